@@ -1,0 +1,8 @@
+from django.contrib import admin
+from django.urls import include, path
+
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("auth/", include("jwt_auth.urls")),
+    path("api/", include("example_project.notes.urls")),
+]

@@ -1,0 +1,86 @@
+"""
+System checks. Each fault has one id, and a hint that says how to mend it.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from django.conf import settings as django_settings
+from django.contrib.auth import get_user_model
+from django.core import checks
+from django.core.exceptions import FieldDoesNotExist
+from django.db import connections, router
+
+from jwt_auth.base_models import TokenCutoffField
+from jwt_auth.conf import find_problems, get_settings, raw_settings
+from jwt_auth.exceptions import ConfigurationError
+from jwt_auth.keys import own_keys
+from jwt_auth.models import UserSession
+
+
+def check_settings(app_configs: Sequence[Any] | None = None, **kwargs: Any) -> list[checks.CheckMessage]:
+    """Settings, keys and what they name. The rest is only looked at when the settings can be read."""
+    problems = list(find_problems(raw_settings()))
+    if problems:
+        return [_error(problem) for problem in problems]
+    return [*_check_keys(), *_check_user_fields(), *_check_project()]
+
+
+def _error(problem: ConfigurationError) -> checks.CheckMessage:
+    return checks.Error(problem.message, hint=problem.hint, id=f"jwt_auth.{problem.id}")
+
+
+def _check_keys() -> Iterator[checks.CheckMessage]:
+    try:
+        own_keys()
+    except ConfigurationError as problem:
+        yield _error(problem)
+
+
+def _check_user_fields() -> Iterator[checks.CheckMessage]:
+    settings, model = get_settings(), get_user_model()
+    if settings.USER_CUTOFF_FIELD is not None:
+        field = _field(model, settings.USER_CUTOFF_FIELD)
+        if field is None:
+            yield checks.Error(
+                f"USER_CUTOFF_FIELD names {settings.USER_CUTOFF_FIELD!r}, which {model.__name__} does not have.",
+                hint="Add jwt_auth.base_models.TokensValidAfterMixin to the model and migrate.",
+                id="jwt_auth.E020",
+            )
+        elif not isinstance(field, TokenCutoffField):
+            yield checks.Error(
+                f"{model.__name__}.{settings.USER_CUTOFF_FIELD} is not a TokenCutoffField.",
+                hint="Only that field moves forward and never back: use jwt_auth.base_models.TokenCutoffField.",
+                id="jwt_auth.E021",
+            )
+    field = model._meta.pk if settings.USER_ID_FIELD == "pk" else _field(model, settings.USER_ID_FIELD)
+    if field is None or not field.unique:
+        yield checks.Error(
+            f"USER_ID_FIELD names {settings.USER_ID_FIELD!r}, which is no unique field of {model.__name__}.",
+            hint='Name a unique field that never changes, or leave it at "pk".',
+            id="jwt_auth.E022",
+        )
+
+
+def _check_project() -> Iterator[checks.CheckMessage]:
+    if not django_settings.USE_TZ:
+        yield checks.Error(
+            "USE_TZ is False: local times repeat an hour every autumn, in which no cutoff can be judged.",
+            hint="Set USE_TZ = True.",
+            id="jwt_auth.E023",
+        )
+    if connections[router.db_for_write(UserSession)].settings_dict["ATOMIC_REQUESTS"]:
+        yield checks.Warning(
+            "ATOMIC_REQUESTS is on: an error answer rolls back what the view wrote, a revocation too.",
+            hint="The views of jwt_auth are excepted by themselves. Decorate your own views that call "
+            "jwt_auth.sessions.refresh() with django.db.transaction.non_atomic_requests, "
+            "then add jwt_auth.W001 to SILENCED_SYSTEM_CHECKS.",
+            id="jwt_auth.W001",
+        )
+
+
+def _field(model: Any, name: str) -> Any:
+    try:
+        return model._meta.get_field(name)
+    except FieldDoesNotExist:
+        return None

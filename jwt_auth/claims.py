@@ -1,0 +1,188 @@
+"""
+The claims of a token (RFC 7519, RFC 9068) as a value, and the rules that time and audience set.
+
+Pure: what can be decided from values is a function of values, with `now` passed in.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from math import isfinite
+from typing import Any
+
+from jwt_auth.exceptions import ExpiredTokenError, InvalidClaimError
+
+# The first second of the year 10000: no datetime can hold a later one.
+_END_OF_TIME = 253402300800
+
+# Claims that the app sets; CLAIMS_CALLABLE can't.
+REGISTERED = frozenset(
+    ("iss", "aud", "sub", "client_id", "sid", "jti", "auth_time", "iat", "exp", "nbf", "scope", "act", "cnf")
+)
+
+_ABSENT = object()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """
+    What an issuer's tokens must keep.
+
+    Args:
+        types: accepted values of the `typ` header, in lower case; None stands for an absent one.
+        audience: the value that `aud` must name.
+        max_lifetime: the longest accepted `exp - iat`.
+        leeway: tolerance for clocks that differ.
+        required: names of claims beyond iss, aud, sub, iat and exp that must be there.
+    """
+
+    types: frozenset[str | None]
+    audience: str
+    max_lifetime: timedelta
+    leeway: timedelta
+    required: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claims:
+    """
+    Claims of the right types; whether they hold now is `check_claims`' question.
+
+    `exp`, `iat` and `nbf` are seconds since the epoch; `auth_time` is an aware moment with microseconds.
+    `all` has every claim of the token as it came, private ones too.
+    """
+
+    iss: str
+    aud: tuple[str, ...]
+    sub: str
+    iat: float
+    exp: float
+    nbf: float | None = None
+    jti: str | None = None
+    sid: str | None = None
+    client_id: str | None = None
+    scope: str | None = None
+    auth_time: datetime | None = None
+    all: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def scopes(self) -> frozenset[str]:
+        """The single scopes in `scope` (RFC 6749 section 3.3)."""
+        return frozenset((self.scope or "").split())
+
+    def as_dict(self) -> dict[str, Any]:
+        """The claims as they stand in a token; `all` has no part in it."""
+        values = {
+            "iss": self.iss,
+            "aud": self.aud[0] if len(self.aud) == 1 else list(self.aud),
+            "sub": self.sub,
+            "client_id": self.client_id,
+            "sid": self.sid,
+            "jti": self.jti,
+            "auth_time": self.auth_time and self.auth_time.timestamp(),
+            "iat": self.iat,
+            "exp": self.exp,
+            "nbf": self.nbf,
+            "scope": self.scope,
+        }
+        return {name: value for name, value in values.items() if value is not None}
+
+    @property
+    def expires_at(self) -> datetime:
+        """`exp` as an aware moment."""
+        return moment(self.exp)
+
+
+def parse_claims(values: Mapping[str, Any]) -> Claims:
+    """
+    Type-check the claims of a decoded token.
+
+    Raises:
+        InvalidClaimError: for the first claim that is missing or of the wrong type.
+    """
+    auth_time = _optional(_number, values, "auth_time")
+    return Claims(
+        iss=_text(values, "iss"),
+        aud=_texts(values, "aud"),
+        sub=_text(values, "sub"),
+        iat=_number(values, "iat"),
+        exp=_number(values, "exp"),
+        nbf=_optional(_number, values, "nbf"),
+        jti=_optional(_text, values, "jti"),
+        sid=_optional(_text, values, "sid"),
+        client_id=_optional(_text, values, "client_id"),
+        scope=_optional(_scope, values, "scope"),
+        auth_time=None if auth_time is None else moment(auth_time),
+        all=values,
+    )
+
+
+def check_claims(claims: Claims, policy: Policy, now: datetime) -> None:
+    """
+    Judge audience and times (RFC 7519 section 4.1).
+
+    Raises:
+        InvalidClaimError: when the token is not for us, not valid yet, or valid for too long.
+        ExpiredTokenError: when its time is over.
+    """
+    for name in policy.required:
+        if claims.all.get(name) is None:
+            raise InvalidClaimError(name, "is missing")
+    if policy.audience not in claims.aud:
+        raise InvalidClaimError("aud", "does not name us")
+    seconds, leeway = now.timestamp(), policy.leeway.total_seconds()
+    if claims.exp - claims.iat > policy.max_lifetime.total_seconds():
+        raise InvalidClaimError("exp", "is further from iat than allowed")
+    if claims.iat > seconds + leeway:
+        raise InvalidClaimError("iat", "lies in the future")
+    if claims.nbf is not None and claims.nbf > seconds + leeway:
+        raise InvalidClaimError("nbf", "lies in the future")
+    if claims.exp <= seconds - leeway:
+        raise ExpiredTokenError("exp has passed")
+
+
+def moment(seconds: float) -> datetime:
+    """Seconds since the epoch as an aware moment, right to the microsecond."""
+    return datetime.fromtimestamp(seconds, timezone.utc)
+
+
+def _optional(read: Any, values: Mapping[str, Any], claim: str) -> Any:
+    return read(values, claim) if claim in values else None
+
+
+def _text(values: Mapping[str, Any], claim: str) -> str:
+    return _check_text(values.get(claim, _ABSENT), claim)
+
+
+def _check_text(value: object, claim: str) -> str:
+    if value is _ABSENT:
+        raise InvalidClaimError(claim, "is missing")
+    if not isinstance(value, str):
+        raise InvalidClaimError(claim, "is not a string")
+    # Control characters have no business in an identifier, and PostgreSQL can't look up a NUL.
+    if not 0 < len(value) <= 255 or not value.isprintable():
+        raise InvalidClaimError(claim, "is empty, too long or not printable")
+    return value
+
+
+def _texts(values: Mapping[str, Any], claim: str) -> tuple[str, ...]:
+    value = values.get(claim, _ABSENT)
+    items = value if isinstance(value, list) else [value]
+    return tuple(_check_text(item, claim) for item in items)
+
+
+def _scope(values: Mapping[str, Any], claim: str) -> str:
+    value = values[claim]
+    if not isinstance(value, str) or not value.isprintable():
+        raise InvalidClaimError(claim, "is not a string")
+    return value
+
+
+def _number(values: Mapping[str, Any], claim: str) -> float:
+    value = values.get(claim, _ABSENT)
+    if value is _ABSENT:
+        raise InvalidClaimError(claim, "is missing")
+    # type(), because True is an int; RFC 7519 section 2 knows no other NumericDate than a number.
+    if type(value) not in (int, float) or not isfinite(value) or not 0 <= value < _END_OF_TIME:
+        raise InvalidClaimError(claim, "is not a number of seconds")
+    return value  # type: ignore[no-any-return]

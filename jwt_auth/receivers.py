@@ -1,0 +1,154 @@
+"""
+What revokes by itself: a new password, deactivation, deletion. And the log of what happened.
+
+Only `save()` and `delete()` send signals. What goes around them (`QuerySet.update()`, SQL) is still
+caught by every refresh and, in `database` mode, by every request: both read the row.
+"""
+
+import copy
+import logging
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from django.apps import apps
+from django.contrib.auth import get_user_model
+from django.contrib.auth.hashers import get_hasher, identify_hasher
+from django.db.models import Model
+from django.db.models.signals import post_save, pre_delete, pre_save
+
+from jwt_auth import signals
+from jwt_auth.models import UserSession
+from jwt_auth.revocation import cutoff
+from jwt_auth.revocation.revoke import record_deletion, revoke_user
+
+logger = logging.getLogger("jwt_auth")
+
+WATCHED = frozenset({"password", "is_active"})
+
+# Where a saved user carries what its row said before, from pre_save to post_save.
+_BEFORE = "_jwt_auth_before"
+
+
+def connect() -> None:
+    """Connect all receivers. Once, when the apps are ready."""
+    for model in _user_models():
+        pre_save.connect(_remember, sender=model, dispatch_uid="jwt_auth.remember")
+        post_save.connect(_compare, sender=model, dispatch_uid="jwt_auth.compare")
+        pre_delete.connect(_record, sender=model, dispatch_uid="jwt_auth.record")
+    for signal, log in _LOGS.items():
+        signal.connect(log, dispatch_uid="jwt_auth.log")
+
+
+def _user_models() -> Iterator[type[Model]]:
+    # Proxies and children send signals of their own. A receiver without a sender would hear them too, but
+    # it would also keep Django from deleting any model's rows without loading them.
+    return (model for model in apps.get_models(include_auto_created=True) if issubclass(model, get_user_model()))
+
+
+def _remember(
+    instance: Any, raw: bool, update_fields: Iterable[str] | None = None, using: str | None = None, **kwargs: Any
+) -> None:
+    watches = update_fields is None or WATCHED.intersection(update_fields)
+    if raw or instance._state.adding or not watches:
+        return
+    names = [field.attname for field in cutoff.users().model._meta.concrete_fields if field.name in WATCHED]
+    row = cutoff.users().filter(pk=instance.pk).values(*names).first()
+    setattr(instance, _BEFORE, row)
+
+
+def _compare(instance: Any, update_fields: Iterable[str] | None = None, **kwargs: Any) -> None:
+    before = instance.__dict__.pop(_BEFORE, None)
+    if before is None:
+        return
+    if before["password"] != instance.password:
+        if _is_hash_upgrade(instance, before["password"], update_fields):
+            _carry_auth_hash(instance, before["password"])
+        else:
+            revoke_user(instance, reason="password changed")
+    elif before.get("is_active") and not instance.is_active:
+        revoke_user(instance, reason="user deactivated")
+
+
+def _is_hash_upgrade(user: Any, old: str, update_fields: Iterable[str] | None) -> bool:
+    """
+    Whether Django rewrote the hash of an unchanged password (AbstractBaseUser.check_password).
+
+    It then saves that column alone, has just reset `_password` on the instance, and the old hash was one
+    that needed it. A hash that somebody assigned has never had `_password` set.
+    """
+    return (
+        set(update_fields or ()) == {"password"}
+        and user.__dict__.get("_password", old) is None
+        and _is_outdated(old)
+        and not _is_outdated(user.password)
+    )
+
+
+def _is_outdated(encoded: str) -> bool:
+    try:
+        hasher = identify_hasher(encoded)
+    except ValueError:
+        return False
+    preferred = get_hasher()
+    return hasher.algorithm != preferred.algorithm or preferred.must_update(encoded)
+
+
+def _carry_auth_hash(user: Any, old_password: str) -> None:
+    """Let the sessions that knew the old hash know the new one, so that nobody is signed out by it."""
+    before = copy.copy(user)
+    before.password = old_password
+    known = [before.get_session_auth_hash(), *before.get_session_auth_fallback_hash()]
+    UserSession.objects.filter(user_id=user.pk, auth_hash__in=known).update(auth_hash=user.get_session_auth_hash())
+
+
+def _record(instance: Any, **kwargs: Any) -> None:
+    record_deletion(instance)
+
+
+def _log_session_started(session: UserSession, **kwargs: Any) -> None:
+    logger.info("Session %s of user %s started.", session.pk, session.user_id, extra=_extra(session))
+
+
+def _log_token_refreshed(session: UserSession, rotated: bool, **kwargs: Any) -> None:
+    logger.debug("Session %s refreshed.", session.pk, extra={**_extra(session), "rotated": rotated})
+
+
+def _log_reuse(session: UserSession, presented: int, expected: int, **kwargs: Any) -> None:
+    # A counter that we never gave out was signed with our key, or our database was set back.
+    level = logging.CRITICAL if presented > expected else logging.WARNING
+    logger.log(
+        level,
+        "Refresh token %s of session %s came when %s was due; the session has been ended.",
+        presented,
+        session.pk,
+        expected,
+        extra=_extra(session),
+    )
+
+
+def _log_revocation(event: Any, **kwargs: Any) -> None:
+    logger.info(
+        "Revoked: %s (%s).",
+        event,
+        event.reason,
+        extra={"scope": event.scope, "subject": event.subject, "actor": event.actor, "reason": event.reason},
+    )
+
+
+def _extra(session: UserSession) -> dict[str, Any]:
+    return {
+        "sid": session.sid,
+        "user_id": str(session.user_id),
+        "ip_address": session.ip_address,
+        "transport": session.transport,
+    }
+
+
+_LOGS = {
+    signals.session_started: _log_session_started,
+    signals.token_refreshed: _log_token_refreshed,
+    signals.refresh_token_reused: _log_reuse,
+    signals.session_revoked: _log_revocation,
+    signals.user_revoked: _log_revocation,
+    signals.all_revoked: _log_revocation,
+}

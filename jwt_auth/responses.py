@@ -1,0 +1,71 @@
+"""
+Answers to errors, with a `code` in each body.
+"""
+
+import logging
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.http import Http404
+from rest_framework import exceptions as drf
+from rest_framework.response import Response
+from rest_framework.views import set_rollback
+
+from jwt_auth.authentication import OUTAGES, as_api_exception, error_body
+from jwt_auth.exceptions import RefusedError
+
+logger = logging.getLogger("jwt_auth")
+
+# DRF's names of what is `invalid_request` here.
+_CODES = {"invalid": "invalid_request", "parse_error": "invalid_request", "error": "invalid_request"}
+
+
+def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | None:
+    """
+    For REST_FRAMEWORK["EXCEPTION_HANDLER"]: the project's own views answer in the form of this app's.
+
+    Like DRF's handler it rolls the request's transaction back.
+    """
+    response = error_response(exc)
+    if response is not None:
+        set_rollback()
+    return response
+
+
+def error_response(exc: Exception) -> Response | None:
+    """The answer to `exc`, or None when it is nobody's fault but ours (500)."""
+    error = _as_api_exception(exc)
+    if error is None:
+        return None
+    headers = {}
+    if challenge := getattr(error, "auth_header", None):
+        headers["WWW-Authenticate"] = challenge
+    if wait := getattr(error, "wait", None):
+        headers["Retry-After"] = str(int(wait))
+    return Response(_body(error), status=error.status_code, headers=headers)
+
+
+def _as_api_exception(exc: Exception) -> drf.APIException | None:
+    if isinstance(exc, drf.APIException):
+        return exc
+    if isinstance(exc, OUTAGES):
+        logger.error("Unavailable: %s.", exc)
+        return as_api_exception(exc)
+    if isinstance(exc, RefusedError):
+        logger.info("Refused: %s.", exc.reason, extra={"code": exc.code})
+        return as_api_exception(exc)
+    if isinstance(exc, Http404):
+        return drf.NotFound()
+    if isinstance(exc, PermissionDenied):
+        return drf.PermissionDenied()
+    return None
+
+
+def _body(error: drf.APIException) -> Any:
+    detail = error.detail
+    if isinstance(error, drf.ValidationError):
+        return {**error_body("The request is invalid.", "invalid_request"), "errors": detail}
+    if isinstance(detail, dict | list):
+        return detail
+    code = str(getattr(detail, "code", error.default_code))
+    return error_body(detail, _CODES.get(code, code))

@@ -1,0 +1,10 @@
+"""Is a token still welcome (`verdict`), and how to take one back (`revoke`)."""
+
+from jwt_auth.revocation.revoke import (
+    UserRevocation as UserRevocation,
+    revoke_all as revoke_all,
+    revoke_session as revoke_session,
+    revoke_sessions as revoke_sessions,
+    revoke_token as revoke_token,
+    revoke_user as revoke_user,
+)

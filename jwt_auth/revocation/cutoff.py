@@ -1,0 +1,72 @@
+"""
+Where a user's cutoff lives: in `UserTokenCutoff`, or in the field that USER_CUTOFF_FIELD names.
+
+The user's row is the lock for both: what changes a cutoff and what starts a session hold it, so that
+one comes wholly before the other.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.db import connections, models, router
+
+from jwt_auth.conf import get_settings
+from jwt_auth.models import UserSession, UserTokenCutoff
+
+TICK = timedelta(microseconds=1)
+
+
+def users() -> models.QuerySet[Any]:
+    """All users, in the database of the sessions."""
+    return get_user_model()._base_manager.using(router.db_for_write(UserSession))
+
+
+def path_from(prefix: str = "") -> str:
+    """The lookup of the cutoff, from the user or from what `prefix` leads to it."""
+    return prefix + (get_settings().USER_CUTOFF_FIELD or "jwt_token_cutoff__tokens_valid_after")
+
+
+def relations_from(prefix: str = "") -> tuple[str, ...]:
+    """What to give to `select_related` so that `read` needs no query."""
+    return () if get_settings().USER_CUTOFF_FIELD else (prefix + "jwt_token_cutoff",)
+
+
+def read(user: Any) -> datetime | None:
+    """The cutoff of `user`, which was loaded with `relations_from`."""
+    if name := get_settings().USER_CUTOFF_FIELD:
+        return getattr(user, name)  # type: ignore[no-any-return]
+    row = getattr(user, "jwt_token_cutoff", None)
+    return row and row.tokens_valid_after  # type: ignore[no-any-return]
+
+
+def lock(user_pk: Any) -> None:
+    """Hold the user's row until the end of the transaction. One query."""
+    rows = users().filter(pk=user_pk)
+    if connections[rows.db].features.has_select_for_update:
+        list(rows.select_for_update().values_list("pk"))
+    else:
+        # SQLite has one lock, for the whole database, and a write is what takes it. A transaction that
+        # reads first and writes later fails at once when another has written in between.
+        rows.update(**{_some_column(): models.F(_some_column())})
+
+
+def read_locked(user_pk: Any) -> datetime | None:
+    """The cutoff of a user whose row is locked. One query."""
+    rows = users() if get_settings().USER_CUTOFF_FIELD else UserTokenCutoff.objects.all()
+    key = "pk" if get_settings().USER_CUTOFF_FIELD else "user_id"
+    name = get_settings().USER_CUTOFF_FIELD or "tokens_valid_after"
+    # A locking read, because an older snapshot of an outer transaction could miss the last cutoff.
+    return rows.select_for_update().filter(**{key: user_pk}).values_list(name, flat=True).first()  # type: ignore[no-any-return]
+
+
+def write(user_pk: Any, cutoff: datetime) -> None:
+    """Set the cutoff of a user whose row is locked. At most two queries."""
+    if name := get_settings().USER_CUTOFF_FIELD:
+        users().filter(pk=user_pk).update(**{name: cutoff})
+    elif not UserTokenCutoff.objects.filter(user_id=user_pk).update(tokens_valid_after=cutoff):
+        UserTokenCutoff.objects.create(user_id=user_pk, tokens_valid_after=cutoff)
+
+
+def _some_column() -> str:
+    return next(field.attname for field in get_user_model()._meta.concrete_fields if not field.primary_key)

@@ -1,0 +1,101 @@
+"""
+What the endpoints accept and show.
+"""
+
+import unicodedata
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth import get_user_model
+from django.core.exceptions import ValidationError
+from rest_framework import serializers
+
+from jwt_auth.claims import Claims, moment
+from jwt_auth.models import UserSession, user_id_of
+
+
+class ExactField(serializers.CharField):
+    """A text, unchanged."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(trim_whitespace=False, **kwargs)
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):  # DRF would make a text of a number
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class LoginSerializer(serializers.Serializer[Any]):
+    """The user model's USERNAME_FIELD, `password`, and what the user calls the device."""
+
+    # Spaces around a password belong to it.
+    password = ExactField(max_length=4096)
+    label = serializers.CharField(max_length=100, required=False, allow_blank=True, default="")
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        name = serializers.CharField(max_length=1024)
+        return {get_user_model().USERNAME_FIELD: name, **super().get_fields()}
+
+    def credentials(self) -> dict[str, Any] | None:
+        """What `authenticate()` takes; None when the name can't be anybody's."""
+        field = get_user_model()._meta.get_field(get_user_model().USERNAME_FIELD)
+        # As Django's own forms do (UsernameField).
+        name = unicodedata.normalize("NFKC", self.validated_data[field.name])
+        try:
+            return {field.name: field.to_python(name), "password": self.validated_data["password"]}
+        except ValidationError:
+            return None
+
+
+class RefreshSerializer(serializers.Serializer[Any]):
+    refresh_token = ExactField()
+
+
+class LogoutSerializer(serializers.Serializer[Any]):
+    refresh_token = ExactField(required=False)
+
+
+class TokenSerializer(serializers.Serializer[Any]):
+    """RFC 7009 section 2.1; `token_type_hint` is not needed, and any value of it is fine."""
+
+    token = ExactField()
+
+
+class RevokeUserSerializer(serializers.Serializer[Any]):
+    """One of `user` (primary key) and `username`; the reason is for the record."""
+
+    user = serializers.CharField(max_length=255, required=False)
+    username = serializers.CharField(max_length=1024, required=False)
+    reason = serializers.CharField(max_length=255, required=False, allow_blank=True, default="")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if ("user" in attrs) == ("username" in attrs):
+            raise serializers.ValidationError('Give either "user" or "username".')
+        return attrs
+
+
+class SessionSerializer(serializers.ModelSerializer[UserSession]):
+    last_used_at = serializers.DateTimeField(source="last_issued_at")
+    expires_at = serializers.DateTimeField(source="ends_at")
+    current = serializers.SerializerMethodField()
+
+    class Meta:
+        model = UserSession
+        fields = ["id", "label", "user_agent", "ip_address", "started_at", "last_used_at", "expires_at", "current"]
+
+    def get_current(self, session: UserSession) -> bool:
+        return bool(session.sid == self.context["sid"])
+
+
+def describe(user: Any, claims: Claims) -> dict[str, Any]:
+    """The principal of a request, for `me`."""
+    return {
+        "user": {"id": user_id_of(user), user.USERNAME_FIELD: user.get_username()},
+        "client_id": claims.client_id,
+        "session": str(UUID(hex=claims.sid)),
+        "scope": claims.scope or "",
+        "auth_time": claims.auth_time,
+        "issued_at": moment(claims.iat),
+        "expires_at": claims.expires_at,
+    }

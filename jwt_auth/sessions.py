@@ -1,0 +1,350 @@
+"""
+Sessions: how they start, go on and end. Everything that moves a refresh token stands in this file.
+
+A refresh token carries a counter `k`; the session's row has the counter `n` of the newest one.
+
+    case        condition                                       answer
+    ---------   ---------------------------------------------   -----------------------------------------
+    FRESH       k == n                                          n moves to n + 1; the token n + 1
+    COALESCED   k == n > 0, rotated within the grace period     the token n again; nothing moves
+    GRACE       k == n - 1, rotated within the grace period     the token n; nothing moves
+    REUSED      k <= n - 1 otherwise                            the session ends: two parties hold its tokens
+    AHEAD       k > n, signature good                           the session ends: a leaked key, or a database
+                                                                that was set back
+    (dead)      revoked, over, cut off, inactive, new password  refused by `verdict` before any case is made
+
+A token is `<handle>.<counter>.<signature>`. The same row always gives the same token, so the server can
+hand a successor out again, when an answer was lost or two requests came at once, and stores none.
+"""
+
+import re
+import secrets
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum, auto
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from django.core.signing import BadSignature, Signer
+from django.db import transaction
+from django.db.models import Exists, F, Q
+from django.dispatch import Signal
+from django.utils import timezone
+
+from jwt_auth import conf, tokens, verification
+from jwt_auth.claims import REGISTERED, Claims
+from jwt_auth.conf import get_settings
+from jwt_auth.encoding import base64url_encode
+from jwt_auth.exceptions import (
+    ConfigurationError,
+    InvalidCredentialsError,
+    InvalidTokenError,
+    MalformedTokenError,
+    RefreshTokenReusedError,
+    RevokedTokenError,
+    UnavailableError,
+)
+from jwt_auth.issuers import ACCESS_TOKEN_TYPE
+from jwt_auth.keys import own_keys, refresh_keys
+from jwt_auth.models import RevocationEvent, UserSession, user_id_of
+from jwt_auth.peer import Peer
+from jwt_auth.revocation import cutoff, database
+from jwt_auth.revocation.revoke import atomic, revoke_session
+from jwt_auth.revocation.verdict import latest, verdict
+from jwt_auth.signals import refresh_token_reused, session_started, token_refreshed
+
+Scope = RevocationEvent.Scope
+
+_REFRESH_TOKEN = re.compile(r"[0-9a-f]{32}\.[0-9]{1,10}\.[A-Za-z0-9_-]{43}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _AccessToken:
+    raw: str = field(repr=False)
+    expires_in: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenPair:
+    """What a sign-in or a refresh gives. Lifetimes are in seconds."""
+
+    access_token: str = field(repr=False)
+    expires_in: int
+    refresh_token: str = field(repr=False)
+    refresh_expires_in: int
+    session_id: UUID
+
+
+class CredentialsChangedError(InvalidCredentialsError):
+    """Raised when what was authenticated is no longer true: authenticate again."""
+
+
+# Start
+
+
+def checkpoint() -> int:
+    """A mark in time for `start`: take it before the credentials are checked."""
+    newest = RevocationEvent.objects.order_by("-pk").values_list("pk", flat=True).first()
+    return newest or 0
+
+
+def start(
+    user: Any,
+    *,
+    since: int | None = None,
+    peer: Peer | None = None,
+    label: str = "",
+    transport: str = UserSession.Transport.BEARER,
+    now: datetime | None = None,
+) -> TokenPair:
+    """
+    Begin a session for a user whose credentials were just checked.
+
+    Args:
+        user: as the authentication backend returned it.
+        since: the `checkpoint()` taken before the check; a revocation of the user since then refuses.
+        peer: where the request came from.
+        label: what the user calls the device.
+
+    Raises:
+        CredentialsChangedError: when the password or the user's standing changed since the check.
+    """
+    now = now or timezone.now()
+    with atomic():
+        # Who changes the password, deactivates or revokes holds this lock too, or has not begun.
+        cutoff.lock(user.pk)
+        fresh = _reload(user, since)
+        if fresh is not None:
+            session = _create(fresh, peer or Peer(), label, transport, now)
+            access = _sign(_claims(session, now), session)
+            _send_on_commit(session_started, session=session)
+    # Raised out here, where it rolls nothing back that the caller has in hand.
+    if fresh is None:
+        raise CredentialsChangedError("the user changed while signing in")
+    return _pair(session, access, now)
+
+
+def _reload(user: Any, since: int | None) -> Any:
+    """The user's row as it is under the lock, or None when it is no longer what was authenticated."""
+    newer = RevocationEvent.objects.filter(pk__gt=since) if since is not None else RevocationEvent.objects.none()
+    fresh = (
+        cutoff.users()
+        .filter(pk=user.pk)
+        .select_related(*cutoff.relations_from())
+        .annotate(
+            jwt_global_cutoff=database.global_cutoff(),
+            jwt_revoked_since=Exists(newer.filter(Q(scope=Scope.ALL) | Q(scope=Scope.USER, subject=str(user.pk)))),
+        )
+        .first()
+    )
+    if fresh is None or fresh.jwt_revoked_since or not fresh.is_active or fresh.password != user.password:
+        return None
+    return fresh
+
+
+def _create(user: Any, peer: Peer, label: str, transport: str, now: datetime) -> UserSession:
+    settings = get_settings()
+    newest_cutoff = latest((cutoff.read(user), user.jwt_global_cutoff))
+    started_at = now if newest_cutoff is None else max(now, newest_cutoff + cutoff.TICK)
+    return UserSession.objects.create(  # type: ignore[no-any-return]
+        user=user,
+        started_at=started_at,
+        last_issued_at=started_at,
+        idle_expires_at=now + settings.SESSION_IDLE_TIMEOUT,
+        expires_at=now + settings.SESSION_ABSOLUTE_TIMEOUT,
+        auth_hash=user.get_session_auth_hash(),
+        transport=transport,
+        label=label,
+        ip_address=peer.ip_address,
+        user_agent=peer.user_agent,
+    )
+
+
+# Refresh
+
+
+class Case(Enum):
+    """What a refresh token is to a live session; the table above says what follows."""
+
+    FRESH = auto()
+    COALESCED = auto()
+    GRACE = auto()
+    REUSED = auto()
+    AHEAD = auto()
+
+
+def judge(presented: int, session: UserSession, now: datetime) -> Case:
+    """The case of the counter `presented`. Pure."""
+    newest, rotated_at = session.counter, session.rotated_at
+    in_grace = rotated_at is not None and now - rotated_at < get_settings().ROTATION_GRACE_PERIOD
+    if presented > newest:
+        return Case.AHEAD
+    if presented == newest:
+        return Case.COALESCED if in_grace else Case.FRESH
+    return Case.GRACE if presented == newest - 1 and in_grace else Case.REUSED
+
+
+def refresh(raw: str, *, now: datetime | None = None) -> TokenPair:
+    """
+    Exchange a refresh token for a new pair. Two queries when it rotates, at most three.
+
+    Raises:
+        InvalidTokenError: when it is no refresh token of ours.
+        ExpiredTokenError: when the session is over.
+        RevokedTokenError: when the session was revoked.
+        RefreshTokenReusedError: when it was used before; the session has been ended.
+    """
+    now = now or timezone.now()
+    handle, presented = _unsign(raw)
+    session, access = _welcome(handle, now)
+    case = judge(presented, session, now)
+    if case is Case.FRESH and not _rotate(session, now):
+        # Another request was faster: a rotation, a logout, a revocation. Look again.
+        session, access = _welcome(handle, now)
+        case = judge(presented, session, now)
+        if case is Case.FRESH:
+            raise UnavailableError("the session's row can't be read as it is written")
+    if case in (Case.REUSED, Case.AHEAD):
+        raise _end_misused(session, presented, case, now)
+    _send_on_commit(token_refreshed, session=session, rotated=case is Case.FRESH)
+    return _pair(session, access, now)
+
+
+def _welcome(handle: str, now: datetime) -> tuple[UserSession, _AccessToken]:
+    """
+    The session of `handle`, and its next access token, judged like one that came with a request.
+
+    It is signed before anything is written: if that fails, the refresh token is not used up.
+    """
+    session = database.find_by_handle(handle)
+    if session is None:
+        raise RevokedTokenError("there is no session of this handle")
+    claims = _claims(session, now)
+    verdict(claims, database.state_of(session), now)
+    return session, _sign(claims, session)
+
+
+def _rotate(session: UserSession, now: datetime) -> bool:
+    """Move the counter on, if nobody has; the condition settles every race."""
+    idle_expires_at = min(now + get_settings().SESSION_IDLE_TIMEOUT, session.expires_at)
+    rows = UserSession.objects.filter(
+        pk=session.pk, counter=session.counter, revoked_at=None, expires_at__gt=now, idle_expires_at__gt=now
+    ).update(counter=F("counter") + 1, rotated_at=now, last_issued_at=now, idle_expires_at=idle_expires_at)
+    if rows:
+        session.counter += 1
+        session.rotated_at = session.last_issued_at = now
+        session.idle_expires_at = idle_expires_at
+    return bool(rows)
+
+
+def _end_misused(session: UserSession, presented: int, case: Case, now: datetime) -> RevokedTokenError:
+    ahead = case is Case.AHEAD
+    reason = "refresh token ahead of its session" if ahead else "refresh token reused"
+    with atomic():
+        revoke_session(session.pk, reason=reason, now=now)
+        _send_on_commit(refresh_token_reused, session=session, presented=presented, expected=session.counter)
+    if ahead:
+        return RevokedTokenError(f"counter {presented} is ahead of {session.counter}")
+    return RefreshTokenReusedError(f"counter {presented} was used before, now {session.counter}")
+
+
+# End
+
+
+def end(raw: str, *, reason: str = "logout", now: datetime | None = None) -> UUID | None:
+    """
+    End the session of a refresh or an access token, expired ones too.
+
+    Returns:
+        The session's id, also when it had ended before; None when the token is not one of ours.
+    """
+    sid = _session_id_of(raw)
+    if sid is not None:
+        revoke_session(sid, reason=reason, now=now)
+    return sid
+
+
+def _session_id_of(raw: str) -> UUID | None:
+    try:
+        handle, _ = _unsign(raw)
+        return UserSession.objects.filter(handle=handle).values_list("pk", flat=True).first()  # type: ignore[no-any-return]
+    except MalformedTokenError:
+        pass
+    try:
+        return database.parse_sid(verification.identify_only(raw).sid)
+    except InvalidTokenError:
+        return None
+
+
+# Tokens
+
+
+def _signer() -> Signer:
+    key, *fallbacks = refresh_keys()
+    return Signer(key=key, fallback_keys=fallbacks, salt="jwt_auth.refresh", sep=".")
+
+
+def _unsign(raw: str) -> tuple[str, int]:
+    if not _REFRESH_TOKEN.fullmatch(raw):
+        raise MalformedTokenError("not a refresh token")
+    try:
+        handle, counter = _signer().unsign(raw).split(".")
+    except BadSignature:
+        raise MalformedTokenError("the refresh token's signature is wrong") from None
+    return handle, int(counter)
+
+
+def _claims(session: UserSession, now: datetime) -> Claims:
+    settings = get_settings()
+    issued_at = int(now.timestamp())
+    lifetime = int(settings.ACCESS_TOKEN_LIFETIME.total_seconds())
+    # Tokens of one deployment must not expire all in one second: up to 5 % are taken off.
+    lifetime -= secrets.randbelow(lifetime // 20 + 1)
+    return Claims(
+        iss=settings.ISSUER,
+        aud=(settings.AUDIENCE,),
+        sub=user_id_of(session.user),
+        client_id=settings.ISSUER,
+        sid=session.sid,
+        jti=base64url_encode(secrets.token_bytes(16)),
+        auth_time=session.started_at,
+        iat=issued_at,
+        exp=min(issued_at + lifetime, int(session.expires_at.timestamp())),
+    )
+
+
+def _sign(claims: Claims, session: UserSession) -> _AccessToken:
+    values = {**_custom_claims(session), **claims.as_dict()}
+    raw = tokens.encode(values, own_keys().signing, ACCESS_TOKEN_TYPE)
+    return _AccessToken(raw=raw, expires_in=int(claims.exp - claims.iat))
+
+
+def _pair(session: UserSession, access: _AccessToken, now: datetime) -> TokenPair:
+    return TokenPair(
+        access_token=access.raw,
+        expires_in=access.expires_in,
+        refresh_token=_signer().sign(f"{session.handle}.{session.counter}"),
+        refresh_expires_in=int((session.ends_at - now).total_seconds()),
+        session_id=session.pk,
+    )
+
+
+def _custom_claims(session: UserSession) -> dict[str, Any]:
+    source = get_settings().CLAIMS_CALLABLE
+    if source is None:
+        return {}
+    custom = (conf.import_callable(source) if isinstance(source, str) else source)(session.user, session)
+    taken = REGISTERED.intersection(custom)
+    if taken:
+        raise ConfigurationError(
+            "E016",
+            f"CLAIMS_CALLABLE returned {', '.join(sorted(taken))}, which the app sets itself.",
+            "Choose other names for these claims.",
+        )
+    return dict(custom)
+
+
+def _send_on_commit(signal: Signal, **arguments: Any) -> None:
+    send = partial(signal.send_robust, sender=UserSession, **arguments)
+    transaction.on_commit(send, using=UserSession.objects.all().db, robust=True)

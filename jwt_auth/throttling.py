@@ -1,0 +1,137 @@
+"""
+How often the endpoints may be called. On by default.
+
+A sign-in is counted per address. A failed one is also counted per name and address, and, with a wider
+budget, per name over all addresses. So guessing is slow from one address and from many, and locking
+somebody out by failing on purpose takes many addresses.
+"""
+
+import hashlib
+import unicodedata
+from typing import TYPE_CHECKING, Any
+
+from django.contrib.auth import get_user_model
+from django.core.cache import cache
+from rest_framework.request import Request
+from rest_framework.settings import api_settings
+from rest_framework.throttling import SimpleRateThrottle
+
+from jwt_auth.conf import get_settings, parse_rate
+from jwt_auth.exceptions import UnavailableError
+from jwt_auth.peer import address_group
+
+if TYPE_CHECKING:
+    from rest_framework.views import APIView
+
+
+class GuardedCache:
+    """
+    The default cache.
+
+    Raises:
+        UnavailableError: when it can't be asked. A throttle that then lets everything through is none.
+    """
+
+    def get(self, key: str, default: Any) -> Any:
+        try:
+            return cache.get(key, default)
+        except Exception as error:  # each backend raises errors of its own kind
+            raise UnavailableError(f"the throttle's cache failed: {error!r}") from error
+
+    def set(self, key: str, value: Any, timeout: int) -> None:
+        try:
+            cache.set(key, value, timeout)
+        except Exception as error:  # as above
+            raise UnavailableError(f"the throttle's cache failed: {error!r}") from error
+
+
+class AddressThrottle(SimpleRateThrottle):
+    """A sliding window over the requests of one client address."""
+
+    cache = GuardedCache()
+    default_rate: str
+
+    def get_rate(self) -> str:
+        # DRF's own setting; its `THROTTLE_RATES` attribute is bound at import.
+        return api_settings.DEFAULT_THROTTLE_RATES.get(self.scope) or self.default_rate
+
+    def parse_rate(self, rate: str | None) -> tuple[int, int]:
+        return parse_rate(rate)
+
+    def get_cache_key(self, request: Request, view: "APIView") -> str | None:
+        ident = self.ident(request)
+        # Hashed, because a name may hold what memcached keys can't, and is nobody's business in a cache.
+        return None if ident is None else f"{self.scope}.{hashlib.sha256(ident.encode()).hexdigest()}"
+
+    def ident(self, request: Request) -> str | None:
+        """What shares a budget; None is not counted."""
+        return address_group(request._request)
+
+
+class RefreshThrottle(AddressThrottle):
+    """DEFAULT_THROTTLE_RATES["jwt_auth_refresh"] changes the rate."""
+
+    scope = "jwt_auth_refresh"
+    default_rate = "600/min"
+
+
+class RevokeThrottle(AddressThrottle):
+    """DEFAULT_THROTTLE_RATES["jwt_auth_revoke"] changes the rate."""
+
+    scope = "jwt_auth_revoke"
+    default_rate = "600/min"
+
+
+class LoginThrottle(AddressThrottle):
+    """Sign-ins, good or bad, per address: LOGIN_THROTTLE."""
+
+    scope = "jwt_auth_login"
+
+    def get_rate(self) -> str:
+        return get_settings().LOGIN_THROTTLE
+
+
+class FailedLoginThrottle(LoginThrottle):
+    """
+    Failed sign-ins per name and address: `times` the budget of LOGIN_THROTTLE in sixty times the time.
+
+    A request only asks; `failed()` counts.
+    """
+
+    scope = "jwt_auth_login_failures"
+    times = 3
+
+    def parse_rate(self, rate: str | None) -> tuple[int, int]:
+        requests, seconds = super().parse_rate(rate)
+        return self.times * requests, 60 * seconds
+
+    def ident(self, request: Request) -> str | None:
+        name = folded_name(request)
+        return None if name is None else f"{address_group(request._request)} {name}"
+
+    def throttle_success(self) -> bool:
+        return True
+
+    def failed(self, request: Request, view: "APIView") -> None:
+        """Count one failure."""
+        if self.allow_request(request, view) and self.key is not None:
+            super().throttle_success()
+
+
+class FailedNameThrottle(FailedLoginThrottle):
+    """Failed sign-ins per name, over all addresses."""
+
+    scope = "jwt_auth_login_failures_by_name"
+    times = 10
+
+    def ident(self, request: Request) -> str | None:
+        return folded_name(request)
+
+
+def folded_name(request: Request) -> str | None:
+    """The name that a sign-in is for, folded so that spellings of one name share a budget."""
+    data: Any = request.data
+    name = data.get(get_user_model().USERNAME_FIELD)
+    if not isinstance(name, str):
+        return None
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold()).strip()

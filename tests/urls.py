@@ -1,0 +1,3 @@
+from example_project.urls import urlpatterns as example_urls
+
+urlpatterns = [*example_urls]

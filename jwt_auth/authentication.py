@@ -52,19 +52,23 @@ class JWTAuthentication(BaseAuthentication):
         return transports.challenge(token_presented=transports.is_bearer(request._request))
 
 
+class Refused(drf.AuthenticationFailed):
+    """401; DRF's handler makes WWW-Authenticate of `auth_header`."""
+
+    auth_header: str
+
+
 class ServiceUnavailable(drf.APIException):
     """503 with Retry-After: neither let in nor signed out."""
 
     status_code = 503
-    default_detail = UnavailableError.detail
-    default_code = UnavailableError.code
     wait = UnavailableError.retry_after  # DRF's handler makes Retry-After of it
 
 
 def as_api_exception(error: Exception) -> drf.APIException:
     """An error of this app, or an outage, as one that DRF answers whichever handler the project uses."""
     if isinstance(error, RefusedError):
-        refused = drf.AuthenticationFailed(error_body(error.detail, error.code), error.code)
+        refused = Refused(error_body(error.detail, error.code), error.code)
         refused.auth_header = transports.challenge(token_presented=isinstance(error, TokenError))
         return refused
     return ServiceUnavailable(error_body(UnavailableError.detail, UnavailableError.code))

@@ -222,7 +222,7 @@ def _contradictions(settings: Settings) -> Iterator[ConfigurationError]:
 
 
 def _build(raw: Mapping[str, Any]) -> Settings:
-    values = {name: tuple(value) if isinstance(value, list) else value for name, value in raw.items()}
+    values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in raw.items()}
     settings = Settings(**values)
     return settings if settings.AUDIENCE else replace(settings, AUDIENCE=settings.ISSUER)
 

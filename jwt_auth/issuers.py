@@ -17,7 +17,7 @@ from jwt_auth.models import UserSession, user_id_of
 from jwt_auth.revocation import database
 from jwt_auth.revocation.verdict import State
 
-ACCESS_TOKEN_TYPE = "at+jwt"  # RFC 9068 section 2.1
+ACCESS_TOKEN_TYPE = "at+jwt"  # noqa: S105  # a media type: RFC 9068 section 2.1
 
 
 class KeySource(Protocol):

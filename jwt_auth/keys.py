@@ -29,6 +29,7 @@ MIN_RSA_BITS = 2048  # RFC 7518 section 3.3
 
 _CURVE_OF = {"ES256": "P-256", "ES384": "P-384", "ES512": "P-521"}
 _PRIVATE = (rsa.RSAPrivateKey, ec.EllipticCurvePrivateKey, ed25519.Ed25519PrivateKey)
+_PUBLIC = (rsa.RSAPublicKey, ec.EllipticCurvePublicKey, ed25519.Ed25519PublicKey)
 
 # CVE-2017-15361 ("ROCA"): keys of a broken generator are powers of 65537 modulo all of these primes.
 _ROCA_PRIMES = (11, 13, 17, 19, 37, 53, 61, 71, 73, 79, 97, 103, 107, 109, 127, 151, 157)
@@ -211,7 +212,7 @@ def _configured(name: str, source: KeySource, algorithm: str | None) -> Key:
 
 def _refuse_text(name: str, secret: bytes) -> None:
     # RFC 8725 section 3.5. It also keeps a public key, which is text, from ever being an HMAC secret.
-    if secret.isascii() and secret.decode().isprintable() or b"-----BEGIN" in secret:
+    if (secret.isascii() and secret.decode().isprintable()) or b"-----BEGIN" in secret:
         raise ConfigurationError(
             "E014",
             f"{name} is a text, not random bytes.",
@@ -247,6 +248,6 @@ def _read(source: KeySource) -> tuple[jwk.KeyMaterial, str | None]:
 def _read_pem(document: bytes) -> jwk.KeyMaterial:
     private = b"PRIVATE KEY-----" in document
     key = load_pem_private_key(document, password=None) if private else load_pem_public_key(document)
-    if not isinstance(key, _PRIVATE + (rsa.RSAPublicKey, ec.EllipticCurvePublicKey, ed25519.Ed25519PublicKey)):
+    if not isinstance(key, (*_PRIVATE, *_PUBLIC)):
         raise ValueError("the PEM holds a key of another kind than RSA, EC or Ed25519")
     return key

@@ -8,7 +8,7 @@ refresh tokens, and its one row is all that a session ever stores.
 import secrets
 import uuid
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from django.conf import settings
 from django.db import models, router
@@ -19,11 +19,13 @@ from django.utils.translation import gettext_lazy as _
 from jwt_auth.base_models import TokenCutoffField
 from jwt_auth.conf import get_settings
 
+Row = TypeVar("Row", bound=models.Model)
 
-class PrimaryManager(models.Manager[Any]):
+
+class PrimaryManager(models.Manager[Row]):
     """Reads where writes go: a replica that lags would un-revoke for as long as it does."""
 
-    def get_queryset(self) -> models.QuerySet[Any]:
+    def get_queryset(self) -> models.QuerySet[Row]:
         return super().get_queryset().using(router.db_for_write(self.model))
 
 

@@ -7,7 +7,7 @@ caught by every refresh and, in `database` mode, by every request: both read the
 
 import copy
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from django.apps import apps
@@ -15,6 +15,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.hashers import get_hasher, identify_hasher
 from django.db.models import Model
 from django.db.models.signals import post_save, pre_delete, pre_save
+from django.dispatch import Signal
 
 from jwt_auth import signals
 from jwt_auth.models import UserSession
@@ -144,7 +145,7 @@ def _extra(session: UserSession) -> dict[str, Any]:
     }
 
 
-_LOGS = {
+_LOGS: dict[Signal, Callable[..., None]] = {
     signals.session_started: _log_session_started,
     signals.token_refreshed: _log_token_refreshed,
     signals.refresh_token_reused: _log_reuse,

@@ -3,6 +3,7 @@ What the endpoints accept and show.
 """
 
 import unicodedata
+from datetime import timezone
 from typing import Any
 from uuid import UUID
 
@@ -29,17 +30,17 @@ class ExactField(serializers.CharField):
 class LoginSerializer(serializers.Serializer[Any]):
     """The user model's USERNAME_FIELD, `password`, and what the user calls the device."""
 
-    # Spaces around a password belong to it.
-    password = ExactField(max_length=4096)
-    label = serializers.CharField(max_length=100, required=False, allow_blank=True, default="")
-
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
-        name = serializers.CharField(max_length=1024)
-        return {get_user_model().USERNAME_FIELD: name, **super().get_fields()}
+        return {
+            get_user_model().USERNAME_FIELD: serializers.CharField(max_length=1024),
+            # Spaces around a password belong to it.
+            "password": ExactField(max_length=4096),
+            "label": serializers.CharField(max_length=100, required=False, allow_blank=True, default=""),
+        }
 
     def credentials(self) -> dict[str, Any] | None:
         """What `authenticate()` takes; None when the name can't be anybody's."""
-        field = get_user_model()._meta.get_field(get_user_model().USERNAME_FIELD)
+        field: Any = get_user_model()._meta.get_field(get_user_model().USERNAME_FIELD)
         # As Django's own forms do (UsernameField).
         name = unicodedata.normalize("NFKC", self.validated_data[field.name])
         try:
@@ -76,8 +77,10 @@ class RevokeUserSerializer(serializers.Serializer[Any]):
 
 
 class SessionSerializer(serializers.ModelSerializer[UserSession]):
-    last_used_at = serializers.DateTimeField(source="last_issued_at")
-    expires_at = serializers.DateTimeField(source="ends_at")
+    # In UTC, whatever TIME_ZONE the server has.
+    started_at = serializers.DateTimeField(default_timezone=timezone.utc)
+    last_used_at = serializers.DateTimeField(source="last_issued_at", default_timezone=timezone.utc)
+    expires_at = serializers.DateTimeField(source="ends_at", default_timezone=timezone.utc)
     current = serializers.SerializerMethodField()
 
     class Meta:

@@ -147,7 +147,7 @@ def _create(user: Any, peer: Peer, label: str, transport: str, now: datetime) ->
     settings = get_settings()
     newest_cutoff = latest((cutoff.read(user), user.jwt_global_cutoff))
     started_at = now if newest_cutoff is None else max(now, newest_cutoff + cutoff.TICK)
-    return UserSession.objects.create(  # type: ignore[no-any-return]
+    return UserSession.objects.create(
         user=user,
         started_at=started_at,
         last_issued_at=started_at,
@@ -268,7 +268,7 @@ def end(raw: str, *, reason: str = "logout", now: datetime | None = None) -> UUI
 def _session_id_of(raw: str) -> UUID | None:
     try:
         handle, _ = _unsign(raw)
-        return UserSession.objects.filter(handle=handle).values_list("pk", flat=True).first()  # type: ignore[no-any-return]
+        return UserSession.objects.filter(handle=handle).values_list("pk", flat=True).first()
     except MalformedTokenError:
         pass
     try:
@@ -282,7 +282,7 @@ def _session_id_of(raw: str) -> UUID | None:
 
 def _signer() -> Signer:
     key, *fallbacks = refresh_keys()
-    return Signer(key=key, fallback_keys=fallbacks, salt="jwt_auth.refresh", sep=".")
+    return Signer(key=key, fallback_keys=list[bytes | str](fallbacks), salt="jwt_auth.refresh", sep=".")
 
 
 def _unsign(raw: str) -> tuple[str, int]:

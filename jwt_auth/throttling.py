@@ -48,12 +48,12 @@ class GuardedCache:
 class AddressThrottle(SimpleRateThrottle):
     """A sliding window over the requests of one client address."""
 
-    cache = GuardedCache()
+    cache = GuardedCache()  # type: ignore[assignment]  # the two methods that throttles use
     default_rate: str
 
     def get_rate(self) -> str:
-        # DRF's own setting; its `THROTTLE_RATES` attribute is bound at import.
-        return api_settings.DEFAULT_THROTTLE_RATES.get(self.scope) or self.default_rate
+        # Read from the settings, because DRF binds its `THROTTLE_RATES` attribute at import.
+        return str(api_settings.DEFAULT_THROTTLE_RATES.get(str(self.scope)) or self.default_rate)
 
     def parse_rate(self, rate: str | None) -> tuple[int, int]:
         return parse_rate(rate)

@@ -8,7 +8,7 @@ them: `peek_unverified` takes the text apart, `verify_signature` says whether to
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from jwt.algorithms import OKPAlgorithm
@@ -44,11 +44,11 @@ _jws.register_algorithm("Ed25519", OKPAlgorithm())
 class UnverifiedToken:
     """A well-formed token that anybody may have written. Good for choosing a key, and nothing else."""
 
-    raw: str
+    raw: str = field(repr=False)
     algorithm: str
     kid: str | None
     typ: str | None
-    claims: Mapping[str, Any]
+    claims: Mapping[str, Any] = field(repr=False)
 
     @property
     def issuer(self) -> str | None:

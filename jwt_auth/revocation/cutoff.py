@@ -34,10 +34,9 @@ def relations_from(prefix: str = "") -> tuple[str, ...]:
 
 def read(user: Any) -> datetime | None:
     """The cutoff of `user`, which was loaded with `relations_from`."""
-    if name := get_settings().USER_CUTOFF_FIELD:
-        return getattr(user, name)  # type: ignore[no-any-return]
-    row = getattr(user, "jwt_token_cutoff", None)
-    return row and row.tokens_valid_after  # type: ignore[no-any-return]
+    name = get_settings().USER_CUTOFF_FIELD
+    home = user if name else getattr(user, "jwt_token_cutoff", None)
+    return getattr(home, name or "tokens_valid_after", None)
 
 
 def lock(user_pk: Any) -> None:
@@ -53,19 +52,23 @@ def lock(user_pk: Any) -> None:
 
 def read_locked(user_pk: Any) -> datetime | None:
     """The cutoff of a user whose row is locked. One query."""
-    rows = users() if get_settings().USER_CUTOFF_FIELD else UserTokenCutoff.objects.all()
-    key = "pk" if get_settings().USER_CUTOFF_FIELD else "user_id"
-    name = get_settings().USER_CUTOFF_FIELD or "tokens_valid_after"
+    rows, name = _home(user_pk)
     # A locking read, because an older snapshot of an outer transaction could miss the last cutoff.
-    return rows.select_for_update().filter(**{key: user_pk}).values_list(name, flat=True).first()  # type: ignore[no-any-return]
+    return rows.select_for_update().values_list(name, flat=True).first()
 
 
 def write(user_pk: Any, cutoff: datetime) -> None:
     """Set the cutoff of a user whose row is locked. At most two queries."""
-    if name := get_settings().USER_CUTOFF_FIELD:
-        users().filter(pk=user_pk).update(**{name: cutoff})
-    elif not UserTokenCutoff.objects.filter(user_id=user_pk).update(tokens_valid_after=cutoff):
+    rows, name = _home(user_pk)
+    if not rows.update(**{name: cutoff}) and rows.model is UserTokenCutoff:
         UserTokenCutoff.objects.create(user_id=user_pk, tokens_valid_after=cutoff)
+
+
+def _home(user_pk: Any) -> tuple[models.QuerySet[Any], str]:
+    """The row with the cutoff, if there is one, and the name of its field."""
+    if name := get_settings().USER_CUTOFF_FIELD:
+        return users().filter(pk=user_pk), name
+    return UserTokenCutoff.objects.filter(user_id=user_pk), "tokens_valid_after"
 
 
 def _some_column() -> str:

@@ -53,6 +53,8 @@ class UserSession(models.Model):
     idle_expires_at = models.DateTimeField(_("idle until"))
     expires_at = models.DateTimeField(_("expires at"), help_text=_("Never moved."))
     auth_hash = models.CharField(_("auth hash"), max_length=128, editable=False)
+    # The same password's hash after an upgrade; credentials.py says why there are two.
+    upgraded_auth_hash = models.CharField(_("upgraded auth hash"), max_length=128, blank=True, editable=False)
     transport = models.CharField(_("transport"), max_length=16, choices=Transport, default=Transport.BEARER)
     label = models.CharField(_("label"), max_length=100, blank=True)
     ip_address = models.GenericIPAddressField(_("IP address"), null=True, blank=True)
@@ -83,12 +85,12 @@ class UserSession(models.Model):
     @property
     def has_stale_credentials(self) -> bool:
         """Whether the user's password is no longer the one of the sign-in, SECRET_KEY rotations aside."""
-        user = self.user
-        if constant_time_compare(self.auth_hash, user.get_session_auth_hash()):
+        known = (self.auth_hash, self.upgraded_auth_hash)
+        current = self.user.get_session_auth_hash()
+        if any(constant_time_compare(own, current) for own in known):
             return False
-        return not any(
-            constant_time_compare(self.auth_hash, fallback) for fallback in user.get_session_auth_fallback_hash()
-        )
+        fallbacks = self.user.get_session_auth_fallback_hash()
+        return not any(constant_time_compare(own, fallback) for fallback in fallbacks for own in known)
 
 
 class UserTokenCutoff(models.Model):

@@ -5,19 +5,18 @@ Only `save()` and `delete()` send signals. What goes around them (`QuerySet.upda
 caught by every refresh and, in `database` mode, by every request: both read the row.
 """
 
-import copy
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from django.apps import apps
 from django.contrib.auth import get_user_model
-from django.contrib.auth.hashers import get_hasher, identify_hasher
 from django.db.models import Model
 from django.db.models.signals import post_save, pre_delete, pre_save
 from django.dispatch import Signal
 
 from jwt_auth import signals
+from jwt_auth.credentials import announce_upgrade, is_hash_upgrade, settle_upgrade
 from jwt_auth.models import UserSession
 from jwt_auth.revocation import cutoff
 from jwt_auth.revocation.revoke import record_deletion, revoke_user
@@ -52,54 +51,26 @@ def _remember(
     watches = update_fields is None or WATCHED.intersection(update_fields)
     if raw or instance._state.adding or not watches:
         return
-    names = [field.attname for field in cutoff.users().model._meta.concrete_fields if field.name in WATCHED]
-    row = cutoff.users().filter(pk=instance.pk).values(*names).first()
-    setattr(instance, _BEFORE, row)
+    names = [field.attname for field in instance._meta.concrete_fields if field.name in WATCHED]
+    before = cutoff.users().filter(pk=instance.pk).values(*names).first()
+    if before is None:
+        return
+    upgrade = before["password"] != instance.password and is_hash_upgrade(instance, before["password"], update_fields)
+    if upgrade:
+        announce_upgrade(instance, before["password"])
+    setattr(instance, _BEFORE, {**before, "upgrade": upgrade})
 
 
 def _compare(instance: Any, update_fields: Iterable[str] | None = None, **kwargs: Any) -> None:
     before = instance.__dict__.pop(_BEFORE, None)
     if before is None:
         return
-    if before["password"] != instance.password:
-        if _is_hash_upgrade(instance, before["password"], update_fields):
-            _carry_auth_hash(instance, before["password"])
-        else:
-            revoke_user(instance, reason="password changed")
+    if before["upgrade"]:
+        settle_upgrade(instance, before["password"])
+    elif before["password"] != instance.password:
+        revoke_user(instance, reason="password changed")
     elif before.get("is_active") and not instance.is_active:
         revoke_user(instance, reason="user deactivated")
-
-
-def _is_hash_upgrade(user: Any, old: str, update_fields: Iterable[str] | None) -> bool:
-    """
-    Whether Django rewrote the hash of an unchanged password (AbstractBaseUser.check_password).
-
-    It then saves that column alone, has just reset `_password` on the instance, and the old hash was one
-    that needed it. A hash that somebody assigned has never had `_password` set.
-    """
-    return (
-        set(update_fields or ()) == {"password"}
-        and user.__dict__.get("_password", old) is None
-        and _is_outdated(old)
-        and not _is_outdated(user.password)
-    )
-
-
-def _is_outdated(encoded: str) -> bool:
-    try:
-        hasher = identify_hasher(encoded)
-    except ValueError:
-        return False
-    preferred = get_hasher()
-    return hasher.algorithm != preferred.algorithm or preferred.must_update(encoded)
-
-
-def _carry_auth_hash(user: Any, old_password: str) -> None:
-    """Let the sessions that knew the old hash know the new one, so that nobody is signed out by it."""
-    before = copy.copy(user)
-    before.password = old_password
-    known = [before.get_session_auth_hash(), *before.get_session_auth_fallback_hash()]
-    UserSession.objects.filter(user_id=user.pk, auth_hash__in=known).update(auth_hash=user.get_session_auth_hash())
 
 
 def _record(instance: Any, **kwargs: Any) -> None:

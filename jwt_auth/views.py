@@ -24,6 +24,7 @@ from rest_framework.views import APIView
 from jwt_auth import sessions, throttling, transports
 from jwt_auth.authentication import JWTAuthentication
 from jwt_auth.claims import Claims
+from jwt_auth.credentials import authenticating
 from jwt_auth.exceptions import InvalidCredentialsError, MalformedTokenError
 from jwt_auth.keys import own_keys
 from jwt_auth.models import UserSession
@@ -42,6 +43,8 @@ from jwt_auth.serializers import (
     describe,
 )
 from jwt_auth.verification import verify
+
+ATTEMPTS = 3  # at a sign-in that something else gets in the way of
 
 
 class TokenView(APIView):
@@ -97,17 +100,21 @@ class LoginView(CredentialView):
 
     def post(self, request: Request) -> Response:
         serializer = self.valid(LoginSerializer, request)
-        try:
-            pair = self.sign_in(request, serializer)
-        except sessions.CredentialsChangedError:
-            # The password hash was upgraded, or the user revoked, in this very moment: check once more.
-            pair = self.sign_in(request, serializer)
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                pair = self.sign_in(request, serializer)
+                break
+            except sessions.CredentialsChangedError:
+                # The hash was upgraded, or the user revoked, in this very moment: check again.
+                if attempt == ATTEMPTS:
+                    raise
         return Response(transports.bearer_body(pair))
 
     def sign_in(self, request: Request, serializer: LoginSerializer) -> sessions.TokenPair:
         since = sessions.checkpoint()
         credentials = serializer.credentials()
-        user = credentials and authenticate(request._request, **credentials)
+        with authenticating():
+            user = credentials and authenticate(request._request, **credentials)
         if not user:
             self.count_failure(request)
             raise InvalidCredentialsError("no backend accepted the credentials")
@@ -175,7 +182,7 @@ class SessionsView(UserView):
 
 class SessionView(UserView):
     def delete(self, request: Request, session_id: UUID) -> Response:
-        session = get_object_or_404(UserSession.objects.filter(user=request.user), pk=session_id)
+        session = get_object_or_404(UserSession.objects.filter(user=user_of(request)), pk=session_id)
         revoke_session(session.pk, reason="ended by the user", actor=request.user)
         return Response(status=204)
 

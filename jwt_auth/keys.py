@@ -189,8 +189,9 @@ def _configured(name: str, source: KeySource, algorithm: str | None) -> Key:
     except (ValueError, TypeError, OSError, UnsupportedAlgorithm) as error:
         raise ConfigurationError(
             "E010",
-            f"{name} can't be read: {error}.",
-            "Give a PEM, a JWK (dict or JSON) or the path of a file with one.",
+            # Of a file only what the system says: what was taken for its name may be a secret.
+            f"{name} can't be read: {error.strerror if isinstance(error, OSError) else error}.",
+            """Give a PEM, a JWK or the path of a file with one; an HMAC key is the JWK {"kty": "oct", "k": "..."}.""",
         ) from error
     if isinstance(material, bytes):
         _refuse_text(name, material)

@@ -117,7 +117,7 @@ class RevocationEvent(models.Model):
     """
     One deed of taking back. The rows are the denylist, and the record of who did it; none is changed.
 
-    `subject` is the session's `sid`, the user's primary key, or for a token "<iss> <jti>" (never its
+    `subject` is the session's `sid`, the user's `sub`, or for a token "<iss> <jti>" (never its
     text or hash: an ECDSA signature can be written in two ways). `expires_at` is when the last token
     that it refuses is dead by itself; None means never.
     """

@@ -38,10 +38,21 @@ def client_address(request: HttpRequest) -> str | None:
         candidate = hops[-min(proxies, len(hops))].strip()
     else:
         candidate = request.META.get("REMOTE_ADDR", "")
+    return _normalized(candidate)
+
+
+def _normalized(candidate: str) -> str | None:
+    """An address in one spelling: without port and zone, and not as IPv4 in the dress of IPv6."""
+    text = candidate.partition("%")[0]
+    if text.startswith("["):  # [2001:db8::1]:4711
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:  # 192.0.2.1:4711
+        text = text.partition(":")[0]
     try:
-        return str(ip_address(candidate))
+        address = ip_address(text)
     except ValueError:
         return None
+    return str(getattr(address, "ipv4_mapped", None) or address)
 
 
 def address_group(request: HttpRequest) -> str:

@@ -22,14 +22,11 @@ import secrets
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum, auto
-from functools import partial
 from typing import Any
 from uuid import UUID
 
 from django.core.signing import BadSignature, Signer
-from django.db import transaction
 from django.db.models import Exists, F, Q
-from django.dispatch import Signal
 from django.utils import timezone
 
 from jwt_auth import conf, tokens, verification
@@ -52,7 +49,7 @@ from jwt_auth.peer import Peer
 from jwt_auth.revocation import cutoff, database
 from jwt_auth.revocation.revoke import atomic, revoke_session
 from jwt_auth.revocation.verdict import latest, verdict
-from jwt_auth.signals import refresh_token_reused, session_started, token_refreshed
+from jwt_auth.signals import refresh_token_reused, send_on_commit, session_started, token_refreshed
 
 Scope = RevocationEvent.Scope
 
@@ -118,7 +115,7 @@ def start(
         if fresh is not None:
             session = _create(fresh, peer or Peer(), label, transport, now)
             access = _sign(_claims(session, now), session)
-            _send_on_commit(session_started, session=session)
+            send_on_commit(session_started, UserSession, session=session)
     # Raised out here, where it rolls nothing back that the caller has in hand.
     if fresh is None:
         raise CredentialsChangedError("the user changed while signing in")
@@ -134,7 +131,7 @@ def _reload(user: Any, since: int | None) -> Any:
         .select_related(*cutoff.relations_from())
         .annotate(
             jwt_global_cutoff=database.global_cutoff(),
-            jwt_revoked_since=Exists(newer.filter(Q(scope=Scope.ALL) | Q(scope=Scope.USER, subject=str(user.pk)))),
+            jwt_revoked_since=Exists(newer.filter(Q(scope=Scope.ALL) | Q(scope=Scope.USER, subject=user_id_of(user)))),
         )
         .first()
     )
@@ -207,7 +204,7 @@ def refresh(raw: str, *, now: datetime | None = None) -> TokenPair:
             raise UnavailableError("the session's row can't be read as it is written")
     if case in (Case.REUSED, Case.AHEAD):
         raise _end_misused(session, presented, case, now)
-    _send_on_commit(token_refreshed, session=session, rotated=case is Case.FRESH)
+    send_on_commit(token_refreshed, UserSession, session=session, rotated=case is Case.FRESH)
     return _pair(session, access, now)
 
 
@@ -243,7 +240,9 @@ def _end_misused(session: UserSession, presented: int, case: Case, now: datetime
     reason = "refresh token ahead of its session" if ahead else "refresh token reused"
     with atomic():
         revoke_session(session.pk, reason=reason, now=now)
-        _send_on_commit(refresh_token_reused, session=session, presented=presented, expected=session.counter)
+        send_on_commit(
+            refresh_token_reused, UserSession, session=session, presented=presented, expected=session.counter
+        )
     if ahead:
         return RevokedTokenError(f"counter {presented} is ahead of {session.counter}")
     return RefreshTokenReusedError(f"counter {presented} was used before, now {session.counter}")
@@ -343,8 +342,3 @@ def _custom_claims(session: UserSession) -> dict[str, Any]:
             "Choose other names for these claims.",
         )
     return dict(custom)
-
-
-def _send_on_commit(signal: Signal, **arguments: Any) -> None:
-    send = partial(signal.send_robust, sender=UserSession, **arguments)
-    transaction.on_commit(send, using=UserSession.objects.all().db, robust=True)

@@ -3,6 +3,11 @@ What happened, in the past tense. All are sent after the transaction has been co
 `send_robust`: a receiver that fails is logged and stops nothing.
 """
 
+from functools import partial
+from typing import Any
+
+from django.db import router, transaction
+from django.db.models import Model
 from django.dispatch import Signal
 
 # session: the new UserSession.
@@ -22,3 +27,9 @@ user_revoked = Signal()
 
 # event: the RevocationEvent; cutoff: aware datetime.
 all_revoked = Signal()
+
+
+def send_on_commit(signal: Signal, sender: type[Model], **arguments: Any) -> None:
+    """Send `signal` when the transaction on the database of `sender` has been committed."""
+    send = partial(signal.send_robust, sender=sender, **arguments)
+    transaction.on_commit(send, using=router.db_for_write(sender), robust=True)

@@ -9,22 +9,20 @@ revocation stands or falls with what it belongs to.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any
 from uuid import UUID
 
 from django.db import router, transaction
 from django.db.models import Max
-from django.dispatch import Signal
 from django.utils import timezone
 
 from jwt_auth.claims import Claims
 from jwt_auth.conf import MAX_LEEWAY, get_settings
-from jwt_auth.models import RevocationEvent, UserSession
+from jwt_auth.models import RevocationEvent, UserSession, user_id_of
 from jwt_auth.revocation import cutoff as cutoffs
 from jwt_auth.revocation.database import token_subject
 from jwt_auth.revocation.verdict import latest
-from jwt_auth.signals import all_revoked, session_revoked, user_revoked
+from jwt_auth.signals import all_revoked, send_on_commit, session_revoked, user_revoked
 
 Scope = RevocationEvent.Scope
 
@@ -85,7 +83,7 @@ def revoke_session(sid: UUID, *, reason: str = "", actor: Any = None, now: datet
             return False
         event = _session_event(sid, reason, actor, now)
         event.save(force_insert=True)
-        _send_on_commit(session_revoked, event=event, session_id=sid)
+        send_on_commit(session_revoked, RevocationEvent, event=event, session_id=sid)
     return True
 
 
@@ -104,7 +102,7 @@ def revoke_sessions(sids: Iterable[UUID], *, reason: str = "", actor: Any = None
         events = [_session_event(sid, reason, actor, now) for sid in live]
         RevocationEvent.objects.bulk_create(events)
         for sid, event in zip(live, events, strict=True):
-            _send_on_commit(session_revoked, event=event, session_id=sid)
+            send_on_commit(session_revoked, RevocationEvent, event=event, session_id=sid)
     return len(live)
 
 
@@ -115,7 +113,7 @@ def revoke_user(
     Refuse all tokens of sessions that `user` began up to now, and end those sessions.
 
     Args:
-        user: the user, or the primary key.
+        user: the user.
         at: an earlier moment instead of now, aware. A cutoff that is already later stays.
         reason: for the record, at most 255 characters.
         actor: the user who does it; None for the app itself.
@@ -126,21 +124,26 @@ def revoke_user(
     now = now or timezone.now()
     if at is not None and at > now:
         raise ValueError("a cutoff can't lie in the future")
-    user_pk = getattr(user, "pk", user)
     with atomic():
-        cutoffs.lock(user_pk)
-        old = cutoffs.read_locked(user_pk)
+        cutoffs.lock(user.pk)
+        old = cutoffs.read_locked(user.pk)
         if at is None:
-            new = _next_cutoff(now, old, UserSession.objects.filter(user_id=user_pk))
+            new = _next_cutoff(now, old, UserSession.objects.filter(user_id=user.pk))
         else:
             new = max(at, old or at)
-        cutoffs.write(user_pk, new)
-        ended = UserSession.objects.filter(user_id=user_pk, revoked_at=None, started_at__lt=new, expires_at__gt=now)
+        cutoffs.write(user.pk, new)
+        ended = UserSession.objects.filter(user_id=user.pk, revoked_at=None, started_at__lt=new, expires_at__gt=now)
         count = ended.update(revoked_at=now, revoked_reason=reason)
         event = _record(
-            Scope.USER, str(user_pk), cutoff=new, expires_at=_tokens_dead_at(now), reason=reason, actor=actor, now=now
+            Scope.USER,
+            user_id_of(user),
+            cutoff=new,
+            expires_at=_tokens_dead_at(now),
+            reason=reason,
+            actor=actor,
+            now=now,
         )
-        _send_on_commit(user_revoked, event=event, user_id=user_pk, cutoff=new, sessions_revoked=count)
+        send_on_commit(user_revoked, RevocationEvent, event=event, user_id=user.pk, cutoff=new, sessions_revoked=count)
     return UserRevocation(tokens_valid_after=new, sessions_revoked=count)
 
 
@@ -156,7 +159,7 @@ def revoke_all(*, reason: str = "", actor: Any = None, now: datetime | None = No
         old = RevocationEvent.objects.filter(scope=Scope.ALL).aggregate(newest=Max("cutoff"))["newest"]
         new = _next_cutoff(now, old, UserSession.objects.all())
         event = _record(Scope.ALL, "", cutoff=new, expires_at=None, reason=reason, actor=actor, now=now)
-        _send_on_commit(all_revoked, event=event, cutoff=new)
+        send_on_commit(all_revoked, RevocationEvent, event=event, cutoff=new)
     return new
 
 
@@ -167,7 +170,7 @@ def record_deletion(user: Any, *, now: datetime | None = None) -> None:
         new = _next_cutoff(now, None, UserSession.objects.filter(user_id=user.pk))
         _record(
             Scope.USER,
-            str(user.pk),
+            user_id_of(user),
             cutoff=new,
             expires_at=_tokens_dead_at(now),
             reason="user deleted",
@@ -217,8 +220,3 @@ def _record(scope: str, subject: str, **facts: Any) -> RevocationEvent:
     event = _event(scope, subject, **facts)
     event.save(force_insert=True)
     return event
-
-
-def _send_on_commit(signal: Signal, **arguments: Any) -> None:
-    send = partial(signal.send_robust, sender=RevocationEvent, **arguments)
-    transaction.on_commit(send, using=router.db_for_write(UserSession), robust=True)

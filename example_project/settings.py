@@ -9,15 +9,18 @@ from django.core.management.utils import get_random_secret_key
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-DEBUG = True
-# A new key at each start would end every session, so it is kept in a file beside the database.
+# The database and the secret key stand here, readable for nobody else.
 DATA_DIR = Path(os.environ.get("EXAMPLE_DATA_DIR", BASE_DIR / "example_data"))
-DATA_DIR.mkdir(parents=True, exist_ok=True)
+DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+# A new key at each start would end every session, so it is kept in a file. Yours comes from its environment.
 _secret_file = DATA_DIR / "secret_key"
 if not _secret_file.exists():
     _secret_file.touch(mode=0o600)
     _secret_file.write_text(get_random_secret_key())
 SECRET_KEY = _secret_file.read_text()
+
+DEBUG = True  # plain http and error pages: for this machine only
 ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]"]
 
 INSTALLED_APPS = [
@@ -29,7 +32,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "rest_framework",
     "jwt_auth",
-    "example_project",
+    "example_project",  # the command `demo`
     "example_project.notes",
 ]
 
@@ -63,10 +66,13 @@ DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": DATA_DI
 
 STATIC_URL = "static/"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+TIME_ZONE = "UTC"
 USE_TZ = True
 
+# All that jwt_auth needs, besides its place in INSTALLED_APPS and in the URLs.
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["jwt_auth.authentication.JWTAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    # Errors of this project's views in the form of jwt_auth's own, with a `code`.
     "EXCEPTION_HANDLER": "jwt_auth.responses.exception_handler",
 }

@@ -128,7 +128,8 @@ def _reload(user: Any, since: int | None) -> Any:
     fresh = (
         cutoff.users()
         .filter(pk=user.pk)
-        .select_related(*cutoff.relations_from())
+        # None joins nothing; no name at all would follow every foreign key that the model has.
+        .select_related(*cutoff.relations_from() or (None,))
         .annotate(
             jwt_global_cutoff=database.global_cutoff(),
             jwt_revoked_since=Exists(newer.filter(Q(scope=Scope.ALL) | Q(scope=Scope.USER, subject=user_id_of(user)))),

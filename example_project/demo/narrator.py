@@ -1,0 +1,189 @@
+"""
+Tells a story in requests: shows each as a line for the shell, sends it, shows the answer and checks it.
+"""
+
+import json
+import re
+import shlex
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException
+from string import Template
+from typing import Any
+
+from django.core.management.color import Style
+
+WIDTH = 96
+INDENT = "   "
+
+
+class StepFailedError(Exception):
+    """Raised when a request was not answered as it should be."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One request; `$NAME` in the body, and `token`, stand for variables."""
+
+    method: str
+    path: str
+    token: str | None = None
+    body: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What came back; `body` is read when it is JSON, None when it is empty."""
+
+    status: int
+    reason: str
+    body: Any
+
+
+class Narrator:
+    """
+    Args:
+        address: host and port of the server.
+        write: takes a text to end with a line break.
+        style: colours of the output.
+        pause: called before each step but the first, when given.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        *,
+        write: Callable[[str], object],
+        style: Style,
+        pause: Callable[[], object] | None = None,
+    ) -> None:
+        self.address, self.write, self.style, self.pause = address, write, style, pause
+        self.variables: dict[str, str] = {}
+        self.steps = 0
+
+    def chapter(self, title: str) -> None:
+        """Write a heading."""
+        self.write(self.style.MIGRATE_HEADING(f"\n{title}"))
+
+    def step(
+        self,
+        title: str,
+        call: str,
+        *,
+        status: int,
+        expect: Any = None,
+        token: str | None = None,
+        body: Mapping[str, Any] | None = None,
+        keep: Mapping[str, str] | None = None,
+    ) -> Any:
+        """
+        One request and its answer; the answer's body.
+
+        Args:
+            call: method and path.
+            status: which the answer must have.
+            expect: what the answer's body must have, at least; None stands for any value.
+            token: the variable with the access token to send.
+            body: to send as JSON.
+            keep: variables to set, each from the member that the answer must have.
+
+        Raises:
+            StepFailedError: when the answer is another one, or none.
+        """
+        if self.steps and self.pause:
+            self.pause()
+        self.steps += 1
+        method, path = call.split()
+        request = Request(method=method, path=path, token=token, body=body)
+        self.write(self.style.MIGRATE_LABEL(f"\n{self.steps}. {title}"))
+        self._write(curl(self.address, request))
+        answer = self._send(title, request)
+        self._show(answer)
+        keep = keep or {}
+        expect = {**dict.fromkeys(keep.values()), **(expect or {})} if keep else expect
+        if answer.status != status or not matches(self._filled(expect), answer.body):
+            got = f"{answer.status} {_one_line(shortened(answer.body))}"
+            raise self._failure(title, f"{status} {_one_line(expect)}".rstrip(), got.rstrip())
+        for name, member in keep.items():
+            self.variables[name] = answer.body[member]
+            self._write(f"{name}={shlex.quote(self.variables[name])}")
+        return answer.body
+
+    def _send(self, title: str, request: Request) -> Answer:
+        headers = {"Accept": "application/json", "User-Agent": "demo"}
+        if request.token:
+            headers["Authorization"] = f"Bearer {self.variables[request.token]}"
+        content = None
+        if request.body is not None:
+            headers["Content-Type"] = "application/json"
+            content = json.dumps(self._filled(request.body))
+        with closing(HTTPConnection(self.address, timeout=30)) as connection:
+            try:
+                connection.request(request.method, request.path, content, headers)
+                response = connection.getresponse()
+                text = response.read().decode()
+                is_json = response.headers.get_content_type() == "application/json"
+                body = json.loads(text) if is_json else text or None
+            except (OSError, HTTPException, ValueError) as error:
+                raise self._failure(title, "an answer", f"none that can be read: {error!r}") from error
+        return Answer(status=response.status, reason=response.reason, body=body)
+
+    def _filled(self, value: Any) -> Any:
+        """`value` with the variables filled in: tokens, which JSON writes as they are."""
+        return json.loads(Template(json.dumps(value)).substitute(self.variables))
+
+    def _show(self, answer: Answer) -> None:
+        colour = self.style.SUCCESS if answer.status < 400 else self.style.WARNING
+        self._write(colour(f"{answer.status} {answer.reason}"))
+        if answer.body is not None:
+            short = shortened(answer.body)
+            line = _one_line(short)
+            self._write(line if len(line) <= WIDTH - len(INDENT) else json.dumps(short, indent=2))
+
+    def _write(self, text: str) -> None:
+        for line in text.splitlines():
+            self.write(INDENT + line)
+
+    def _failure(self, title: str, wanted: str, got: str) -> StepFailedError:
+        return StepFailedError(f"Step {self.steps} failed: {title}\n  expected: {wanted}\n  got:      {got}")
+
+
+def curl(address: str, request: Request) -> str:
+    """`request` as a line for a POSIX shell in which the variables are set."""
+    method = "" if request.method == "GET" else f"-X {request.method} "
+    parts = [f"curl {method}http://{address}{request.path}"]
+    if request.token:
+        parts.append(f'-H "Authorization: Bearer ${request.token}"')
+    if request.body is not None:
+        quoted = shlex.quote(json.dumps(request.body))
+        # Out of the quotes, and back into them: '{"refresh_token": "'$NAME'"}'
+        parts += ["-H 'Content-Type: application/json'", "-d " + re.sub(r"\$[A-Z0-9_]+", r"'\g<0>'", quoted)]
+    return " \\\n     ".join(parts)
+
+
+def shortened(body: Any) -> Any:
+    """`body` with the middle of each token left out, and of a page that is no JSON all but the beginning."""
+    if isinstance(body, dict):
+        return {name: _ends(value) if name.endswith("_token") else value for name, value in body.items()}
+    return body[:500] if isinstance(body, str) else body
+
+
+def _ends(token: object) -> str:
+    text = str(token)
+    return f"{text[:8]}...{text[-8:]}"
+
+
+def _one_line(value: Any) -> str:
+    return "" if value is None else json.dumps(value)
+
+
+def matches(expected: Any, got: Any) -> bool:
+    """Whether `got` has all of `expected`: members of objects, items of lists. None is in anything."""
+    if expected is None:
+        return True
+    if isinstance(expected, dict):
+        return isinstance(got, dict) and all(name in got and matches(v, got[name]) for name, v in expected.items())
+    if isinstance(expected, list):
+        return isinstance(got, list) and all(any(matches(item, other) for other in got) for item in expected)
+    return bool(expected == got)

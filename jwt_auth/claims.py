@@ -7,7 +7,6 @@ Pure: what can be decided from values is a function of values, with `now` passed
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
-from math import isfinite
 from typing import Any
 
 from jwt_auth.exceptions import ExpiredTokenError, InvalidClaimError
@@ -182,7 +181,8 @@ def _number(values: Mapping[str, Any], claim: str) -> float:
     value = values.get(claim, _ABSENT)
     if value is _ABSENT:
         raise InvalidClaimError(claim, "is missing")
-    # type(), because True is an int; RFC 7519 section 2 knows no other NumericDate than a number.
-    if type(value) not in (int, float) or not isfinite(value) or not 0 <= value < _END_OF_TIME:
+    # type(), because True is an int; RFC 7519 section 2 knows no other NumericDate than a number. NaN and
+    # Infinity lie in no range.
+    if type(value) not in (int, float) or not 0 <= value < _END_OF_TIME:
         raise InvalidClaimError(claim, "is not a number of seconds")
     return value  # type: ignore[no-any-return]

@@ -51,12 +51,14 @@ def load(jwk: Mapping[str, Any]) -> KeyMaterial:
 
 
 def dump_public(key: PublicKey) -> dict[str, str]:
-    """The public members of `key`, and nothing else."""
+    """The public members of `key`, and nothing else; raise ValueError for a curve that no algorithm has."""
     if isinstance(key, rsa.RSAPublicKey):
         rsa_numbers = key.public_numbers()
         return {"kty": "RSA", "n": _minimal(rsa_numbers.n), "e": _minimal(rsa_numbers.e)}
     if isinstance(key, ec.EllipticCurvePublicKey):
-        name = _CURVE_NAMES[key.curve.name]
+        name = _CURVE_NAMES.get(key.curve.name)
+        if name is None:
+            raise ValueError(f"the curve {key.curve.name} is not one of {', '.join(CURVES)}")
         size, numbers = CURVES[name][1], key.public_numbers()
         x, y = (base64url_encode(value.to_bytes(size, "big")) for value in (numbers.x, numbers.y))
         return {"kty": "EC", "crv": name, "x": x, "y": y}

@@ -15,16 +15,27 @@ from jwt_auth.claims import Claims, moment
 from jwt_auth.models import UserSession, user_id_of
 
 
-class ExactField(serializers.CharField):
-    """A text, unchanged."""
+class TextField(serializers.CharField):
+    """A text; DRF would make one of a number, which who looks at the body itself then doesn't see."""
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class ExactField(TextField):
+    """A text, with the spaces around it."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(trim_whitespace=False, **kwargs)
 
+
+class KeyField(ExactField):
+    """A primary key: a number, or a text to the letter."""
+
     def to_internal_value(self, data: Any) -> str:
-        if not isinstance(data, str):  # DRF would make a text of a number
-            self.fail("invalid")
-        return super().to_internal_value(data)
+        return super().to_internal_value(str(data) if type(data) is int else data)
 
 
 class LoginSerializer(serializers.Serializer[Any]):
@@ -32,7 +43,7 @@ class LoginSerializer(serializers.Serializer[Any]):
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         return {
-            get_user_model().USERNAME_FIELD: serializers.CharField(max_length=1024),
+            get_user_model().USERNAME_FIELD: TextField(max_length=1024),
             # Spaces around a password belong to it.
             "password": ExactField(max_length=4096),
             "label": serializers.CharField(max_length=100, required=False, allow_blank=True, default=""),
@@ -66,8 +77,8 @@ class TokenSerializer(serializers.Serializer[Any]):
 class RevokeUserSerializer(serializers.Serializer[Any]):
     """One of `user` (primary key) and `username`; the reason is for the record."""
 
-    user = serializers.CharField(max_length=255, required=False)
-    username = serializers.CharField(max_length=1024, required=False)
+    user = KeyField(max_length=255, required=False)
+    username = TextField(max_length=1024, required=False)
     reason = serializers.CharField(max_length=255, required=False, allow_blank=True, default="")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from typing import Any
 from uuid import UUID
 
 from django.core.signing import BadSignature, Signer
-from django.db.models import Exists, F, Q
+from django.db.models import Exists, Q
 from django.utils import timezone
 
 from jwt_auth import conf, tokens, verification
@@ -225,14 +225,20 @@ def _welcome(handle: str, now: datetime) -> tuple[UserSession, _AccessToken]:
 
 def _rotate(session: UserSession, now: datetime) -> bool:
     """Move the counter on, if nobody has; the condition settles every race."""
-    idle_expires_at = min(now + get_settings().SESSION_IDLE_TIMEOUT, session.expires_at)
+    moved = {
+        "counter": session.counter + 1,
+        "rotated_at": now,
+        # Never back, though another machine's clock was ahead: a cutoff is put after it.
+        "last_issued_at": max(now, session.last_issued_at),
+        "idle_expires_at": min(now + get_settings().SESSION_IDLE_TIMEOUT, session.expires_at),
+        # It was found current, maybe with a key of SECRET_KEY_FALLBACKS: that key may go now.
+        "auth_hash": session.user.get_session_auth_hash(),
+    }
     rows = UserSession.objects.filter(
         pk=session.pk, counter=session.counter, revoked_at=None, expires_at__gt=now, idle_expires_at__gt=now
-    ).update(counter=F("counter") + 1, rotated_at=now, last_issued_at=now, idle_expires_at=idle_expires_at)
+    ).update(**moved)
     if rows:
-        session.counter += 1
-        session.rotated_at = session.last_issued_at = now
-        session.idle_expires_at = idle_expires_at
+        vars(session).update(moved)
     return bool(rows)
 
 

@@ -134,4 +134,7 @@ def folded_name(request: Request) -> str | None:
     name = data.get(get_user_model().USERNAME_FIELD)
     if not isinstance(name, str):
         return None
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold()).strip()
+    # Case and accents, because databases compare names without them (MariaDB's default does).
+    decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", name).casefold())
+    plain = "".join(character for character in decomposed if not unicodedata.combining(character))
+    return plain.replace("\N{LATIN SMALL LETTER DOTLESS I}", "i").strip()

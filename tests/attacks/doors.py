@@ -1,0 +1,35 @@
+"""Every place where a client can hand a token in."""
+
+from collections.abc import Iterator
+from typing import Any
+
+# What a door may answer to something that is no token of ours, and to nothing but that.
+REFUSALS = {
+    "authenticator": {401},
+    "verify": {400, 401},
+    "refresh": {400, 401},
+    "logout by body": {204, 400},  # idempotent: what is no token is signed out already
+    "logout by header": {204, 400},
+    "revoke": {200, 400},  # RFC 7009 section 2.2: an invalid token is no error
+    "revoke by form": {200, 400},
+}
+
+
+def knock(client: Any, raw: str) -> Iterator[tuple[str, Any]]:
+    """Hand `raw` in at every door; the name of the door and its answer."""
+    bearer = client.bearer("")
+    bearer.credentials(HTTP_AUTHORIZATION=f"Bearer {raw}")
+    yield "authenticator", bearer.get("/auth/me/")
+    yield "verify", client.send("verify/", {"token": raw})
+    yield "refresh", client.refresh(raw)
+    yield "logout by body", client.send("logout/", {"refresh_token": raw})
+    yield "logout by header", bearer.send("logout/")
+    yield "revoke", client.send("revoke/", {"token": raw})
+    form = "application/x-www-form-urlencoded"
+    yield "revoke by form", client.post("/auth/revoke/", f"token={raw}".encode(), content_type=form)
+
+
+def assert_refused_everywhere(client: Any, raw: str) -> None:
+    for door, response in knock(client, raw):
+        assert response.status_code in REFUSALS[door], (door, response.status_code, response.content[:200])
+        assert response.status_code != 401 or response["WWW-Authenticate"].startswith("Bearer "), door

@@ -1,8 +1,8 @@
 """
 The cutoff as a field for the project's own user model.
 
-Abstract things only: this module can be imported in a `models.py` before the apps are ready, and
-when `jwt_auth` is not in INSTALLED_APPS.
+Abstract things only: a `models.py` can import this module while the apps are being loaded, and when
+`jwt_auth` is not in INSTALLED_APPS.
 """
 
 from typing import Any
@@ -16,8 +16,9 @@ class TokenCutoffField(models.DateTimeField):  # type: ignore[type-arg]  # set b
     """
     A nullable moment: a token whose session began before it is refused.
 
-    It only moves forward. `save()` of an instance that was loaded before a revocation would write the
-    old moment back, and revive what was taken back; so an UPDATE keeps the later of the two.
+    Saving only moves it forward. An instance that was loaded before a revocation would write the old
+    moment back, and revive what was taken back; so `save()` keeps the later of the two. `QuerySet.update()`
+    and `bulk_update()` that name the field write what they are told.
     """
 
     description = _("Cutoff of tokens (date with time)")

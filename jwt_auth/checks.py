@@ -54,7 +54,7 @@ def _check_user_fields() -> Iterator[checks.CheckMessage]:
                 id="jwt_auth.E021",
             )
     field = model._meta.pk if settings.USER_ID_FIELD == "pk" else _field(model, settings.USER_ID_FIELD)
-    if field is None or not field.unique:
+    if not getattr(field, "unique", False):
         yield checks.Error(
             f"USER_ID_FIELD names {settings.USER_ID_FIELD!r}, which is no unique field of {model.__name__}.",
             hint='Name a unique field that never changes, or leave it at "pk".',

@@ -11,26 +11,61 @@ import copy
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from enum import Enum, auto
 from typing import Any
 
+from django.contrib import auth
 from django.contrib.auth.hashers import get_hasher, identify_hasher
 from django.db.models import Q, QuerySet
+from django.http import HttpRequest
 
+from jwt_auth.exceptions import JWTAuthError
 from jwt_auth.models import UserSession
 from jwt_auth.revocation import cutoff
 from jwt_auth.revocation.revoke import atomic
 
-_authenticating: ContextVar[bool] = ContextVar("jwt_auth_authenticating", default=False)
+
+class UpgradeDueError(JWTAuthError):
+    """Raised out of a sign-in that is about to upgrade a hash without holding the user's lock."""
+
+    def __init__(self, user_pk: Any) -> None:
+        super().__init__("a hash upgrade is due")
+        self.user_pk = user_pk
+
+
+class Phase(Enum):
+    """Where a sign-in is that checks credentials just now, and so changes no password."""
+
+    OPEN = auto()
+    LOCKED = auto()
+
+
+_phase: ContextVar[Phase | None] = ContextVar("jwt_auth_phase", default=None)
+
+
+def authenticate(request: HttpRequest, credentials: dict[str, Any]) -> Any:
+    """
+    Django's `authenticate()`; the user, or None.
+
+    If it is about to upgrade the hash, it is begun again under a lock on the user's row. Otherwise two
+    sign-ins at once would overwrite each other's upgrade, or one of them a password that was just changed.
+    """
+    try:
+        with _in(Phase.OPEN):
+            return auth.authenticate(request, **credentials)
+    except UpgradeDueError as due:
+        with atomic(), _in(Phase.LOCKED):
+            cutoff.lock(due.user_pk)
+            return auth.authenticate(request, **credentials)
 
 
 @contextmanager
-def authenticating() -> Iterator[None]:
-    """Marks the time in which credentials are being checked, and so no password is being changed."""
-    token = _authenticating.set(True)
+def _in(phase: Phase) -> Iterator[None]:
+    token = _phase.set(phase)
     try:
         yield
     finally:
-        _authenticating.reset(token)
+        _phase.reset(token)
 
 
 def is_hash_upgrade(user: Any, old: str, update_fields: Iterable[str] | None) -> bool:
@@ -42,11 +77,18 @@ def is_hash_upgrade(user: Any, old: str, update_fields: Iterable[str] | None) ->
     """
     if set(update_fields or ()) != {"password"} or user.__dict__.get("_password", old) is not None:
         return False
-    return _authenticating.get() or (_is_outdated(old) and not _is_outdated(user.password))
+    return _phase.get() is not None or (_is_outdated(old) and not _is_outdated(user.password))
 
 
 def announce_upgrade(user: Any, old: str) -> None:
-    """Before the row is written: let the sessions that know the hash `old` know the new one too."""
+    """
+    Before the row is written: let the sessions that know the hash `old` know the new one too.
+
+    Raises:
+        UpgradeDueError: in a sign-in that has to begin again.
+    """
+    if _phase.get() is Phase.OPEN:
+        raise UpgradeDueError(user.pk)
     _sessions_knowing(user, old).update(
         auth_hash=_auth_hash(user, old), upgraded_auth_hash=_auth_hash(user, user.password)
     )

@@ -9,6 +9,7 @@ a key and SECRET_KEY itself signs nothing.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from string import printable
 from typing import Any, TypeAlias
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -19,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key, l
 from django.conf import settings as django_settings
 
 from jwt_auth import jwk
-from jwt_auth.conf import HMAC_ALGORITHMS, cached_until_settings_change, get_settings
+from jwt_auth.conf import ALGORITHMS, HMAC_ALGORITHMS, cached_until_settings_change, get_settings
 from jwt_auth.encoding import base64url_encode, json_object
 from jwt_auth.exceptions import ConfigurationError, UnknownKeyError
 
@@ -213,7 +214,7 @@ def _configured(name: str, source: KeySource, algorithm: str | None) -> Key:
 
 def _refuse_text(name: str, secret: bytes) -> None:
     # RFC 8725 section 3.5. It also keeps a public key, which is text, from ever being an HMAC secret.
-    if (secret.isascii() and secret.decode().isprintable()) or b"-----BEGIN" in secret:
+    if set(secret) <= set(printable.encode()) or b"-----BEGIN" in secret:
         raise ConfigurationError(
             "E014",
             f"{name} is a text, not random bytes.",
@@ -235,6 +236,8 @@ def _default_algorithm(material: jwk.KeyMaterial) -> str:
 def _read(source: KeySource) -> tuple[jwk.KeyMaterial, str | None]:
     """The key in `source`, and the algorithm that it names itself, if any."""
     if isinstance(source, Mapping):
+        if source.get("alg", ALGORITHMS[0]) not in ALGORITHMS:
+            raise ValueError(f'"alg" must be one of {", ".join(ALGORITHMS)}')
         return jwk.load(source), source.get("alg")
     document = source.read_bytes() if isinstance(source, Path) else _as_bytes(source).strip()
     if b"-----BEGIN" in document:

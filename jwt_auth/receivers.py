@@ -48,26 +48,27 @@ def _user_models() -> Iterator[type[Model]]:
 def _remember(
     instance: Any, raw: bool, update_fields: Iterable[str] | None = None, using: str | None = None, **kwargs: Any
 ) -> None:
-    watches = update_fields is None or WATCHED.intersection(update_fields)
-    if raw or instance._state.adding or not watches:
+    written = WATCHED if update_fields is None else WATCHED.intersection(update_fields)
+    names = [field.attname for field in instance._meta.concrete_fields if field.name in written]
+    if raw or instance._state.adding or not names:
         return
-    names = [field.attname for field in instance._meta.concrete_fields if field.name in WATCHED]
     before = cutoff.users().filter(pk=instance.pk).values(*names).first()
     if before is None:
         return
-    upgrade = before["password"] != instance.password and is_hash_upgrade(instance, before["password"], update_fields)
+    old = before.get("password", instance.password)
+    upgrade = old != instance.password and is_hash_upgrade(instance, old, update_fields)
     if upgrade:
-        announce_upgrade(instance, before["password"])
+        announce_upgrade(instance, old)
     setattr(instance, _BEFORE, {**before, "upgrade": upgrade})
 
 
-def _compare(instance: Any, update_fields: Iterable[str] | None = None, **kwargs: Any) -> None:
+def _compare(instance: Any, **kwargs: Any) -> None:
     before = instance.__dict__.pop(_BEFORE, None)
     if before is None:
         return
     if before["upgrade"]:
         settle_upgrade(instance, before["password"])
-    elif before["password"] != instance.password:
+    elif before.get("password", instance.password) != instance.password:
         revoke_user(instance, reason="password changed")
     elif before.get("is_active") and not instance.is_active:
         revoke_user(instance, reason="user deactivated")

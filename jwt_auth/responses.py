@@ -17,7 +17,7 @@ from jwt_auth.exceptions import RefusedError
 logger = logging.getLogger("jwt_auth")
 
 # DRF's names of what is `invalid_request` here.
-_CODES = {"invalid": "invalid_request", "parse_error": "invalid_request", "error": "invalid_request"}
+_CODES = {"invalid": "invalid_request", "parse_error": "invalid_request"}
 
 
 def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | None:

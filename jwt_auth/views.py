@@ -6,14 +6,16 @@ from hashlib import sha256
 from typing import Any, cast
 from uuid import UUID
 
-from django.contrib.auth import authenticate, get_user_model
+from django.contrib.auth import get_user_model
 from django.contrib.auth.signals import user_logged_in
 from django.core.exceptions import ValidationError
-from django.db import connections, transaction
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.db import DatabaseError, connections, transaction
+from django.http import HttpRequest, JsonResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
-from django.views.decorators.http import condition, require_safe
+from django.utils.cache import get_conditional_response
+from django.views.decorators.http import require_safe
 from rest_framework import exceptions as drf
 from rest_framework.permissions import BasePermission, IsAuthenticated
 from rest_framework.renderers import JSONRenderer
@@ -24,7 +26,7 @@ from rest_framework.views import APIView
 from jwt_auth import sessions, throttling, transports
 from jwt_auth.authentication import JWTAuthentication
 from jwt_auth.claims import Claims
-from jwt_auth.credentials import authenticating
+from jwt_auth.credentials import authenticate
 from jwt_auth.exceptions import InvalidCredentialsError, MalformedTokenError
 from jwt_auth.keys import own_keys
 from jwt_auth.models import UserSession
@@ -105,7 +107,7 @@ class LoginView(CredentialView):
                 pair = self.sign_in(request, serializer)
                 break
             except sessions.CredentialsChangedError:
-                # The hash was upgraded, or the user revoked, in this very moment: check again.
+                # The password was changed, or the user revoked, in this very moment: check again.
                 if attempt == ATTEMPTS:
                     raise
         return Response(transports.bearer_body(pair))
@@ -113,16 +115,24 @@ class LoginView(CredentialView):
     def sign_in(self, request: Request, serializer: LoginSerializer) -> sessions.TokenPair:
         since = sessions.checkpoint()
         credentials = serializer.credentials()
-        with authenticating():
-            user = credentials and authenticate(request._request, **credentials)
+        user = credentials and authenticate(request._request, credentials)
         if not user:
             self.count_failure(request)
             raise InvalidCredentialsError("no backend accepted the credentials")
         pair = sessions.start(
             user, since=since, peer=peer_of(request._request), label=serializer.validated_data["label"]
         )
-        user_logged_in.send(sender=user.__class__, request=request._request, user=user)
+        self.announce(request, user)
         return pair
+
+    def announce(self, request: Request, user: Any) -> None:
+        try:
+            user_logged_in.send(sender=user.__class__, request=request._request, user=user)
+        except DatabaseError:
+            # Django's own receiver writes `last_login`, and can't when the user was just deleted.
+            if get_user_model()._base_manager.filter(pk=user.pk).exists():
+                raise
+            raise InvalidCredentialsError("the user was deleted while signing in") from None
 
     def count_failure(self, request: Request) -> None:
         for throttle in (throttling.FailedLoginThrottle(), throttling.FailedNameThrottle()):
@@ -268,15 +278,11 @@ def find_user_by_name(username: str) -> Any:
         raise drf.NotFound("There is no such user.") from None
 
 
-def _jwks_etag(request: HttpRequest) -> str:
-    return f'"{sha256("".join(sorted(own_keys().verifying)).encode()).hexdigest()}"'
-
-
 @require_safe
-@condition(etag_func=_jwks_etag)
-def jwks(request: HttpRequest) -> HttpResponse:
+def jwks(request: HttpRequest) -> HttpResponseBase:
     """Our public keys as a JWK Set (RFC 7517 section 5): empty while the algorithm is symmetric."""
     response = JsonResponse({"keys": own_keys().public_jwks()})
     response["Cache-Control"] = "public, max-age=300"
     response["Access-Control-Allow-Origin"] = "*"
-    return response
+    response["ETag"] = f'"{sha256(response.content).hexdigest()}"'
+    return cast("HttpResponseBase", get_conditional_response(request, etag=response["ETag"], response=response))

@@ -1,0 +1,89 @@
+"""A refresh token that is used by many at once, or while it is taken back."""
+
+from functools import partial
+
+import pytest
+from django.db import connection
+
+from jwt_auth.models import UserSession
+from tests.races.helpers import all_dead, begin, granted, new_client, status_of
+
+pytestmark = [pytest.mark.concurrent, pytest.mark.django_db(transaction=True)]
+
+TRIALS = 200
+
+
+@pytest.fixture(params=["read committed", "repeatable read"])
+def trials(request, transactional_db, monkeypatch):
+    """How many, at Django's default isolation; fewer at MariaDB's own, which a project may choose instead."""
+    if request.param == "read committed":
+        yield TRIALS
+        return
+    if connection.vendor != "mysql":
+        pytest.skip("at this level PostgreSQL answers a lost race with an error")
+    connection.close()
+    monkeypatch.setitem(connection.settings_dict["OPTIONS"], "isolation_level", request.param)
+    yield TRIALS // 5
+    connection.close()
+
+
+def test_twenty_refreshes_of_one_token_rotate_once_and_get_the_same_successor(client, user, at_once, clock, trials):
+    token = client.tokens(user)["refresh_token"]
+    for counter in range(1, trials // 4 + 1):
+        answers = at_once(*[partial(new_client().refresh, token)] * 20)
+        assert status_of(answers) == {200}
+        successors = {answer.json()["refresh_token"] for answer in answers}
+        assert len(successors) == 1
+        assert UserSession.objects.get().counter == counter
+        [token] = successors
+        clock.shift(60)  # past the grace period
+
+
+@pytest.mark.parametrize("by", ["refresh_token", "access_token"])
+def test_a_logout_that_races_a_refresh_leaves_no_usable_token(client, user, at_once, trials, by):
+    for _ in range(trials // 2):
+        pair = begin(user)
+        refreshed, ended = at_once(partial(new_client().refresh, pair["refresh_token"]), partial(log_out, pair, by))
+        assert ended.status_code == 204
+        assert refreshed.status_code in (200, 401)
+        assert all_dead(client, [pair, *granted(refreshed)])
+
+
+def log_out(pair, by):
+    if by == "refresh_token":
+        return new_client().send("logout/", {by: pair[by]})
+    return new_client().bearer(pair[by]).send("logout/")
+
+
+def test_a_revocation_of_the_user_that_races_a_refresh_leaves_no_usable_token(client, user, staff, at_once, trials):
+    admin = client.bearer(client.tokens(staff)["access_token"])
+    for _ in range(trials):
+        pair = begin(user)
+        refreshed, revoked = at_once(
+            partial(new_client().refresh, pair["refresh_token"]),
+            partial(admin.send, "revoke/user/", {"user": str(user.pk)}),
+        )
+        assert revoked.status_code == 200
+        assert refreshed.status_code in (200, 401)
+        assert all_dead(client, [pair, *granted(refreshed)])
+
+
+def test_a_reuse_that_races_a_refresh_of_the_successor_ends_the_session(client, user, at_once, clock):
+    for _ in range(50):
+        stolen = client.tokens(user)["refresh_token"]
+        newest = client.refresh(stolen).json()
+        clock.shift(60)
+        refreshed, reused = at_once(
+            partial(new_client().refresh, newest["refresh_token"]), partial(new_client().refresh, stolen)
+        )
+        assert reused.status_code == 401
+        assert refreshed.status_code in (200, 401)
+        assert all_dead(client, [newest, *granted(refreshed)])
+
+
+def test_refreshes_that_race_each_other_alone_leave_a_live_session(client, user, at_once):
+    """The control of the tests above."""
+    pair = client.tokens(user)
+    answers = at_once(*[partial(new_client().refresh, pair["refresh_token"])] * 2)
+    assert status_of(answers) == {200}
+    assert not client.is_dead(answers[0].json())

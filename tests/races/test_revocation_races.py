@@ -1,0 +1,71 @@
+"""Several who take back at once, and those who sign in meanwhile."""
+
+from functools import partial
+
+import pytest
+
+from jwt_auth.models import RevocationEvent, UserSession
+from jwt_auth.revocation import revoke_all, revoke_user
+from tests.races.helpers import granted, new_client, status_of
+
+pytestmark = [pytest.mark.concurrent, pytest.mark.django_db(transaction=True)]
+
+
+def test_revocations_of_one_user_at_once_each_move_the_cutoff_on(client, make_user, at_once):
+    for trial in range(10):
+        user = make_user(f"user{trial}")  # the first revocation of a user has no row to lock but the user's
+        pair = client.tokens(user)
+        done = at_once(*[partial(revoke_user, user)] * 8)
+        assert sum(deed.sessions_revoked for deed in done) == 1
+        recorded = RevocationEvent.objects.filter(subject=str(user.pk)).order_by("pk").values_list("cutoff", flat=True)
+        assert len(set(recorded)) == 8
+        assert list(recorded) == sorted(recorded) == sorted(deed.tokens_valid_after for deed in done)
+        assert client.is_dead(pair)
+        assert not client.is_dead(client.tokens(user))
+
+
+def test_a_sign_in_that_races_a_revocation_is_wholly_before_or_wholly_after_it(client, user, at_once):
+    for _ in range(50):
+        answer, done = at_once(partial(new_client().login, user), partial(revoke_user, user))
+        assert answer.status_code == 200  # one that met the revocation checked the password once more
+        [pair] = granted(answer)
+        began_before = UserSession.objects.get(pk=pair["session"]).started_at < done.tokens_valid_after
+        assert client.is_dead(pair) == began_before
+
+
+def test_a_revocation_of_everything_spares_no_session_begun_before_it(client, user, make_user, at_once):
+    bob = make_user("bob")
+    for _ in range(50):
+        phone = client.tokens(user)
+        refreshed, signed_in, cutoff = at_once(
+            partial(new_client().refresh, phone["refresh_token"]), partial(new_client().login, bob), revoke_all
+        )
+        assert refreshed.status_code in (200, 401)
+        assert signed_in.status_code == 200
+        assert all(client.is_dead(pair) for pair in [phone, *granted(refreshed)])
+        [pair] = granted(signed_in)
+        assert client.is_dead(pair) == (UserSession.objects.get(pk=pair["session"]).started_at < cutoff)
+
+
+def test_users_who_are_revoked_for_the_first_time_at_once_while_signing_in_do_not_block_each_other(make_user, at_once):
+    for trial in range(15):
+        users = [make_user(f"user{trial}x{i}") for i in range(4)]
+        sign_ins = [partial(new_client().login, user) for user in users]
+        answers = at_once(*sign_ins, *[partial(revoke_user, user) for user in users])
+        assert status_of(answers[:4]) == {200}
+
+
+def test_sessions_that_are_ended_from_all_sides_at_once_end(client, user, at_once):
+    """Each of two devices ends the other, while a third ends all: rows are locked in more than one order."""
+    for _ in range(20):
+        pairs = [client.tokens(user) for _ in range(4)]
+        doors = [client.bearer(pair["access_token"]) for pair in pairs]
+        answers = at_once(
+            partial(doors[0].send, "sessions/", method="delete"),
+            partial(doors[1].send, "sessions/", method="delete"),
+            partial(doors[2].send, "logout/all/"),
+            partial(doors[3].send, "logout/"),
+        )
+        # Whoever was ended first by another is told so.
+        assert status_of(answers) <= {204, 401}
+        assert all(client.is_dead(pair) for pair in pairs) or answers[2].status_code == 401

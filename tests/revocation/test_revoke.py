@@ -1,0 +1,306 @@
+"""The deeds themselves: what they write, what they answer, whom they tell, and when."""
+
+from datetime import datetime, timedelta
+from uuid import uuid4
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.db import transaction
+from django.utils import timezone
+
+from jwt_auth import sessions, signals
+from jwt_auth.models import RevocationEvent, UserSession
+from jwt_auth.revocation import revoke_all, revoke_session, revoke_sessions, revoke_token, revoke_user
+from jwt_auth.verification import verify
+
+pytestmark = pytest.mark.usefixtures("clock")
+
+US = timedelta(microseconds=1)
+MINUTE = timedelta(minutes=1)
+
+
+def session_of(pair):
+    return UserSession.objects.get(pk=pair["session"])
+
+
+@pytest.fixture
+def heard():
+    """Signals that were sent, as pairs of the signal and what came with it."""
+    sent = []
+    watched = [signals.session_revoked, signals.user_revoked, signals.all_revoked]
+
+    def hear(signal, sender, **arguments):
+        sent.append((signal, arguments))
+
+    for signal in watched:
+        signal.connect(hear)
+    yield sent
+    for signal in watched:
+        signal.disconnect(hear)
+
+
+# One token
+
+
+def test_a_denied_token_is_refused_while_its_session_lives_on(client, user):
+    pair = client.tokens(user)
+    revoke_token(verify(pair["access_token"]).claims)
+    assert client.get_me(pair["access_token"]).json()["code"] == "token_revoked"
+    assert client.send("verify/", {"token": pair["access_token"]}).status_code == 401
+    assert not client.is_dead(client.refresh(pair["refresh_token"]).json())
+
+
+def test_a_denied_token_stays_on_record_for_as_long_as_any_leeway_could_let_it_in(client, user):
+    claims = verify(client.tokens(user)["access_token"]).claims
+    revoke_token(claims)
+    event = RevocationEvent.objects.get()
+    assert event.subject == f"{claims.iss} {claims.jti}"
+    assert event.expires_at >= claims.expires_at + timedelta(seconds=60)
+
+
+def test_a_token_without_a_name_of_its_own_cannot_be_denied(client, user):
+    claims = verify(client.tokens(user)["access_token"]).claims
+    nameless = type(claims)(iss=claims.iss, aud=claims.aud, sub=claims.sub, iat=claims.iat, exp=claims.exp)
+    with pytest.raises(ValueError, match="jti"):
+        revoke_token(nameless)
+    assert not RevocationEvent.objects.exists()
+
+
+# One session, several sessions
+
+
+def test_a_session_ends_once_and_its_record_is_never_rewritten(client, user, clock):
+    sid = session_of(client.tokens(user)).pk
+    assert revoke_session(sid, reason="first", actor=user)
+    clock.shift(5)
+    assert not revoke_session(sid, reason="second")
+    session, event = UserSession.objects.get(), RevocationEvent.objects.get()
+    assert session.revoked_reason == event.reason == "first"
+    assert session.revoked_at == event.created_at == timezone.now() - timedelta(seconds=5)
+    assert (event.scope, event.subject, event.actor) == ("session", sid.hex, str(user.pk))
+
+
+@pytest.mark.django_db
+def test_a_session_that_is_not_there_cannot_be_ended():
+    assert not revoke_session(uuid4())
+    assert revoke_sessions([uuid4()]) == 0
+    assert revoke_sessions([]) == 0
+    assert not RevocationEvent.objects.exists()
+
+
+def test_several_sessions_end_with_one_event_each_and_ended_ones_are_not_counted(client, user, make_user):
+    pairs = [client.tokens(user) for _ in range(3)]
+    bobs = client.tokens(make_user("bob"))
+    sids = [session_of(pair).pk for pair in pairs]
+    revoke_session(sids[0])
+    assert revoke_sessions(iter(sids)) == 2
+    assert all(client.is_dead(pair) for pair in pairs)
+    assert not client.is_dead(bobs)
+    assert set(RevocationEvent.objects.values_list("subject", flat=True)) == {sid.hex for sid in sids}
+    assert RevocationEvent.objects.count() == 3
+
+
+# A user
+
+
+def test_it_answers_with_the_cutoff_and_the_number_of_live_sessions(client, user, clock):
+    ended, _, _ = (session_of(client.tokens(user)).pk for _ in range(3))
+    revoke_session(ended)
+    done = revoke_user(user)
+    assert done.sessions_revoked == 2
+    assert done.tokens_valid_after == timezone.now() + US
+    assert revoke_user(user).sessions_revoked == 0
+
+
+def test_a_user_need_have_no_session_to_be_revoked(user):
+    done = revoke_user(user, reason="lost laptop", actor=user)
+    assert done.tokens_valid_after == timezone.now()
+    event = RevocationEvent.objects.get()
+    assert (event.scope, event.subject, event.reason) == ("user", str(user.pk), "lost laptop")
+    assert (event.actor, event.cutoff) == (str(user.pk), done.tokens_valid_after)
+
+
+def test_each_cutoff_is_later_than_the_last_also_when_the_clock_goes_back(user, clock):
+    cutoffs = [revoke_user(user).tokens_valid_after]
+    for shift in (0, 0, -3600, 1, 7200):
+        clock.shift(shift)
+        cutoffs.append(revoke_user(user).tokens_valid_after)
+    assert cutoffs == sorted(set(cutoffs))
+
+
+@pytest.mark.parametrize("skew", [timedelta(seconds=1), timedelta(minutes=10)])
+def test_a_session_of_a_machine_whose_clock_is_ahead_is_cut_off_and_the_next_sign_in_works(client, user, skew):
+    ahead = sessions.start(user, now=timezone.now() + skew)
+    done = revoke_user(user)
+    assert done.tokens_valid_after == timezone.now() + skew + US
+    assert client.refresh(ahead.refresh_token).status_code == 401
+    assert client.get_me(ahead.access_token).status_code == 401
+    fresh = client.tokens(user)
+    assert not client.is_dead(fresh)
+    assert session_of(fresh).started_at >= done.tokens_valid_after
+
+
+def test_a_refresh_by_a_clock_that_is_ahead_is_cut_off_too(client, user):
+    """The cutoff has to beat the newest token of a session, not only its beginning."""
+    pair = client.tokens(user)
+    sessions.refresh(pair["refresh_token"], now=timezone.now() + MINUTE)
+    assert revoke_user(user).tokens_valid_after == timezone.now() + MINUTE + US
+    assert client.is_dead(pair)
+    assert not client.is_dead(client.tokens(user))
+
+
+def test_a_cutoff_of_everybody_beats_clocks_that_are_ahead_as_well(client, user):
+    ahead = sessions.start(user, now=timezone.now() + MINUTE)
+    assert revoke_all() == timezone.now() + MINUTE + US
+    assert client.refresh(ahead.refresh_token).status_code == 401
+    assert not client.is_dead(client.tokens(user))
+
+
+@pytest.mark.parametrize("behind", [US, MINUTE])
+@pytest.mark.parametrize("deed", [revoke_user, lambda user: revoke_all()], ids=["revoke_user", "revoke_all"])
+def test_a_refresh_by_a_clock_that_is_behind_does_not_hide_the_session_from_a_cutoff(client, user, deed, behind):
+    """The session began ahead of our clock; its last refresh must not make it look older than it is."""
+    ahead = sessions.start(user, now=timezone.now() + behind)
+    newer = client.refresh(ahead.refresh_token).json()
+    deed(user)
+    assert client.is_dead(newer)
+    assert not client.is_dead(client.tokens(user))
+
+
+@pytest.mark.parametrize("deed", [revoke_user, lambda user: revoke_all()], ids=["revoke_user", "revoke_all"])
+def test_revoked_signed_in_refreshed_and_revoked_again_in_one_microsecond_is_revoked(client, user, deed):
+    for _ in range(3):
+        pair = client.tokens(user)
+        newer = client.refresh(pair["refresh_token"]).json()
+        assert client.get_me(newer["access_token"]).status_code == 200
+        deed(user)
+        assert client.is_dead(newer)
+
+
+# An earlier moment
+
+
+def test_an_earlier_moment_spares_what_began_later(client, user, clock):
+    old = client.tokens(user)
+    clock.shift(60)
+    moment = timezone.now()
+    clock.shift(60)
+    new = client.tokens(user)
+    done = revoke_user(user, at=moment)
+    assert (done.tokens_valid_after, done.sessions_revoked) == (moment, 1)
+    assert client.is_dead(old)
+    assert not client.is_dead(new)
+
+
+def test_a_moment_that_a_session_began_in_spares_it(client, user):
+    pair = client.tokens(user)
+    assert revoke_user(user, at=timezone.now()).sessions_revoked == 0
+    assert not client.is_dead(pair)
+    assert revoke_user(user, at=timezone.now()).tokens_valid_after == timezone.now()
+
+
+def test_an_earlier_moment_than_the_last_one_changes_nothing(client, user):
+    pair = client.tokens(user)
+    last = revoke_user(user).tokens_valid_after
+    assert revoke_user(user, at=timezone.now() - MINUTE).tokens_valid_after == last
+    assert client.is_dead(pair)
+
+
+def test_a_moment_in_the_future_is_refused_and_locks_nobody_out(client, user):
+    pair = client.tokens(user)
+    with pytest.raises(ValueError, match="future"):
+        revoke_user(user, at=timezone.now() + US)
+    assert not client.is_dead(pair)
+    assert not RevocationEvent.objects.exists()
+
+
+def test_a_moment_without_a_time_zone_is_refused(user):
+    with pytest.raises((TypeError, ValueError)):
+        revoke_user(user, at=datetime(2026, 5, 1))  # noqa: DTZ001
+
+
+# Everything
+
+
+def test_everything_is_refused_with_one_event_and_no_row_touched(client, user, make_user):
+    pairs = [client.tokens(user), client.tokens(make_user("bob"))]
+    before = list(UserSession.objects.order_by("pk").values())
+    cutoff = revoke_all(reason="leak", actor=user)
+    assert list(UserSession.objects.order_by("pk").values()) == before
+    event = RevocationEvent.objects.get()
+    assert (event.scope, event.cutoff, event.expires_at) == ("all", cutoff, None)
+    assert all(client.is_dead(pair) for pair in pairs)
+    assert client.bearer(client.tokens(user)["access_token"]).get("/auth/sessions/").json()[0]["current"]
+
+
+def test_a_cutoff_of_everybody_and_one_of_the_user_do_not_hide_each_other(client, user, clock):
+    revoke_all()
+    clock.shift(60)
+    pair = client.tokens(user)
+    revoke_user(user)
+    assert client.is_dead(pair)
+    pair = client.tokens(user)
+    assert client.get_me(pair["access_token"]).status_code == 200
+    revoke_all()
+    assert client.is_dead(pair)
+    assert not client.is_dead(client.tokens(user))
+
+
+# Signals
+
+
+def test_each_deed_is_announced_after_the_commit(client, user, heard, django_capture_on_commit_callbacks):
+    sid = session_of(client.tokens(user)).pk
+    with django_capture_on_commit_callbacks() as callbacks:
+        revoke_session(sid)
+        done = revoke_user(user)
+        cutoff = revoke_all()
+    assert heard == []
+    for callback in callbacks:
+        callback()
+    assert [signal for signal, _ in heard] == [signals.session_revoked, signals.user_revoked, signals.all_revoked]
+    (_, session), (_, of_user), (_, of_all) = heard
+    assert session["session_id"] == sid
+    assert (of_user["user_id"], of_user["cutoff"]) == (user.pk, done.tokens_valid_after)
+    assert of_user["sessions_revoked"] == done.sessions_revoked == 0
+    assert of_all["cutoff"] == cutoff
+    assert {arguments["event"].pk for _, arguments in heard} == set(
+        RevocationEvent.objects.values_list("pk", flat=True)
+    )
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_transaction_that_is_rolled_back_revokes_nothing_and_announces_nothing(client, user, heard):
+    pair = client.tokens(user)
+    try:
+        with transaction.atomic():
+            revoke_user(user)
+            raise LookupError
+    except LookupError:
+        pass
+    assert heard == []
+    assert not RevocationEvent.objects.exists()
+    assert not client.is_dead(pair)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_receiver_that_fails_stops_nothing(client, user, heard):
+    def fail(**kwargs):
+        raise LookupError
+
+    pair = client.tokens(user)
+    signals.user_revoked.connect(fail)
+    try:
+        revoke_user(user)
+    finally:
+        signals.user_revoked.disconnect(fail)
+    assert [signal for signal, _ in heard] == [signals.user_revoked]
+    assert client.is_dead(pair)
+
+
+def test_the_record_outlives_the_user(user, make_user):
+    pk = str(user.pk)
+    user.delete()
+    event = RevocationEvent.objects.get()
+    assert (event.scope, event.subject, event.reason) == ("user", pk, "user deleted")
+    assert not get_user_model().objects.filter(pk=pk).exists()

@@ -1,0 +1,162 @@
+"""How many queries each request may cost, and that none grows with the number of rows."""
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from jwt_auth import sessions
+from jwt_auth.models import UserSession
+from jwt_auth.revocation import revoke_all, revoke_user
+
+_CONTROL = ("BEGIN", "COMMIT", "SAVEPOINT", "RELEASE", "ROLLBACK", "SET ")
+
+
+@pytest.fixture
+def count():
+    """`count(f, ...)` calls f and says how many queries it made, and what it gave."""
+
+    def run(action, *arguments, **options):
+        with CaptureQueriesContext(connection) as captured:
+            result = action(*arguments, **options)
+        statements = [query["sql"] for query in captured if not query["sql"].startswith(_CONTROL)]
+        return len(statements), result
+
+    return run
+
+
+@pytest.fixture(params=["never revoked", "revoked before"])
+def user(request, make_user):
+    """alice, with and without a cutoff, which must make no difference."""
+    alice = make_user()
+    if request.param == "revoked before":
+        revoke_user(alice)
+        revoke_all()
+    return alice
+
+
+def begin(user, number):
+    """That many more sessions of `user`, without the price of that many sign-ins."""
+    pattern = UserSession.objects.get(pk=sessions.start(user).session_id)
+    copied = {name: getattr(pattern, name) for name in ("started_at", "last_issued_at", "idle_expires_at")}
+    more = [
+        UserSession(user=user, expires_at=pattern.expires_at, auth_hash=pattern.auth_hash, **copied)
+        for _ in range(number - 1)
+    ]
+    UserSession.objects.bulk_create(more)
+
+
+def test_a_request_costs_one_query(client, user, count):
+    pair = client.tokens(user)
+    number, answer = count(client.get_me, pair["access_token"])
+    assert (number, answer.status_code) == (1, 200)
+
+
+def test_verify_costs_one_query(client, user, count):
+    number, answer = count(client.send, "verify/", {"token": client.tokens(user)["access_token"]})
+    assert (number, answer.status_code) == (1, 200)
+
+
+def test_a_sign_in_costs_six_queries_at_most(client, user, count):
+    number, answer = count(client.login, user)
+    assert answer.status_code == 200
+    assert number <= 6
+
+
+def test_a_refused_sign_in_costs_no_more_for_a_name_that_exists(client, user, make_user, count):
+    known, _ = count(client.login, user, "wrong")
+    stranger = type(user)(**{user.USERNAME_FIELD: "nobody@example.com"})
+    assert count(client.login, stranger, "wrong")[0] == known == 2
+
+
+def test_a_refresh_costs_two_queries_when_it_rotates_and_one_when_it_does_not(client, user, count):
+    token = client.tokens(user)["refresh_token"]
+    number, answer = count(client.refresh, token)
+    assert (number, answer.status_code) == (2, 200)
+    assert count(client.refresh, token)[0] == 1
+    assert count(client.refresh, answer.json()["refresh_token"])[0] == 1
+
+
+def test_a_reuse_costs_three_queries(client, user, count):
+    token = client.tokens(user)["refresh_token"]
+    UserSession.objects.update(counter=9)
+    number, answer = count(client.refresh, token)
+    assert (number, answer.status_code) == (3, 401)
+
+
+@pytest.mark.parametrize("by", ["access_token", "refresh_token"])
+def test_a_logout_costs_four_queries_at_most(client, user, count, by):
+    pair = client.tokens(user)
+    sent_by = {
+        "access_token": lambda: client.bearer(pair["access_token"]).send("logout/"),
+        "refresh_token": lambda: client.send("logout/", {"refresh_token": pair["refresh_token"]}),
+    }[by]
+    number, answer = count(sent_by)
+    assert answer.status_code == 204
+    assert number <= 4
+
+
+def test_a_logout_with_both_tokens_costs_four_queries_at_most(client, user, count):
+    pair = client.tokens(user)
+    both = client.bearer(pair["access_token"])
+    number, answer = count(both.send, "logout/", {"refresh_token": pair["refresh_token"]})
+    assert answer.status_code == 204
+    assert number <= 4
+
+
+@pytest.mark.parametrize(
+    "garbage", ["", "x", "a.b.c", "eyJhbGciOiJub25lIn0.e30.", f"{'0' * 32}.0.{'A' * 43}", "x" * 9000]
+)
+@pytest.mark.parametrize("endpoint", ["refresh/", "verify/", "revoke/", "logout/", "me/"])
+@pytest.mark.django_db
+def test_garbage_costs_no_query(client, count, garbage, endpoint):
+    if endpoint == "me/":
+        number, answer = count(client.get_me, garbage)
+    else:
+        field = "refresh_token" if endpoint in ("refresh/", "logout/") else "token"
+        number, answer = count(client.send, endpoint, {field: garbage})
+    assert number == 0
+    assert answer.status_code in (200, 204, 400, 401)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("part", [0, 1, 2])
+def test_a_genuine_token_that_was_changed_costs_no_query(client, user, count, part):
+    segments = client.tokens(user)["access_token"].split(".")
+    segments[part] = segments[part][:-2] + ("AA" if segments[part][-2:] != "AA" else "BA")
+    number, answer = count(client.get_me, ".".join(segments))
+    assert (number, answer.status_code) == (0, 401)
+
+
+@pytest.mark.parametrize("user", ["revoked before"], indirect=True)
+def test_revoking_a_user_costs_the_same_with_one_session_and_with_two_hundred(user, count):
+    counted = []
+    for number in (1, 200):
+        begin(user, number)
+        queries, done = count(revoke_user, user)
+        assert done.sessions_revoked == number
+        counted.append(queries)
+    assert counted[0] == counted[1] <= 6
+
+
+def test_revoking_a_user_for_the_first_time_costs_seven_queries_at_most(user, count):
+    assert count(revoke_user, user)[0] <= 7
+
+
+@pytest.mark.parametrize(("method", "status"), [("get", 200), ("delete", 204)])
+def test_listing_and_ending_all_others_cost_the_same_with_two_sessions_and_with_a_hundred(
+    client, user, count, method, status
+):
+    """SQLite takes about a hundred events in one INSERT; the other databases take all."""
+    counted = []
+    for number in (1, 99):
+        token = client.tokens(user)["access_token"]
+        begin(user, number)
+        queries, answer = count(client.bearer(token).send, "sessions/", method=method)
+        assert answer.status_code == status
+        counted.append(queries)
+    assert counted[0] == counted[1] <= 5
+
+
+def test_saving_a_user_costs_one_query_more_and_one_that_can_revoke_nothing_none(user, count):
+    assert count(user.save)[0] == 2
+    assert count(user.save, update_fields=["last_login"])[0] == 1

@@ -1,0 +1,189 @@
+"""Claims: their types, and the rules that audience and time set. No database, no settings."""
+
+import json
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from hypothesis import example, given, strategies as st
+
+from jwt_auth.claims import Claims, Policy, check_claims, parse_claims
+from jwt_auth.exceptions import ExpiredTokenError, InvalidClaimError
+from tests.conftest import NOW
+
+SECOND = NOW.timestamp()
+POLICY = Policy(
+    types=frozenset({"at+jwt"}),
+    audience="api",
+    max_lifetime=timedelta(minutes=5),
+    leeway=timedelta(seconds=10),
+    required=("sid",),
+)
+
+
+def values(**changes):
+    """Good claims of all kinds, as a token holds them; Ellipsis takes one away."""
+    good = {
+        "iss": "jwt_auth",
+        "aud": "api",
+        "sub": "1",
+        "iat": int(SECOND),
+        "exp": int(SECOND) + 300,
+        "nbf": int(SECOND),
+        "jti": "a-jti",
+        "sid": "0" * 32,
+        "client_id": "jwt_auth",
+        "scope": "read write",
+        "auth_time": 1779021015.25,
+    }
+    return {name: value for name, value in {**good, **changes}.items() if value is not ...}
+
+
+def check(now=NOW, **changes):
+    check_claims(parse_claims(values(**changes)), POLICY, now)
+
+
+def refused(**changes):
+    """The claim that is blamed for the refusal of good claims with `changes`."""
+    check()
+    with pytest.raises(InvalidClaimError) as caught:
+        check(**changes)
+    assert caught.value.code == "invalid_token"
+    assert repr(caught.value.claim) in caught.value.reason
+    return caught.value.claim
+
+
+def test_claims_are_read_into_a_value():
+    claims = parse_claims(values(private={"a": 1}))
+    assert claims.aud == ("api",)
+    assert claims.scopes == {"read", "write"}
+    assert claims.auth_time == datetime(2026, 5, 17, 12, 30, 15, 250_000, tzinfo=timezone.utc)
+    assert claims.expires_at == NOW.replace(microsecond=0) + timedelta(minutes=5)
+    assert claims.all["private"] == {"a": 1}
+
+
+def test_the_value_gives_back_what_it_was_read_from():
+    assert parse_claims(values()).as_dict() == values()
+    several = values(aud=["api", "other"], scope=..., nbf=..., jti=..., sid=..., client_id=..., auth_time=...)
+    assert parse_claims(several).as_dict() == several
+    assert parse_claims(several).scopes == frozenset()
+
+
+def test_printing_claims_shows_no_private_one():
+    assert "secret" not in repr(parse_claims(values(private="secret")))
+
+
+@pytest.mark.parametrize("claim", ["iss", "aud", "sub", "iat", "exp"])
+def test_registered_claims_are_required(claim):
+    assert refused(**{claim: ...}) == claim
+
+
+@pytest.mark.parametrize("claim", ["jti", "client_id", "scope", "auth_time", "nbf"])
+def test_other_claims_may_be_absent(claim):
+    check(**{claim: ...})
+
+
+@pytest.mark.parametrize("value", [..., None])
+def test_a_policy_can_require_more(value):
+    assert refused(sid=value) == "sid"
+
+
+@pytest.mark.parametrize("claim", ["iss", "aud", "sub", "jti", "sid", "client_id", "scope"])
+@pytest.mark.parametrize("value", [None, True, 1, 1.5, {}, {"a": 1}, [1], [None], [["api"]], [[]]])
+def test_texts_are_strings(claim, value):
+    assert refused(**{claim: value}) == claim
+
+
+@pytest.mark.parametrize("claim", ["iss", "aud", "sub", "jti", "sid", "client_id"])
+@pytest.mark.parametrize("value", ["", "a\x00", "1\n", "a\tb", "a" * 256, "\u200e1", "\x7f"])
+def test_identifiers_are_short_and_printable(claim, value):
+    assert refused(**{claim: value}) == claim
+
+
+def test_identifiers_may_have_255_characters():
+    parse_claims(values(jti="a" * 255, sub="\U0001f600" * 255))
+
+
+def test_a_scope_may_be_empty_and_long_but_not_break_lines():
+    assert parse_claims(values(scope="")).scopes == frozenset()
+    assert len(parse_claims(values(scope="a b " * 500)).scopes) == 2
+    assert refused(scope="read\nwrite") == "scope"
+
+
+NO_NUMBERS = [None, True, False, "1779021015", "", [], [1], {}, -1, -0.5, 253402300800, 1e18, 1e30, 1e308, 10**30]
+
+
+@pytest.mark.parametrize("claim", ["iat", "exp", "nbf", "auth_time"])
+@pytest.mark.parametrize("value", NO_NUMBERS)
+def test_times_are_numbers_of_seconds(claim, value):
+    assert refused(**{claim: value}) == claim
+
+
+@pytest.mark.parametrize("claim", ["iat", "exp", "nbf", "auth_time"])
+@pytest.mark.parametrize("value", [10**400, -(10**400)], ids=["huge", "hugely negative"])
+def test_a_number_that_no_float_can_hold_is_refused_as_any_other(claim, value):
+    assert refused(**{claim: value}) == claim
+
+
+def test_no_time_is_too_late_for_a_moment():
+    claims = parse_claims(values(exp=253402300799.9999, auth_time=253402300799.9999))
+    assert claims.expires_at.year == claims.auth_time.year == 9999
+
+
+def test_times_may_have_fractions():
+    check(iat=SECOND - 0.5, exp=SECOND + 0.5, nbf=SECOND - 0.5)
+
+
+@pytest.mark.parametrize("aud", ["API", "api ", " api", "other", "ap", "api2", [], ["other"]])
+def test_the_audience_names_us_to_the_letter(aud):
+    assert refused(aud=aud) == "aud"
+
+
+def test_an_audience_may_be_a_list_that_names_us():
+    check(aud=["other", "api"])
+    assert refused(aud=["api", 1]) == "aud"
+
+
+@pytest.mark.parametrize(("seconds", "good"), [(-10, True), (10, True), (10.5, False), (60, False)])
+@pytest.mark.parametrize("claim", ["iat", "nbf"])
+def test_a_token_from_the_future_is_refused_beyond_the_leeway(claim, seconds, good):
+    change = {claim: SECOND + seconds, "exp": SECOND + 120}
+    if good:
+        check(**change)
+    else:
+        assert refused(**change) == claim
+
+
+def test_a_token_expires_in_the_very_second_that_it_names():
+    exp = SECOND - 10
+    check(iat=exp - 60, exp=exp, now=NOW - timedelta(microseconds=1))
+    with pytest.raises(ExpiredTokenError) as caught:
+        check(iat=exp - 60, exp=exp)
+    assert caught.value.code == "token_expired"
+
+
+def test_a_token_lives_no_longer_than_its_issuer_may_grant():
+    check(iat=SECOND, exp=SECOND + 300)
+    assert refused(iat=SECOND, exp=SECOND + 300.001) == "exp"
+
+
+def test_what_was_never_good_is_not_called_expired():
+    assert refused(iat=1, exp=100_000) == "exp"
+    assert refused(iat=1, exp=100, aud="other") == "aud"
+
+
+_json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
+    max_leaves=4,
+)
+
+
+@given(st.dictionaries(st.sampled_from(sorted(values())), _json))
+@example({"exp": 10**400})
+@example({"auth_time": -(10**400)})
+def test_any_json_is_claims_or_an_invalid_claim(changes):
+    try:
+        claims = parse_claims(json.loads(json.dumps({**values(), **changes})))
+    except InvalidClaimError:
+        return
+    assert isinstance(claims, Claims)

@@ -1,0 +1,224 @@
+"""How often the endpoints may be called, and what happens when nobody can count."""
+
+import pytest
+from django.core.cache.backends.base import BaseCache
+
+from jwt_auth.throttling import folded_name
+from tests.conftest import PASSWORD
+
+
+class BrokenCache(BaseCache):
+    """A cache whose server is gone."""
+
+    def __init__(self, location, params):
+        super().__init__(params)
+
+    def get(self, *args, **kwargs):
+        raise ConnectionError("the cache is down")
+
+    set = add = touch = delete = clear = get
+
+
+class ReadOnlyCache(BrokenCache):
+    """A cache that can be asked and not told."""
+
+    def get(self, key, default=None, version=None):
+        return default
+
+
+@pytest.fixture
+def throttle_rates(settings):
+    def change(**rates):
+        settings.REST_FRAMEWORK = {**settings.REST_FRAMEWORK, "DEFAULT_THROTTLE_RATES": rates}
+
+    return change
+
+
+def fail(client, user, address="192.0.2.1", name=None):
+    body = {user.USERNAME_FIELD: name or user.get_username(), "password": "wrong"}
+    return client.send("login/", body, REMOTE_ADDR=address)
+
+
+def succeed(client, user, address="192.0.2.1"):
+    body = {user.USERNAME_FIELD: user.get_username(), "password": PASSWORD}
+    return client.send("login/", body, REMOTE_ADDR=address).status_code
+
+
+# Sign-ins
+
+
+def test_the_eleventh_sign_in_of_a_minute_has_to_wait(client, user, clock):
+    for _ in range(10):
+        assert succeed(client, user) == 200
+    clock.shift(20)
+    refused = fail(client, user)
+    assert (refused.status_code, refused.json()["code"]) == (429, "throttled")
+    assert refused["Retry-After"] == "40"
+    assert refused["Cache-Control"] == "no-store"
+    clock.shift(41)
+    assert succeed(client, user) == 200
+
+
+def test_each_address_has_a_budget_of_its_own(client, user, clock):
+    for _ in range(10):
+        succeed(client, user, "192.0.2.1")
+    assert succeed(client, user, "192.0.2.1") == 429
+    assert succeed(client, user, "192.0.2.2") == 200
+
+
+def test_an_ipv6_network_of_64_bits_has_one_budget(client, user, clock):
+    for number in range(10):
+        succeed(client, user, f"2001:db8::{number + 1}")
+    assert succeed(client, user, "2001:db8::ffff") == 429
+    assert succeed(client, user, "2001:db8:0:1::1") == 200
+
+
+def test_a_forwarded_header_buys_no_budget(client, user, clock):
+    for number in range(10):
+        client.defaults["HTTP_X_FORWARDED_FOR"] = f"198.51.100.{number}"
+        assert succeed(client, user) == 200
+    assert succeed(client, user) == 429
+
+
+def test_the_rate_is_a_setting(client, user, jwt_settings, clock):
+    jwt_settings(LOGIN_THROTTLE="2/min")
+    assert [succeed(client, user) for _ in range(3)] == [200, 200, 429]
+
+
+def test_failures_for_one_name_from_one_address_run_out(client, user, jwt_settings, clock):
+    jwt_settings(LOGIN_THROTTLE="2/s")
+    for _ in range(6):
+        clock.shift(1.1)
+        assert fail(client, user).status_code == 401
+    clock.shift(1.1)
+    assert succeed(client, user) == 429
+    assert succeed(client, user, "192.0.2.2") == 200
+    clock.shift(60)
+    assert succeed(client, user) == 200
+
+
+def test_sign_ins_that_succeed_use_up_no_failures(client, user, jwt_settings, clock):
+    jwt_settings(LOGIN_THROTTLE="2/s")
+    for _ in range(10):
+        clock.shift(1.1)
+        assert succeed(client, user) == 200
+
+
+def test_failures_for_one_name_from_many_addresses_run_out_later(client, user, make_user, jwt_settings, clock):
+    other = make_user("bob")
+    jwt_settings(LOGIN_THROTTLE="1/s")
+    for number in range(10):
+        assert fail(client, user, f"192.0.2.{number}").status_code == 401
+    assert succeed(client, user, "192.0.2.100") == 429
+    assert succeed(client, other, "192.0.2.101") == 200
+    clock.shift(61)
+    assert succeed(client, user, "192.0.2.100") == 200
+
+
+def test_spellings_of_one_name_share_a_budget(client, user, jwt_settings, clock):
+    jwt_settings(LOGIN_THROTTLE="1/s")
+    name = user.get_username()
+    spellings = [name.upper(), name.title(), f" {name} ", name.replace("a", "\uff41"), f"{name}\t"]
+    for number in range(10):
+        fail(client, user, f"192.0.2.{number}", spellings[number % len(spellings)])
+    assert succeed(client, user, "192.0.2.100") == 429
+
+
+def test_a_name_sent_as_a_number_is_counted_like_its_text(client, make_user, jwt_settings, clock):
+    # Otherwise guessing at "12345" costs nothing when it is written 12345.
+    user = make_user("12345")
+    number = 12345 if user.USERNAME_FIELD == "username" else user.get_username()
+    jwt_settings(LOGIN_THROTTLE="1/s")
+    for address in range(10):
+        assert fail(client, user, f"192.0.2.{address}", number).status_code in (400, 401)
+    assert fail(client, user, "192.0.2.100", number).status_code in (400, 429)
+
+
+def test_spellings_that_the_database_takes_for_one_name_share_a_budget(client, user, jwt_settings, clock):
+    name = user.get_username()
+    candidates = [name.replace("a", letter, 1) for letter in "\u00e0\u00e1\u00e2\u00e3\u00e4\u00e5\u0101"]
+    candidates += [f"al{ignored}{name[2:]}" for ignored in ("\u0300", "\u200b", "\u00ad")]
+    same = [spelling for spelling in candidates if type(user).objects.filter(**{user.USERNAME_FIELD: spelling})]
+    if not same:
+        pytest.skip("this database tells all spellings apart")
+    jwt_settings(LOGIN_THROTTLE="1/s")
+    for number in range(10):
+        fail(client, user, f"192.0.2.{number}", same[number % len(same)])
+    assert succeed(client, user, "192.0.2.100") == 429
+
+
+class Request:
+    def __init__(self, data):
+        self.data = data
+
+
+@pytest.mark.parametrize(
+    ("name", "folded"), [("Alice", "alice"), ("\ufb01", "fi"), ("Stra\u00dfe", "strasse"), (None, None)]
+)
+def test_names_are_folded(django_user_model, name, folded):
+    assert folded_name(Request({django_user_model.USERNAME_FIELD: name})) == folded
+
+
+@pytest.mark.parametrize("name", [None, True, ["alice"], {"a": 1}])
+def test_a_name_that_is_no_text_is_a_bad_request_and_counts_for_the_address(client, user, jwt_settings, name, clock):
+    jwt_settings(LOGIN_THROTTLE="1/min")
+    body = {user.USERNAME_FIELD: name, "password": "x"}
+    assert client.send("login/", body).status_code == 400
+    assert client.send("login/", body).status_code == 429
+
+
+# The other endpoints
+
+
+@pytest.mark.usefixtures("db", "clock")
+@pytest.mark.parametrize(
+    "case",
+    [
+        ("jwt_auth_refresh", "refresh/", {"refresh_token": "x"}, 401),
+        ("jwt_auth_refresh", "verify/", {"token": "x"}, 401),
+        ("jwt_auth_revoke", "logout/", {"refresh_token": "x"}, 204),
+        ("jwt_auth_revoke", "revoke/", {"token": "x"}, 200),
+    ],
+)
+def test_rates_of_the_other_endpoints_are_those_of_drf_s_setting(client, throttle_rates, case):
+    scope, path, body, normal = case
+    throttle_rates(**{scope: "2/min"})
+    assert [client.send(path, body).status_code for _ in range(3)] == [normal, normal, 429]
+    throttle_rates()
+    assert client.send(path, body).status_code == normal
+
+
+@pytest.mark.parametrize("path", ["logout/all/", "revoke/user/"])
+def test_endpoints_for_users_are_counted_too(client, staff, throttle_rates, clock, path):
+    throttle_rates(jwt_auth_revoke="1/min")
+    user = client.bearer(client.tokens(staff)["access_token"])
+    assert user.send(path, {"user": "nobody"}).status_code in (204, 404)
+    assert user.send(path, {"user": "nobody"}).status_code in (401, 429)
+
+
+def test_refreshing_leaves_the_budget_of_signing_out_alone(client, db, throttle_rates, clock):
+    throttle_rates(jwt_auth_refresh="1/min", jwt_auth_revoke="1/min")
+    assert client.refresh("x").status_code == 401
+    assert client.refresh("x").status_code == 429
+    assert client.send("logout/", {"refresh_token": "x"}).status_code == 204
+
+
+# A cache that is down
+
+
+@pytest.mark.parametrize("backend", ["BrokenCache", "ReadOnlyCache"])
+@pytest.mark.parametrize("path", ["login/", "refresh/", "logout/", "revoke/", "verify/"])
+def test_nobody_is_let_in_or_signed_out_while_nobody_can_count(client, user, settings, backend, path):
+    pair = client.tokens(user)
+    body = {"refresh_token": pair["refresh_token"], "token": pair["refresh_token"], "password": PASSWORD}
+    body[user.USERNAME_FIELD] = user.get_username()
+    working = settings.CACHES
+    settings.CACHES = {"default": {"BACKEND": f"tests.test_throttling.{backend}"}}
+    answer = client.send(path, body)
+    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+    assert answer["Retry-After"] == "1"
+    assert "WWW-Authenticate" not in answer
+    # What needs no counting goes on, and nobody was signed out.
+    assert client.get_me(pair["access_token"]).status_code == 200
+    settings.CACHES = working
+    assert client.refresh(pair["refresh_token"]).status_code == 200

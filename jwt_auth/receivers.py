@@ -48,6 +48,7 @@ def _user_models() -> Iterator[type[Model]]:
 def _remember(
     instance: Any, raw: bool, update_fields: Iterable[str] | None = None, using: str | None = None, **kwargs: Any
 ) -> None:
+    vars(instance).pop(_BEFORE, None)  # of a save that failed
     written = WATCHED if update_fields is None else WATCHED.intersection(update_fields)
     names = [field.attname for field in instance._meta.concrete_fields if field.name in written]
     if raw or instance._state.adding or not names:
@@ -63,7 +64,7 @@ def _remember(
 
 
 def _compare(instance: Any, **kwargs: Any) -> None:
-    before = instance.__dict__.pop(_BEFORE, None)
+    before = vars(instance).pop(_BEFORE, None)
     if before is None:
         return
     if before["upgrade"]:

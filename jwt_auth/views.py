@@ -2,6 +2,7 @@
 The endpoints. Thin: a serializer reads, `sessions` or `revocation` acts, a transport writes.
 """
 
+from contextlib import suppress
 from hashlib import sha256
 from typing import Any, cast
 from uuid import UUID
@@ -45,8 +46,6 @@ from jwt_auth.serializers import (
     describe,
 )
 from jwt_auth.verification import verify
-
-ATTEMPTS = 3  # at a sign-in that something else gets in the way of
 
 
 class TokenView(APIView):
@@ -102,17 +101,12 @@ class LoginView(CredentialView):
 
     def post(self, request: Request) -> Response:
         serializer = self.valid(LoginSerializer, request)
-        for attempt in range(1, ATTEMPTS + 1):
-            try:
-                pair = self.sign_in(request, serializer)
-                break
-            except sessions.CredentialsChangedError:
-                # The password was changed, or the user revoked, in this very moment: check again.
-                if attempt == ATTEMPTS:
-                    raise
-        return Response(transports.bearer_body(pair))
+        # The password was changed, or the user revoked, in this very moment: check once more.
+        with suppress(sessions.CredentialsChangedError):
+            return self.sign_in(request, serializer)
+        return self.sign_in(request, serializer)
 
-    def sign_in(self, request: Request, serializer: LoginSerializer) -> sessions.TokenPair:
+    def sign_in(self, request: Request, serializer: LoginSerializer) -> Response:
         since = sessions.checkpoint()
         credentials = serializer.credentials()
         user = credentials and authenticate(request._request, credentials)
@@ -123,7 +117,7 @@ class LoginView(CredentialView):
             user, since=since, peer=peer_of(request._request), label=serializer.validated_data["label"]
         )
         self.announce(request, user)
-        return pair
+        return Response(transports.bearer_body(pair))
 
     def announce(self, request: Request, user: Any) -> None:
         try:

@@ -9,7 +9,7 @@ from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.hashers import make_password
-from django.db import transaction
+from django.db import OperationalError, connection, transaction
 
 from jwt_auth import receivers, sessions
 from jwt_auth.models import RevocationEvent, UserSession
@@ -89,6 +89,23 @@ def test_an_upgrade_carries_sessions_that_began_under_a_former_secret_key(client
     settings.SECRET_KEY = "another secret key, also long enough for Django's own checks to be content"
     client.tokens(user)
     assert client.refresh(phone.refresh_token).status_code == 200
+
+
+def test_a_save_that_failed_leaves_nothing_behind(client, user):
+    pair = client.tokens(user)
+    changed = load(user)
+    changed.set_password(NEW_PASSWORD)
+    with connection.execute_wrapper(_refuse_updates), pytest.raises(OperationalError), transaction.atomic():
+        changed.save()
+    changed.save(update_fields=["last_login"])
+    assert events() == []
+    assert not client.is_dead(pair)
+
+
+def _refuse_updates(execute, sql, params, many, context):
+    if sql.startswith("UPDATE"):
+        raise OperationalError("the database is down")
+    return execute(sql, params, many, context)
 
 
 class LateBackend(ModelBackend):

@@ -8,19 +8,17 @@ imports no model, and nothing that needs `rest_framework.views`.
 import logging
 from typing import Any
 
-from django.db import InterfaceError, OperationalError
+from django.views.decorators.debug import sensitive_variables
 from rest_framework import exceptions as drf
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
 from jwt_auth import transports
 from jwt_auth.claims import Claims
-from jwt_auth.exceptions import RefusedError, TokenError, UnavailableError
+from jwt_auth.exceptions import JWTAuthError, RefusedError, TokenError, UnavailableError
+from jwt_auth.peer import client_address
 
 logger = logging.getLogger("jwt_auth")
-
-# What Django raises when a database can't be reached or has no room; a mistake in a query is none of these.
-OUTAGES = (UnavailableError, OperationalError, InterfaceError)
 
 
 class JWTAuthentication(BaseAuthentication):
@@ -30,6 +28,7 @@ class JWTAuthentication(BaseAuthentication):
     `request.user` is the user, fresh from the database; `request.auth` is the token's `Claims`.
     """
 
+    @sensitive_variables("raw")
     def authenticate(self, request: Request) -> tuple[Any, Claims] | None:
         # Imported here, because it needs the models.
         from jwt_auth.verification import verify
@@ -41,9 +40,10 @@ class JWTAuthentication(BaseAuthentication):
             # From here on the credentials are ours, and bad ones are refused instead of passed over.
             verified = verify(raw)
         except TokenError as error:
-            logger.info("Token refused: %s.", error.reason, extra={"code": error.code})
+            address = client_address(request._request)
+            logger.info("Token refused: %s.", error.reason, extra={"code": error.code, "ip_address": address})
             raise as_api_exception(error) from error
-        except OUTAGES as error:
+        except UnavailableError as error:
             logger.error("Token can't be verified: %s.", error)
             raise as_api_exception(error) from error
         return verified.user, verified.claims
@@ -65,8 +65,8 @@ class ServiceUnavailable(drf.APIException):
     wait = UnavailableError.retry_after  # DRF's handler makes Retry-After of it
 
 
-def as_api_exception(error: Exception) -> drf.APIException:
-    """An error of this app, or an outage, as one that DRF answers whichever handler the project uses."""
+def as_api_exception(error: JWTAuthError) -> drf.APIException:
+    """A refusal or an outage as one that DRF answers whichever handler the project uses."""
     if isinstance(error, RefusedError):
         refused = Refused(error_body(error.detail, error.code), error.code)
         refused.auth_header = transports.challenge(token_presented=isinstance(error, TokenError))

@@ -10,9 +10,10 @@ from django.contrib.auth import get_user_model
 from django.core import checks
 from django.core.exceptions import FieldDoesNotExist
 from django.db import connections, router
+from rest_framework.settings import api_settings
 
 from jwt_auth.base_models import TokenCutoffField
-from jwt_auth.conf import find_problems, get_settings, raw_settings
+from jwt_auth.conf import find_problems, get_settings, is_rate, raw_settings
 from jwt_auth.exceptions import ConfigurationError
 from jwt_auth.keys import own_keys
 from jwt_auth.models import UserSession
@@ -23,7 +24,7 @@ def check_settings(app_configs: Sequence[Any] | None = None, **kwargs: Any) -> l
     problems = list(find_problems(raw_settings()))
     if problems:
         return [_error(problem) for problem in problems]
-    return [*_check_keys(), *_check_user_fields(), *_check_project()]
+    return [*_check_keys(), *_check_user_fields(), *_check_throttles(), *_check_project()]
 
 
 def _error(problem: ConfigurationError) -> checks.CheckMessage:
@@ -54,11 +55,28 @@ def _check_user_fields() -> Iterator[checks.CheckMessage]:
                 id="jwt_auth.E021",
             )
     field = model._meta.pk if settings.USER_ID_FIELD == "pk" else _field(model, settings.USER_ID_FIELD)
-    if not getattr(field, "unique", False):
+    if not getattr(field, "unique", False) or field.null:
         yield checks.Error(
-            f"USER_ID_FIELD names {settings.USER_ID_FIELD!r}, which is no unique field of {model.__name__}.",
+            f"USER_ID_FIELD names {settings.USER_ID_FIELD!r}, no unique and non-null field of {model.__name__}.",
             hint='Name a unique field that never changes, or leave it at "pk".',
             id="jwt_auth.E022",
+        )
+
+
+def _check_throttles() -> Iterator[checks.CheckMessage]:
+    for scope, rate in api_settings.DEFAULT_THROTTLE_RATES.items():
+        if scope.startswith("jwt_auth_") and rate is not None and not is_rate(rate):
+            yield checks.Error(
+                f'DEFAULT_THROTTLE_RATES["{scope}"] is {rate!r}, which is no rate.',
+                hint='Write a rate such as "600/min", or None to count nothing.',
+                id="jwt_auth.E024",
+            )
+    proxies = api_settings.NUM_PROXIES
+    if proxies is not None and (type(proxies) is not int or proxies < 0):
+        yield checks.Error(
+            f"NUM_PROXIES is {proxies!r}, which is no number of proxies.",
+            hint="Set REST_FRAMEWORK['NUM_PROXIES'] to how many proxies of yours a request passes.",
+            id="jwt_auth.E025",
         )
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from django.conf import settings as django_settings
 from django.core.signals import setting_changed
@@ -20,6 +20,8 @@ from django.core.signals import setting_changed
 from jwt_auth.exceptions import ConfigurationError
 
 T = TypeVar("T")
+
+KeySource: TypeAlias = str | bytes | Path | Mapping[str, Any]
 
 HMAC_ALGORITHMS = ("HS256", "HS384", "HS512")
 ALGORITHMS = (
@@ -100,15 +102,11 @@ def _callable_path(value: object) -> str | None:
 
 
 def _rate(value: object) -> str | None:
-    try:
-        parse_rate(value)
-    except (TypeError, ValueError):
-        return 'must be a rate such as "10/min" (s, m, h, d for second, minute, hour, day)'
-    return None
+    return None if is_rate(value) else 'must be a rate such as "10/min" (s, m, h, d for second, minute, hour, day)'
 
 
-def _setting(default: Any, rule: Rule) -> Any:
-    return field(default=default, metadata={"rule": rule})
+def _setting(default: Any, rule: Rule, *, secret: bool = False) -> Any:
+    return field(default=default, repr=not secret, metadata={"rule": rule})
 
 
 _DAY = timedelta(days=1)
@@ -122,8 +120,8 @@ class Settings:
     ISSUER: str = _setting("jwt_auth", _text)
     AUDIENCE: str = _setting("", _text)  # "" stands for ISSUER, and is never seen outside this module
     ALGORITHM: str = _setting("HS256", _one_of(*ALGORITHMS))
-    SIGNING_KEY: str | bytes | Path | Mapping[str, Any] | None = _setting(None, _optional(_key))
-    SIGNING_KEY_FALLBACKS: tuple[str | bytes | Path | Mapping[str, Any], ...] = _setting((), _list_of(_key))
+    SIGNING_KEY: KeySource | None = _setting(None, _optional(_key), secret=True)
+    SIGNING_KEY_FALLBACKS: tuple[KeySource, ...] = _setting((), _list_of(_key), secret=True)
     ACCESS_TOKEN_LIFETIME: timedelta = _setting(timedelta(minutes=5), _duration(10 * _SECOND, _DAY))
     SESSION_IDLE_TIMEOUT: timedelta = _setting(14 * _DAY, _duration(60 * _SECOND, 3650 * _DAY))
     SESSION_ABSOLUTE_TIMEOUT: timedelta = _setting(30 * _DAY, _duration(60 * _SECOND, 3650 * _DAY))
@@ -158,6 +156,15 @@ def parse_rate(value: object) -> tuple[int, int]:
     if not slash or seconds is None or not count.isascii() or not count.isdigit() or int(count) < 1:
         raise ValueError(f"not a rate: {value!r}")
     return int(count), seconds
+
+
+def is_rate(value: object) -> bool:
+    """Whether `parse_rate` can read `value`."""
+    try:
+        parse_rate(value)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def find_problems(raw: object) -> Iterator[ConfigurationError]:

@@ -1,5 +1,5 @@
 """
-When a user's password hash is rewritten: is it a new password, or Django's upgrade of an old hash?
+Names, passwords and their hashes: whose a name is, and what it means when a hash is rewritten.
 
 A session knows the hash of its sign-in (`auth_hash`), so that a new password ends it. But
 `AbstractBaseUser.check_password` rewrites hashes that are no longer up to date, which each release of
@@ -8,41 +8,80 @@ announced to the sessions before the row is written, and settled afterwards.
 """
 
 import copy
+import unicodedata
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from enum import Enum, auto
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.contrib import auth
+from django.contrib.auth import get_user_model
 from django.contrib.auth.hashers import get_hasher, identify_hasher
+from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
+from django.views.decorators.debug import sensitive_variables
 
 from jwt_auth.exceptions import JWTAuthError
 from jwt_auth.models import UserSession
 from jwt_auth.revocation import cutoff
+from jwt_auth.revocation.database import global_cutoff
 from jwt_auth.revocation.revoke import atomic
+from jwt_auth.revocation.verdict import latest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """Whose name it is, as it is written there, and what the cutoff was before the credentials are checked."""
+
+    pk: Any
+    name: str
+    cutoff: datetime | None
+
+
+def find_account(name: str) -> Account | None:
+    """
+    The account that signs in as `name`, as the database compares names; None if there is none. One query.
+    """
+    username = clean_name(name)
+    if username is None:
+        return None
+    field = get_user_model().USERNAME_FIELD
+    rows = cutoff.users().filter(**{field: username}).annotate(jwt_global_cutoff=global_cutoff())
+    found = rows.values_list("pk", field, cutoff.path_from(), "jwt_global_cutoff").first()
+    return found and Account(pk=found[0], name=str(found[1]), cutoff=latest(found[2:]))
+
+
+def clean_name(name: str) -> Any:
+    """`name` as Django's sign-in form cleans it (UsernameField); None when it can't be anybody's."""
+    field: Any = get_user_model()._meta.get_field(get_user_model().USERNAME_FIELD)
+    normalized = unicodedata.normalize("NFKC", name.strip())
+    if not normalized.isprintable():
+        return None
+    try:
+        return field.to_python(normalized)
+    except ValidationError:
+        return None
+
+
+@dataclass(slots=True)
+class _SignIn:
+    """A sign-in that checks credentials just now, and so changes no password."""
+
+    locked: bool
+    upgrade_due_for: Any = None
+
+
+_sign_in: ContextVar[_SignIn | None] = ContextVar("jwt_auth_sign_in", default=None)
 
 
 class UpgradeDueError(JWTAuthError):
     """Raised out of a sign-in that is about to upgrade a hash without holding the user's lock."""
 
-    def __init__(self, user_pk: Any) -> None:
-        super().__init__("a hash upgrade is due")
-        self.user_pk = user_pk
 
-
-class Phase(Enum):
-    """Where a sign-in is that checks credentials just now, and so changes no password."""
-
-    OPEN = auto()
-    LOCKED = auto()
-
-
-_phase: ContextVar[Phase | None] = ContextVar("jwt_auth_phase", default=None)
-
-
+@sensitive_variables("credentials")
 def authenticate(request: HttpRequest, credentials: dict[str, Any]) -> Any:
     """
     Django's `authenticate()`; the user, or None.
@@ -50,22 +89,26 @@ def authenticate(request: HttpRequest, credentials: dict[str, Any]) -> Any:
     If it is about to upgrade the hash, it is begun again under a lock on the user's row. Otherwise two
     sign-ins at once would overwrite each other's upgrade, or one of them a password that was just changed.
     """
-    try:
-        with _in(Phase.OPEN):
-            return auth.authenticate(request, **credentials)
-    except UpgradeDueError as due:
-        with atomic(), _in(Phase.LOCKED):
-            cutoff.lock(due.user_pk)
-            return auth.authenticate(request, **credentials)
+    with _signing_in(locked=False) as sign_in:
+        user = None
+        with suppress(UpgradeDueError):
+            user = auth.authenticate(request, **credentials)
+    # Asked of the note and not of the error, which a backend may have caught.
+    if sign_in.upgrade_due_for is None:
+        return user
+    with atomic(), _signing_in(locked=True):
+        cutoff.lock(sign_in.upgrade_due_for)
+        return auth.authenticate(request, **credentials)
 
 
 @contextmanager
-def _in(phase: Phase) -> Iterator[None]:
-    token = _phase.set(phase)
+def _signing_in(*, locked: bool) -> Iterator[_SignIn]:
+    sign_in = _SignIn(locked)
+    token = _sign_in.set(sign_in)
     try:
-        yield
+        yield sign_in
     finally:
-        _phase.reset(token)
+        _sign_in.reset(token)
 
 
 def is_hash_upgrade(user: Any, old: str, update_fields: Iterable[str] | None) -> bool:
@@ -75,9 +118,9 @@ def is_hash_upgrade(user: Any, old: str, update_fields: Iterable[str] | None) ->
     Django then saves that column alone, and has just reset `_password` on the instance; a hash that
     somebody assigned comes without. Outside of our own sign-in, `old` must have needed it as well.
     """
-    if set(update_fields or ()) != {"password"} or user.__dict__.get("_password", old) is not None:
+    if set(update_fields or ()) != {"password"} or vars(user).get("_password", old) is not None:
         return False
-    return _phase.get() is not None or (_is_outdated(old) and not _is_outdated(user.password))
+    return _is_current(user.password) is True and (_sign_in.get() is not None or _is_current(old) is False)
 
 
 def announce_upgrade(user: Any, old: str) -> None:
@@ -87,8 +130,10 @@ def announce_upgrade(user: Any, old: str) -> None:
     Raises:
         UpgradeDueError: in a sign-in that has to begin again.
     """
-    if _phase.get() is Phase.OPEN:
-        raise UpgradeDueError(user.pk)
+    sign_in = _sign_in.get()
+    if sign_in is not None and not sign_in.locked:
+        sign_in.upgrade_due_for = user.pk
+        raise UpgradeDueError("a hash upgrade is due")
     _sessions_knowing(user, old).update(
         auth_hash=_auth_hash(user, old), upgraded_auth_hash=_auth_hash(user, user.password)
     )
@@ -120,10 +165,11 @@ def _with_password(user: Any, password: str) -> Any:
     return holder
 
 
-def _is_outdated(encoded: str) -> bool:
+def _is_current(encoded: str) -> bool | None:
+    """Whether Django would leave this hash as it is; None when it is no hash, as of an unusable password."""
     try:
         hasher = identify_hasher(encoded)
     except ValueError:
-        return False
+        return None
     preferred = get_hasher()
-    return hasher.algorithm != preferred.algorithm or preferred.must_update(encoded)
+    return hasher.algorithm == preferred.algorithm and not preferred.must_update(encoded)

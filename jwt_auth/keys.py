@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from string import printable
-from typing import Any, TypeAlias
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
@@ -20,11 +19,9 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key, l
 from django.conf import settings as django_settings
 
 from jwt_auth import jwk
-from jwt_auth.conf import ALGORITHMS, HMAC_ALGORITHMS, cached_until_settings_change, get_settings
+from jwt_auth.conf import ALGORITHMS, HMAC_ALGORITHMS, KeySource, cached_until_settings_change, get_settings
 from jwt_auth.encoding import base64url_encode, json_object
 from jwt_auth.exceptions import ConfigurationError, UnknownKeyError
-
-KeySource: TypeAlias = str | bytes | Path | Mapping[str, Any]
 
 MIN_RSA_BITS = 2048  # RFC 7518 section 3.3
 

@@ -64,6 +64,10 @@ class UserSession(models.Model):
 
     objects = PrimaryManager()
 
+    # What `save()` writes of a row that is there. The rest is moved by conditional updates alone: an
+    # instance loaded before a revocation or a rotation would otherwise take it back.
+    DESCRIPTIVE = frozenset({"label", "ip_address", "user_agent"})
+
     class Meta:
         verbose_name = _("session")
         verbose_name_plural = _("sessions")
@@ -71,6 +75,12 @@ class UserSession(models.Model):
 
     def __str__(self) -> str:
         return f"{self.label or self.get_transport_display()} ({self.id})"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if not self._state.adding:
+            wanted = kwargs.get("update_fields")
+            kwargs["update_fields"] = self.DESCRIPTIVE.intersection(self.DESCRIPTIVE if wanted is None else wanted)
+        super().save(*args, **kwargs)
 
     @property
     def sid(self) -> str:
@@ -151,6 +161,11 @@ class RevocationEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.scope} {self.subject}".strip()
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if not self._state.adding:
+            raise TypeError("what happened can't be changed")
+        super().save(*args, **kwargs)
 
 
 def user_id_of(user: Any) -> str:

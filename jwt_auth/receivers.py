@@ -49,6 +49,8 @@ def _remember(
     instance: Any, raw: bool, update_fields: Iterable[str] | None = None, using: str | None = None, **kwargs: Any
 ) -> None:
     vars(instance).pop(_BEFORE, None)  # of a save that failed
+    if using != cutoff.users().db:
+        return  # a copy of the user in another database
     written = WATCHED if update_fields is None else WATCHED.intersection(update_fields)
     names = [field.attname for field in instance._meta.concrete_fields if field.name in written]
     if raw or instance._state.adding or not names:
@@ -75,8 +77,9 @@ def _compare(instance: Any, **kwargs: Any) -> None:
         revoke_user(instance, reason="user deactivated")
 
 
-def _record(instance: Any, **kwargs: Any) -> None:
-    record_deletion(instance)
+def _record(instance: Any, using: str | None = None, **kwargs: Any) -> None:
+    if using == cutoff.users().db:
+        record_deletion(instance)
 
 
 def _log_session_started(session: UserSession, **kwargs: Any) -> None:
@@ -122,6 +125,7 @@ _LOGS: dict[Signal, Callable[..., None]] = {
     signals.session_started: _log_session_started,
     signals.token_refreshed: _log_token_refreshed,
     signals.refresh_token_reused: _log_reuse,
+    signals.token_revoked: _log_revocation,
     signals.session_revoked: _log_revocation,
     signals.user_revoked: _log_revocation,
     signals.all_revoked: _log_revocation,

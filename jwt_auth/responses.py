@@ -8,11 +8,14 @@ from typing import Any
 from django.core.exceptions import PermissionDenied
 from django.http import Http404
 from rest_framework import exceptions as drf
+from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
-from jwt_auth.authentication import OUTAGES, as_api_exception, error_body
-from jwt_auth.exceptions import RefusedError
+from jwt_auth.authentication import as_api_exception, error_body
+from jwt_auth.exceptions import RefusedError, UnavailableError
+from jwt_auth.outages import is_outage
+from jwt_auth.peer import client_address
 
 logger = logging.getLogger("jwt_auth")
 
@@ -26,15 +29,15 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
 
     Like DRF's handler it rolls the request's transaction back.
     """
-    response = error_response(exc)
+    response = error_response(exc, context.get("request"))
     if response is not None:
         set_rollback()
     return response
 
 
-def error_response(exc: Exception) -> Response | None:
+def error_response(exc: Exception, request: Request | None = None) -> Response | None:
     """The answer to `exc`, or None when it is nobody's fault but ours (500)."""
-    error = _as_api_exception(exc)
+    error = _as_api_exception(exc, request)
     if error is None:
         return None
     headers = {}
@@ -45,15 +48,16 @@ def error_response(exc: Exception) -> Response | None:
     return Response(_body(error), status=error.status_code, headers=headers)
 
 
-def _as_api_exception(exc: Exception) -> drf.APIException | None:
+def _as_api_exception(exc: Exception, request: Request | None) -> drf.APIException | None:
     if isinstance(exc, drf.APIException):
         return exc
-    if isinstance(exc, OUTAGES):
-        logger.error("Unavailable: %s.", exc)
-        return as_api_exception(exc)
     if isinstance(exc, RefusedError):
-        logger.info("Refused: %s.", exc.reason, extra={"code": exc.code})
+        address = request and client_address(request._request)
+        logger.info("Refused: %s.", exc.reason, extra={"code": exc.code, "ip_address": address})
         return as_api_exception(exc)
+    if isinstance(exc, UnavailableError) or is_outage(exc):
+        logger.error("Unavailable: %s.", exc, exc_info=exc)
+        return as_api_exception(UnavailableError(str(exc)))
     if isinstance(exc, Http404):
         return drf.NotFound()
     if isinstance(exc, PermissionDenied):

@@ -2,16 +2,15 @@
 What the endpoints accept and show.
 """
 
-import unicodedata
 from datetime import timezone
 from typing import Any
 from uuid import UUID
 
 from django.contrib.auth import get_user_model
-from django.core.exceptions import ValidationError
 from rest_framework import serializers
 
 from jwt_auth.claims import Claims, moment
+from jwt_auth.credentials import clean_name
 from jwt_auth.models import UserSession, user_id_of
 
 
@@ -50,14 +49,13 @@ class LoginSerializer(serializers.Serializer[Any]):
         }
 
     def credentials(self) -> dict[str, Any] | None:
-        """What `authenticate()` takes; None when the name can't be anybody's."""
-        field: Any = get_user_model()._meta.get_field(get_user_model().USERNAME_FIELD)
-        # As Django's own forms do (UsernameField).
-        name = unicodedata.normalize("NFKC", self.validated_data[field.name])
-        try:
-            return {field.name: field.to_python(name), "password": self.validated_data["password"]}
-        except ValidationError:
-            return None
+        """
+        What `authenticate()` takes; None when the name can't be anybody's.
+
+        The name is called `username` whatever the field is, as in Django's own form: backends expect it so.
+        """
+        username = clean_name(self.validated_data[get_user_model().USERNAME_FIELD])
+        return None if username is None else {"username": username, "password": self.validated_data["password"]}
 
 
 class RefreshSerializer(serializers.Serializer[Any]):
@@ -105,7 +103,7 @@ class SessionSerializer(serializers.ModelSerializer[UserSession]):
 def describe(user: Any, claims: Claims) -> dict[str, Any]:
     """The principal of a request, for `me`."""
     return {
-        "user": {"id": user_id_of(user), user.USERNAME_FIELD: user.get_username()},
+        "user": {"id": user_id_of(user), user.USERNAME_FIELD: str(user.get_username())},
         "client_id": claims.client_id,
         "session": str(UUID(hex=claims.sid)),
         "scope": claims.scope or "",

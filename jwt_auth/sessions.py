@@ -19,6 +19,7 @@ hand a successor out again, when an answer was lost or two requests came at once
 
 import re
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum, auto
@@ -26,12 +27,13 @@ from typing import Any
 from uuid import UUID
 
 from django.core.signing import BadSignature, Signer
-from django.db.models import Exists, Q
 from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
 
 from jwt_auth import conf, tokens, verification
 from jwt_auth.claims import REGISTERED, Claims
 from jwt_auth.conf import get_settings
+from jwt_auth.credentials import Account
 from jwt_auth.encoding import base64url_encode
 from jwt_auth.exceptions import (
     ConfigurationError,
@@ -44,14 +46,12 @@ from jwt_auth.exceptions import (
 )
 from jwt_auth.issuers import ACCESS_TOKEN_TYPE
 from jwt_auth.keys import own_keys, refresh_keys
-from jwt_auth.models import RevocationEvent, UserSession, user_id_of
+from jwt_auth.models import UserSession, user_id_of
 from jwt_auth.peer import Peer
 from jwt_auth.revocation import cutoff, database
 from jwt_auth.revocation.revoke import atomic, revoke_session
 from jwt_auth.revocation.verdict import latest, verdict
 from jwt_auth.signals import refresh_token_reused, send_on_commit, session_started, token_refreshed
-
-Scope = RevocationEvent.Scope
 
 _REFRESH_TOKEN = re.compile(r"[0-9a-f]{32}\.[0-9]{1,10}\.[A-Za-z0-9_-]{43}")
 
@@ -80,16 +80,11 @@ class CredentialsChangedError(InvalidCredentialsError):
 # Start
 
 
-def checkpoint() -> int:
-    """A mark in time for `start`: take it before the credentials are checked."""
-    newest = RevocationEvent.objects.order_by("-pk").values_list("pk", flat=True).first()
-    return newest or 0
-
-
+@sensitive_variables()
 def start(
     user: Any,
     *,
-    since: int | None = None,
+    account: Account | None = None,
     peer: Peer | None = None,
     label: str = "",
     transport: str = UserSession.Transport.BEARER,
@@ -100,7 +95,7 @@ def start(
 
     Args:
         user: as the authentication backend returned it.
-        since: the `checkpoint()` taken before the check; a revocation of the user since then refuses.
+        account: what `find_account()` found before the check; a cutoff that has moved since refuses.
         peer: where the request came from.
         label: what the user calls the device.
 
@@ -111,7 +106,7 @@ def start(
     with atomic():
         # Who changes the password, deactivates or revokes holds this lock too, or has not begun.
         cutoff.lock(user.pk)
-        fresh = _reload(user, since)
+        fresh = _reload(user, account)
         if fresh is not None:
             session = _create(fresh, peer or Peer(), label, transport, now)
             access = _sign(_claims(session, now), session)
@@ -122,28 +117,30 @@ def start(
     return _pair(session, access, now)
 
 
-def _reload(user: Any, since: int | None) -> Any:
+def _reload(user: Any, account: Account | None) -> Any:
     """The user's row as it is under the lock, or None when it is no longer what was authenticated."""
-    newer = RevocationEvent.objects.filter(pk__gt=since) if since is not None else RevocationEvent.objects.none()
     fresh = (
         cutoff.users()
         .filter(pk=user.pk)
         # None joins nothing; no name at all would follow every foreign key that the model has.
         .select_related(*cutoff.relations_from() or (None,))
-        .annotate(
-            jwt_global_cutoff=database.global_cutoff(),
-            jwt_revoked_since=Exists(newer.filter(Q(scope=Scope.ALL) | Q(scope=Scope.USER, subject=user_id_of(user)))),
-        )
+        .annotate(jwt_global_cutoff=database.global_cutoff())
         .first()
     )
-    if fresh is None or fresh.jwt_revoked_since or not fresh.is_active or fresh.password != user.password:
+    if fresh is None or not fresh.is_active or fresh.password != user.password:
         return None
-    return fresh
+    # A backend may find a user by another name than the account's; then there is nothing to compare.
+    moved = account is not None and account.pk == fresh.pk and account.cutoff != _cutoff_of(fresh)
+    return None if moved else fresh
+
+
+def _cutoff_of(user: Any) -> datetime | None:
+    return latest((cutoff.read(user), user.jwt_global_cutoff))
 
 
 def _create(user: Any, peer: Peer, label: str, transport: str, now: datetime) -> UserSession:
     settings = get_settings()
-    newest_cutoff = latest((cutoff.read(user), user.jwt_global_cutoff))
+    newest_cutoff = _cutoff_of(user)
     started_at = now if newest_cutoff is None else max(now, newest_cutoff + cutoff.TICK)
     return UserSession.objects.create(
         user=user,
@@ -183,6 +180,7 @@ def judge(presented: int, session: UserSession, now: datetime) -> Case:
     return Case.GRACE if presented == newest - 1 and in_grace else Case.REUSED
 
 
+@sensitive_variables()
 def refresh(raw: str, *, now: datetime | None = None) -> TokenPair:
     """
     Exchange a refresh token for a new pair. Two queries when it rotates, at most three.
@@ -258,6 +256,7 @@ def _end_misused(session: UserSession, presented: int, case: Case, now: datetime
 # End
 
 
+@sensitive_variables()
 def end(raw: str, *, reason: str = "logout", now: datetime | None = None) -> UUID | None:
     """
     End the session of a refresh or an access token, expired ones too.
@@ -341,6 +340,10 @@ def _custom_claims(session: UserSession) -> dict[str, Any]:
     if source is None:
         return {}
     custom = (conf.import_callable(source) if isinstance(source, str) else source)(session.user, session)
+    if not isinstance(custom, Mapping):
+        raise ConfigurationError(
+            "E019", f"CLAIMS_CALLABLE returned {type(custom).__name__}.", "Have it return a dict, maybe an empty one."
+        )
     taken = REGISTERED.intersection(custom)
     if taken:
         raise ConfigurationError(

@@ -19,6 +19,9 @@ token_refreshed = Signal()
 # session: the UserSession, revoked by now; presented, expected: counters of the token and the row.
 refresh_token_reused = Signal()
 
+# event: the RevocationEvent.
+token_revoked = Signal()
+
 # event: the RevocationEvent; session_id: uuid.UUID.
 session_revoked = Signal()
 

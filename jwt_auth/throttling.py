@@ -17,6 +17,7 @@ from rest_framework.settings import api_settings
 from rest_framework.throttling import SimpleRateThrottle
 
 from jwt_auth.conf import get_settings, parse_rate
+from jwt_auth.credentials import Account, find_account
 from jwt_auth.exceptions import UnavailableError
 from jwt_auth.peer import address_group
 
@@ -51,12 +52,16 @@ class AddressThrottle(SimpleRateThrottle):
     cache = GuardedCache()  # type: ignore[assignment]  # the two methods that throttles use
     default_rate: str
 
-    def get_rate(self) -> str:
+    def get_rate(self) -> Any:
         # Read from the settings, because DRF binds its `THROTTLE_RATES` attribute at import.
-        return str(api_settings.DEFAULT_THROTTLE_RATES.get(str(self.scope)) or self.default_rate)
+        return api_settings.DEFAULT_THROTTLE_RATES.get(str(self.scope), self.default_rate)
 
-    def parse_rate(self, rate: str | None) -> tuple[int, int]:
-        return parse_rate(rate)
+    def parse_rate(self, rate: Any) -> Any:
+        return (None, None) if rate is None else parse_rate(rate)
+
+    def allow_request(self, request: Request, view: "APIView") -> bool:
+        # A preflight or a wrong method costs nobody's budget.
+        return request.method != "POST" or super().allow_request(request, view)
 
     def get_cache_key(self, request: Request, view: "APIView") -> str | None:
         ident = self.ident(request)
@@ -82,6 +87,13 @@ class RevokeThrottle(AddressThrottle):
     default_rate = "600/min"
 
 
+class VerifyThrottle(AddressThrottle):
+    """DEFAULT_THROTTLE_RATES["jwt_auth_verify"] changes the rate."""
+
+    scope = "jwt_auth_verify"
+    default_rate = "600/min"
+
+
 class LoginThrottle(AddressThrottle):
     """Sign-ins, good or bad, per address: LOGIN_THROTTLE."""
 
@@ -101,12 +113,12 @@ class FailedLoginThrottle(LoginThrottle):
     scope = "jwt_auth_login_failures"
     times = 3
 
-    def parse_rate(self, rate: str | None) -> tuple[int, int]:
+    def parse_rate(self, rate: Any) -> tuple[int, int]:
         requests, seconds = super().parse_rate(rate)
         return self.times * requests, 60 * seconds
 
     def ident(self, request: Request) -> str | None:
-        name = folded_name(request)
+        name = whose(request)
         return None if name is None else f"{address_group(request._request)} {name}"
 
     def throttle_success(self) -> bool:
@@ -125,16 +137,30 @@ class FailedNameThrottle(FailedLoginThrottle):
     times = 10
 
     def ident(self, request: Request) -> str | None:
-        return folded_name(request)
+        return whose(request)
 
 
-def folded_name(request: Request) -> str | None:
-    """The name that a sign-in is for, folded so that spellings of one name share a budget."""
+def account_of(request: Request) -> Account | None:
+    """The account that a sign-in is for; looked up once per request."""
+    if not hasattr(request, "jwt_auth_account"):
+        name = _name_in(request)
+        request.jwt_auth_account = None if name is None else find_account(name)  # type: ignore[attr-defined]
+    return request.jwt_auth_account  # type: ignore[attr-defined,no-any-return]
+
+
+def whose(request: Request) -> str | None:
+    """
+    What all spellings of one name have in common, so that they share a budget.
+
+    If the database knows the name, it is as the account writes it: only the database knows which spellings
+    it takes for one (MariaDB: case, accents, invisible characters). Either way it is folded.
+    """
+    typed, account = _name_in(request), account_of(request)
+    name = typed if account is None else account.name
+    return name and unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold()).strip()
+
+
+def _name_in(request: Request) -> str | None:
     data: Any = request.data
     name = data.get(get_user_model().USERNAME_FIELD)
-    if not isinstance(name, str):
-        return None
-    # Case and accents, because databases compare names without them (MariaDB's default does).
-    decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", name).casefold())
-    plain = "".join(character for character in decomposed if not unicodedata.combining(character))
-    return plain.replace("\N{LATIN SMALL LETTER DOTLESS I}", "i").strip()
+    return name if isinstance(name, str) else None

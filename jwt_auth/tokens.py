@@ -119,7 +119,8 @@ def encode(claims: Mapping[str, Any], key: Key, typ: str) -> str:
         raise UnknownKeyError("the key can only verify")
     try:
         document = json.dumps(claims, separators=(",", ":"), allow_nan=False).encode()
-    except (TypeError, ValueError) as error:
+        json_object(document)  # what we could not read ourselves is not given out
+    except (TypeError, ValueError, RecursionError) as error:
         raise ConfigurationError(
             "E017", f"The claims are not JSON: {error}.", "Have CLAIMS_CALLABLE return strings, numbers and lists."
         ) from error

@@ -10,11 +10,13 @@ from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
 
 from jwt_auth import tokens
 from jwt_auth.claims import Claims, check_claims
 from jwt_auth.issuers import Issuer, find_issuer
 from jwt_auth.models import UserSession
+from jwt_auth.outages import outage_is_unavailable
 from jwt_auth.revocation.verdict import verdict
 
 
@@ -27,6 +29,7 @@ class Verified:
     session: UserSession | None
 
 
+@sensitive_variables("raw")
 def verify(raw: str, *, now: datetime | None = None) -> Verified:
     """
     Verify an access token: signature, claims, revocation. One query.
@@ -39,11 +42,13 @@ def verify(raw: str, *, now: datetime | None = None) -> Verified:
         InvalidTokenError: when it was never good here.
         ExpiredTokenError: when its time, or its session's, is over.
         RevokedTokenError: when it was taken back.
+        UnavailableError: when the database can't be asked.
     """
     now = now or timezone.now()
     issuer, claims = _identify(raw)
     check_claims(claims, issuer.policy, now)
-    standing = issuer.look_up(claims)
+    with outage_is_unavailable():
+        standing = issuer.look_up(claims)
     verdict(claims, standing.state, now)
     return Verified(claims=claims, user=standing.user, session=standing.session)
 
@@ -53,6 +58,7 @@ async def averify(raw: str, *, now: datetime | None = None) -> Verified:
     return await sync_to_async(verify)(raw, now=now)
 
 
+@sensitive_variables("raw")
 def identify_only(raw: str) -> Claims:
     """
     Claims that a trusted issuer did sign, be they expired or revoked.

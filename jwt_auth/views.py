@@ -8,6 +8,7 @@ from typing import Any, cast
 from uuid import UUID
 
 from django.contrib.auth import get_user_model
+from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.signals import user_logged_in
 from django.core.exceptions import ValidationError
 from django.db import DatabaseError, connections, transaction
@@ -16,6 +17,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from django.utils.cache import get_conditional_response
+from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_safe
 from rest_framework import exceptions as drf
 from rest_framework.permissions import BasePermission, IsAuthenticated
@@ -27,7 +29,7 @@ from rest_framework.views import APIView
 from jwt_auth import sessions, throttling, transports
 from jwt_auth.authentication import JWTAuthentication
 from jwt_auth.claims import Claims
-from jwt_auth.credentials import authenticate
+from jwt_auth.credentials import Account, authenticate
 from jwt_auth.exceptions import InvalidCredentialsError, MalformedTokenError
 from jwt_auth.keys import own_keys
 from jwt_auth.models import UserSession
@@ -57,7 +59,6 @@ class TokenView(APIView):
     """
 
     parser_classes = [StrictJSONParser]
-    renderer_classes = [JSONRenderer]
     throttle_classes: list[Any] = []
 
     @classmethod
@@ -68,13 +69,18 @@ class TokenView(APIView):
         return view
 
     def get_exception_handler(self) -> Any:
-        return lambda exc, context: error_response(exc)
+        return lambda exc, context: error_response(exc, context["request"])
+
+    def perform_content_negotiation(self, request: Request, force: bool = False) -> tuple[JSONRenderer, str]:
+        """JSON, whatever Accept says: a sign-out must not fail over it."""
+        return JSONRenderer(), JSONRenderer.media_type
 
     def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
         response = super().finalize_response(request, response, *args, **kwargs)
         response["Cache-Control"] = "no-store"
         return response
 
+    @sensitive_variables()
     def valid(self, serializer_class: Any, request: Request) -> Any:
         """The serializer for the body of `request`, found valid."""
         serializer = serializer_class(data=request.data)
@@ -99,34 +105,39 @@ class UserView(TokenView):
 class LoginView(CredentialView):
     throttle_classes = [throttling.LoginThrottle, throttling.FailedLoginThrottle, throttling.FailedNameThrottle]
 
+    @sensitive_variables()
     def post(self, request: Request) -> Response:
         serializer = self.valid(LoginSerializer, request)
-        # The password was changed, or the user revoked, in this very moment: check once more.
         with suppress(sessions.CredentialsChangedError):
-            return self.sign_in(request, serializer)
-        return self.sign_in(request, serializer)
+            return self.sign_in(request, serializer, throttling.account_of(request))
+        # The password was changed, or the user revoked, in this very moment: check once more.
+        return self.sign_in(request, serializer, None)
 
-    def sign_in(self, request: Request, serializer: LoginSerializer) -> Response:
-        since = sessions.checkpoint()
+    @sensitive_variables()
+    def sign_in(self, request: Request, serializer: LoginSerializer, account: Account | None) -> Response:
         credentials = serializer.credentials()
         user = credentials and authenticate(request._request, credentials)
-        if not user:
+        if not user or not user.is_active:
             self.count_failure(request)
             raise InvalidCredentialsError("no backend accepted the credentials")
         pair = sessions.start(
-            user, since=since, peer=peer_of(request._request), label=serializer.validated_data["label"]
+            user, account=account, peer=peer_of(request._request), label=serializer.validated_data["label"]
         )
-        self.announce(request, user)
+        self.announce(request, user, pair)
         return Response(transports.bearer_body(pair))
 
-    def announce(self, request: Request, user: Any) -> None:
+    def announce(self, request: Request, user: Any, pair: sessions.TokenPair) -> None:
+        """Tell Django's receivers, as its `login()` does; one that fails has refused the sign-in."""
+        request._request.user = user
         try:
             user_logged_in.send(sender=user.__class__, request=request._request, user=user)
-        except DatabaseError:
+        except Exception as error:
+            revoke_session(pair.session_id, reason="sign-in refused")
             # Django's own receiver writes `last_login`, and can't when the user was just deleted.
-            if get_user_model()._base_manager.filter(pk=user.pk).exists():
-                raise
-            raise InvalidCredentialsError("the user was deleted while signing in") from None
+            gone = not get_user_model()._base_manager.filter(pk=user.pk).exists()
+            if isinstance(error, DatabaseError) and gone:
+                raise InvalidCredentialsError("the user was deleted while signing in") from error
+            raise
 
     def count_failure(self, request: Request) -> None:
         for throttle in (throttling.FailedLoginThrottle(), throttling.FailedNameThrottle()):
@@ -136,6 +147,7 @@ class LoginView(CredentialView):
 class RefreshView(CredentialView):
     throttle_classes = [throttling.RefreshThrottle]
 
+    @sensitive_variables()
     def post(self, request: Request) -> Response:
         raw = self.valid(RefreshSerializer, request).validated_data["refresh_token"]
         return Response(transports.bearer_body(sessions.refresh(raw)))
@@ -146,6 +158,7 @@ class LogoutView(CredentialView):
 
     throttle_classes = [throttling.RevokeThrottle]
 
+    @sensitive_variables()
     def post(self, request: Request) -> Response:
         presented = self.presented(request)
         if not presented:
@@ -178,8 +191,8 @@ class SessionsView(UserView):
         return Response(SessionSerializer(rows, many=True, context=context).data)
 
     def delete(self, request: Request) -> Response:
-        rows = live_sessions(user_of(request), timezone.now())
-        others = [row.pk for row in rows if row.sid != claims_of(request).sid]
+        live = live_sessions(user_of(request), timezone.now())
+        others = [session.pk for session in live if session.sid != claims_of(request).sid]
         revoke_sessions(others, reason="ended by the user", actor=request.user)
         return Response(status=204)
 
@@ -199,6 +212,7 @@ class RevokeView(CredentialView):
     parser_classes = [StrictFormParser, StrictJSONParser]
     throttle_classes = [throttling.RevokeThrottle]
 
+    @sensitive_variables()
     def post(self, request: Request) -> Response:
         sessions.end(self.valid(TokenSerializer, request).validated_data["token"], reason="revoked by its holder")
         return Response({})
@@ -229,8 +243,9 @@ class RevokeUserView(UserView):
 class VerifyView(CredentialView):
     """Says of an access token what a request with it would be told."""
 
-    throttle_classes = [throttling.RefreshThrottle]
+    throttle_classes = [throttling.VerifyThrottle]
 
+    @sensitive_variables()
     def post(self, request: Request) -> Response:
         verify(self.valid(TokenSerializer, request).validated_data["token"])
         return Response({"active": True})
@@ -268,15 +283,17 @@ def find_user_by_name(username: str) -> Any:
     model = get_user_model()
     try:
         return model._default_manager.get_by_natural_key(username)
-    except (model.DoesNotExist, ValueError):
+    except (model.DoesNotExist, model.MultipleObjectsReturned, ValidationError, ValueError):
         raise drf.NotFound("There is no such user.") from None
 
 
+@login_not_required
 @require_safe
 def jwks(request: HttpRequest) -> HttpResponseBase:
     """Our public keys as a JWK Set (RFC 7517 section 5): empty while the algorithm is symmetric."""
     response = JsonResponse({"keys": own_keys().public_jwks()})
     response["Cache-Control"] = "public, max-age=300"
-    response["Access-Control-Allow-Origin"] = "*"
     response["ETag"] = f'"{sha256(response.content).hexdigest()}"'
-    return cast("HttpResponseBase", get_conditional_response(request, etag=response["ETag"], response=response))
+    answer = cast("HttpResponseBase", get_conditional_response(request, etag=response["ETag"], response=response))
+    answer["Access-Control-Allow-Origin"] = "*"
+    return answer

@@ -11,11 +11,12 @@ from django.urls import resolve
 from django.utils import timezone
 
 from jwt_auth import sessions, signals
+from jwt_auth.credentials import find_account
 from jwt_auth.exceptions import ConfigurationError, InvalidCredentialsError
-from jwt_auth.models import RevocationEvent, UserSession
+from jwt_auth.models import UserSession
 from jwt_auth.peer import Peer
 from jwt_auth.revocation import revoke_all, revoke_session, revoke_user
-from jwt_auth.sessions import CredentialsChangedError, checkpoint, start
+from jwt_auth.sessions import CredentialsChangedError, start
 
 TICK = timedelta(microseconds=1)
 NEW_PASSWORD = "a quite different password"
@@ -59,28 +60,30 @@ def test_a_user_who_is_no_longer_what_was_authenticated_gets_no_session(user, ch
         pytest.param(lambda user, bob: revoke_session(start(user).session_id), False, id="a session of the user"),
     ],
 )
-def test_a_revocation_since_the_checkpoint_refuses_and_one_before_it_does_not(user, make_user, clock, deed, refused):
+def test_a_revocation_since_the_name_was_looked_up_refuses_and_one_before_it_does_not(
+    user, make_user, clock, deed, refused
+):
     bob = make_user("bob")
-    since = checkpoint()
+    account = find_account(user.get_username())
     deed(user, bob)
     if refused:
         with pytest.raises(CredentialsChangedError):
-            start(user, since=since)
+            start(user, account=account)
     else:
-        start(user, since=since)
-    start(user, since=checkpoint())
+        start(user, account=account)
+    start(user, account=find_account(user.get_username()))
 
 
-def test_without_a_checkpoint_a_revocation_meanwhile_is_not_noticed_and_the_session_begins_after_it(user, clock):
+def test_a_user_whom_a_backend_found_by_another_name_is_not_compared(user, make_user, clock):
+    account = find_account(make_user("bob").get_username())
+    revoke_user(user)
+    start(user, account=account)
+
+
+def test_without_an_account_a_revocation_meanwhile_is_not_noticed_and_the_session_begins_after_it(user, clock):
     cutoff = revoke_user(user).tokens_valid_after
     start(user)
     assert UserSession.objects.get().started_at == cutoff + TICK
-
-
-def test_a_checkpoint_of_a_database_without_events_is_the_beginning(user):
-    assert checkpoint() == 0
-    revoke_user(user)
-    assert checkpoint() == RevocationEvent.objects.get().pk
 
 
 def test_a_session_begins_after_the_latest_cutoff_even_when_the_clock_is_behind(user, clock):

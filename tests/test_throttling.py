@@ -3,7 +3,6 @@
 import pytest
 from django.core.cache.backends.base import BaseCache
 
-from jwt_auth.throttling import folded_name
 from tests.conftest import PASSWORD
 
 
@@ -147,16 +146,29 @@ def test_spellings_that_the_database_takes_for_one_name_share_a_budget(client, u
     assert succeed(client, user, "192.0.2.100") == 429
 
 
-class Request:
-    def __init__(self, data):
-        self.data = data
-
-
 @pytest.mark.parametrize(
-    ("name", "folded"), [("Alice", "alice"), ("\ufb01", "fi"), ("Stra\u00dfe", "strasse"), (None, None)]
+    "spellings", [("Nobody", "nobody"), ("\ufb01n", "fin"), ("Stra\u00dfe", "strasse"), (" x", "x")]
 )
-def test_names_are_folded(django_user_model, name, folded):
-    assert folded_name(Request({django_user_model.USERNAME_FIELD: name})) == folded
+def test_spellings_of_a_name_that_nobody_has_share_a_budget(client, user, jwt_settings, clock, spellings):
+    jwt_settings(LOGIN_THROTTLE="1/s")
+    bodies = [{user.USERNAME_FIELD: spelling, "password": "x"} for spelling in spellings]
+    answers = [client.send("login/", bodies[n % 2], REMOTE_ADDR=f"192.0.2.{n}").status_code for n in range(11)]
+    assert answers == [401] * 10 + [429]
+
+
+@pytest.mark.parametrize("method", ["get", "options", "put"])
+def test_what_is_no_sign_in_costs_nobody_s_budget(client, user, jwt_settings, clock, method):
+    jwt_settings(LOGIN_THROTTLE="1/min")
+    assert getattr(client, method)("/auth/login/").status_code in {200, 405}
+    assert client.login(user).status_code == 200
+    assert client.login(user).status_code == 429
+
+
+def test_a_rate_of_none_counts_nothing(client, user, settings):
+    token = client.tokens(user)["access_token"]
+    for rate, last in (("1/min", 429), (None, 200)):
+        settings.REST_FRAMEWORK = {**settings.REST_FRAMEWORK, "DEFAULT_THROTTLE_RATES": {"jwt_auth_verify": rate}}
+        assert [client.send("verify/", {"token": token}).status_code for _ in range(2)][1] == last
 
 
 @pytest.mark.parametrize("name", [None, True, ["alice"], {"a": 1}])
@@ -175,7 +187,7 @@ def test_a_name_that_is_no_text_is_a_bad_request_and_counts_for_the_address(clie
     "case",
     [
         ("jwt_auth_refresh", "refresh/", {"refresh_token": "x"}, 401),
-        ("jwt_auth_refresh", "verify/", {"token": "x"}, 401),
+        ("jwt_auth_verify", "verify/", {"token": "x"}, 401),
         ("jwt_auth_revoke", "logout/", {"refresh_token": "x"}, 204),
         ("jwt_auth_revoke", "revoke/", {"token": "x"}, 200),
     ],

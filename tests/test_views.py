@@ -100,10 +100,14 @@ def test_a_body_without_what_is_needed_is_400(client, staff, name, body):
     assert_error(client.bearer(client.tokens(staff)["access_token"]).send(url(name), body), 400, "invalid_request")
 
 
-@pytest.mark.parametrize("name", POSTS)
-def test_an_answer_that_the_client_can_not_read_is_406(client, staff, name):
-    signed_in = client.bearer(client.tokens(staff)["access_token"])
-    assert_error(signed_in.send(url(name), ENDPOINTS[name][2], HTTP_ACCEPT="text/html"), 406, "not_acceptable")
+@pytest.mark.parametrize("accept", ["text/html", "application/json; v=2", "nonsense"])
+def test_a_sign_out_does_not_fail_over_what_the_client_would_like_to_read(client, user, accept):
+    pair = client.tokens(user)
+    body = {"refresh_token": pair["refresh_token"]}
+    assert client.send("logout/", body, HTTP_ACCEPT=accept).status_code == 204
+    answer = client.send("refresh/", body, HTTP_ACCEPT=accept)
+    assert_error(answer, 401, "token_revoked")
+    assert answer["Content-Type"] == "application/json"
 
 
 @pytest.mark.parametrize("name", PROTECTED)

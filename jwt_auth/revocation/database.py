@@ -6,6 +6,7 @@ import uuid
 from datetime import datetime
 from typing import Any
 
+from django.contrib.auth import get_user_model
 from django.db.models import Exists, F, Q, QuerySet, Subquery
 
 from jwt_auth.claims import Claims
@@ -40,16 +41,17 @@ def find_by_handle(handle: str) -> UserSession | None:
     return _joined().filter(handle=handle).first()
 
 
-def live_sessions(user: Any, now: datetime) -> QuerySet[UserSession]:
+def live_sessions(user: Any, now: datetime) -> list[UserSession]:
     """The sessions of `user` that would be welcome, the latest used first."""
     user_cutoff = cutoff.path_from("user__")
-    return (
+    rows = (
         _joined()
         .filter(user=user, revoked_at=None, expires_at__gt=now, idle_expires_at__gt=now)
         .filter(Q(global_cutoff=None) | Q(started_at__gte=F("global_cutoff")))
         .filter(Q(**{user_cutoff: None}) | Q(started_at__gte=F(user_cutoff)))
         .order_by("-last_issued_at")
     )
+    return [session for session in rows if not session.has_stale_credentials]
 
 
 def state_of(session: UserSession | None) -> State | None:
@@ -76,6 +78,9 @@ def parse_sid(sid: str | None) -> uuid.UUID | None:
 
 
 def _joined() -> QuerySet[UserSession]:
-    return UserSession.objects.select_related("user", *cutoff.relations_from("user__")).annotate(
+    rows = UserSession.objects.select_related("user", *cutoff.relations_from("user__")).annotate(
         global_cutoff=global_cutoff()
     )
+    # Whom the project's manager hides (soft deletion) can't sign in, and must not stay either.
+    visible = get_user_model()._default_manager.using(rows.db).all()
+    return rows.filter(user__in=visible.values("pk")) if visible.query.where else rows

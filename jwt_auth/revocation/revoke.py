@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import router, transaction
-from django.db.models import Max
+from django.db.models import Max, QuerySet
 from django.utils import timezone
 
 from jwt_auth.claims import Claims
@@ -22,7 +22,7 @@ from jwt_auth.models import RevocationEvent, UserSession, user_id_of
 from jwt_auth.revocation import cutoff as cutoffs
 from jwt_auth.revocation.database import token_subject
 from jwt_auth.revocation.verdict import latest
-from jwt_auth.signals import all_revoked, send_on_commit, session_revoked, user_revoked
+from jwt_auth.signals import all_revoked, send_on_commit, session_revoked, token_revoked, user_revoked
 
 Scope = RevocationEvent.Scope
 
@@ -54,7 +54,7 @@ def revoke_token(claims: Claims, *, reason: str = "", actor: Any = None, now: da
     if claims.jti is None:
         raise ValueError("a token without jti can't be denied by itself")
     with atomic():
-        _record(
+        event = _record(
             Scope.TOKEN,
             token_subject(claims.iss, claims.jti),
             expires_at=claims.expires_at + MAX_LEEWAY,
@@ -62,6 +62,7 @@ def revoke_token(claims: Claims, *, reason: str = "", actor: Any = None, now: da
             actor=actor,
             now=now or timezone.now(),
         )
+        send_on_commit(token_revoked, RevocationEvent, event=event)
 
 
 def revoke_session(sid: UUID, *, reason: str = "", actor: Any = None, now: datetime | None = None) -> bool:
@@ -132,8 +133,7 @@ def revoke_user(
         else:
             new = max(at, old or at)
         cutoffs.write(user.pk, new)
-        ended = UserSession.objects.filter(user_id=user.pk, revoked_at=None, started_at__lt=new, expires_at__gt=now)
-        count = ended.update(revoked_at=now, revoked_reason=reason)
+        count = _unfinished(user, now).filter(started_at__lt=new).update(revoked_at=now, revoked_reason=reason)
         event = _record(
             Scope.USER,
             user_id_of(user),
@@ -170,7 +170,7 @@ def record_deletion(user: Any, *, now: datetime | None = None) -> None:
         # A session that is being started would reach the table after the cascade has been there.
         cutoffs.lock(user.pk)
         new = _next_cutoff(now, None, UserSession.objects.filter(user_id=user.pk))
-        _record(
+        event = _record(
             Scope.USER,
             user_id_of(user),
             cutoff=new,
@@ -179,6 +179,12 @@ def record_deletion(user: Any, *, now: datetime | None = None) -> None:
             actor=None,
             now=now,
         )
+        count = _unfinished(user, now).count()
+        send_on_commit(user_revoked, RevocationEvent, event=event, user_id=user.pk, cutoff=new, sessions_revoked=count)
+
+
+def _unfinished(user: Any, now: datetime) -> QuerySet[UserSession]:
+    return UserSession.objects.filter(user_id=user.pk, revoked_at=None, expires_at__gt=now, idle_expires_at__gt=now)
 
 
 def _next_cutoff(now: datetime, old: datetime | None, sessions: Any) -> datetime:

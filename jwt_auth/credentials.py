@@ -143,10 +143,9 @@ def settle_upgrade(user: Any, old: str) -> None:
     """After it was written: of several upgrades at once, the last one written is the one that counts."""
     with atomic():
         cutoff.lock(user.pk)
-        written = cutoff.users().filter(pk=user.pk).values_list("password", flat=True).first()
-        if written is not None:
-            rows = _sessions_knowing(user, old) | _sessions_knowing(user, user.password)
-            rows.update(upgraded_auth_hash=_auth_hash(user, written))
+        written = cutoff.users().filter(pk=user.pk).values_list("password", flat=True).first() or user.password
+        rows = _sessions_knowing(user, old) | _sessions_knowing(user, user.password)
+        rows.update(upgraded_auth_hash=_auth_hash(user, written))
 
 
 def _sessions_knowing(user: Any, password: str) -> QuerySet[UserSession]:

@@ -126,8 +126,8 @@ class FailedLoginThrottle(LoginThrottle):
 
     def failed(self, request: Request, view: "APIView") -> None:
         """Count one failure."""
-        if self.allow_request(request, view) and self.key is not None:
-            super().throttle_success()
+        self.allow_request(request, view)  # reads what there is
+        super().throttle_success()
 
 
 class FailedNameThrottle(FailedLoginThrottle):

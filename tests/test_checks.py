@@ -170,3 +170,27 @@ def test_an_id_stands_for_one_fault_in_the_whole_package():
     assert used
     assert not [fault for fault, times in used.items() if times > 1]
     assert {*FAULTS, "E001", "E013", "E023", "W001"} <= set(used)
+
+
+def test_an_id_that_may_be_missing_is_e022(jwt_settings, django_user_model, monkeypatch):
+    field = django_user_model._meta.get_field(django_user_model.USERNAME_FIELD)
+    monkeypatch.setattr(field, "null", True)
+    jwt_settings(USER_ID_FIELD=field.name)
+    assert ids() == ["E022"]
+
+
+@pytest.mark.parametrize(("rate", "expected"), [("10/parsec", ["E024"]), (10, ["E024"]), ("10/min", []), (None, [])])
+def test_rates_for_the_endpoints_are_rates(settings, rate, expected):
+    settings.REST_FRAMEWORK = {**settings.REST_FRAMEWORK, "DEFAULT_THROTTLE_RATES": {"jwt_auth_refresh": rate}}
+    assert ids() == expected
+
+
+def test_rates_of_other_throttles_are_not_ours_to_judge(settings):
+    settings.REST_FRAMEWORK = {**settings.REST_FRAMEWORK, "DEFAULT_THROTTLE_RATES": {"mine": "whatever"}}
+    assert ids() == []
+
+
+@pytest.mark.parametrize(("proxies", "expected"), [("1", ["E025"]), (-1, ["E025"]), (True, ["E025"]), (0, []), (2, [])])
+def test_the_number_of_proxies_is_a_number(settings, proxies, expected):
+    settings.REST_FRAMEWORK = {**settings.REST_FRAMEWORK, "NUM_PROXIES": proxies}
+    assert ids() == expected

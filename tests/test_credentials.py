@@ -11,6 +11,8 @@ from django.core.exceptions import PermissionDenied
 from django.views.debug import ExceptionReporter
 
 from jwt_auth.models import RevocationEvent, UserSession
+from jwt_auth.revocation import revoke_user
+from jwt_auth.signals import session_started
 from tests.conftest import PASSWORD
 
 
@@ -140,3 +142,46 @@ def test_an_address_that_fails_to_sign_in_is_logged_and_a_name_is_not(client, us
     (record,) = [record for record in caplog.records if record.name == "jwt_auth"]
     assert record.ip_address == "127.0.0.1"
     assert user.get_username() not in str(vars(record))
+
+
+@pytest.mark.parametrize("name", ["x", "1" * 400, "1e5", " "])
+def test_a_name_that_the_field_can_not_hold_is_nobody_s(client, user, monkeypatch, name):
+    monkeypatch.setattr(get_user_model(), "USERNAME_FIELD", "id")
+    assert client.send("login/", {"id": name, "password": PASSWORD}).status_code in {400, 401}
+    assert client.send("login/", {"id": str(user.pk), "password": PASSWORD}).status_code == 200
+
+
+class RevokingBackend(ModelBackend):
+    """Has the user revoked between the check and the session, the first time."""
+
+    done = False
+
+    def authenticate(self, request, **credentials):
+        user = super().authenticate(request, **credentials)
+        if user and not RevokingBackend.done:
+            RevokingBackend.done = True
+            revoke_user(user)
+        return user
+
+
+def test_a_sign_in_that_a_revocation_overtakes_is_checked_again(client, user, settings, monkeypatch, clock):
+    monkeypatch.setattr(RevokingBackend, "done", False)
+    use(settings, RevokingBackend)
+    pair = client.tokens(user)
+    assert RevokingBackend.done
+    assert UserSession.objects.count() == 1
+    assert not client.is_dead(pair)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_user_who_is_deleted_while_signing_in_gets_401_and_no_session(client, make_user):
+    def delete(session, **kwargs):
+        get_user_model()._base_manager.filter(pk=session.user_id).delete()
+
+    bob = make_user("bob")
+    session_started.connect(delete)
+    try:
+        assert client.login(bob).status_code == 401
+    finally:
+        session_started.disconnect(delete)
+    assert not UserSession.objects.exists()

@@ -3,7 +3,7 @@
 import pytest
 
 from jwt_auth import sessions
-from jwt_auth.models import RevocationEvent, UserSession
+from jwt_auth.models import RevocationEvent, UserSession, UserTokenCutoff
 from jwt_auth.revocation import revoke_session, revoke_user
 
 
@@ -40,3 +40,8 @@ def test_an_event_can_not_be_changed(user):
     with pytest.raises(TypeError):
         event.save()
     assert RevocationEvent.objects.get().reason == "first"
+
+
+def test_a_cutoff_shows_whose_and_when(user):
+    cutoff = UserTokenCutoff.objects.create(user=user)
+    assert str(cutoff) == f"{user.pk}: None"

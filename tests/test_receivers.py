@@ -10,6 +10,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.hashers import make_password
 from django.db import OperationalError, connection, transaction
+from django.db.models.signals import post_save, pre_delete, pre_save
 
 from jwt_auth import receivers, sessions
 from jwt_auth.models import RevocationEvent, UserSession
@@ -310,3 +311,22 @@ def test_each_deed_is_logged_with_who_did_it_and_why(client, user, log):
     ):
         deed()
         assert (log()[-1].levelname, log()[-1].actor, log()[-1].reason) == ("INFO", str(user.pk), "stolen")
+
+
+def test_a_copy_of_the_user_in_another_database_is_not_the_user(client, user):
+    pair = client.tokens(user)
+    user.is_active = False
+    pre_save.send(type(user), instance=user, raw=False, using="elsewhere", update_fields=None)
+    post_save.send(type(user), instance=user, created=False, raw=False, using="elsewhere", update_fields=None)
+    pre_delete.send(type(user), instance=user, using="elsewhere")
+    assert events() == []
+    assert not client.is_dead(pair)
+
+
+def test_saving_an_instance_whose_row_is_gone_revokes_nobody(user):
+    stale = load(user)
+    get_user_model()._base_manager.filter(pk=user.pk).delete()
+    before = len(events())
+    stale.set_password(NEW_PASSWORD)
+    stale.save()
+    assert len(events()) == before

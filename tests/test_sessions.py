@@ -1,13 +1,15 @@
 """The table of refresh, case by case and to the microsecond, and how long a session lives."""
 
+import functools
 from datetime import timedelta
 
 import jwt
 import pytest
+from django.db import connection, transaction
 from django.utils import timezone
 
 from jwt_auth import sessions
-from jwt_auth.exceptions import MalformedTokenError, RevokedTokenError
+from jwt_auth.exceptions import ConfigurationError, MalformedTokenError, RevokedTokenError
 from jwt_auth.models import RevocationEvent, UserSession
 from jwt_auth.revocation import revoke_all, revoke_user
 from jwt_auth.sessions import Case, judge
@@ -272,3 +274,53 @@ def test_a_session_that_is_gone_is_revoked_and_not_unknown(user):
     UserSession.objects.all().delete()
     with pytest.raises(RevokedTokenError):
         sessions.refresh(raw)
+
+
+class Meanwhile:
+    """Lets something happen right before the first statement that begins with `prefix`."""
+
+    def __init__(self, prefix, deed):
+        self.prefix, self.deed = prefix, deed
+
+    def __call__(self, execute, sql, params, many, context):
+        if self.deed and sql.startswith(self.prefix):
+            deed, self.deed = self.deed, None
+            deed()
+        return execute(sql, params, many, context)
+
+
+def test_a_refresh_that_another_one_overtakes_gives_the_same_successor(client, user, clock):
+    token = client.tokens(user)["refresh_token"]
+    faster = []
+    with connection.execute_wrapper(Meanwhile("UPDATE", lambda: faster.append(client.refresh(token).json()))):
+        slower = client.refresh(token).json()
+    assert slower["refresh_token"] == faster[0]["refresh_token"]
+    assert UserSession.objects.get().counter == 1
+
+
+def test_a_refresh_that_a_logout_overtakes_gives_nothing(client, user, clock):
+    pair = client.tokens(user)
+    body = {"refresh_token": pair["refresh_token"]}
+    with connection.execute_wrapper(Meanwhile("UPDATE", lambda: client.send("logout/", body))):
+        assert client.refresh(pair["refresh_token"]).json()["code"] == "token_revoked"
+    assert client.is_dead(pair)
+
+
+def test_a_row_that_can_not_be_read_as_it_is_written_is_an_outage(client, user, monkeypatch):
+    """An outer transaction with an old snapshot sees the row as it was, and its UPDATE the row as it is."""
+    token = client.tokens(user)["refresh_token"]
+    monkeypatch.setattr(sessions, "_rotate", lambda session, now: False)
+    assert client.refresh(token).json()["code"] == "unavailable"
+    monkeypatch.undo()
+    assert client.refresh(token).status_code == 200
+
+
+DEEP = functools.reduce(lambda inner, level: [inner], range(40), 1)
+
+
+@pytest.mark.parametrize("custom", [None, [("a", 1)], {"deep": DEEP}, {"half": "\ud800"}, {1: 1, "1": 2}])
+def test_claims_that_could_not_be_read_back_are_a_fault_of_the_project(user, jwt_settings, custom):
+    jwt_settings(CLAIMS_CALLABLE=lambda user, session: custom)
+    with pytest.raises(ConfigurationError, match=r"E01[79]"), transaction.atomic():
+        sessions.start(user)
+    assert not UserSession.objects.exists()

@@ -368,3 +368,16 @@ def test_the_key_set_can_only_be_read(client, db):
 def test_the_key_set_asks_no_database_and_no_user(client):
     # This test has no database: a query would be an error.
     assert client.get(JWKS, HTTP_AUTHORIZATION="Bearer stale").status_code == 200
+
+
+def test_the_key_set_is_public_where_views_need_a_sign_in(client, settings, db):
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, "django.contrib.auth.middleware.LoginRequiredMiddleware"]
+    assert client.get("/auth/.well-known/jwks.json").status_code == 200
+    assert client.get("/admin/").status_code == 302
+
+
+def test_a_key_set_that_has_not_changed_may_still_be_read_by_other_origins(client):
+    etag = client.get("/auth/.well-known/jwks.json")["ETag"]
+    answer = client.get("/auth/.well-known/jwks.json", HTTP_IF_NONE_MATCH=etag)
+    assert (answer.status_code, answer["Access-Control-Allow-Origin"]) == (304, "*")
+    assert answer["Cache-Control"] == "public, max-age=300"

@@ -54,10 +54,8 @@ def live_sessions(user: Any, now: datetime) -> list[UserSession]:
     return [session for session in rows if not session.has_stale_credentials]
 
 
-def state_of(session: UserSession | None) -> State | None:
+def state_of(session: UserSession) -> State:
     """What `verdict` wants to know about a session that was found here."""
-    if session is None:
-        return None
     return State(
         token_denied=getattr(session, "token_denied", False),
         session_revoked=session.revoked_at is not None,

@@ -61,7 +61,7 @@ def _one_of(*choices: str) -> Rule:
 def _duration(low: timedelta, high: timedelta) -> Rule:
     def rule(value: object) -> str | None:
         if not isinstance(value, timedelta):
-            return "must be a datetime.timedelta"
+            return "must be a datetime.timedelta, such as timedelta(minutes=5)"
         return None if low <= value <= high else f"must be between {low} and {high}"
 
     return rule

@@ -27,7 +27,7 @@ _SUPPRESSED = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 settings.register_profile("fuzz", max_examples=100, deadline=None, database=None, suppress_health_check=_SUPPRESSED)
 # The same examples each time: what is accepted must not depend on luck.
 settings.register_profile("ci", settings.get_profile("fuzz"), derandomize=True)
-settings.register_profile("thorough", settings.get_profile("ci"), max_examples=1000)
+settings.register_profile("thorough", settings.get_profile("ci"), max_examples=300)
 profile = settings.get_profile(os.environ.get("HYPOTHESIS_PROFILE", "fuzz"))
 
 PATHS = [

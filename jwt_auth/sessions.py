@@ -119,14 +119,7 @@ def start(
 
 def _reload(user: Any, account: Account | None) -> Any:
     """The user's row as it is under the lock, or None when it is no longer what was authenticated."""
-    fresh = (
-        cutoff.users()
-        .filter(pk=user.pk)
-        # None joins nothing; no name at all would follow every foreign key that the model has.
-        .select_related(*cutoff.relations_from() or (None,))
-        .annotate(jwt_global_cutoff=database.global_cutoff())
-        .first()
-    )
+    fresh = cutoff.users_with_cutoff().filter(pk=user.pk).annotate(jwt_global_cutoff=database.global_cutoff()).first()
     if fresh is None or not fresh.is_active or fresh.password != user.password:
         return None
     # A backend may find a user by another name than the account's; then there is nothing to compare.

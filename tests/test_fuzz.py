@@ -52,12 +52,9 @@ _latin = st.text(st.characters(max_codepoint=255), max_size=200)
 @contextmanager
 def rolled_back():
     """Nothing that an example writes, or breaks, is there for the next one."""
-    savepoint = transaction.savepoint()
-    try:
+    with transaction.atomic():
         yield
-    finally:
-        transaction.set_rollback(False)
-        transaction.savepoint_rollback(savepoint)
+        transaction.set_rollback(True)
 
 
 def assert_answered(client, method, url, body=b"", kind="application/json", **headers):

@@ -27,13 +27,19 @@ def path_from(prefix: str = "") -> str:
     return prefix + (get_settings().USER_CUTOFF_FIELD or "jwt_token_cutoff__tokens_valid_after")
 
 
-def relations_from(prefix: str = "") -> tuple[str, ...]:
-    """What to give to `select_related` so that `read` needs no query."""
+def relations_from(prefix: str) -> tuple[str, ...]:
+    """What leads from `prefix` to the cutoff's home, for `select_related`; nothing if that is the user."""
     return () if get_settings().USER_CUTOFF_FIELD else (prefix + "jwt_token_cutoff",)
 
 
+def users_with_cutoff() -> models.QuerySet[Any]:
+    """All users, loaded so that `read` needs no query."""
+    # Without a name, select_related() would follow every foreign key that the model has.
+    return users().select_related(*relations) if (relations := relations_from("")) else users()
+
+
 def read(user: Any) -> datetime | None:
-    """The cutoff of `user`, which was loaded with `relations_from`."""
+    """The cutoff of `user`, which was loaded with it."""
     name = get_settings().USER_CUTOFF_FIELD
     home = user if name else getattr(user, "jwt_token_cutoff", None)
     return getattr(home, name or "tokens_valid_after", None)

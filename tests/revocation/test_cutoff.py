@@ -53,7 +53,7 @@ def test_it_lives_where_the_settings_say_and_nowhere_else(user):
 
 
 def test_a_user_who_was_never_revoked_has_none(user):
-    fresh = cutoff.users().select_related(*cutoff.relations_from()).get(pk=user.pk)
+    fresh = cutoff.users_with_cutoff().get(pk=user.pk)
     assert cutoff.read(fresh) is None
     assert cutoff.read_locked(user.pk) is None
     assert cutoff.users().filter(**{cutoff.path_from(): None}).get() == user
@@ -61,7 +61,7 @@ def test_a_user_who_was_never_revoked_has_none(user):
 
 def test_all_ways_to_read_agree(user, django_assert_num_queries):
     moment = revoke_user(user).tokens_valid_after
-    fresh = cutoff.users().select_related(*cutoff.relations_from()).get(**{cutoff.path_from(): moment})
+    fresh = cutoff.users_with_cutoff().get(**{cutoff.path_from(): moment})
     with django_assert_num_queries(0):
         assert cutoff.read(fresh) == moment
     assert cutoff.read_locked(user.pk) == moment
@@ -137,11 +137,13 @@ def test_writing_other_columns_in_bulk_leaves_it_alone(user, stale, bulk):
     assert stored(user) == current
 
 
-def test_an_instance_can_be_saved_twice_and_keeps_its_value(user, stale):
-    loaded = getattr(stale, name())
+def test_an_instance_can_be_saved_twice(user, stale):
+    """Django 6 reads back what was written, where the database returns it; before, the instance keeps its value."""
+    loaded, current = getattr(stale, name()), stored(user)
     stale.save()
     stale.save()
-    assert getattr(stale, name()) == loaded
+    assert getattr(stale, name()) in {loaded, current}
+    assert stored(user) == current
 
 
 def test_the_tokens_stay_refused_after_a_stale_save(client, user):

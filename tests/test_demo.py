@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from contextlib import contextmanager
+from functools import partial
 
 import pytest
 from django.conf import settings
@@ -129,6 +130,8 @@ def demo(data_dir, *arguments, until, stdin=subprocess.DEVNULL):
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        # A suite that runs in the background of a shell may have been told to ignore Ctrl-C.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     ) as process:
         try:
             yield process, read(process, until)

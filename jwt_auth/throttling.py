@@ -141,7 +141,7 @@ class FailedNameThrottle(FailedLoginThrottle):
 
 
 def account_of(request: Request) -> Account | None:
-    """The account that a sign-in is for; looked up once per request."""
+    """The account that a sign-in is for; looked up once, and kept on the request (which types don't know)."""
     if not hasattr(request, "jwt_auth_account"):
         name = _name_in(request)
         request.jwt_auth_account = None if name is None else find_account(name)  # type: ignore[attr-defined]

@@ -131,7 +131,7 @@ class LoginView(CredentialView):
         request._request.user = user
         try:
             user_logged_in.send(sender=user.__class__, request=request._request, user=user)
-        except Exception as error:
+        except Exception as error:  # whatever it is; it goes on below
             revoke_session(pair.session_id, reason="sign-in refused")
             # Django's own receiver writes `last_login`, and can't when the user was just deleted.
             gone = not get_user_model()._base_manager.filter(pk=user.pk).exists()

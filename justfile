@@ -23,6 +23,10 @@ test *args:
 test-on database *args:
     TEST_DATABASE="$1" .venv/bin/python -m pytest "${@:2}"
 
+# What a request costs here and elsewhere: just bench, just bench --quick. PostgreSQL must answer.
+bench *args:
+    .venv/bin/python -m benchmarks "$@"
+
 # Style, types and the import contract.
 lint:
     .venv/bin/ruff check

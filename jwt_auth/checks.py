@@ -12,11 +12,13 @@ from django.core.exceptions import FieldDoesNotExist
 from django.db import connections, router
 from rest_framework.settings import api_settings
 
+from jwt_auth import rules
 from jwt_auth.base_models import TokenCutoffField
-from jwt_auth.conf import find_problems, get_settings, is_rate, raw_settings
+from jwt_auth.conf import find_problems, get_settings, raw_settings
 from jwt_auth.exceptions import ConfigurationError
-from jwt_auth.keys import own_keys
-from jwt_auth.models import UserSession
+from jwt_auth.keys import configured_keys
+from jwt_auth.models import CLIENT_PREFIX, UserSession
+from jwt_auth.principals import user_field
 
 
 def check_settings(app_configs: Sequence[Any] | None = None, **kwargs: Any) -> list[checks.CheckMessage]:
@@ -24,7 +26,7 @@ def check_settings(app_configs: Sequence[Any] | None = None, **kwargs: Any) -> l
     problems = list(find_problems(raw_settings()))
     if problems:
         return [_error(problem) for problem in problems]
-    return [*_check_keys(), *_check_user_fields(), *_check_throttles(), *_check_project()]
+    return [*_check_keys(), *_check_issuers(), *_check_user_fields(), *_check_throttles(), *_check_project()]
 
 
 def _error(problem: ConfigurationError) -> checks.CheckMessage:
@@ -32,16 +34,29 @@ def _error(problem: ConfigurationError) -> checks.CheckMessage:
 
 
 def _check_keys() -> Iterator[checks.CheckMessage]:
+    if get_settings().KEYS == "database":
+        return  # `deploy_checks` asks the database
     try:
-        own_keys()
+        configured_keys()
     except ConfigurationError as problem:
         yield _error(problem)
+
+
+def _check_issuers() -> Iterator[checks.CheckMessage]:
+    settings = get_settings()
+    for name in (settings.ISSUER, *settings.TRUSTED_ISSUERS):
+        if str(name).startswith(CLIENT_PREFIX):
+            yield checks.Error(
+                f"The issuer {name!r} begins with {CLIENT_PREFIX!r}, as the ids of API clients do.",
+                hint="Let ISSUER and the names in TRUSTED_ISSUERS be URLs.",
+                id="jwt_auth.E050",
+            )
 
 
 def _check_user_fields() -> Iterator[checks.CheckMessage]:
     settings, model = get_settings(), get_user_model()
     if settings.USER_CUTOFF_FIELD is not None:
-        field = _field(model, settings.USER_CUTOFF_FIELD)
+        field = _field(settings.USER_CUTOFF_FIELD)
         if field is None:
             yield checks.Error(
                 f"USER_CUTOFF_FIELD names {settings.USER_CUTOFF_FIELD!r}, which {model.__name__} does not have.",
@@ -54,7 +69,7 @@ def _check_user_fields() -> Iterator[checks.CheckMessage]:
                 hint="Only that field moves forward and never back: use jwt_auth.base_models.TokenCutoffField.",
                 id="jwt_auth.E021",
             )
-    field = model._meta.pk if settings.USER_ID_FIELD == "pk" else _field(model, settings.USER_ID_FIELD)
+    field = _field(settings.USER_ID_FIELD)
     if not getattr(field, "unique", False) or field.null:
         yield checks.Error(
             f"USER_ID_FIELD names {settings.USER_ID_FIELD!r}, no unique and non-null field of {model.__name__}.",
@@ -65,7 +80,7 @@ def _check_user_fields() -> Iterator[checks.CheckMessage]:
 
 def _check_throttles() -> Iterator[checks.CheckMessage]:
     for scope, rate in api_settings.DEFAULT_THROTTLE_RATES.items():
-        if scope.startswith("jwt_auth_") and rate is not None and not is_rate(rate):
+        if scope.startswith("jwt_auth_") and rate is not None and rules.rate(rate):
             yield checks.Error(
                 f'DEFAULT_THROTTLE_RATES["{scope}"] is {rate!r}, which is no rate.',
                 hint='Write a rate such as "600/min", or None to count nothing.',
@@ -97,8 +112,8 @@ def _check_project() -> Iterator[checks.CheckMessage]:
         )
 
 
-def _field(model: Any, name: str) -> Any:
+def _field(name: str) -> Any:
     try:
-        return model._meta.get_field(name)
+        return user_field(name)
     except FieldDoesNotExist:
         return None

@@ -4,7 +4,7 @@ The claims of a token (RFC 7519, RFC 9068) as a value, and the rules that time a
 Pure: what can be decided from values is a function of values, with `now` passed in.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -16,10 +16,15 @@ _END_OF_TIME = 253402300800
 
 # Claims that the app sets; CLAIMS_CALLABLE can't.
 REGISTERED = frozenset(
-    ("iss", "aud", "sub", "client_id", "sid", "jti", "auth_time", "iat", "exp", "nbf", "scope", "act", "cnf")
+    (
+        *("iss", "aud", "sub", "client_id", "sid", "jti", "auth_time", "iat", "exp", "nbf"),
+        *("scope", "act", "cnf", "one_time"),
+    )
 )
 
 _ABSENT = object()
+
+_AS_THEY_ARE: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,17 +34,23 @@ class Policy:
 
     Args:
         types: accepted values of the `typ` header, in lower case; None stands for an absent one.
-        audience: the value that `aud` must name.
+        audiences: the values of which `aud` must name one.
+        sole_audience: whether it may name nobody else beside.
         max_lifetime: the longest accepted `exp - iat`.
         leeway: tolerance for clocks that differ.
         required: names of claims beyond iss, aud, sub, iat and exp that must be there.
+        names: what the issuer calls a claim, by our name for it, where the two differ.
+        values: for names of claims as the issuer writes them, the values of which each must have one.
     """
 
     types: frozenset[str | None]
-    audience: str
+    audiences: frozenset[str]
     max_lifetime: timedelta
     leeway: timedelta
     required: tuple[str, ...]
+    sole_audience: bool = False
+    names: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, Collection[Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +59,7 @@ class Claims:
     Claims of the right types; whether they hold now is `check_claims`' question.
 
     `exp`, `iat` and `nbf` are seconds since the epoch; `auth_time` is an aware moment with microseconds.
+    `kid` is no claim, but names the key that has signed them; None when no signature was looked at.
     `all` has every claim of the token as it came, private ones too.
     """
 
@@ -62,6 +74,7 @@ class Claims:
     client_id: str | None = None
     scope: str | None = None
     auth_time: datetime | None = None
+    kid: str | None = None
     all: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @property
@@ -92,13 +105,19 @@ class Claims:
         return moment(self.exp)
 
 
-def parse_claims(values: Mapping[str, Any]) -> Claims:
+def parse_claims(
+    document: Mapping[str, Any], names: Mapping[str, str] = _AS_THEY_ARE, *, kid: str | None = None
+) -> Claims:
     """
     Type-check the claims of a decoded token.
+
+    Args:
+        names: see Policy.
 
     Raises:
         InvalidClaimError: for the first claim that is missing or of the wrong type.
     """
+    values = _in_our_words(document, names) if names else document
     auth_time = _optional(_number, values, "auth_time")
     return Claims(
         iss=_text(values, "iss"),
@@ -112,8 +131,19 @@ def parse_claims(values: Mapping[str, Any]) -> Claims:
         client_id=_optional(_text, values, "client_id"),
         scope=_optional(_scope, values, "scope"),
         auth_time=None if auth_time is None else moment(auth_time),
-        all=values,
+        kid=kid,
+        all=document,
     )
+
+
+def _in_our_words(document: Mapping[str, Any], names: Mapping[str, str]) -> Mapping[str, Any]:
+    """The claims under our names; one that goes by another name there is not taken from where we would have it."""
+    values = {name: value for name, value in document.items() if name not in names}
+    values |= {ours: document[theirs] for ours, theirs in names.items() if theirs in document}
+    scope = values.get("scope")
+    if isinstance(scope, list) and all(isinstance(item, str) for item in scope):
+        values["scope"] = " ".join(scope)  # RFC 9068 has a text; Okta and others write a list
+    return values
 
 
 def check_claims(claims: Claims, policy: Policy, now: datetime) -> None:
@@ -127,8 +157,13 @@ def check_claims(claims: Claims, policy: Policy, now: datetime) -> None:
     for name in policy.required:
         if claims.all.get(name) is None:
             raise InvalidClaimError(name, "is missing")
-    if policy.audience not in claims.aud:
+    for name, accepted in policy.values.items():
+        if claims.all.get(name) not in accepted:
+            raise InvalidClaimError(name, "has another value than this issuer's tokens must have")
+    if policy.audiences.isdisjoint(claims.aud):
         raise InvalidClaimError("aud", "does not name us")
+    if policy.sole_audience and len(claims.aud) > 1:
+        raise InvalidClaimError("aud", "names others beside us")
     seconds, leeway = now.timestamp(), policy.leeway.total_seconds()
     if claims.exp - claims.iat > policy.max_lifetime.total_seconds():
         raise InvalidClaimError("exp", "is further from iat than allowed")

@@ -6,29 +6,31 @@ every fault for `manage.py check`; `get_settings()` raises for the first one.
 """
 
 import functools
-import importlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from datetime import timedelta
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
 from django.conf import settings as django_settings
 from django.core.signals import setting_changed
 
+from jwt_auth import rules
 from jwt_auth.exceptions import ConfigurationError
+from jwt_auth.rules import setting, without_prefix
+from jwt_auth.service_audiences import MAX_LIFETIME, MIN_LIFETIME, ServiceAudience, parse_audiences
 
 T = TypeVar("T")
 
 KeySource: TypeAlias = str | bytes | Path | Mapping[str, Any]
 
+# What a shared secret signs, whoever verifies could have signed as well.
 HMAC_ALGORITHMS = ("HS256", "HS384", "HS512")
-ALGORITHMS = (
-    *HMAC_ALGORITHMS,
+PUBLIC_KEY_ALGORITHMS = (
     *("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
     *("ES256", "ES384", "ES512", "Ed25519", "EdDSA"),
 )
+ALGORITHMS = (*HMAC_ALGORITHMS, *PUBLIC_KEY_ALGORITHMS)
 
 # RFC 7519 section 4.1.4 allows "no more than a few minutes"; we allow one.
 MAX_LEEWAY = timedelta(seconds=60)
@@ -36,77 +38,38 @@ MAX_LEEWAY = timedelta(seconds=60)
 # Names of the abandoned djangorestframework-jwt, which used the same setting.
 LEGACY_PREFIX = "JWT_"
 
+# Names of djangorestframework-simplejwt, as they come along when SIMPLE_JWT is renamed.
+_OF_SIMPLEJWT = {
+    "REFRESH_TOKEN_LIFETIME": "SESSION_IDLE_TIMEOUT is how long a session goes on without a refresh.",
+    "ROTATE_REFRESH_TOKENS": "Refresh tokens always rotate.",
+    "BLACKLIST_AFTER_ROTATION": "A refresh token is always good once.",
+    "CHECK_REVOKE_TOKEN": "A new password always ends the sessions that began with the former one.",
+    "UPDATE_LAST_LOGIN": "Django does so at each sign-in.",
+    "AUTH_HEADER_TYPES": "It is always Bearer.",
+    "USER_ID_CLAIM": "It is always sub; CLAIMS_CALLABLE can add another.",
+    "VERIFYING_KEY": "It follows from SIGNING_KEY.",
+    "JWK_URL": "TRUSTED_ISSUERS has other issuers, each with its JWKS_URL.",
+}
 
-Rule = Callable[[object], str | None]
-
-
-def _text(value: object) -> str | None:
-    if not isinstance(value, str) or not value or not value.isascii() or not value.isprintable():
-        return "must be a non-empty string of printable ASCII characters"
-    return None if " " not in value and len(value) <= 255 else "must have no space and at most 255 characters"
-
-
-def _realm(value: object) -> str | None:
-    ok = isinstance(value, str) and value.isascii() and value.isprintable() and not set(value) & {'"', "\\"}
-    return None if ok else "must be a string of printable ASCII characters without quotes and backslashes"
-
-
-def _one_of(*choices: str) -> Rule:
-    def rule(value: object) -> str | None:
-        return None if value in choices else f"must be one of {', '.join(choices)}"
-
-    return rule
-
-
-def _duration(low: timedelta, high: timedelta) -> Rule:
-    def rule(value: object) -> str | None:
-        if not isinstance(value, timedelta):
-            return "must be a datetime.timedelta, such as timedelta(minutes=5)"
-        return None if low <= value <= high else f"must be between {low} and {high}"
-
-    return rule
+# What is sometimes set elsewhere, and here is what makes a cookie safe.
+_FIXED = {
+    "COOKIE_DOMAIN": "With a Domain, each host below it would get the tokens and could plant others.",
+    "COOKIE_SECURE": "It is always on, except under DEBUG on plain http.",
+    "COOKIE_HTTPONLY": "It is always on: a script that can read a token can send it away.",
+    "COOKIE_PATH": "It is always /, as the prefix of the names demands.",
+}
 
 
 def _key(value: object) -> str | None:
     return None if isinstance(value, str | bytes | Path | Mapping) else "must be a PEM, a JWK or a path"
 
 
-def _optional(rule: Rule) -> Rule:
-    return lambda value: None if value is None else rule(value)
-
-
-def _list_of(rule: Rule) -> Rule:
-    def check(value: object) -> str | None:
-        if not isinstance(value, list | tuple):
-            return "must be a list or a tuple"
-        return next((f"item {i} {problem}" for i, item in enumerate(value) if (problem := rule(item))), None)
-
-    return check
-
-
-def _field_name(value: object) -> str | None:
-    ok = isinstance(value, str) and value.isidentifier()
-    return None if ok else "must be the name of a field of the user model"
-
-
-def _callable_path(value: object) -> str | None:
-    if callable(value):
-        return None
-    if not isinstance(value, str):
-        return "must be a callable or the dotted path of one"
+def _audiences(value: object) -> str | None:
     try:
-        import_callable(value)
-    except (ImportError, AttributeError, ValueError, TypeError) as error:
-        return f"can't be imported as a callable: {error}"
+        parse_audiences(value, MAX_LIFETIME)
+    except ValueError as error:
+        return str(error)
     return None
-
-
-def _rate(value: object) -> str | None:
-    return None if is_rate(value) else 'must be a rate such as "10/min" (s, m, h, d for second, minute, hour, day)'
-
-
-def _setting(default: Any, rule: Rule, *, secret: bool = False) -> Any:
-    return field(default=default, repr=not secret, metadata={"rule": rule})
 
 
 _DAY = timedelta(days=1)
@@ -117,54 +80,48 @@ _SECOND = timedelta(seconds=1)
 class Settings:
     """The settings in force, with the defaults of all that the project did not name."""
 
-    ISSUER: str = _setting("jwt_auth", _text)
-    AUDIENCE: str = _setting("", _text)  # "" stands for ISSUER, and is never seen outside this module
-    ALGORITHM: str = _setting("HS256", _one_of(*ALGORITHMS))
-    SIGNING_KEY: KeySource | None = _setting(None, _optional(_key), secret=True)
-    SIGNING_KEY_FALLBACKS: tuple[KeySource, ...] = _setting((), _list_of(_key), secret=True)
-    ACCESS_TOKEN_LIFETIME: timedelta = _setting(timedelta(minutes=5), _duration(10 * _SECOND, _DAY))
-    SESSION_IDLE_TIMEOUT: timedelta = _setting(14 * _DAY, _duration(60 * _SECOND, 3650 * _DAY))
-    SESSION_ABSOLUTE_TIMEOUT: timedelta = _setting(30 * _DAY, _duration(60 * _SECOND, 3650 * _DAY))
-    ROTATION_GRACE_PERIOD: timedelta = _setting(10 * _SECOND, _duration(0 * _SECOND, 60 * _SECOND))
-    LEEWAY: timedelta = _setting(10 * _SECOND, _duration(0 * _SECOND, MAX_LEEWAY))
-    REVOCATION: str = _setting("database", _one_of("database"))
-    USER_CUTOFF_FIELD: str | None = _setting(None, _optional(_field_name))
-    USER_ID_FIELD: str = _setting("pk", _field_name)
-    CLAIMS_CALLABLE: str | Callable[..., Any] | None = _setting(None, _optional(_callable_path))
-    LOGIN_THROTTLE: str = _setting("10/min", _rate)
-    REALM: str = _setting("api", _realm)
+    ISSUER: str = setting("jwt_auth", rules.text)
+    AUDIENCE: str = setting("", rules.text)  # "" stands for ISSUER, and is never seen outside this module
+    ALGORITHM: str = setting("HS256", rules.one_of(*ALGORITHMS))
+    SIGNING_KEY: KeySource | None = setting(None, rules.optional(_key), secret=True)
+    SIGNING_KEY_FALLBACKS: tuple[KeySource, ...] = setting((), rules.list_of(_key), secret=True)
+    KEYS: str = setting("settings", rules.one_of("settings", "database"))
+    ENCRYPTION_KEYS: tuple[str | bytes, ...] | None = setting(
+        None, rules.optional(rules.at_least_one(rules.list_of(rules.fernet_key))), secret=True
+    )
+    ACCESS_TOKEN_LIFETIME: timedelta = setting(timedelta(minutes=5), rules.duration(10 * _SECOND, _DAY))
+    SESSION_IDLE_TIMEOUT: timedelta = setting(14 * _DAY, rules.duration(60 * _SECOND, 3650 * _DAY))
+    SESSION_ABSOLUTE_TIMEOUT: timedelta = setting(30 * _DAY, rules.duration(60 * _SECOND, 3650 * _DAY))
+    SESSION_LIMIT: int | None = setting(None, rules.optional(rules.count))
+    ROTATION_GRACE_PERIOD: timedelta = setting(10 * _SECOND, rules.duration(0 * _SECOND, 60 * _SECOND))
+    LEEWAY: timedelta = setting(10 * _SECOND, rules.duration(0 * _SECOND, MAX_LEEWAY))
+    REVOCATION: str = setting("database", rules.one_of("database", "memory", "none"))
+    REVOCATION_MAX_STALENESS: timedelta = setting(_SECOND, rules.duration(_SECOND / 10, 60 * _SECOND))
+    REVOCATION_ON_STALE: str = setting("deny", rules.one_of("deny", "allow_safe_methods"))
+    REVOCATION_CACHE: str | None = setting(None, rules.optional(rules.cache_alias))
+    REVOCATION_PUSH: str | None = setting(None, rules.optional(rules.redis_url), secret=True)
+    VERIFIED_TOKEN_CACHE_SIZE: int = setting(4096, rules.between(0, 1_000_000))
+    # What is in it has rules of its own: trusted.py.
+    TRUSTED_ISSUERS: Mapping[str, Any] = setting({}, rules.mapping, secret=True)
+    CLIENT_TOKEN_MAX_LIFETIME: timedelta = setting(300 * _SECOND, rules.duration(10 * _SECOND, 3600 * _SECOND))
+    CLIENT_REPLAY_PROTECTION: str = setting("unsafe_methods", rules.one_of("off", "unsafe_methods", "all"))
+    REPLAY_CACHE: str | None = setting("default", rules.optional(rules.cache_alias))
+    USER_CUTOFF_FIELD: str | None = setting(None, rules.optional(rules.field_name))
+    USER_ID_FIELD: str = setting("pk", rules.field_name)
+    CLAIMS_CALLABLE: str | Callable[..., Any] | None = setting(None, rules.optional(rules.callable_path))
+    SERVICE_AUDIENCES: Mapping[str, ServiceAudience] = setting({}, _audiences)
+    SERVICE_TOKEN_LIFETIME: timedelta = setting(timedelta(seconds=120), rules.duration(MIN_LIFETIME, MAX_LIFETIME))
+    COOKIE_ACCESS_NAME: str = setting("__Host-Http-access", rules.cookie_name)
+    COOKIE_REFRESH_NAME: str = setting("__Host-Http-refresh", rules.cookie_name)
+    COOKIE_SAMESITE: str = setting("Strict", rules.one_of("Strict", "Lax", "None"))
+    CSRF_MODE: str = setting("fetch_metadata", rules.one_of("fetch_metadata", "django", "log_only"))
+    CLEAR_SITE_DATA: tuple[str, ...] = setting(("cache", "storage"), rules.list_of(rules.site_data))
+    LOGIN_THROTTLE: str = setting("10/min", rules.rate)
+    REALM: str = setting("api", rules.realm)
 
 
-_RULES: Mapping[str, Rule] = {item.name: item.metadata["rule"] for item in fields(Settings)}
-
-
-def import_callable(path: str) -> Callable[..., Any]:
-    """Import `path`, a dotted path; raise ImportError, AttributeError, ValueError or TypeError."""
-    module, _, name = path.rpartition(".")
-    found = getattr(importlib.import_module(module), name)
-    if not callable(found):
-        raise TypeError(f"{path} is not callable")
-    return found  # type: ignore[no-any-return]  # callable() narrows Any to nothing that mypy can name
-
-
-def parse_rate(value: object) -> tuple[int, int]:
-    """Give `"10/min"` as (10, 60): how many requests in how many seconds. Raise ValueError or TypeError."""
-    if not isinstance(value, str):
-        raise TypeError("a rate is a string")
-    count, slash, period = value.partition("/")
-    seconds = {"s": 1, "m": 60, "h": 3600, "d": 86400}.get(period[:1])
-    if not slash or seconds is None or not count.isascii() or not count.isdigit() or int(count) < 1:
-        raise ValueError(f"not a rate: {value!r}")
-    return int(count), seconds
-
-
-def is_rate(value: object) -> bool:
-    """Whether `parse_rate` can read `value`."""
-    try:
-        parse_rate(value)
-    except (TypeError, ValueError):
-        return False
-    return True
+_RULES = rules.rules_of(Settings)
+_SECRETS = frozenset(item.name for item in fields(Settings) if not item.repr)
 
 
 def find_problems(raw: object) -> Iterator[ConfigurationError]:
@@ -185,23 +142,40 @@ def find_problems(raw: object) -> Iterator[ConfigurationError]:
 
 
 def _shown(name: str, value: object) -> str:
-    # A key may hold a secret, and checks are printed in CI logs.
-    return f"of type {type(value).__name__}" if "KEY" in name else repr(value)
+    # A key is a secret, a URL may hold one, and checks are printed in CI logs.
+    return f"of type {type(value).__name__}" if name in _SECRETS else repr(value)
 
 
 def _unknown(name: object) -> ConfigurationError:
-    if isinstance(name, str) and name.startswith(LEGACY_PREFIX):
+    if former := _former(name):
+        package, hint = former
         return ConfigurationError(
-            "E003",
-            f'JWT_AUTH["{name}"] is a setting of djangorestframework-jwt, which this app does not read.',
-            "Remove it; docs/reference/settings.md lists what there is instead.",
+            "E003", f'JWT_AUTH["{name}"] is a setting of {package}, which this app does not read.', hint
         )
-    near = get_close_matches(str(name).upper(), _RULES, n=1)
-    hint = f'Did you mean "{near[0]}"?' if near else f"The settings are: {', '.join(_RULES)}."
+    if name in _FIXED:
+        return ConfigurationError("E040", f'JWT_AUTH["{name}"] can\'t be set.', f"{_FIXED[str(name)]} Remove it.")
+    hint = rules.did_you_mean(name, _RULES, "settings")
     return ConfigurationError("E002", f"JWT_AUTH has no setting {name!r}.", hint)
 
 
+def _former(name: object) -> tuple[str, str] | None:
+    """The package that had a setting of this name, and what to do with it here."""
+    if isinstance(name, str) and name.startswith(LEGACY_PREFIX):
+        return "djangorestframework-jwt", "Remove it; docs/reference/settings.md lists what there is instead."
+    if name in _OF_SIMPLEJWT:
+        hint = f"{_OF_SIMPLEJWT[str(name)]} Remove it; docs/how-to/from-simplejwt.md has the rest."
+        return "djangorestframework-simplejwt", hint
+    return None
+
+
 def _contradictions(settings: Settings) -> Iterator[ConfigurationError]:
+    yield from _contradictions_of_lifetimes(settings)
+    yield from _contradictions_of_keys(settings)
+    yield from _contradictions_of_audiences(settings)
+    yield from _contradictions_of_cookies(settings)
+
+
+def _contradictions_of_lifetimes(settings: Settings) -> Iterator[ConfigurationError]:
     if settings.SESSION_IDLE_TIMEOUT > settings.SESSION_ABSOLUTE_TIMEOUT:
         yield ConfigurationError(
             "E005",
@@ -214,13 +188,18 @@ def _contradictions(settings: Settings) -> Iterator[ConfigurationError]:
             "ACCESS_TOKEN_LIFETIME is longer than SESSION_IDLE_TIMEOUT: a session in use would end as idle.",
             "Make the access token's lifetime the shorter one; minutes are usual.",
         )
-    if settings.ALGORITHM not in HMAC_ALGORITHMS and settings.SIGNING_KEY is None:
+
+
+def _contradictions_of_keys(settings: Settings) -> Iterator[ConfigurationError]:
+    if settings.KEYS == "database":
+        yield from _contradictions_of_stored_keys(settings)
+    elif settings.ALGORITHM not in HMAC_ALGORITHMS and settings.SIGNING_KEY is None:
         yield ConfigurationError(
             "E007",
             f"ALGORITHM is {settings.ALGORITHM}, but there is no SIGNING_KEY to sign with.",
             "Set SIGNING_KEY to a private key (PEM, JWK or path); only HS256, HS384 and HS512 keys are derived.",
         )
-    if settings.SIGNING_KEY is None and settings.SIGNING_KEY_FALLBACKS:
+    if settings.KEYS == "settings" and settings.SIGNING_KEY is None and settings.SIGNING_KEY_FALLBACKS:
         yield ConfigurationError(
             "E008",
             "SIGNING_KEY_FALLBACKS is set, but SIGNING_KEY is not.",
@@ -228,10 +207,70 @@ def _contradictions(settings: Settings) -> Iterator[ConfigurationError]:
         )
 
 
+def _contradictions_of_audiences(settings: Settings) -> Iterator[ConfigurationError]:
+    if settings.SERVICE_AUDIENCES and settings.ALGORITHM in HMAC_ALGORITHMS:
+        yield ConfigurationError(
+            "E085",
+            f"There are SERVICE_AUDIENCES, but ALGORITHM is {settings.ALGORITHM}: they could not verify their tokens.",
+            "Set ALGORITHM and SIGNING_KEY to those of a key pair; docs/how-to/keys.md has the commands.",
+        )
+    if settings.SERVICE_AUDIENCES and settings.REVOCATION == "none":
+        yield ConfigurationError(
+            "E087",
+            'There are SERVICE_AUDIENCES, but REVOCATION is "none": there is no session to exchange tokens of.',
+            "Exchange tokens where sessions begin, and leave SERVICE_AUDIENCES out here.",
+        )
+    if {settings.ISSUER, settings.AUDIENCE}.intersection(settings.SERVICE_AUDIENCES):
+        yield ConfigurationError(
+            "E086",
+            "SERVICE_AUDIENCES names this server: its short tokens would be good here, whatever their scope.",
+            "Name other servers alone, each by an audience of its own.",
+        )
+
+
+def _contradictions_of_cookies(settings: Settings) -> Iterator[ConfigurationError]:
+    if without_prefix(settings.COOKIE_ACCESS_NAME) == without_prefix(settings.COOKIE_REFRESH_NAME):
+        yield ConfigurationError(
+            "E041",
+            "COOKIE_ACCESS_NAME and COOKIE_REFRESH_NAME are the same: one cookie would overwrite the other.",
+            "Give them different names; under DEBUG on plain http they lose their prefixes.",
+        )
+    if settings.COOKIE_SAMESITE == "None" and settings.CSRF_MODE == "log_only":
+        yield ConfigurationError(
+            "E042",
+            'COOKIE_SAMESITE is "None" and CSRF_MODE is "log_only": any site could act as the user.',
+            'Set CSRF_MODE to "fetch_metadata".',
+        )
+
+
+def _contradictions_of_stored_keys(settings: Settings) -> Iterator[ConfigurationError]:
+    if settings.ALGORITHM in HMAC_ALGORITHMS:
+        yield ConfigurationError(
+            "E070",
+            f'KEYS is "database", but ALGORITHM is {settings.ALGORITHM}: who can verify with such a key can sign.',
+            'Set ALGORITHM to "ES256", say. Symmetric keys stay in the settings, and rotate there.',
+        )
+    if settings.SIGNING_KEY is not None or settings.SIGNING_KEY_FALLBACKS:
+        yield ConfigurationError(
+            "E071",
+            'KEYS is "database", but there is SIGNING_KEY or SIGNING_KEY_FALLBACKS, which would not be read.',
+            'Run manage.py jwt_keys import while KEYS still is "settings", then remove them.',
+        )
+    if settings.REVOCATION == "none":
+        yield ConfigurationError(
+            "E072",
+            'KEYS is "database", but REVOCATION is "none", which asks no database, about keys neither.',
+            'Set REVOCATION to "database" or "memory", or KEYS to "settings".',
+        )
+
+
 def _build(raw: Mapping[str, Any]) -> Settings:
-    values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in raw.items()}
-    settings = Settings(**values)
-    return settings if settings.AUDIENCE else replace(settings, AUDIENCE=settings.ISSUER)
+    settings = Settings(**rules.frozen(raw))
+    return replace(
+        settings,
+        AUDIENCE=settings.AUDIENCE or settings.ISSUER,
+        SERVICE_AUDIENCES=parse_audiences(settings.SERVICE_AUDIENCES, settings.SERVICE_TOKEN_LIFETIME),
+    )
 
 
 _caches: list[Callable[[], None]] = []
@@ -258,13 +297,18 @@ def get_settings() -> Settings:
     return _build(raw)  # type: ignore[arg-type]  # find_problems() has seen that it is a mapping
 
 
+def settings_are_valid() -> bool:
+    """Whether `get_settings()` gives any; `manage.py check` says why not."""
+    return not any(find_problems(raw_settings()))
+
+
 def raw_settings() -> object:
     """What the project wrote, unread."""
     return getattr(django_settings, "JWT_AUTH", {})
 
 
 def _forget(*, setting: str, **kwargs: object) -> None:
-    if setting in {"JWT_AUTH", "SECRET_KEY", "SECRET_KEY_FALLBACKS"}:
+    if setting in {"JWT_AUTH", "SECRET_KEY", "SECRET_KEY_FALLBACKS", "AUTH_USER_MODEL", "DEBUG"}:
         for clear in _caches:
             clear()
 

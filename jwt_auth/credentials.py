@@ -123,6 +123,14 @@ def is_hash_upgrade(user: Any, old: str, update_fields: Iterable[str] | None) ->
     return _is_current(user.password) is True and (_sign_in.get() is not None or _is_current(old) is False)
 
 
+def begin_again(user: Any) -> None:
+    """Raise UpgradeDueError in a sign-in that is about to save `user`, and doesn't hold the lock."""
+    sign_in = _sign_in.get()
+    if sign_in is not None and not sign_in.locked:
+        sign_in.upgrade_due_for = user.pk
+        raise UpgradeDueError("a hash upgrade is due")
+
+
 def announce_upgrade(user: Any, old: str) -> None:
     """
     Before the row is written: let the sessions that know the hash `old` know the new one too.
@@ -130,10 +138,7 @@ def announce_upgrade(user: Any, old: str) -> None:
     Raises:
         UpgradeDueError: in a sign-in that has to begin again.
     """
-    sign_in = _sign_in.get()
-    if sign_in is not None and not sign_in.locked:
-        sign_in.upgrade_due_for = user.pk
-        raise UpgradeDueError("a hash upgrade is due")
+    begin_again(user)
     _sessions_knowing(user, old).update(
         auth_hash=_auth_hash(user, old), upgraded_auth_hash=_auth_hash(user, user.password)
     )

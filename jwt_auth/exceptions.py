@@ -1,11 +1,12 @@
 """
 Every error of this app.
 
-Two roots, two faults: `ConfigurationError` is ours, `RefusedError` is about what a client sent.
-A refusal tells the client a stable `code` and a plain `detail`; its `reason`, which check failed
-and why, is for the log alone.
+`ConfigurationError` is our fault, `UnavailableError` is an outage, and nearly all else is about what a client
+sent. The client is told a stable `code` and a plain `detail`; the `reason`, which check failed and why, is for
+the log alone.
 """
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from django.core.exceptions import ImproperlyConfigured
@@ -40,12 +41,30 @@ class UnavailableError(JWTAuthError):
     retry_after: ClassVar[int] = 1  # seconds, for Retry-After (RFC 9110 section 10.2.3)
 
 
-class RefusedError(JWTAuthError):
+class RevocationUnavailableError(UnavailableError):
+    """Raised when what this process knows about revocations is older than it may be, and can't be renewed."""
+
+    code = "revocation_unavailable"
+
+
+class DecryptionError(UnavailableError):
+    """Raised when no key of ENCRYPTION_KEYS fits what is in the database: our fault, and no client's."""
+
+
+class RegistrationError(JWTAuthError, ValueError):
     """
-    Root of what is answered with 401. Not raised itself.
+    Raised when a client or its key can't be what is asked for.
+
+    The message is for people, and never shows a secret or a private key.
+    """
+
+
+class ReasonedError(JWTAuthError):
+    """
+    Root of what the client is told in general, and the log in particular. Not raised itself.
 
     Args:
-        reason: which check failed, for the log; never shown to the client.
+        reason: what exactly is wrong; never shown to the client.
     """
 
     code: ClassVar[str]
@@ -56,11 +75,77 @@ class RefusedError(JWTAuthError):
         self.reason = reason
 
 
+class CsrfError(ReasonedError):
+    """Raised when a request that a cookie would authenticate may come from another site's page (403)."""
+
+    code = "csrf_failed"
+    detail = _("The request does not come from a page of this site.")
+
+
+class InsufficientScopeError(JWTAuthError):
+    """
+    Raised when a token is good, but not for this (403; RFC 6750 section 3.1).
+
+    Args:
+        scopes: what it would have to have.
+    """
+
+    code: ClassVar[str] = "insufficient_scope"
+    detail: ClassVar[str | Promise] = _("The token is not good for this.")
+
+    def __init__(self, scopes: Sequence[str]) -> None:
+        super().__init__(f"needs {' '.join(scopes)}")
+        self.scopes = scopes
+
+
+class BodyTooLargeError(JWTAuthError):
+    """Raised when a body is larger than what may be held in memory to be compared with its digest (413)."""
+
+    code: ClassVar[str] = "body_too_large"
+    detail: ClassVar[str | Promise] = _("The body is too large to be compared with the digest in the token.")
+
+
+class GrantError(ReasonedError):
+    """Root of what a token endpoint answers with 400 (RFC 6749 section 5.2; RFC 8693 section 2.2.2). Not raised."""
+
+
+class InvalidTargetError(GrantError):
+    """Raised when whoever asks gets no tokens for that audience."""
+
+    code = "invalid_target"
+    detail = _("No token can be had for this audience.")
+
+
+class InvalidScopeError(GrantError):
+    """Raised when more is asked for than may be had, or what is asked for is no scope."""
+
+    code = "invalid_scope"
+    detail = _("This scope can't be had.")
+
+
+class UnsupportedGrantTypeError(GrantError):
+    """Raised for another `grant_type` than token exchange."""
+
+    code = "unsupported_grant_type"
+    detail = _("There is no such grant type.")
+
+
+class RefusedError(ReasonedError):
+    """Root of what is answered with 401. Not raised itself."""
+
+
 class InvalidCredentialsError(RefusedError):
     """Raised when a sign-in fails, for whatever cause: the client can't tell which."""
 
     code = "invalid_credentials"
     detail = _("No active account was found with these credentials.")
+
+
+class NoTokenError(RefusedError):
+    """Raised when a request brings no token where it must."""
+
+    code = "not_authenticated"
+    detail = _("Authentication credentials were not provided.")
 
 
 class TokenError(RefusedError):
@@ -86,6 +171,13 @@ class UnknownKeyError(InvalidTokenError):
     """Raised when the issuer has no key of that `kid`, or none for that use."""
 
 
+class RevokedKeyError(UnknownKeyError):
+    """Raised when the key of that `kid` was taken back, and with it all that it signed."""
+
+    code = "token_revoked"
+    detail = _("The token has been revoked.")
+
+
 class InvalidSignatureError(InvalidTokenError):
     """Raised when the signature, or the algorithm it claims, is not the key's."""
 
@@ -102,6 +194,13 @@ class InvalidClaimError(InvalidTokenError):
     def __init__(self, claim: str, problem: str) -> None:
         super().__init__(f"claim {claim!r} {problem}")
         self.claim = claim
+
+
+class ReplayedTokenError(InvalidTokenError):
+    """Raised when a token that is good for once comes a second time."""
+
+    code = "token_replayed"
+    detail = _("The token was used before.")
 
 
 class ExpiredTokenError(TokenError):

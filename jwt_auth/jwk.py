@@ -61,6 +61,25 @@ def dump_public(key: PublicKey) -> dict[str, str]:
     return {"kty": "OKP", "crv": "Ed25519", "x": base64url_encode(_raw(key))}
 
 
+def kind_of(key: PublicKey) -> str:
+    """What its algorithm depends on: "RSA", or the name of its curve."""
+    public = dump_public(key)
+    return public.get("crv", public["kty"])
+
+
+def dump_private(key: PrivateKey) -> dict[str, str]:
+    """All members of `key`: what `load` makes it of again."""
+    public = dump_public(key.public_key())
+    if isinstance(key, rsa.RSAPrivateKey):
+        numbers = key.private_numbers()
+        factors = {"p": numbers.p, "q": numbers.q, "dp": numbers.dmp1, "dq": numbers.dmq1, "qi": numbers.iqmp}
+        return {**public, "d": _minimal(numbers.d), **{name: _minimal(value) for name, value in factors.items()}}
+    if isinstance(key, ec.EllipticCurvePrivateKey):
+        size = CURVES[public["crv"]][1]
+        return {**public, "d": base64url_encode(key.private_numbers().private_value.to_bytes(size, "big"))}
+    return {**public, "d": base64url_encode(key.private_bytes_raw())}
+
+
 def thumbprint(jwk: Mapping[str, str]) -> str:
     """The RFC 7638 thumbprint (SHA-256, base64url) of a public JWK."""
     members = {name: jwk[name] for name in _THUMBPRINT_MEMBERS[jwk["kty"]]}

@@ -21,10 +21,13 @@ from django.conf import settings as django_settings
 from jwt_auth import jwk
 from jwt_auth.conf import ALGORITHMS, HMAC_ALGORITHMS, KeySource, cached_until_settings_change, get_settings
 from jwt_auth.encoding import base64url_encode, json_object
-from jwt_auth.exceptions import ConfigurationError, UnknownKeyError
+from jwt_auth.exceptions import ConfigurationError, UnavailableError, UnknownKeyError
 
 MIN_RSA_BITS = 2048  # RFC 7518 section 3.3
+MAX_RSA_BITS = 8192  # each verification costs time, and who gives us a key shall not choose how much
 
+# What a key of the settings signs with that names no algorithm and does not fit ALGORITHM.
+_DEFAULTS = {"RSA": "RS256", "P-256": "ES256", "P-384": "ES384", "P-521": "ES512", "Ed25519": "Ed25519"}
 _CURVE_OF = {"ES256": "P-256", "ES384": "P-384", "ES512": "P-521"}
 _PRIVATE = (rsa.RSAPrivateKey, ec.EllipticCurvePrivateKey, ed25519.Ed25519PrivateKey)
 _PUBLIC = (rsa.RSAPublicKey, ec.EllipticCurvePublicKey, ed25519.Ed25519PublicKey)
@@ -42,13 +45,31 @@ class Key:
     verifying: bytes | jwk.PublicKey = field(repr=False)
     signing: bytes | jwk.PrivateKey | None = field(repr=False)
 
+    @property
+    def is_secret(self) -> bool:
+        """Whether who verifies with it could sign, too (HMAC)."""
+        return isinstance(self.verifying, bytes)
+
 
 @dataclass(frozen=True, slots=True)
 class KeySet:
-    """One key that signs, and all that verify, by their `kid`."""
+    """
+    One key that signs, and all that verify, by their `kid`.
 
-    signing: Key
+    Args:
+        problem: why there is no key that signs, if there is none.
+    """
+
+    active: Key | None
     verifying: Mapping[str, Key]
+    problem: str = ""
+
+    @property
+    def signing(self) -> Key:
+        """The key that signs; raise UnavailableError when it can't be had."""
+        if self.active is None:
+            raise UnavailableError(self.problem)
+        return self.active
 
     def find(self, kid: str | None) -> Key:
         """The key named `kid`; raise UnknownKeyError."""
@@ -96,10 +117,12 @@ def _check_secret(secret: bytes, algorithm: str) -> None:
 
 def _check_public(key: jwk.PublicKey, algorithm: str) -> None:
     if not _fits(key, algorithm):
-        raise ValueError(f"{_kind(key)} can't be used with {algorithm}")
+        raise ValueError(f"{jwk.kind_of(key)} can't be used with {algorithm}")
     if isinstance(key, rsa.RSAPublicKey):
         if key.key_size < MIN_RSA_BITS:
             raise ValueError(f"the RSA key has {key.key_size} bits, and needs {MIN_RSA_BITS}")
+        if key.key_size > MAX_RSA_BITS:
+            raise ValueError(f"the RSA key has {key.key_size} bits, and may have {MAX_RSA_BITS}")
         if _has_roca_fingerprint(key.public_numbers().n):
             raise ValueError("the RSA key comes from a broken generator (CVE-2017-15361)")
 
@@ -108,17 +131,21 @@ def _fits(key: jwk.PublicKey, algorithm: str) -> bool:
     if isinstance(key, rsa.RSAPublicKey):
         return algorithm[:2] in ("RS", "PS")
     if isinstance(key, ec.EllipticCurvePublicKey):
-        return _kind(key) == _CURVE_OF.get(algorithm)
+        return jwk.kind_of(key) == _CURVE_OF.get(algorithm)
     return algorithm in ("Ed25519", "EdDSA")
-
-
-def _kind(key: jwk.PublicKey) -> str:
-    public = jwk.dump_public(key)
-    return public.get("crv", public["kty"])
 
 
 def _has_roca_fingerprint(modulus: int) -> bool:
     return all(modulus % prime in {pow(65537, i, prime) for i in range(prime)} for prime in _ROCA_PRIMES)
+
+
+def generate(algorithm: str) -> jwk.PrivateKey:
+    """A new private key for `algorithm`, an asymmetric one."""
+    if algorithm in _CURVE_OF:
+        return ec.generate_private_key(jwk.CURVES[_CURVE_OF[algorithm]][0])
+    if algorithm in ("Ed25519", "EdDSA"):
+        return ed25519.Ed25519PrivateKey.generate()
+    return rsa.generate_private_key(65537, MIN_RSA_BITS)
 
 
 def hash_size(algorithm: str) -> int:
@@ -130,16 +157,16 @@ def hash_size(algorithm: str) -> int:
 
 
 @cached_until_settings_change
-def own_keys() -> KeySet:
+def configured_keys() -> KeySet:
     """
-    The keys of our own access tokens.
+    The keys of our own access tokens, where KEYS is "settings".
 
     Raises:
         ConfigurationError: when a configured key can't be read, or is too weak.
     """
     settings = get_settings()
     if settings.SIGNING_KEY is None:
-        secrets = _derived(f"access.{settings.ALGORITHM}", hash_size(settings.ALGORITHM))
+        secrets = derived(f"access.{settings.ALGORITHM}", hash_size(settings.ALGORITHM))
         return _key_set([make_key(secret, settings.ALGORITHM) for secret in secrets])
     signing = _configured("SIGNING_KEY", settings.SIGNING_KEY, settings.ALGORITHM)
     if signing.signing is None:
@@ -158,7 +185,7 @@ def own_keys() -> KeySet:
 @cached_until_settings_change
 def refresh_keys() -> list[bytes]:
     """The keys of refresh tokens: the first signs, all verify. Signing keys have no part in them."""
-    return _derived("refresh", 32)
+    return derived("refresh", 32)
 
 
 def _key_set(keys: Iterable[Key]) -> KeySet:
@@ -166,7 +193,8 @@ def _key_set(keys: Iterable[Key]) -> KeySet:
     return KeySet(signing, {key.kid: key for key in (*rest, signing)})
 
 
-def _derived(purpose: str, length: int) -> list[bytes]:
+def derived(purpose: str, length: int) -> list[bytes]:
+    """Keys for one purpose alone: the first of SECRET_KEY, the others of its fallbacks."""
     secret_keys = [django_settings.SECRET_KEY, *django_settings.SECRET_KEY_FALLBACKS]
     return [_hkdf(_as_bytes(secret), purpose, length) for secret in secret_keys]
 
@@ -189,7 +217,8 @@ def _configured(name: str, source: KeySource, algorithm: str | None) -> Key:
             "E010",
             # Of a file only what the system says: what was taken for its name may be a secret.
             f"{name} can't be read: {error.strerror if isinstance(error, OSError) else error}.",
-            """Give a PEM, a JWK or the path of a file with one; an HMAC key is the JWK {"kty": "oct", "k": "..."}.""",
+            "Give a PEM, a JWK or the path of a file with one, BASE_DIR / ... for one that does not depend on where"
+            """ the process was started. An HMAC key is the JWK {"kty": "oct", "k": "..."}.""",
         ) from error
     if isinstance(material, bytes):
         _refuse_text(name, material)
@@ -227,7 +256,7 @@ def _default_algorithm(material: jwk.KeyMaterial) -> str:
     public = material.public_key() if isinstance(material, _PRIVATE) else material
     if _fits(public, configured):
         return configured
-    return {"RSA": "RS256", "P-256": "ES256", "P-384": "ES384", "P-521": "ES512", "Ed25519": "Ed25519"}[_kind(public)]
+    return _DEFAULTS[jwk.kind_of(public)]
 
 
 def _read(source: KeySource) -> tuple[jwk.KeyMaterial, str | None]:
@@ -250,5 +279,16 @@ def _read_pem(document: bytes) -> jwk.KeyMaterial:
     private = b"PRIVATE KEY-----" in document
     key = load_pem_private_key(document, password=None) if private else load_pem_public_key(document)
     if not isinstance(key, (*_PRIVATE, *_PUBLIC)):
+        raise ValueError("the PEM holds a key of another kind than RSA, EC or Ed25519")
+    return key
+
+
+def read_public_pem(document: str | bytes) -> jwk.PublicKey:
+    """The public key in a PEM; raise ValueError."""
+    try:
+        key = load_pem_public_key(_as_bytes(document).strip())
+    except UnsupportedAlgorithm as error:
+        raise ValueError(str(error)) from error
+    if not isinstance(key, _PUBLIC):
         raise ValueError("the PEM holds a key of another kind than RSA, EC or Ed25519")
     return key

@@ -3,23 +3,39 @@ Rows: facts and queries, no flows. `sessions.py` and `revocation/` have the rule
 
 A `UserSession` is one sign-in on one device. It is the `sid` of its access tokens, the family of its
 refresh tokens, and its one row is all that a session ever stores.
+
+A `RegisteredClient` is a program that signs its own tokens, each with one of its `ClientKey`s. It has no
+sessions: who signs anew for each request has nothing to refresh.
 """
 
+import re
 import secrets
 import uuid
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from django.conf import settings
 from django.db import models, router
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.debug import sensitive_variables
 
+from jwt_auth import jwk
 from jwt_auth.base_models import TokenCutoffField
-from jwt_auth.conf import get_settings
+from jwt_auth.conf import ALGORITHMS, get_settings
+from jwt_auth.encoding import json_object
+from jwt_auth.encryption import decrypt
+from jwt_auth.exceptions import UnavailableError
+from jwt_auth.keys import Key, make_key
 
 Row = TypeVar("Row", bound=models.Model)
+
+CLIENT_PREFIX = "client_"
+# As `new_client_id` makes them: nothing else can be in the database, so nothing else need be looked for.
+CLIENT_ID = re.compile(f"{CLIENT_PREFIX}[0-9a-f]{{32}}")
 
 
 class PrimaryManager(models.Manager[Row]):
@@ -34,18 +50,39 @@ def new_handle() -> str:
     return secrets.token_hex(16)
 
 
-class UserSession(models.Model):
+class Described(models.Model):
+    """
+    A row of which `save()`, once it is there, writes only the columns that are DESCRIPTIVE.
+
+    The rest is moved by conditional updates alone: an instance loaded before a revocation or a rotation would
+    otherwise take it back.
+    """
+
+    DESCRIPTIVE: ClassVar[frozenset[str]]
+
+    class Meta:
+        abstract = True
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if not self._state.adding:
+            wanted = kwargs.get("update_fields")
+            kwargs["update_fields"] = self.DESCRIPTIVE.intersection(self.DESCRIPTIVE if wanted is None else wanted)
+        super().save(*args, **kwargs)
+
+
+class UserSession(Described):
     """One sign-in on one device."""
 
     class Transport(models.TextChoices):
         BEARER = "bearer", _("Authorization header")
+        COOKIE = "cookie", _("httpOnly cookie")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="jwt_sessions", verbose_name=_("user")
     )
-    handle = models.CharField(_("handle"), max_length=32, unique=True, default=new_handle, editable=False)
+    handle = models.CharField(_("handle"), max_length=32, default=new_handle, editable=False)
     counter = models.PositiveIntegerField(_("rotations"), default=0)
     started_at = models.DateTimeField(_("started at"), help_text=_("The auth_time of its tokens."))
     last_issued_at = models.DateTimeField(_("last used at"))
@@ -64,23 +101,18 @@ class UserSession(models.Model):
 
     objects = PrimaryManager()
 
-    # What `save()` writes of a row that is there. The rest is moved by conditional updates alone: an
-    # instance loaded before a revocation or a rotation would otherwise take it back.
     DESCRIPTIVE = frozenset({"label", "ip_address", "user_agent"})
 
     class Meta:
         verbose_name = _("session")
         verbose_name_plural = _("sessions")
+        permissions = [("introspect", _("Can look into tokens"))]
         indexes = [models.Index(fields=["expires_at"], name="jwt_auth_session_expires")]
+        # `unique=True` would bring an index for LIKE as well, which PostgreSQL would write with each session.
+        constraints = [models.UniqueConstraint(fields=["handle"], name="jwt_auth_session_handle")]
 
     def __str__(self) -> str:
         return f"{self.label or self.get_transport_display()} ({self.id})"
-
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        if not self._state.adding:
-            wanted = kwargs.get("update_fields")
-            kwargs["update_fields"] = self.DESCRIPTIVE.intersection(self.DESCRIPTIVE if wanted is None else wanted)
-        super().save(*args, **kwargs)
 
     @property
     def sid(self) -> str:
@@ -127,15 +159,21 @@ class RevocationEvent(models.Model):
     """
     One deed of taking back. The rows are the denylist, and the record of who did it; none is changed.
 
-    `subject` is the session's `sid`, the user's `sub`, or for a token "<iss> <jti>" (never its
-    text or hash: an ECDSA signature can be written in two ways). `expires_at` is when the last token
-    that it refuses is dead by itself; None means never.
+    `subject` is the session's `sid`, the user's `sub`, the client's id, for a token "<iss> <jti>" (never
+    its text or hash: an ECDSA signature can be written in two ways), for a key "<iss> <kid>", where the
+    issuer of a client's tokens is the client. `expires_at` is when the last token that it refuses is
+    dead by itself; None means never.
+
+    A client's event without a cutoff refuses no token: it says that its row or its keys were narrowed, to
+    those who hold them in memory.
     """
 
     class Scope(models.TextChoices):
         TOKEN = "token", _("token")
         SESSION = "session", _("session")
         USER = "user", _("user")
+        CLIENT = "client", _("client")
+        KEY = "key", _("key")
         ALL = "all", _("everything")
 
     id = models.BigAutoField(primary_key=True)
@@ -145,7 +183,10 @@ class RevocationEvent(models.Model):
     cutoff = models.DateTimeField(_("cutoff"), null=True, blank=True)
     expires_at = models.DateTimeField(_("expires at"), null=True, blank=True)
     actor = models.CharField(
-        _("actor"), max_length=255, blank=True, help_text=_("Primary key of the user who did it; empty: the app.")
+        _("actor"),
+        max_length=255,
+        blank=True,
+        help_text=_("Primary key of the user who did it, or what did; empty: the app."),
     )
     reason = models.CharField(_("reason"), max_length=255, blank=True)
 
@@ -154,6 +195,7 @@ class RevocationEvent(models.Model):
     class Meta:
         verbose_name = _("revocation")
         verbose_name_plural = _("revocations")
+        permissions = [("revoke_all", _("Can revoke the tokens of everybody"))]
         indexes = [
             models.Index(fields=["scope", "subject"], name="jwt_auth_event_subject"),
             models.Index(fields=["expires_at"], name="jwt_auth_event_expires"),
@@ -166,6 +208,196 @@ class RevocationEvent(models.Model):
         if not self._state.adding:
             raise TypeError("what happened can't be changed")
         super().save(*args, **kwargs)
+
+
+def new_client_id() -> str:
+    """
+    A name that no issuer and no user has: 128 random bits behind a prefix, in hexadecimal.
+
+    A `sub` and an `iss` can't be mistaken for those of somebody else (RFC 9700 section 4.15).
+    """
+    return CLIENT_PREFIX + new_handle()
+
+
+class RegisteredClient(Described):
+    """A program that signs its own tokens, and what it may do: it acts as `user`, within `scopes`."""
+
+    client_id = models.CharField(_("client id"), max_length=64, unique=True, default=new_client_id, editable=False)
+    created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
+    name = models.CharField(_("name"), max_length=100)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.CASCADE,
+        related_name="jwt_clients",
+        verbose_name=_("user"),
+        help_text=_("Whom it acts as."),
+    )
+    scopes = models.CharField(
+        _("scopes"), max_length=1000, blank=True, help_text=_("What its tokens may ask for, separated by spaces.")
+    )
+    requires_binding = models.BooleanField(
+        _("requires binding"), default=False, help_text=_("Each token must name the request that it is for.")
+    )
+    is_active = models.BooleanField(_("active"), default=True, editable=False)
+    tokens_valid_after = TokenCutoffField()
+    last_used_at = models.DateTimeField(_("last used at"), null=True, blank=True, editable=False)
+
+    objects = PrimaryManager()
+
+    DESCRIPTIVE = frozenset({"name", "scopes", "requires_binding"})
+
+    class Meta:
+        verbose_name = _("client")
+        verbose_name_plural = _("clients")
+        permissions = [("revoke_client", _("Can revoke the tokens and keys of a client"))]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.client_id})"
+
+
+class ClientKey(models.Model):
+    """
+    A key that a client signs with: the public half of its own, or a secret that it shares with us.
+
+    `kid` is always the one of `make_key`, so that a key has one name. A row is written once; what ends it
+    (`expires_at`, `rotated_at`, `revoked_at`) is moved by conditional updates alone.
+    """
+
+    client = models.ForeignKey(
+        RegisteredClient, on_delete=models.CASCADE, related_name="keys", verbose_name=_("client")
+    )
+    kid = models.CharField(_("key id"), max_length=64, editable=False)
+    algorithm = models.CharField(_("algorithm"), max_length=16, choices=[(name, name) for name in ALGORITHMS])
+    created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
+    public_jwk = models.TextField(_("public key"), blank=True, help_text=_("A JWK."))
+    encrypted_secret = models.TextField(_("encrypted secret"), blank=True, editable=False)
+    expires_at = models.DateTimeField(_("expires at"), null=True, blank=True)
+    rotated_at = models.DateTimeField(_("rotated at"), null=True, blank=True, editable=False)
+    revoked_at = models.DateTimeField(_("revoked at"), null=True, blank=True, editable=False)
+    last_used_at = models.DateTimeField(_("last used at"), null=True, blank=True, editable=False)
+
+    objects = PrimaryManager()
+
+    class Meta:
+        verbose_name = _("client key")
+        verbose_name_plural = _("client keys")
+        constraints = [
+            models.UniqueConstraint(fields=["client", "kid"], name="jwt_auth_client_kid"),
+            models.CheckConstraint(
+                condition=models.Q(public_jwk="") ^ models.Q(encrypted_secret=""), name="jwt_auth_client_key_kind"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.algorithm} {self.kid}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if not self._state.adding:
+            raise TypeError("a key can't be changed; rotate or revoke it")
+        super().save(*args, **kwargs)
+
+    def is_usable(self, now: datetime) -> bool:
+        """Whether a token that it signed is to be believed at `now`."""
+        return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
+
+    @sensitive_variables()
+    def to_key(self) -> Key:
+        """
+        The key that verifies.
+
+        Raises:
+            DecryptionError: when no encryption key fits its secret.
+            UnavailableError: when the row is broken, which is no fault of the client's.
+        """
+        secret = decrypt(self.encrypted_secret) if self.encrypted_secret else None
+        try:
+            return make_key(secret or jwk.load(self.parsed_jwk), self.algorithm)
+        except (TypeError, ValueError, UnsupportedAlgorithm) as error:
+            raise UnavailableError(f"the row of client key {self.kid} is broken: {error}") from None
+
+    @property
+    def parsed_jwk(self) -> Mapping[str, str]:
+        """The public key, as a JWK."""
+        return json_object(self.public_jwk.encode())
+
+
+class UsedToken(models.Model):
+    """A token that was good for once, and came; `digest` is of its `iss` and `jti`. replay.py has the rule."""
+
+    # A part of a SHA-256, in a third of the bytes that its digits and their indexes would take.
+    digest = models.UUIDField(_("digest"), primary_key=True)
+    expires_at = models.DateTimeField(_("expires at"))
+
+    objects = PrimaryManager()
+
+    class Meta:
+        verbose_name = _("used token")
+        verbose_name_plural = _("used tokens")
+        indexes = [models.Index(fields=["expires_at"], name="jwt_auth_used_expires")]
+
+    def __str__(self) -> str:
+        return self.digest.hex
+
+
+class SigningKey(models.Model):
+    """
+    One key of our own tokens, where KEYS is "database"; `signing_keys.py` moves it from state to state.
+
+    The public half is for everybody. The private half is encrypted, and gone as soon as the key has stopped
+    signing. A revoked row stays, so that its key can't be brought back.
+    """
+
+    class State(models.TextChoices):
+        STANDBY = "standby", _("standby")
+        ACTIVE = "active", _("active")
+        RETIRING = "retiring", _("retiring")
+        REVOKED = "revoked", _("revoked")
+
+    created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
+    kid = models.CharField(_("key id"), max_length=64, unique=True)
+    algorithm = models.CharField(_("algorithm"), max_length=16)
+    public_jwk = models.TextField(_("public key"), help_text=_("A JWK."))
+    encrypted_private_jwk = models.TextField(_("private key"), blank=True, editable=False)
+    state = models.CharField(_("state"), max_length=16, choices=State, default=State.STANDBY)
+    # True for the active key and NULL for all others: a unique column has room for one True, on every database.
+    signs = models.BooleanField(null=True, default=None, unique=True, editable=False)
+    activated_at = models.DateTimeField(_("activated at"), null=True, blank=True)
+    retired_at = models.DateTimeField(_("retired at"), null=True, blank=True)
+    revoked_at = models.DateTimeField(_("revoked at"), null=True, blank=True)
+    # Never the same twice in the table, so that the newest says whether any key has changed.
+    changed_at = models.DateTimeField(_("changed at"), editable=False)
+    verified = models.PositiveBigIntegerField(_("tokens verified"), default=0, editable=False)
+    last_used_at = models.DateTimeField(_("last used at"), null=True, blank=True, editable=False)
+
+    objects = PrimaryManager()
+
+    class Meta:
+        verbose_name = _("signing key")
+        verbose_name_plural = _("signing keys")
+        permissions = [("rotate_signingkey", _("Can activate, retire and revoke signing keys"))]
+        constraints = [
+            models.CheckConstraint(
+                # IS NOT NULL, because NULL = True is not False, and a constraint is kept by what is not False.
+                condition=(
+                    models.Q(state="active", signs=True, signs__isnull=False)
+                    | (~models.Q(state="active") & models.Q(signs=None))
+                ),
+                name="jwt_auth_signingkey_active_signs",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.short_kid} ({self.get_state_display()})"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if not self._state.adding:
+            raise TypeError("only signing_keys moves a key from state to state")
+        super().save(*args, **kwargs)
+
+    @property
+    def short_kid(self) -> str:
+        """As much of the key id as tells it from others, for people."""
+        return f"{self.kid[:12]}\N{HORIZONTAL ELLIPSIS}"
 
 
 def user_id_of(user: Any) -> str:

@@ -1,27 +1,25 @@
 """
-What revokes by itself: a new password, deactivation, deletion. And the log of what happened.
+What revokes by itself: a new password, deactivation, deletion, a cutoff that is saved by hand.
 
 Only `save()` and `delete()` send signals. What goes around them (`QuerySet.update()`, SQL) is still
 caught by every refresh and, in `database` mode, by every request: both read the row.
 """
 
-import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django.apps import apps
 from django.contrib.auth import get_user_model
+from django.db import router
 from django.db.models import Model
-from django.db.models.signals import post_save, pre_delete, pre_save
-from django.dispatch import Signal
+from django.db.models.signals import post_migrate, post_save, pre_delete, pre_save
 
-from jwt_auth import signals
-from jwt_auth.credentials import announce_upgrade, is_hash_upgrade, settle_upgrade
-from jwt_auth.models import UserSession
-from jwt_auth.revocation import cutoff
-from jwt_auth.revocation.revoke import record_deletion, revoke_user
-
-logger = logging.getLogger("jwt_auth")
+from jwt_auth import own_keys
+from jwt_auth.conf import get_settings
+from jwt_auth.credentials import announce_upgrade, begin_again, is_hash_upgrade, settle_upgrade
+from jwt_auth.models import ClientKey, RegisteredClient, SigningKey, UserTokenCutoff
+from jwt_auth.revocation import clients, cutoff, memory
+from jwt_auth.revocation.revoke import record_cutoff, record_deletion, revoke_user
 
 WATCHED = frozenset({"password", "is_active"})
 
@@ -35,8 +33,12 @@ def connect() -> None:
         pre_save.connect(_remember, sender=model, dispatch_uid="jwt_auth.remember")
         post_save.connect(_compare, sender=model, dispatch_uid="jwt_auth.compare")
         pre_delete.connect(_record, sender=model, dispatch_uid="jwt_auth.record")
-    for signal, log in _LOGS.items():
-        signal.connect(log, dispatch_uid="jwt_auth.log")
+    post_save.connect(_follow, sender=UserTokenCutoff, dispatch_uid="jwt_auth.follow")
+    pre_delete.connect(_record_client, sender=RegisteredClient, dispatch_uid="jwt_auth.record_client")
+    pre_delete.connect(_record_key, sender=ClientKey, dispatch_uid="jwt_auth.record_key")
+    # Also sent when tests have emptied the tables.
+    post_migrate.connect(_read_anew, dispatch_uid="jwt_auth.read_anew")
+    post_migrate.connect(_guide, sender=apps.get_app_config("jwt_auth"), dispatch_uid="jwt_auth.guide")
 
 
 def _user_models() -> Iterator[type[Model]]:
@@ -51,12 +53,14 @@ def _remember(
     vars(instance).pop(_BEFORE, None)  # of a save that failed
     if using != cutoff.users().db:
         return  # a copy of the user in another database
-    written = WATCHED if update_fields is None else WATCHED.intersection(update_fields)
+    watched = WATCHED.union(filter(None, [get_settings().USER_CUTOFF_FIELD]))
+    written = watched if update_fields is None else watched.intersection(update_fields)
     names = [field.attname for field in instance._meta.concrete_fields if field.name in written]
     if raw or instance._state.adding or not names:
         return
     before = cutoff.users().filter(pk=instance.pk).values(*names).first()
-    if before is None:
+    if before is None:  # deleted meanwhile: the save will fail
+        begin_again(instance)
         return
     old = before.get("password", instance.password)
     upgrade = old != instance.password and is_hash_upgrade(instance, old, update_fields)
@@ -75,58 +79,48 @@ def _compare(instance: Any, **kwargs: Any) -> None:
         revoke_user(instance, reason="password changed")
     elif before.get("is_active") and not instance.is_active:
         revoke_user(instance, reason="user deactivated")
+    else:
+        _follow_on_user(instance, before)
+
+
+def _follow_on_user(instance: Any, before: dict[str, Any]) -> None:
+    name = get_settings().USER_CUTOFF_FIELD
+    if name is None or name not in before or getattr(instance, name) in (None, before[name]):
+        return
+    # Of the old and the new the later was kept.
+    saved = cutoff.users().filter(pk=instance.pk).values_list(name, flat=True).get()
+    if saved != before[name]:
+        record_cutoff(instance, saved)
+
+
+def _follow(instance: UserTokenCutoff, raw: bool, **kwargs: Any) -> None:
+    saved = UserTokenCutoff.objects.filter(pk=instance.pk).values_list("tokens_valid_after", flat=True).get()
+    if saved is not None and not raw:
+        record_cutoff(instance.user, saved)
+
+
+def _read_anew(**kwargs: Any) -> None:
+    memory.forget()
+    own_keys.forget()
+
+
+def _guide(using: str, verbosity: int, stdout: Any = None, **kwargs: Any) -> None:
+    """Have `migrate` say what to do before anybody can sign in."""
+    if stdout is None or not verbosity or using != router.db_for_write(SigningKey):
+        return
+    if get_settings().KEYS == "database" and not SigningKey.objects.filter(state=SigningKey.State.ACTIVE).exists():
+        stdout.write(f'KEYS is "database", and no signing key is active. {own_keys.GUIDE}')
 
 
 def _record(instance: Any, using: str | None = None, **kwargs: Any) -> None:
     if using == cutoff.users().db:
         record_deletion(instance)
+        clients.delete_latecomers(instance)
 
 
-def _log_session_started(session: UserSession, **kwargs: Any) -> None:
-    logger.info("Session %s of user %s started.", session.pk, session.user_id, extra=_extra(session))
+def _record_client(instance: RegisteredClient, **kwargs: Any) -> None:
+    clients.record_deletion(instance)
 
 
-def _log_token_refreshed(session: UserSession, rotated: bool, **kwargs: Any) -> None:
-    logger.debug("Session %s refreshed.", session.pk, extra={**_extra(session), "rotated": rotated})
-
-
-def _log_reuse(session: UserSession, presented: int, expected: int, **kwargs: Any) -> None:
-    # A counter that we never gave out was signed with our key, or our database was set back.
-    level = logging.CRITICAL if presented > expected else logging.WARNING
-    logger.log(
-        level,
-        "Refresh token %s of session %s came when %s was due; the session has been ended.",
-        presented,
-        session.pk,
-        expected,
-        extra=_extra(session),
-    )
-
-
-def _log_revocation(event: Any, **kwargs: Any) -> None:
-    logger.info(
-        "Revoked: %s (%s).",
-        event,
-        event.reason,
-        extra={"scope": event.scope, "subject": event.subject, "actor": event.actor, "reason": event.reason},
-    )
-
-
-def _extra(session: UserSession) -> dict[str, Any]:
-    return {
-        "sid": session.sid,
-        "user_id": str(session.user_id),
-        "ip_address": session.ip_address,
-        "transport": session.transport,
-    }
-
-
-_LOGS: dict[Signal, Callable[..., None]] = {
-    signals.session_started: _log_session_started,
-    signals.token_refreshed: _log_token_refreshed,
-    signals.refresh_token_reused: _log_reuse,
-    signals.token_revoked: _log_revocation,
-    signals.session_revoked: _log_revocation,
-    signals.user_revoked: _log_revocation,
-    signals.all_revoked: _log_revocation,
-}
+def _record_key(instance: ClientKey, **kwargs: Any) -> None:
+    clients.revoke_client_key(instance, reason="key deleted")

@@ -2,7 +2,6 @@
 Answers to errors, with a `code` in each body.
 """
 
-import logging
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
@@ -12,12 +11,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
-from jwt_auth.authentication import as_api_exception, error_body
-from jwt_auth.exceptions import RefusedError, UnavailableError
+from jwt_auth.authentication import as_api_exception, error_body, refusal_of
+from jwt_auth.exceptions import ReasonedError, RegistrationError, UnavailableError
+from jwt_auth.logs import log_outage, log_refusal, log_throttled
 from jwt_auth.outages import is_outage
-from jwt_auth.peer import client_address
-
-logger = logging.getLogger("jwt_auth")
 
 # DRF's names of what is `invalid_request` here.
 _CODES = {"invalid": "invalid_request", "parse_error": "invalid_request"}
@@ -49,20 +46,37 @@ def error_response(exc: Exception, request: Request | None = None) -> Response |
 
 
 def _as_api_exception(exc: Exception, request: Request | None) -> drf.APIException | None:
+    plain = request and request._request
+    if isinstance(exc, drf.Throttled):
+        log_throttled(plain)
     if isinstance(exc, drf.APIException):
-        return exc
-    if isinstance(exc, RefusedError):
-        address = request and client_address(request._request)
-        logger.info("Refused: %s.", exc.reason, extra={"code": exc.code, "ip_address": address})
+        return _with_reason(exc, request)
+    if isinstance(exc, ReasonedError):
+        log_refusal(exc, plain)
         return as_api_exception(exc)
     if isinstance(exc, UnavailableError) or is_outage(exc):
-        logger.error("Unavailable: %s.", exc, exc_info=exc)
-        return as_api_exception(UnavailableError(str(exc)))
+        log_outage(exc, plain)
+        return as_api_exception(exc if isinstance(exc, UnavailableError) else UnavailableError(str(exc)))
+    return _of_others(exc)
+
+
+def _of_others(exc: Exception) -> drf.APIException | None:
+    """For errors that know nothing of HTTP."""
+    if isinstance(exc, RegistrationError):
+        return drf.ParseError(str(exc))
     if isinstance(exc, Http404):
         return drf.NotFound()
     if isinstance(exc, PermissionDenied):
         return drf.PermissionDenied()
     return None
+
+
+def _with_reason(exc: drf.APIException, request: Request | None) -> drf.APIException:
+    """Who came with a bad cookie is told what is wrong with it, and not that nothing came."""
+    refusal = request and refusal_of(request)
+    if refusal and isinstance(exc, drf.NotAuthenticated):
+        exc.detail = drf.ErrorDetail(str(refusal.detail), refusal.code)
+    return exc
 
 
 def _body(error: drf.APIException) -> Any:

@@ -30,11 +30,10 @@ from django.core.signing import BadSignature, Signer
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from jwt_auth import conf, tokens, verification
+from jwt_auth import arrivals, rules, tokens, verification
 from jwt_auth.claims import REGISTERED, Claims
 from jwt_auth.conf import get_settings
 from jwt_auth.credentials import Account
-from jwt_auth.encoding import base64url_encode
 from jwt_auth.exceptions import (
     ConfigurationError,
     InvalidCredentialsError,
@@ -45,13 +44,15 @@ from jwt_auth.exceptions import (
     UnavailableError,
 )
 from jwt_auth.issuers import ACCESS_TOKEN_TYPE
-from jwt_auth.keys import own_keys, refresh_keys
+from jwt_auth.keys import refresh_keys
 from jwt_auth.models import UserSession, user_id_of
+from jwt_auth.own_keys import own_keys
 from jwt_auth.peer import Peer
 from jwt_auth.revocation import cutoff, database
 from jwt_auth.revocation.revoke import atomic, revoke_session
 from jwt_auth.revocation.verdict import latest, verdict
 from jwt_auth.signals import refresh_token_reused, send_on_commit, session_started, token_refreshed
+from jwt_auth.transports import check_cookie_size
 
 _REFRESH_TOKEN = re.compile(r"[0-9a-f]{32}\.[0-9]{1,10}\.[A-Za-z0-9_-]{43}")
 
@@ -98,6 +99,7 @@ def start(
         account: what `find_account()` found before the check; a cutoff that has moved since refuses.
         peer: where the request came from.
         label: what the user calls the device.
+        transport: how its tokens will travel, a value of UserSession.Transport.
 
     Raises:
         CredentialsChangedError: when the password or the user's standing changed since the check.
@@ -108,12 +110,14 @@ def start(
         cutoff.lock(user.pk)
         fresh = _reload(user, account)
         if fresh is not None:
+            arrivals.make_room(fresh, now)
             session = _create(fresh, peer or Peer(), label, transport, now)
             access = _sign(_claims(session, now), session)
             send_on_commit(session_started, UserSession, session=session)
+            arrivals.look_at_device(session)
     # Raised out here, where it rolls nothing back that the caller has in hand.
     if fresh is None:
-        raise CredentialsChangedError("the user changed while signing in")
+        raise CredentialsChangedError("the user's row is missing, inactive, cut off since, or has another password")
     return _pair(session, access, now)
 
 
@@ -162,6 +166,9 @@ class Case(Enum):
     AHEAD = auto()
 
 
+MISUSES = (Case.REUSED, Case.AHEAD)
+
+
 def judge(presented: int, session: UserSession, now: datetime) -> Case:
     """The case of the counter `presented`. Pure."""
     newest, rotated_at = session.counter, session.rotated_at
@@ -194,7 +201,7 @@ def refresh(raw: str, *, now: datetime | None = None) -> TokenPair:
         case = judge(presented, session, now)
         if case is Case.FRESH:
             raise UnavailableError("the session's row can't be read as it is written")
-    if case in (Case.REUSED, Case.AHEAD):
+    if case in MISUSES:
         raise _end_misused(session, presented, case, now)
     send_on_commit(token_refreshed, UserSession, session=session, rotated=case is Case.FRESH)
     return _pair(session, access, now)
@@ -241,9 +248,20 @@ def _end_misused(session: UserSession, presented: int, case: Case, now: datetime
         send_on_commit(
             refresh_token_reused, UserSession, session=session, presented=presented, expected=session.counter
         )
-    if ahead:
+    return _misuse(presented, session, case)
+
+
+def _misuse(presented: int, session: UserSession, case: Case) -> RevokedTokenError:
+    if case is Case.AHEAD:
         return RevokedTokenError(f"counter {presented} is ahead of {session.counter}")
     return RefreshTokenReusedError(f"counter {presented} was used before, now {session.counter}")
+
+
+def refuse_misuse(presented: int, session: UserSession, now: datetime) -> None:
+    """Raise what `refresh` would, and end nothing: for those who only look."""
+    case = judge(presented, session, now)
+    if case in MISUSES:
+        raise _misuse(presented, session, case)
 
 
 # End
@@ -257,13 +275,15 @@ def end(raw: str, *, reason: str = "logout", now: datetime | None = None) -> UUI
     Returns:
         The session's id, also when it had ended before; None when the token is not one of ours.
     """
-    sid = _session_id_of(raw)
+    sid = session_id_of(raw)
     if sid is not None:
         revoke_session(sid, reason=reason, now=now)
     return sid
 
 
-def _session_id_of(raw: str) -> UUID | None:
+@sensitive_variables()
+def session_id_of(raw: str) -> UUID | None:
+    """The session of a refresh or an access token, dead or alive; None when the token is not one of ours."""
     try:
         handle, _ = _unsign(raw)
         return UserSession.objects.filter(handle=handle).values_list("pk", flat=True).first()
@@ -276,6 +296,18 @@ def _session_id_of(raw: str) -> UUID | None:
 
 
 # Tokens
+
+
+def is_shaped_like_a_refresh_token(raw: str) -> bool:
+    """Whether it is one, or was meant to be."""
+    return _REFRESH_TOKEN.fullmatch(raw) is not None
+
+
+@sensitive_variables("raw")
+def find(raw: str) -> tuple[UserSession | None, int]:
+    """The session of a refresh token, with all that judges it, and its counter; raise MalformedTokenError."""
+    handle, presented = _unsign(raw)
+    return database.find_by_handle(handle), presented
 
 
 def _signer() -> Signer:
@@ -305,7 +337,7 @@ def _claims(session: UserSession, now: datetime) -> Claims:
         sub=user_id_of(session.user),
         client_id=settings.ISSUER,
         sid=session.sid,
-        jti=base64url_encode(secrets.token_bytes(16)),
+        jti=secrets.token_urlsafe(16),
         auth_time=session.started_at,
         iat=issued_at,
         exp=min(issued_at + lifetime, int(session.expires_at.timestamp())),
@@ -315,6 +347,8 @@ def _claims(session: UserSession, now: datetime) -> Claims:
 def _sign(claims: Claims, session: UserSession) -> _AccessToken:
     values = {**_custom_claims(session), **claims.as_dict()}
     raw = tokens.encode(values, own_keys().signing, ACCESS_TOKEN_TYPE)
+    if session.transport == UserSession.Transport.COOKIE:
+        check_cookie_size(raw)
     return _AccessToken(raw=raw, expires_in=int(claims.exp - claims.iat))
 
 
@@ -332,7 +366,7 @@ def _custom_claims(session: UserSession) -> dict[str, Any]:
     source = get_settings().CLAIMS_CALLABLE
     if source is None:
         return {}
-    custom = (conf.import_callable(source) if isinstance(source, str) else source)(session.user, session)
+    custom = (rules.import_callable(source) if isinstance(source, str) else source)(session.user, session)
     if not isinstance(custom, Mapping):
         raise ConfigurationError(
             "E019", f"CLAIMS_CALLABLE returned {type(custom).__name__}.", "Have it return a dict, maybe an empty one."

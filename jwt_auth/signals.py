@@ -1,6 +1,6 @@
 """
-What happened, in the past tense. All are sent after the transaction has been committed, with
-`send_robust`: a receiver that fails is logged and stops nothing.
+What happened, in the past tense. All are sent with `send_robust`: a receiver that fails is logged and stops
+nothing. What was written to the database has been committed by then.
 """
 
 from functools import partial
@@ -12,6 +12,10 @@ from django.dispatch import Signal
 
 # session: the new UserSession.
 session_started = Signal()
+
+# session: the new UserSession; device: its name; first: whether it is the user's first sign-in of all. Looked
+# for only when somebody is connected, because it costs the sign-in a query.
+new_device_seen = Signal()
 
 # session: the UserSession; rotated: False when the same successor was handed out again.
 token_refreshed = Signal()
@@ -30,6 +34,36 @@ user_revoked = Signal()
 
 # event: the RevocationEvent; cutoff: aware datetime.
 all_revoked = Signal()
+
+# claims: of the token; user: whom it speaks for; actor: client_id of the client that acts, or None.
+service_token_issued = Signal()
+
+# key: the new SigningKey.
+key_created = Signal()
+
+# key: the SigningKey that signs from now on; former: the one that did until now, or None.
+key_activated = Signal()
+
+# event: the RevocationEvent; key: the SigningKey.
+key_revoked = Signal()
+
+# client: the new RegisteredClient; actor: the primary key of the user who did it, or what did, as a text.
+client_registered = Signal()
+
+# client: the RegisteredClient as it is now; changed: the names of its fields; actor: as above.
+client_changed = Signal()
+
+# client_key: the new ClientKey; replaced: the ClientKey that ends for it, or None; actor: as above.
+client_key_added = Signal()
+
+# event: the RevocationEvent; client_key: the ClientKey.
+client_key_revoked = Signal()
+
+# event: the RevocationEvent; client: the RegisteredClient; cutoff: aware datetime.
+client_revoked = Signal()
+
+# event: the RevocationEvent; client: the RegisteredClient, ended for good, or deleted.
+client_disabled = Signal()
 
 
 def send_on_commit(signal: Signal, sender: type[Model], **arguments: Any) -> None:

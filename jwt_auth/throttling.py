@@ -16,10 +16,13 @@ from rest_framework.request import Request
 from rest_framework.settings import api_settings
 from rest_framework.throttling import SimpleRateThrottle
 
-from jwt_auth.conf import get_settings, parse_rate
+from jwt_auth.authentication import as_api_exception, client_of
+from jwt_auth.conf import get_settings
 from jwt_auth.credentials import Account, find_account
 from jwt_auth.exceptions import UnavailableError
+from jwt_auth.logs import log_outage
 from jwt_auth.peer import address_group
+from jwt_auth.rules import parse_rate
 
 if TYPE_CHECKING:
     from rest_framework.views import APIView
@@ -50,7 +53,7 @@ class AddressThrottle(SimpleRateThrottle):
     """A sliding window over the requests of one client address."""
 
     cache = GuardedCache()  # type: ignore[assignment]  # the two methods that throttles use
-    default_rate: str
+    default_rate = "600/min"
 
     def get_rate(self) -> Any:
         # Read from the settings, because DRF binds its `THROTTLE_RATES` attribute at import.
@@ -77,21 +80,60 @@ class RefreshThrottle(AddressThrottle):
     """DEFAULT_THROTTLE_RATES["jwt_auth_refresh"] changes the rate."""
 
     scope = "jwt_auth_refresh"
-    default_rate = "600/min"
 
 
 class RevokeThrottle(AddressThrottle):
     """DEFAULT_THROTTLE_RATES["jwt_auth_revoke"] changes the rate."""
 
     scope = "jwt_auth_revoke"
-    default_rate = "600/min"
 
 
 class VerifyThrottle(AddressThrottle):
     """DEFAULT_THROTTLE_RATES["jwt_auth_verify"] changes the rate."""
 
     scope = "jwt_auth_verify"
-    default_rate = "600/min"
+
+
+class ExchangeThrottle(AddressThrottle):
+    """DEFAULT_THROTTLE_RATES["jwt_auth_exchange"] changes the rate."""
+
+    scope = "jwt_auth_exchange"
+
+
+class IntrospectThrottle(AddressThrottle):
+    """DEFAULT_THROTTLE_RATES["jwt_auth_introspect"] changes the rate."""
+
+    scope = "jwt_auth_introspect"
+
+
+class ClientsThrottle(AddressThrottle):
+    """Whatever the method. DEFAULT_THROTTLE_RATES["jwt_auth_clients"] changes the rate."""
+
+    scope = "jwt_auth_clients"
+
+    def allow_request(self, request: Request, view: "APIView") -> bool:
+        return SimpleRateThrottle.allow_request(self, request, view)
+
+
+class ClientThrottle(AddressThrottle):
+    """
+    All requests of one API client, whichever its key and address; nobody else's. For `throttle_classes` of your views.
+
+    DEFAULT_THROTTLE_RATES["jwt_auth_client"] changes the rate.
+    """
+
+    scope = "jwt_auth_client"
+
+    def allow_request(self, request: Request, view: "APIView") -> bool:
+        try:
+            return SimpleRateThrottle.allow_request(self, request, view)
+        except UnavailableError as error:  # which your views' exception handler may not know
+            log_outage(error, request._request)
+            raise as_api_exception(error) from error
+
+    def ident(self, request: Request) -> str | None:
+        client = client_of(request)
+        return None if client is None else client.client_id
 
 
 class LoginThrottle(AddressThrottle):

@@ -3,18 +3,25 @@ How a token travels. What it means is not decided here.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from django.http import HttpRequest
+from django.conf import settings as django_settings
+from django.http import HttpRequest, HttpResponse
 
 from jwt_auth.conf import get_settings
-from jwt_auth.exceptions import MalformedTokenError
+from jwt_auth.exceptions import ConfigurationError, MalformedTokenError
+from jwt_auth.rules import without_prefix
+
+# Browsers drop a cookie whose name and value have more than 4096 bytes (RFC 6265bis section 5.6), and
+# servers in between count all headers together.
+MAX_COOKIE = 3800
 
 SCHEME = "Bearer"
 
 # RFC 9110 section 11.4: the scheme is case-insensitive, and one or more spaces follow it.
-_CREDENTIALS = re.compile(r"bearer(?: +(?P<token>[!-~]+))?[ \t]*", re.IGNORECASE)
+# Its flag stands with the scheme alone: over the whole it would make matching a token five times slower.
+_CREDENTIALS = re.compile(r"(?i:bearer) +(?P<token>[!-~]+)[ \t]*")
 
 
 def is_bearer(request: HttpRequest) -> bool:
@@ -29,18 +36,30 @@ def bearer_token(request: HttpRequest) -> str | None:
     Raises:
         MalformedTokenError: when the scheme is ours and the rest isn't one token.
     """
-    if not is_bearer(request):
-        return None
     match = _CREDENTIALS.fullmatch(_header(request))
-    if match is None or match["token"] is None:
+    if match is not None:
+        return match["token"]
+    if is_bearer(request):
         raise MalformedTokenError("the Authorization header does not hold one token")
-    return match["token"]
+    return None
 
 
-def challenge(*, token_presented: bool) -> str:
-    """The value of WWW-Authenticate (RFC 6750 section 3); without credentials it names no error."""
+def challenge(*, token_presented: bool, code: str = "") -> str:
+    """
+    The value of WWW-Authenticate (RFC 6750 section 3); without credentials it names no error.
+
+    Args:
+        code: said as well, where the body may not have it.
+    """
     value = f'{SCHEME} realm="{get_settings().REALM}"'
-    return f'{value}, error="invalid_token"' if token_presented else value
+    if token_presented:
+        value += ', error="invalid_token"'
+    return f'{value}, error_description="{code}"' if code else value
+
+
+def scope_challenge(scopes: Iterable[str]) -> str:
+    """The value of WWW-Authenticate for a token that lacks one of `scopes` (RFC 6750 section 3.1)."""
+    return f'{SCHEME} realm="{get_settings().REALM}", error="insufficient_scope", scope="{" ".join(scopes)}"'
 
 
 def bearer_body(pair: Any) -> Mapping[str, Any]:
@@ -53,6 +72,124 @@ def bearer_body(pair: Any) -> Mapping[str, Any]:
         "refresh_expires_in": pair.refresh_expires_in,
         "session": str(pair.session_id),
     }
+
+
+# What an answer depends on
+
+
+def judged_by(request: HttpRequest, *headers: str) -> None:
+    """Note that the answer depends on these headers of the request, for its Vary."""
+    request.jwt_auth_vary = {*varies_on(request), *headers}  # type: ignore[attr-defined]
+
+
+def varies_on(request: HttpRequest) -> Iterable[str]:
+    """The headers that were noted."""
+    return getattr(request, "jwt_auth_vary", ())
+
+
+# Cookies
+
+
+def access_cookie(request: HttpRequest) -> str | None:
+    """
+    The access token in its cookie, None when there is no such cookie.
+
+    Raises:
+        MalformedTokenError: when there are several that differ: who planted which can't be known.
+    """
+    return _only(_cookies(request, get_settings().COOKIE_ACCESS_NAME))
+
+
+def refresh_cookie(request: HttpRequest) -> str | None:
+    """The refresh token in its cookie; see access_cookie()."""
+    return _only(_cookies(request, get_settings().COOKIE_REFRESH_NAME))
+
+
+def all_cookies(request: HttpRequest) -> list[str]:
+    """Every token that came in a cookie, refresh tokens first."""
+    settings = get_settings()
+    return [
+        *_cookies(request, settings.COOKIE_REFRESH_NAME),
+        *_cookies(request, settings.COOKIE_ACCESS_NAME),
+    ]
+
+
+def set_cookies(request: HttpRequest, response: HttpResponse, pair: Any) -> None:
+    """
+    Put a TokenPair into cookies; both last as long as the session.
+
+    An access token that is over still comes, so that the answer can say so, and a sign-out know its session.
+    """
+    settings = get_settings()
+    _set_cookie(request, response, settings.COOKIE_ACCESS_NAME, pair.access_token, pair.refresh_expires_in)
+    _set_cookie(request, response, settings.COOKIE_REFRESH_NAME, pair.refresh_token, pair.refresh_expires_in)
+
+
+def clear_cookies(request: HttpRequest, response: HttpResponse) -> None:
+    """
+    Have the browser forget both cookies.
+
+    Not by `delete_cookie()`, which leaves HttpOnly out: browsers then keep a cookie named `__Host-Http-`.
+    """
+    settings = get_settings()
+    for name in (settings.COOKIE_ACCESS_NAME, settings.COOKIE_REFRESH_NAME):
+        _set_cookie(request, response, name, "", 0)
+
+
+def cookie_body(pair: Any) -> Mapping[str, Any]:
+    """A TokenPair as the answer to a browser's login and refresh: all but the tokens."""
+    body = bearer_body(pair)
+    return {name: body[name] for name in ("expires_in", "refresh_expires_in", "session")}
+
+
+def check_cookie_size(access_token: str) -> None:
+    """
+    Raises:
+        ConfigurationError: when a browser would drop a cookie with this token without a word.
+    """
+    size = len(get_settings().COOKIE_ACCESS_NAME) + len(access_token)
+    if size > MAX_COOKIE:
+        raise ConfigurationError(
+            "E043",
+            f"The access token's cookie has {size} bytes, more than {MAX_COOKIE}: browsers may drop it.",
+            "Have CLAIMS_CALLABLE return less for sessions in cookies.",
+        )
+
+
+def _name(request: HttpRequest, name: str) -> str:
+    """Over plain http browsers take no prefixed cookie, and under DEBUG alone that is what we speak."""
+    return without_prefix(name) if django_settings.DEBUG and not request.is_secure() else name
+
+
+def _set_cookie(request: HttpRequest, response: HttpResponse, name: str, value: str, max_age: int) -> None:
+    name_now = _name(request, name)
+    response.set_cookie(
+        name_now,
+        value,
+        max_age=max_age,
+        path="/",
+        secure=name_now == name,
+        httponly=True,
+        samesite=get_settings().COOKIE_SAMESITE,  # type: ignore[arg-type]  # conf has seen that it is one of three
+    )
+
+
+def _cookies(request: HttpRequest, name: str) -> list[str]:
+    """
+    The different values of all cookies of that name.
+
+    Not from `request.COOKIES`, which keeps the last of several, and takes off any white space of Unicode:
+    a script may write a cookie named `<no-break space>__Host-...`, which browsers don't take for prefixed.
+    """
+    wanted = _name(request, name)
+    pairs = (chunk.strip(" \t").partition("=") for chunk in request.META.get("HTTP_COOKIE", "").split(";"))
+    return list(dict.fromkeys(value.strip(" \t") for key, _, value in pairs if key.rstrip(" \t") == wanted))
+
+
+def _only(values: list[str]) -> str | None:
+    if len(values) > 1:
+        raise MalformedTokenError("several cookies of one name")
+    return values[0] if values else None
 
 
 def _header(request: HttpRequest) -> str:

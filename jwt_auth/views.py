@@ -3,22 +3,16 @@ The endpoints. Thin: a serializer reads, `sessions` or `revocation` acts, a tran
 """
 
 from contextlib import suppress
-from hashlib import sha256
 from typing import Any, cast
 from uuid import UUID
 
 from django.contrib.auth import get_user_model
-from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.signals import user_logged_in
 from django.core.exceptions import ValidationError
 from django.db import DatabaseError, connections, transaction
-from django.http import HttpRequest, JsonResponse
-from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
-from django.utils.cache import get_conditional_response
 from django.views.decorators.debug import sensitive_variables
-from django.views.decorators.http import require_safe
 from rest_framework import exceptions as drf
 from rest_framework.permissions import BasePermission, IsAuthenticated
 from rest_framework.renderers import JSONRenderer
@@ -26,15 +20,15 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from jwt_auth import sessions, throttling, transports
-from jwt_auth.authentication import JWTAuthentication
+from jwt_auth import service_tokens, sessions, throttling, transports
+from jwt_auth.authentication import JWTAuthentication, UserOrClientJWTAuthentication, client_of
 from jwt_auth.claims import Claims
 from jwt_auth.credentials import Account, authenticate
 from jwt_auth.exceptions import InvalidCredentialsError, MalformedTokenError
-from jwt_auth.keys import own_keys
 from jwt_auth.models import UserSession
 from jwt_auth.parsers import StrictFormParser, StrictJSONParser
 from jwt_auth.peer import peer_of
+from jwt_auth.principals import user_field, visible_users
 from jwt_auth.responses import error_response
 from jwt_auth.revocation import revoke_session, revoke_sessions, revoke_user
 from jwt_auth.revocation.database import live_sessions
@@ -77,7 +71,7 @@ class TokenView(APIView):
 
     def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
         response = super().finalize_response(request, response, *args, **kwargs)
-        response["Cache-Control"] = "no-store"
+        response.headers.setdefault("Cache-Control", "no-store")
         return response
 
     @sensitive_variables()
@@ -95,14 +89,30 @@ class CredentialView(TokenView):
     permission_classes: list[Any] = []
 
 
+class IsUser(IsAuthenticated):
+    """Somebody whom our tables know: a principal of claims alone has no sessions, tokens or cutoff here."""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        return super().has_permission(request, view) and isinstance(request.user, get_user_model())
+
+
 class UserView(TokenView):
-    """For whoever is signed in with an access token."""
+    """For a user who is signed in with an access token."""
 
     authentication_classes = [JWTAuthentication]
-    permission_classes: list[Any] = [IsAuthenticated]
+    permission_classes: list[Any] = [IsUser]
 
 
-class LoginView(CredentialView):
+class BearerAnswer:
+    """Tokens go out in the body, and clients send them in the Authorization header."""
+
+    transport = UserSession.Transport.BEARER
+
+    def answer(self, request: Request, pair: sessions.TokenPair) -> Response:
+        return Response(transports.bearer_body(pair))
+
+
+class LoginView(BearerAnswer, CredentialView):
     throttle_classes = [throttling.LoginThrottle, throttling.FailedLoginThrottle, throttling.FailedNameThrottle]
 
     @sensitive_variables()
@@ -121,10 +131,14 @@ class LoginView(CredentialView):
             self.count_failure(request)
             raise InvalidCredentialsError("no backend accepted the credentials")
         pair = sessions.start(
-            user, account=account, peer=peer_of(request._request), label=serializer.validated_data["label"]
+            user,
+            account=account,
+            peer=peer_of(request._request),
+            label=serializer.validated_data["label"],
+            transport=self.transport,
         )
         self.announce(request, user, pair)
-        return Response(transports.bearer_body(pair))
+        return self.answer(request, pair)
 
     def announce(self, request: Request, user: Any, pair: sessions.TokenPair) -> None:
         """Tell Django's receivers, as its `login()` does; one that fails has refused the sign-in."""
@@ -144,13 +158,15 @@ class LoginView(CredentialView):
             throttle.failed(request, self)
 
 
-class RefreshView(CredentialView):
+class RefreshView(BearerAnswer, CredentialView):
     throttle_classes = [throttling.RefreshThrottle]
 
     @sensitive_variables()
     def post(self, request: Request) -> Response:
-        raw = self.valid(RefreshSerializer, request).validated_data["refresh_token"]
-        return Response(transports.bearer_body(sessions.refresh(raw)))
+        return self.answer(request, sessions.refresh(self.presented(request)))
+
+    def presented(self, request: Request) -> str:
+        return self.valid(RefreshSerializer, request).validated_data["refresh_token"]  # type: ignore[no-any-return]
 
 
 class LogoutView(CredentialView):
@@ -168,12 +184,16 @@ class LogoutView(CredentialView):
         return Response(status=204)
 
     def presented(self, request: Request) -> list[str]:
-        body = self.valid(LogoutSerializer, request).validated_data
+        return [raw for raw in (self.in_header(request), self.in_body(request)) if raw is not None]
+
+    def in_header(self, request: Request) -> str | None:
         try:
-            header = transports.bearer_token(request._request)
+            return transports.bearer_token(request._request)
         except MalformedTokenError:
-            header = ""  # presented, and nobody's
-        return [raw for raw in (header, body.get("refresh_token")) if raw is not None]
+            return ""  # presented, and nobody's
+
+    def in_body(self, request: Request) -> str | None:
+        return self.valid(LogoutSerializer, request).validated_data.get("refresh_token")  # type: ignore[no-any-return]
 
 
 class LogoutAllView(UserView):
@@ -214,7 +234,9 @@ class RevokeView(CredentialView):
 
     @sensitive_variables()
     def post(self, request: Request) -> Response:
-        sessions.end(self.valid(TokenSerializer, request).validated_data["token"], reason="revoked by its holder")
+        raw, reason = self.valid(TokenSerializer, request).validated_data["token"], "revoked by its holder"
+        if sessions.end(raw, reason=reason) is None:
+            service_tokens.revoke(raw, reason=reason)
         return Response({})
 
 
@@ -224,7 +246,7 @@ class MayRevokeUsers(BasePermission):
 
 
 class RevokeUserView(UserView):
-    permission_classes = [IsAuthenticated, MayRevokeUsers]
+    permission_classes = [IsUser, MayRevokeUsers]
     throttle_classes = [throttling.RevokeThrottle]
 
     def post(self, request: Request) -> Response:
@@ -252,8 +274,13 @@ class VerifyView(CredentialView):
 
 
 class MeView(UserView):
+    """Any principal may ask."""
+
+    authentication_classes = [UserOrClientJWTAuthentication]
+    permission_classes = [IsAuthenticated]
+
     def get(self, request: Request) -> Response:
-        return Response(describe(request.user, claims_of(request)))
+        return Response(describe(request.user, claims_of(request), client_of(request)))
 
 
 def user_of(request: Request) -> Any:
@@ -266,14 +293,13 @@ def claims_of(request: Request) -> Claims:
     return cast("Claims", request.auth)
 
 
-def find_user(pk: str) -> Any:
-    """The user whose primary key is written `pk`, to the letter; raise NotFound."""
-    model = get_user_model()
+def find_user(key: str, name: str = "pk") -> Any:
+    """The user whose field `name`, the primary key or another unique one, is written `key`; raise NotFound."""
     try:
-        user = model._default_manager.filter(pk=model._meta.pk.to_python(pk)).first()
-    except ValidationError:
+        user = visible_users().filter(**{name: user_field(name).to_python(key)}).first()
+    except (ValidationError, OverflowError):  # too large for SQLite, which Django sees of keys that aren't inherited
         user = None
-    if user is None or str(user.pk) != pk:
+    if user is None or str(getattr(user, name)) != key:  # to the letter: "01" is nobody
         raise drf.NotFound("There is no such user.")
     return user
 
@@ -282,18 +308,7 @@ def find_user_by_name(username: str) -> Any:
     """The user who signs in as `username`; raise NotFound."""
     model = get_user_model()
     try:
-        return model._default_manager.get_by_natural_key(username)
+        # As find_user() does, where users are written: whom a replica does not have yet can be taken back, too.
+        return model._default_manager.db_manager(visible_users().db).get_by_natural_key(username)
     except (model.DoesNotExist, model.MultipleObjectsReturned, ValidationError, ValueError):
         raise drf.NotFound("There is no such user.") from None
-
-
-@login_not_required
-@require_safe
-def jwks(request: HttpRequest) -> HttpResponseBase:
-    """Our public keys as a JWK Set (RFC 7517 section 5): empty while the algorithm is symmetric."""
-    response = JsonResponse({"keys": own_keys().public_jwks()})
-    response["Cache-Control"] = "public, max-age=300"
-    response["ETag"] = f'"{sha256(response.content).hexdigest()}"'
-    answer = cast("HttpResponseBase", get_conditional_response(request, etag=response["ETag"], response=response))
-    answer["Access-Control-Allow-Origin"] = "*"
-    return answer

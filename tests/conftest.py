@@ -1,5 +1,6 @@
 """Users, clients, a frozen clock and keys, for all tests."""
 
+import threading
 from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 from typing import Any
@@ -11,11 +12,19 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from django.contrib.auth import get_user_model
 from django.core.cache import cache
 from django.db import connection
+from django.dispatch import Signal
+from hypothesis import HealthCheck, settings as hypothesis_settings
 from rest_framework.test import APIClient
+
+from jwt_auth.revocation import cutoff
 
 PASSWORD = "correct horse battery staple"
 
 NOW = datetime(2026, 5, 17, 12, 30, 15, 250_000, tzinfo=timezone.utc)
+
+# How fast the machine is says nothing about what is tested.
+hypothesis_settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("unhurried")
 
 
 @pytest.fixture(autouse=True)
@@ -52,6 +61,20 @@ def make_user(db: None) -> Callable[..., Any]:
 def user(make_user: Callable[..., Any]) -> Any:
     """alice, who can sign in with PASSWORD."""
     return make_user()
+
+
+@pytest.fixture
+def leaver(user: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """alice, whom somebody deletes in the last moment before her row is locked."""
+    lock = cutoff.lock
+
+    def lock_too_late(user_pk: Any) -> bool:
+        rows = cutoff.users().filter(pk=user_pk)
+        rows._raw_delete(rows.db)
+        return lock(user_pk)
+
+    monkeypatch.setattr(cutoff, "lock", lock_too_late)
+    return user
 
 
 @pytest.fixture
@@ -118,6 +141,39 @@ def jwt_settings(settings: Any) -> Callable[..., None]:
     return change
 
 
+@pytest.fixture
+def heard() -> Iterator[Callable[..., list[tuple[Signal, dict[str, Any]]]]]:
+    """`heard(signal, ...)` is a list of what they send from then on, each with its arguments, in order."""
+    sent: list[tuple[Signal, dict[str, Any]]] = []
+    connected: list[Signal] = []
+
+    def hear(signal: Signal, sender: Any, **arguments: Any) -> None:
+        sent.append((signal, arguments))
+
+    def listen(*signals: Signal) -> list[tuple[Signal, dict[str, Any]]]:
+        for signal in signals:
+            signal.connect(hear)
+            connected.append(signal)
+        return sent
+
+    yield listen
+    for signal in connected:
+        signal.disconnect(hear)
+
+
+@pytest.fixture
+def api_server(live_server: Any) -> Iterator[Any]:
+    """
+    The live server, for programs that hang up: its threads have let go of the database before a test ends.
+
+    One that comes later, at the end of a run, would find that it shares the test's connection no more.
+    """
+    yield live_server
+    for thread in threading.enumerate():
+        if "process_request_thread" in thread.name:
+            thread.join(10)
+
+
 def pem(key: Any) -> str:
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
@@ -134,6 +190,12 @@ def rsa_key() -> rsa.RSAPrivateKey:
 @pytest.fixture(scope="session")
 def ec_key() -> ec.EllipticCurvePrivateKey:
     return ec.generate_private_key(ec.SECP256R1())
+
+
+@pytest.fixture
+def ec_settings(ec_key: ec.EllipticCurvePrivateKey) -> dict[str, Any]:
+    """Settings that sign with ES256."""
+    return {"ALGORITHM": "ES256", "SIGNING_KEY": pem(ec_key)}
 
 
 @pytest.fixture(scope="session")

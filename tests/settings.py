@@ -19,6 +19,9 @@ ALLOWED_HOSTS = ["*"]
 ROOT_URLCONF = "tests.urls"
 # Seconds, not minutes, for thousands of sign-ins.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher", "tests.hashers.OldHasher"]
+INSTALLED_APPS = [*INSTALLED_APPS, "drf_spectacular"]
+SPECTACULAR_SETTINGS = {"ENABLE_DJANGO_DEPLOY_CHECK": False}  # it wants settings that most tests have no use for
+MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}  # Django 6.1 asks for it
 JWT_AUTH: dict[str, Any] = {}
 AUTH_USER_MODEL = "auth.User"
 

@@ -80,6 +80,7 @@ settings.configure(
     AUTH_USER_MODEL="shop.Member",
     DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
     JWT_AUTH={{"USER_CUTOFF_FIELD": "tokens_valid_after"}},
+    DATABASES={{"default": {{"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}}},
     SECRET_KEY="x" * 50,
 )
 django.setup()

@@ -1,12 +1,22 @@
 """How many queries each request may cost, and that none grows with the number of rows."""
 
-import pytest
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
+from datetime import timedelta
 
+import pytest
+from django.core.cache import caches
+from django.db import OperationalError, connection
+from django.test.utils import CaptureQueriesContext
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.response import Response
+from rest_framework.test import APIRequestFactory
+from rest_framework.views import APIView
+
+from example_project.notes.models import Note
 from jwt_auth import sessions
+from jwt_auth.authentication import JWTAuthentication
 from jwt_auth.models import UserSession
-from jwt_auth.revocation import revoke_all, revoke_user
+from jwt_auth.revocation import revoke_all, revoke_user, revoke_users
+from tests.browser_client import Browser
 
 _CONTROL = ("BEGIN", "COMMIT", "SAVEPOINT", "RELEASE", "ROLLBACK", "SET ")
 
@@ -49,6 +59,88 @@ def test_a_request_costs_one_query(client, user, count):
     pair = client.tokens(user)
     number, answer = count(client.get_me, pair["access_token"])
     assert (number, answer.status_code) == (1, 200)
+
+
+# In memory.
+
+
+class PingView(APIView):
+    authentication_classes = [JWTAuthentication]
+    permission_classes = [IsAuthenticated]
+    look = staticmethod(lambda user: None)
+
+    def get(self, request):
+        return Response({"seen": str(self.look(request.user))})
+
+
+@pytest.fixture
+def ping(jwt_settings, client, user):
+    """Get a view that does with the user what it is told; the process knows all revocations already."""
+    jwt_settings(REVOCATION="memory", REVOCATION_MAX_STALENESS=timedelta(seconds=60))
+    token = client.tokens(user)["access_token"]
+    request = APIRequestFactory().get("/", HTTP_AUTHORIZATION=f"Bearer {token}")
+
+    def send(look=lambda user: None, method=JWTAuthentication):
+        return PingView.as_view(look=staticmethod(look), authentication_classes=[method])(request)
+
+    assert send().status_code == 200
+    return send
+
+
+@pytest.fixture
+def no_cache(ping, monkeypatch):
+    """A cache that nobody may ask, once the user has signed in."""
+
+    def refuse(*arguments, **options):
+        raise AssertionError("the cache was asked")
+
+    for name in ("get", "get_many", "has_key", "incr", "add", "set", "touch"):
+        monkeypatch.setattr(type(caches["default"]), name, refuse)
+
+
+FREE_OF_COST = {
+    "nothing": lambda user: None,
+    "the key": lambda user: (user.pk, user.is_authenticated, user.is_active),
+    "a filter": lambda user: Note.objects.filter(owner=user).query,
+    "a new row": lambda user: Note(owner=user),
+}
+
+
+@pytest.mark.usefixtures("no_cache")
+@pytest.mark.parametrize("look", FREE_OF_COST.values(), ids=FREE_OF_COST)
+def test_in_memory_a_request_costs_no_query_and_no_look_into_a_cache(ping, count, look):
+    number, answer = count(ping, look)
+    assert (number, answer.status_code) == (0, 200)
+
+
+@pytest.mark.usefixtures("no_cache")
+def test_in_memory_a_request_that_looks_at_the_users_columns_costs_one_query(ping, count, user):
+    number, answer = count(ping, lambda user: (user.get_username(), user.password, user.is_superuser))
+    assert (number, answer.status_code) == (1, 200)
+    assert user.get_username() in answer.data["seen"]
+
+
+def test_in_memory_a_view_that_asks_the_database_costs_its_one_query(ping, count):
+    method = JWTAuthentication.with_revocation("database")
+    number, answer = count(ping, lambda user: user.get_username(), method)
+    assert (number, answer.status_code) == (1, 200)
+
+
+def test_in_memory_a_user_who_turns_out_to_be_gone_is_refused_and_no_error_of_the_view(ping, user):
+    type(user).objects.filter(pk=user.pk).update(is_active=False)
+    assert ping().status_code == 200
+    answer = ping(lambda user: user.get_username())
+    assert (answer.status_code, answer.data["code"]) == (401, "token_revoked")
+    assert answer["WWW-Authenticate"] == 'Bearer realm="api", error="invalid_token"'
+
+
+def test_in_memory_an_outage_when_the_user_is_loaded_is_temporary(ping):
+    def down(*arguments):
+        raise OperationalError("server closed the connection unexpectedly")
+
+    with connection.execute_wrapper(down):
+        answer = ping(lambda user: user.get_username())
+    assert (answer.status_code, answer.data["code"], answer["Retry-After"]) == (503, "unavailable", "1")
 
 
 def test_verify_costs_one_query(client, user, count):
@@ -142,6 +234,20 @@ def test_revoking_a_user_for_the_first_time_costs_seven_queries_at_most(user, co
     assert count(revoke_user, user)[0] <= 7
 
 
+@pytest.mark.parametrize("again", [False, True], ids=["for the first time", "again"])
+def test_revoking_a_hundred_users_costs_the_same_as_revoking_two(make_user, count, again):
+    counted = []
+    for number in (2, 100):
+        users = [make_user(f"user{number}x{i}") for i in range(number)]
+        begin(users[0], number)
+        if again:
+            revoke_users(users)
+        queries, done = count(revoke_users, users)
+        assert (done.users_revoked, done.sessions_revoked) == (number, 0 if again else number)
+        counted.append(queries)
+    assert counted[0] == counted[1] <= 8
+
+
 @pytest.mark.parametrize(("method", "status"), [("get", 200), ("delete", 204)])
 def test_listing_and_ending_all_others_cost_the_same_with_two_sessions_and_with_a_hundred(
     client, user, count, method, status
@@ -160,3 +266,36 @@ def test_listing_and_ending_all_others_cost_the_same_with_two_sessions_and_with_
 def test_saving_a_user_costs_one_query_more_and_one_that_can_revoke_nothing_none(user, count):
     assert count(user.save)[0] == 2
     assert count(user.save, update_fields=["last_login"])[0] == 1
+
+
+# In browsers
+
+
+def test_a_browsers_requests_cost_no_more_than_those_with_a_header(user, count):
+    browser = Browser()
+    number, answer = count(browser.login, user)
+    assert answer.status_code == 200
+    assert number <= 6
+    assert count(browser.me)[0] == 1
+    assert count(browser.renew)[0] == 2
+    assert count(browser.send, "refresh/")[0] == 1
+    number, answer = count(browser.send, "logout/")
+    assert answer.status_code == 204
+    assert number <= 4
+    assert count(browser.send, "logout/")[0] == 0
+
+
+def test_ending_the_session_that_a_sign_in_replaces_costs_four_queries(user, count):
+    browser = Browser()
+    first = count(browser.login, user)[0]
+    assert count(browser.login, user)[0] <= first + 4
+
+
+@pytest.mark.django_db
+def test_garbage_in_cookies_costs_no_query(count):
+    browser = Browser(
+        HTTP_COOKIE="; ".join(f"__Host-Http-{kind}=x{n}" for n in range(99) for kind in ("access", "refresh"))
+    )
+    for path in ("refresh/", "logout/"):
+        assert count(browser.send, path)[0] == 0
+    assert count(browser.me)[0] == 0

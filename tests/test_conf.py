@@ -11,8 +11,9 @@ import pytest
 from django.test import override_settings
 
 from jwt_auth import conf, keys
-from jwt_auth.conf import find_problems, get_settings, parse_rate
+from jwt_auth.conf import find_problems, get_settings
 from jwt_auth.exceptions import ConfigurationError
+from jwt_auth.rules import parse_rate
 
 MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)
@@ -52,21 +53,21 @@ def test_lists_become_tuples(jwt_settings):
 
 
 def test_override_settings_is_seen_by_modules_that_are_long_imported(client, user):
-    before = keys.own_keys().signing.kid
+    before = keys.configured_keys().signing.kid
     pair = client.tokens(user)
     with override_settings(JWT_AUTH={"ALGORITHM": "HS512", "ISSUER": "other"}):
-        assert keys.own_keys().signing.kid != before
+        assert keys.configured_keys().signing.kid != before
         assert client.get_me(pair["access_token"]).status_code == 401
-    assert keys.own_keys().signing.kid == before
+    assert keys.configured_keys().signing.kid == before
     assert client.get_me(pair["access_token"]).status_code == 200
 
 
 def test_a_new_secret_key_gives_new_keys():
-    before = keys.own_keys().signing.kid, keys.refresh_keys()
+    before = keys.configured_keys().signing.kid, keys.refresh_keys()
     with override_settings(SECRET_KEY="another secret key that is as long as the checks want"):
-        assert keys.own_keys().signing.kid != before[0]
+        assert keys.configured_keys().signing.kid != before[0]
         assert keys.refresh_keys() != before[1]
-    assert (keys.own_keys().signing.kid, keys.refresh_keys()) == before
+    assert (keys.configured_keys().signing.kid, keys.refresh_keys()) == before
 
 
 def test_a_setting_of_somebody_else_drops_nothing(settings):
@@ -121,24 +122,64 @@ def test_names_of_djangorestframework_jwt_are_recognised(name):
     assert "hunter2" not in str(problem)
 
 
+@pytest.mark.parametrize("name", ["REFRESH_TOKEN_LIFETIME", "ROTATE_REFRESH_TOKENS", "JWK_URL"])
+def test_names_of_simplejwt_are_recognised_and_say_what_stands_in_their_place(name):
+    (problem,) = find_problems({name: "hunter2"})
+    assert problem.id == "E003"
+    assert "djangorestframework-simplejwt" in problem.message
+    assert problem.hint.startswith(conf._OF_SIMPLEJWT[name])
+    assert "hunter2" not in str(problem)
+
+
 GOOD_AND_BAD = {
     "ISSUER": (["https://auth.example", "a" * 255], ["", "a b", "a\n", "é", "a" * 256, None, 1, b"a"]),
     "AUDIENCE": (["https://api.example"], ["", "a b", ["a"], None]),
     "ALGORITHM": (["HS256", "HS512"], ["hs256", "none", "", None, 1, ["HS256"], {}]),
     "SIGNING_KEY": ([None, "a.pem", b"a", Path("a"), {}], [1, ["a"], object()]),
     "SIGNING_KEY_FALLBACKS": ([[], ()], ["a", None, {"a": 1}, [1], [None], {"a"}]),
+    "KEYS": (["settings"], ["", "Database", None, ["settings"]]),
+    "ENCRYPTION_KEYS": (
+        [None, ["A" * 43 + "="], (b"A" * 43 + b"=",), ["-_" + "A" * 41 + "=", "B" * 43 + "="]],
+        [[], (), "A" * 43 + "=", ["A" * 44], ["A" * 42 + "="], ["A" * 43 + "=\n"], ["é" * 43 + "="], [None], [32]],
+    ),
     "ACCESS_TOKEN_LIFETIME": ([MINUTE, DAY], [300, "5m", None, timedelta(seconds=9), DAY + MINUTE, -MINUTE]),
     "SESSION_IDLE_TIMEOUT": ([5 * MINUTE, 30 * DAY], [60, None, timedelta(seconds=59), 3651 * DAY]),
     "SESSION_ABSOLUTE_TIMEOUT": ([14 * DAY, 3650 * DAY], [60, None, timedelta(seconds=59), 3651 * DAY]),
+    "SESSION_LIMIT": ([None, 1, 10_000], [0, -1, 1.0, True, "3"]),
     "ROTATION_GRACE_PERIOD": ([timedelta(0), MINUTE], [10, None, -MINUTE, timedelta(seconds=61)]),
     "LEEWAY": ([timedelta(0), MINUTE], [10, None, -MINUTE, timedelta(seconds=61)]),
-    "REVOCATION": (["database"], ["Database", "", None, True, []]),
+    "TRUSTED_ISSUERS": ([{}, {"https://a.example": {}}], [None, [], "https://a.example", ["https://a.example"]]),
+    "REVOCATION": (["database", "memory", "none"], ["Database", "", None, True, []]),
+    "REVOCATION_MAX_STALENESS": ([timedelta(seconds=0.1), MINUTE], [1, None, timedelta(0), -MINUTE, 2 * MINUTE]),
+    "REVOCATION_CACHE": ([None, "default"], ["", "nowhere", True, []]),
+    "REVOCATION_PUSH": ([None, "redis://localhost/1", "unix:///tmp/s"], ["", "localhost:6379", b"redis://x", 1]),
+    "REVOCATION_ON_STALE": (["deny", "allow_safe_methods"], ["allow", "", None, True]),
+    "CLIENT_TOKEN_MAX_LIFETIME": (
+        [timedelta(seconds=10), timedelta(minutes=5), timedelta(hours=1)],
+        [timedelta(seconds=9), timedelta(seconds=3601), 300, None, "5"],
+    ),
+    "CLIENT_REPLAY_PROTECTION": (["off", "unsafe_methods", "all"], ["on", "", None, True, "OFF", ["all"]]),
+    "REPLAY_CACHE": (["default", None], ["other", "", 1, True, ["default"]]),
+    "VERIFIED_TOKEN_CACHE_SIZE": ([0, 4096, 1_000_000], [-1, 1_000_001, 1.0, True, None, "10"]),
     "USER_CUTOFF_FIELD": ([None, "tokens_valid_after"], ["", "a b", "a.b", 1]),
     "USER_ID_FIELD": (["pk", "uuid"], ["", "a b", None, 1]),
     "CLAIMS_CALLABLE": (
         [None, custom_claims, "tests.test_conf.custom_claims"],
         ["", "json", "no.such.module", "json.no_such", "tests.test_conf.MINUTE", ".x", 1, ["json.dumps"]],
     ),
+    "SERVICE_AUDIENCES": ([{}], [None, [], "https://two.example", {"https://two.example": None}, {"": {}}]),
+    "SERVICE_TOKEN_LIFETIME": (
+        [timedelta(seconds=10), timedelta(minutes=5)],
+        [60, None, timedelta(seconds=9), timedelta(seconds=301), -MINUTE],
+    ),
+    "COOKIE_ACCESS_NAME": (
+        ["__Host-Http-shop_access", "__Host-access", "__Host-" + "a" * 100],
+        ["access", "__Host-", "__Host-Http-", "__Secure-access", "__host-access", "__Host-a b", "__Host-a=b", None, 1],
+    ),
+    "COOKIE_REFRESH_NAME": (["__Host-Http-shop_refresh"], ["refresh", "__Host-é", "__Host-a;b", None, b"__Host-a"]),
+    "COOKIE_SAMESITE": (["Strict", "Lax", "None"], ["strict", "", None, False, ["Lax"]]),
+    "CSRF_MODE": (["fetch_metadata", "django", "log_only"], ["off", "", None, False, ["django"]]),
+    "CLEAR_SITE_DATA": ([[], ("cache",), ["cache", "storage"]], [["cookies"], ["*"], "cache", None, [1], [[]]]),
     "LOGIN_THROTTLE": (
         ["1/s", "10/min", "100/hour", "5/d", "7/second"],
         [

@@ -14,6 +14,7 @@ from jwt_auth.models import RevocationEvent, UserSession
 from jwt_auth.revocation import revoke_user
 from jwt_auth.signals import session_started
 from tests.conftest import PASSWORD
+from tests.hashers import OldHasher
 
 
 def outdate(user):
@@ -185,3 +186,19 @@ def test_a_user_who_is_deleted_while_signing_in_gets_401_and_no_session(client, 
     finally:
         session_started.disconnect(delete)
     assert not UserSession.objects.exists()
+
+
+def test_a_user_who_is_deleted_while_the_hash_is_upgraded_is_nobody(client, make_user, monkeypatch):
+    bob, carol = make_user("bob"), make_user("carol")
+    outdate(bob)
+    outdate(carol)
+    verify = OldHasher.verify
+
+    def delete_and_verify(self, *arguments):
+        get_user_model().objects.filter(pk=bob.pk).delete()
+        return verify(self, *arguments)
+
+    assert client.login(carol).status_code == 200
+    monkeypatch.setattr(OldHasher, "verify", delete_and_verify)
+    answer = client.login(bob)
+    assert (answer.status_code, answer.json()["code"]) == (401, "invalid_credentials")

@@ -18,9 +18,12 @@ from django.db import transaction
 from django.http.request import parse_header_parameters
 from hypothesis import HealthCheck, assume, example, given, settings, strategies as st
 
+from jwt_auth import browser_urls, clients
 from jwt_auth.encoding import base64url_decode, base64url_encode
-from jwt_auth.keys import own_keys, refresh_keys
+from jwt_auth.keys import refresh_keys
 from jwt_auth.models import UserSession
+from jwt_auth.own_keys import own_keys
+from tests.browser_client import Browser
 
 # The fixtures are made once for all examples on purpose: `rolled_back` keeps these apart.
 _SUPPRESSED = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
@@ -32,9 +35,26 @@ profile = settings.get_profile(os.environ.get("HYPOTHESIS_PROFILE", "fuzz"))
 
 PATHS = [
     *("login/", "refresh/", "logout/", "logout/all/", "sessions/", f"sessions/{uuid.UUID(int=7)}/", "revoke/"),
-    *("revoke/user/", "verify/", "me/", ".well-known/jwks.json"),
+    *(
+        "revoke/user/",
+        "revoke/global/",
+        "introspect/",
+        "verify/",
+        "me/",
+        "token/",
+        "clients/",
+        f"clients/client_{'0' * 32}/",
+        f"clients/client_{'0' * 32}/keys/x/rotate/",
+        ".well-known/oauth-authorization-server",
+        ".well-known/jwks.json",
+        ".well-known/revocations",
+    ),
 ]
-URLS = [*(f"/auth/{path}" for path in PATHS), "/api/notes/", "/api/notes/1/"]
+IN_BROWSERS = [
+    f"/auth/browser/{pattern.pattern}".replace("<uuid:session_id>", str(uuid.UUID(int=7)))
+    for pattern in browser_urls.urlpatterns
+]
+URLS = [*(f"/auth/{path}" for path in PATHS), *IN_BROWSERS, "/api/notes/", "/api/notes/1/"]
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW"]
 KINDS = ["application/json", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/plain", ""]
 
@@ -66,7 +86,7 @@ def assert_answered(client, method, url, body=b"", kind="application/json", **he
 
 @pytest.fixture(autouse=True)
 def _no_throttles(jwt_settings, settings):
-    names = ("jwt_auth_refresh", "jwt_auth_revoke")
+    names = ("jwt_auth_refresh", "jwt_auth_revoke", "jwt_auth_clients")
     jwt_settings(LOGIN_THROTTLE="1000000/s")
     rates = dict.fromkeys(names, "1000000/s")
     settings.REST_FRAMEWORK = {**settings.REST_FRAMEWORK, "DEFAULT_THROTTLE_RATES": rates, "NUM_PROXIES": 1}
@@ -129,6 +149,26 @@ def test_the_machinery_lets_good_tokens_through(client, pair):
 )
 def test_any_body_by_any_method(client, signed_in, request_line, authenticated):
     assert_answered(signed_in if authenticated else client, *request_line)
+
+
+def _cookies(good):
+    """A Cookie header of names and values that are nearly ours, in any order and number."""
+    names = (
+        st.sampled_from([Browser.access_name, Browser.refresh_name, "access", "csrftoken", "sessionid", ""]) | _latin
+    )
+    values = st.sampled_from([*good, ""]) | _latin
+    pairs = st.tuples(names, st.sampled_from(["=", "", " = ", "=="]), values)
+    return st.lists(pairs.map("".join), max_size=6).map("; ".join)
+
+
+@profile
+@given(st.data(), st.sampled_from([*IN_BROWSERS, "/api/notes/"]), st.sampled_from(METHODS), _latin, _latin)
+@pytest.mark.parametrize("mode", ["fetch_metadata", "django"])
+def test_any_cookie_from_any_page(pair, jwt_settings, mode, data, url, method, site, origin):
+    jwt_settings(CSRF_MODE=mode)
+    page = data.draw(st.sampled_from([{}, {"HTTP_SEC_FETCH_SITE": site, "HTTP_ORIGIN": origin}]))
+    browser = Browser(HTTP_COOKIE=data.draw(_cookies([pair["access_token"], pair["refresh_token"]])), **page)
+    assert_answered(browser, method, url, b"{}")
 
 
 @profile
@@ -196,6 +236,12 @@ def test_any_text_that_a_sign_in_stores(client, staff, name, label, agent):
     assert_answered(client, "POST", "/auth/login/", json.dumps(body).encode())
 
 
+@pytest.fixture
+def one_key(staff):
+    """A client's secret."""
+    return clients.add_secret(clients.register("reports", staff)).key
+
+
 CLAIMS = ["iss", "aud", "sub", "iat", "exp", "nbf", "jti", "sid", "client_id", "scope", "auth_time"]
 
 
@@ -233,3 +279,35 @@ def test_any_refresh_token_with_a_good_signature(client, pair, handle, counter):
     if isinstance(handle, bool):
         handle = UserSession.objects.values_list("handle", flat=True).get()
     show_everywhere(client, Signer(key=refresh_keys()[0], salt="jwt_auth.refresh", sep=".").sign(f"{handle}.{counter}"))
+
+
+CLIENT_FIELDS = [
+    "client_name",
+    "scope",
+    "requires_binding",
+    "key",
+    "alg",
+    "jwk",
+    "pem",
+    "expires_at",
+    "overlap",
+    "reason",
+]
+JWK_MEMBERS = ["kty", "crv", "x", "y", "n", "e", "alg", "use", "key_ops", "kid"]
+_jwk_values = st.sampled_from(["EC", "RSA", "OKP", "P-256", "Ed25519", "ES256", "AQAB", "sig", "A" * 43]) | _json
+
+
+@profile
+@given(
+    st.sampled_from(["", "revoke/", "keys/", "keys/KID/rotate/"]),
+    st.dictionaries(st.sampled_from(CLIENT_FIELDS), _json | _texts),
+    st.dictionaries(st.sampled_from(JWK_MEMBERS), _jwk_values),
+)
+@example("keys/", {}, {"kty": "RSA", "n": "A" * 8000, "e": "AQAB"})
+@example("keys/", {"expires_at": "9999-12-31T23:59:59-14:00"}, {})
+@example("keys/KID/rotate/", {"overlap": 7776000}, {})
+def test_any_json_about_a_client(signed_in, one_key, path, fields, public):
+    """One client, its keys and their rotation: what is sent of them may be anything."""
+    body = json.dumps(fields | ({"jwk": public} if public else {})).encode()
+    url = f"/auth/clients/{one_key.client.client_id}/{path.replace('KID', one_key.kid)}"
+    assert_answered(signed_in, "POST" if path else "PATCH", url, body)

@@ -65,6 +65,21 @@ def test_a_public_key_is_read_as_one(keys, kind):
     assert jwk.dump_public(loaded) == public
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_private_key_is_written_with_all_its_members(keys, kind):
+    written = private_jwk(keys[kind])
+    written.pop("key_ops", None)
+    assert jwk.dump_private(keys[kind]) == written
+
+
+@pytest.mark.parametrize(("kind", "member", "size"), [("P-256", "x", 32), ("P-521", "d", 66), ("Ed25519", "x", 32)])
+def test_a_member_has_as_many_octets_as_its_curve_says(keys, kind, member, size):
+    whole = jwk.dump_private(keys[kind])
+    assert jwk.load(whole)
+    with pytest.raises(ValueError, match=f'"{member}" must have {size} octets'):
+        jwk.load({**whole, member: "AA" + whole[member] + "AA"})
+
+
 @pytest.mark.parametrize("kind", ["P-256", "P-384", "P-521"])
 def test_coordinates_keep_their_leading_zeros(kind):
     curve, size = jwk.CURVES[kind]

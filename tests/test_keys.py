@@ -2,6 +2,7 @@
 
 import json
 import secrets
+from base64 import b64decode, b64encode
 from math import prod
 from pathlib import Path
 
@@ -51,7 +52,7 @@ def header(token):
 
 def configure(jwt_settings, source, algorithm="HS256", fallbacks=()):
     jwt_settings(SIGNING_KEY=source, ALGORITHM=algorithm, SIGNING_KEY_FALLBACKS=list(fallbacks))
-    return keys.own_keys()
+    return keys.configured_keys()
 
 
 def refusal(jwt_settings, *args, **kwargs):
@@ -64,7 +65,8 @@ def refusal(jwt_settings, *args, **kwargs):
 def test_every_algorithm_signs_in_and_verifies(client, user, jwt_settings, ring, algorithm):
     configure(jwt_settings, ring[algorithm], algorithm)
     pair = client.tokens(user)
-    assert header(pair["access_token"]) == {"alg": algorithm, "typ": "at+jwt", "kid": keys.own_keys().signing.kid}
+    kid = keys.configured_keys().signing.kid
+    assert header(pair["access_token"]) == {"alg": algorithm, "typ": "at+jwt", "kid": kid}
     assert client.get_me(pair["access_token"]).status_code == 200
     fresh = client.refresh(pair["refresh_token"]).json()
     assert client.get_me(fresh["access_token"]).status_code == 200
@@ -74,7 +76,7 @@ def test_every_algorithm_signs_in_and_verifies(client, user, jwt_settings, ring,
 def test_keys_are_derived_when_none_is_set(client, user, jwt_settings, settings, algorithm):
     jwt_settings(ALGORITHM=algorithm)
     assert client.get_me(client.tokens(user)["access_token"]).status_code == 200
-    signing = keys.own_keys().signing.signing
+    signing = keys.configured_keys().signing.signing
     assert len(signing) == int(algorithm[2:]) // 8
     assert signing not in (settings.SECRET_KEY.encode(), *keys.refresh_keys())
 
@@ -83,15 +85,15 @@ def test_each_algorithm_has_a_derived_key_of_its_own(jwt_settings):
     derived = set()
     for algorithm in ("HS256", "HS384", "HS512"):
         jwt_settings(ALGORITHM=algorithm)
-        derived.add(keys.own_keys().signing.signing[:32])
+        derived.add(keys.configured_keys().signing.signing[:32])
     assert len(derived) == 3
 
 
 def test_a_secret_key_of_bytes_gives_the_same_keys(settings):
     settings.SECRET_KEY = "é" * 50
-    derived = keys.own_keys().signing, keys.refresh_keys()
+    derived = keys.configured_keys().signing, keys.refresh_keys()
     settings.SECRET_KEY = ("é" * 50).encode()
-    assert (keys.own_keys().signing, keys.refresh_keys()) == derived
+    assert (keys.configured_keys().signing, keys.refresh_keys()) == derived
 
 
 def traditional(key):
@@ -325,8 +327,29 @@ def test_a_broken_fallback_is_named_by_its_place(jwt_settings, ec_key, rsa_key):
 
 
 def test_an_unknown_kid_has_no_key():
-    own = keys.own_keys()
+    own = keys.configured_keys()
     assert own.find(own.signing.kid) is own.signing
     for kid in (None, "", "nobody", own.signing.kid.lower()):
         with pytest.raises(UnknownKeyError):
             own.find(kid)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(lambda ed_key: public_pem(ed448.Ed448PrivateKey.generate()), id="Ed448"),
+        pytest.param(lambda ed_key: public_pem(dsa.generate_private_key(1024)), id="DSA"),
+        pytest.param(lambda ed_key: _of_no_known_kind(public_pem(ed_key)), id="of no known kind"),
+    ],
+)
+def test_a_public_pem_of_a_kind_that_jws_does_not_know_is_refused(ed_key, make):
+    assert keys.read_public_pem(public_pem(ed_key))
+    with pytest.raises(ValueError):
+        keys.read_public_pem(make(ed_key))
+
+
+def _of_no_known_kind(text):
+    """A PEM with another object identifier in the place of Ed25519's."""
+    lines = text.strip().splitlines()
+    document = b64decode("".join(lines[1:-1])).replace(bytes.fromhex("06032b6570"), bytes.fromhex("06032b657f"))
+    return "\n".join([lines[0], b64encode(document).decode(), lines[-1]])

@@ -3,10 +3,14 @@
 from contextlib import contextmanager
 
 import pytest
+from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
 from django.db import DataError, InterfaceError, OperationalError, ProgrammingError, connection
 from django.http import Http404
+from django.urls import path
 from rest_framework import exceptions as drf
+from rest_framework.response import Response
+from rest_framework.views import APIView
 
 from jwt_auth.exceptions import (
     ConfigurationError,
@@ -77,7 +81,7 @@ def test_outages_and_refusals_are_logged_with_their_reason(caplog):
         error_response(RevokedTokenError("the reason"))
         error_response(OperationalError("the cause"))
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
-        ("INFO", "Refused: the reason."),
+        ("INFO", "Token refused: the reason."),
         ("ERROR", "Unavailable: the cause."),
     ]
 
@@ -188,3 +192,29 @@ def test_an_outage_at_the_other_endpoints_is_503(client, user, path):
         answer = client.bearer(pair["access_token"]).send(path, {"token": pair["access_token"]})
     assert_unavailable(answer)
     assert client.get_me(pair["access_token"]).status_code == 200
+
+
+class Groups(APIView):
+    """A view of a project's own, which writes before it knows whether it may."""
+
+    authentication_classes = permission_classes = ()
+
+    def post(self, request, name):
+        Group.objects.create(name=name)
+        if name != "good":
+            raise PermissionDenied
+        return Response()
+
+
+urlpatterns = [path("groups/<name>/", Groups.as_view())]
+
+
+@pytest.mark.urls(__name__)
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("handler", ["jwt_auth.responses.exception_handler", "rest_framework.views.exception_handler"])
+def test_what_a_view_wrote_before_its_error_is_rolled_back_with_atomic_requests(client, settings, monkeypatch, handler):
+    settings.REST_FRAMEWORK = {**settings.REST_FRAMEWORK, "EXCEPTION_HANDLER": handler}
+    monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
+    assert client.post("/groups/bad/").status_code == 403
+    assert client.post("/groups/good/").status_code == 200
+    assert [group.name for group in Group.objects.all()] == ["good"]

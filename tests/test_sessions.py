@@ -9,7 +9,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from jwt_auth import sessions
-from jwt_auth.exceptions import ConfigurationError, MalformedTokenError, RevokedTokenError
+from jwt_auth.exceptions import ConfigurationError, MalformedTokenError, RefreshTokenReusedError, RevokedTokenError
 from jwt_auth.models import RevocationEvent, UserSession
 from jwt_auth.revocation import revoke_all, revoke_user
 from jwt_auth.sessions import Case, judge
@@ -174,6 +174,7 @@ CHANGES = {
     "space": lambda raw: f" {raw}",
     "line end": lambda raw: f"{raw}\n",
     "no signature": lambda raw: raw.rsplit(".", 1)[0],
+    "half a character": lambda raw: raw.replace(".", ".\ud800", 1),
     "nothing": lambda raw: "",
 }
 
@@ -184,6 +185,28 @@ def test_a_token_that_was_changed_is_none(user, change):
     with pytest.raises(MalformedTokenError):
         sessions.refresh(change(raw))
     assert sessions.refresh(raw)
+
+
+def test_what_an_older_release_has_signed_is_good(user, settings):
+    settings.SECRET_KEY = "a secret key that stays the same, as those of projects do when this app is updated"
+    sessions.start(user)
+    UserSession.objects.update(handle="0" * 32, auth_hash=user.get_session_auth_hash())
+    sessions.refresh(f"{'0' * 32}.0.y_QmMWBKR8ckmmQhnW8L6ZcgJnQLpGHaI3zws26Mv28")
+
+
+def test_all_that_moves_a_token_can_be_told_the_moment(user):
+    later = NOW + DAY
+    pair = sessions.start(user, now=later)
+    assert UserSession.objects.get().started_at == later
+    newer = sessions.refresh(pair.refresh_token, now=later + US)
+    assert UserSession.objects.get().rotated_at == later + US
+    with pytest.raises(RefreshTokenReusedError):
+        sessions.refresh(pair.refresh_token, now=later + DAY)
+    assert UserSession.objects.get().revoked_at == later + DAY
+    other = sessions.start(user)
+    assert sessions.end(other.refresh_token, now=later) == other.session_id != newer.session_id
+    row = UserSession.objects.get(pk=other.session_id)
+    assert (row.revoked_at, row.revoked_reason) == (later, "logout")
 
 
 # How long it lives
@@ -241,6 +264,11 @@ def test_lifetimes_differ_by_up_to_five_percent_and_never_upwards(user, jwt_sett
     assert claims["exp"] - claims["iat"] == pairs[0].expires_in
 
 
+def test_a_lifetime_of_which_five_percent_is_no_second_stays_as_it_is(user, jwt_settings):
+    jwt_settings(ACCESS_TOKEN_LIFETIME=timedelta(seconds=19))
+    assert sessions.start(user).expires_in == 19
+
+
 def test_a_thousand_refreshes_leave_one_row_and_no_event(user, clock):
     raw = sessions.start(user).refresh_token
     length = len(raw)
@@ -296,6 +324,38 @@ def test_a_refresh_that_another_one_overtakes_gives_the_same_successor(client, u
         slower = client.refresh(token).json()
     assert slower["refresh_token"] == faster[0]["refresh_token"]
     assert UserSession.objects.get().counter == 1
+
+
+def test_a_refresh_that_two_others_overtake_came_too_late(client, user, clock):
+    """It must not move the counter back to where the first of them had put it."""
+    token = client.tokens(user)["refresh_token"]
+    newest = []
+
+    def rotate_twice():
+        second = client.refresh(token).json()["refresh_token"]
+        clock.shift(GRACE)
+        newest.append(client.refresh(second).json())
+
+    with connection.execute_wrapper(Meanwhile("UPDATE", rotate_twice)):
+        assert code(client.refresh(token)) == (401, "refresh_token_reused")
+    assert UserSession.objects.get().counter == 2
+    assert client.is_dead(newest[0])
+
+
+@pytest.mark.parametrize(
+    ("fact", "expected"),
+    [
+        ({}, None),
+        ({"revoked_at": NOW}, "token_revoked"),
+        ({"expires_at": NOW}, "token_expired"),
+        ({"idle_expires_at": NOW}, "token_expired"),
+    ],
+)
+def test_a_refresh_that_the_end_of_its_session_overtakes_gives_nothing(client, user, fact, expected):
+    token = client.tokens(user)["refresh_token"]
+    with connection.execute_wrapper(Meanwhile("UPDATE", lambda: UserSession.objects.update(user=user, **fact))):
+        assert client.refresh(token).json().get("code") == expected
+    assert UserSession.objects.get().counter == (0 if fact else 1)
 
 
 def test_a_refresh_that_a_logout_overtakes_gives_nothing(client, user, clock):

@@ -200,12 +200,13 @@ def test_rates_of_the_other_endpoints_are_those_of_drf_s_setting(client, throttl
     assert client.send(path, body).status_code == normal
 
 
-@pytest.mark.parametrize("path", ["logout/all/", "revoke/user/"])
+@pytest.mark.parametrize("path", ["logout/all/", "revoke/user/", "revoke/global/", "browser/logout/all/"])
 def test_endpoints_for_users_are_counted_too(client, staff, throttle_rates, clock, path):
     throttle_rates(jwt_auth_revoke="1/min")
-    user = client.bearer(client.tokens(staff)["access_token"])
-    assert user.send(path, {"user": "nobody"}).status_code in (204, 404)
-    assert user.send(path, {"user": "nobody"}).status_code in (401, 429)
+    for expected in ((204, 400), (429,)):
+        # With a new session each time: the first one may have ended with its request, and would be 401.
+        user = client.bearer(client.tokens(staff)["access_token"])
+        assert user.send(path).status_code in expected
 
 
 def test_refreshing_leaves_the_budget_of_signing_out_alone(client, db, throttle_rates, clock):

@@ -1,12 +1,14 @@
 """Signed tokens: how they are written, taken apart and believed."""
 
 import ast
+import hmac
 import json
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.api_jws import PyJWS
 
 import jwt_auth
@@ -21,11 +23,16 @@ from jwt_auth.exceptions import (
     MalformedTokenError,
     UnknownKeyError,
 )
-from jwt_auth.keys import make_key, own_keys
+from jwt_auth.keys import Key, make_key
+from jwt_auth.own_keys import own_keys
 
 CLAIMS = {"iss": "jwt_auth", "aud": "jwt_auth", "sub": "1", "iat": 1779021015, "exp": 1779021075}
 POLICY = Policy(
-    types=frozenset({"at+jwt"}), audience="jwt_auth", max_lifetime=timedelta(1), leeway=timedelta(0), required=()
+    types=frozenset({"at+jwt"}),
+    audiences=frozenset({"jwt_auth"}),
+    max_lifetime=timedelta(1),
+    leeway=timedelta(0),
+    required=(),
 )
 
 
@@ -44,6 +51,12 @@ def assembled(header, payload=b"{}", signature=b"x"):
     """Three segments of any bytes, signed by nobody."""
     header = header if isinstance(header, bytes) else json.dumps(header).encode()
     return ".".join(base64url_encode(part) for part in (header, payload, signature))
+
+
+def signed_although(header, payload, key):
+    """A token that HS256 has signed, whatever its header says."""
+    text, _, _ = assembled(header, payload).rpartition(".")
+    return f"{text}.{base64url_encode(hmac.digest(key.signing, text.encode(), 'sha256'))}"
 
 
 def verify(raw, key, policy=POLICY):
@@ -192,16 +205,19 @@ def test_a_token_without_type_is_refused_unless_the_policy_says_so(key):
     assert "typ" not in json.loads(base64url_decode(raw.split(".")[0]))
     with pytest.raises(InvalidTokenError, match="typ"):
         verify(raw, key)
-    untyped = Policy(types=frozenset({None}), audience="", max_lifetime=timedelta(1), leeway=timedelta(0), required=())
+    untyped = Policy(
+        types=frozenset({None}), audiences=frozenset(), max_lifetime=timedelta(1), leeway=timedelta(0), required=()
+    )
     assert verify(raw, key, untyped)
 
 
 @pytest.mark.parametrize("algorithm", ["none", "None", "nOnE", "hs256", "HS256 ", "HS384", "HS512", "RS256", ""])
 def test_the_algorithm_is_the_key_s_and_no_other(key, algorithm):
-    header, claims, signature = good(key).split(".")
-    header = base64url_encode(json.dumps({"typ": "at+jwt", "alg": algorithm}).encode())
-    with pytest.raises(InvalidSignatureError):
-        verify(f"{header}.{claims}.{signature}", key)
+    """Although the key has signed it, by its own algorithm."""
+    payload = json.dumps(CLAIMS).encode()
+    assert verify(signed_although({"typ": "at+jwt", "alg": "HS256"}, payload, key), key)
+    with pytest.raises(InvalidSignatureError, match="alg"):
+        verify(signed_although({"typ": "at+jwt", "alg": algorithm}, payload, key), key)
 
 
 def test_a_signature_with_the_secret_but_another_algorithm_is_refused(key):
@@ -267,11 +283,31 @@ def test_a_header_supplies_no_trust(client, user, header):
     assert client.get_me(forge(payload, attacker, **{"kid": own.kid, **header})).status_code == 401
 
 
-def test_only_this_module_imports_pyjwt():
-    importers = set()
-    for path in Path(jwt_auth.__file__).parent.rglob("*.py"):
+def test_no_secret_is_a_public_key_in_disguise_or_too_short(rsa_key):
+    """Keys are checked where they are made; whoever makes one otherwise gets no token past it."""
+    public = rsa_key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    for secret in (public, b"short"):
+        bad = Key(kid="bad", algorithm="HS256", verifying=secret, signing=None)
+        raw = signed_by_hand(secret)
+        with pytest.raises(InvalidSignatureError):
+            verify(raw, bad)
+    control = bytes(range(64))
+    assert verify(signed_by_hand(control), Key(kid="bad", algorithm="HS256", verifying=control, signing=None))
+
+
+def signed_by_hand(secret):
+    signed = ".".join(
+        base64url_encode(json.dumps(part).encode())
+        for part in ({"alg": "HS256", "kid": "bad", "typ": "at+jwt"}, CLAIMS)
+    )
+    return f"{signed}.{base64url_encode(hmac.digest(secret, signed.encode(), 'sha256'))}"
+
+
+def test_on_a_server_only_this_module_imports_pyjwt():
+    package, importers = Path(jwt_auth.__file__).parent, set()
+    for path in package.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-            importers |= {path.name for name in names if name.split(".")[0] == "jwt"}
-    assert importers == {"tokens.py"}
+            importers |= {path.relative_to(package).as_posix() for name in names if name.split(".")[0] == "jwt"}
+    assert importers == {"tokens.py", "client/signer.py"}  # the latter runs elsewhere, and only signs

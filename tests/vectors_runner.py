@@ -125,7 +125,7 @@ def _key(vector: Vector, token: tokens.UnverifiedToken) -> Key | None:
 def _policy(token: tokens.UnverifiedToken) -> Policy:
     return Policy(
         types=frozenset({tokens.media_type(token.typ)}),
-        audience="",
+        audiences=frozenset(),
         max_lifetime=timedelta(0),
         leeway=timedelta(0),
         required=(),

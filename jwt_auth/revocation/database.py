@@ -7,12 +7,18 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib.auth import get_user_model
+from django.db import router
 from django.db.models import Exists, F, Q, QuerySet, Subquery
 
 from jwt_auth.claims import Claims
+from jwt_auth.compiled import CompiledQuery, Parameter
+from jwt_auth.conf import cached_until_settings_change, get_settings
+from jwt_auth.exceptions import RefusedError
 from jwt_auth.models import RevocationEvent, UserSession
+from jwt_auth.own_keys import changes_of_keys, keys_as_of
+from jwt_auth.principals import users_are_all_visible, visible_users
 from jwt_auth.revocation import cutoff
-from jwt_auth.revocation.verdict import State
+from jwt_auth.revocation.verdict import State, verdict
 
 Scope = RevocationEvent.Scope
 
@@ -27,13 +33,64 @@ def token_subject(iss: str, jti: str) -> str:
     return f"{iss} {jti}"
 
 
+def key_subject(iss: str, kid: str) -> str:
+    """How a key is named in the denylist."""
+    return f"{iss} {kid}"
+
+
+def is_denied(iss: str, jti: str) -> bool:
+    """Whether a single token was taken back by itself."""
+    return RevocationEvent.objects.filter(scope=Scope.TOKEN, subject=token_subject(iss, jti)).exists()
+
+
 def find_by_token(claims: Claims) -> UserSession | None:
     """The session that `claims` name, with the user and all that `state_of` needs."""
     sid = parse_sid(claims.sid)
     if sid is None:
         return None
-    denied = RevocationEvent.objects.filter(scope=Scope.TOKEN, subject=token_subject(claims.iss, claims.jti or ""))
-    return _joined().annotate(token_denied=Exists(denied)).filter(pk=sid).first()
+    subject = token_subject(claims.iss, claims.jti or "")
+    found: UserSession | None
+    if users_are_all_visible():
+        found = _compiled(router.db_for_write(UserSession)).first(sid=sid, subject=subject)
+    else:
+        found = session_of_token(sid, subject).first()
+    if get_settings().KEYS == "database" and found is not None:
+        keys = keys_as_of(found.keys_changed_at)  # type: ignore[attr-defined]  # annotated
+        found.key_revoked = claims.kid not in keys.verifying  # type: ignore[attr-defined]
+    return found
+
+
+def session_of_token(sid: uuid.UUID, subject: str) -> QuerySet[UserSession]:
+    """The session `sid`, with the user and all that `state_of` needs, for the token named `subject`."""
+    denied = RevocationEvent.objects.filter(scope=Scope.TOKEN, subject=subject)
+    facts: dict[str, Any] = {"token_denied": Exists(denied)}
+    if get_settings().KEYS == "database":
+        facts["keys_changed_at"] = Subquery(changes_of_keys()[:1])
+    return _joined().annotate(**facts).filter(pk=sid).defer(*_UNJUDGED)
+
+
+# Columns that no verdict needs. Each would cost a request a few microseconds; who looks at one loads it.
+_UNJUDGED = (
+    *("created_at", "handle", "counter", "last_issued_at", "rotated_at", "revoked_reason"),
+    *("transport", "label", "ip_address", "user_agent"),
+)
+
+_compiled_for = cached_until_settings_change(dict[str, CompiledQuery])
+
+
+def _compiled(alias: str) -> CompiledQuery:
+    """See session_of_token()."""
+    known = _compiled_for()
+    if alias not in known:
+        sid, subject = uuid.uuid4(), uuid.uuid4().hex
+        known[alias] = CompiledQuery(
+            session_of_token(sid, subject),
+            {
+                "sid": Parameter(field=UserSession._meta.pk, stand_in=sid),
+                "subject": Parameter(field=RevocationEvent._meta.get_field("subject"), stand_in=subject),
+            },
+        )
+    return known[alias]
 
 
 def find_by_handle(handle: str) -> UserSession | None:
@@ -43,15 +100,44 @@ def find_by_handle(handle: str) -> UserSession | None:
 
 def live_sessions(user: Any, now: datetime) -> list[UserSession]:
     """The sessions of `user` that would be welcome, the latest used first."""
-    user_cutoff = cutoff.path_from("user__")
-    rows = (
-        _joined()
-        .filter(user=user, revoked_at=None, expires_at__gt=now, idle_expires_at__gt=now)
-        .filter(Q(global_cutoff=None) | Q(started_at__gte=F("global_cutoff")))
-        .filter(Q(**{user_cutoff: None}) | Q(started_at__gte=F(user_cutoff)))
-        .order_by("-last_issued_at")
-    )
+    rows = live(now).filter(user=user).order_by("-last_issued_at")
     return [session for session in rows if not session.has_stale_credentials]
+
+
+def live(now: datetime) -> QuerySet[UserSession]:
+    """
+    The sessions that would be welcome, for counting and for lists.
+
+    An approximation: only with its user's row can a session tell whether the password was changed in a way
+    that went around `save()`. `refusal_of` knows.
+    """
+    return _joined().filter(is_live(now))
+
+
+def is_live(now: datetime) -> Q:
+    """The condition of `live`, for sessions that have `global_cutoff` as an annotation."""
+    user_cutoff = cutoff.path_from("user__")
+    return (
+        Q(revoked_at=None, expires_at__gt=now, idle_expires_at__gt=now)
+        & (Q(global_cutoff=None) | Q(started_at__gte=F("global_cutoff")))
+        & (Q(**{user_cutoff: None}) | Q(started_at__gte=F(user_cutoff)))
+        & _has_active_user()
+    )
+
+
+def refusal_of(session: UserSession, now: datetime) -> RefusedError | None:
+    """What a token of a session that was found here would be refused with, if it would."""
+    claims = Claims(iss="", aud=(), sub="", iat=0, exp=0, auth_time=session.started_at)
+    try:
+        verdict(claims, state_of(session), now)
+    except RefusedError as refusal:
+        return refusal
+    return None
+
+
+def with_state(rows: QuerySet[UserSession]) -> QuerySet[UserSession]:
+    """Sessions with their users and all that `state_of` and `refusal_of` need, in the same query."""
+    return rows.select_related("user", *cutoff.relations_from("user__")).annotate(global_cutoff=global_cutoff())
 
 
 def state_of(session: UserSession) -> State:
@@ -63,6 +149,7 @@ def state_of(session: UserSession) -> State:
         cutoffs=(cutoff.read(session.user), session.global_cutoff),  # type: ignore[attr-defined]  # annotated
         principal_active=session.user.is_active,
         credentials_stale=session.has_stale_credentials,
+        key_revoked=getattr(session, "key_revoked", False),
     )
 
 
@@ -75,10 +162,13 @@ def parse_sid(sid: str | None) -> uuid.UUID | None:
     return parsed if parsed.hex == sid else None
 
 
+def _has_active_user() -> Q:
+    # AbstractBaseUser has a constant instead of a column.
+    columns = (field.name for field in get_user_model()._meta.concrete_fields)
+    return Q(user__is_active=True) if "is_active" in columns else Q()
+
+
 def _joined() -> QuerySet[UserSession]:
-    rows = UserSession.objects.select_related("user", *cutoff.relations_from("user__")).annotate(
-        global_cutoff=global_cutoff()
-    )
-    # Whom the project's manager hides (soft deletion) can't sign in, and must not stay either.
-    visible = get_user_model()._default_manager.using(rows.db).all()
+    rows = with_state(UserSession.objects.all())
+    visible = visible_users().all()
     return rows.filter(user__in=visible.values("pk")) if visible.query.where else rows

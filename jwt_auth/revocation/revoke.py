@@ -6,21 +6,24 @@ be undone, and a cutoff only moves forward. Transactions join an outer one witho
 revocation stands or falls with what it belongs to.
 """
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
-from django.db import router, transaction
+from django.db import connections, router, transaction
 from django.db.models import Max, QuerySet
 from django.utils import timezone
 
 from jwt_auth.claims import Claims
 from jwt_auth.conf import MAX_LEEWAY, get_settings
 from jwt_auth.models import RevocationEvent, UserSession, user_id_of
-from jwt_auth.revocation import cutoff as cutoffs
-from jwt_auth.revocation.database import token_subject
+from jwt_auth.revocation import bells, cutoff as cutoffs, memory
+from jwt_auth.revocation.database import key_subject, token_subject
+from jwt_auth.revocation.uncommitted import announce
 from jwt_auth.revocation.verdict import latest
 from jwt_auth.signals import all_revoked, send_on_commit, session_revoked, token_revoked, user_revoked
 
@@ -35,6 +38,22 @@ class UserRevocation:
     sessions_revoked: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BulkRevocation:
+    """What `revoke_users` did: how many users it revoked and how many live sessions it ended."""
+
+    users_revoked: int
+    sessions_revoked: int
+
+
+# Users in one transaction of `revoke_users`: so few that nobody waits long for their rows, and that SQLite,
+# which Django holds to 999 parameters, writes their cutoffs with one query.
+BATCH = 300
+
+# A key can sign for as long as somebody has it. Who verifies and has read its keys anew by then has it no more.
+KEYS_FORGOTTEN_AFTER = timedelta(days=1)
+
+
 def atomic() -> Any:
     """The transaction of everything that is written about sessions."""
     return transaction.atomic(using=router.db_for_write(UserSession), savepoint=False)
@@ -46,11 +65,14 @@ def revoke_token(claims: Claims, *, reason: str = "", actor: Any = None, now: da
 
     Args:
         claims: of a verified token with a `jti`.
-        actor: the user who does it; None for the app itself.
+        actor: the user who does it, or the name of what does; None for the app itself.
 
     Raises:
-        ValueError: when the token has no `jti`, and so can't be told from others.
+        ValueError: when the token has no `jti`, and so can't be told from others, or is another issuer's: nobody
+            would ask for it here.
     """
+    if claims.iss in get_settings().TRUSTED_ISSUERS:
+        raise ValueError(f"issuer {claims.iss!r} takes back its tokens itself")
     if claims.jti is None:
         raise ValueError("a token without jti can't be denied by itself")
     with atomic():
@@ -72,7 +94,7 @@ def revoke_session(sid: UUID, *, reason: str = "", actor: Any = None, now: datet
     Args:
         sid: the session's id.
         reason: for the record, at most 255 characters.
-        actor: the user who does it; None for the app itself.
+        actor: the user who does it, or the name of what does; None for the app itself.
 
     Returns:
         False when there was nothing to end.
@@ -82,8 +104,7 @@ def revoke_session(sid: UUID, *, reason: str = "", actor: Any = None, now: datet
         rows = UserSession.objects.filter(pk=sid, revoked_at=None)
         if not rows.update(revoked_at=now, revoked_reason=reason):
             return False
-        event = _session_event(sid, reason, actor, now)
-        event.save(force_insert=True)
+        event = _write(_session_event(sid, reason, actor, now))
         send_on_commit(session_revoked, RevocationEvent, event=event, session_id=sid)
     return True
 
@@ -98,10 +119,11 @@ def revoke_sessions(sids: Iterable[UUID], *, reason: str = "", actor: Any = None
     now = now or timezone.now()
     with atomic():
         rows = UserSession.objects.filter(pk__in=list(sids), revoked_at=None)
-        live = list(rows.select_for_update().values_list("pk", flat=True))
+        # In one order, whoever comes: two that end the same sessions must not wait for each other.
+        live = list(rows.select_for_update().order_by("pk").values_list("pk", flat=True))
         UserSession.objects.filter(pk__in=live).update(revoked_at=now, revoked_reason=reason)
         events = [_session_event(sid, reason, actor, now) for sid in live]
-        RevocationEvent.objects.bulk_create(events)
+        _write_all(events)
         for sid, event in zip(live, events, strict=True):
             send_on_commit(session_revoked, RevocationEvent, event=event, session_id=sid)
     return len(live)
@@ -117,7 +139,7 @@ def revoke_user(
         user: the user.
         at: an earlier moment instead of now, aware. A cutoff that is already later stays.
         reason: for the record, at most 255 characters.
-        actor: the user who does it; None for the app itself.
+        actor: the user who does it, or the name of what does; None for the app itself.
 
     Raises:
         ValueError: when `at` lies in the future, which would lock the user out until then.
@@ -126,25 +148,40 @@ def revoke_user(
     if at is not None and at > now:
         raise ValueError("a cutoff can't lie in the future")
     with atomic():
-        cutoffs.lock(user.pk)
+        is_there = cutoffs.lock(user.pk)
         old = cutoffs.read_locked(user.pk)
         if at is None:
             new = _next_cutoff(now, old, UserSession.objects.filter(user_id=user.pk))
         else:
             new = max(at, old or at)
-        cutoffs.write(user.pk, new)
-        count = _unfinished(user, now).filter(started_at__lt=new).update(revoked_at=now, revoked_reason=reason)
-        event = _record(
-            Scope.USER,
-            user_id_of(user),
-            cutoff=new,
-            expires_at=_tokens_dead_at(now),
-            reason=reason,
-            actor=actor,
-            now=now,
-        )
+        if is_there:  # who was deleted in the meantime has no cutoff, and the event is on the record all the same
+            cutoffs.write(user.pk, new)
+        count = _end(_unfinished([user.pk], now).filter(started_at__lt=new), reason, now)
+        event = _write(_user_event(user, new, reason, actor, now))
         send_on_commit(user_revoked, RevocationEvent, event=event, user_id=user.pk, cutoff=new, sessions_revoked=count)
     return UserRevocation(tokens_valid_after=new, sessions_revoked=count)
+
+
+def revoke_users(
+    users: Iterable[Any], *, reason: str = "", actor: Any = None, now: datetime | None = None
+) -> BulkRevocation:
+    """
+    Do `revoke_user` for many, with as many queries for three hundred as for one: an event and a signal for each.
+
+    Each three hundred are a transaction of their own, so that what was done stands when a later one fails.
+    Whoever is gone by now is passed over.
+
+    Args:
+        users: the users, who are read once; a `QuerySet.iterator()` is never in memory as a whole.
+        reason: for the record, at most 255 characters.
+        actor: the user who does it; None for the app itself.
+    """
+    now = now or timezone.now()
+    done = [_revoke_batch(batch, reason, actor, now) for batch in _in_batches(users)]
+    return BulkRevocation(
+        users_revoked=sum(each.users_revoked for each in done),
+        sessions_revoked=sum(each.sessions_revoked for each in done),
+    )
 
 
 def revoke_all(*, reason: str = "", actor: Any = None, now: datetime | None = None) -> datetime:
@@ -163,6 +200,44 @@ def revoke_all(*, reason: str = "", actor: Any = None, now: datetime | None = No
     return new
 
 
+def deny_key(
+    issuer: str, kid: str, *, reason: str = "", actor: Any = None, now: datetime | None = None
+) -> RevocationEvent:
+    """
+    Refuse all that a key has signed, in memory mode and at those who read the feed; its row is the caller's.
+
+    Call it in the transaction that marks the row.
+    """
+    now = now or timezone.now()
+    expires_at = now + KEYS_FORGOTTEN_AFTER
+    return _record(Scope.KEY, key_subject(issuer, kid), expires_at=expires_at, reason=reason, actor=actor, now=now)
+
+
+def deny_client(
+    client_id: str, cutoff: datetime | None, *, reason: str = "", actor: Any = None, now: datetime | None = None
+) -> RevocationEvent:
+    """
+    Refuse what a client has signed before `cutoff`, and have its rows read anew by those who hold them in memory.
+
+    Call it in the transaction that changes the rows; with None for a change that refuses no token by itself.
+    """
+    now = now or timezone.now()
+    facts = {"cutoff": cutoff, "expires_at": _tokens_dead_at(now), "reason": reason, "actor": actor, "now": now}
+    return _record(Scope.CLIENT, client_id, **facts)
+
+
+def record_cutoff(user: Any, cutoff: datetime, *, now: datetime | None = None) -> None:
+    """Do what `revoke_user` does, for a cutoff that somebody has saved already."""
+    now = now or timezone.now()
+    with atomic():
+        cutoffs.lock(user.pk)
+        count = _end(_unfinished([user.pk], now).filter(started_at__lt=cutoff), "cutoff saved", now)
+        event = _write(_user_event(user, cutoff, "cutoff saved", None, now))
+        send_on_commit(
+            user_revoked, RevocationEvent, event=event, user_id=user.pk, cutoff=cutoff, sessions_revoked=count
+        )
+
+
 def record_deletion(user: Any, *, now: datetime | None = None) -> None:
     """Put the deletion of `user`, whose sessions go with the row, on the record."""
     now = now or timezone.now()
@@ -170,37 +245,86 @@ def record_deletion(user: Any, *, now: datetime | None = None) -> None:
         # A session that is being started would reach the table after the cascade has been there.
         cutoffs.lock(user.pk)
         new = _next_cutoff(now, None, UserSession.objects.filter(user_id=user.pk))
-        event = _record(
-            Scope.USER,
-            user_id_of(user),
-            cutoff=new,
-            expires_at=_tokens_dead_at(now),
-            reason="user deleted",
-            actor=None,
-            now=now,
-        )
-        count = _unfinished(user, now).count()
+        event = _write(_user_event(user, new, "user deleted", None, now))
+        count = _unfinished([user.pk], now).count()
         send_on_commit(user_revoked, RevocationEvent, event=event, user_id=user.pk, cutoff=new, sessions_revoked=count)
 
 
-def _unfinished(user: Any, now: datetime) -> QuerySet[UserSession]:
-    return UserSession.objects.filter(user_id=user.pk, revoked_at=None, expires_at__gt=now, idle_expires_at__gt=now)
+def _in_batches(users: Iterable[Any]) -> Iterator[dict[Any, Any]]:
+    """`users` by their keys, so many at a time."""
+    waiting = iter(users)
+    while batch := {user.pk: user for user in islice(waiting, BATCH)}:
+        yield batch
+
+
+def _revoke_batch(users: dict[Any, Any], reason: str, actor: Any, now: datetime) -> BulkRevocation:
+    with atomic():
+        holders = cutoffs.lock_many(users)
+        sessions = UserSession.objects.filter(user_id__in=holders)
+        newest = dict(sessions.values_list("user_id").annotate(Max("last_issued_at")))
+        new = {pk: _after(now, cutoffs.held_by(holder), newest.get(pk)) for pk, holder in holders.items()}
+        cutoffs.write_many(new, holders)
+        live = _unfinished(holders, now)
+        # Locked before they are counted: whoever ends one of them meanwhile is not counted twice.
+        counts = Counter(live.order_by("pk").select_for_update().values_list("user_id", flat=True))
+        live.update(revoked_at=now, revoked_reason=reason)
+        events = {pk: _user_event(users[pk], cutoff, reason, actor, now) for pk, cutoff in new.items()}
+        _write_all(list(events.values()))
+        for pk, event in events.items():
+            send_on_commit(
+                user_revoked, RevocationEvent, event=event, user_id=pk, cutoff=new[pk], sessions_revoked=counts[pk]
+            )
+    return BulkRevocation(users_revoked=len(new), sessions_revoked=counts.total())
+
+
+def _end(sessions: QuerySet[UserSession], reason: str, now: datetime) -> int:
+    """
+    Mark `sessions` as revoked; how many. One query.
+
+    It locks the rows in the order of their keys, as whoever locks several does: two that end the same
+    sessions must not wait for each other.
+    """
+    ordered = sessions.order_by("pk")
+    if connections[sessions.db].vendor == "mysql":  # can't read the table that it writes, but sorts what it writes
+        return ordered.update(revoked_at=now, revoked_reason=reason)
+    rows = UserSession.objects.filter(pk__in=ordered.select_for_update().values("pk"))
+    return rows.update(revoked_at=now, revoked_reason=reason)
+
+
+def _unfinished(user_pks: Iterable[Any], now: datetime) -> QuerySet[UserSession]:
+    return UserSession.objects.filter(
+        user_id__in=user_pks, revoked_at=None, expires_at__gt=now, idle_expires_at__gt=now
+    )
 
 
 def _next_cutoff(now: datetime, old: datetime | None, sessions: Any) -> datetime:
     """Later than the last cutoff and than anything issued, by whichever machine's clock."""
-    newest = sessions.aggregate(newest=Max("last_issued_at"))["newest"]
-    after = latest((old, newest))
+    return _after(now, old, sessions.aggregate(newest=Max("last_issued_at"))["newest"])
+
+
+def _after(now: datetime, *moments: datetime | None) -> datetime:
+    after = latest(moments)
     return now if after is None else max(now, after + cutoffs.TICK)
 
 
 def _tokens_dead_at(now: datetime) -> datetime:
-    # A token that another machine issues in this moment may live a little longer by its clock.
-    return now + get_settings().ACCESS_TOKEN_LIFETIME + 2 * MAX_LEEWAY + timedelta(seconds=1)
+    return now + memory.longest_life()
 
 
 def _session_event(sid: UUID, reason: str, actor: Any, now: datetime) -> RevocationEvent:
     return _event(Scope.SESSION, sid.hex, expires_at=_tokens_dead_at(now), reason=reason, actor=actor, now=now)
+
+
+def _user_event(user: Any, cutoff: datetime, reason: str, actor: Any, now: datetime) -> RevocationEvent:
+    return _event(
+        Scope.USER,
+        user_id_of(user),
+        cutoff=cutoff,
+        expires_at=_tokens_dead_at(now),
+        reason=reason,
+        actor=actor,
+        now=now,
+    )
 
 
 def _event(
@@ -220,11 +344,32 @@ def _event(
         cutoff=cutoff,
         expires_at=expires_at,
         reason=reason,
-        actor="" if actor is None else str(actor.pk),
+        actor=name_of(actor),
     )
 
 
+def name_of(actor: Any) -> str:
+    """How who did something stands in the record."""
+    if actor is None or isinstance(actor, str):
+        return actor or ""
+    return str(actor.pk)
+
+
 def _record(scope: str, subject: str, **facts: Any) -> RevocationEvent:
-    event = _event(scope, subject, **facts)
+    return _write(_event(scope, subject, **facts))
+
+
+def _write_all(events: list[RevocationEvent]) -> None:
+    RevocationEvent.objects.bulk_create(events)
+    announce(events, _tell)
+
+
+def _tell(events: Sequence[RevocationEvent]) -> None:
+    memory.learn(events)
+    bells.ring()
+
+
+def _write(event: RevocationEvent) -> RevocationEvent:
     event.save(force_insert=True)
+    announce([event], _tell)
     return event

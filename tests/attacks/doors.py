@@ -3,6 +3,9 @@
 from collections.abc import Iterator
 from typing import Any
 
+from jwt_auth.metadata import TOKEN_EXCHANGE
+from jwt_auth.serializers import ACCESS_TOKEN_TYPE
+
 # What a door may answer to something that is no token of ours, and to nothing but that.
 REFUSALS = {
     "authenticator": {401},
@@ -10,6 +13,7 @@ REFUSALS = {
     "refresh": {400, 401},
     "logout by body": {204, 400},  # idempotent: what is no token is signed out already
     "logout by header": {204, 400},
+    "exchange": {400},  # and not for the audience, which is one that there isn't
     "revoke": {200, 400},  # RFC 7009 section 2.2: an invalid token is no error
     "revoke by form": {200, 400},
 }
@@ -22,6 +26,8 @@ def knock(client: Any, raw: str) -> Iterator[tuple[str, Any]]:
     yield "authenticator", bearer.get("/auth/me/")
     yield "verify", client.send("verify/", {"token": raw})
     yield "refresh", client.refresh(raw)
+    exchange = {"grant_type": TOKEN_EXCHANGE, "subject_token_type": ACCESS_TOKEN_TYPE, "audience": "x"}
+    yield "exchange", client.send("token/", {**exchange, "subject_token": raw})
     yield "logout by body", client.send("logout/", {"refresh_token": raw})
     yield "logout by header", bearer.send("logout/")
     yield "revoke", client.send("revoke/", {"token": raw})
@@ -31,5 +37,6 @@ def knock(client: Any, raw: str) -> Iterator[tuple[str, Any]]:
 
 def assert_refused_everywhere(client: Any, raw: str) -> None:
     for door, response in knock(client, raw):
+        assert "invalid_target" not in str(response.content), door
         assert response.status_code in REFUSALS[door], (door, response.status_code, response.content[:200])
         assert response.status_code != 401 or response["WWW-Authenticate"].startswith("Bearer "), door

@@ -1,7 +1,8 @@
 """
-Rules drawn from how other packages fail, by number. Each is a test of what is there now: bearer tokens
-and our own keys. Rules 6, 11, 13 and 21 are about remote key sets, cookies, client assertions and keys
-in the database; 19 is not followed, because all claims of our own tokens are mandatory from the start.
+Rules drawn from how other packages fail, by number. Each is a test of what is there now: our own tokens,
+in the header and in cookies, and our own keys. Rules 6, 13 and 21 are about remote key sets, client
+assertions and keys in the database; 19 is not followed, because all claims of our own tokens are mandatory
+from the start.
 """
 
 import logging
@@ -16,6 +17,7 @@ from jwt_auth import signals
 from jwt_auth.models import RevocationEvent, UserSession
 from jwt_auth.revocation import revoke_all, revoke_session, revoke_sessions, revoke_user
 from tests.attacks import forge
+from tests.browser_client import Browser
 from tests.conftest import pem
 
 
@@ -102,6 +104,14 @@ def test_rule_09_a_bad_header_is_an_error_and_another_scheme_is_none_of_ours(cli
         assert client.get("/auth/me/").json()["code"] == "not_authenticated"
 
 
+def test_rule_09_a_bad_cookie_is_anonymous_but_a_forged_request_with_a_good_one_is_403(user, clock):
+    browser = Browser().sign_in(user)
+    forged = {"HTTP_SEC_FETCH_SITE": "cross-site", "HTTP_ORIGIN": "https://evil.example.net"}
+    assert browser.send("/api/notes/", {"text": "x"}, **forged).json()["code"] == "csrf_failed"
+    clock.shift(3600)
+    assert browser.send("/api/notes/", {"text": "x"}, **forged).json()["code"] == "token_expired"
+
+
 @pytest.mark.parametrize("header", ["Bearer garbage", "Bearer", "Basic !!!", "\xff", "Token x"])
 def test_rule_10_login_refresh_and_logout_ignore_other_credentials(client, user, clock, header):
     client.credentials(HTTP_AUTHORIZATION=header)
@@ -117,6 +127,15 @@ def test_rule_10_an_expired_access_token_does_not_keep_its_refresh_token_from_wo
     who = client.bearer(pair["access_token"])
     assert who.get("/auth/me/").json()["code"] == "token_expired"
     assert who.refresh(pair["refresh_token"]).status_code == 200
+
+
+def test_rule_11_the_origin_is_asked_for_wherever_a_cookie_counts_and_elsewhere_cookies_do_not(user, client):
+    browser = Browser(HTTP_SEC_FETCH_SITE="same-site", HTTP_ORIGIN="https://evil.example.com")
+    browser.cookies = Browser().sign_in(user).cookies
+    for path in ("refresh/", "logout/", "logout/all/"):
+        assert browser.send(path).status_code == 403
+    client.cookies = browser.cookies
+    assert [client.send(path, {}).status_code for path in ("refresh/", "logout/", "logout/all/")] == [400, 400, 401]
 
 
 @pytest.mark.django_db(transaction=True)

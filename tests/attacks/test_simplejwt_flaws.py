@@ -144,7 +144,7 @@ def test_r08_the_password_check_is_not_a_switch_that_signs_everybody_out_when_tu
     assert fresh.status_code == 200
     assert client.get_me(fresh.json()["access_token"]).status_code == 200
     jwt_settings(CHECK_REVOKE_TOKEN=True)
-    assert "jwt_auth.E002" in {message.id for message in run_checks()}
+    assert "jwt_auth.E003" in {message.id for message in run_checks()}
 
 
 @pytest.mark.parametrize("around_signals", [False, True])

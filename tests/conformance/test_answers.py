@@ -18,7 +18,7 @@ def pair(client, user, clock):
 
 NEVER_GOOD = {
     "no token": lambda raw: "x",
-    "wrong signature": lambda raw: raw.rpartition(".")[0] + "." + "A" * 43,
+    "wrong signature": lambda raw: unsigned(raw),
     "unsigned": lambda raw: forge.with_header(raw, alg='"none"'),
     "another kind": lambda raw: forge.with_header(raw, typ='"JWT"'),
     "unknown key": lambda raw: forge.with_header(raw, kid='"other"'),
@@ -27,7 +27,12 @@ NEVER_GOOD = {
     "another user": lambda raw: forge.with_claims(raw, sub='"0"'),
     "no expiry": lambda raw: forge.with_claims(raw, exp=None),
     "too long a life": lambda raw: forge.with_claims(raw, exp="99999999999"),
+    "expired, and unsigned": lambda raw: unsigned(forge.with_claims(raw, iat="1", exp="2")),
 }
+
+
+def unsigned(raw):
+    return raw.rpartition(".")[0] + "." + "A" * 43
 
 
 def shown(answer):

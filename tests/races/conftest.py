@@ -6,7 +6,7 @@ from threading import Barrier
 from typing import Any
 
 import pytest
-from django.db import connections
+from django.db import connection, connections
 
 MAX_THREADS = 20
 PATIENCE = 60  # seconds, after which a deadlock fails the test instead of hanging it
@@ -16,6 +16,7 @@ PATIENCE = 60  # seconds, after which a deadlock fails the test instead of hangi
 def at_once(request: pytest.FixtureRequest) -> Iterator[Callable[..., list[Any]]]:
     """`at_once(f, g)` calls both at the same moment, in two threads; their results, in this order."""
     request.getfixturevalue("transactional_db")  # torn down after the connections of the threads are closed
+    assert not connection.in_atomic_block, "mark the test with django_db(transaction=True): threads commit"
     pool = ThreadPoolExecutor(MAX_THREADS)
 
     def run(*actions: Callable[[], Any]) -> list[Any]:

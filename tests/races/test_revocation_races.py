@@ -5,8 +5,8 @@ from functools import partial
 import pytest
 
 from jwt_auth.models import RevocationEvent, UserSession
-from jwt_auth.revocation import revoke_all, revoke_user
-from tests.races.helpers import granted, new_client, status_of
+from jwt_auth.revocation import revoke_all, revoke_user, revoke_users
+from tests.races.helpers import begin, granted, new_client, status_of
 
 pytestmark = [pytest.mark.concurrent, pytest.mark.django_db(transaction=True)]
 
@@ -55,6 +55,22 @@ def test_users_who_are_revoked_for_the_first_time_at_once_while_signing_in_do_no
         assert status_of(answers[:4]) == {200}
 
 
+def test_revocations_that_race_the_deletion_of_the_user_neither_fail_nor_prevent_it(client, make_user, staff, at_once):
+    pair = begin(staff)
+    for trial in range(15):
+        user = make_user(f"user{trial}")
+        own = begin(user)
+        doors = [new_client().bearer(tokens["access_token"]) for tokens in (pair, own)]
+        by_staff, by_user, _ = at_once(
+            partial(doors[0].send, "revoke/user/", {"user": str(user.pk)}),
+            partial(doors[1].send, "logout/all/"),
+            user.delete,
+        )
+        assert by_staff.status_code in (200, 404)
+        assert by_user.status_code in (204, 401)
+        assert client.is_dead(own)
+
+
 def test_sessions_that_are_ended_from_all_sides_at_once_end(client, user, at_once):
     """Each of two devices ends the other, while a third ends all: rows are locked in more than one order."""
     for _ in range(20):
@@ -69,3 +85,27 @@ def test_sessions_that_are_ended_from_all_sides_at_once_end(client, user, at_onc
         # Whoever was ended first by another is told so.
         assert status_of(answers) <= {204, 401}
         assert all(client.is_dead(pair) for pair in pairs) or answers[2].status_code == 401
+
+
+def test_many_users_revoked_from_several_sides_at_once_do_not_block_each_other(client, make_user, at_once):
+    """The same users in different orders, for the first time and again, while they sign in and one is revoked."""
+    for trial in range(10):
+        users = [make_user(f"user{trial}x{i}") for i in range(6)]
+        pairs = [client.tokens(user) for user in users]
+        *done, one, answer = at_once(
+            partial(revoke_users, users),
+            partial(revoke_users, users[::-1]),
+            partial(revoke_users, users[3:] + users[:3]),
+            partial(revoke_user, users[2]),
+            partial(new_client().login, users[4]),
+        )
+        assert [deed.users_revoked for deed in done] == [6, 6, 6]
+        ended = sum(deed.sessions_revoked for deed in (*done, one))
+        assert ended - 6 in (0, 1)  # the sign-in may have come before a revocation
+        assert answer.status_code == 200
+        assert all(client.is_dead(pair) for pair in pairs)
+        for user in users:
+            recorded = RevocationEvent.objects.filter(subject=str(user.pk)).order_by("pk")
+            cutoffs = list(recorded.values_list("cutoff", flat=True))
+            assert cutoffs == sorted(set(cutoffs))
+            assert len(cutoffs) == (4 if user == users[2] else 3)

@@ -12,8 +12,10 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.hashers import make_password
 from django.db import connection
 
+from jwt_auth.exceptions import RevokedTokenError
 from jwt_auth.models import UserSession
 from jwt_auth.revocation import revoke_all, revoke_session, revoke_user
+from jwt_auth.verification import verify
 from tests.conftest import PASSWORD
 
 pytestmark = pytest.mark.usefixtures("clock")
@@ -25,6 +27,7 @@ NEW_PASSWORD = "a quite different password"
 class Scene:
     """alice with two devices, bob with one, and staff."""
 
+    revocation: str
     client: Any
     user: Any
     staff: Any
@@ -36,10 +39,17 @@ class Scene:
         return self.client.bearer(token or self.phone["access_token"]).send(path, body, **options)
 
 
+@pytest.fixture(params=["database", "memory"])
+def revocation(request, jwt_settings):
+    """One contract for both ways of asking."""
+    jwt_settings(REVOCATION=request.param)
+    return request.param
+
+
 @pytest.fixture
-def scene(client, user, staff, make_user):
+def scene(revocation, client, user, staff, make_user):
     bob = make_user("bob")
-    return Scene(client, user, staff, client.tokens(user), client.tokens(user), client.tokens(bob))
+    return Scene(revocation, client, user, staff, client.tokens(user), client.tokens(user), client.tokens(bob))
 
 
 def log_out_with_the_refresh_token(scene):
@@ -210,7 +220,24 @@ PASSWORD_AFTER = {
     change_the_password_by_sql: NEW_PASSWORD,
 }
 
-deeds = pytest.mark.parametrize("deed", [*OF_A_SESSION, *OF_A_USER, *OF_ALL], ids=lambda deed: deed.__name__)
+# In memory no request sees what goes around the signals.
+UNSEEN_IN_MEMORY = [update_the_password_by_query, deactivate_by_query, delete_by_sql, change_the_password_by_sql]
+
+ALL = [*OF_A_SESSION, *OF_A_USER, *OF_ALL]
+
+
+def in_each_way(deeds):
+    """Each deed with each way of asking that notices it."""
+    cases = [
+        pytest.param(revocation, deed, id=f"{revocation}-{deed.__name__}")
+        for revocation in ("database", "memory")
+        for deed in deeds
+        if not (revocation == "memory" and deed in UNSEEN_IN_MEMORY)
+    ]
+    return pytest.mark.parametrize(("revocation", "deed"), cases, indirect=["revocation"])
+
+
+deeds = in_each_way(ALL)
 
 
 @deeds
@@ -221,7 +248,7 @@ def test_the_next_request_with_the_access_token_is_refused(scene, deed):
     assert answer["WWW-Authenticate"] == 'Bearer realm="api", error="invalid_token"'
 
 
-@deeds
+@pytest.mark.parametrize("deed", ALL, ids=lambda deed: deed.__name__)
 def test_the_next_refresh_is_refused(scene, deed):
     deed(scene)
     answer = scene.client.refresh(scene.phone["refresh_token"])
@@ -262,16 +289,14 @@ def test_others_go_on_working_as_far_as_the_deed_does_not_reach(scene, deed):
     assert scene.client.is_dead(scene.bob) == (deed in OF_ALL)
 
 
-@pytest.mark.parametrize(
-    "deed",
+@in_each_way(
     [
         *OF_A_SESSION,
         *(deed for deed in OF_A_USER if deed not in PASSWORD_AFTER),
         change_the_password,
         change_the_password_column_alone,
         revoke_everything,
-    ],
-    ids=lambda deed: deed.__name__,
+    ]
 )
 def test_the_deed_reaches_in_the_same_microsecond_what_began_after_it_was_done_before(scene, deed):
     deed(scene)
@@ -280,6 +305,17 @@ def test_the_deed_reaches_in_the_same_microsecond_what_began_after_it_was_done_b
     scene.laptop = scene.client.login(scene.user, password).json()
     deed(scene)
     assert scene.client.is_dead(scene.phone)
+
+
+@pytest.mark.parametrize("deed", UNSEEN_IN_MEMORY, ids=lambda deed: deed.__name__)
+@pytest.mark.parametrize("revocation", ["memory"], indirect=True)
+def test_what_goes_around_the_signals_is_seen_in_memory_by_the_next_refresh_alone(scene, deed):
+    deed(scene)
+    token = scene.phone["access_token"]
+    assert scene.client.send("verify/", {"token": token}).json() == {"active": True}
+    assert scene.client.refresh(scene.phone["refresh_token"]).status_code == 401
+    with pytest.raises(RevokedTokenError):  # a view that asks for it sees it at once
+        verify(token, revocation="database")
 
 
 def test_without_a_deed_everything_works(scene):

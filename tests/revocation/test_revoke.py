@@ -6,11 +6,21 @@ from uuid import uuid4
 import pytest
 from django.contrib.auth import get_user_model
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from jwt_auth import sessions, signals
 from jwt_auth.models import RevocationEvent, UserSession
-from jwt_auth.revocation import revoke_all, revoke_session, revoke_sessions, revoke_token, revoke_user
+from jwt_auth.revocation import (
+    cutoff,
+    revoke,
+    revoke_all,
+    revoke_session,
+    revoke_sessions,
+    revoke_token,
+    revoke_user,
+    revoke_users,
+)
 from jwt_auth.verification import verify
 
 pytestmark = pytest.mark.usefixtures("clock")
@@ -175,6 +185,128 @@ def test_revoked_signed_in_refreshed_and_revoked_again_in_one_microsecond_is_rev
         assert client.get_me(newer["access_token"]).status_code == 200
         deed(user)
         assert client.is_dead(newer)
+
+
+# Many users
+
+
+def test_many_users_are_revoked_each_with_a_cutoff_an_event_and_a_signal_of_their_own(
+    client, make_user, staff, heard, django_capture_on_commit_callbacks
+):
+    users = [make_user(name) for name in ("alice", "bob", "carol")]
+    pairs = [client.tokens(user) for user in (*users[:2], users[0])]
+    others = client.tokens(make_user("dave"))
+    revoke_user(users[1])
+    with django_capture_on_commit_callbacks(execute=True):
+        done = revoke_users(iter(users), reason="breach", actor=staff)
+    assert (done.users_revoked, done.sessions_revoked) == (3, 2)
+    assert all(client.is_dead(pair) for pair in pairs)
+    assert not client.is_dead(others)
+    assert not any(client.is_dead(client.tokens(user)) for user in users)
+    events = {event.subject: event for event in RevocationEvent.objects.filter(reason="breach")}
+    assert set(events) == {str(user.pk) for user in users}
+    assert {event.actor for event in events.values()} == {str(staff.pk)}
+    of_breach = [arguments for _, arguments in heard if arguments["event"].reason == "breach"]
+    assert {said["user_id"]: said["sessions_revoked"] for said in of_breach} == {
+        users[0].pk: 2,
+        users[1].pk: 0,
+        users[2].pk: 0,
+    }
+    for said in of_breach:
+        user = cutoff.users_with_cutoff().get(pk=said["user_id"])
+        assert cutoff.read(user) == said["cutoff"] == events[str(user.pk)].cutoff
+
+
+def test_revoking_many_ends_what_revoking_one_ends_and_writes_the_same(client, make_user, clock):
+    """The two doors side by side, in the cases that differ by clock and by history."""
+
+    def prepare(name):
+        user = make_user(name)
+        client.tokens(user)
+        revoke_user(user)
+        client.tokens(user)
+        sessions.start(user, now=timezone.now() + MINUTE)
+        revoke_session(session_of(client.tokens(user)).pk, reason="before")
+        return user
+
+    one, many = prepare("one"), prepare("many")
+    RevocationEvent.objects.all().delete()
+    revoke_user(one, reason="now", actor=one)
+    revoke_users([many], reason="now", actor=one)
+    facts = ("scope", "cutoff", "expires_at", "reason", "actor", "created_at")
+    first, second = RevocationEvent.objects.filter(scope="user").order_by("pk").values(*facts)
+    assert first == second
+    ended = ("started_at", "revoked_at", "revoked_reason")
+    rows = [sorted(UserSession.objects.filter(user=user).values_list(*ended), key=str) for user in (one, many)]
+    assert rows[0] == rows[1]
+
+
+def test_a_cutoff_of_many_only_moves_forward(make_user, clock):
+    users = [make_user("alice"), make_user("bob")]
+    for user in users:
+        revoke_user(user)
+    clock.shift(-3600)
+    before = [cutoff.read(cutoff.users_with_cutoff().get(pk=user.pk)) for user in users]
+    revoke_users(users)
+    after = [cutoff.read(cutoff.users_with_cutoff().get(pk=user.pk)) for user in users]
+    assert after == [moment + US for moment in before]
+
+
+def test_a_user_who_is_gone_is_revoked_on_the_record_alone(user, make_user):
+    gone = get_user_model()(pk=user.pk)
+    user.delete()
+    assert revoke_user(gone, reason="late").sessions_revoked == 0
+    assert RevocationEvent.objects.filter(scope="user", reason="late").exists()
+    bob = make_user("bob")
+    moment = revoke_user(bob).tokens_valid_after
+    assert cutoff.read(cutoff.users_with_cutoff().get()) == moment
+
+
+def test_of_many_no_user_is_created(make_user, monkeypatch):
+    """Django refuses to be asked for it where the user model inherits from another's table."""
+    created, bulk_create = [], QuerySet.bulk_create
+
+    def watch(self, rows, **options):
+        created.append(self.model)
+        return bulk_create(self, rows, **options)
+
+    monkeypatch.setattr(QuerySet, "bulk_create", watch)
+    revoke_users([make_user("bob"), make_user("carol")])
+    assert RevocationEvent in created
+    assert get_user_model() not in created
+
+
+def test_of_many_whoever_is_gone_is_passed_over_and_whoever_comes_twice_counts_once(make_user):
+    alice, bob = make_user("alice"), make_user("bob")
+    get_user_model()._base_manager.filter(pk=bob.pk)._raw_delete("default")
+    assert revoke_users([alice, bob, alice]).users_revoked == 1
+    assert RevocationEvent.objects.get().subject == str(alice.pk)
+    assert revoke_users([]).users_revoked == 0
+    assert RevocationEvent.objects.count() == 1
+
+
+def test_more_users_than_one_batch_are_revoked(client, make_user, monkeypatch):
+    monkeypatch.setattr(revoke, "BATCH", 2)
+    users = [make_user(f"user{number}") for number in range(5)]
+    pairs = [client.tokens(user) for user in users]
+    done = revoke_users(get_user_model().objects.order_by("pk").iterator(), reason="all of them")
+    assert (done.users_revoked, done.sessions_revoked) == (5, 5)
+    assert all(client.is_dead(pair) for pair in pairs)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_many_an_error_undoes_its_batch_and_none_before(client, make_user, monkeypatch):
+    monkeypatch.setattr(revoke, "BATCH", 1)
+    users = [make_user("alice"), make_user("bob")]
+    pairs = [client.tokens(user) for user in users]
+
+    def one_and_an_error():
+        yield users[0]
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        revoke_users(one_and_an_error())
+    assert [client.is_dead(pair) for pair in pairs] == [True, False]
 
 
 # An earlier moment

@@ -35,6 +35,7 @@ def test_a_token_against_which_nothing_is_known_is_welcome():
 @pytest.mark.parametrize(
     ("facts", "reason"),
     [
+        ({"key_revoked": True}, "the key is revoked"),
         ({"token_denied": True}, "the token is denied"),
         ({"session_revoked": True}, "the session is revoked"),
         ({"principal_active": False}, "the user is inactive"),
@@ -62,6 +63,10 @@ def test_a_session_is_over_from_the_moment_it_ends(ends_in, over):
             verdict(claims_with(), state, NOW)
     else:
         verdict(claims_with(), state, NOW)
+
+
+def test_a_session_of_which_no_end_is_known_is_not_over():
+    assert verdict(claims_with(), replace(WELCOME, session_ends_at=None), NOW) is None
 
 
 def test_what_was_revoked_and_is_over_as_well_is_called_revoked():

@@ -1,19 +1,36 @@
 """The public names as a project uses them. Only type-checked, never run."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from pathlib import Path
 from uuid import UUID
 
+import httpx
+import requests
 from django.contrib.auth.models import AbstractUser, User
 from django.http import HttpRequest, HttpResponse
+from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from jwt_auth import revocation, sessions
-from jwt_auth.authentication import JWTAuthentication
+from jwt_auth import revocation, service_tokens, sessions
+from jwt_auth.authentication import (
+    ClientJWTAuthentication,
+    JWTAuthentication,
+    JWTCookieAuthentication,
+    UserOrClientJWTAuthentication,
+    claims_of,
+    client_of,
+)
 from jwt_auth.base_models import TokensValidAfterMixin
 from jwt_auth.claims import Claims
+from jwt_auth.client import Signer
+from jwt_auth.client.httpx import JWTAuth as HttpxAuth
+from jwt_auth.client.requests import JWTAuth
 from jwt_auth.exceptions import RefreshTokenReusedError, RevokedTokenError, TokenError
+from jwt_auth.middleware import JWTUserMiddleware
+from jwt_auth.permissions import HasScope
+from jwt_auth.throttling import ClientThrottle
 from jwt_auth.transports import bearer_token
 from jwt_auth.verification import Verified, averify, verify
 
@@ -32,6 +49,33 @@ class Greeting(APIView):
         scopes: frozenset[str] = claims.scopes
         expires_at: datetime = claims.expires_at
         return Response({"scopes": sorted(scopes), "expires_at": expires_at})
+
+
+class Payment(APIView):
+    authentication_classes = [
+        JWTAuthentication.with_revocation("database"),
+        JWTCookieAuthentication.with_revocation("database"),
+    ]
+
+
+class Report(APIView):
+    authentication_classes = [ClientJWTAuthentication.with_binding()]
+    permission_classes = [HasScope("read") | HasScope("write"), IsAuthenticated & HasScope("read"), ~HasScope("x")]
+
+
+class ForAnybody(APIView):
+    authentication_classes = [UserOrClientJWTAuthentication]
+    throttle_classes = [ClientThrottle]
+
+    def get(self, request: Request) -> Response:
+        claims, client = claims_of(request), client_of(request)
+        scopes: frozenset[str] = frozenset() if claims is None else claims.scopes
+        name: str | None = None if client is None else client.name
+        return Response({"scopes": sorted(scopes), "client": name})
+
+
+class HeaderAlone(JWTUserMiddleware):
+    authentication_classes = (JWTAuthentication,)
 
 
 def plain_view(request: HttpRequest) -> HttpResponse:
@@ -60,6 +104,12 @@ def take_back(user: User, staff: User) -> tuple[datetime, int]:
     return max(done.tokens_valid_after, everybody), done.sessions_revoked + several + ended
 
 
+def hand_over(user: User, raw: str) -> int:
+    issued: service_tokens.ServiceToken = service_tokens.issue(user, "https://two.example.com", "read", one_time=True)
+    exchanged = service_tokens.exchange(raw, "https://two.example.com", client_id="client_x")
+    return issued.expires_in + exchanged.expires_in
+
+
 def go_on(raw: str) -> str | None:
     try:
         pair = sessions.refresh(raw)
@@ -67,3 +117,21 @@ def go_on(raw: str) -> str | None:
         return None
     ended: UUID | None = sessions.end(pair.refresh_token)
     return pair.access_token if ended is None else None
+
+
+def call(path: Path) -> int:
+    signer = Signer(
+        client_id="client_x",
+        key=path,
+        kid="x",
+        audience="https://api.example.com",
+        algorithm="EdDSA",
+        lifetime=timedelta(seconds=30),
+        reuse="never",
+        bind=True,
+    )
+    token: str = signer.token("POST", "https://api.example.com/notes/", b"{}")
+    with httpx.Client(auth=HttpxAuth(signer, "https://api.example.com")) as client:
+        client.post("/notes/")
+    answer = requests.get("https://api.example.com/notes/", auth=JWTAuth(signer, "https://api.example.com"), timeout=5)
+    return answer.status_code + len(token)

@@ -1,0 +1,324 @@
+"""
+Registering programs that sign their own tokens, and the life of their keys.
+
+    added -> rotated -> expired      the client changes over while both keys are good
+    added -> expired                 when it was given an end
+    any   -> revoked                 at once, and for good: `jwt_auth.revocation.revoke_client_key`
+
+A key is rotated once, by whoever comes first: the client's row is the lock. A secret is in the value that is
+returned, and from then on only encrypted in the database.
+"""
+
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import router, transaction
+from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
+
+from jwt_auth import jwk
+from jwt_auth.conf import HMAC_ALGORITHMS
+from jwt_auth.encryption import encrypt
+from jwt_auth.exceptions import RegistrationError
+from jwt_auth.keys import Key, hash_size, make_key
+from jwt_auth.models import ClientKey, RegisteredClient
+from jwt_auth.public_keys import read_one
+from jwt_auth.revocation import cutoff
+from jwt_auth.revocation.clients import lock
+from jwt_auth.revocation.revoke import deny_client, name_of
+from jwt_auth.scopes import is_scope
+from jwt_auth.signals import client_changed, client_key_added, client_registered, send_on_commit
+
+OVERLAP = timedelta(days=7)  # time to bring a new key to where a client runs
+MAX_OVERLAP = timedelta(days=90)
+LATEST_END = datetime.fromisoformat("9999-12-30T00:00:00+00:00")  # a moment that each time zone has a date for
+MAX_SCOPES = 1000  # characters, as many as the column has
+
+# What endpoints of this app ask clients for. Each is called as the permission that users need there.
+OWN_SCOPES = frozenset(("introspect", "revoke_user"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewKey:
+    """A key that was just added; `secret` is shown this once, and is None for a public key."""
+
+    key: ClientKey
+    secret: str | None = field(repr=False)
+
+
+def may_hand_out(actor: Any, user: Any, scopes: str = "") -> bool:
+    """
+    Whether `actor` may make credentials that act as `user`: themselves, or somebody who may no more than they.
+
+    Else the permission to register clients would be the permission to become anybody. An inactive user has
+    no permissions to compare, and may be activated later.
+
+    Args:
+        scopes: of the client that gets the credentials; see `may_grant`.
+    """
+    if getattr(actor, "is_superuser", False):
+        return True
+    if not may_grant(actor, scopes):
+        return False
+    if actor.pk == user.pk:
+        return True
+    if getattr(user, "is_superuser", False) or not user.is_active:
+        return False
+    if getattr(user, "is_staff", False) and not getattr(actor, "is_staff", False):
+        return False  # no permission, but views and the admin ask for it
+    return bool(actor.has_perms(user.get_all_permissions()))
+
+
+def may_grant(actor: Any, scopes: str) -> bool:
+    """Whether `actor` may do what `scopes` let a client do at the endpoints of this app."""
+    return bool(actor.has_perms([f"jwt_auth.{scope}" for scope in OWN_SCOPES.intersection(scopes.split())]))
+
+
+def register(
+    name: str, user: Any, scopes: str = "", *, requires_binding: bool = False, actor: Any = None
+) -> RegisteredClient:
+    """
+    Register a client. It can do nothing until it has a key.
+
+    Args:
+        name: what people call it.
+        user: whom it acts as.
+        scopes: what its tokens may ask for, separated by spaces (RFC 6749 section 3.3).
+        requires_binding: whether each token must name the request that it is for.
+        actor: the user who does it, or the name of what does; None for the app itself.
+
+    Raises:
+        RegistrationError: when the name or the scopes can't be such, or the user is inactive or gone.
+    """
+    if not user.is_active:
+        raise RegistrationError("The user is inactive.")
+    client = RegisteredClient(
+        name=clean_name(name), user=user, scopes=clean_scopes(scopes), requires_binding=requires_binding
+    )
+    with _atomic():
+        if not cutoff.lock(user.pk):  # held, so that a deletion comes wholly before or after
+            raise RegistrationError("The user is not there any more.")
+        client.save(force_insert=True)
+        send_on_commit(client_registered, RegisteredClient, client=client, actor=name_of(actor))
+    return client
+
+
+def change(
+    client: RegisteredClient,
+    *,
+    name: str | None = None,
+    scopes: str | None = None,
+    requires_binding: bool | None = None,
+    actor: Any = None,
+    now: datetime | None = None,
+) -> RegisteredClient:
+    """
+    Change what was registered; None leaves a value as it is. Whom the client acts as never changes.
+
+    Returns:
+        The client as it is now.
+
+    Raises:
+        RegistrationError: when a value can't be such, or the client is gone.
+    """
+    wanted = {
+        "name": None if name is None else clean_name(name),
+        "scopes": None if scopes is None else clean_scopes(scopes),
+        "requires_binding": requires_binding,
+    }
+    with _atomic():
+        row = lock(client)
+        changed = {field: value for field, value in wanted.items() if value not in (None, getattr(row, field))}
+        for field_name, value in changed.items():
+            setattr(row, field_name, value)
+        if changed:
+            row.save(update_fields=list(changed))
+            deny_client(row.client_id, None, reason=f"changed: {', '.join(changed)}", actor=actor, now=now)
+            send_on_commit(client_changed, RegisteredClient, client=row, changed=list(changed), actor=name_of(actor))
+    return row
+
+
+@sensitive_variables()
+def add_secret(
+    client: RegisteredClient,
+    algorithm: str = "HS256",
+    *,
+    expires_at: datetime | None = None,
+    actor: Any = None,
+    now: datetime | None = None,
+) -> NewKey:
+    """
+    Give `client` a secret, made here, with as many random bits as the algorithm's hash has.
+
+    The HMAC key is the text itself, as UTF-8, which is what libraries make of a secret that is a text.
+
+    Raises:
+        RegistrationError: when the algorithm needs no secret, the end has passed, or the client has ended.
+    """
+    key, secret = _make_secret(algorithm)
+    with _atomic():
+        row = _add(lock(client), key, expires_at, actor=actor, now=now or timezone.now())
+    return NewKey(key=row, secret=secret)
+
+
+@sensitive_variables()
+def add_public_key(
+    client: RegisteredClient,
+    source: str | Mapping[str, Any],
+    algorithm: str | None = None,
+    *,
+    expires_at: datetime | None = None,
+    actor: Any = None,
+    now: datetime | None = None,
+) -> NewKey:
+    """
+    Give `client` the public half of a key pair that it made itself.
+
+    Args:
+        source: a PEM, or a JWK as text or parsed. A `kid` in it is not used: see ClientKey.
+        algorithm: None takes the JWK's `alg`, or the usual one of the kind.
+
+    Raises:
+        RegistrationError: when it can't be read, is private, weak, known already, or of another algorithm; and
+            as add_secret.
+    """
+    key = _read(source, algorithm)
+    with _atomic():
+        row = _add(lock(client), key, expires_at, actor=actor, now=now or timezone.now())
+    return NewKey(key=row, secret=None)
+
+
+@sensitive_variables()
+def rotate(
+    old: ClientKey,
+    source: str | Mapping[str, Any] | None = None,
+    algorithm: str | None = None,
+    *,
+    overlap: timedelta = OVERLAP,
+    expires_at: datetime | None = None,
+    actor: Any = None,
+    now: datetime | None = None,
+) -> NewKey:
+    """
+    Add a key that replaces `old`, which is good for `overlap` longer, and never longer than it was.
+
+    Args:
+        source: the new public key; None for a new secret, if `old` is one.
+        algorithm: None for the secret's own, or as in `add_public_key`.
+        expires_at: the end of the new key.
+
+    Raises:
+        RegistrationError: when `old` has ended or was rotated before; and as add_secret and add_public_key.
+    """
+    now = now or timezone.now()
+    if not timedelta(0) <= overlap <= MAX_OVERLAP:
+        raise RegistrationError(f"The overlap must be between 0 and {MAX_OVERLAP.days} days.")
+    key, secret = _make_successor(old, source, algorithm)
+    with _atomic():
+        client = lock(old.client)
+        replaced = _end(old, now + overlap, now)
+        added = _add(client, key, expires_at, actor=actor, now=now, replaced=replaced)
+        deny_client(client.client_id, None, reason=f"rotated: {replaced.kid}", actor=actor, now=now)
+    return NewKey(key=added, secret=secret)
+
+
+def _atomic() -> Any:
+    # With a savepoint: what is refused here is the caller's to report, whose own transaction goes on.
+    return transaction.atomic(using=router.db_for_write(RegisteredClient))
+
+
+@sensitive_variables()
+def _make_successor(
+    old: ClientKey, source: str | Mapping[str, Any] | None, algorithm: str | None
+) -> tuple[Key, str | None]:
+    if source is not None:
+        return _read(source, algorithm), None
+    if old.public_jwk:
+        raise RegistrationError("A new public key is needed: the client makes the key pair.")
+    return _make_secret(algorithm or old.algorithm)
+
+
+@sensitive_variables()
+def _make_secret(algorithm: str) -> tuple[Key, str]:
+    if algorithm not in HMAC_ALGORITHMS:
+        raise RegistrationError(f"A secret is for {', '.join(HMAC_ALGORITHMS)}; a key pair is made by the client.")
+    secret = secrets.token_urlsafe(hash_size(algorithm))
+    return make_key(secret.encode(), algorithm), secret
+
+
+def _end(key: ClientKey, end: datetime, now: datetime) -> ClientKey:
+    """Mark `key`, whose client is locked, as rotated; the row as it is now."""
+    rows = ClientKey.objects.filter(pk=key.pk)
+    row = rows.select_for_update().first()
+    if row is None or row.rotated_at is not None or not row.is_usable(now):
+        raise RegistrationError("The key was rotated or revoked before, or it has expired.")
+    row.rotated_at, row.expires_at = now, min(end, row.expires_at or end)
+    rows.update(rotated_at=row.rotated_at, expires_at=row.expires_at)
+    return row
+
+
+@sensitive_variables()
+def _add(
+    client: RegisteredClient,
+    key: Key,
+    expires_at: datetime | None,
+    *,
+    actor: Any,
+    now: datetime,
+    replaced: ClientKey | None = None,
+) -> ClientKey:
+    """Give `key` to `client`, which is locked."""
+    if not client.is_active:
+        raise RegistrationError("The client was disabled.")
+    if expires_at is not None and not now < expires_at < LATEST_END:
+        raise RegistrationError("The end of the key has passed, or is too far away.")
+    if ClientKey.objects.filter(client=client, kid=key.kid).exists():
+        raise RegistrationError("The client has this key, or had it: what was revoked can't come back.")
+    material = key.verifying
+    row = ClientKey(
+        client=client,
+        kid=key.kid,
+        algorithm=key.algorithm,
+        public_jwk="" if isinstance(material, bytes) else json.dumps(jwk.dump_public(material)),
+        encrypted_secret=encrypt(material) if isinstance(material, bytes) else "",
+        created_at=now,
+        expires_at=expires_at,
+    )
+    row.save(force_insert=True)
+    send_on_commit(client_key_added, ClientKey, client_key=row, replaced=replaced, actor=name_of(actor))
+    return row
+
+
+@sensitive_variables()
+def _read(source: str | Mapping[str, Any], algorithm: str | None) -> Key:
+    try:
+        return read_one(source, algorithm)
+    except ValueError as error:
+        # From None: the chain would carry the document, which may be what nobody should have sent.
+        raise RegistrationError(f"The public key can't be used: {error}.") from None
+
+
+def clean_name(name: str) -> str:
+    """`name` without spaces around it; raise RegistrationError for what is none."""
+    name = name.strip()
+    # Control characters would write elsewhere than where a name stands, in a terminal or a log.
+    if not 0 < len(name) <= 100 or not name.isprintable():
+        raise RegistrationError("A name has 1 to 100 printable characters.")
+    return name
+
+
+def clean_scopes(text: str) -> str:
+    """The scopes in `text`, each once, with single spaces; raise RegistrationError."""
+    names = dict.fromkeys(filter(None, text.split(" ")))
+    for name in names:
+        if not is_scope(name):
+            allowed = "at most 255 printable ASCII characters without quotes and backslashes"
+            raise RegistrationError(f"The scopes can't be used: {name!r} is no scope: {allowed}.")
+    scopes = " ".join(names)
+    if len(scopes) > MAX_SCOPES:
+        raise RegistrationError(f"The scopes have more than {MAX_SCOPES} characters.")
+    return scopes

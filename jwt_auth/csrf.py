@@ -1,0 +1,90 @@
+"""
+Cross-site request forgery: whether a request that changes something comes from a page of ours. Pure.
+
+A browser adds cookies to whatever it sends us, on behalf of whichever page. It also says where that page
+is, in two headers that no script can write, and in these one has nothing to issue, keep or compare:
+
+    Sec-Fetch-Site            answer
+    -----------------------   ---------------------------------------------------------------------
+    same-origin               pass
+    none (typed, bookmarked)  pass, unless a cookie is what authenticates
+    same-site, cross-site     pass if `Origin` is trusted: a sibling host is not us
+    missing, or a new word    `Origin` decides: pass if it is ours or trusted; if there is no `Origin`
+                              either, it is no browser: pass, unless a cookie is what authenticates
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from django.utils.http import is_same_domain
+
+from jwt_auth.exceptions import CsrfError
+
+# RFC 9110 section 9.2.1
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+
+_KNOWN_SITES = frozenset({"same-origin", "none", "same-site", "cross-site"})
+
+_ORIGIN = re.compile(r"(?P<scheme>https?)://(?P<host>[a-z0-9._*-]+|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{1,5}))?")
+_DEFAULT_PORTS = {"http": "80", "https": "443"}
+
+_Origin: TypeAlias = tuple[str, str]  # scheme, and host with its port unless that is the scheme's own
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provenance:
+    """
+    Where a request comes from, and what that is measured by.
+
+    Args:
+        fetch_site: Sec-Fetch-Site, None when it is missing.
+        origin: Origin, None when it is missing.
+        own_origin: scheme and host under which we were asked.
+        trusted_origins: others that may act for a user here, in the form of CSRF_TRUSTED_ORIGINS.
+    """
+
+    fetch_site: str | None
+    origin: str | None
+    own_origin: str
+    trusted_origins: tuple[str, ...] = ()
+
+
+def check(sent: Provenance, *, by_cookie: bool) -> None:
+    """
+    Args:
+        by_cookie: whether a cookie is what authenticates the request.
+
+    Raises:
+        CsrfError: when a page that is neither ours nor trusted may have sent it.
+    """
+    site = sent.fetch_site if sent.fetch_site in _KNOWN_SITES else None
+    if site == "same-origin":
+        return
+    if site == "none" or (site is None and sent.origin is None):
+        if by_cookie:
+            raise CsrfError(f"nothing says which page sent it (Sec-Fetch-Site: {sent.fetch_site})")
+        return
+    allowed = sent.trusted_origins if site else (sent.own_origin, *sent.trusted_origins)
+    if not _is_among(sent.origin, allowed):
+        raise CsrfError(f"it comes from {sent.origin!r} (Sec-Fetch-Site: {sent.fetch_site})")
+
+
+def _is_among(origin: str | None, allowed: Iterable[str]) -> bool:
+    found = _parse(origin or "")
+    return found is not None and any(_matches(found, _parse(pattern)) for pattern in allowed)
+
+
+def _matches(origin: _Origin, pattern: _Origin | None) -> bool:
+    """As Django reads CSRF_TRUSTED_ORIGINS: `https://*.example.com` is all below it, and itself."""
+    return pattern is not None and origin[0] == pattern[0] and is_same_domain(origin[1], pattern[1].removeprefix("*"))
+
+
+def _parse(text: str) -> _Origin | None:
+    """None for what is no origin of the web: `null`, a path, a list."""
+    match = _ORIGIN.fullmatch(text.lower())
+    if match is None:
+        return None
+    scheme, host, port = match["scheme"], match["host"], match["port"]
+    return scheme, host if port in (None, _DEFAULT_PORTS[scheme]) else f"{host}:{port}"

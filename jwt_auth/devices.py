@@ -1,0 +1,28 @@
+"""
+What kind of device a User-Agent is: its browser and system, without their versions.
+
+The names are for people to read. They come from the client, and prove nothing. With the extra `devices`
+(ua-parser) they are short, such as "Firefox on Linux"; without it the text itself is the name.
+"""
+
+from functools import cache
+from typing import Any
+
+
+def name_of(user_agent: str) -> str:
+    """A name for the kind of device, the same for all versions of its programs; "" when there is none."""
+    parser = _parser()
+    if parser is None or not user_agent:
+        return user_agent
+    found = parser.parse(user_agent)
+    parts = [part.family for part in (found.user_agent, found.os) if part is not None]
+    return " on ".join(parts) or user_agent
+
+
+@cache
+def _parser() -> Any:
+    try:
+        import ua_parser
+    except ImportError:
+        return None
+    return ua_parser

@@ -1,0 +1,64 @@
+"""
+Cutoffs from one home to the other, for a project that gives its user model the field, or takes it away.
+
+A cutoff in the target only moves forward, by one UPDATE per batch that compares the two where they are: a
+revocation that comes in between is neither overwritten nor lost.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery
+
+from jwt_auth.models import UserTokenCutoff
+from jwt_auth.revocation import cutoff
+
+TABLE = "table"
+
+_FIELD = "tokens_valid_after"
+
+
+def pending(source: str, target: str) -> QuerySet[Any]:
+    """The users whose cutoff in `source` is later than in `target`; each a field's name or TABLE."""
+    rows: QuerySet[Any] = cutoff.users().annotate(jwt_source=_cutoff_in(source), jwt_target=_cutoff_in(target))
+    return rows.filter(Q(jwt_target=None) | Q(jwt_target__lt=F("jwt_source")), jwt_source__isnull=False)
+
+
+def copy_in_batches(source: str, target: str, batch_size: int) -> Iterator[int]:
+    """
+    Copy, in the order of the users' primary keys.
+
+    Yields:
+        How many cutoffs each batch has moved forward.
+    """
+    last = None
+    while True:
+        rows = pending(source, target).order_by("pk")
+        rest = rows if last is None else rows.filter(pk__gt=last)
+        keys = list(rest.values_list("pk", flat=True)[:batch_size])
+        if not keys:
+            return
+        yield _copy_to_table(source, keys) if target == TABLE else _copy_to_field(source, target, keys)
+        last = keys[-1]
+
+
+def _copy_to_field(source: str, target: str, keys: list[Any]) -> int:
+    value = _cutoff_in(source)
+    rows = cutoff.users().filter(pk__in=keys)
+    return rows.filter(Q(**{target: None}) | Q(**{f"{target}__lt": value})).update(**{target: value})
+
+
+def _copy_to_table(source: str, keys: list[Any]) -> int:
+    # Rows without a moment first, so that there is one to move forward for everybody; who was deleted meanwhile
+    # gets none.
+    present = cutoff.users().filter(pk__in=keys, jwt_token_cutoff=None).values_list("pk", flat=True)
+    UserTokenCutoff.objects.bulk_create([UserTokenCutoff(user_id=key) for key in present], ignore_conflicts=True)
+    value = Subquery(cutoff.users().filter(pk=OuterRef("user_id")).values(source)[:1])
+    rows = UserTokenCutoff.objects.filter(user_id__in=keys)
+    return rows.filter(Q(**{_FIELD: None}) | Q(**{f"{_FIELD}__lt": value})).update(**{_FIELD: value})
+
+
+def _cutoff_in(home: str) -> Any:
+    if home != TABLE:
+        return F(home)
+    return Subquery(UserTokenCutoff.objects.filter(user_id=OuterRef("pk")).values(_FIELD)[:1])

@@ -1,0 +1,185 @@
+"""
+Tokens for other servers: short-lived, for one audience, and with no more scope than their reason has.
+
+A service token is an access token (RFC 9068) of which this server itself wants nothing: it names another
+audience. It carries the `sid` and `auth_time` of the user's session, so that the revocation of either
+reaches that server with the feed.
+"""
+
+import secrets
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
+
+from jwt_auth import tokens
+from jwt_auth.claims import Claims
+from jwt_auth.conf import MAX_LEEWAY, get_settings
+from jwt_auth.exceptions import InvalidScopeError, InvalidTargetError, TokenError, UntrustedIssuerError
+from jwt_auth.issuers import ACCESS_TOKEN_TYPE
+from jwt_auth.models import UserSession, user_id_of
+from jwt_auth.own_keys import own_keys
+from jwt_auth.revocation import revoke_token
+from jwt_auth.revocation.database import is_denied
+from jwt_auth.scopes import parse_scope
+from jwt_auth.service_audiences import ServiceAudience
+from jwt_auth.signals import service_token_issued
+from jwt_auth.verification import identify_only, verify
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceToken:
+    """A token for another server; `expires_in` is in seconds."""
+
+    access_token: str = field(repr=False)
+    expires_in: int
+    scope: str
+
+
+@sensitive_variables("raw")
+def exchange(
+    raw: str,
+    audience: str,
+    scope: str | None = None,
+    *,
+    client_id: str | None = None,
+    client_scopes: frozenset[str] = frozenset(),
+    now: datetime | None = None,
+) -> ServiceToken:
+    """
+    Exchange a user's access token for one that is good at `audience` (RFC 8693).
+
+    The database is asked, whatever REVOCATION says: a token that was just taken back opens no other door.
+
+    Args:
+        raw: the access token; one of ours, for us.
+        audience: one of SERVICE_AUDIENCES.
+        scope: what is asked for; None asks for all that may be had.
+        client_id: the client that acts for the user, None when the user asks.
+        client_scopes: of the client's own token; it hands on no scope that it does not have.
+
+    Raises:
+        TokenError: when the access token is not good.
+        InvalidTargetError: when there is no such audience, for whoever asks.
+        InvalidScopeError: when it is more than may be had.
+    """
+    now = now or timezone.now()
+    subject = verify(raw, revocation="database", now=now)
+    if subject.claims.iss != get_settings().ISSUER:
+        raise UntrustedIssuerError("only a token of our own can be exchanged")
+    allowed = _audience(audience).scopes_for(client_id)
+    if allowed is None:
+        raise InvalidTargetError(f"{client_id or 'a user'} may not ask for {audience!r}")
+    if client_id is not None:
+        allowed &= client_scopes
+    granted = _granted(scope, allowed, subject.claims)
+    return issue(subject.user, audience, granted, session=subject.session, actor=client_id, now=now)
+
+
+def issue(
+    user: Any,
+    audience: str,
+    scope: str = "",
+    *,
+    session: UserSession | None = None,
+    actor: str | None = None,
+    one_time: bool = False,
+    now: datetime | None = None,
+) -> ServiceToken:
+    """
+    A token for `user` at `audience`. Who calls this decides what it may do there: no rule is asked.
+
+    Args:
+        user: whom the token speaks for.
+        audience: one of SERVICE_AUDIENCES.
+        scope: the scopes, with a space between them.
+        session: the user's session, with which the token ends; None for what the server does without one.
+        actor: the `client_id` of the client that acts for the user.
+        one_time: whether it is good for one request, also where the audience's setting doesn't say so.
+
+    Raises:
+        InvalidTargetError: when there is no such audience.
+        InvalidScopeError: when the scope is not one.
+    """
+    target, granted, now = _audience(audience), _parsed(scope), now or timezone.now()
+    claims = _claims(user, target, scopes=granted, session=session, actor=actor, now=now)
+    values: dict[str, Any] = claims.as_dict()
+    if actor is not None:
+        values["act"] = {"sub": actor}  # RFC 8693 section 4.1
+    if one_time or target.one_time:
+        values["one_time"] = True
+    raw = tokens.encode(values, own_keys().signing, ACCESS_TOKEN_TYPE)
+    service_token_issued.send_robust(ServiceToken, claims=claims, user=user, actor=actor)
+    return ServiceToken(access_token=raw, expires_in=int(claims.exp - claims.iat), scope=claims.scope or "")
+
+
+@sensitive_variables("raw")
+def revoke(raw: str, *, reason: str = "", now: datetime | None = None) -> bool:
+    """
+    Take back one token for another server, which learns it from the feed; the session lives on.
+
+    Returns:
+        False when there was nothing to take back: it is no such token, over, or taken back before.
+    """
+    now = now or timezone.now()
+    try:
+        claims = identify_only(raw, audiences=frozenset(get_settings().SERVICE_AUDIENCES))
+    except TokenError:
+        return False
+    if claims.expires_at + MAX_LEEWAY <= now or claims.jti is None or is_denied(claims.iss, claims.jti):
+        return False
+    revoke_token(claims, reason=reason, now=now)
+    return True
+
+
+def _claims(
+    user: Any,
+    target: ServiceAudience,
+    *,
+    scopes: frozenset[str],
+    session: UserSession | None,
+    actor: str | None,
+    now: datetime,
+) -> Claims:
+    settings = get_settings()
+    issued_at = int(now.timestamp())
+    claims = Claims(
+        iss=settings.ISSUER,
+        aud=(target.name,),
+        sub=user_id_of(user),
+        client_id=actor or settings.ISSUER,
+        jti=secrets.token_urlsafe(16),
+        iat=issued_at,
+        exp=issued_at + int(target.lifetime.total_seconds()),
+        scope=" ".join(sorted(scopes)) or None,
+    )
+    if session is None:
+        return claims
+    exp = min(claims.exp, int(session.ends_at.timestamp()))
+    return replace(claims, sid=session.sid, auth_time=session.started_at, exp=exp)
+
+
+def _audience(name: str) -> ServiceAudience:
+    try:
+        return get_settings().SERVICE_AUDIENCES[name]
+    except KeyError:
+        raise InvalidTargetError(f"{name!r} is not one of SERVICE_AUDIENCES") from None
+
+
+def _parsed(scope: str) -> frozenset[str]:
+    try:
+        return parse_scope(scope)
+    except ValueError as error:
+        raise InvalidScopeError(str(error)) from error
+
+
+def _granted(scope: str | None, allowed: frozenset[str], subject: Claims) -> str:
+    """What is asked for, provided that it is allowed, and that the user's own token has it."""
+    # A token without scope is the user's own, from a sign-in, and is limited by nothing.
+    available = allowed if subject.scope is None else allowed & subject.scopes
+    wanted = available if scope is None else _parsed(scope)
+    if not wanted <= available:
+        raise InvalidScopeError(f"not to be had: {' '.join(sorted(wanted - available))}")
+    return " ".join(sorted(wanted))

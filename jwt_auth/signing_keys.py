@@ -1,0 +1,314 @@
+"""
+Making signing keys and moving them from state to state, where KEYS is "database". `key_states.py` has the rules.
+
+In an emergency `revoke` waits for nothing, and another key takes over in the same transaction. Moves take turns:
+each holds the rows of all keys, which are few.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from json import dumps
+from typing import Any
+
+from django.db import DatabaseError, IntegrityError, router, transaction
+from django.utils import timezone
+
+from jwt_auth import jwk, own_keys
+from jwt_auth.conf import get_settings
+from jwt_auth.encryption import encrypt
+from jwt_auth.key_states import KeyStateError, Step, check_activation, check_revocation, next_step, no_successor
+from jwt_auth.keys import Key, configured_keys, generate, make_key
+from jwt_auth.locks import lock_by_writing
+from jwt_auth.models import RevocationEvent, SigningKey
+from jwt_auth.own_keys import JWKS_MAX_AGE
+from jwt_auth.revocation import database
+from jwt_auth.revocation.revoke import deny_key
+from jwt_auth.signals import key_activated, key_created, key_revoked, send_on_commit
+
+State = SigningKey.State
+
+_TICK = timedelta(microseconds=1)
+_DEADLOCK = 1213  # what MariaDB and MySQL call it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlastRadius:
+    """
+    What happens when a key is revoked before its time.
+
+    Args:
+        sessions: live ones whose access token the key may have signed, so that they have to refresh.
+        own_bound: after which our own processes refuse its tokens.
+        others_bound: after which those who fetch our JWKS do.
+    """
+
+    sessions: int
+    own_bound: timedelta
+    others_bound: timedelta
+
+
+def blast_radius(key: SigningKey, now: datetime) -> BlastRadius:
+    """What happens when `key` is revoked at `now`."""
+    settings = get_settings()
+    since = max(key.activated_at or now, now - settings.ACCESS_TOKEN_LIFETIME)
+    sessions = database.live(now).filter(last_issued_at__gte=since)
+    if key.retired_at is not None:
+        sessions = sessions.filter(last_issued_at__lte=key.retired_at + settings.REVOCATION_MAX_STALENESS)
+    in_memory = settings.REVOCATION == "memory"
+    return BlastRadius(
+        sessions=sessions.count(),
+        own_bound=settings.REVOCATION_MAX_STALENESS if in_memory else timedelta(0),
+        others_bound=JWKS_MAX_AGE,
+    )
+
+
+# Moves
+
+
+def create(
+    *, algorithm: str | None = None, activate: bool = False, actor: Any = None, now: datetime | None = None
+) -> SigningKey:
+    """
+    Make a key, and publish it.
+
+    Args:
+        algorithm: an asymmetric one; the setting ALGORITHM when left out.
+        activate: sign with it at once, which is only possible while there is no active key.
+
+    Raises:
+        KeyStateError: when there is an active key already.
+    """
+    with _turn(now) as turn:
+        row = turn.make(algorithm)
+        if activate:
+            turn.activate(row, emergency=False)
+    return row
+
+
+def activate(kid: str, *, emergency: bool = False, now: datetime | None = None) -> SigningKey:
+    """
+    Sign with a standby key from now on; the key that did so until now retires.
+
+    Args:
+        emergency: don't wait until every verifier can know the key. Those that don't refuse its tokens.
+
+    Raises:
+        KeyStateError: when it is in another state, or was published too recently.
+    """
+    with _turn(now) as turn:
+        row = turn.find(kid)
+        turn.activate(row, emergency=emergency)
+    return row
+
+
+def retire(kid: str, *, emergency: bool = False, now: datetime | None = None) -> SigningKey:
+    """
+    Stop signing with the active key: the standby key that was published first takes over.
+
+    Args:
+        emergency: don't wait until every verifier can know that key, and make one if there is none.
+
+    Returns:
+        The key that took over.
+
+    Raises:
+        KeyStateError: when it is in another state, or no other key can take over yet.
+    """
+    with _turn(now) as turn:
+        row = turn.find(kid)
+        if row.state != State.ACTIVE:
+            raise KeyStateError(f"Key {kid} is {row.state}: only the active key can be retired.")
+        return turn.hand_over(emergency=emergency)
+
+
+def revoke(
+    kid: str, *, emergency: bool = False, reason: str = "", actor: Any = None, now: datetime | None = None
+) -> SigningKey | None:
+    """
+    Refuse all that a key has signed, for ever. Sessions go on: their clients refresh.
+
+    Args:
+        emergency: don't wait until its last token is dead; for the active key another one takes over at once.
+        reason: for the record, at most 255 characters.
+        actor: the user who does it, or the name of what does; None for the app itself.
+
+    Returns:
+        The key that took over, if one had to.
+
+    Raises:
+        KeyStateError: when it is revoked already, signs, or may have signed tokens that are alive.
+    """
+    with _turn(now) as turn:
+        row = turn.find(kid)
+        check_revocation(row, emergency=emergency, now=turn.now)
+        successor = turn.hand_over(emergency=True) if row.state == State.ACTIVE else None
+        turn.revoke(row, reason, actor)
+    return successor
+
+
+def import_configured(*, now: datetime | None = None) -> list[SigningKey]:
+    """
+    Store SIGNING_KEY as the active key and SIGNING_KEY_FALLBACKS as retiring ones, while KEYS still is "settings".
+
+    Returns:
+        The keys that were not there yet. A symmetric fallback is left out.
+
+    Raises:
+        ConfigurationError: when a key in the settings can't be used.
+        KeyStateError: when SIGNING_KEY is symmetric, or another key is active.
+    """
+    keys = configured_keys()
+    if isinstance(keys.signing.signing, bytes | None):
+        raise KeyStateError(
+            f"ALGORITHM is {keys.signing.algorithm}, and a symmetric key stays in the settings. Start with a new key: "
+            "what the old one signed is refused then, and clients refresh."
+        )
+    with _turn(now, keys="settings") as turn:
+        known = set(turn.rows)
+        if keys.signing.kid not in known:
+            row = turn.add(keys.signing, encrypted_private_jwk=_encrypt(keys.signing.signing))
+            turn.activate(row, emergency=False)
+        for key in keys.verifying.values():
+            if key.kid not in turn.rows and not isinstance(key.verifying, bytes):
+                turn.add(key, state=State.RETIRING, retired_at=turn.now)
+        return [row for kid, row in turn.rows.items() if kid not in known]
+
+
+def rotate(
+    *, every: timedelta = timedelta(0), actor: Any = None, now: datetime | None = None
+) -> tuple[Step, SigningKey | None]:
+    """
+    Do the next step of a rotation, if it can be done already.
+
+    Args:
+        every: see next_step().
+
+    Returns:
+        The step, and the key that was moved; None when it is too early.
+    """
+    now = now or timezone.now()
+    with _turn(now) as turn:
+        step = next_step(turn.rows.values(), now, every)
+        if not step.is_due(now):
+            return step, None
+        row = step.key or turn.make()
+        if step.move == "revoke":
+            turn.revoke(row, "rotation", actor)
+        elif step.move == "activate" or turn.active is None:
+            turn.activate(row, emergency=False)
+    return step, row
+
+
+# Turns
+
+
+class _Turn:
+    """The moves of one transaction, which holds the rows of all keys. `rows` are by kid."""
+
+    def __init__(self, rows: dict[str, SigningKey], now: datetime) -> None:
+        self.rows = rows
+        self.now = now
+        self._changed_at = max((row.changed_at + _TICK for row in rows.values()), default=now)
+
+    @property
+    def active(self) -> SigningKey | None:
+        return next((row for row in self.rows.values() if row.state == State.ACTIVE), None)
+
+    def find(self, kid: str) -> SigningKey:
+        try:
+            return self.rows[kid]
+        except KeyError:
+            raise KeyStateError(f"There is no key {kid!r}.") from None
+
+    def make(self, algorithm: str | None = None) -> SigningKey:
+        """A new standby key."""
+        algorithm = algorithm or get_settings().ALGORITHM
+        key = make_key(private := generate(algorithm), algorithm)
+        while key.kid.startswith("-"):  # which a shell's commands take for an option
+            key = make_key(private := generate(algorithm), algorithm)
+        return self.add(key, encrypted_private_jwk=_encrypt(private))
+
+    def add(self, key: Key, **columns: Any) -> SigningKey:
+        row = SigningKey.objects.create(
+            created_at=self.now,
+            changed_at=self._tick(),
+            kid=key.kid,
+            algorithm=key.algorithm,
+            public_jwk=dumps(jwk.dump_public(key.verifying)),  # type: ignore[arg-type]  # never symmetric
+            **columns,
+        )
+        self.rows[row.kid] = row
+        send_on_commit(key_created, SigningKey, key=row)
+        return row
+
+    def activate(self, row: SigningKey, *, emergency: bool) -> None:
+        former = self.active
+        check_activation(row, former, emergency=emergency, now=self.now)
+        if former is not None:
+            self._move(former, State.RETIRING, signs=None, retired_at=self.now, encrypted_private_jwk="")
+        self._move(row, State.ACTIVE, signs=True, activated_at=self.now)
+        send_on_commit(key_activated, SigningKey, key=row, former=former)
+
+    def hand_over(self, *, emergency: bool) -> SigningKey:
+        """Have the standby key that was published first sign; in an emergency one that is made for it."""
+        standby = sorted((row for row in self.rows.values() if row.state == State.STANDBY), key=_age)
+        for row in standby:
+            with suppress(KeyStateError):
+                self.activate(row, emergency=emergency)
+                return row
+        if emergency:
+            row = self.make()
+            self.activate(row, emergency=True)
+            return row
+        if standby:
+            check_activation(standby[0], self.active, emergency=False, now=self.now)
+        raise no_successor(self.now)
+
+    def revoke(self, row: SigningKey, reason: str, actor: Any) -> None:
+        self._move(row, State.REVOKED, revoked_at=self.now, encrypted_private_jwk="")
+        event = deny_key(get_settings().ISSUER, row.kid, reason=reason, actor=actor, now=self.now)
+        send_on_commit(key_revoked, RevocationEvent, event=event, key=row)
+
+    def _move(self, row: SigningKey, state: str, **columns: Any) -> None:
+        changes = {"state": state, "changed_at": self._tick(), **columns}
+        SigningKey.objects.filter(pk=row.pk, state=row.state).update(**changes)
+        vars(row).update(changes)
+
+    def _tick(self) -> datetime:
+        self._changed_at = max(self.now, self._changed_at + _TICK)
+        return self._changed_at
+
+
+def _encrypt(private: jwk.PrivateKey) -> str:
+    return encrypt(dumps(jwk.dump_private(private)).encode())
+
+
+def _age(row: SigningKey) -> datetime:
+    return row.created_at
+
+
+@contextmanager
+def _turn(now: datetime | None, *, keys: str = "database") -> Iterator[_Turn]:
+    """A transaction in which nobody else moves a key; this process knows what it did as soon as it is committed."""
+    if keys != get_settings().KEYS:
+        raise KeyStateError(f'KEYS is "{get_settings().KEYS}" in the settings, and has to be "{keys}" for this.')
+    alias = router.db_for_write(SigningKey)
+    try:
+        with transaction.atomic(using=alias):
+            yield _Turn(_lock_all(), now or timezone.now())
+            transaction.on_commit(own_keys.expire, using=alias, robust=True)
+    except DatabaseError as error:
+        if not isinstance(error, IntegrityError) and error.args[:1] != (_DEADLOCK,):
+            raise
+        raise KeyStateError("Another key was created or activated in this very moment: look again.") from error
+
+
+def _lock_all() -> dict[str, SigningKey]:
+    rows = SigningKey.objects.order_by("pk")
+    lock_by_writing(rows, "kid")
+    # Read again when they are held: whoever held them before may have added a row, which a query that has begun
+    # already does not see.
+    list(rows.select_for_update().values_list("pk"))
+    return {row.kid: row for row in rows.select_for_update()}

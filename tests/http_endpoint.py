@@ -1,0 +1,97 @@
+"""A real HTTP server in a thread, which answers with whatever bytes a test wants, and counts how often."""
+
+import json
+import socketserver
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+# What answers: gets the socket, and writes to it.
+Answer = Callable[[Any], None]
+
+
+class Endpoint(socketserver.ThreadingTCPServer):
+    """`answer` may be changed at any time; `requests` has what was asked, as text."""
+
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 64
+
+    def __init__(self, answer: Answer) -> None:
+        self.answer = answer
+        self.requests: list[str] = []
+        super().__init__(("127.0.0.1", 0), _Handler)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}/keys.json"
+
+
+class _Handler(socketserver.BaseRequestHandler):
+    server: Endpoint
+
+    def handle(self) -> None:
+        asked = b""
+        while b"\r\n\r\n" not in asked:
+            if not (more := self.request.recv(65536)):
+                return
+            asked += more
+        self.server.requests.append(asked.decode())
+        with suppress(OSError):  # whoever asked has gone
+            self.server.answer(self.request)
+
+
+@contextmanager
+def serving(answer: Answer) -> Iterator[Endpoint]:
+    with Endpoint(answer) as endpoint:
+        thread = threading.Thread(target=endpoint.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield endpoint
+        finally:
+            endpoint.shutdown()
+            thread.join()
+
+
+def raw(*parts: bytes, pause: float = 0) -> Answer:
+    """Exactly these bytes, with a pause before each but the first."""
+
+    def answer(wire: Any) -> None:
+        for i, part in enumerate(parts):
+            if i and pause:
+                time.sleep(pause)
+            wire.sendall(part)
+
+    return answer
+
+
+def body(content: bytes, *headers: str, status: str = "200 OK", length: int | None = None) -> Answer:
+    """An answer with this body, as JSON unless the headers say otherwise."""
+    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(content) if length is None else length}"]
+    if not any(header.lower().startswith("content-type") for header in headers):
+        lines.append("Content-Type: application/json")
+    return raw("\r\n".join([*lines, *headers, "", ""]).encode() + content)
+
+
+def document(value: Any, *headers: str) -> Answer:
+    """An answer with this value as JSON."""
+    return body(json.dumps(value).encode(), *headers)
+
+
+def silence(wire: Any) -> None:
+    """Nothing, until whoever asked has gone."""
+    wire.settimeout(30)
+    wire.recv(1)
+
+
+def dripping(content: bytes, seconds: float = 0.02) -> Answer:
+    """One byte at a time: no single wait is long."""
+
+    def answer(wire: Any) -> None:
+        for i in range(len(content)):
+            wire.sendall(content[i : i + 1])
+            time.sleep(seconds)
+
+    return answer

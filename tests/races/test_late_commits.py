@@ -1,0 +1,138 @@
+"""Numbers are handed out before transactions commit: an event that is committed after a newer one is not lost."""
+
+from threading import Event
+
+import jwt
+import pytest
+from django.db import transaction
+
+from jwt_auth.exceptions import RevokedTokenError
+from jwt_auth.models import RevocationEvent
+from jwt_auth.revocation import feed, memory, revoke_all, revoke_session, revoke_token, revoke_user
+from jwt_auth.revocation.verdict import verdict
+from jwt_auth.verification import verify
+from tests.races.conftest import PATIENCE
+from tests.revocation.conftest import Ticks
+
+pytestmark = [pytest.mark.concurrent, pytest.mark.django_db(transaction=True)]
+
+
+class Process:
+    """A view that is told nothing: as another process has it, which only reads."""
+
+    def __init__(self):
+        self.ticks = Ticks()
+        self.view = memory.View(clock=self.ticks)
+
+    def lets_in(self, verified):
+        """Whether a request that comes a second later is let in."""
+        self.ticks.forward(1)
+        try:
+            verdict(verified.claims, self.view.state_of(verified.claims), verified.claims.auth_time)
+        except RevokedTokenError:
+            return False
+        return True
+
+
+REVOCATIONS = {
+    "token": lambda verified: revoke_token(verified.claims),
+    "session": lambda verified: revoke_session(verified.session.pk),
+    "user": lambda verified: revoke_user(verified.user),
+    "all": lambda verified: revoke_all(),
+}
+
+
+@pytest.fixture
+def come(client, make_user):
+    """Sign in; what verification makes of the token."""
+    return lambda name: verify(client.tokens(make_user(name))["access_token"])
+
+
+@pytest.mark.parametrize("warm", [True, False], ids=["warm", "begins meanwhile"])
+@pytest.mark.parametrize("scope", REVOCATIONS)
+def test_an_event_that_commits_after_a_newer_one_is_not_lost(come, at_once, scope, warm):
+    late, early, other = come("late"), come("early"), come("other")
+    process, written, go_on = Process(), Event(), Event()
+    if warm:
+        assert process.lets_in(late)
+
+    def commit_late():
+        with transaction.atomic():
+            REVOCATIONS[scope](late)
+            number = RevocationEvent.objects.get(scope=scope).pk
+            written.set()
+            assert go_on.wait(PATIENCE)
+        return number
+
+    def commit_early():
+        try:
+            assert written.wait(PATIENCE)
+            revoke_session(early.session.pk)
+            seen = [process.lets_in(each) for each in (early, late, other)]
+            return RevocationEvent.objects.latest("pk").pk, seen
+        finally:
+            go_on.set()
+
+    late_number, (early_number, seen) = at_once(commit_late, commit_early)
+    assert late_number < early_number
+    assert seen == [False, True, True]
+    assert [process.lets_in(each) for each in (early, late, other)] == [False, False, scope != "all"]
+
+
+def test_an_event_that_is_rolled_back_after_a_newer_one_never_counts(come, at_once):
+    """The control: a missing number alone refuses nobody."""
+    late, early = come("late"), come("early")
+    process, written, go_on = Process(), Event(), Event()
+    assert process.lets_in(late)
+
+    def roll_back_late():
+        with transaction.atomic():
+            revoke_user(late.user)
+            written.set()
+            assert go_on.wait(PATIENCE)
+            transaction.set_rollback(True)
+
+    def commit_early():
+        try:
+            assert written.wait(PATIENCE)
+            revoke_session(early.session.pk)
+            return [process.lets_in(each) for each in (early, late)]
+        finally:
+            go_on.set()
+
+    assert at_once(roll_back_late, commit_early)[1] == [False, True]
+    assert [process.lets_in(each) for each in (early, late)] == [False, True]
+
+
+def told():
+    """The subjects in the feed that other servers read."""
+    document = jwt.decode(feed.publish().document, options={"verify_signature": False})
+    return {event["subject"] for event in document["events"]}
+
+
+def test_an_event_that_commits_after_a_newer_one_is_in_the_next_feed(come, at_once, jwt_settings, ec_settings):
+    jwt_settings(**ec_settings)
+    late, early = come("late"), come("early")
+    written, go_on = Event(), Event()
+    assert told() == set()
+
+    def commit_late():
+        with transaction.atomic():
+            revoke_session(late.session.pk)
+            number = RevocationEvent.objects.get(subject=late.claims.sid).pk
+            written.set()
+            assert go_on.wait(PATIENCE)
+        return number
+
+    def commit_early():
+        try:
+            assert written.wait(PATIENCE)
+            revoke_session(early.session.pk)
+            return RevocationEvent.objects.latest("pk").pk, told()
+        finally:
+            go_on.set()
+
+    late_number, (early_number, seen) = at_once(commit_late, commit_early)
+    assert late_number < early_number
+    assert seen == {early.claims.sid}
+    assert told() == {early.claims.sid, late.claims.sid}

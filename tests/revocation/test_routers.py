@@ -1,0 +1,89 @@
+"""A project with a replica: whether a token was taken back is asked where that was written."""
+
+import pytest
+from django.db.utils import ConnectionDoesNotExist
+
+from jwt_auth.models import RevocationEvent, UserSession
+from jwt_auth.revocation import memory, revoke_all, revoke_session, revoke_token, revoke_user, revoke_users
+from jwt_auth.verification import verify
+from tests.races.helpers import begin
+
+
+class ReplicaIsBroken:
+    """Whoever reads from the replica fails."""
+
+    def db_for_read(self, model, **hints):
+        return "replica"
+
+    def db_for_write(self, model, **hints):
+        return "default"
+
+
+DEEDS = {
+    "token": lambda verified: revoke_token(verified.claims),
+    "session": lambda verified: revoke_session(verified.session.pk),
+    "user": lambda verified: revoke_user(verified.user),
+    "users": lambda verified: revoke_users([verified.user]),
+    "all": lambda verified: revoke_all(),
+}
+
+
+@pytest.fixture
+def routed(settings):
+    settings.DATABASE_ROUTERS = [ReplicaIsBroken()]
+
+
+@pytest.fixture
+def lets_in(client):
+    def ask(pair):
+        status = client.get_me(pair["access_token"]).status_code
+        assert status in (200, 401)
+        return status == 200
+
+    return ask
+
+
+def test_a_read_from_the_replica_would_show(user, routed):
+    """The control of all others here."""
+    with pytest.raises(ConnectionDoesNotExist):
+        type(user)._default_manager.get(pk=user.pk)
+    assert RevocationEvent.objects.all().db == UserSession.objects.all().db == "default"
+
+
+def test_whom_a_replica_does_not_know_yet_can_be_taken_back(client, user, staff, lets_in, routed):
+    asker = client.bearer(begin(staff)["access_token"])
+    for path, body in {
+        "revoke/user/": {"user": str(user.pk)},
+        "/auth/revoke/user/": {"username": user.get_username()},
+        "revoke/global/": {"sub_id": {"format": "opaque", "id": str(user.pk)}},
+    }.items():
+        pair = begin(user)
+        assert lets_in(pair)
+        assert asker.send(path, body).status_code in (200, 204)
+        assert not lets_in(pair)
+
+
+@pytest.mark.parametrize("deed", DEEDS)
+def test_memory_is_read_where_revocations_are_written(in_memory, ticks, user, lets_in, elsewhere, routed, deed):
+    view = in_memory()
+    pair = begin(user)  # the project's backend would read users from the replica
+    verified = verify(pair["access_token"], revocation="database")
+    assert lets_in(pair)
+    with elsewhere():
+        DEEDS[deed](verified)
+    assert lets_in(pair)
+    ticks.forward(1)
+    assert not lets_in(pair)
+    memory.forget()  # as a new process
+    assert not view.was_ever_read
+    assert not lets_in(pair)
+
+
+@pytest.mark.parametrize("deed", DEEDS)
+def test_the_database_that_is_asked_is_the_one_that_is_written(client, user, lets_in, routed, deed):
+    pair = begin(user)
+    assert lets_in(pair)
+    pair = client.refresh(pair["refresh_token"]).json()
+    DEEDS[deed](verify(pair["access_token"]))
+    assert not lets_in(pair)
+    assert client.refresh(pair["refresh_token"]).status_code == (200 if deed == "token" else 401)

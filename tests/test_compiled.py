@@ -1,0 +1,188 @@
+"""The query of each request, written once: it gives what the ORM gives, to the last attribute."""
+
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.db import connection, connections, models
+
+from jwt_auth import sessions
+from jwt_auth.compiled import CompiledQuery, Parameter
+from jwt_auth.models import RevocationEvent, UserSession
+from jwt_auth.principals import users_are_all_visible
+from jwt_auth.revocation import database, revoke_all, revoke_session, revoke_token, revoke_user
+from jwt_auth.verification import identify_only
+
+
+@pytest.fixture
+def claims(user):
+    return identify_only(sessions.start(user).access_token)
+
+
+def by_orm(claims):
+    subject = database.token_subject(claims.iss, claims.jti)
+    return database.session_of_token(database.parse_sid(claims.sid), subject).get()
+
+
+def everything(instance):
+    """All that an instance holds, of what it is joined to as well."""
+    if not isinstance(instance, models.Model):
+        return instance
+    state = instance._state
+    values = {name: value for name, value in vars(instance).items() if name != "_state"}
+    joined = {
+        name: value if isinstance(value, UserSession) else everything(value)
+        for name, value in state.fields_cache.items()
+        if name != "user" or isinstance(instance, UserSession)
+    }
+    return type(instance), values, state.db, state.adding, joined, instance.get_deferred_fields()
+
+
+STORIES = {
+    "nothing happened": lambda claims, user: None,
+    "cut off before": lambda claims, user: revoke_user(user),
+    "everybody cut off": lambda claims, user: revoke_all(),
+    "the token denied": lambda claims, user: revoke_token(claims),
+    "the session revoked": lambda claims, user: revoke_session(uuid.UUID(claims.sid), reason="é"),
+    "an inactive user": lambda claims, user: type(user).objects.filter(pk=user.pk).update(is_active=False),
+}
+
+
+@pytest.mark.parametrize("happens", STORIES.values(), ids=STORIES)
+def test_it_is_what_the_orm_gives(user, claims, happens, django_assert_num_queries):
+    happens(claims, user)
+    with django_assert_num_queries(1):
+        found = database.find_by_token(claims)
+        state = database.state_of(found)
+    expected = by_orm(claims)
+    assert everything(found) == everything(expected)
+    assert state == database.state_of(expected)
+    assert found == expected
+    assert {type(value) for value in vars(found).values()} == {type(value) for value in vars(expected).values()}
+
+
+def test_it_finds_each_token_its_own(user, make_user):
+    pairs = [sessions.start(owner) for owner in (user, make_user("bob"), user)]
+    for pair in (*pairs, pairs[0]):
+        found = database.find_by_token(identify_only(pair.access_token))
+        assert found.pk == pair.session_id
+    revoke_token(identify_only(pairs[0].access_token))
+    denied = [database.find_by_token(identify_only(pair.access_token)).token_denied for pair in pairs]
+    assert denied == [True, False, False]
+
+
+def test_there_is_none_when_the_row_is_gone(claims):
+    UserSession.objects.all().delete()
+    assert database.find_by_token(claims) is None
+
+
+def test_columns_that_no_verdict_needs_are_loaded_when_looked_at(claims):
+    found = database.find_by_token(claims)
+    assert found.get_deferred_fields() == set(database._UNJUDGED)
+    assert found.handle == UserSession.objects.get().handle
+
+
+def test_the_user_can_be_saved_and_pickled_like_any_other(user, claims):
+    found = database.find_by_token(claims).user
+    found.is_active = False
+    found.save()
+    user.refresh_from_db()
+    assert not user.is_active
+
+
+def test_it_is_compiled_once_and_anew_when_a_setting_changes(claims, jwt_settings, monkeypatch):
+    compiled = []
+    build = CompiledQuery._compile
+
+    def watch(self, queryset, connection):
+        compiled.append(queryset)
+        build(self, queryset, connection)
+
+    monkeypatch.setattr(CompiledQuery, "_compile", watch)
+    database._compiled_for.cache_clear()
+    for _ in range(3):
+        database.find_by_token(claims)
+    assert len(compiled) == 1
+    jwt_settings(REALM="other")
+    database.find_by_token(claims)
+    assert len(compiled) == 2
+
+
+def test_the_home_of_the_cutoff_is_part_of_it(user, claims, jwt_settings, settings):
+    revoke_user(user)
+    before = database.state_of(database.find_by_token(claims)).cutoffs
+    if "USER_CUTOFF_FIELD" in settings.JWT_AUTH:
+        jwt_settings(USER_CUTOFF_FIELD=None)
+        assert database.state_of(database.find_by_token(claims)).cutoffs == (None, None)
+    assert before[0] is not None
+
+
+def test_threads_share_it_and_it_keeps_no_connection_open(claims):
+    database.find_by_token(claims)
+    query = database._compiled("default")
+    assert query is database._compiled("default")
+    held = [value for value in vars(query).values() if isinstance(value, type(connection))]
+    assert not held
+    bound = {getattr(getattr(convert, "__self__", None), "connection", None) for _, convert, _ in query._converters}
+    assert all(held.connection is None for held in bound - {None})
+
+
+@pytest.mark.concurrent
+@pytest.mark.django_db(transaction=True)
+def test_several_threads_at_once_find_their_own(make_user):
+    users = [make_user(f"user{i}") for i in range(4)]
+    claims = [identify_only(sessions.start(user).access_token) for user in users]
+    database._compiled_for.cache_clear()
+
+    def work(i):
+        try:
+            return {database.find_by_token(claims[i]).user.pk for _ in range(25)}
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(work, range(4))) == [{user.pk} for user in users]
+
+
+@pytest.fixture
+def tenants(monkeypatch):
+    """A manager that hides, from one moment to the next, whom it is told to."""
+    hidden = set()
+
+    class TenantManager(type(get_user_model()._default_manager)):
+        def get_queryset(self):
+            return super().get_queryset().exclude(pk__in=hidden)
+
+    manager = TenantManager()
+    manager.contribute_to_class(get_user_model(), "tenants")
+    monkeypatch.setitem(vars(get_user_model()._meta), "default_manager", manager)
+    yield hidden
+    monkeypatch.undo()
+    get_user_model()._meta.local_managers.remove(manager)
+    del get_user_model().tenants
+    get_user_model()._meta._expire_cache()
+
+
+def test_a_manager_that_hides_users_is_asked_each_time(user, claims, tenants):
+    assert not users_are_all_visible()
+    assert database.find_by_token(claims).user == user
+    tenants.add(user.pk)
+    assert database.find_by_token(claims) is None
+    tenants.clear()
+    assert database.find_by_token(claims).user == user
+
+
+def test_without_one_there_is_nothing_to_ask():
+    assert users_are_all_visible()
+
+
+@pytest.mark.django_db
+def test_any_query_for_one_row_can_be_compiled():
+    RevocationEvent.objects.create(scope="all", subject="x y", reason="a")
+    field = RevocationEvent._meta.get_field("subject")
+    query = CompiledQuery(
+        RevocationEvent.objects.filter(subject="stand-in"), {"subject": Parameter(field=field, stand_in="stand-in")}
+    )
+    assert query.first(subject="x y").reason == "a"
+    assert query.first(subject="stand-in") is None

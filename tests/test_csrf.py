@@ -1,0 +1,146 @@
+"""Which page a request comes from, by what browsers say of it."""
+
+import pytest
+
+from jwt_auth.csrf import Provenance, check
+from jwt_auth.exceptions import CsrfError
+
+OWN = "https://app.example.com"
+TRUSTED = ("https://spa.example.org", "https://*.partner.com", "https://*.ported.com:8443", "http://localhost:5173")
+
+SITES = ["same-origin", "none", "same-site", "cross-site", None, "", "same-planet", "Same-Origin", "same-origin,x"]
+ORIGINS = {
+    "ours": OWN,
+    "trusted": "https://spa.example.org",
+    "foreign": "https://evil.example.net",
+    "null": "null",
+    "missing": None,
+}
+
+# What becomes of each pair: "pass", "refuse", or "anonymous" (refused when a cookie is what authenticates).
+TABLE = {
+    "same-origin": dict.fromkeys(ORIGINS, "pass"),
+    "none": dict.fromkeys(ORIGINS, "anonymous"),
+    "same-site": {**dict.fromkeys(ORIGINS, "refuse"), "trusted": "pass"},
+    "cross-site": {**dict.fromkeys(ORIGINS, "refuse"), "trusted": "pass"},
+}
+BY_ORIGIN = {"ours": "pass", "trusted": "pass", "foreign": "refuse", "null": "refuse", "missing": "anonymous"}
+
+
+def passes(site, origin, *, by_cookie=True, own=OWN, trusted=TRUSTED):
+    sent = Provenance(fetch_site=site, origin=origin, own_origin=own, trusted_origins=trusted)
+    try:
+        check(sent, by_cookie=by_cookie)
+    except CsrfError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("origin", ORIGINS)
+@pytest.mark.parametrize("site", SITES)
+def test_each_pair_of_headers(site, origin):
+    """A word that is unknown, or not written as the specification has it, is as good as none."""
+    expected = TABLE.get(site, BY_ORIGIN)[origin]
+    assert passes(site, ORIGINS[origin], by_cookie=True) == (expected == "pass")
+    assert passes(site, ORIGINS[origin], by_cookie=False) == (expected != "refuse")
+
+
+@pytest.mark.parametrize(
+    ("own", "origin", "same"),
+    [
+        (OWN, "https://app.example.com", True),
+        (OWN, "https://app.example.com:443", True),
+        ("https://app.example.com:443", "https://app.example.com", True),
+        ("https://APP.example.com", "https://app.example.com", True),
+        ("http://app.example.com", "http://app.example.com:80", True),
+        ("https://app.example.com:8443", "https://app.example.com:8443", True),
+        ("http://[::1]:8000", "http://[::1]:8000", True),
+        ("http://[::1]", "http://[::1]:80", True),
+        ("http://127.0.0.1:8000", "http://127.0.0.1:8000", True),
+        (OWN, "http://app.example.com", False),
+        (OWN, "https://app.example.com:8443", False),
+        (OWN, "https://app.example.com:80", False),
+        ("http://app.example.com", "http://app.example.com:443", False),
+        ("http://localhost:8000", "http://localhost:8001", False),
+        ("http://localhost:8000", "http://127.0.0.1:8000", False),
+        (OWN, "https://example.com", False),
+        (OWN, "https://evil-app.example.com", False),
+        (OWN, "https://app.example.com.evil.net", False),
+        (OWN, "https://x.app.example.com", False),
+    ],
+)
+def test_an_origin_is_ours_by_scheme_host_and_port(own, origin, same):
+    assert passes(None, origin, own=own) is same
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "",
+        " ",
+        "null",
+        "app.example.com",
+        "//app.example.com",
+        "https://",
+        "https://app.example.com/",
+        "https://app.example.com/path",
+        "https://app.example.com?",
+        "https://app.example.com#",
+        "https://user@app.example.com",
+        "https://evil.net\\@app.example.com",
+        "https://app.example.com, https://evil.net",
+        "https://evil.net https://app.example.com",
+        "https://app.example.com\n",
+        "https://app.example.com:",
+        "https://app.example.com:abc",
+        "https://app.example.com:999999",
+        "https://[::1",
+        "https://app.example.com\x00",
+        "https://\u0430pp.example.com",
+        "ftp://app.example.com",
+        "file://",
+        "chrome-extension://app.example.com",
+    ],
+)
+def test_what_is_no_origin_of_the_web_is_nobodys(origin):
+    assert not passes(None, origin)
+    assert not passes("cross-site", origin, trusted=(*TRUSTED, "null", origin.strip()[:1] or "null"))
+    assert passes(None, OWN)
+
+
+@pytest.mark.parametrize(
+    ("origin", "trusted"),
+    [
+        ("https://spa.example.org", True),
+        ("https://SPA.example.org:443", True),
+        ("http://spa.example.org", False),
+        ("https://x.spa.example.org", False),
+        ("https://a.partner.com", True),
+        ("https://a.b.partner.com", True),
+        ("https://partner.com", True),  # as Django has it
+        ("https://evilpartner.com", False),
+        ("http://a.partner.com", False),
+        ("https://a.partner.com:8443", False),
+        ("https://a.partner.com.evil.net", False),
+        ("https://a.ported.com:8443", True),
+        ("https://a.ported.com", False),
+        ("http://localhost:5173", True),
+        ("http://localhost:5174", False),
+    ],
+)
+def test_trusted_origins_are_read_as_django_reads_them(origin, trusted):
+    for site in ("same-site", "cross-site", None):
+        assert passes(site, origin) is trusted
+
+
+def test_no_one_is_trusted_unless_named():
+    assert not passes("cross-site", "https://spa.example.org", trusted=())
+    assert not passes("same-site", OWN, trusted=())
+    assert not passes("same-site", OWN, trusted=("www",))  # no origin at all
+    assert passes("same-site", OWN, trusted=("www", OWN))
+
+
+def test_the_reason_is_told_to_the_log():
+    sent = Provenance(fetch_site="cross-site", origin="https://evil.net", own_origin=OWN)
+    with pytest.raises(CsrfError, match=r"'https://evil.net' \(Sec-Fetch-Site: cross-site\)"):
+        check(sent, by_cookie=False)

@@ -1,0 +1,72 @@
+"""The checks of what memory mode depends on, each beside a control that passes."""
+
+import pytest
+from django.core import checks
+from django.db import connections
+
+from jwt_auth import revocation_checks
+
+REDIS = {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": "redis://localhost"}
+
+
+def found(deploy=False):
+    messages = checks.run_checks(tags=["security"], include_deployment_checks=deploy)
+    return [message.id for message in messages if message.id in IDS]
+
+
+IDS = ("jwt_auth.E060", "jwt_auth.E061", "jwt_auth.E062", "jwt_auth.W060")
+
+
+class Router:
+    def db_for_write(self, model, **hints):
+        return "elsewhere" if model.__name__ == "RevocationEvent" else None
+
+
+def test_sessions_and_revocations_are_written_to_one_database(settings):
+    assert found() == []
+    settings.DATABASE_ROUTERS = [Router()]
+    assert found() == ["jwt_auth.E060"]
+
+
+@pytest.mark.parametrize(
+    "backend", ["django.core.cache.backends.locmem.LocMemCache", "django.core.cache.backends.dummy.DummyCache"]
+)
+def test_the_bell_hangs_where_all_hear_it(settings, jwt_settings, backend):
+    settings.CACHES = {**settings.CACHES, "private": {"BACKEND": backend}, "shared": REDIS}
+    jwt_settings(REVOCATION_CACHE="shared")
+    assert found() == []
+    jwt_settings(REVOCATION_CACHE="private")
+    assert found() == ["jwt_auth.E061"]
+
+
+def test_messages_need_redis_py(jwt_settings, monkeypatch):
+    jwt_settings(REVOCATION_PUSH="redis://localhost")
+    assert found() == []
+    monkeypatch.setattr(revocation_checks, "find_spec", lambda name: None)
+    assert found() == ["jwt_auth.E062"]
+
+
+@pytest.mark.parametrize(
+    ("vendor", "options"),
+    [
+        ("postgresql", {"connect_timeout": 2}),
+        ("mysql", {"connect_timeout": 2, "read_timeout": 5}),
+        ("sqlite", {}),
+    ],
+)
+def test_who_asks_for_others_does_not_wait_for_ever(jwt_settings, monkeypatch, vendor, options):
+    connection = connections["default"]
+    monkeypatch.setattr(connection, "vendor", vendor)
+    jwt_settings(REVOCATION="memory")
+    monkeypatch.setitem(connection.settings_dict, "OPTIONS", options)
+    assert found(deploy=True) == []
+    monkeypatch.setitem(connection.settings_dict, "OPTIONS", {})
+    assert found(deploy=True) == (["jwt_auth.W060"] if options else [])
+    assert found() == []
+    jwt_settings(REVOCATION="database")
+    assert found(deploy=True) == []
+
+
+def test_settings_that_cannot_be_read_are_named_by_their_own_check(jwt_settings):
+    jwt_settings(REVOCATION="memory", LEEWAY=10)
+    assert found(deploy=True) == []

@@ -1,0 +1,126 @@
+"""Cookies: how they are read from a header that anybody may have written, and how they are set."""
+
+import pytest
+from django.http import HttpResponse
+from django.test import RequestFactory
+
+from jwt_auth import transports
+from jwt_auth.exceptions import ConfigurationError, MalformedTokenError
+from jwt_auth.models import UserSession
+from tests.browser_client import Browser
+
+ACCESS, REFRESH = "__Host-Http-access", "__Host-Http-refresh"
+
+
+def request(header=None, **options):
+    return RequestFactory().get("/", **({} if header is None else {"HTTP_COOKIE": header}), **options)
+
+
+@pytest.mark.parametrize(
+    ("header", "value"),
+    [
+        (None, None),
+        ("", None),
+        (";;; ;", None),
+        (ACCESS, ""),
+        (f"{ACCESS}=", ""),
+        (f"{ACCESS}=abc", "abc"),
+        (f"{ACCESS}=abc; other=1", "abc"),
+        (f"other=1;{ACCESS}=abc", "abc"),
+        (f" \t{ACCESS} = abc \t", "abc"),
+        (f"{ACCESS}=a=b", "a=b"),
+        (f"{ACCESS}=abc; {ACCESS}=abc", "abc"),
+        (f'{ACCESS}="abc"', '"abc"'),
+        (f"{ACCESS}=\xe9", "\xe9"),
+        ("access=abc", None),
+        (f"x{ACCESS}=abc", None),
+        (f"{ACCESS}x=abc", None),
+        (f"{ACCESS.lower()}=abc", None),
+        (f"={ACCESS}=abc", None),
+    ],
+)
+def test_a_cookie_is_found_by_its_exact_name(header, value):
+    assert transports.access_cookie(request(header)) == value
+
+
+@pytest.mark.parametrize("blank", ["\xa0", "\u2000", "\u3000", "\x85", "\x0b", "\x0c", "\x1f"])
+def test_a_name_with_a_blank_of_another_kind_is_another_name(blank):
+    """Browsers let a script set it, since to them it does not begin with the prefix; Django takes the blank off."""
+    on_the_wire = blank.encode().decode("latin-1")
+    planted = request(f"{on_the_wire}{ACCESS}=planted")
+    assert transports.access_cookie(planted) is None
+    assert planted.COOKIES.get(ACCESS) == "planted"  # the control: where a naive reader would be caught
+    assert transports.access_cookie(request(f"{on_the_wire}{ACCESS}=planted; {ACCESS}=ours")) == "ours"
+
+
+def test_several_that_differ_are_none_that_can_be_trusted():
+    both = request(f"{ACCESS}=a; {ACCESS}=b; {REFRESH}=c")
+    with pytest.raises(MalformedTokenError):
+        transports.access_cookie(both)
+    assert transports.refresh_cookie(both) == "c"
+    assert transports.all_cookies(both) == ["c", "a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("debug", "secure", "plain"),
+    [(True, False, True), (True, True, False), (False, False, False), (False, True, False)],
+)
+def test_names_lose_their_prefix_under_debug_on_plain_http_alone(settings, debug, secure, plain):
+    settings.DEBUG = debug
+    asked = request(f"access=plain; {ACCESS}=prefixed", secure=secure)
+    assert transports.access_cookie(asked) == ("plain" if plain else "prefixed")
+    response = HttpResponse()
+    transports.clear_cookies(asked, response)
+    assert set(response.cookies) == ({"access", "refresh"} if plain else {ACCESS, REFRESH})
+    assert all(bool(cookie["secure"]) is not plain for cookie in response.cookies.values())
+
+
+@pytest.mark.parametrize("same_site", ["Strict", "Lax", "None"])
+def test_deletion_repeats_all_attributes_to_the_byte(jwt_settings, clock, same_site):
+    jwt_settings(COOKIE_SAMESITE=same_site)
+    response = HttpResponse()
+    transports.clear_cookies(request(), response)
+    assert [cookie.OutputString() for cookie in response.cookies.values()] == [
+        f'{name}=""; expires=Sun, 17 May 2026 12:30:15 GMT; HttpOnly; Max-Age=0; Path=/; SameSite={same_site}; Secure'
+        for name in (ACCESS, REFRESH)
+    ]
+
+
+def test_cookies_are_named_as_the_settings_say(jwt_settings, user):
+    jwt_settings(COOKIE_ACCESS_NAME="__Host-shop", COOKIE_REFRESH_NAME="__Host-Http-shop.refresh")
+    browser = Browser().sign_in(user)
+    assert set(browser.cookies) == {"__Host-shop", "__Host-Http-shop.refresh"}
+    assert browser.me().status_code == 200
+
+
+# Size
+
+
+def blow_up(user, session):
+    return {"much": "x" * int(blow_up.size)}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_cookie_that_a_browser_would_drop_is_refused_when_it_is_made(jwt_settings, user, client):
+    jwt_settings(CLAIMS_CALLABLE=blow_up)
+    blow_up.size = 2200
+    browser = Browser().sign_in(user)
+    assert browser.me().status_code == 200
+    before = list(UserSession.objects.values())
+    blow_up.size = 2700
+    browser.raise_request_exception = True
+    with pytest.raises(ConfigurationError, match=r"E043"):
+        browser.renew()
+    with pytest.raises(ConfigurationError, match=r"more than 3800: .* CLAIMS_CALLABLE return less"):
+        browser.login(user)
+    assert list(UserSession.objects.values()) == before, "nothing was begun, and no refresh token used up"
+    assert client.login(user).status_code == 200, "a header has more room"
+    blow_up.size = 0
+    assert browser.renew().status_code == 200
+
+
+def test_the_limit_counts_name_and_value(jwt_settings):
+    room = 3800 - len(ACCESS)
+    transports.check_cookie_size("x" * room)
+    with pytest.raises(ConfigurationError):
+        transports.check_cookie_size("x" * (room + 1))

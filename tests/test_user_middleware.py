@@ -1,0 +1,139 @@
+"""Plain Django views know whom a token speaks for."""
+
+from types import ModuleType
+
+import pytest
+from asgiref.sync import async_to_sync
+from django.contrib.auth.decorators import login_required
+from django.http import JsonResponse
+from django.test import AsyncClient
+from django.urls import include, path
+from django.views import View
+from django.views.decorators.csrf import csrf_exempt
+
+from jwt_auth.models import UserSession
+from jwt_auth.revocation import revoke_session
+from tests.browser_client import Browser
+from tests.test_responses import assert_unavailable, outage
+
+CROSS_SITE = {"HTTP_SEC_FETCH_SITE": "cross-site", "HTTP_ORIGIN": "https://evil.example.net"}
+OURS = "jwt_auth.middleware.JWTUserMiddleware"
+
+
+def told(request):
+    return JsonResponse({"user": str(request.user), "sid": getattr(getattr(request, "auth", None), "sid", None)})
+
+
+async def atold(request):
+    return JsonResponse({"user": str(await request.auser()), "same": str(request.user)})
+
+
+class Told(View):
+    """A class-based view is plain as well."""
+
+    get = staticmethod(told)
+
+
+@pytest.fixture(autouse=True)
+def project(settings):
+    module = ModuleType("project_urls")
+    module.urlpatterns = [
+        path("told/", csrf_exempt(told)),
+        path("guarded/", told),
+        path("atold/", csrf_exempt(atold)),
+        path("class/", Told.as_view()),
+        path("members/", login_required(told)),
+        path("auth/", include("jwt_auth.urls")),
+        path("auth/browser/", include("jwt_auth.browser_urls")),
+        path("api/", include("example_project.notes.urls")),
+    ]
+    settings.ROOT_URLCONF = module
+    settings.LOGIN_URL = "/enter/"
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, OURS]
+
+
+@pytest.fixture
+def signed_in(clock, user):
+    return Browser().sign_in(user)
+
+
+@pytest.fixture
+def bearer(user, client):
+    return client.bearer(client.tokens(user)["access_token"])
+
+
+@pytest.mark.parametrize("url", ["/told/", "/guarded/", "/class/", "/members/"])
+def test_either_token_makes_the_user(signed_in, bearer, user, url):
+    for person in (signed_in, bearer):
+        shown = person.get(url).json()
+        assert (shown["user"], len(shown["sid"])) == (str(user), 32)
+
+
+def test_without_a_token_the_user_is_who_django_says(user, make_user, client):
+    assert client.get("/told/").json() == {"user": "AnonymousUser", "sid": None}
+    assert client.get("/members/").url == "/enter/?next=/members/"
+    carol = make_user("carol")
+    client.force_login(carol)
+    assert client.get("/told/").json() == {"user": str(carol), "sid": None}
+    shown = client.get("/told/", HTTP_AUTHORIZATION=f"Bearer {Browser().sign_in(user).pair['access_token']}")
+    assert shown.json()["user"] == str(user), "a token says more than a session"
+
+
+def test_a_bad_header_is_401_and_a_bad_cookie_changes_nothing(signed_in):
+    revoke_session(UserSession.objects.get().pk)
+    assert signed_in.get("/told/").json()["user"] == "AnonymousUser"
+    refused = Browser(HTTP_AUTHORIZATION="Bearer garbage").get("/told/")
+    assert (refused.status_code, refused.json()["code"]) == (401, "invalid_token")
+    assert refused["WWW-Authenticate"] == 'Bearer realm="api", error="invalid_token"'
+    assert signed_in.get("/told/", HTTP_AUTHORIZATION="Bearer garbage").status_code == 401
+
+
+def test_a_forged_request_is_403_also_where_the_view_is_exempt_from_djangos_check(signed_in, bearer, user):
+    assert signed_in.post("/told/").json()["user"] == str(user)
+    refused = signed_in.post("/told/", **CROSS_SITE)
+    assert (refused.status_code, refused.json()["code"]) == (403, "csrf_failed")
+    assert bearer.post("/told/", **CROSS_SITE).json()["user"] == str(user)
+    assert signed_in.get("/told/", **CROSS_SITE).status_code == 200
+
+
+def test_djangos_own_check_stays_where_it_is(signed_in):
+    assert signed_in.post("/guarded/").status_code == 403
+
+
+def test_an_outage_is_503(signed_in, bearer):
+    for person in (signed_in, bearer):
+        with outage():
+            assert_unavailable(person.get("/told/"))
+        assert person.get("/told/").status_code == 200
+
+
+def test_answers_say_what_they_depend_on(signed_in, bearer):
+    assert {"Authorization", "Cookie"} <= set(signed_in.get("/told/")["Vary"].split(", "))
+    assert "Authorization" in bearer.get("/told/")["Vary"]
+
+
+def test_it_costs_one_query_and_views_of_drf_ask_by_themselves(signed_in, django_assert_num_queries):
+    with django_assert_num_queries(1):
+        assert signed_in.get("/told/").status_code == 200
+    with django_assert_num_queries(1):
+        assert signed_in.get("/auth/browser/me/").status_code == 200
+    with django_assert_num_queries(2):
+        assert signed_in.get("/api/notes/").json() == []
+
+
+def test_where_all_views_need_a_user_the_token_brings_one(signed_in, user, settings):
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, "django.contrib.auth.middleware.LoginRequiredMiddleware"]
+    assert signed_in.get("/told/").json()["user"] == str(user)
+    assert Browser().get("/told/").status_code == 302
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_works_under_asgi(user):
+    browser = Browser().sign_in(user)
+    jar = "; ".join(f"{name}={cookie.value}" for name, cookie in browser.cookies.items())
+    get = async_to_sync(AsyncClient().get)
+    for url in ("/told/", "/atold/"):
+        assert get(url, headers={"Cookie": jar}).json()["user"] == str(user)
+        assert get(url).json()["user"] == "AnonymousUser"
+        assert get(url, headers={"Cookie": jar, "Authorization": "Bearer garbage"}).status_code == 401
+    assert get("/atold/", headers={"Cookie": jar}).json()["same"] == str(user)

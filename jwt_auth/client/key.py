@@ -1,0 +1,51 @@
+"""
+The key of a client, as people keep one: a secret as the server showed it, a PEM, a JWK, or a file of these.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from jwt_auth import jwk
+from jwt_auth.encoding import json_object
+
+KeySource: TypeAlias = str | bytes | Path | Mapping[str, Any]
+
+
+def read(source: KeySource) -> jwk.KeyMaterial:
+    """
+    The key in `source`. Only a `Path` is a path: a text that is neither PEM nor JWK is a secret.
+
+    Raises:
+        ValueError: when it holds no key that can sign.
+        OSError: when the file can't be read.
+    """
+    key = _read(source)
+    if not isinstance(key, bytes | jwk.PrivateKey):
+        raise ValueError("the key is neither a secret nor a private key of RSA, EC or Ed25519, and can't sign")
+    return key
+
+
+def _read(source: KeySource) -> Any:
+    if isinstance(source, Mapping):
+        return jwk.load(source)
+    if isinstance(source, Path):
+        document = source.read_bytes()
+    else:
+        document = source.encode() if isinstance(source, str) else source
+    document = document.strip()  # a file ends in a line break, a secret doesn't
+    if b"-----BEGIN" in document:
+        return _read_pem(document)
+    return jwk.load(json_object(document)) if document.startswith(b"{") else document
+
+
+def _read_pem(document: bytes) -> Any:
+    try:
+        return load_pem_private_key(document, password=None)
+    except TypeError:
+        raise ValueError("the PEM is encrypted: keep it from others by the rights of its file") from None
+    except (ValueError, UnsupportedAlgorithm):
+        raise ValueError("the PEM holds no private key that can be read") from None

@@ -1,0 +1,1 @@
+"""Programs that call an API: what they sign, and where they send it."""

@@ -1,0 +1,180 @@
+"""
+What staff fill in to register a client, to give it a key and to replace one.
+
+The rules are those of `jwt_auth.clients`; here they become errors beside the fields.
+"""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from django import forms
+from django.contrib.admin.widgets import AdminTextareaWidget, AdminTextInputWidget, ForeignKeyRawIdWidget
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+
+from jwt_auth import clients
+from jwt_auth.conf import ALGORITHMS
+from jwt_auth.exceptions import RegistrationError
+from jwt_auth.models import RegisteredClient
+
+SECRET, PUBLIC_KEY = "secret", "public_key"
+
+_PASTE = _("PEM or JWK. Of a key pair only the public half: the private one never leaves the client.")
+
+
+class _PublicKeyInput(AdminTextareaWidget):
+    """Forgets what may be a private key, pasted by mistake: the page with the error would hold it."""
+
+    def format_value(self, value: Any) -> str | None:
+        text = str(value or "").strip()
+        is_public = text.startswith("-----BEGIN PUBLIC KEY-----") and "PRIVATE" not in text
+        return super().format_value(text) if is_public else None
+
+
+class _PublicKeyField(forms.CharField):
+    def __init__(self, **kwargs: Any) -> None:
+        widget = _PublicKeyInput(attrs={"rows": 6, "spellcheck": "false", "autocomplete": "off"})
+        super().__init__(label=_("Public key"), max_length=10_000, widget=widget, help_text=_PASTE, **kwargs)
+
+
+class DescriptionForm(forms.Form):
+    """What a client is called and what it may do, by the rules of `clients`. `actor` is the one who fills it in."""
+
+    actor: Any
+
+    def clean_name(self) -> str:
+        return _by_rule(clients.clean_name, self.cleaned_data["name"])
+
+    def clean_scopes(self) -> str:
+        scopes = _by_rule(clients.clean_scopes, self.cleaned_data["scopes"])
+        if not clients.may_grant(self.actor, scopes):
+            raise ValidationError(_("You may not give a client what you may not do yourself."), code="forbidden")
+        return scopes
+
+
+class ChangeForm(DescriptionForm, forms.ModelForm):  # type: ignore[type-arg]  # not generic at run time
+    """What can be changed of a client; it is written by `clients.change`."""
+
+
+class KeyForm(forms.Form):
+    """A key pair, of which we get the public half, or a secret that we make."""
+
+    required_css_class = "required"
+
+    kind = forms.ChoiceField(
+        label=_("Kind of key"),
+        choices=[
+            (PUBLIC_KEY, _("Key pair of the client (recommended): what is kept here signs nothing")),
+            (SECRET, _("Secret, made here and shown once")),
+        ],
+        initial=PUBLIC_KEY,
+        widget=forms.RadioSelect,
+    )
+    public_key = _PublicKeyField(required=False)
+    algorithm = forms.ChoiceField(
+        label=_("Algorithm"),
+        choices=[("", _("The usual one for the key")), *((name, name) for name in ALGORITHMS)],
+        required=False,
+        help_text=_("A key has one algorithm for its whole life."),
+    )
+    expires_at = forms.DateTimeField(
+        label=_("Expires at"),
+        required=False,
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}),
+        help_text=_("Optional. From then on the key is refused."),
+    )
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if cleaned.get("kind") == PUBLIC_KEY and not cleaned.get("public_key") and not self.has_error("public_key"):
+            self.add_error("public_key", ValidationError(_("Paste the public key."), code="required"))
+        return cleaned
+
+    def add_to(self, client: RegisteredClient, actor: Any) -> clients.NewKey:
+        """Give the key to `client`; raise RegistrationError."""
+        given = self.cleaned_data
+        options = {"expires_at": given["expires_at"], "actor": actor}
+        if given["kind"] == SECRET:
+            return clients.add_secret(client, given["algorithm"] or "HS256", **options)
+        return clients.add_public_key(client, given["public_key"], given["algorithm"] or None, **options)
+
+
+class ClientForm(DescriptionForm, KeyForm):
+    """A client, with its first key."""
+
+    name = forms.CharField(label=_("Name"), max_length=100, widget=AdminTextInputWidget)
+    user: Any = forms.ModelChoiceField(
+        label=_("User"), queryset=None, help_text=_("Whom the client acts as: it sees and changes what that user may.")
+    )
+    scopes = forms.CharField(
+        label=_("Scopes"),
+        max_length=1000,
+        required=False,
+        widget=AdminTextInputWidget,
+        help_text=_("What it may do, as your views name it, separated by spaces."),
+    )
+    requires_binding = forms.BooleanField(
+        label=_("Requires binding"),
+        required=False,
+        help_text=_("Each token must name the one request that it is for."),
+    )
+
+    field_order = ["name", "user", "scopes", "requires_binding"]
+
+    def __init__(self, *args: Any, actor: Any, site: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.actor = actor
+        foreign_key: Any = RegisteredClient._meta.get_field("user")
+        field: Any = self.fields["user"]
+        field.queryset = foreign_key.remote_field.model._default_manager.all()
+        field.widget = ForeignKeyRawIdWidget(foreign_key.remote_field, site)  # a list of all users has no end
+
+    def clean_user(self) -> Any:
+        user = self.cleaned_data["user"]
+        if not clients.may_hand_out(self.actor, user):
+            raise ValidationError(_("You may not make keys with which somebody acts as this user."), code="forbidden")
+        return user
+
+    def register(self) -> tuple[RegisteredClient, clients.NewKey]:
+        """The client and its key; raise RegistrationError."""
+        given = self.cleaned_data
+        client = clients.register(
+            given["name"],
+            given["user"],
+            given["scopes"],
+            requires_binding=given["requires_binding"],
+            actor=self.actor,
+        )
+        return client, self.add_to(client, self.actor)
+
+
+class RotationForm(forms.Form):
+    """The successor of a key, and how long both are good."""
+
+    required_css_class = "required"
+
+    overlap = forms.IntegerField(
+        label=_("Overlap in days"),
+        initial=clients.OVERLAP.days,
+        min_value=0,
+        max_value=clients.MAX_OVERLAP.days,
+        help_text=_("For so long the old key is good beside the new one. 0 ends it now."),
+    )
+
+    def __init__(self, *args: Any, pasted: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if pasted:
+            self.fields["public_key"] = _PublicKeyField()
+
+    def rotate(self, key: Any, actor: Any) -> clients.NewKey:
+        """Give the client of `key` another one; raise RegistrationError."""
+        overlap = timedelta(days=self.cleaned_data["overlap"])
+        return clients.rotate(key, self.cleaned_data.get("public_key"), overlap=overlap, actor=actor)
+
+
+def _by_rule(rule: Callable[[str], str], value: str) -> str:
+    try:
+        return rule(value)
+    except RegistrationError as error:
+        raise ValidationError(str(error), code="invalid") from error

@@ -1,0 +1,324 @@
+"""
+API clients in Django's admin: registered, given keys, and taken back.
+
+A secret stands in one answer, to the POST that made it, and nowhere else: not in a session, a message or
+the log. Whoever leaves that page can only make another key.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
+from django.db import router, transaction
+from django.forms import Form
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import path
+from django.utils import timezone
+from django.utils.translation import gettext, gettext_lazy as _
+
+from jwt_auth import clients
+from jwt_auth.administration.client_forms import ChangeForm, ClientForm, KeyForm, RotationForm
+from jwt_auth.administration.pages import (
+    ReadOnlyAdmin,
+    Text,
+    badge,
+    changelist_url,
+    confirm,
+    gone,
+    is_cascading,
+    link_to,
+    log,
+    name_fields_of_users,
+    read,
+    url_of,
+)
+from jwt_auth.conf import get_settings
+from jwt_auth.exceptions import RegistrationError
+from jwt_auth.models import ClientKey, RegisteredClient
+from jwt_auth.revocation import disable_client, revoke_client, revoke_client_key
+
+# So many keys stand on a client's page, the newest first.
+KEYS_SHOWN = 50
+
+
+class RegisteredClientAdmin(ReadOnlyAdmin):
+    """One row for each program that signs its own tokens. What its keys consist of is not shown."""
+
+    list_display = ["name", "owner", "state", "last_used_at", "created_at", "client_id"]
+    list_filter = ["is_active", "last_used_at"]
+    list_select_related = ["user"]
+    ordering = ["-id"]
+    search_help_text = _("By the client's name or id, or the user's name or e-mail.")
+    form = ChangeForm
+    readonly_fields = ["client_id", "audience", "owner", "state", "tokens_valid_after", "last_used_at", "created_at"]
+    fields = ["name", "scopes", "requires_binding", *readonly_fields]
+    shown_otherwise = ("user",)
+
+    def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        form: Any = super().get_form(request, *args, **kwargs)  # a class of this request's own
+        form.actor = request.user
+        return form
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return self.readonly_fields
+
+    # Who may
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm("jwt_auth.add_registeredclient")
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """To rename a client, to say what it may do, and to give it keys: as far as one may do that oneself."""
+        if not request.user.has_perm("jwt_auth.change_registeredclient"):
+            return False
+        return obj is None or (obj.is_active and clients.may_hand_out(request.user, obj.user, obj.scopes))
+
+    def has_revoke_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """To take back tokens or keys, and to disable."""
+        return request.user.has_perm("jwt_auth.revoke_client") and self.has_view_permission(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Clients go with their user, and by themselves don't: what was revoked would be forgotten."""
+        return obj is not None and is_cascading(request, self)
+
+    # What is listed
+
+    def get_search_fields(self, request: HttpRequest) -> list[str]:
+        return ["name", "client_id__startswith", *(f"user__{name}" for name in name_fields_of_users())]
+
+    @admin.display(description=_("user"), ordering="user")
+    def owner(self, client: RegisteredClient) -> str:
+        return link_to(self.admin_site, client.user)
+
+    @admin.display(description=_("state"), ordering="is_active")
+    def state(self, client: RegisteredClient) -> str:
+        return badge(gettext("Active") if client.is_active else gettext("Disabled"), live=client.is_active)
+
+    @admin.display(description=_("audience"))
+    def audience(self, client: RegisteredClient) -> str:
+        return get_settings().ISSUER
+
+    # Pages
+
+    def get_urls(self) -> Any:
+        return [
+            self._path("keys/add", "add_key", self.add_key),
+            self._path("keys/<int:key_id>/rotate", "rotate_key", self.rotate_key),
+            self._path("keys/<int:key_id>/revoke", "revoke_key", self.revoke_key),
+            self._path("revoke-tokens", "revoke_tokens", self.revoke_tokens),
+            self._path("disable", "disable", self.disable),
+            *super().get_urls(),
+        ]
+
+    def _path(self, route: str, name: str, page: Callable[..., HttpResponse]) -> Any:
+        view = self.admin_site.admin_view(partial(self._open, page=page))
+        return path(f"<path:object_id>/{route}/", view, name=f"jwt_auth_registeredclient_{name}")
+
+    def _open(self, request: HttpRequest, object_id: str, *, page: Callable[..., HttpResponse], **key: int) -> Any:
+        """A page of one client, and of one of its keys if the address names one."""
+        client = self.get_object(request, unquote(object_id)) if self.has_view_permission(request) else None
+        if client is None:
+            if not self.has_view_permission(request):
+                raise PermissionDenied
+            return gone(self, request, object_id)
+        try:
+            return page(request, client, **key)
+        except RegistrationError:  # deleted in the meantime
+            return gone(self, request, object_id)
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> Any:
+        """A client and its first key, on one page."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        form = ClientForm(request.POST or None, actor=request.user, site=self.admin_site)
+        made = _save(form, form.register)
+        if made is None:
+            return self._ask(request, form, title=_("Register a client"), button=_("Register"))
+        client, new = made
+        self.log_addition(request, client, gettext("Registered."))
+        return self._show(request, client, new)
+
+    def add_key(self, request: HttpRequest, client: RegisteredClient) -> HttpResponse:
+        self._demand(self.has_change_permission(request, client))
+        form = KeyForm(request.POST or None)
+        new = _save(form, lambda: form.add_to(client, request.user))
+        if new is None:
+            return self._ask(request, form, client, title=_("Add a key"), button=_("Add the key"))
+        log(request, [client], gettext("Added the key %(kid)s.") % {"kid": new.key.kid})
+        return self._show(request, client, new)
+
+    def rotate_key(self, request: HttpRequest, client: RegisteredClient, key_id: int) -> HttpResponse:
+        self._demand(self.has_change_permission(request, client))
+        key = client.keys.filter(pk=key_id, revoked_at=None).first()
+        if key is None:
+            return self._no_key(request, client)
+        form = RotationForm(request.POST or None, pasted=bool(key.public_jwk))
+        new = _save(form, lambda: form.rotate(key, request.user))
+        if new is None:
+            lead = gettext("Another key for the client, in place of %(kid)s.") % {"kid": key.kid}
+            return self._ask(request, form, client, title=_("Replace a key"), lead=lead, button=_("Replace"))
+        names = {"old": key.kid, "new": new.key.kid}
+        log(request, [client], gettext("Replaced the key %(old)s by %(new)s.") % names)
+        return self._show(request, client, new)
+
+    def revoke_key(self, request: HttpRequest, client: RegisteredClient, key_id: int) -> HttpResponse:
+        key = client.keys.filter(pk=key_id, revoked_at=None).first()
+        if key is None:
+            return self._no_key(request, client)
+        return self._end(
+            request,
+            client,
+            lambda reason: revoke_client_key(key, reason=reason, actor=request.user),
+            title=_("Revoke a key"),
+            warning=_(
+                "Whatever is signed with this key will be refused, and this can't be undone. It is what helps when "
+                "a secret or a private key was stolen. Without another key the client is shut out: to change keys "
+                "without a pause, replace it instead."
+            ),
+            button=_("Revoke the key"),
+            done=gettext("The key %(kid)s was revoked.") % {"kid": key.kid},
+        )
+
+    def revoke_tokens(self, request: HttpRequest, client: RegisteredClient) -> HttpResponse:
+        return self._end(
+            request,
+            client,
+            lambda reason: revoke_client(client, reason=reason, actor=request.user),
+            title=_("Revoke the tokens of a client"),
+            warning=_(
+                "What this client has signed until now will be refused, and this can't be undone. It helps when a "
+                "token was stolen. The client goes on with new tokens, and so does whoever has one of its keys: "
+                "when a secret or a private key was stolen, revoke the key."
+            ),
+            button=_("Revoke the tokens"),
+            done=gettext("The tokens of the client were revoked."),
+        )
+
+    def disable(self, request: HttpRequest, client: RegisteredClient) -> HttpResponse:
+        return self._end(
+            request,
+            client,
+            lambda reason: disable_client(client, reason=reason, actor=request.user),
+            title=_("Disable a client"),
+            warning=_(
+                "Whatever this client signs will be refused, with any key and for ever: it can't be enabled again."
+            ),
+            button=_("Disable"),
+            done=gettext("The client was disabled."),
+        )
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        clients.change(obj, actor=request.user, **{name: form.cleaned_data[name] for name in form.changed_data})
+
+    def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().change_view(request, object_id, *args, **kwargs)
+        except RegistrationError:  # deleted in the meantime
+            return gone(self, request, object_id)
+
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> Any:
+        context.update(self._describe(request, context["original"]))
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    # How pages are made
+
+    def _describe(self, request: HttpRequest, client: RegisteredClient) -> dict[str, Any]:
+        keys = list(client.keys.order_by("-pk")[: KEYS_SHOWN + 1])
+        return {
+            "show_save_and_add_another": False,
+            "subtitle": client.name,  # the id is too long a word for some screens
+            "client_keys": [(key, _state_of(key)) for key in keys[:KEYS_SHOWN]],
+            "more_keys": len(keys) > KEYS_SHOWN,
+            "may_change": self.has_change_permission(request, client),
+            "may_revoke": client.is_active and self.has_revoke_permission(request, client),
+        }
+
+    def _ask(
+        self, request: HttpRequest, form: Form, client: RegisteredClient | None = None, **texts: Text
+    ) -> TemplateResponse:
+        """A page with `form`. Its texts: `title`, `button`, and `lead` if there is more to say."""
+        back = self._url(client) if client else changelist_url(self)
+        context = {**texts, "form": form, "back": back, "media": self.media + form.media, "original": client}
+        return self._render(request, "client_form", context)
+
+    def _show(self, request: HttpRequest, client: RegisteredClient, new: clients.NewKey) -> HttpResponse:
+        """Back to the client; after a secret was made, by the one page that has it."""
+        if new.secret is None:
+            self.message_user(request, gettext("The key %(kid)s was added.") % {"kid": new.key.kid}, messages.SUCCESS)
+            return HttpResponseRedirect(self._url(client))
+        # As `new`, which an error report shows without its secret.
+        context = {"title": _("The secret"), "original": client, "new": new}
+        context |= {"audience": get_settings().ISSUER, "client_url": self._url(client)}
+        response = self._render(request, "client_secret", context)
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
+    def _render(self, request: HttpRequest, template: str, context: dict[str, Any]) -> TemplateResponse:
+        request.current_app = self.admin_site.name
+        common = {**self.admin_site.each_context(request), "opts": self.opts, "media": self.media}
+        return TemplateResponse(request, f"admin/jwt_auth/{template}.html", {**common, **context})
+
+    def _end(
+        self,
+        request: HttpRequest,
+        client: RegisteredClient,
+        deed: Callable[[str], object],
+        *,
+        title: Text,
+        warning: Text,
+        button: Text,
+        done: str,
+    ) -> HttpResponse:
+        """Ask, and do what can't be undone by POST."""
+        self._demand(self.has_revoke_permission(request, client))
+        form, back = read(request), self._url(client)
+        if not form.is_valid():
+            usable = sum(key.is_usable(timezone.now()) for key in client.keys.filter(revoked_at=None))
+            numbers: dict[Text, int] = {_("keys that can sign"): usable}
+            asked = {"title": title, "warning": warning, "button": button, "back": back}
+            return confirm(self, request, form, summary=numbers, objects=[client], **asked)  # type: ignore[arg-type]
+        with _whole():
+            deed(form.cleaned_data["reason"])
+        log(request, [client], done)
+        self.message_user(request, done, messages.SUCCESS)
+        return HttpResponseRedirect(back)
+
+    def _no_key(self, request: HttpRequest, client: RegisteredClient) -> HttpResponse:
+        self.message_user(request, gettext("The client has no such key, or it is revoked already."), messages.WARNING)
+        return HttpResponseRedirect(self._url(client))
+
+    def _url(self, client: RegisteredClient) -> str:
+        return url_of(self.admin_site, client) or changelist_url(self)
+
+    @staticmethod
+    def _demand(allowed: bool) -> None:
+        if not allowed:
+            raise PermissionDenied
+
+
+def _save(form: Form, deed: Callable[[], Any]) -> Any:
+    """What `deed` gives if the form is good; None, with the errors in the form, if not."""
+    if not form.is_valid():
+        return None
+    try:
+        with _whole():  # no client without its key
+            return deed()
+    except RegistrationError as error:
+        form.add_error(None, str(error))
+        return None
+
+
+def _whole() -> Any:
+    """All of it or nothing; where it fails, whatever transaction the request has goes on."""
+    return transaction.atomic(using=router.db_for_write(RegisteredClient))
+
+
+def _state_of(key: ClientKey) -> str:
+    if key.revoked_at is not None:
+        return badge(gettext("Revoked"), live=False)
+    usable = key.is_usable(timezone.now())
+    return badge(gettext("Active") if usable else gettext("Expired"), live=usable)

@@ -1,0 +1,194 @@
+"""
+Revocations in Django's admin: who took back whose tokens, why and when; and the page that takes back all.
+
+Events name people and clients by keys alone, so that they outlive them. A page of events costs at most
+three queries to turn the keys into names, however many there are.
+"""
+
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.views.main import ChangeList
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db.models import Q
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import path, reverse
+from django.utils import timezone
+from django.utils.translation import gettext, gettext_lazy as _
+
+from jwt_auth.administration.pages import (
+    REVOKE_ALL,
+    EverythingForm,
+    ReadOnlyAdmin,
+    changelist_url,
+    confirm,
+    link_to,
+    log,
+    name_fields_of_users,
+    read,
+)
+from jwt_auth.conf import get_settings
+from jwt_auth.models import RegisteredClient, RevocationEvent, UserSession, user_id_of
+from jwt_auth.principals import user_field
+from jwt_auth.revocation import cutoff, database, revoke_all
+
+Scope = RevocationEvent.Scope
+
+# A search for a name that more users have than these finds the events of these.
+SEARCHED_USERS = 200
+
+
+class EventList(ChangeList):
+    """A page of events that know their people."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        self.result_list: Any = find_people(self.result_list)
+
+
+class RevocationEventAdmin(ReadOnlyAdmin):
+    """An audit trail: one row for each deed, in the order in which they were done."""
+
+    list_display = ["created_at", "scope", "whom", "who", "reason"]
+    list_filter = ["scope", "created_at"]
+    ordering = ["-id"]
+    search_fields = ["reason"]
+    search_help_text = _(
+        "By the name or e-mail of who was hit or who did it, the id of a session or a client, or the reason."
+    )
+    fields = ["created_at", "scope", "whom", "who", "reason", "subject", "cutoff", "expires_at"]
+    shown_otherwise = ("actor",)
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:
+        return EventList
+
+    def get_object(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        event = super().get_object(request, *args, **kwargs)
+        return event and find_people([event])[0]
+
+    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> Any:
+        found, duplicates = super().get_search_results(request, queryset, search_term)
+        term = search_term.strip()
+        return (found | queryset.filter(_is_about(term)) if term else found), duplicates
+
+    def get_urls(self) -> Any:
+        view = self.admin_site.admin_view(self.revoke_all_view)
+        return [path("revoke-everything/", view, name=REVOKE_ALL), *super().get_urls()]
+
+    @admin.display(description=_("whom"))
+    def whom(self, event: RevocationEvent) -> str:
+        user = event.hit_user  # type: ignore[attr-defined]  # see find_people
+        if user is not None:
+            return link_to(self.admin_site, user)
+        client = event.hit_client  # type: ignore[attr-defined]
+        if client is not None:
+            return link_to(self.admin_site, client)
+        return gettext("everybody") if event.scope == Scope.ALL else event.subject
+
+    @admin.display(description=_("who"))
+    def who(self, event: RevocationEvent) -> str:
+        user = event.acting_user  # type: ignore[attr-defined]
+        return link_to(self.admin_site, user) if user is not None else event.actor or gettext("the app")
+
+    def revoke_all_view(self, request: HttpRequest) -> HttpResponse:
+        """Asks for a phrase before the tokens of everybody are revoked, and does it by POST."""
+        if not request.user.has_perm("jwt_auth.revoke_all"):
+            raise PermissionDenied
+        back = changelist_url(self) if self.has_view_permission(request) else reverse(f"{self.admin_site.name}:index")
+        form = read(request, EverythingForm)
+        if not form.is_valid():
+            return self._ask(request, form, back)
+        new = revoke_all(reason=form.cleaned_data["reason"], actor=request.user)
+        log(request, RevocationEvent.objects.filter(scope=Scope.ALL, cutoff=new), gettext("Revoked everything."))
+        self.message_user(request, gettext("The tokens of everybody were revoked."), messages.SUCCESS)
+        return HttpResponseRedirect(back)
+
+    def _ask(self, request: HttpRequest, form: Any, back: str) -> HttpResponse:
+        live = database.live(timezone.now())
+        return confirm(
+            self,
+            request,
+            form,
+            title=_("Revoke everything"),
+            warning=_(
+                "Every access and refresh token of every user will be refused, and this can't be undone. All have to "
+                "sign in again, which may be more at once than your site is used to. Logins with Django's own "
+                "sessions, as in this admin, go on."
+            ),
+            summary={
+                _("users with live sessions"): live.values("user").distinct().count(),
+                _("live sessions"): live.count(),
+            },
+            button=_("Revoke everything"),
+            back=back,
+        )
+
+
+def find_people(events: Iterable[RevocationEvent]) -> list[RevocationEvent]:
+    """The events, each with `hit_user`, `hit_client` and `acting_user`: None when there is or was nobody."""
+    rows = list(events)
+    owners = _owners_of([event.subject for event in rows if event.scope == Scope.SESSION])
+    subs = {event.subject for event in rows if event.scope == Scope.USER}
+    users = _users_of({event.actor for event in rows if event.actor} | set(owners.values()), subs)
+    clients = _clients_of({_client_id_of(event) for event in rows} - {""})
+    by_key, by_sub = {str(user.pk): user for user in users}, {user_id_of(user): user for user in users}
+    for event in rows:
+        event.acting_user = by_key.get(event.actor)  # type: ignore[attr-defined]
+        named = by_sub if event.scope == Scope.USER else {sid: by_key.get(key) for sid, key in owners.items()}
+        event.hit_user = named.get(event.subject)  # type: ignore[attr-defined]
+        event.hit_client = clients.get(_client_id_of(event))  # type: ignore[attr-defined]
+    return rows
+
+
+def _owners_of(subjects: Iterable[str]) -> dict[str, str]:
+    """The keys of the users of sessions, by `sid`."""
+    sids = [sid for sid in map(database.parse_sid, subjects) if sid is not None]
+    rows = UserSession.objects.filter(pk__in=sids).values_list("pk", "user_id") if sids else ()
+    return {sid.hex: str(key) for sid, key in rows}
+
+
+def _users_of(keys: Iterable[str], subs: Iterable[str]) -> list[Any]:
+    """The users with these primary keys, or these `sub`."""
+    name = get_settings().USER_ID_FIELD
+    rows = cutoff.users()
+    keys, subs = _valid("pk", keys), _valid(name, subs)
+    return list(rows.filter(Q(pk__in=keys) | Q(**{f"{name}__in": subs}))) if keys or subs else []
+
+
+def _client_id_of(event: RevocationEvent) -> str:
+    """Of whom the event may be: of the issuer of a key, which is a client or ourselves."""
+    return event.subject.partition(" ")[0] if event.scope in (Scope.CLIENT, Scope.KEY) else ""
+
+
+def _clients_of(ids: Collection[str]) -> dict[str, RegisteredClient]:
+    rows = RegisteredClient.objects.filter(client_id__in=ids) if ids else ()
+    return {client.client_id: client for client in rows}
+
+
+def _valid(name: str, values: Iterable[str]) -> list[Any]:
+    """Those of `values` that can stand in a field: an actor may have been of another model, or an older key."""
+    field = user_field(name)
+    return [value for text in values if (value := _to_python(field, text)) is not None]
+
+
+def _to_python(field: Any, text: str) -> Any:
+    try:
+        value = field.to_python(text)
+        if isinstance(value, int):
+            field.run_validators(value)  # SQLite can't even be asked about a number that is too large for it
+    except ValidationError:
+        return None
+    return value
+
+
+def _is_about(term: str) -> Q:
+    """Whether an event hit, or was done by, a user of this name; or hit a session or a client of this id."""
+    called = Q()
+    for name in name_fields_of_users():
+        called |= Q(**{f"{name}__icontains": term})
+    users = list(cutoff.users().filter(called)[:SEARCHED_USERS]) if called else []  # an empty Q is everybody
+    hit = Q(scope=Scope.USER, subject__in=[user_id_of(user) for user in users])
+    acting = Q(actor__in=[str(user.pk) for user in users])
+    client = Q(scope=Scope.CLIENT, subject=term) | Q(scope=Scope.KEY, subject__startswith=f"{term} ")
+    return hit | acting | client | Q(scope=Scope.SESSION, subject=term.replace("-", ""))

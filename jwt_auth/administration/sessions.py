@@ -1,0 +1,174 @@
+"""
+Sessions in Django's admin: looked at, searched, ended, never edited.
+"""
+
+from itertools import islice
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import path
+from django.utils import timezone
+from django.utils.translation import gettext, gettext_lazy as _, ngettext
+
+from jwt_auth.administration.pages import (
+    SHOWN,
+    ReadOnlyAdmin,
+    badge,
+    changelist_url,
+    confirm,
+    gone,
+    is_cascading,
+    link_to,
+    log,
+    name_fields_of_users,
+    read,
+    selection,
+    url_of,
+)
+from jwt_auth.exceptions import ExpiredTokenError, RefusedError
+from jwt_auth.models import UserSession
+from jwt_auth.revocation import database, revoke_sessions
+
+# Sessions that are ended in one transaction.
+BATCH = 500
+
+
+# What `verdict` says to the log, in words for people.
+ENDED = {
+    "the session is revoked": _("Revoked"),
+    "the session began before the cutoff": _("Before the cutoff"),
+    "the user is inactive": _("User inactive"),
+    "the password was changed since": _("Password changed"),
+}
+
+
+class LiveFilter(admin.SimpleListFilter):
+    """Live or ended, whatever ended it."""
+
+    title = _("state")
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
+        return [("live", _("Live")), ("ended", _("Ended"))]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        live = database.is_live(timezone.now())
+        return {"live": queryset.filter(live), "ended": queryset.filter(~live)}.get(self.value() or "", queryset)
+
+
+class UserSessionAdmin(ReadOnlyAdmin):
+    """One row for each sign-in. The handle and the hashes, on which tokens rest, are not shown."""
+
+    list_display = ["owner", "device", "state", "last_issued_at", "ip_address", "started_at", "transport"]
+    list_display_links = ["device"]
+    list_filter = [LiveFilter, "transport", "started_at"]
+    ordering = ["-expires_at"]  # the newest sign-ins, by an index
+    search_help_text = _("By the user's name or e-mail, or the IP address.")
+    actions = ["revoke_selected"]
+    fields = [
+        *("state", "owner", "label", "transport", "ip_address", "user_agent", "started_at", "last_issued_at"),
+        *("counter", "rotated_at", "idle_expires_at", "expires_at", "revoked_at", "revoked_reason", "id"),
+    ]
+    shown_otherwise = ("user",)
+
+    def has_revoke_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Whether the session `obj`, or sessions at all, may be ended."""
+        return request.user.has_perm("jwt_auth.revoke_user")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """
+        Rows go with their user, and so whoever may delete users must not be kept from it; by themselves
+        they don't go. (That would revive nothing: a session that is not there is refused.)
+        """
+        return obj is not None and is_cascading(request, self)
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return database.with_state(super().get_queryset(request))
+
+    def get_search_fields(self, request: HttpRequest) -> list[str]:
+        return [*(f"user__{name}" for name in name_fields_of_users()), "ip_address__startswith"]
+
+    def get_urls(self) -> Any:
+        view = self.admin_site.admin_view(self.revoke_view)
+        return [path("<path:object_id>/revoke/", view, name="jwt_auth_usersession_revoke"), *super().get_urls()]
+
+    def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> Any:
+        context = {"may_revoke": self.has_revoke_permission(request), **(extra_context or {})}
+        return super().change_view(request, object_id, form_url, context)
+
+    @admin.display(description=_("user"), ordering="user")
+    def owner(self, session: UserSession) -> str:
+        return link_to(self.admin_site, session.user)
+
+    @admin.display(description=_("device"))
+    def device(self, session: UserSession) -> str:
+        return session.label or session.user_agent[:40] or gettext("unnamed")
+
+    @admin.display(description=_("state"))
+    def state(self, session: UserSession) -> str:
+        refusal = database.refusal_of(session, timezone.now())
+        return badge(gettext("Live") if refusal is None else _why(refusal), live=refusal is None)
+
+    @admin.action(permissions=["revoke"], description=_("Revoke selected sessions"))
+    def revoke_selected(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
+        hidden = selection(request, "revoke_selected")
+        return self._revoke(request, queryset, back=request.get_full_path(), hidden=hidden)
+
+    def revoke_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Asks before one session is ended, and does it by POST."""
+        if not self.has_revoke_permission(request):
+            raise PermissionDenied
+        session = self.get_object(request, unquote(object_id))
+        if session is None:
+            return gone(self, request, object_id)
+        back = url_of(self.admin_site, session) or changelist_url(self)
+        rows = self.get_queryset(request).filter(pk=session.pk)
+        return self._revoke(request, rows, back=back) or HttpResponseRedirect(back)
+
+    def _revoke(self, request: HttpRequest, queryset: Any, *, back: str, hidden: Any = ()) -> HttpResponse | None:
+        """Ask, or do what was confirmed and answer nothing."""
+        sessions = list(queryset.filter(revoked_at=None))
+        if not all(self._allows(request, session) for session in sessions):
+            raise PermissionDenied
+        form = read(request)
+        if not form.is_valid():
+            live = sum(database.refusal_of(session, timezone.now()) is None for session in sessions)
+            return confirm(
+                self,
+                request,
+                form,
+                title=_("Revoke sessions"),
+                warning=_(
+                    "The access and refresh tokens of these sessions will be refused, and this can't be undone. "
+                    "Their users have to sign in again there; their other sessions go on."
+                ),
+                summary={_("sessions not revoked yet"): len(sessions), _("of them live"): live},
+                button=_("Revoke"),
+                back=back,
+                objects=sessions[:SHOWN],
+                name=lambda session: f"{session.user}: {session}",
+                count=len(sessions),
+                hidden=hidden,
+            )
+        self._end(request, sessions, form.cleaned_data["reason"])
+        return None
+
+    def _allows(self, request: HttpRequest, session: UserSession) -> bool:
+        return self.has_view_permission(request, session) and self.has_revoke_permission(request, session)
+
+    def _end(self, request: HttpRequest, sessions: list[UserSession], reason: str) -> None:
+        waiting, ended = iter(sessions), 0
+        while sids := [session.pk for session in islice(waiting, BATCH)]:
+            ended += revoke_sessions(sids, reason=reason, actor=request.user)
+        log(request, sessions, gettext("Revoked."))
+        text = ngettext("%(count)d session was revoked.", "%(count)d sessions were revoked.", ended)
+        self.message_user(request, text % {"count": ended}, messages.SUCCESS)
+
+
+def _why(refusal: RefusedError) -> Any:
+    if isinstance(refusal, ExpiredTokenError):
+        return _("Expired")
+    return ENDED.get(refusal.reason, _("Ended"))

@@ -1,0 +1,219 @@
+"""
+"Revoke all tokens" on the project's own admin of users, whichever that is.
+
+The project registers what it likes, where and when it likes: Django's `UserAdmin`, one of its own, none;
+on `admin.site` or another; in an `admin.py` that is imported before or after this app, or in `urls.py`;
+once, or again after `unregister()`. All these come to one point: an admin site is asked for its URLs
+(`AdminSite.get_urls`) when the URLconf is loaded, and what is registered by then is what has pages. So
+`connect()` has a site extend its admins of users in that moment.
+
+Extending is to give the `ModelAdmin` a class that has `TokenRevocationMixin` before its own. The mixin
+calls `super()` and adds: overridden `get_actions`, `get_urls` or templates stay in force. A project that
+wants another order, or to change a method, derives from the mixin itself and is left alone.
+"""
+
+from functools import cache, wraps
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.utils import quote, unquote
+from django.contrib.auth import get_user_model
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
+from django.utils import timezone
+from django.utils.translation import gettext, gettext_lazy as _, ngettext
+
+from jwt_auth.administration.forged import ForgedRequestMixin
+from jwt_auth.administration.pages import SHOWN, changelist_url, confirm, gone, is_popup, log, read, selection, url_of
+from jwt_auth.models import UserSession
+from jwt_auth.revocation import cutoff, database, revoke_user, revoke_users
+
+if TYPE_CHECKING:
+    _Base = admin.ModelAdmin[Any]
+else:
+    _Base = object
+
+# So many sessions stand on a user's page; the rest are behind a link.
+SESSIONS_SHOWN = 10
+
+WARNING = _(
+    "Every access and refresh token issued until now will be refused, and this can't be undone. "
+    "Whoever knows the password can sign in again. Logins with Django's own sessions, as in this admin, go on."
+)
+
+
+class TokenRevocationMixin(ForgedRequestMixin, _Base):
+    """
+    For a `ModelAdmin` of users: an action, a button, and a panel with the cutoff and the live sessions.
+
+    There is no need to use it, because every admin of users gets it by itself. Derive from it, before
+    `UserAdmin`, to override something:
+
+        class MemberAdmin(TokenRevocationMixin, UserAdmin):
+            def has_revoke_tokens_permission(self, request, obj=None):
+                allowed = super().has_revoke_tokens_permission(request, obj)
+                return allowed and not (obj and obj.is_superuser)
+    """
+
+    def has_revoke_tokens_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Whether the tokens of the user `obj`, or of users at all, may be revoked."""
+        return request.user.has_perm("jwt_auth.revoke_user")
+
+    def _get_base_actions(self, *args: Any, **kwargs: Any) -> Any:
+        # Before get_actions(), which the project may have overridden, and which asks for the permission.
+        actions = super()._get_base_actions(*args, **kwargs)  # type: ignore[misc]  # Django's, and no stub knows it
+        ours = self.get_action(jwt_auth_revoke_tokens, *args, **kwargs)
+        return [*actions, ours] if ours else actions
+
+    def get_urls(self) -> Any:
+        view = self.admin_site.admin_view(self.revoke_tokens_view)
+        return [path("<path:object_id>/revoke-tokens/", view, name=_url_name(self.opts)), *super().get_urls()]
+
+    def revoke_tokens_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Asks before the tokens of one user are revoked, and does it by POST."""
+        if not self.has_revoke_tokens_permission(request):
+            raise PermissionDenied
+        user = self.get_object(request, unquote(object_id))
+        if user is None:
+            return gone(self, request, object_id)
+        if not _allowed(self, request, user):
+            raise PermissionDenied
+        back = url_of(self.admin_site, user) or changelist_url(self)
+        form = read(request)
+        if not form.is_valid():
+            return _ask(self, request, form, [user], cutoff.users().filter(pk=user.pk), back=back)
+        done = revoke_user(user, reason=form.cleaned_data["reason"], actor=request.user)
+        _tell(self, request, [user], done.sessions_revoked)
+        return HttpResponseRedirect(back)
+
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> Any:
+        response = super().render_change_form(request, context, *args, **kwargs)
+        user = context.get("original")
+        if user is None or is_popup(request) or not isinstance(response, TemplateResponse):
+            return response
+        may_revoke, may_look = self.has_revoke_tokens_permission(request, user), _sees_sessions(self, request)
+        if may_revoke or may_look:
+            # What the page would have been made of goes into `extends`, so that templates of the project stay.
+            extended = response.resolve_template(response.template_name)
+            tokens = _describe(self, user, may_revoke=may_revoke, may_look=may_look)
+            response.context_data = {**(response.context_data or {}), "jwt_auth_base": extended, "tokens": tokens}
+            response.template_name = "admin/jwt_auth/user_change_form.html"
+        return response
+
+
+def connect() -> None:
+    """Have each admin site extend its admins of users when its URLs are made."""
+    _connect_once()
+
+
+@cache
+def _connect_once() -> None:
+    original = admin.AdminSite.get_urls
+
+    @wraps(original)
+    def get_urls(self: admin.AdminSite) -> Any:
+        extend(self)
+        return original(self)
+
+    admin.AdminSite.get_urls = get_urls  # type: ignore[method-assign]
+
+
+def extend(site: admin.AdminSite) -> None:
+    """Put the mixin before the class of each admin of users, proxies and children included."""
+    for model, model_admin in site._registry.items():
+        if issubclass(model, get_user_model()) and not isinstance(model_admin, TokenRevocationMixin):
+            own = type(model_admin)
+            names = {"__module__": own.__module__, "__qualname__": own.__qualname__, "__doc__": own.__doc__}
+            model_admin.__class__ = type(own.__name__, (TokenRevocationMixin, own), names)
+
+
+@admin.action(permissions=["revoke_tokens"], description=_("Revoke all tokens of selected %(verbose_name_plural)s"))
+def jwt_auth_revoke_tokens(model_admin: Any, request: HttpRequest, queryset: Any) -> HttpResponse | None:
+    """The action, by a name that no other has: asks first, and revokes when that was answered."""
+    users = list(queryset)
+    refused = [user for user in users if not _allowed(model_admin, request, user)]
+    if refused:
+        names = ", ".join(str(user) for user in refused[:SHOWN])
+        text = gettext("Nothing was revoked: you may not revoke the tokens of %(names)s.") % {"names": names}
+        model_admin.message_user(request, text, messages.ERROR)
+        return None
+    form = read(request)
+    if not form.is_valid():
+        hidden = selection(request, "jwt_auth_revoke_tokens")
+        return _ask(model_admin, request, form, users, queryset, back=request.get_full_path(), hidden=hidden)
+    done = revoke_users(users, reason=form.cleaned_data["reason"], actor=request.user)
+    _tell(model_admin, request, users, done.sessions_revoked)
+    return None
+
+
+def _allowed(model_admin: Any, request: HttpRequest, user: Any) -> bool:
+    """Whether this one may be seen and revoked; object permissions are the project's to define."""
+    sees = model_admin.has_view_or_change_permission(request, user)
+    return bool(sees and model_admin.has_revoke_tokens_permission(request, user))
+
+
+def _ask(
+    model_admin: Any, request: HttpRequest, form: Any, users: list[Any], queryset: Any, **options: Any
+) -> TemplateResponse:
+    live = database.live(timezone.now())
+    hit = queryset.using(live.db).order_by().values("pk")
+    numbers = {model_admin.opts.verbose_name_plural: len(users), _("live sessions"): live.filter(user__in=hit).count()}
+    return confirm(
+        model_admin,
+        request,
+        form,
+        title=_("Revoke all tokens"),
+        warning=WARNING,
+        summary=numbers,
+        button=_("Revoke all tokens"),
+        objects=users[:SHOWN],
+        count=len(users),
+        **options,
+    )
+
+
+def _tell(model_admin: Any, request: HttpRequest, users: list[Any], sessions: int) -> None:
+    log(request, users, gettext("Revoked all tokens."))
+    of_users = ngettext(
+        "All tokens of %(count)d user were revoked.", "All tokens of %(count)d users were revoked.", len(users)
+    )
+    of_sessions = ngettext("%(count)d live session ended.", "%(count)d live sessions ended.", sessions)
+    text = f"{of_users % {'count': len(users)}} {of_sessions % {'count': sessions}}"
+    model_admin.message_user(request, text, messages.SUCCESS)
+
+
+def _describe(model_admin: Any, user: Any, *, may_revoke: bool, may_look: bool) -> dict[str, Any]:
+    """What stands in the panel: at most three queries, however many sessions there are."""
+    known = cutoff.users_with_cutoff().annotate(jwt_global_cutoff=database.global_cutoff()).get(pk=user.pk)
+    live = database.live(timezone.now()).filter(user=user.pk)
+    return {
+        "cutoff": cutoff.read(known),
+        "global_cutoff": known.jwt_global_cutoff,
+        "live": live.count(),
+        "may_look": may_look,
+        "sessions": live.order_by("-last_issued_at")[:SESSIONS_SHOWN] if may_look else (),
+        "sessions_url": _sessions_url(model_admin, user) if may_look else None,
+        "revoke_url": _revoke_url(model_admin, user) if may_revoke else None,
+    }
+
+
+def _sees_sessions(model_admin: Any, request: HttpRequest) -> bool:
+    registered = model_admin.admin_site._registry.get(UserSession)
+    if registered is not None:
+        return bool(registered.has_view_permission(request))
+    return request.user.has_perm("jwt_auth.view_usersession")
+
+
+def _sessions_url(model_admin: Any, user: Any) -> str | None:
+    registered = model_admin.admin_site._registry.get(UserSession)
+    return f"{changelist_url(registered)}?user__exact={user.pk}" if registered is not None else None
+
+
+def _revoke_url(model_admin: Any, user: Any) -> str:
+    return reverse(f"{model_admin.admin_site.name}:{_url_name(model_admin.opts)}", args=(quote(user.pk),))
+
+
+def _url_name(opts: Any) -> str:
+    return f"{opts.app_label}_{opts.model_name}_revoke_tokens"

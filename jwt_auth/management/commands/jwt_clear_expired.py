@@ -1,0 +1,97 @@
+"""
+`manage.py jwt_clear_expired`: deletes what is over. See `jwt_auth.cleaning`, which says what that is.
+"""
+
+from datetime import timedelta
+from time import monotonic
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from jwt_auth.cleaning import delete_in_batches, expired_events, expired_sessions, expired_used_tokens
+from jwt_auth.management.terminal import INTERRUPTED, number
+
+WIDTH = 72  # of a line that covers the one before
+
+REPORT_EVERY = 5.0  # seconds, where lines can't be written over
+
+
+class Command(BaseCommand):
+    help = (
+        "Deletes sessions, revocation events and used tokens that nothing depends on any more, in batches. It can "
+        "run at any time, beside everything else, and never makes a refused token good again. Run it every night."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--dry-run", action="store_true", help="Only count what would be deleted.")
+        parser.add_argument(
+            "--batch-size",
+            type=number(1, 1_000_000),
+            default=10_000,
+            metavar="ROWS",
+            help="How many rows one transaction deletes; 10,000 when left out.",
+        )
+        parser.add_argument(
+            "--keep-sessions-days",
+            type=number(0, 36_500),
+            default=0,
+            metavar="DAYS",
+            help="Keep sessions for so long after their end, for lists and for recognising devices; 0 when left out.",
+        )
+        parser.add_argument(
+            "--keep-events-days",
+            type=number(0, 36_500),
+            default=365,
+            metavar="DAYS",
+            help="Keep the record of revocations for so long after it has done its work; 365 when left out.",
+        )
+
+    def handle(
+        self,
+        *args: Any,
+        dry_run: bool,
+        batch_size: int,
+        keep_sessions_days: int,
+        keep_events_days: int,
+        verbosity: int,
+        **options: Any,
+    ) -> None:
+        now = timezone.now()
+        piles = {
+            "sessions": expired_sessions(now, timedelta(days=keep_sessions_days)),
+            "events": expired_events(now, timedelta(days=keep_events_days)),
+            "used tokens": expired_used_tokens(now),
+        }
+        self.verbosity = verbosity
+        for name, rows in piles.items():
+            total = rows.count()
+            if dry_run:
+                self.stdout.write(f"{total:,} expired {name} would be deleted.")
+            else:
+                self.clear(name, rows, total, batch_size)
+
+    def clear(self, name: str, rows: QuerySet[Any], total: int, batch_size: int) -> None:
+        done, began = 0, monotonic()
+        self.reported_at = began
+        try:
+            for deleted in delete_in_batches(rows, batch_size):
+                done += deleted
+                self.report(name, done, total)
+        except KeyboardInterrupt:
+            text = f"Interrupted after {done:,} {name}, which stay deleted. Run it again for the rest."
+            raise CommandError(text, returncode=INTERRUPTED) from None
+        if self.verbosity:
+            text = f"{done:,} expired {name} deleted in {monotonic() - began:.1f} s."
+            self.stdout.write(self.style.SUCCESS(text.ljust(WIDTH if self.stdout.isatty() else 0)))
+
+    def report(self, name: str, done: int, total: int) -> None:
+        """How far it is: in one line at a terminal, and now and then a line elsewhere."""
+        terminal, now = self.stdout.isatty(), monotonic()
+        if not self.verbosity or done >= total or not (terminal or now - self.reported_at >= REPORT_EVERY):
+            return
+        self.reported_at = now
+        line = f"{done:,} of {total:,} expired {name} deleted ({100 * done // total} %)"
+        self.stdout.write(line.ljust(WIDTH) if terminal else line, ending="\r" if terminal else "\n")
+        self.stdout.flush()

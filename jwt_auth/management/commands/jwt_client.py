@@ -1,0 +1,294 @@
+"""
+`manage.py jwt_client`: registers API clients, gives them keys, and takes back what they have.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import router, transaction
+from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
+
+from jwt_auth import clients
+from jwt_auth.client_serializers import ClientKeySerializer, ClientSerializer
+from jwt_auth.conf import ALGORITHMS, get_settings
+from jwt_auth.exceptions import RegistrationError
+from jwt_auth.management.terminal import (
+    NOTHING_DONE,
+    add_reason,
+    add_yes,
+    confirm,
+    describe_moment,
+    describe_operator,
+    describe_user,
+    find_user,
+    number,
+    printable,
+    record,
+    shorten,
+    table,
+)
+from jwt_auth.models import ClientKey, RegisteredClient
+from jwt_auth.revocation import disable_client, revoke_client, revoke_client_key
+
+MAX_OVERLAP_HOURS = int(clients.MAX_OVERLAP.total_seconds()) // 3600
+
+
+class Command(BaseCommand):
+    help = (
+        "Registers API clients, which sign their own tokens, gives them keys, rotates those, and takes back what they "
+        "have. A secret is printed once; a public key that the client made itself is better."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+        each = actions.add_parser("list", help="Show all clients.")
+        each.add_argument("--json", action="store_true", help="Print JSON instead of a table.")
+        each = actions.add_parser("create", help="Register a client, with its first key.")
+        each.add_argument("name", help="What people call it.")
+        each.add_argument("--user", required=True, help="Whom it acts as: primary key, or the name to sign in with.")
+        each.add_argument("--scopes", default="", help="What its tokens may ask for, separated by spaces.")
+        each.add_argument("--requires-binding", action="store_true", help="Each token must name its request.")
+        _add_key_options(each)
+        each = _add_action(actions, "keys", "Show the keys of a client.")
+        each.add_argument("--json", action="store_true", help="Print JSON instead of a table.")
+        _add_key_options(_add_action(actions, "add-key", "Give a client another key."))
+        each = _add_action(actions, "rotate", "Give a client a key in place of one that then ends.")
+        each.add_argument("--kid", help="Which one; not needed when there is one alone.")
+        each.add_argument(
+            "--overlap-hours",
+            type=number(0, MAX_OVERLAP_HOURS),
+            default=int(clients.OVERLAP.total_seconds()) // 3600,
+            metavar="HOURS",
+            help="How long both are good; a week when left out.",
+        )
+        _add_key_options(each)
+        each = _add_action(actions, "revoke", "Refuse what a client has signed, or a key for ever.")
+        each.add_argument("--kid", help="A key: what it has signed and will sign is refused.")
+        add_reason(each)
+        add_yes(each)
+        each = _add_action(actions, "disable", "End a client for good.")
+        add_reason(each)
+        add_yes(each)
+
+    def handle(self, *args: Any, action: str, **options: Any) -> None:
+        do: Mapping[str, Callable[..., None]] = {
+            "list": self.list,
+            "create": self.create,
+            "keys": self.keys,
+            "add-key": self.add_key,
+            "rotate": self.rotate,
+            "revoke": self.revoke,
+            "disable": self.disable,
+        }
+        try:
+            do[action](**options)
+        except RegistrationError as refusal:
+            raise CommandError(str(refusal), returncode=NOTHING_DONE) from None
+
+    def list(self, *, json: bool, **options: Any) -> None:
+        rows = RegisteredClient.objects.select_related("user").order_by("pk")
+        if json:
+            self.show_json({"clients": ClientSerializer(rows, many=True).data})
+        elif found := list(rows.iterator()):
+            head = ("CLIENT", "NAME", "ACTS AS", "SCOPES", "LAST USED (UTC)", "STATE")
+            self.stdout.write("\n".join(table([head, *map(_client_row, found)])))
+        else:
+            self.stdout.write("There are no clients.")
+
+    @sensitive_variables()
+    def create(self, *, name: str, user: str, scopes: str, requires_binding: bool, **options: Any) -> None:
+        with transaction.atomic(using=router.db_for_write(RegisteredClient)):
+            client = clients.register(
+                name, find_user(user), scopes, requires_binding=requires_binding, actor=describe_operator()
+            )
+            new = _make_key(client, **options)
+        self.show_new(new, json=options["json"])
+
+    def keys(self, *, client_id: str, json: bool, **options: Any) -> None:
+        client, now = _find_client(client_id), timezone.now()
+        rows = client.keys.order_by("pk")
+        if json:
+            self.show_json({"client_id": client.client_id, "keys": ClientKeySerializer(rows, many=True).data})
+            return
+        self.stdout.write(_describe(client))
+        if rows:
+            head = ("KEY", "ALGORITHM", "ADDED (UTC)", "LAST USED (UTC)", "STATE")
+            self.stdout.write("\n".join(["", *table([head, *(_key_row(row, now) for row in rows)])]))
+        else:
+            self.stdout.write("It has no key, and can do nothing.")
+
+    @sensitive_variables()
+    def add_key(self, *, client_id: str, **options: Any) -> None:
+        self.show_new(_make_key(_find_client(client_id), **options), json=options["json"])
+
+    @sensitive_variables()
+    def rotate(self, *, client_id: str, kid: str | None, overlap_hours: int, **options: Any) -> None:
+        old = _find_key(client_id, kid) if kid else _only_key(client_id)
+        new = clients.rotate(
+            old,
+            _read_public_key(options["public_key"]),
+            options["algorithm"],
+            overlap=timedelta(hours=overlap_hours),
+            expires_at=_end(options["expires_days"]),
+            actor=describe_operator(),
+        )
+        self.show_new(new, json=options["json"])
+        if not options["json"]:
+            old.refresh_from_db()
+            self.stdout.write(f"The former key {old.kid} is good until {describe_moment(old.expires_at)} UTC.")
+
+    def revoke(self, *, client_id: str, kid: str | None, reason: str, yes: bool, **options: Any) -> None:
+        deed = record(reason)
+        if kid is not None:
+            key = _find_key(client_id, kid)
+            self.confirm(f"Key {kid} of {_name(key.client)}: what it has signed and will sign is refused.", yes)
+            done = revoke_client_key(key, **deed)
+            self.stdout.write(self.style.SUCCESS(f"Revoked key {kid}.") if done else "It was revoked before.")
+            return
+        client = _find_client(client_id)
+        self.confirm(
+            f"{_name(client)}: the tokens that it has signed are refused. It signs new ones with the same keys; "
+            "revoke a key that was stolen with --kid.",
+            yes,
+        )
+        moment = describe_moment(revoke_client(client, **deed))
+        self.stdout.write(self.style.SUCCESS(f"Tokens signed before {moment} UTC are refused."))
+
+    def disable(self, *, client_id: str, reason: str, yes: bool, **options: Any) -> None:
+        deed, client = record(reason), _find_client(client_id)
+        self.confirm(f"{_name(client)}: all that it has signed and will sign is refused, for good.", yes)
+        done = disable_client(client, **deed)
+        self.stdout.write(self.style.SUCCESS(f"Disabled {_name(client)}.") if done else "It was disabled before.")
+
+    @sensitive_variables()
+    def show_new(self, new: clients.NewKey, *, json: bool) -> None:
+        key = ClientKeySerializer(new.key).data
+        secret = {} if new.secret is None else {"client_secret": new.secret}
+        if json:
+            client = ClientSerializer(new.key.client).data
+            self.show_json({**client, "audience": get_settings().ISSUER, "key": {**key, **secret}})
+            return
+        self.stdout.write(_describe(new.key.client))
+        facts = [
+            ("Key id (kid):", new.key.kid),
+            ("Algorithm (alg):", new.key.algorithm),
+            ("Issuer and subject (iss, sub):", new.key.client.client_id),
+            ("Audience (aud):", get_settings().ISSUER),
+        ]
+        if new.secret is not None:
+            facts.append(("Secret:", new.secret))
+        self.stdout.write("\n".join(["", *table(facts)]))
+        if new.secret is not None:
+            self.stdout.write("The secret is shown this once. Keep it where the client reads it, and nowhere else.")
+
+    def show_json(self, document: Any) -> None:
+        self.stdout.write(json.dumps(document, indent=2, default=str))
+
+    def confirm(self, hits: str, yes: bool) -> None:
+        self.stdout.write(hits)
+        confirm(self, "yes", yes=yes)
+
+
+def _add_action(actions: Any, name: str, help: str) -> CommandParser:
+    parser: CommandParser = actions.add_parser(name, help=help)
+    parser.add_argument("client_id", help="The client's id; list shows it.")
+    return parser
+
+
+def _add_key_options(parser: CommandParser) -> None:
+    parser.add_argument(
+        "--public-key", metavar="FILE", help='A PEM or JWK; "-" is standard input. Without it a secret is made.'
+    )
+    parser.add_argument("--algorithm", choices=ALGORITHMS, help="Of the key; HS256 of a secret, when left out.")
+    parser.add_argument("--expires-days", type=number(1, 36_500), metavar="DAYS", help="The key's end.")
+    parser.add_argument("--json", action="store_true", help="Print JSON, with the secret.")
+
+
+@sensitive_variables()
+def _make_key(
+    client: RegisteredClient, *, public_key: str | None, algorithm: str | None, expires_days: int | None, **options: Any
+) -> clients.NewKey:
+    facts: dict[str, Any] = {"expires_at": _end(expires_days), "actor": describe_operator()}
+    source = _read_public_key(public_key)
+    if source is None:
+        return clients.add_secret(client, algorithm or "HS256", **facts)
+    return clients.add_public_key(client, source, algorithm, **facts)
+
+
+@sensitive_variables()
+def _read_public_key(path: str | None) -> str | None:
+    try:
+        return path and (sys.stdin.read() if path == "-" else Path(path).read_text())
+    except OSError as error:
+        raise CommandError(f"{path} can't be read: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        raise CommandError(f"{path} is no text.") from None
+
+
+def _end(days: int | None) -> datetime | None:
+    return None if days is None else timezone.now() + timedelta(days=days)
+
+
+def _find_client(client_id: str) -> RegisteredClient:
+    client = RegisteredClient.objects.select_related("user").filter(client_id=client_id).first()
+    if client is None or client.client_id != client_id:  # MariaDB finds other cases, too
+        raise CommandError(f"There is no client {printable(client_id)!r}.")
+    return client
+
+
+def _find_key(client_id: str, kid: str) -> ClientKey:
+    for key in _find_client(client_id).keys.select_related("client"):
+        if key.kid == kid:
+            return key
+    raise CommandError(f"The client has no key {printable(kid)!r}.")
+
+
+def _only_key(client_id: str) -> ClientKey:
+    """The key that can be rotated, if it is one alone."""
+    now = timezone.now()
+    rows = _find_client(client_id).keys.select_related("client").filter(rotated_at=None)
+    found = [key for key in rows if key.is_usable(now)]
+    if len(found) != 1:
+        raise CommandError("The client has no key to rotate." if not found else "Say which key, with --kid.")
+    return found[0]
+
+
+def _name(client: RegisteredClient) -> str:
+    return f"{printable(client.name)} ({client.client_id})"
+
+
+def _describe(client: RegisteredClient) -> str:
+    scopes = f"with the scopes {client.scopes}" if client.scopes else "without scopes"
+    return f"{_name(client)} acts as {describe_user(client.user)}, {scopes}."
+
+
+def _client_row(client: RegisteredClient) -> tuple[str, ...]:
+    return (
+        client.client_id,
+        shorten(printable(client.name), 24),
+        shorten(printable(client.user.get_username()), 24),
+        shorten(client.scopes, 32) or "-",
+        describe_moment(client.last_used_at),
+        "active" if client.is_active else "disabled",
+    )
+
+
+def _key_row(key: ClientKey, now: datetime) -> tuple[str, ...]:
+    moments = describe_moment(key.created_at), describe_moment(key.last_used_at)
+    return (key.kid, key.algorithm, *moments, _state_of(key, now))
+
+
+def _state_of(key: ClientKey, now: datetime) -> str:
+    if key.revoked_at is not None:
+        return f"revoked at {describe_moment(key.revoked_at)}"
+    if key.expires_at is None:
+        return "good"
+    ends = "is good until" if key.is_usable(now) else "expired at"
+    rotated = "rotated, " if key.rotated_at else ""
+    return f"{rotated}{ends} {describe_moment(key.expires_at)}"

@@ -1,0 +1,75 @@
+"""
+`manage.py jwt_copy_cutoffs`: from one home of users' cutoffs to the other. See `jwt_auth.revocation.cutoff_copy`.
+"""
+
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from jwt_auth.base_models import TokenCutoffField
+from jwt_auth.conf import get_settings
+from jwt_auth.management.terminal import MISUSED, number
+from jwt_auth.revocation.cutoff_copy import TABLE, copy_in_batches, pending
+
+
+class Command(BaseCommand):
+    help = (
+        "Copies users' cutoffs between the app's own table and a field of the user model. No cutoff moves back, and "
+        "nothing is deleted, so it can run before and after USER_CUTOFF_FIELD is changed, and more than once."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        homes = 'the name of a TokenCutoffField of the user model, or "table"'
+        parser.add_argument("--from", dest="source", metavar="HOME", help=f"Where to read: {homes}.")
+        parser.add_argument(
+            "--to", dest="target", metavar="HOME", help="Where to write, likewise; the one in force when left out."
+        )
+        parser.add_argument("--dry-run", action="store_true", help="Only count what would be copied.")
+        parser.add_argument(
+            "--batch-size", type=number(1, 1_000_000), default=1000, metavar="USERS", help="1,000 when left out."
+        )
+
+    def handle(
+        self, *args: Any, source: str | None, target: str | None, dry_run: bool, batch_size: int, **options: Any
+    ) -> None:
+        target = target or get_settings().USER_CUTOFF_FIELD or TABLE
+        source = source or _other_home(target)
+        for home in (source, target):
+            _check(home)
+        if source == target:
+            raise CommandError("--from and --to must differ.", returncode=MISUSED)
+        where = f"from {_describe(source)} to {_describe(target)}"
+        wanted = pending(source, target).count()
+        if dry_run:
+            self.stdout.write(f"{wanted:,} cutoffs would be copied {where}.")
+            return
+        done = 0
+        for copied in copy_in_batches(source, target, batch_size):
+            done += copied
+            if options["verbosity"] > 1:
+                self.stdout.write(f"{done:,} of {wanted:,}")
+        self.stdout.write(self.style.SUCCESS(f"{done:,} cutoffs copied {where}."))
+
+
+def _other_home(target: str) -> str:
+    names = _fields()
+    if target != TABLE:
+        return TABLE
+    if len(names) != 1:
+        raise CommandError(f"Say --from which field; there are: {', '.join(names) or 'none'}.", returncode=MISUSED)
+    return names[0]
+
+
+def _check(home: str) -> None:
+    if home not in (TABLE, *_fields()):
+        choices = ", ".join([TABLE, *_fields()])
+        raise CommandError(f"{home!r} is no home of cutoffs here; there are: {choices}.", returncode=MISUSED)
+
+
+def _fields() -> list[str]:
+    return [field.name for field in get_user_model()._meta.concrete_fields if isinstance(field, TokenCutoffField)]
+
+
+def _describe(home: str) -> str:
+    return "the app's table" if home == TABLE else f"{get_user_model().__name__}.{home}"

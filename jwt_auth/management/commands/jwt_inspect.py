@@ -1,0 +1,71 @@
+"""
+`manage.py jwt_inspect`: why a token is good or not. See `jwt_auth.inspection`.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
+
+from jwt_auth.claims import moment
+from jwt_auth.exceptions import UnavailableError
+from jwt_auth.inspection import Inspection, inspect
+from jwt_auth.management.terminal import (
+    describe_moment,
+    describe_state,
+    describe_user,
+    printable,
+    read_token,
+    session_lines,
+)
+
+
+class Command(BaseCommand):
+    help = (
+        "Says of an access or a refresh token which checks it passes and which not, and why. It changes nothing, a "
+        "refresh token is not used up by it, and the token is not shown."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "token",
+            nargs="?",
+            default="-",
+            help='The token. Left out, or "-": it is asked for, or read from standard input, which keeps it out of the '
+            "shell's history.",
+        )
+
+    def handle(self, *args: Any, token: str, **options: Any) -> None:
+        now = timezone.now()
+        raw = read_token(token)
+        try:
+            found = inspect(raw, now)
+        except UnavailableError as error:
+            raise CommandError(f"That can't be told now: {error}.") from error
+        self.stdout.write(f"Looked at as {found.kind}, at {describe_moment(now)} UTC:\n\n")
+        for check in found.checks:
+            if check.refusal is None:
+                self.stdout.write(f"  {self.style.SUCCESS('pass')}  {check.name}")
+            else:
+                self.stdout.write(f"  {self.style.ERROR('FAIL')}  {check.name}: {printable(check.refusal.reason)}")
+        for line in _facts(found, now):
+            self.stdout.write(line)
+        self.stdout.write("")
+        if found.refusal is not None:
+            raise CommandError(f"It is refused: {found.refusal.code}.")
+        self.stdout.write(self.style.SUCCESS("It is good."))
+
+
+def _facts(found: Inspection, now: datetime) -> list[str]:
+    lines = []
+    if (claims := found.claims) is not None:
+        issued, expires = describe_moment(moment(claims.iat)), describe_moment(claims.expires_at)
+        lines += ["", f"jti {printable(claims.jti or '-')}, issued {issued}, expires {expires} UTC"]
+    if (key := found.client_key) is not None:
+        lines += ["", f"Its client: {printable(str(key.client))}, which acts as {describe_user(key.client.user)}."]
+    if (session := found.session) is not None:
+        state = describe_state(session, now)
+        state += f" until {describe_moment(session.ends_at)}" if state == "live" else ""
+        lines += ["", f"Its session, of {describe_user(session.user)}:", *session_lines([(session, state)])]
+    return lines

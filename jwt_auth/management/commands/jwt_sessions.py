@@ -1,0 +1,74 @@
+"""
+`manage.py jwt_sessions`: where a user is signed in.
+"""
+
+import json
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+from django.utils import timezone
+
+from jwt_auth import devices
+from jwt_auth.management.terminal import describe_moment, describe_state, describe_user, find_user, session_lines
+from jwt_auth.models import UserSession, user_id_of
+from jwt_auth.revocation import cutoff
+from jwt_auth.revocation.database import live_sessions, with_state
+
+
+class Command(BaseCommand):
+    help = "Lists the sessions of a user, with their devices; no token is shown, and none can be made of it."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--user", required=True, help="Primary key, or the name to sign in with.")
+        parser.add_argument("--all", action="store_true", help="List those that have ended, too.")
+        parser.add_argument("--json", action="store_true", help="Print JSON instead of a table.")
+
+    def handle(self, *args: Any, user: str, all: bool, json: bool, **options: Any) -> None:
+        found = find_user(user)
+        sessions = _with_states(found, ended_too=all)
+        show = self.show_json if json else self.show_table
+        show(found, sessions)
+
+    def show_table(self, user: Any, sessions: list[tuple[UserSession, str]]) -> None:
+        live = sum(state == "live" for _, state in sessions)
+        self.stdout.write(f"{describe_user(user)}: {live} live session{'' if live == 1 else 's'}")
+        if valid_after := cutoff.read(user):
+            self.stdout.write(
+                f"Sessions from before {describe_moment(valid_after)} UTC are refused (the user's cutoff)."
+            )
+        if sessions:
+            self.stdout.write("")
+            self.stdout.write("\n".join(session_lines(sessions)))
+
+    def show_json(self, user: Any, sessions: list[tuple[UserSession, str]]) -> None:
+        valid_after = cutoff.read(user)
+        document = {
+            "user": user_id_of(user),
+            "tokens_valid_after": valid_after and valid_after.isoformat(),
+            "sessions": [_as_json(session, state) for session, state in sessions],
+        }
+        self.stdout.write(json.dumps(document, indent=2))
+
+
+def _with_states(user: Any, *, ended_too: bool) -> list[tuple[UserSession, str]]:
+    """The sessions of `user`, the latest used first, each with what has become of it."""
+    now = timezone.now()
+    if not ended_too:
+        return [(session, "live") for session in live_sessions(user, now)]
+    rows = with_state(UserSession.objects.filter(user_id=user.pk)).order_by("-last_issued_at")
+    return [(row, describe_state(row, now)) for row in rows.iterator()]
+
+
+def _as_json(session: UserSession, state: str) -> dict[str, Any]:
+    return {
+        "id": str(session.pk),
+        "state": state,
+        "device": devices.name_of(session.user_agent),
+        "label": session.label,
+        "user_agent": session.user_agent,
+        "ip_address": session.ip_address,
+        "transport": session.transport,
+        "started_at": session.started_at.isoformat(),
+        "last_used_at": session.last_issued_at.isoformat(),
+        "expires_at": session.ends_at.isoformat(),
+    }

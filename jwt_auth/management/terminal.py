@@ -1,0 +1,194 @@
+"""
+What commands have in common: how they read arguments, find a user, ask, and show sessions to a person.
+"""
+
+import argparse
+import getpass
+import os
+import sys
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timezone
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from jwt_auth import devices
+from jwt_auth.credentials import find_account
+from jwt_auth.exceptions import ExpiredTokenError
+from jwt_auth.models import UserSession
+from jwt_auth.revocation import cutoff
+from jwt_auth.revocation.database import refusal_of
+
+PK_PREFIX = "pk:"
+
+# Exit codes; 1 is Django's own for any CommandError.
+NOTHING_DONE = 1
+MISUSED = 2  # as argparse has it
+INTERRUPTED = 130  # what a shell says of a process that Ctrl-C ended
+
+
+def number(low: int, high: int) -> Callable[[str], int]:
+    """The type of an argument that is a whole number between the two."""
+
+    def read(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and low <= int(text) <= high):
+            raise argparse.ArgumentTypeError(f"must be a whole number between {low:,} and {high:,}")
+        return int(text)
+
+    return read
+
+
+def add_reason(parser: CommandParser) -> None:
+    """Let a command be told why; see `record`."""
+    parser.add_argument("--reason", default="", help="For the record; at most 255 characters.")
+
+
+def record(reason: str) -> dict[str, Any]:
+    """The `reason` and the `actor` of what a command does; raise CommandError."""
+    if len(reason) > 255 or not reason.isprintable():
+        raise CommandError("The reason must be one line of at most 255 characters.", returncode=MISUSED)
+    return {"reason": reason or "by command", "actor": describe_operator()}
+
+
+def add_yes(parser: CommandParser) -> None:
+    """Let a command be told not to ask; see `confirm`."""
+    parser.add_argument("--yes", "--no-input", "--noinput", action="store_true", help="Don't ask.")
+
+
+def confirm(command: BaseCommand, answer: str, *, yes: bool, otherwise: str = "Nothing was revoked") -> None:
+    """
+    Go on when `yes`, or when the person at the terminal types `answer`.
+
+    Raises:
+        CommandError: else; its text begins with `otherwise`.
+    """
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise CommandError(f"{otherwise}: nobody is here to ask. Repeat it with --yes.")
+    if not _ask(command, f'Type "{answer}" to go on:', answer):
+        raise CommandError(f"{otherwise}.", returncode=NOTHING_DONE)
+
+
+def find_user(text: str) -> Any:
+    """
+    The user with this primary key, or who signs in with this name; raise CommandError.
+
+    "pk:42" is a primary key, whatever names there are.
+    """
+    by_key = _by_key(text.removeprefix(PK_PREFIX))
+    account = None if text.startswith(PK_PREFIX) else find_account(text)
+    found = {pk for pk in (by_key, account and account.pk) if pk is not None}
+    if not found:
+        field = get_user_model().USERNAME_FIELD
+        raise CommandError(f"There is no user whose primary key or {field} is {printable(text)!r}.")
+    if len(found) > 1:
+        raise CommandError(
+            f"{printable(text)!r} is one user's primary key and another's name: "
+            f'write "{PK_PREFIX}{by_key}" or "{PK_PREFIX}{account and account.pk}".'
+        )
+    return cutoff.users_with_cutoff().get(pk=found.pop())
+
+
+def _by_key(text: str) -> Any:
+    key = get_user_model()._meta.pk
+    try:
+        pk = key.to_python(text)
+        key.run_validators(pk)  # a number that no column holds is nobody's
+    except ValidationError:
+        return None
+    return cutoff.users().filter(pk=pk).values_list("pk", flat=True).first()
+
+
+def describe_user(user: Any) -> str:
+    """Who it is, in the words of an operator."""
+    return f"{printable(user.get_username())} (primary key {user.pk})"
+
+
+def describe_moment(moment: datetime | None) -> str:
+    """A moment in UTC, to the second."""
+    return "-" if moment is None else f"{moment.astimezone(timezone.utc):%Y-%m-%d %H:%M:%S}"
+
+
+def describe_operator() -> str:
+    """Who is at the keyboard, for the record: an account of the machine, not of the project."""
+    try:
+        name = getpass.getuser()
+    except (ImportError, KeyError, OSError):  # a container's user may have no name
+        name = f"user id {os.getuid()}"
+    return f"command line: {name}"[:255]
+
+
+def printable(text: str) -> str:
+    """`text` without what would move the cursor or colour the screen: users choose labels themselves."""
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+
+
+def describe_state(session: UserSession, now: datetime) -> str:
+    """What has become of a session that came `with_state`: live, or what ended it."""
+    refusal = refusal_of(session, now)
+    if refusal is None:
+        return "live"
+    if session.revoked_at is not None:
+        return f"revoked: {session.revoked_reason}" if session.revoked_reason else "revoked"
+    return "expired" if isinstance(refusal, ExpiredTokenError) else f"refused: {refusal.reason}"
+
+
+def session_lines(sessions: Iterable[tuple[UserSession, str]]) -> list[str]:
+    """A table of sessions, each with its state."""
+    head = ("SESSION", "DEVICE", "LABEL", "ADDRESS", "STARTED (UTC)", "LAST USED (UTC)", "STATE")
+    return table([head, *(_row(session, state) for session, state in sessions)])
+
+
+def _row(session: UserSession, state: str) -> tuple[str, ...]:
+    return (
+        str(session.pk),
+        shorten(printable(devices.name_of(session.user_agent)), 32) or "-",
+        shorten(printable(session.label), 24) or "-",
+        session.ip_address or "-",
+        describe_moment(session.started_at)[:-3],
+        describe_moment(session.last_issued_at)[:-3],
+        printable(state),
+    )
+
+
+def table(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows of cells as lines, each column as wide as it has to be."""
+    widths = [max(map(_width, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(map(_pad, row, widths)).rstrip() for row in rows]
+
+
+def shorten(text: str, length: int) -> str:
+    """`text`, cut to `length` characters."""
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def _pad(text: str, width: int) -> str:
+    return text + " " * (width - _width(text))
+
+
+def _width(text: str) -> int:
+    """How many columns of a terminal `text` takes."""
+    wide = sum(unicodedata.east_asian_width(character) in "WF" for character in text)
+    marks = sum(unicodedata.combining(character) > 0 for character in text)
+    return len(text) + wide - marks
+
+
+def read_token(text: str) -> str:
+    """The token: `text` itself, or for "-" what is typed unseen or comes from standard input."""
+    if text == "-":
+        text = getpass.getpass("Token: ") if sys.stdin.isatty() else sys.stdin.read()
+    return text.strip()
+
+
+def _ask(command: BaseCommand, question: str, answer: str) -> bool:
+    command.stdout.write(question, ending=" ")
+    command.stdout.flush()
+    try:
+        return input().strip().lower() == answer
+    except EOFError:
+        command.stdout.write("")
+        return False

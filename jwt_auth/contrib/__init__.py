@@ -1,0 +1,1 @@
+"""For packages that a project may use beside this app; each module needs its own."""

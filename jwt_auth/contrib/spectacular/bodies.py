@@ -1,0 +1,120 @@
+"""
+What the endpoints take and answer, where no serializer of theirs says it. For the schema alone.
+"""
+
+from typing import Any
+
+from rest_framework import serializers as drf
+
+from jwt_auth.client_assertions import JWT_BEARER
+from jwt_auth.client_serializers import ClientKeySerializer, ClientSerializer
+from jwt_auth.metadata import TOKEN_EXCHANGE
+from jwt_auth.serializers import ACCESS_TOKEN_TYPE
+
+
+class ErrorSerializer(drf.Serializer[Any]):
+    detail = drf.CharField(help_text="For people.")
+    code = drf.CharField(help_text="For machines; it does not change.")
+    errors = drf.DictField(  # type: ignore[assignment]  # the metaclass takes it out, and leaves the property
+        required=False, help_text="With `invalid_request`: what is wrong, by the name of the field."
+    )
+
+
+class OAuthErrorSerializer(ErrorSerializer):
+    error = drf.CharField(help_text="As in RFC 6749 section 5.2.")
+    error_description = drf.CharField()
+
+
+class CookieAnswerSerializer(drf.Serializer[Any]):
+    expires_in = drf.IntegerField(help_text="In seconds.")
+    refresh_expires_in = drf.IntegerField(help_text="In seconds.")
+    session = drf.UUIDField()
+
+
+class BearerAnswerSerializer(CookieAnswerSerializer):
+    access_token = drf.CharField()
+    token_type = drf.CharField(help_text="Bearer")
+    refresh_token = drf.CharField()
+
+
+class ExchangeRequestSerializer(drf.Serializer[Any]):
+    """Without what is always refused, and with the ways in which a client may say who it is."""
+
+    grant_type = drf.CharField(help_text=TOKEN_EXCHANGE)
+    subject_token = drf.CharField()
+    subject_token_type = drf.CharField(help_text=ACCESS_TOKEN_TYPE)
+    requested_token_type = drf.CharField(required=False, help_text=ACCESS_TOKEN_TYPE)
+    audience = drf.CharField()
+    scope = drf.CharField(required=False)
+    client_id = drf.CharField(required=False)
+    client_assertion_type = drf.CharField(required=False, help_text=JWT_BEARER)
+    client_assertion = drf.CharField(required=False)
+
+
+class ExchangeAnswerSerializer(drf.Serializer[Any]):
+    access_token = drf.CharField()
+    issued_token_type = drf.CharField(help_text=ACCESS_TOKEN_TYPE)
+    token_type = drf.CharField(help_text="Bearer")
+    expires_in = drf.IntegerField(help_text="In seconds.")
+    scope = drf.CharField(allow_blank=True)
+
+
+class UserRevocationSerializer(drf.Serializer[Any]):
+    user = drf.JSONField(help_text="The primary key.")
+    tokens_valid_after = drf.DateTimeField()
+    sessions_revoked = drf.IntegerField()
+
+
+class ClientRevocationSerializer(drf.Serializer[Any]):
+    client_id = drf.CharField()
+    tokens_valid_after = drf.DateTimeField()
+
+
+class VerifiedSerializer(drf.Serializer[Any]):
+    active = drf.BooleanField()
+
+
+class IntrospectionSerializer(VerifiedSerializer):
+    """Of a token that is not good `active` alone; what else there is depends on the token."""
+
+    token_type = drf.CharField(required=False)
+    iss = drf.CharField(required=False)
+    aud = drf.JSONField(required=False)
+    sub = drf.CharField(required=False)
+    client_id = drf.CharField(required=False)
+    sid = drf.CharField(required=False)
+    jti = drf.CharField(required=False)
+    auth_time = drf.FloatField(required=False)
+    iat = drf.FloatField(required=False)
+    exp = drf.FloatField(required=False)
+    nbf = drf.FloatField(required=False)
+    scope = drf.CharField(required=False)
+
+
+class PrincipalSerializer(drf.Serializer[Any]):
+    user = drf.DictField(child=drf.CharField(), help_text="`id` and name; of another issuer's, `iss` and `sub`.")
+    client_id = drf.CharField(allow_null=True)
+    client = drf.CharField(allow_null=True)
+    session = drf.CharField(allow_null=True)
+    scope = drf.CharField(allow_blank=True)
+    auth_time = drf.DateTimeField(allow_null=True)
+    issued_at = drf.DateTimeField()
+    expires_at = drf.DateTimeField()
+
+
+class NewClientKeySerializer(ClientKeySerializer):
+    client_secret = drf.CharField(required=False, help_text="Shown this once.")
+
+    class Meta(ClientKeySerializer.Meta):
+        fields = [*ClientKeySerializer.Meta.fields, "client_secret"]
+
+
+class NewClientSerializer(ClientSerializer):
+    key = NewClientKeySerializer(required=False)
+
+    class Meta(ClientSerializer.Meta):
+        fields = [*ClientSerializer.Meta.fields, "key"]
+
+
+class KeySetSerializer(drf.Serializer[Any]):
+    keys = drf.ListField(child=drf.DictField())

@@ -1,0 +1,267 @@
+"""
+The endpoints, each with what it takes and answers.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from drf_spectacular.extensions import OpenApiViewExtension
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema, extend_schema_serializer, extend_schema_view
+from rest_framework.permissions import AllowAny
+from rest_framework.renderers import JSONRenderer
+from rest_framework.serializers import BaseSerializer
+
+from jwt_auth import client_serializers as clients, serializers
+from jwt_auth.contrib.spectacular import bodies
+from jwt_auth.introspection import RESPONSE_MEDIA_TYPE
+from jwt_auth.revocation.feed import FEED_TYPE
+
+
+def name_components() -> None:
+    """Put the app's name before those of its serializers: a project may well have a Session or a Client of its own."""
+    for each in (item for module in (serializers, clients, bodies) for item in vars(module).values()):
+        if isinstance(each, type) and issubclass(each, BaseSerializer) and each.__module__.startswith("jwt_auth."):
+            extend_schema_serializer(component_name=f"JWT{each.__name__.removesuffix('Serializer')}")(each)
+
+
+name_components()
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """
+    What one method of an endpoint does.
+
+    Args:
+        name: for its operationId.
+        text: for people; the first sentence is the summary.
+        takes: a serializer for the body, None for an empty one.
+        answers: serializers, by the status, or by the status and the media type.
+        refusals: the statuses of errors beside 503, which any endpoint may answer.
+    """
+
+    name: str
+    text: str
+    takes: Any
+    answers: dict[Any, Any]
+    refusals: tuple[int, ...] = ()
+
+    def declare(self, prefix: str) -> Any:
+        """The decorator that tells drf-spectacular of it."""
+        errors = dict.fromkeys((*self.refusals, 503), bodies.ErrorSerializer)
+        return extend_schema(
+            operation_id=prefix + self.name,
+            summary=self.text.partition(".")[0],
+            description=self.text,
+            request=self.takes,
+            responses={**errors, **self.answers},
+        )
+
+
+def declare(view: str, **operations: Operation) -> None:
+    """Tell drf-spectacular what `view`, named from the package, does for each of its methods."""
+
+    def view_replacement(self: OpenApiViewExtension) -> Any:
+        facts: dict[str, Any] = {"renderer_classes": [JSONRenderer]}
+        if not self.target.permission_classes:
+            facts["permission_classes"] = [AllowAny]
+        prefix = "jwt_browser_" if view.startswith("browser_views.") else "jwt_"
+        declared = {method: operation.declare(prefix) for method, operation in operations.items()}
+        return extend_schema_view(**declared)(type(self.target.__name__, (self.target,), facts))
+
+    type(view, (OpenApiViewExtension,), {"target_class": f"jwt_auth.{view}", "view_replacement": view_replacement})
+
+
+_DONE: dict[Any, Any] = {204: None}
+_OWN = (401, 403)
+_OF_STAFF = (401, 403, 404, 429)
+
+_SIGN_IN, _SIGN_OUT = "Sign in. A label is what the user calls the device.", "Sign out. The session ends."
+_REFRESH = "Exchange the refresh token for new tokens. One that comes a second time ends its session."
+
+_LOGOUT_ALL = Operation("logout_all", "Sign out everywhere.", None, _DONE, (401, 403, 429))
+_LIST = Operation("sessions", "List one's sessions.", None, {200: serializers.SessionSerializer(many=True)}, _OWN)
+_END_OTHERS = Operation("end_other_sessions", "End all of one's sessions but this one.", None, _DONE, _OWN)
+_END_ONE = Operation("end_session", "End one of one's sessions.", None, _DONE, (401, 403, 404))
+_ME = Operation("me", "Say who asks.", None, {200: bodies.PrincipalSerializer}, (401,))
+
+declare(
+    "views.LoginView",
+    post=Operation(
+        "login", _SIGN_IN, serializers.LoginSerializer, {200: bodies.BearerAnswerSerializer}, (400, 401, 429)
+    ),
+)
+declare(
+    "views.RefreshView",
+    post=Operation(
+        "refresh", _REFRESH, serializers.RefreshSerializer, {200: bodies.BearerAnswerSerializer}, (400, 401, 429)
+    ),
+)
+declare("views.LogoutView", post=Operation("logout", _SIGN_OUT, serializers.LogoutSerializer, _DONE, (400, 429)))
+declare("views.LogoutAllView", post=_LOGOUT_ALL)
+declare("views.SessionsView", get=_LIST, delete=_END_OTHERS)
+declare("views.SessionView", delete=_END_ONE)
+declare("views.MeView", get=_ME)
+
+declare(
+    "browser_views.LoginView",
+    post=Operation(
+        "login", _SIGN_IN, serializers.LoginSerializer, {200: bodies.CookieAnswerSerializer}, (400, 401, 403, 429)
+    ),
+)
+declare(
+    "browser_views.RefreshView",
+    post=Operation("refresh", _REFRESH, None, {200: bodies.CookieAnswerSerializer}, (401, 403, 429)),
+)
+declare(
+    "browser_views.LogoutView",
+    post=Operation("logout", _SIGN_OUT, serializers.LogoutSerializer, _DONE, (403, 429)),
+)
+declare("browser_views.LogoutAllView", post=_LOGOUT_ALL)
+declare("browser_views.SessionsView", get=_LIST, delete=_END_OTHERS)
+declare("browser_views.SessionView", delete=_END_ONE)
+declare("browser_views.MeView", get=_ME)
+
+declare(
+    "views.RevokeView",
+    post=Operation(
+        "revoke",
+        "Take back a token, and its session with it (RFC 7009).",
+        serializers.TokenSerializer,
+        {200: OpenApiTypes.OBJECT},
+        (400, 429),
+    ),
+)
+declare(
+    "views.RevokeUserView",
+    post=Operation(
+        "revoke_user",
+        "Take back all tokens of a user.",
+        serializers.RevokeUserSerializer,
+        {200: bodies.UserRevocationSerializer},
+        (400, *_OF_STAFF),
+    ),
+)
+declare(
+    "views.VerifyView",
+    post=Operation(
+        "verify",
+        "Say whether an access token is good.",
+        serializers.TokenSerializer,
+        {200: bodies.VerifiedSerializer},
+        (400, 401, 429),
+    ),
+)
+
+declare(
+    "server_views.RevokeGlobalView",
+    post=Operation(
+        "revoke_global",
+        "Take back all tokens of a subject (Global Token Revocation).",
+        serializers.GlobalRevocationSerializer,
+        _DONE,
+        (400, *_OF_STAFF),
+    ),
+)
+declare(
+    "server_views.IntrospectView",
+    post=Operation(
+        "introspect",
+        "Look into a token (RFC 7662).",
+        serializers.TokenSerializer,
+        {200: bodies.IntrospectionSerializer, (200, RESPONSE_MEDIA_TYPE): OpenApiTypes.STR},
+        (400, 401, 403, 429),
+    ),
+)
+declare(
+    "server_views.ExchangeView",
+    post=Operation(
+        "exchange",
+        "Exchange an access token for one that is good at another server (RFC 8693).",
+        bodies.ExchangeRequestSerializer,
+        {
+            200: bodies.ExchangeAnswerSerializer,
+            **dict.fromkeys((400, 401, 429, 503), bodies.OAuthErrorSerializer),
+        },
+    ),
+)
+declare(
+    "server_views.JWKSView",
+    get=Operation("jwks", "Read the public keys (RFC 7517).", None, {200: bodies.KeySetSerializer, 304: None}),
+)
+declare(
+    "server_views.MetadataView",
+    get=Operation("metadata", "Read the metadata (RFC 8414).", None, {200: OpenApiTypes.OBJECT, 304: None}, (404,)),
+)
+declare(
+    "server_views.RevocationsView",
+    get=Operation(
+        "revocations",
+        "Read the signed revocation feed.",
+        None,
+        {(200, f"application/{FEED_TYPE}"): OpenApiTypes.STR, 304: None},
+        (404,),
+    ),
+)
+
+declare(
+    "client_views.ClientsView",
+    get=Operation("clients", "List the API clients.", None, {200: clients.ClientSerializer(many=True)}, _OF_STAFF),
+    post=Operation(
+        "register_client",
+        "Register an API client. The secret of its key, if it gets one, is in this answer alone.",
+        clients.RegisterClientSerializer,
+        {201: bodies.NewClientSerializer},
+        (400, *_OF_STAFF),
+    ),
+)
+declare(
+    "client_views.ClientView",
+    get=Operation("client", "Look at an API client.", None, {200: clients.ClientSerializer}, _OF_STAFF),
+    patch=Operation(
+        "change_client",
+        "Change an API client.",
+        clients.ChangeClientSerializer,
+        {200: clients.ClientSerializer},
+        (400, *_OF_STAFF),
+    ),
+    delete=Operation("disable_client", "End an API client for good.", None, _DONE, _OF_STAFF),
+)
+declare(
+    "client_views.RevokeClientView",
+    post=Operation(
+        "revoke_client",
+        "Take back what an API client has signed. It goes on with its keys.",
+        clients.ReasonSerializer,
+        {200: bodies.ClientRevocationSerializer},
+        (400, *_OF_STAFF),
+    ),
+)
+declare(
+    "client_views.ClientKeysView",
+    get=Operation(
+        "client_keys", "List a client's keys.", None, {200: clients.ClientKeySerializer(many=True)}, _OF_STAFF
+    ),
+    post=Operation(
+        "add_client_key",
+        "Give a client a key. A secret is in this answer alone.",
+        clients.NewKeySerializer,
+        {201: bodies.NewClientKeySerializer},
+        (400, *_OF_STAFF),
+    ),
+)
+declare(
+    "client_views.ClientKeyView",
+    delete=Operation("revoke_client_key", "Revoke a client's key for good.", None, _DONE, _OF_STAFF),
+)
+declare(
+    "client_views.RotateClientKeyView",
+    post=Operation(
+        "rotate_client_key",
+        "Replace a client's key. Both are good for the overlap.",
+        clients.RotateKeySerializer,
+        {201: bodies.NewClientKeySerializer},
+        (400, *_OF_STAFF),
+    ),
+)

@@ -1,0 +1,54 @@
+"""
+The authentication classes, as security schemes.
+"""
+
+from typing import Any
+
+from drf_spectacular.drainage import set_override
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+
+from jwt_auth.authentication import JWTAuthentication
+from jwt_auth.conf import get_settings
+
+BEARER = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+
+# One scheme stands for a class and for those derived from it, by `with_revocation()` for one: that is no accident.
+set_override(JWTAuthentication, "suppress_collision_warning", True)
+
+
+class JWTScheme(OpenApiAuthenticationExtension):
+    target_class = "jwt_auth.authentication.JWTAuthentication"
+    match_subclasses = True
+    name: str | list[str] = "jwtAuth"
+    # The narrower class goes first, and what a project declares for a class of ours, with 0, before all.
+    priority = -3
+
+    def get_security_definition(self, auto_schema: Any) -> Any:
+        return BEARER
+
+
+class JWTCookieScheme(JWTScheme):
+    target_class = "jwt_auth.authentication.JWTCookieAuthentication"
+    name = "jwtCookieAuth"
+    priority = -2
+
+    def get_security_definition(self, auto_schema: Any) -> Any:
+        return {"type": "apiKey", "in": "cookie", "name": get_settings().COOKIE_ACCESS_NAME}
+
+
+class ClientJWTScheme(JWTScheme):
+    target_class = "jwt_auth.authentication.ClientJWTAuthentication"
+    name = "clientJWTAuth"
+    priority = -2
+
+
+class UserOrClientJWTScheme(JWTScheme):
+    target_class = "jwt_auth.authentication.UserOrClientJWTAuthentication"
+    name = ["jwtAuth", "clientJWTAuth"]
+    priority = -1
+
+    def get_security_requirement(self, auto_schema: Any) -> Any:
+        return [{name: []} for name in self.name]
+
+    def get_security_definition(self, auto_schema: Any) -> Any:
+        return [BEARER for _ in self.name]

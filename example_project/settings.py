@@ -34,6 +34,7 @@ INSTALLED_APPS = [
     "jwt_auth",
     "example_project",  # the command `demo`
     "example_project.notes",
+    "example_project.browser",  # the page at /
 ]
 
 MIDDLEWARE = [
@@ -44,6 +45,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "jwt_auth.middleware.VaryMiddleware",
 ]
 
 ROOT_URLCONF = "example_project.urls"
@@ -71,8 +73,14 @@ USE_TZ = True
 
 # All that jwt_auth needs, besides its place in INSTALLED_APPS and in the URLs.
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["jwt_auth.authentication.JWTAuthentication"],
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "jwt_auth.authentication.JWTAuthentication",
+        "jwt_auth.authentication.JWTCookieAuthentication",
+    ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     # Errors of this project's views in the form of jwt_auth's own, with a `code`.
     "EXCEPTION_HANDLER": "jwt_auth.responses.exception_handler",
 }
+
+# Error mails list the cookies of a request: not the tokens in them.
+DEFAULT_EXCEPTION_REPORTER_FILTER = "jwt_auth.error_reports.ExceptionReporterFilter"

@@ -4,5 +4,7 @@ from django.urls import include, path
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("auth/", include("jwt_auth.urls")),
+    path("auth/browser/", include("jwt_auth.browser_urls")),
     path("api/", include("example_project.notes.urls")),
+    path("", include("example_project.browser.urls")),
 ]

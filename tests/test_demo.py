@@ -74,13 +74,13 @@ def assert_told(done):
 
 @pytest.mark.parametrize("module", SETTINGS)
 def test_the_story_is_told_with_the_stock_and_with_a_custom_user_model(tmp_path, module):
-    assert_told(manage(tmp_path, module, "demo", "--no-input"))
+    assert_told(manage(tmp_path, module, "demo", "--no-input", "--one-server"))
 
 
 def test_it_can_be_told_again_at_once_with_new_passwords(tmp_path):
     module = write_settings(tmp_path, FAST)
-    first = manage(tmp_path, module, "demo", "--no-input")
-    again = manage(tmp_path, module, "demo")  # nobody at the keyboard: it does not wait for Enter
+    first = manage(tmp_path, module, "demo", "--no-input", "--one-server")
+    again = manage(tmp_path, module, "demo", "--one-server")  # nobody at the keyboard: it does not wait for Enter
     assert_told(first)
     assert_told(again)
     assert passwords_of(first.stdout).keys() == passwords_of(again.stdout).keys() == {"alice", "bob", "admin"}
@@ -109,11 +109,55 @@ def test_it_can_be_told_again_at_once_with_new_passwords(tmp_path):
     ],
 )
 def test_a_wrong_answer_fails_the_command(tmp_path, line, failed, expected, got):
-    done = manage(tmp_path, write_settings(tmp_path, FAST + line), "demo", "--no-input")
+    done = manage(tmp_path, write_settings(tmp_path, FAST + line), "demo", "--no-input", "--one-server")
     assert done.returncode == 1, done.stdout
     assert "as they should be" not in done.stdout
     assert [part for part in (failed, expected, got) if part not in done.stderr] == [], done.stderr
     assert free_port(port_of(done.stdout)), "the server still runs"
+
+
+# The second story
+
+OF_TWO_SERVERS = [
+    ("Alice signs in at the first server", "200 OK", '"token_type": "Bearer"'),
+    ("The second server does not want that token: it is for the first", "401 Unauthorized", "invalid_token"),
+    ("So she exchanges it for one that is good at the second server", "200 OK", '"scope": "reports.read"'),
+    ("There she is known by it alone: no account, no session, no database", "200 OK", '"user": "1"'),
+    ("The first server does not want that token: it is for the second", "401 Unauthorized", "invalid_token"),
+    ("Nobody gets a token for a server that is not on the list", "400 Bad Request", "invalid_target"),
+    (
+        "Another key must not sign before every server can know it",
+        "python manage.py jwt_keys",
+        "It can be activated from",
+    ),
+    ("We know that the only other server has it already, so it signs from now on", "", "signs from now on"),
+    ("A token by the new key", "200 OK", '"scope": "reports.read"'),
+    ("It is good at the second server", "200 OK", '"user": "1"'),
+    ("And so are the tokens by the old key", "200 OK", "other requests, and refused none"),
+    ("The admin of the first server signs in", "200 OK", '"token_type": "Bearer"'),
+    ("The admin revokes Alice", "200 OK", '"sessions_revoked": 1'),
+    ("Her token is refused at the second server, long before it expires", "401 Unauthorized", "token_revoked"),
+]
+
+
+def test_both_stories_are_told_and_again_with_new_keys(tmp_path):
+    module = write_settings(tmp_path, FAST)
+    for _ in range(2):
+        done = manage(tmp_path, module, "demo", "--no-input")
+        assert done.returncode == 0, done.stdout + done.stderr
+        steps = steps_of(done.stdout)[len(STORY) :]
+        assert [title for title, _ in steps] == [title for title, _, _ in OF_TWO_SERVERS]
+        for (title, text), (_, status, fact) in zip(steps, OF_TWO_SERVERS, strict=True):
+            assert f"\n   {status}" in text, title
+            assert fact in text, title
+        assert "All 14 steps went as they should." in done.stdout
+    for port in re.findall(r"A server: http://localhost:(\d+)/", done.stdout):
+        assert free_port(int(port)), "the server still runs"
+
+
+def test_the_second_story_needs_the_settings_of_its_first_server():
+    with pytest.raises(CommandError, match=r"--settings example_project\.settings_server1"):
+        call_command("demo_servers", interactive=False)
 
 
 # --serve, --port
@@ -148,7 +192,7 @@ def read(process, until):
 
 
 def serving(data_dir, *arguments):
-    return demo(data_dir, "--no-input", "--serve", *arguments, until="Ctrl-C stops the server")
+    return demo(data_dir, "--no-input", "--one-server", "--serve", *arguments, until="Ctrl-C stops the server")
 
 
 def paste(output, *titles):

@@ -76,6 +76,29 @@ def test_no_answer_fails_its_step(sheet):
         narrator.step("Ask", "GET /", status=200)
 
 
+def test_another_server_is_asked_until_its_answer_is_the_right_one(live_server, sheet):
+    address = f"{live_server.thread.host}:{live_server.thread.port}"
+    narrator = Narrator(f"127.0.0.1:{free_port()}", write=sheet.append, style=no_style())
+    keys = "GET /auth/.well-known/jwks.json"
+    narrator.step("At once", keys, at=address, status=200, within=5)
+    assert f"curl http://{address}/auth/.well-known/jwks.json" in sheet.text
+    assert "... after 0.0 s:" in sheet.text
+    with pytest.raises(StepFailedError, match="expected: 404\n  got:      200"):
+        narrator.step("Never", keys, at=address, status=404, within=0.1)
+
+
+def test_a_command_is_shown_with_what_it_says_and_has_to_end_as_expected(sheet):
+    narrator = Narrator("127.0.0.1:1", write=sheet.append, style=no_style())
+    said = narrator.command("Help", "check", "--help", expect="--deploy")
+    assert "   python manage.py check --settings tests.settings --help" in sheet
+    assert f"   {said.splitlines()[0]}" in sheet
+    narrator.command("A mistake", "check", "--nonsense", status=2)
+    with pytest.raises(StepFailedError, match="expected: exit code 0 and 'nonsense'"):
+        narrator.command("Other words", "check", "--help", expect="nonsense")
+    with pytest.raises(StepFailedError, match="exit code 2 and usage"):
+        narrator.command("Another end", "check", "--nonsense")
+
+
 def test_it_pauses_between_the_steps_and_not_before_the_first(live_server, sheet):
     address = f"{live_server.thread.host}:{live_server.thread.port}"
     narrator = Narrator(address, write=sheet.append, style=no_style(), pause=lambda: sheet.append("(pause)"))

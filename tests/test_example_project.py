@@ -1,6 +1,7 @@
 """The example project: notes that only their owner sees, and a clean bill from Django for both settings."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -97,6 +98,16 @@ def test_a_note_without_a_text_of_at_most_500_characters_is_refused(alice, text)
     assert write_note(alice, "x" * 500)
 
 
+def test_the_page_runs_no_script_but_its_own_and_is_shown_in_nobodys_frame(client):
+    page = client.get("/")
+    assert page.status_code == 200
+    policy = dict(rule.split(" ", 1) for rule in page.headers["Content-Security-Policy"].split("; "))
+    assert policy["default-src"] == policy["base-uri"] == policy["frame-ancestors"] == "'none'"
+    assert {rule for name, rule in policy.items() if name.endswith("-src")} == {"'none'", "'self'"}
+    assert re.findall(r"<script(?![^>]* src=)|<style| style=| on[a-z]+=", page.content.decode()) == []
+    assert page.cookies == {}
+
+
 def environment(data_dir, module):
     """Of a manage.py whose data, and maybe whose settings module, are in `data_dir`."""
     return {
@@ -134,6 +145,12 @@ def write_settings(data_dir, line):
 )
 def test_django_finds_nothing_to_complain_about(tmp_path, module, arguments):
     done = manage(tmp_path, module, *arguments)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("module", ["example_project.settings_server1", "example_project.server2.settings"])
+def test_nor_about_two_servers_of_which_one_has_no_database(tmp_path, module):
+    done = manage(tmp_path, module, "check", "--fail-level", "WARNING")
     assert done.returncode == 0, done.stdout + done.stderr
 
 

@@ -5,6 +5,9 @@ Tells a story in requests: shows each as a line for the shell, sends it, shows t
 import json
 import re
 import shlex
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -12,6 +15,7 @@ from http.client import HTTPConnection, HTTPException
 from string import Template
 from typing import Any
 
+from django.conf import settings
 from django.core.management.color import Style
 
 WIDTH = 96
@@ -76,6 +80,8 @@ class Narrator:
         token: str | None = None,
         body: Mapping[str, Any] | None = None,
         keep: Mapping[str, str] | None = None,
+        at: str | None = None,
+        within: float = 0,
     ) -> Any:
         """
         One request and its answer; the answer's body.
@@ -87,18 +93,18 @@ class Narrator:
             token: the variable with the access token to send.
             body: to send as JSON.
             keep: variables to set, each from the member that the answer must have.
+            at: host and port of another server.
+            within: for how many seconds it is sent again while the answer has another status.
 
         Raises:
             StepFailedError: when the answer is another one, or none.
         """
-        if self.steps and self.pause:
-            self.pause()
-        self.steps += 1
+        self._begin(title)
         method, path = call.split()
         request = Request(method=method, path=path, token=token, body=body)
-        self.write(self.style.MIGRATE_LABEL(f"\n{self.steps}. {title}"))
-        self._write(curl(self.address, request))
-        answer = self._send(title, request)
+        address = at or self.address
+        self._write(curl(address, request))
+        answer = self._send_until(title, address, request, status, within)
         self._show(answer)
         keep = keep or {}
         expect = {**dict.fromkeys(keep.values()), **(expect or {})} if keep else expect
@@ -110,7 +116,51 @@ class Narrator:
             self._write(f"{name}={shlex.quote(self.variables[name])}")
         return answer.body
 
-    def _send(self, title: str, request: Request) -> Answer:
+    def command(self, title: str, name: str, *arguments: str, status: int = 0, expect: str = "") -> str:
+        """
+        One run of a command of `manage.py`, with the settings of this one; what it wrote.
+
+        Args:
+            status: the exit code that it must have.
+            expect: words that it must write.
+
+        Raises:
+            StepFailedError: when it ends otherwise.
+        """
+        self._begin(title)
+        words = [name, "--settings", settings.SETTINGS_MODULE, *arguments]
+        self._write(f"python manage.py {shlex.join(words)}")
+        command = [sys.executable, str(settings.BASE_DIR / "manage.py"), *words]
+        done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+        said = (done.stdout + done.stderr).strip()
+        self._write((self.style.WARNING if done.returncode else self.style.SUCCESS)(said))
+        if done.returncode != status or expect not in said:
+            raise self._failure(title, f"exit code {status} and {expect!r}", f"exit code {done.returncode} and {said}")
+        return said
+
+    def remark(self, text: str) -> None:
+        """Say what no answer says."""
+        self._write(text)
+
+    def _begin(self, title: str) -> None:
+        if self.steps and self.pause:
+            self.pause()
+        self.steps += 1
+        self.write(self.style.MIGRATE_LABEL(f"\n{self.steps}. {title}"))
+
+    def _send_until(self, title: str, address: str, request: Request, status: int, within: float) -> Answer:
+        begun = time.monotonic()
+        while True:
+            answer = self._send(title, address, request)
+            passed = time.monotonic() - begun
+            if answer.status == status or passed > within:
+                break
+            time.sleep(0.05)
+        if within and answer.status == status:
+            self.remark(f"... after {passed:.1f} s:")
+        return answer
+
+    def _send(self, title: str, address: str, request: Request) -> Answer:
         headers = {"Accept": "application/json", "User-Agent": "demo"}
         if request.token:
             headers["Authorization"] = f"Bearer {self.variables[request.token]}"
@@ -118,7 +168,7 @@ class Narrator:
         if request.body is not None:
             headers["Content-Type"] = "application/json"
             content = json.dumps(self._filled(request.body))
-        with closing(HTTPConnection(self.address, timeout=30)) as connection:
+        with closing(HTTPConnection(address, timeout=30)) as connection:
             try:
                 connection.request(request.method, request.path, content, headers)
                 response = connection.getresponse()

@@ -1,5 +1,5 @@
 """
-The example project's own development server, as a process beside this one.
+Development servers of the example project, as processes beside this one.
 """
 
 import http.client
@@ -41,15 +41,20 @@ def free_port(wanted: int = 0) -> int:
 
 
 @contextmanager
-def running(port: int, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+def running(port: int, log: Path, *, settings_module: str | None = None) -> Iterator[subprocess.Popen[bytes]]:
     """
     A server that answers, and is stopped in the end, however this process ends (but for SIGKILL).
+
+    Args:
+        settings_module: of another project than this one.
 
     Raises:
         ServerError: when it does not answer in time.
     """
     # It inherits the environment, and so the settings module and the data directory.
     command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "runserver", "--noreload", f"{HOST}:{port}"]
+    if settings_module is not None:
+        command += ["--settings", settings_module]
     with _sigterm_interrupts(), log.open("wb") as output:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
         try:
@@ -80,8 +85,8 @@ def _wait_for_answer(process: subprocess.Popen[bytes], port: int, log: Path) -> 
 def _answers(port: int) -> bool:
     with closing(http.client.HTTPConnection(HOST, port, timeout=SECONDS_TO_START)) as connection:
         try:
-            connection.request("GET", "/auth/.well-known/jwks.json")
-            return connection.getresponse().status == http.HTTPStatus.OK
+            connection.request("GET", "/")
+            return connection.getresponse().status < http.HTTPStatus.INTERNAL_SERVER_ERROR
         except (OSError, http.client.HTTPException):
             return False
 

@@ -3,9 +3,9 @@ Alice, Bob, and a lost phone: what a token can do, and how it is taken back.
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 from example_project.demo.narrator import Narrator
+from example_project.demo.steps import sign_in
 
 # Five sign-ins; LOGIN_THROTTLE lets one address have ten a minute.
 
@@ -32,13 +32,14 @@ def _use_the_api(narrator: Narrator, passwords: Mapping[str, str]) -> str:
     narrator.step(
         "Without a token the API refuses", "GET /api/notes/", status=401, expect={"code": "not_authenticated"}
     )
-    narrator.step(
+    sign_in(
+        narrator,
         "Alice signs in on her laptop",
-        "POST /auth/login/",
-        body=_credentials("alice", passwords, label="laptop"),
-        status=200,
-        expect={"token_type": "Bearer"},
+        "alice",
+        passwords,
         keep={"LAPTOP_ACCESS": "access_token", "LAPTOP_REFRESH": "refresh_token"},
+        expect={"token_type": "Bearer"},
+        label="laptop",
     )
     text = {"text": "Buy milk"}
     note = narrator.step(
@@ -50,13 +51,7 @@ def _use_the_api(narrator: Narrator, passwords: Mapping[str, str]) -> str:
         expect={"id": None, **text},
     )
     narrator.step("She lists her notes", "GET /api/notes/", token="LAPTOP_ACCESS", status=200, expect=[note])
-    narrator.step(
-        "Bob signs in",
-        "POST /auth/login/",
-        body=_credentials("bob", passwords),
-        status=200,
-        keep={"BOB_ACCESS": "access_token"},
-    )
+    sign_in(narrator, "Bob signs in", "bob", passwords, keep={"BOB_ACCESS": "access_token"})
     path = f"/api/notes/{note['id']}/"
     narrator.step(
         "Bob does not find Alice's note", f"GET {path}", token="BOB_ACCESS", status=404, expect={"code": "not_found"}
@@ -84,13 +79,14 @@ def _refresh(narrator: Narrator) -> None:
 
 def _end_a_session(narrator: Narrator, passwords: Mapping[str, str]) -> None:
     narrator.chapter("One session is ended")
-    phone = narrator.step(
+    phone = sign_in(
+        narrator,
         "Alice signs in on her phone",
-        "POST /auth/login/",
-        body=_credentials("alice", passwords, label="phone"),
-        status=200,
-        expect={"session": None},
+        "alice",
+        passwords,
         keep={"PHONE_ACCESS": "access_token"},
+        expect={"session": None},
+        label="phone",
     )
     narrator.step(
         "From the laptop she lists her sessions",
@@ -119,13 +115,7 @@ def _revoke_a_user(narrator: Narrator, passwords: Mapping[str, str]) -> None:
         status=403,
         expect={"code": "permission_denied"},
     )
-    narrator.step(
-        "The admin signs in",
-        "POST /auth/login/",
-        body=_credentials("admin", passwords),
-        status=200,
-        keep={"ADMIN_ACCESS": "access_token"},
-    )
+    sign_in(narrator, "The admin signs in", "admin", passwords, keep={"ADMIN_ACCESS": "access_token"})
     narrator.step(
         "The admin revokes Alice, with all that she has",
         "POST /auth/revoke/user/",
@@ -147,19 +137,16 @@ def _revoke_a_user(narrator: Narrator, passwords: Mapping[str, str]) -> None:
 
 def _come_back(narrator: Narrator, passwords: Mapping[str, str], note: str) -> None:
     narrator.chapter("And back again")
-    narrator.step(
+    sign_in(
+        narrator,
         "Alice signs in again",
-        "POST /auth/login/",
-        body=_credentials("alice", passwords, label="new laptop"),
-        status=200,
+        "alice",
+        passwords,
         keep={"ALICE_ACCESS": "access_token"},
+        label="new laptop",
     )
     narrator.step("She deletes her note", f"DELETE {note}", token="ALICE_ACCESS", status=204)
 
 
 def _is_refused(narrator: Narrator, title: str, token: str) -> None:
     narrator.step(title, "GET /api/notes/", token=token, status=401, expect={"code": "token_revoked"})
-
-
-def _credentials(name: str, passwords: Mapping[str, str], **more: Any) -> dict[str, Any]:
-    return {"username": name, "password": passwords[name], **more}

@@ -8,6 +8,8 @@ from django.db.models import QuerySet
 from rest_framework import serializers, viewsets
 
 from example_project.notes.models import Note
+from jwt_auth.authentication import ClientJWTAuthentication
+from jwt_auth.permissions import HasScope
 
 
 class NoteSerializer(serializers.ModelSerializer[Note]):
@@ -26,3 +28,10 @@ class NoteViewSet(viewsets.ModelViewSet[Note]):
 
     def perform_create(self, serializer: Any) -> None:
         serializer.save(owner=self.request.user)
+
+
+class ClientNoteViewSet(NoteViewSet):
+    """The same for API clients: the notes of the user that a client acts as, if it was given the scope."""
+
+    authentication_classes = [ClientJWTAuthentication]
+    permission_classes = [HasScope("notes")]

@@ -1,43 +1,39 @@
 """
-`manage.py demo`: the example project's story, in requests to a server that really runs.
+`manage.py demo`: the example project's stories, in requests to servers that really run.
 """
 
-import secrets
+import os
 import subprocess
 import sys
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth import get_user_model
-from django.core.management import BaseCommand, CommandError, CommandParser, call_command
+from django.core.management import CommandError, CommandParser, call_command
 
 from example_project.demo import server
-from example_project.demo.narrator import Narrator, StepFailedError
+from example_project.demo.command import StoryCommand
+from example_project.demo.narrator import StepFailedError
 from example_project.demo.story import tell
+from example_project.demo.users import make_users
 
 INTERRUPTED = 130  # what a shell says of a process that Ctrl-C ended
 
 
-class Command(BaseCommand):
+class Command(StoryCommand):
     help = (
         "Shows what jwt_auth does, request by request: migrates, makes the users alice, bob and admin with new "
-        "passwords, starts the server, and tells a story of sign-ins and revocations in lines of curl."
+        "passwords, starts the server, and tells a story of sign-ins and revocations in lines of curl. Then "
+        "two servers show how one sends a user on to the other."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
         parser.add_argument("--serve", action="store_true", help="Leave the server running until Ctrl-C.")
+        parser.add_argument("--one-server", action="store_true", help="Tell the first story alone.")
         parser.add_argument("--port", type=int, default=0, help="The server's port; any free one when left out.")
-        parser.add_argument(
-            "--no-input",
-            "--noinput",
-            action="store_false",
-            dest="interactive",
-            help="Don't wait for Enter between the steps.",
-        )
 
-    def handle(self, *args: Any, port: int, serve: bool, interactive: bool, **options: Any) -> None:
+    def handle(self, *args: Any, port: int, serve: bool, one_server: bool, interactive: bool, **options: Any) -> None:
         log = settings.DATA_DIR / "demo_server.log"
         try:
             port = server.free_port(port)
@@ -47,6 +43,8 @@ class Command(BaseCommand):
             with server.running(port, log) as process:
                 self.introduce(address, passwords)
                 self.tell(address, passwords, interactive)
+                if not one_server:
+                    self.tell_of_two_servers(interactive)
                 if serve:
                     self.serve(process, address, passwords)
         except server.ServerError as error:
@@ -63,52 +61,29 @@ class Command(BaseCommand):
             self.write(f"   {name:<6} {password}")
 
     def tell(self, address: str, passwords: Mapping[str, str], interactive: bool) -> None:
-        pauses = interactive and sys.stdin.isatty()
-        pause = self.wait_for_enter if pauses else None
-        narrator = Narrator(address, write=self.write, style=self.style, pause=pause)
+        narrator = self.narrator(address, interactive=interactive)
         tell(narrator, passwords)
         self.write(self.style.SUCCESS(f"\nAll {narrator.steps} steps were answered as they should be."))
+
+    def tell_of_two_servers(self, interactive: bool) -> None:
+        """The second story, by a process with the settings of the first of its two servers."""
+        urls = {name: f"http://localhost:{server.free_port()}" for name in ("SERVER1", "SERVER2")}
+        command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "demo_servers"]
+        command += ["--settings", "example_project.settings_server1", *([] if interactive else ["--no-input"])]
+        told = subprocess.run(command, env={**os.environ, **urls}, check=False)
+        if told.returncode:
+            raise CommandError("The story of the two servers failed.", returncode=told.returncode)
 
     def serve(self, process: subprocess.Popen[bytes], address: str, passwords: Mapping[str, str]) -> None:
         try:
             self.write("")
             self.introduce(address, passwords)
+            self.write(
+                f"In a browser: http://{address}/ is a page whose tokens no script can read; sign in as any of them."
+            )
             self.write(f"admin also signs in at http://{address}/admin/. Ctrl-C stops the server.")
             process.wait()
         except KeyboardInterrupt:
             self.write("Stopped.")
         else:
             raise server.ServerError("The server has stopped by itself.")
-
-    def wait_for_enter(self) -> None:
-        self.stdout.write("\n   Press Enter ", ending="")
-        self.stdout.flush()
-        try:
-            input()
-        except EOFError:
-            self.write("")
-
-    def write(self, line: str) -> None:
-        self.stdout.write(line)
-        self.stdout.flush()  # for whoever reads it through a pipe
-
-
-def make_users() -> dict[str, str]:
-    """Make alice, bob and admin, or give them new passwords, which ends their sessions; the passwords."""
-    make = partial(_make_user, is_active=True)
-    return {
-        "alice": make("alice", is_staff=False, is_superuser=False),
-        "bob": make("bob", is_staff=False, is_superuser=False),
-        "admin": make("admin", is_staff=True, is_superuser=True),
-    }
-
-
-def _make_user(name: str, **fields: Any) -> str:
-    model = get_user_model()
-    user = model._default_manager.filter(username=name).first() or model(username=name)
-    for field, value in fields.items():
-        setattr(user, field, value)
-    password = secrets.token_urlsafe(12)
-    user.set_password(password)
-    user.save()
-    return password

@@ -1,0 +1,68 @@
+/** The user's sessions, and ending them. */
+
+import { byId, element, onClick, say, written } from "./dom.js";
+
+export class Devices {
+  #session;
+  #list = byId("devices");
+  #error = byId("devices-error");
+
+  constructor(session) {
+    this.#session = session;
+    onClick(byId("end-others"), this.#error, async () => {
+      await session.endOtherSessions();
+      await this.load();
+      byId("devices-heading").focus();
+      say("All other devices are signed out.");
+    });
+    onClick(byId("sign-out-everywhere"), this.#error, () => session.signOutEverywhere());
+  }
+
+  async load() {
+    const sessions = await this.#session.sessions();
+    // The one in your hands first; the server gives the others as they were last used.
+    sessions.sort((a, b) => b.current - a.current);
+    this.#list.replaceChildren(...sessions.map((each) => this.#row(each)));
+    byId("end-others").hidden = sessions.length < 2;
+  }
+
+  clear() {
+    this.#list.replaceChildren();
+    this.#error.textContent = "";
+  }
+
+  #row({ id, label, device, user_agent, ip_address, last_used_at, current }) {
+    const kind = device === user_agent ? browserOf(user_agent) : device;
+    const name = label || kind;
+    const facts = [label && kind, ip_address].filter(Boolean).join(", ");
+    const words = element(
+      "div",
+      { className: "row-text" },
+      element("p", { className: "device" }, name, current ? element("span", { className: "tag" }, "this device") : ""),
+      element("p", { className: "hint" }, `${facts} · renewed ${written(last_used_at)}`),
+    );
+    return element("li", {}, words, current ? "" : this.#button(id, name));
+  }
+
+  #button(id, name) {
+    const button = element("button", { type: "button", className: "quiet", ariaLabel: `Sign out ${name}` }, "Sign out");
+    onClick(button, this.#error, async () => {
+      await this.#session.endSession(id);
+      await this.load();
+      byId("devices-heading").focus();
+      say(`${name} is signed out.`);
+    });
+    return button;
+  }
+}
+
+const BROWSERS = { Edge: /Edg/, Firefox: /Firefox/, Chrome: /Chrom(e|ium)/, Safari: /Safari/, curl: /^curl/ };
+const SYSTEMS = { iOS: /iPhone|iPad/, Android: /Android/, Windows: /Windows/, macOS: /Mac OS X/, Linux: /Linux/ };
+
+/** "Firefox on Linux", where the server has no parser for it: enough to tell one's devices apart, no more. */
+function browserOf(agent) {
+  const [browser, system] = [BROWSERS, SYSTEMS].map(
+    (known) => Object.keys(known).find((name) => known[name].test(agent)),
+  );
+  return [browser ?? (agent.slice(0, 40) || "Unknown browser"), system].filter(Boolean).join(" on ");
+}

@@ -1,0 +1,300 @@
+/**
+ * A signed-in session of a single-page app whose tokens no script can read. Copy this file: it needs nothing else.
+ *
+ * The server (`jwt_auth.browser_urls`) keeps both tokens in httpOnly cookies. This module knows only who is
+ * signed in and how long the access token lives, and keeps that in memory: it stores nothing.
+ *
+ *     const session = new JWTSession();
+ *     session.addEventListener("change", () => render(session.state, session.user));
+ *     await session.start();
+ *     const response = await session.fetch("/api/notes/"); // as fetch(), for your own API
+ *
+ * What happens to an answer:
+ *
+ *     200 ... 400, 403, 404    yours
+ *     401                      one refresh, whichever requests and tabs ask for it; then the request once more
+ *     401 to that refresh      signed out: all tabs notice, `reason` has the server's code
+ *     429, 503, no answer      to a refresh: still signed in, tried again later. To a request: yours, nobody is signed out
+ *
+ * Tabs take turns (`navigator.locks`) and tell each other what they learn (`BroadcastChannel`). Where a browser has
+ * no locks, which is on plain http, two tabs may refresh at once; the server gives both the same successor.
+ */
+export class JWTSession extends EventTarget {
+  /** "unknown" until the server has said, then "signed-in" or "signed-out". */
+  state = "unknown";
+  /** `{id, username}` as the server's `me/` has it; null when signed out. */
+  user = null;
+  /** The session's id: one sign-in in one browser. */
+  id = null;
+  /** When the access token ends, by this machine's clock (milliseconds, as Date.now()). */
+  expiresAt = null;
+  /** How long the access token lived when it was new, in milliseconds. */
+  lifetime = null;
+  /** Why signed out: "signed_out" or the server's code ("token_revoked", "token_expired", ...). */
+  reason = null;
+  /** False while the server can't be asked; the session is neither renewed nor given up then. */
+  available = true;
+
+  #base;
+  #name;
+  #heartbeat;
+  #headers;
+  #credentials;
+  #channel;
+  #timer = null;
+  #refreshing = null;
+  #renewals = 0; // of this tab or heard of
+  #failures = 0; // in a row
+
+  /**
+   * @param {object} [options]
+   * @param {string} [options.base] where `jwt_auth.browser_urls` is included
+   * @param {string} [options.name] of the lock and the channel, when one origin has several apps
+   * @param {number} [options.heartbeat] seconds after which a visible tab asks whether it is still signed in, so that
+   *   a page on which nothing happens notices a revocation. 0: with its next request, or the next refresh
+   * @param {() => object} [options.headers] more headers for sign-in, sign-out and so on, such as Django's X-CSRFToken
+   * @param {string} [options.credentials] as fetch() has it: "include" when the API is at another host name
+   */
+  constructor({
+    base = "/auth/browser/",
+    name = "jwt-session",
+    heartbeat = 0,
+    headers = () => ({}),
+    credentials = "same-origin",
+  } = {}) {
+    super();
+    this.#base = new URL(base, location.href);
+    this.#name = name;
+    this.#heartbeat = heartbeat * 1000;
+    this.#headers = headers;
+    this.#credentials = credentials;
+  }
+
+  /** Find out who is signed in, and stay so: call it once. Fires "change". */
+  async start() {
+    this.#channel = new BroadcastChannel(this.#name);
+    this.#channel.onmessage = ({ data }) => this.#hear(data);
+    // Timers sleep in hidden tabs and closed laptops. A tab that nobody looks at keeps no session alive.
+    document.addEventListener("visibilitychange", () => this.#tick());
+    addEventListener("online", () => this.#tick());
+    await this.check();
+  }
+
+  /** Ask the server who is signed in. */
+  async check() {
+    const response = await this.#ask(() => this.fetch(this.#url("me/")));
+    if (response?.ok) {
+      const { user, session, issued_at, expires_at } = await response.json();
+      const end = Date.parse(expires_at);
+      const lifetime = end - Date.parse(issued_at);
+      // Both ends by the server's clock, because this machine's may be wrong. Date has no fractions: assume the worst.
+      const left = end - Date.parse(response.headers.get("Date") ?? new Date().toUTCString()) - 1000;
+      const expiresAt = Math.max(this.id === session ? this.expiresAt : 0, Date.now() + left);
+      this.#set({ state: "signed-in", reason: null, user, id: session, expiresAt, lifetime });
+    } else if (response?.status === 401) {
+      // A refresh that was refused has said so already. One that could not be asked is asked again.
+      if (this.state === "unknown" && this.available) this.#signedOut((await SessionError.of(response)).code);
+    } else if (response) {
+      this.#trouble(response);
+    }
+  }
+
+  /**
+   * Sign in. Rejects with a SessionError when the server refuses, or when the browser keeps no cookies.
+   * @param {object} credentials the user model's USERNAME_FIELD, `password`, and `label`: a name for this device
+   */
+  async signIn(credentials) {
+    // Not while a refresh is under way, whose cookies would replace those of the new session.
+    await this.#alone(async () => {
+      const response = await this.#send("POST", "login/", credentials, fetch);
+      this.#renewals += 1;
+      this.#set({ state: "unknown", user: null, ...lifeOf(await response.json()) });
+    });
+    await this.check();
+    if (this.state === "signed-out") {
+      const message = "The browser does not send the session’s cookies, or sends others beside them.";
+      throw new SessionError({ status: 401, code: this.reason, message, retryAfter: null });
+    }
+    this.#tell({ type: "signed-in", id: this.id });
+  }
+
+  /** End this session. Rejects when the server can't be reached: then it has not ended. */
+  async signOut() {
+    await this.#alone(() => this.#send("POST", "logout/", {}, fetch));
+    this.#signedOut("signed_out");
+  }
+
+  /** End all sessions of this user, this one too. */
+  async signOutEverywhere() {
+    await this.#send("POST", "logout/all/", {});
+    this.#signedOut("signed_out");
+  }
+
+  /** The live sessions of this user: `[{id, label, device, last_used_at, current, ...}]`. */
+  async sessions() {
+    return (await this.#send("GET", "sessions/")).json();
+  }
+
+  /** End one session of this user. */
+  async endSession(id) {
+    await this.#send("DELETE", `sessions/${id}/`);
+  }
+
+  /** End all sessions of this user but this one. */
+  async endOtherSessions() {
+    await this.#send("DELETE", "sessions/");
+  }
+
+  /** fetch(), but a request whose access token has ended is sent once more with a new one. */
+  async fetch(input, init) {
+    const request = new Request(input, { credentials: this.#credentials, ...init });
+    const [whose, before] = [this.id, this.#renewals];
+    const response = await fetch(request.clone());
+    if (response.status !== 401) return response;
+    const renewed = this.#renewals !== before || (await this.refresh());
+    // What one user wrote is not sent in the name of another, who signed in meanwhile in another tab.
+    return renewed && (whose === null || whose === this.id) ? fetch(request) : response;
+  }
+
+  /** Renew the access token now; true when that was done, here or by another tab. */
+  refresh() {
+    this.#refreshing ??= this.#refreshInTurn().finally(() => (this.#refreshing = null));
+    return this.#refreshing;
+  }
+
+  #refreshInTurn() {
+    const before = this.#renewals;
+    return this.#alone(async () => {
+      if (this.#renewals !== before) return true; // another tab did, while this one waited
+      const response = await this.#ask(() => fetch(this.#url("refresh/"), this.#unsafe("POST", {})));
+      if (response?.ok) {
+        this.#noteRenewal(lifeOf(await response.json()), "this tab");
+        this.#tell({ type: "renewed", id: this.id, expiresAt: this.expiresAt, lifetime: this.lifetime });
+      } else if (response?.status === 401) {
+        this.#signedOut((await SessionError.of(response)).code);
+      } else if (response) {
+        this.#trouble(response);
+      }
+      return response?.ok ?? false;
+    });
+  }
+
+  #noteRenewal(facts, by) {
+    this.#renewals += 1;
+    const stranger = this.user !== null && this.id !== facts.id;
+    this.#set(facts);
+    if (stranger) this.check();
+    else this.dispatchEvent(new CustomEvent("renewed", { detail: { by } }));
+  }
+
+  #signedOut(reason) {
+    const id = this.id;
+    this.#forget(reason);
+    if (id !== null) this.#tell({ type: "signed-out", id, reason });
+  }
+
+  #forget(reason) {
+    this.#set({ state: "signed-out", reason, user: null, id: null, expiresAt: null, lifetime: null });
+  }
+
+  /** What another tab has learnt. */
+  #hear({ type, id, reason, ...facts }) {
+    if (type === "signed-out") {
+      if (id === this.id) this.#forget(reason); // else this tab knows already
+    } else if (type === "renewed" && id === this.id) {
+      this.#noteRenewal({ id, ...facts }, "another tab");
+    } else {
+      this.check();
+    }
+  }
+
+  #tell(message) {
+    this.#channel?.postMessage(message);
+  }
+
+  /** Change what is known, tell the page, and set the alarm. */
+  #set(facts, wait = null) {
+    if (wait === null) this.#failures = 0;
+    Object.assign(this, { available: wait === null }, facts);
+    this.dispatchEvent(new Event("change"));
+    clearTimeout(this.#timer);
+    this.#timer = null;
+    wait ??= this.state === "signed-in" ? this.#untilNextTask() : null;
+    if (wait !== null) this.#timer = setTimeout(() => this.#tick(), wait);
+  }
+
+  /** A fifth of its life before the access token ends, half a minute at most, it is renewed. */
+  #untilRenewal() {
+    return this.expiresAt - Date.now() - Math.min(30_000, this.lifetime / 5);
+  }
+
+  #untilNextTask() {
+    const wait = Math.max(0, this.#untilRenewal());
+    return this.#heartbeat ? Math.min(wait, this.#heartbeat) : wait;
+  }
+
+  async #tick() {
+    if (document.hidden || this.state === "signed-out") return;
+    if (this.state === "signed-in" && this.#untilRenewal() <= 0) await this.refresh();
+    else await this.check();
+  }
+
+  /** The answer, or undefined when there is none. */
+  async #ask(question) {
+    try {
+      return await question();
+    } catch {
+      this.#trouble();
+    }
+  }
+
+  /** The server has no answer now. Wait as long as it says, or twice as long each time, a minute at most. */
+  #trouble(response) {
+    const wish = Number(response?.headers.get("Retry-After")) || 0;
+    const wait = Math.min(60, Math.max(wish, 2 ** this.#failures++));
+    this.#set({}, wait * (1000 + 200 * Math.random())); // not all browsers at once
+  }
+
+  async #send(method, path, body, via = (url, init) => this.fetch(url, init)) {
+    const response = await via(this.#url(path), method === "GET" ? {} : this.#unsafe(method, body));
+    if (!response.ok) throw await SessionError.of(response);
+    return response;
+  }
+
+  #unsafe(method, body) {
+    const headers = { "Content-Type": "application/json", ...this.#headers() };
+    return { method, headers, body: body && JSON.stringify(body), credentials: this.#credentials };
+  }
+
+  #url(path) {
+    return new URL(path, this.#base);
+  }
+
+  /** Run `task` while no other tab runs one. */
+  #alone(task) {
+    return navigator.locks ? navigator.locks.request(this.#name, task) : task();
+  }
+}
+
+/** What the answer to a sign-in or refresh says of the session. */
+function lifeOf({ session, expires_in }) {
+  return { id: session, expiresAt: Date.now() + expires_in * 1000, lifetime: expires_in * 1000 };
+}
+
+/** What the server refused: `status`, its stable `code`, a `message` for people, `retryAfter` in seconds or null. */
+export class SessionError extends Error {
+  constructor({ status, code, message, retryAfter }) {
+    super(message);
+    Object.assign(this, { name: "SessionError", status, code, retryAfter });
+  }
+
+  static async of(response) {
+    const body = await response.json().catch(() => ({})); // a proxy's page has no code
+    return new SessionError({
+      status: response.status,
+      code: body.code ?? "unknown",
+      message: body.detail ?? response.statusText,
+      retryAfter: Number(response.headers.get("Retry-After")) || null,
+    });
+  }
+}

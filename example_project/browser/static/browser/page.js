@@ -1,0 +1,98 @@
+/** The page: what is shown when, and where the keyboard's focus goes. */
+
+import { Clock } from "./clock.js";
+import { Devices } from "./devices.js";
+import { byId, onClick, onSubmit, say } from "./dom.js";
+import { JWTSession } from "./jwt-session.js";
+import { Notes } from "./notes.js";
+import { Sight } from "./sight.js";
+
+const { auth, notes: notesUrl, username: usernameField } = document.body.dataset;
+
+const session = new JWTSession({ base: auth, heartbeat: 5 });
+const parts = [new Notes(session, notesUrl), new Devices(session)];
+const [clock, sight] = [new Clock(session), new Sight(session)];
+
+const REASONS = {
+  signed_out: "You are signed out.",
+  token_revoked: "Your session was ended from elsewhere: by you on another device, or by an administrator.",
+  token_expired: "Your session has come to its end. Sign in to go on.",
+  refresh_token_reused:
+    "Your session was ended because somebody used a copy of its refresh token. Sign in, and change your password.",
+};
+
+let shown = { state: "unknown", id: null };
+
+session.addEventListener("change", () => {
+  byId("trouble").hidden = session.available;
+  byId("trouble").textContent = session.available
+    ? ""
+    : "The server can’t be asked at the moment. Nobody is signed out by that; the page tries again by itself.";
+  if (session.state === "unknown" || (session.state === shown.state && session.id === shown.id)) return;
+  const before = shown;
+  shown = { state: session.state, id: session.id };
+  for (const part of [...parts, clock]) part.clear();
+  (session.state === "signed-in" ? showSignedIn : showSignedOut)(before.state !== "unknown");
+  sight.look();
+});
+
+function showSignedIn(moved) {
+  reveal("signed-in");
+  byId("sign-in").reset();
+  byId("username").textContent = session.user[usernameField];
+  clock.show();
+  load();
+  if (moved) byId("notes-heading").focus();
+  if (moved) say(`Signed in as ${session.user[usernameField]}.`);
+}
+
+function showSignedOut(moved) {
+  reveal("signed-out");
+  const notice = byId("notice");
+  notice.textContent = REASONS[session.reason] ?? (moved ? REASONS.signed_out : "");
+  notice.hidden = notice.textContent === "";
+  notice.classList.toggle("alarm", ["token_revoked", "refresh_token_reused"].includes(session.reason));
+  if (moved) byId("sign-in-heading").focus();
+}
+
+function reveal(id) {
+  for (const view of ["signed-in", "signed-out"]) byId(view).hidden = view !== id;
+  byId("account").hidden = id !== "signed-in";
+  byId("sight").hidden = false;
+}
+
+/** Each part by itself, so that one that fails leaves the others. */
+function load() {
+  for (const part of parts) part.load().catch(complain);
+}
+
+/** Answers of 401 are told by the session itself. */
+function complain(error) {
+  if (session.state === "signed-in") byId("note-error").textContent = `Not everything could be loaded: ${error.message}`;
+}
+
+onSubmit(byId("sign-in"), byId("sign-in-error"), async () => {
+  const form = byId("sign-in");
+  const fields = [byId("field-username"), byId("field-password")];
+  for (const field of fields) field.ariaInvalid = String(!field.value);
+  const empty = fields.find((field) => !field.value);
+  empty?.focus();
+  if (empty) throw new Error("Both the name and the password are needed.");
+  try {
+    await session.signIn(Object.fromEntries(new FormData(form)));
+  } catch (error) {
+    byId("field-password").select();
+    throw error;
+  }
+});
+
+onClick(byId("sign-out"), byId("devices-error"), () => session.signOut());
+onClick(byId("renew"), byId("devices-error"), async () => {
+  if (await session.refresh()) say("The access token is renewed.");
+});
+
+// Somebody may have signed in elsewhere since: renewals and a look at the page are good moments to see.
+session.addEventListener("renewed", () => session.state === "signed-in" && parts[1].load().catch(complain));
+document.addEventListener("visibilitychange", () => !document.hidden && shown.state === "signed-in" && load());
+
+await session.start();

@@ -1,0 +1,25 @@
+"""
+The example project as a server that sends its users on to another one (example_project.server2).
+
+Its keys are pairs that live in the database, because the other server verifies with their public halves:
+`manage.py jwt_keys create --activate` makes the first.
+"""
+
+import os
+
+from example_project.settings import *  # noqa: F403  # settings files inherit this way
+from example_project.settings import DATA_DIR
+
+# Which server is where. Yours are https, and on machines of their own.
+SERVER1 = os.environ.get("SERVER1", "http://localhost:8001")
+SERVER2 = os.environ.get("SERVER2", "http://localhost:8002")
+
+DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": DATA_DIR / "server1.sqlite3"}}
+
+JWT_AUTH = {
+    "ISSUER": SERVER1,
+    "ALGORITHM": "ES256",
+    "KEYS": "database",
+    "REVOCATION": "memory",
+    "SERVICE_AUDIENCES": {SERVER2: {"USERS": ["reports.read"]}},
+}

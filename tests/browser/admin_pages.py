@@ -1,0 +1,52 @@
+"""What is done and looked at on any page of the admin."""
+
+import itertools
+
+POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; form-action 'self'"
+STYLED = "element => getComputedStyle(element.closest('.jwt-auth-answers, .jwt-auth-links')).display === 'flex'"
+
+
+def add_policy(route):
+    answer = route.fetch(max_redirects=0)
+    route.fulfill(response=answer, headers={**answer.headers, "content-security-policy": POLICY})
+
+
+SIZES = {"wide": {"width": 1280, "height": 900}, "phone": {"width": 390, "height": 844}}
+SCREENS = list(itertools.product(["light", "dark"], SIZES))
+
+
+# The contrast of an element's text to what is behind it, as WCAG 2 defines it.
+CONTRAST = """element => {
+    const light = colour => {
+        const [r, g, b] = colour.match(/[\\d.]+/g).slice(0, 3).map(Number).map(value => {
+            const part = value / 255;
+            return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
+        });
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+    };
+    let behind = element;
+    while (/^rgba\\(.*, 0\\)$/.test(getComputedStyle(behind).backgroundColor)) behind = behind.parentElement;
+    const [a, b] = [getComputedStyle(element).color, getComputedStyle(behind).backgroundColor].map(light);
+    return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+}"""
+
+
+def check_fit(page, name, look, elements):
+    """No page is wider than the screen, and what is red or grey has the contrast that WCAG 2 asks for; how much is."""
+    look(page, name)
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), name
+    seen = page.locator(elements).all()
+    for element in seen:
+        assert element.evaluate(CONTRAST) >= 4.5, (name, element.evaluate("element => element.outerHTML"))
+    return len(seen)
+
+
+def confirm(page, **fields):
+    """Answer the question with yes."""
+    for name, value in fields.items():
+        page.fill(f"input[name={name}]", value)
+    page.click(".jwt-auth-answers input[type=submit]")
+
+
+def said(page):
+    return page.inner_text(".messagelist")

@@ -1,0 +1,152 @@
+"""
+Servers for the browser: the example project over TLS, as cookies with a prefix want it, and a foreign one.
+
+Every host name below `.test` leads to this machine (see conftest.py), so `app.site.test` is the site,
+`evil.site.test` its sibling, and `evil.test` a stranger.
+"""
+
+import ssl
+import threading
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
+from datetime import datetime, timedelta, timezone
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
+from django.contrib.staticfiles.handlers import StaticFilesHandler
+from django.core.servers.basehttp import ThreadedWSGIServer
+from django.db import connections
+from django.test.testcases import LiveServerThread, QuietWSGIRequestHandler
+
+SITE, SIBLING, STRANGER = "app.site.test", "evil.site.test", "evil.test"
+
+
+def make_certificate(folder: Path) -> ssl.SSLContext:
+    """What a server needs to speak TLS with a browser that ignores who signed."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "site.test")])
+    now = datetime.now(timezone.utc)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=30))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(SITE), x509.DNSName("*.test")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    both = folder / "server.pem"
+    both.write_bytes(
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + certificate.public_bytes(Encoding.PEM)
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(both)
+    return context
+
+
+def _speak_tls(server: Any, tls: ssl.SSLContext) -> None:
+    # The handshake is for the thread of the connection: browsers open some that they never use.
+    server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+
+
+class _TLSServer(ThreadedWSGIServer):
+    def setup_environ(self) -> None:
+        super().setup_environ()
+        self.base_environ["HTTPS"] = "on"
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A browser that hangs up is no news."""
+
+
+class ExampleServer(LiveServerThread):
+    """
+    The example project over TLS.
+
+    `lock` is to be held by a test that writes while pages may ask: SQLite in memory has one connection for all
+    threads, and requests take turns there. Elsewhere it holds nobody up.
+    """
+
+    lock: AbstractContextManager[Any]
+
+    def __init__(self, tls: ssl.SSLContext) -> None:
+        shared = {each.alias: each for each in connections.all() if each.vendor == "sqlite" and each.is_in_memory_db()}
+        super().__init__("127.0.0.1", _taking_turns(self), connections_override=shared)
+        self.tls, self.lock, self.daemon = tls, threading.RLock() if shared else nullcontext(), True
+
+    @property
+    def url(self) -> str:
+        return f"https://{SITE}:{self.port}"
+
+    def _create_server(self, connections_override: Any = None) -> _TLSServer:
+        server = _TLSServer((self.host, self.port), QuietWSGIRequestHandler, connections_override=connections_override)
+        _speak_tls(server, self.tls)
+        return server
+
+    def __enter__(self) -> "ExampleServer":
+        for connection in self.connections_override.values():
+            connection.inc_thread_sharing()
+        self.start()
+        self.is_ready.wait()
+        if self.error:
+            raise self.error
+        return self
+
+    def __exit__(self, *args: object) -> None:
+        self.terminate()
+        for connection in self.connections_override.values():
+            connection.dec_thread_sharing()
+
+
+def _taking_turns(server: ExampleServer) -> Any:
+    class Handler(StaticFilesHandler):
+        def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+            with server.lock:
+                return super().__call__(environ, start_response)
+
+    return Handler
+
+
+class EvilServer(ThreadingHTTPServer):
+    """Shows `page` to whoever comes, with `headers`, under any of its names."""
+
+    page = ""
+    headers: tuple[tuple[str, str], ...] = ()
+
+    def __init__(self, tls: ssl.SSLContext) -> None:
+        super().__init__(("127.0.0.1", 0), _EvilHandler)
+        self.daemon_threads = True
+        _speak_tls(self, tls)
+        threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
+
+    def url(self, host: str) -> str:
+        return f"https://{host}:{self.server_address[1]}"
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """See _TLSServer."""
+
+    def __exit__(self, *args: object) -> None:
+        self.shutdown()
+        super().__exit__(*args)
+
+
+class _EvilHandler(BaseHTTPRequestHandler):
+    server: EvilServer
+
+    def do_GET(self) -> None:
+        body = self.server.page.encode()
+        self.send_response(200)
+        for name, value in (*self.server.headers, ("Content-Type", "text/html"), ("Content-Length", str(len(body)))):
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args: object) -> None:
+        """Nothing to say."""

@@ -1,0 +1,218 @@
+"""The admin as staff use it: what they click, what it does to a token, and what they can't."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from jwt_auth.models import RevocationEvent
+from jwt_auth.revocation import revoke_session, revoke_token, revoke_user
+from jwt_auth.verification import verify
+from tests.admin_helpers import event_url, grant, session_url, user_url
+from tests.browser.admin_pages import POLICY, SCREENS, SIZES, STYLED, add_policy, check_fit, confirm, said
+from tests.conftest import Client
+
+
+@dataclass
+class Alice:
+    """A user with two devices, and the token of one."""
+
+    client: Client
+    user: Any
+    pair: dict[str, Any]
+
+    def is_welcome(self):
+        """Whether the API takes her token."""
+        return self.client.get_me(self.pair["access_token"]).status_code == 200
+
+
+@pytest.fixture
+def alice(client, user):
+    pair = client.tokens(user, label="alice's phone")
+    client.tokens(user, label="laptop in the office")
+    return Alice(client, user, pair)
+
+
+@pytest.fixture
+def bob(client, make_user):
+    user = make_user("bob")
+    return Alice(client, user, client.tokens(user, label="bob's tablet"))
+
+
+def choose_action(page, rows, text):
+    """Mark rows of a list and choose what to do with them."""
+    for row in rows:
+        page.check(f"input[name=_selected_action][value='{row.pk}']")
+    option = page.locator("select[name=action] option", has_text=text)
+    page.select_option("select[name=action]", value=option.get_attribute("value"))
+    page.click("button[name=index]")
+
+
+def test_the_action_asks_and_then_the_next_request_is_refused(make_user, admin, alice, bob, look):
+    carol = Alice(alice.client, user := make_user("carol"), alice.client.tokens(user))
+    admin.goto(user_url("changelist"))
+    choose_action(admin, [alice.user, bob.user], "Revoke all tokens")
+    assert admin.inner_text("#content h1") == "Revoke all tokens"
+    assert "Live sessions: 3" in admin.inner_text("#content")
+    look(admin, "question")
+    assert [person.is_welcome() for person in (alice, bob, carol)] == [True, True, True]
+    confirm(admin, reason="breach of the mail server")
+    assert "All tokens of 2 users were revoked. 3 live sessions ended." in said(admin)
+    assert [person.is_welcome() for person in (alice, bob, carol)] == [False, False, True]
+    alice.client.tokens(alice.user)
+    assert set(RevocationEvent.objects.values_list("reason", flat=True)) == {"breach of the mail server"}
+
+
+def test_no_leads_back_and_does_nothing(admin, alice):
+    address = f"{user_url('changelist')}?is_active__exact=1"
+    admin.goto(address)
+    choose_action(admin, [alice.user], "Revoke all tokens")
+    admin.click("text=No, take me back")
+    admin.wait_for_url(f"**{address}")
+    assert admin.locator("#result_list").is_visible()
+    assert alice.is_welcome()
+
+
+def test_the_button_on_a_user_s_page(admin, alice, look):
+    admin.goto(user_url("change", alice.user.pk))
+    panel = admin.locator(".jwt-auth-tokens")
+    assert "Never revoked" in panel.inner_text()
+    assert "alice's phone" in panel.inner_text()
+    look(admin, "user")
+    admin.click(".object-tools >> text=Revoke all tokens")
+    assert alice.is_welcome()
+    confirm(admin, reason="laptop stolen")
+    assert "All tokens of 1 user were revoked. 2 live sessions ended." in said(admin)
+    assert "alice's phone" not in panel.inner_text()
+    assert "Never revoked" not in panel.inner_text()
+    assert not alice.is_welcome()
+    panel.locator("text=All sessions").click()
+    admin.wait_for_url("**/usersession/**")
+    assert admin.locator(".field-state >> text=Revoked").count() == 2
+
+
+def test_one_session_ends_and_the_others_go_on(admin, alice, look):
+    other = Alice(alice.client, alice.user, alice.client.tokens(alice.user, label="tablet"))
+    admin.goto(session_url("changelist"))
+    admin.fill("input[name=q]", alice.user.get_username())
+    admin.press("input[name=q]", "Enter")
+    admin.click("#changelist-filter >> text=Live")
+    admin.wait_for_url("**state=live**")
+    admin.click("text=alice's phone")
+    look(admin, "session")
+    admin.click(".object-tools >> text=Revoke")
+    confirm(admin)
+    assert "1 session was revoked." in said(admin)
+    assert not alice.is_welcome()
+    assert other.is_welcome()
+    assert admin.locator(".object-tools >> text=Revoke").count() == 0
+
+
+def test_several_sessions_end_at_once(admin, alice, bob):
+    admin.goto(session_url("changelist"))
+    admin.check("#action-toggle")
+    choose_action(admin, [], "Revoke selected sessions")
+    assert "Sessions not revoked yet: 3" in admin.inner_text("#content")
+    confirm(admin, reason="clean-up")
+    assert "3 sessions were revoked." in said(admin)
+    assert not alice.is_welcome()
+    assert not bob.is_welcome()
+
+
+def test_everything_wants_a_phrase(staff, admin, alice, look):
+    admin.goto(event_url("changelist"))
+    admin.click("text=Revoke everything")
+    look(admin, "everything")
+    admin.click(".jwt-auth-answers input[type=submit]")
+    assert admin.url.endswith(event_url("revoke_all"))  # the browser itself wants the field
+    assert admin.locator(".errorlist").count() == 0
+    confirm(admin, phrase="yes")
+    assert "to go on" in admin.inner_text(".errorlist")
+    look(admin, "everything-refused")
+    assert alice.is_welcome()
+    confirm(admin, phrase="revoke everything", reason="signing key leaked")
+    assert "The tokens of everybody were revoked." in said(admin)
+    assert not alice.is_welcome()
+    newest = admin.locator("#result_list tbody tr").first.inner_text()
+    for word in ("everybody", staff.get_username(), "signing key leaked"):
+        assert word in newest
+
+
+def test_who_lacks_the_permission_sees_no_button_and_can_do_nothing(make_user, new_staff, alice):
+    clerk = make_user("clerk", is_staff=True)
+    grant(clerk, "view_user", "view_usersession", "view_revocationevent")
+    page = new_staff(clerk)
+    key, sid = alice.user.pk, alice.pair["session"]
+    lists = [user_url("changelist"), session_url("changelist"), event_url("changelist")]
+    for url in [*lists, user_url("change", key), session_url("change", sid)]:
+        assert page.goto(url).status == 200
+        assert page.locator(".jwt-auth-revoke, select[name=action] >> text=Revoke").count() == 0
+    for url in (user_url("revoke_tokens", key), session_url("revoke", sid), event_url("revoke_all")):
+        assert page.goto(url).status == 403
+    assert alice.is_welcome()
+    grant(clerk, "revoke_user")
+    page.goto(user_url("change", key))
+    page.click(".object-tools >> text=Revoke all tokens")
+    confirm(page)
+    assert "1 user" in said(page)
+    assert not alice.is_welcome()
+
+
+def test_all_works_under_a_strict_content_security_policy(admin, alice):
+    """Nothing of the pages is inline: the browser would not run or style it, and would say so."""
+    blocked = []
+    admin.on("console", lambda message: blocked.append(message.text) if "Content Security" in message.text else None)
+    admin.route("**/admin/**", add_policy)
+    key, sid = alice.user.pk, alice.pair["session"]
+    for url in (session_url("revoke", sid), user_url("revoke_tokens", key), event_url("revoke_all")):
+        assert admin.goto(url).headers["content-security-policy"] == POLICY
+        assert admin.locator(".jwt-auth-answers input").evaluate(STYLED)
+    admin.goto(user_url("change", key))
+    assert admin.locator(".jwt-auth-links").evaluate(STYLED)
+    admin.goto(session_url("changelist"))
+    assert admin.locator(".field-state >> text=Live").count() == 2
+    admin.goto(user_url("revoke_tokens", key))
+    confirm(admin)
+    assert "1 user" in said(admin)
+    assert not alice.is_welcome()
+    assert not blocked
+    admin.goto(event_url("revoke_all"))
+    with admin.expect_console_message(lambda message: "Content Security" in message.text):  # the control
+        admin.evaluate("""document.body.insertAdjacentHTML("beforeend", '<p style="color: red">inline</p>')""")
+    admin.unroute_all(behavior="ignoreErrors")
+
+
+@pytest.fixture
+def past(alice, bob, staff):
+    """A history to look at: sessions and events of several kinds."""
+    ended = alice.client.tokens(alice.user, label="old laptop")
+    revoke_session(UUID(hex=verify(ended["access_token"]).claims.sid), reason="ended by the user", actor=alice.user)
+    revoke_token(verify(alice.pair["access_token"]).claims, reason="seen in a log file", actor=staff)
+    revoke_user(bob.user, reason="laptop stolen", actor=staff)
+    alice.client.tokens(bob.user, label="bob's new tablet")
+
+
+@pytest.mark.usefixtures("past")
+@pytest.mark.parametrize("screen", SCREENS, ids="-".join)
+def test_the_pages_fit_and_can_be_read(screen, staff, new_staff, alice, look):
+    """No page is wider than the screen, and what is red or grey has the contrast that WCAG 2 asks for."""
+    scheme, size = screen
+    page = new_staff(staff, color_scheme=scheme, viewport=SIZES[size])
+    key, sid = alice.user.pk, alice.pair["session"]
+    pages = {
+        "users": user_url("changelist"),
+        "user": user_url("change", key),
+        "user-question": user_url("revoke_tokens", key),
+        "sessions": session_url("changelist"),
+        "session": session_url("change", sid),
+        "session-question": session_url("revoke", sid),
+        "events": event_url("changelist"),
+        "event": event_url("change", RevocationEvent.objects.latest("pk").pk),
+        "everything": event_url("revoke_all"),
+    }
+    seen = 0
+    for name, url in pages.items():
+        page.goto(url)
+        seen += check_fit(page, name, look, "[class^=jwt-auth-], .jwt-auth-answers > *, .jwt-auth-tokens dt")
+    assert seen > 20

@@ -1,0 +1,142 @@
+"""Clients in the admin as staff use it: a secret is seen once and copied, keys are pasted, replaced and revoked."""
+
+import pytest
+
+from jwt_auth import clients
+from jwt_auth.models import ClientKey, RegisteredClient
+from jwt_auth.revocation import disable_client, revoke_client_key
+from tests.browser.admin_pages import POLICY, SCREENS, SIZES, add_policy, check_fit, confirm, said
+from tests.conftest import public_pem
+from tests.test_admin_clients import client_url
+
+
+@pytest.fixture
+def registered(user):
+    return clients.register("Nightly reports", user, "reports:read")
+
+
+def register(page, user, **fields):
+    """Fill in the form for a client of `user` and send it."""
+    page.goto(client_url("changelist"))
+    page.click(".object-tools >> text=Add client")
+    for name, value in {"name": "Nightly reports", "user": str(user.pk), "scopes": "reports:read", **fields}.items():
+        page.fill(f"[name={name}]", value)
+    page.check(f"input[name=kind][value={'public_key' if 'public_key' in fields else 'secret'}]")
+    page.click(".jwt-auth-answers input[type=submit]")
+
+
+def test_a_secret_is_copied_by_the_button_and_is_then_nowhere(admin, user, look):
+    admin.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    register(admin, user)
+    secret = admin.inner_text(".jwt-auth-secret")
+    row = RegisteredClient.objects.get()
+    assert row.keys.get().to_key().verifying == secret.encode()
+    look(admin, "secret")
+    admin.click(".jwt-auth-copy")
+    admin.wait_for_selector(".jwt-auth-copy >> text=Copied")
+    assert admin.evaluate("navigator.clipboard.readText()") == secret
+    admin.reload()
+    assert admin.url.endswith(client_url("change", row.pk))
+    assert ClientKey.objects.count() == 1
+    assert secret not in admin.content()
+    admin.go_back()
+    assert secret not in admin.content()
+
+
+def test_without_scripts_the_secret_is_selected_by_a_click_and_there_is_no_button(new_staff, staff, user):
+    page = new_staff(staff, java_script_enabled=False)
+    register(page, user)
+    assert page.locator(".jwt-auth-secret").is_visible()
+    assert not page.locator(".jwt-auth-copy").is_visible()
+    page.click("text=Go on to the client")
+    assert page.inner_text("#content h2") == "Nightly reports"
+
+
+def test_one_click_selects_the_whole_secret(admin, user):
+    register(admin, user)
+    admin.click(".jwt-auth-secret")
+    assert admin.evaluate("getSelection().toString()") == admin.inner_text(".jwt-auth-secret")
+
+
+def test_a_public_key_is_pasted_replaced_and_revoked(admin, user, rsa_key, ec_key, look):
+    register(admin, user, public_key="-----BEGIN PUBLIC KEY-----")
+    assert admin.locator(".errorlist").count() == 1
+    look(admin, "refused")
+    admin.fill("[name=public_key]", public_pem(rsa_key))
+    admin.click(".jwt-auth-answers input[type=submit]")
+    assert "was added" in said(admin)
+    first = ClientKey.objects.get()
+    admin.click("text=Replace")
+    look(admin, "replace")
+    confirm(admin, overlap="3")
+    assert admin.locator(".errorlist").count() == 1
+    admin.fill("[name=public_key]", public_pem(ec_key))
+    confirm(admin)
+    assert "was added" in said(admin)
+    look(admin, "client")
+    row = admin.locator("tr", has_text=first.kid)
+    assert row.locator("text=Replace").count() == 0
+    row.locator("text=Revoke").click()
+    look(admin, "revoke-key")
+    confirm(admin, reason="the laptop was stolen")
+    assert "was revoked" in said(admin)
+    first.refresh_from_db()
+    assert first.revoked_at is not None
+    assert row.locator("a").count() == 0
+
+
+def test_a_disabled_client_has_nothing_left_to_click(admin, registered, look):
+    clients.add_secret(registered)
+    admin.goto(client_url("change", registered.pk))
+    admin.click(".object-tools >> text=Disable")
+    look(admin, "disable")
+    confirm(admin, reason="no longer used")
+    assert "The client was disabled." in said(admin)
+    assert admin.locator(".jwt-auth-revoke, .jwt-auth-deeds a, input[name=_save]").count() == 0
+    registered.refresh_from_db()
+    assert not registered.is_active
+
+
+def test_all_works_under_a_strict_content_security_policy(admin, registered, user):
+    blocked = []
+    admin.on("console", lambda message: blocked.append(message.text) if "Content Security" in message.text else None)
+    admin.route("**/admin/**", add_policy)
+    for url in (client_url("add"), client_url("change", registered.pk), client_url("add_key", registered.pk)):
+        assert admin.goto(url).headers["content-security-policy"] == POLICY
+    admin.check("input[name=kind][value=secret]")
+    admin.click(".jwt-auth-answers input[type=submit]")
+    admin.click(".jwt-auth-copy")  # which the script has shown
+    admin.wait_for_selector(".jwt-auth-copy >> text=Copied")
+    assert not blocked
+    admin.unroute_all(behavior="ignoreErrors")
+
+
+@pytest.mark.parametrize("screen", SCREENS, ids="-".join)
+def test_the_pages_fit_and_can_be_read(screen, staff, new_staff, user, registered, rsa_key, ec_key, look):
+    scheme, size = screen
+    page = new_staff(staff, color_scheme=scheme, viewport=SIZES[size])
+    first = clients.add_secret(registered).key
+    clients.rotate(first)
+    clients.add_public_key(registered, public_pem(rsa_key))
+    revoke_client_key(clients.add_public_key(registered, public_pem(ec_key)).key)
+    disable_client(clients.register("Old importer", user))
+    pages = {
+        "clients": client_url("changelist"),
+        "client": client_url("change", registered.pk),
+        "register": client_url("add"),
+        "add-key": client_url("add_key", registered.pk),
+        "replace": client_url("rotate_key", registered.pk, registered.keys.latest("pk").pk - 1),
+        "question": client_url("revoke_tokens", registered.pk),
+    }
+    seen = 0
+    for name, url in pages.items():
+        page.goto(url)
+        seen += check_fit(page, name, look, ELEMENTS)
+    page.goto(client_url("add_key", registered.pk))
+    page.check("input[name=kind][value=secret]")
+    page.click(".jwt-auth-answers input[type=submit]")
+    seen += check_fit(page, "secret", look, ELEMENTS)
+    assert seen > 20
+
+
+ELEMENTS = "[class^=jwt-auth-], .jwt-auth-answers > *, .jwt-auth-facts dt, .jwt-auth-deeds a"

@@ -1,0 +1,7 @@
+"""What the other server serves: a view for users of the first one."""
+
+from django.urls import path
+
+from tests.deployment.server import Plain, named
+
+urlpatterns = [path("plain/", named(Plain.as_view()))]

@@ -1,0 +1,146 @@
+"""
+The bound of memory mode, between real processes: gunicorn's workers and separate servers.
+
+Here time is real. What is measured is what is promised: how long after a revocation was answered the last
+request was let in.
+"""
+
+import json
+import logging
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.redis_server import redis_server
+
+# pytest --log-cli-level=INFO shows them.
+figures = logging.getLogger(__name__)
+
+BOUND = 1.0  # the default of REVOCATION_MAX_STALENESS
+LATE = 0.2  # of a machine that has other things to do as well
+
+
+def acceptances(servers, revoker, number, *, threads=10):
+    """
+    Revoke `number` sessions and ask all servers all the time.
+
+    Returns:
+        For each session how many seconds after its revocation the last request was begun that was let in, and
+        the workers that were seen to refuse.
+    """
+    refused_by = set()
+
+    def one(_):
+        token = revoker.login()
+        assert {server.plain(token)[0] for server in servers} == {200}
+        revoker.logout(token)
+        revoked_at = time.monotonic()
+        last = 0.0
+        while (begun := time.monotonic()) < revoked_at + BOUND + 2 * LATE:
+            for server in servers:
+                begun = time.monotonic()
+                status, _, worker = server.plain(token)
+                assert status in (200, 401)
+                if status == 200:
+                    last = max(last, begun - revoked_at)
+                else:
+                    refused_by.add(worker)
+            time.sleep(0.02)
+        return last
+
+    with ThreadPoolExecutor(threads) as pool:
+        return sorted(pool.map(one, range(number))), refused_by
+
+
+def test_workers_threads_and_separate_servers_refuse_within_the_bound(serve):
+    servers = [
+        serve("--workers=2", "--threads=4", "--preload"),
+        serve("--workers=2"),
+    ]
+    lasts, workers = acceptances(servers, servers[1], 200)
+    p99 = lasts[int(len(lasts) * 0.99) - 1]
+    figures.info("accepted: median %.3f s, p99 %.3f s, longest %.3f s", lasts[100], p99, lasts[-1])
+    assert p99 < BOUND + LATE
+    assert lasts[-1] < BOUND + LATE
+    assert len(workers) == 4
+    # The control: it is the memory that is late, and not the tests that are blind.
+    assert lasts[-1] > 0.1
+
+
+def test_an_emptied_cache_in_the_middle_of_traffic_takes_nothing_back(serve):
+    redis = pytest.importorskip("redis")
+    with redis_server() as url:
+        options = {"redis": url, "REVOCATION_CACHE": "shared", "REVOCATION_PUSH": url}
+        servers = [serve("--workers=2", "--threads=4", "--preload", **options), serve("--workers=1", **options)]
+        done = threading.Event()
+
+        def empty():
+            with redis.Redis.from_url(url) as client:
+                while not done.wait(0.1):
+                    client.flushall()
+
+        emptying = threading.Thread(target=empty)
+        emptying.start()
+        try:
+            lasts, _ = acceptances(servers, servers[1], 40)
+        finally:
+            done.set()
+            emptying.join()
+    figures.info("accepted, with messages: median %.3f s, longest %.3f s", lasts[20], lasts[-1])
+    assert lasts[-1] < BOUND + LATE
+    assert lasts[20] < 0.3
+
+
+def statuses(server, token, number=8):
+    """What `number` requests at once are answered; None stands for no answer within two seconds."""
+    with ThreadPoolExecutor(number) as pool:
+        answers = list(pool.map(lambda _: server.plain(token, timeout=2), range(number)))
+    return [answer and answer[0] for answer in answers]
+
+
+def until(server, token, status):
+    """Ask until the answer is `status`; the body."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        answer = server.plain(token, timeout=2)
+        if answer and answer[0] == status:
+            return answer[1]
+        time.sleep(0.05)
+    raise AssertionError(f"never {status}")
+
+
+def test_a_database_that_is_frozen_gives_503_beyond_the_bound_and_service_resumes(serve, cluster):
+    server = serve("--workers=1", "--threads=8")
+    token, gone = server.login(), server.login()
+    assert statuses(server, token) == [200] * 8
+    with cluster.frozen():
+        frozen_at = time.monotonic()
+        while time.monotonic() < frozen_at + BOUND + 1.5:
+            statuses(server, token, 4)
+        seen = statuses(server, token, 6)
+        assert 200 not in seen
+        assert seen.count(503) >= 5  # one may be held by the question
+        body = until(server, token, 503)
+        assert json.loads(body)["code"] == "revocation_unavailable"
+    until(server, token, 200)
+    server.logout(gone)
+    assert server.plain(gone)[0] == 401
+
+
+def test_a_database_that_is_restarted_gives_503_and_service_resumes(serve, cluster):
+    server = serve("--workers=2")
+    token = server.login()
+    assert server.plain(token)[0] == 200
+    cluster.kill()
+    try:
+        assert json.loads(until(server, token, 503))["code"] == "revocation_unavailable"
+        time.sleep(BOUND + LATE)
+        assert set(statuses(server, token)) == {503}
+    finally:
+        cluster.start()
+    until(server, token, 200)
+    server.logout(token)
+    time.sleep(BOUND + LATE)
+    assert set(statuses(server, token)) == {401}

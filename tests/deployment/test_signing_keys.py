@@ -1,0 +1,112 @@
+"""
+Keys of running processes: a rotation under traffic loses no request, and a revoked key is refused within the bound.
+
+Between gunicorn's workers, which are told nothing and never started again. Time is real.
+"""
+
+import json
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from tests.deployment.conftest import ROOT, environment
+from tests.deployment.test_bound import BOUND, LATE
+
+# A standby key that was published long enough ago for all to know it.
+PUBLISH = (
+    "from datetime import timedelta; from django.utils import timezone; from jwt_auth import signing_keys; "
+    "print(signing_keys.create(now=timezone.now() - timedelta(minutes=10)).kid)"
+)
+
+
+@pytest.fixture(params=["database", "memory"])
+def settings_of_keys(request):
+    return {"KEYS": "database", "ALGORITHM": "ES256", "REVOCATION": request.param}
+
+
+@pytest.fixture
+def manage(cluster, settings_of_keys):
+    """Run a command, as an operator does beside the servers."""
+    env = environment(cluster, DEPLOYMENT_JWT_AUTH=json.dumps(settings_of_keys))
+
+    def run(*command):
+        done = subprocess.run(
+            [sys.executable, "manage.py", *command], cwd=ROOT, env=env, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    return run
+
+
+@pytest.fixture
+def server(manage, serve, settings_of_keys):
+    manage("shell", "-v0", "-c", "from jwt_auth.models import SigningKey; SigningKey.objects.all().delete()")
+    manage("jwt_keys", "create", "--activate")
+    return serve("--workers=3", "--threads=4", "--preload", **settings_of_keys)
+
+
+def active_key(manage):
+    keys = json.loads(manage("jwt_keys", "list", "--json"))["keys"]
+    (kid,) = [key["kid"] for key in keys if key["state"] == "active"]
+    return kid
+
+
+class Traffic:
+    """Clients that sign in, call and refresh without a pause; `statuses` has what they were answered."""
+
+    def __init__(self, server, clients=4):
+        self.server, self.statuses, self._stop = server, [], threading.Event()
+        self._threads = [threading.Thread(target=self._run) for _ in range(clients)]
+
+    def __enter__(self):
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *error):
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _run(self):
+        pair = self._ask("/auth/login/", {"username": "alice", "password": "secret"})
+        while not self._stop.is_set():
+            for _ in range(5):
+                self.statuses.append(self.server.plain(pair["access_token"])[0])
+            pair = self._ask("/auth/refresh/", {"refresh_token": pair["refresh_token"]})
+
+    def _ask(self, path, body):
+        status, document, _ = self.server.send("POST", path, body=body)
+        self.statuses.append(status)
+        return json.loads(document)
+
+
+def test_a_rotation_under_traffic_loses_no_request(server, manage):
+    first = active_key(manage)
+    with Traffic(server) as traffic:
+        manage("shell", "-v0", "-c", PUBLISH)
+        manage("jwt_keys", "retire", first)
+        time.sleep(2 * BOUND)
+    assert active_key(manage) != first
+    assert set(traffic.statuses) == {200}
+    assert len(traffic.statuses) > 100
+
+
+def test_a_revoked_key_is_refused_by_every_worker_within_the_bound(server, manage, settings_of_keys):
+    token = server.login()
+    welcome = {server.plain(token)[2] for _ in range(60)}
+    manage("jwt_keys", "revoke", active_key(manage), "--emergency", "--yes")
+    revoked_at = time.monotonic()
+    bound = BOUND + LATE if settings_of_keys["REVOCATION"] == "memory" else 0
+    time.sleep(bound)
+    answers = [server.plain(token) for _ in range(60)]
+    assert {status for status, _, _ in answers} == {401}
+    assert {json.loads(body)["code"] for _, body, _ in answers} == {"token_revoked"}
+    assert {worker for _, _, worker in answers} >= welcome
+    # Whoever signs in by now is given a token of the key that took over, whichever worker it is.
+    time.sleep(max(0, revoked_at + BOUND + LATE - time.monotonic()))
+    assert {server.plain(server.login())[0] for _ in range(12)} == {200}

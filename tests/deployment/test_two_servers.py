@@ -1,0 +1,162 @@
+"""
+From server to server, between real processes that share no settings, no secret and no database.
+
+Here time is real, and so are the requests for keys and for the revocation feed.
+"""
+
+import json
+import logging
+import threading
+import time
+from contextlib import contextmanager
+
+import pytest
+
+from jwt_auth.keys import generate
+from tests.conftest import pem
+from tests.deployment.conftest import manage
+
+# pytest --log-cli-level=INFO shows them.
+figures = logging.getLogger(__name__)
+
+FIRST = "https://first.example.com"
+SECOND, THIRD = "https://second.example.com", "https://third.example.com"
+BOUND = 1.0 + 2.0  # of the first server's processes, which make the feed, and of the second's, which read it
+LATE = 0.5  # of a machine that has other things to do as well
+
+AUDIENCES = {SECOND: {"USERS": ["reports.read"]}, THIRD: {"USERS": []}}
+IN_DATABASE = {
+    "ISSUER": FIRST,
+    "ALGORITHM": "ES256",
+    "KEYS": "database",
+    "SERVICE_AUDIENCES": AUDIENCES,
+}
+
+
+@pytest.fixture
+def other(serve):
+    """`other(first, name)` starts a server that trusts `first`."""
+
+    def start(first, name, *algorithms):
+        url = f"http://localhost:{first.port}/auth/.well-known"
+        trusted = {
+            "JWKS_URL": f"{url}/jwks.json",
+            "REVOCATIONS_URL": f"{url}/revocations",
+            "ALGORITHMS": list(algorithms),
+        }
+        return serve("--workers=2", settings="other_settings", ISSUER=name, TRUSTED_ISSUERS={FIRST: trusted})
+
+    return start
+
+
+def exchange(first, token, audience=SECOND):
+    """A token for `audience`, from the first server."""
+    form = {
+        "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
+        "subject_token_type": "urn:ietf:params:oauth:token-type:access_token",
+        "subject_token": token,
+        "audience": audience,
+    }
+    status, body, _ = first.send("POST", "/auth/token/", body=form)
+    assert status == 200, body
+    return json.loads(body)["access_token"]
+
+
+def last_welcome(server, token, since, *, until):
+    """How many seconds after `since` the last request was begun that was let in."""
+    last = 0.0
+    while (begun := time.monotonic()) < since + until:
+        status = server.plain(token)[0]
+        assert status in (200, 401)
+        if status == 200:
+            last = begun - since
+        time.sleep(0.02)
+    return last
+
+
+@pytest.mark.parametrize("algorithm", ["ES256", "RS256", "EdDSA"])
+def test_a_token_for_one_server_is_good_there_alone_and_ends_with_the_session(serve, other, algorithm):
+    first = serve(
+        "--workers=2",
+        ISSUER=FIRST,
+        ALGORITHM=algorithm,
+        SIGNING_KEY=pem(generate(algorithm)),
+        SERVICE_AUDIENCES=AUDIENCES,
+    )
+    second, third = other(first, SECOND, algorithm), other(first, THIRD, algorithm)
+    own = first.login()
+    for_second, for_third = exchange(first, own), exchange(first, own, THIRD)
+    answers = [[server.plain(token)[0] for server in (first, second, third)] for token in (own, for_second, for_third)]
+    assert answers == [[200, 401, 401], [401, 200, 401], [401, 401, 200]]
+    first.logout(own)
+    last = last_welcome(second, for_second, time.monotonic(), until=BOUND + 2 * LATE)
+    figures.info("%s: a session that was ended was let in elsewhere for %.2f s", algorithm, last)
+    assert last < BOUND + LATE
+    assert second.plain(exchange(first, first.login()))[0] == 200
+
+
+@contextmanager
+def traffic(first, second, token, *, threads=3):
+    """Ask both servers all the time; each answer's status."""
+    answers, over = [], threading.Event()
+
+    def ask():
+        while not over.is_set():
+            answers.append(first.plain(token)[0])
+            answers.append(second.plain(exchange(first, token))[0])
+
+    running = [threading.Thread(target=ask) for _ in range(threads)]
+    for thread in running:
+        thread.start()
+    try:
+        yield answers
+    finally:
+        over.set()
+        for thread in running:
+            thread.join()
+
+
+def keys_of(cluster):
+    """The names of the first server's keys, by their state."""
+    listed = json.loads(manage(cluster, "jwt_keys", "list", "--json", **IN_DATABASE))["keys"]
+    return {key["state"]: key["kid"] for key in listed}
+
+
+@pytest.fixture
+def keys(cluster):
+    """Of the first server: one that signs, and one that was published ten minutes ago."""
+    anew = (
+        "from datetime import timedelta; from jwt_auth.models import SigningKey; from jwt_auth import signing_keys; "
+        "from django.utils import timezone; SigningKey.objects.all().delete(); signing_keys.create(activate=True); "
+        "signing_keys.create(); SigningKey.objects.update(created_at=timezone.now() - timedelta(minutes=10))"
+    )
+    manage(cluster, "shell", "-v0", "-c", anew, **IN_DATABASE)
+    return keys_of(cluster)
+
+
+def test_a_rotation_under_traffic_loses_no_request(cluster, serve, other, keys):
+    first = serve("--workers=2", "--threads=2", **IN_DATABASE)
+    second = other(first, SECOND, "ES256")
+    with traffic(first, second, first.login()) as answers:
+        time.sleep(1)
+        manage(cluster, "jwt_keys", "rotate", **IN_DATABASE)
+        time.sleep(3)
+    assert keys_of(cluster)["active"] == keys["standby"]
+    figures.info("%d requests during a rotation", len(answers))
+    assert len(answers) > 50
+    assert set(answers) == {200}
+
+
+def test_a_key_that_leaked_is_refused_everywhere_within_the_bound(cluster, serve, other, keys):
+    first = serve("--workers=2", **IN_DATABASE)
+    second = other(first, SECOND, "ES256")
+    own = first.login()
+    there = exchange(first, own)
+    assert (first.plain(own)[0], second.plain(there)[0]) == (200, 200)
+    manage(cluster, "jwt_keys", "revoke", keys["active"], "--emergency", "--yes", **IN_DATABASE)
+    revoked_at = time.monotonic()
+    last = last_welcome(second, there, revoked_at, until=BOUND + 2 * LATE)
+    figures.info("a token by a revoked key was let in elsewhere for %.2f s", last)
+    assert last < BOUND + LATE
+    assert first.plain(own)[0] == 401
+    assert second.plain(exchange(first, first.login()))[0] == 200

@@ -1,0 +1,43 @@
+"""
+What the examples need besides Python. Without it they are skipped; REQUIRE_EXAMPLES=1 makes that a failure.
+"""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+
+
+def need(*programs: str) -> None:
+    """Skip, or fail where they are required, unless all these programs are installed."""
+    missing = [name for name in programs if shutil.which(name) is None]
+    if missing and os.environ.get("REQUIRE_EXAMPLES"):
+        pytest.fail(f"not installed: {', '.join(missing)}")
+    if missing:
+        pytest.skip(f"not installed: {', '.join(missing)}")
+
+
+@pytest.fixture(scope="session")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
+    """Make a copy of the example for Node in which npm has installed what its lock file names; once."""
+    folder = tmp_path_factory.mktemp("examples") / "node"
+
+    def install() -> Path:
+        need("node", "npm")
+        if not folder.exists():
+            shutil.copytree(EXAMPLES / "node", folder, ignore=shutil.ignore_patterns("node_modules"))
+            subprocess.run(
+                ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
+                cwd=folder,
+                check=True,
+                capture_output=True,
+                timeout=300,
+            )
+        return folder / "notes.mjs"
+
+    return install

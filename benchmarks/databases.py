@@ -1,0 +1,38 @@
+"""A database for one run, made before Django is set up and dropped when the run is over."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def temporary_database(kind: str) -> Iterator[None]:
+    """Name a new database of `kind` (sqlite, postgresql) to the settings, and drop it in the end."""
+    os.environ["BENCH_DATABASE"] = kind
+    if kind == "sqlite":
+        with tempfile.TemporaryDirectory(prefix="jwt_auth_bench_") as directory:
+            os.environ["BENCH_NAME"] = str(Path(directory) / "db.sqlite3")
+            yield
+        return
+    name = f"jwt_auth_bench_{os.getpid()}"
+    _administer(f'CREATE DATABASE "{name}"')
+    os.environ["BENCH_NAME"] = name
+    try:
+        yield
+    finally:
+        _administer(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+def _administer(statement: str) -> None:
+    import psycopg
+
+    parameters = {
+        "host": os.environ.get("PGHOST", "127.0.0.1"),
+        "port": os.environ.get("PGPORT", "5432"),
+        "user": os.environ.get("PGUSER", "postgres"),
+        "password": os.environ.get("PGPASSWORD", ""),
+    }
+    with psycopg.connect(dbname="postgres", autocommit=True, **parameters) as connection:
+        connection.execute(statement)

@@ -1,0 +1,90 @@
+"""The results as tables and as a plot."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+LABELS = {
+    "bare_limit": "bare limit (two dictionaries)",
+    "jwt_auth_memory": "jwt_auth, memory",
+    "jwt_auth_database": "jwt_auth, database",
+    "simplejwt_stateless": "simplejwt, stateless",
+    "simplejwt": "simplejwt",
+    "drf_token": "DRF token",
+    "knox": "knox",
+    "sessions_cached_db": "Django session, cached_db",
+    "sessions_db": "Django session, db",
+}
+
+
+def tables(run: Mapping[str, Any]) -> str:
+    """One run as Markdown."""
+    return "\n\n".join(
+        (_requests(run["requests"]), _signatures(run["signatures"]), _deeds(run["deeds"]), _growth(run["growth"]))
+    )
+
+
+def _requests(requests: Mapping[str, Any]) -> str:
+    reference = requests["simplejwt"]["microseconds"]
+    rows = [
+        "| authentication | µs over an open view | of simplejwt | queries | cache reads |",
+        "| --- | --: | --: | --: | --: |",
+    ]
+    for name, label in LABELS.items():
+        found = requests[name]
+        share = found["microseconds"] / reference
+        rows.append(
+            f"| {label} | {found['microseconds']:.0f} | {share:.2f} | {found['queries']} | {found['cache_reads']} |"
+        )
+    return "\n".join(rows)
+
+
+def _signatures(signatures: Mapping[str, Any]) -> str:
+    rows = [
+        "| algorithm | warm: µs over an open view | cold: µs to verify | PyJWT's own decode |",
+        "| --- | --: | --: | --: |",
+    ]
+    rows += [
+        f"| {name} | {found['warm']:.0f} | {found['cold']:.0f} | {found['pyjwt']:.0f} |"
+        for name, found in signatures.items()
+    ]
+    return "\n".join(rows)
+
+
+def _deeds(deeds: Mapping[str, Any]) -> str:
+    rows = ["| deed | ms | queries |", "| --- | --: | --: |"]
+    rows += [f"| {name} | {found['seconds'] * 1e3:.2f} | {found['queries']} |" for name, found in deeds.items()]
+    return "\n".join(rows)
+
+
+def _growth(growth: Mapping[str, Any]) -> str:
+    rows = ["| with | memory: µs over an open view | database: µs |", "| --- | --: | --: |"]
+    for kind in ("users", "sessions", "revocations"):
+        for number, found in growth[kind].items():
+            memory, database = found["jwt_auth_memory"], found["jwt_auth_database"]
+            rows.append(f"| {int(number):,} {kind} | {memory:.0f} | {database:.0f} |")
+    return "\n".join(rows)
+
+
+def plot(runs: list[Mapping[str, Any]], path: Path) -> None:
+    """What a request costs on each database, as bars."""
+    import matplotlib as mpl
+
+    mpl.use("svg")
+    mpl.rcParams["svg.hashsalt"] = "jwt_auth"
+    from matplotlib import pyplot
+
+    figure, all_axes = pyplot.subplots(1, len(runs), figsize=(5.5 * len(runs), 4), sharey=True, squeeze=False)
+    for axes, run in zip(all_axes[0], runs, strict=True):
+        names = list(LABELS)[::-1]
+        values = [run["requests"][name]["microseconds"] for name in names]
+        ours = ["#0b6e4f" if name.startswith("jwt_auth") else "#b8bcc4" for name in names]
+        bars = axes.barh([LABELS[name] for name in names], values, color=ours)
+        axes.bar_label(bars, fmt="%.0f", padding=3)
+        axes.set_title({"sqlite": "SQLite", "postgresql": "PostgreSQL"}[run["database"]])
+        axes.set_xlabel("µs over an open view")
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.margins(x=0.15)
+    figure.tight_layout()
+    figure.savefig(path, metadata={"Date": None})
+    pyplot.close(figure)

@@ -1,0 +1,84 @@
+"""
+All measurements in one process, on the database that the environment names; JSON on standard output.
+
+    python -m benchmarks.run --rounds 300
+"""
+
+import argparse
+import json
+import os
+from typing import Any
+from unittest import mock
+
+import django
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__)
+    parser.add_argument("--database", choices=["sqlite", "postgresql"], default="sqlite")
+    parser.add_argument("--rounds", type=int, default=300, help="rounds in which each contender has its turn")
+    parser.add_argument("--deeds", type=int, default=50, help="how often each deed is done")
+    parser.add_argument("--sessions", type=int, default=1000, help="sessions of the user who is revoked")
+    parser.add_argument("--growth", type=int, nargs="*", default=[], help="numbers of users, sessions, revocations")
+    options = parser.parse_args(arguments)
+    from benchmarks.databases import temporary_database
+
+    with temporary_database(options.database):
+        print(json.dumps(run(options), indent=1))
+
+
+def run(options: Any) -> dict[str, Any]:
+    """Set Django up on the new database, and measure."""
+    os.environ["DJANGO_SETTINGS_MODULE"] = "benchmarks.settings"
+    django.setup()
+    from django.contrib.auth import get_user_model
+    from django.core.management import call_command
+    from django.db import connections
+
+    from benchmarks import deeds, growth, signatures
+
+    call_command("migrate", verbosity=0)
+    user = get_user_model()._default_manager.create_user("alice", password="x")  # type: ignore[attr-defined]
+    try:
+        return {
+            "database": options.database,
+            "requests": requests(user, options.rounds),
+            "signatures": signatures.measure(user, options.rounds),
+            "deeds": deeds.measure(user, options.deeds, options.sessions),
+            "growth": growth.measure(user, options.growth, options.rounds),
+        }
+    finally:
+        connections.close_all()
+
+
+def requests(user: Any, rounds: int) -> dict[str, dict[str, float]]:
+    """What a request costs over one to an open view, in microseconds, queries and looks into the cache."""
+    from benchmarks.contenders import CONTENDERS
+    from benchmarks.measure import Server, interleaved
+
+    server = Server()
+    calls = {item.name: server.get(f"/ping/{item.name}/", item.credentials(user)) for item in CONTENDERS}
+    medians = interleaved(calls, rounds=rounds, per_round=10)
+    results = {}
+    for name, call in calls.items():
+        # The least of several: now and then a request in memory mode is the one that asks what is new.
+        queries, reads = min(_count(call) for _ in range(5))
+        over_open = (medians[name] - medians["open"]) * 1e6
+        results[name] = {"microseconds": over_open, "queries": queries, "cache_reads": reads}
+    return results
+
+
+def _count(call: Any) -> tuple[int, int]:
+    from django.core.cache.backends.locmem import LocMemCache
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    watched = mock.patch.object(LocMemCache, "get", autospec=True, side_effect=LocMemCache.get)
+    with watched as get, CaptureQueriesContext(connection) as captured:
+        status = call()
+    assert status == 200, status
+    return len(captured), get.call_count
+
+
+if __name__ == "__main__":
+    main()

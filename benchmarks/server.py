@@ -1,0 +1,120 @@
+"""
+Requests per second under gunicorn, with two workers of its default kind. Needs wrk.
+
+Each request is a connection of its own: connections that stay open are not shared out evenly.
+
+    python -m benchmarks.server --database postgresql --seconds 5
+"""
+
+import argparse
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from http import HTTPStatus
+from http.client import HTTPConnection
+from statistics import median
+from typing import Any
+
+import django
+
+from benchmarks.databases import temporary_database
+
+CLIENTS = 8
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.server", description=__doc__)
+    parser.add_argument("--database", choices=["sqlite", "postgresql"], default="sqlite")
+    parser.add_argument("--seconds", type=int, default=2, help="how long each contender is asked in each round")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--workers", type=int, default=2)
+    options = parser.parse_args(arguments)
+    results = {}
+    with temporary_database(options.database):
+        headers = _set_up()
+        for age in ("None", "0"):
+            os.environ["BENCH_CONN_MAX_AGE"] = age
+            with gunicorn(options.workers) as port:
+                results[f"CONN_MAX_AGE = {age}"] = _measure(port, headers, options)
+    print(json.dumps({"database": options.database, "server": results}, indent=1))
+
+
+def _set_up() -> dict[str, dict[str, str]]:
+    """What the requests to each contender carry, of a user in a new database."""
+    os.environ["DJANGO_SETTINGS_MODULE"] = "benchmarks.settings"
+    django.setup()
+    from django.contrib.auth import get_user_model
+    from django.core.management import call_command
+    from django.db import connections
+
+    from benchmarks.contenders import CONTENDERS
+
+    call_command("migrate", verbosity=0)
+    user = get_user_model()._default_manager.create_user("alice", password="x")  # type: ignore[attr-defined]
+    # The bare limit knows the tokens of its own process alone.
+    headers = {item.name: dict(item.credentials(user)) for item in CONTENDERS if item.name != "bare_limit"}
+    connections.close_all()
+    return headers
+
+
+@contextmanager
+def gunicorn(workers: int) -> Iterator[int]:
+    """A server on a port of its own."""
+    with socket.socket() as chosen:
+        chosen.bind(("127.0.0.1", 0))
+        port = chosen.getsockname()[1]
+    command = [
+        *(sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}", "--workers", str(workers)),
+        *("--worker-class", "sync", "--log-level", "error"),
+        "benchmarks.wsgi",
+    ]
+    process = subprocess.Popen(command)
+    try:
+        _wait_for(port)
+        yield port
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(timeout=20)
+
+
+def _wait_for(port: int) -> None:
+    """Until a request is answered: the port is open before the workers have started."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        with closing(HTTPConnection("127.0.0.1", port, timeout=30)) as connection, suppress(OSError):
+            connection.request("GET", "/ping/open/")
+            if connection.getresponse().status == HTTPStatus.OK:
+                return
+        time.sleep(0.1)
+    raise TimeoutError("gunicorn did not start")
+
+
+def _measure(port: int, headers: dict[str, dict[str, str]], options: Any) -> dict[str, float]:
+    """Requests per second of each: the median of rounds in which each has its turn."""
+    seen: dict[str, list[float]] = {name: [] for name in headers}
+    for _ in range(options.rounds):
+        for name, carried in headers.items():
+            seen[name].append(_rate(port, f"/ping/{name}/", carried, options.seconds))
+    return {name: median(rates) for name, rates in seen.items()}
+
+
+def _rate(port: int, path: str, carried: dict[str, str], seconds: float) -> float:
+    """Requests per second that wrk gets answered; a generator in Python would be what is measured."""
+    headers = [("--header", f"{name.removeprefix('HTTP_').title()}: {value}") for name, value in carried.items()]
+    command = ["wrk", "--threads", "1", "--connections", str(CLIENTS), "--duration", f"{seconds}s"]
+    command += [*(word for pair in headers for word in pair), f"http://127.0.0.1:{port}{path}"]
+    told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    if "Non-2xx" in told or "Socket errors" in told:
+        raise RuntimeError(told)
+    return float(re.search(r"Requests/sec:\s+([0-9.]+)", told)[1])  # type: ignore[index]
+
+
+if __name__ == "__main__":
+    main()

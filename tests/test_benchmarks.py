@@ -1,0 +1,64 @@
+"""The benchmarks run, at a size where they measure nothing."""
+
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks import report
+
+MISSING = [name for name in ("rest_framework_simplejwt", "knox", "gunicorn") if not importlib.util.find_spec(name)]
+
+pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"without the extra `benchmarks`: {MISSING}")
+
+
+def run(module, *arguments):
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("BENCH_", "DJANGO_"))}
+    command = [sys.executable, "-m", module, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def small():
+    return run("benchmarks.run", "--rounds", "1", "--deeds", "1", "--sessions", "3", "--growth", "10", "20")
+
+
+def test_each_contender_is_measured_and_costs_the_queries_it_is_known_for(small):
+    queries = {name: found["queries"] for name, found in small["requests"].items()}
+    assert queries["open"] == queries["bare_limit"] == queries["jwt_auth_memory"] == 0
+    assert queries["jwt_auth_database"] == queries["simplejwt"] == 1
+    assert {name: found["cache_reads"] for name, found in small["requests"].items() if name.startswith("jwt_auth")} == {
+        "jwt_auth_memory": 0,
+        "jwt_auth_database": 0,
+    }
+
+
+def test_refreshing_costs_two_queries_and_revoking_does_not_grow(small):
+    assert small["deeds"]["jwt_auth refresh"]["queries"] == 2
+    assert small["deeds"]["jwt_auth revoke a user with 3 sessions"]["queries"] <= 7
+
+
+def test_the_tables_name_everybody(small):
+    text = report.tables(small)
+    assert all(label in text for label in report.LABELS.values())
+    assert "20 revocations" in text
+
+
+def test_the_plot_is_drawn(small, tmp_path):
+    pytest.importorskip("matplotlib")
+    report.plot([small], tmp_path / "plot.svg")
+    assert "jwt_auth, memory" in Path(tmp_path / "plot.svg").read_text() or (tmp_path / "plot.svg").stat().st_size
+
+
+@pytest.mark.skipif(not shutil.which("wrk"), reason="wrk is not installed")
+def test_the_server_is_asked():
+    found = run("benchmarks.server", "--seconds", "1", "--rounds", "1", "--workers", "1")
+    for rates in found["server"].values():
+        assert min(rates.values()) > 0

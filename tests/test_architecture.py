@@ -1,9 +1,14 @@
 """What must hold between the modules."""
 
+import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.mark.parametrize(
@@ -13,6 +18,7 @@ import pytest
         "jwt_auth.apps",
         "jwt_auth.authentication",
         "jwt_auth.conf",
+        "jwt_auth.csrf",
         "jwt_auth.responses",
     ],
 )
@@ -36,5 +42,20 @@ def test_importing_the_app_leaves_the_settings_alone():
 
 
 def test_nothing_of_the_test_tools_is_imported_in_production():
+    """Not by this app; drf-spectacular, which these tests have installed, imports them itself."""
     code = "import sys, django; django.setup(); import jwt_auth.urls; assert 'django.test' not in sys.modules"
-    subprocess.run([sys.executable, "-c", code], check=True)
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "example_project.settings"}
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment)
+
+
+def modules_in(*folders):
+    found = {path.stem for folder in folders for path in (ROOT / folder).glob("*.py")}
+    return found - {"__init__"}
+
+
+def test_the_page_on_the_architecture_names_every_module_and_no_other():
+    rows = [line.split("|") for line in (ROOT / "docs/explanation/architecture.md").read_text().splitlines()]
+    named = {name for row in rows if len(row) == 5 for name in re.findall(r"`(\w+)`", row[2])}
+    assert named == modules_in("jwt_auth") | {"management"}
+    parts = {name for row in rows if len(row) == 5 for name in re.findall(r"`(\w+)`", row[3])}
+    assert parts >= modules_in("jwt_auth/revocation", "jwt_auth/administration", "jwt_auth/client")

@@ -1,0 +1,35 @@
+"""Each signal is sent with exactly the arguments that its page lists."""
+
+import re
+from pathlib import Path
+
+import pytest
+from django.dispatch import Signal
+
+from jwt_auth import signals
+from tests import test_logs
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+PAGE = Path(__file__).resolve().parent.parent / "docs/reference/signals.md"
+
+SIGNALS = {name: value for name, value in vars(signals).items() if isinstance(value, Signal)}
+
+# Each is logged under its name, so that what makes the log makes them; but the one that is not logged comes with
+# any sign-in, where somebody listens.
+HAPPENINGS = {event: happening for happening, (event, _) in test_logs.HAPPENINGS.items()}
+HAPPENINGS["new_device_seen"] = test_logs.sign_in
+
+
+def documented():
+    """The arguments of each signal, by its name."""
+    listed = re.findall(r"^\| `(\w+)` \|.*\| ([^|]*) \|$", PAGE.read_text(), re.MULTILINE)
+    return {name: set(re.findall(r"`(\w+)`", arguments)) for name, arguments in listed}
+
+
+@pytest.mark.parametrize("name", SIGNALS)
+def test_a_signal_has_the_arguments_that_are_documented(client, user, heard, name):
+    sent = heard(SIGNALS[name])
+    HAPPENINGS[name](client, user)
+    assert sent
+    assert {frozenset(arguments) for _, arguments in sent} == {frozenset(documented()[name])}

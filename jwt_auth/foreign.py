@@ -111,9 +111,7 @@ def _whom_the_project_says(trusted: TrustedIssuer) -> Judge:
 
 def _users() -> QuerySet[Any]:
     """All users, with what `_state_of` needs."""
-    judged: QuerySet[Any] = visible_users().annotate(global_cutoff=global_cutoff())
-    # Without a name, select_related() would follow every foreign key that the model has.
-    return judged.select_related(*relations) if (relations := cutoff.relations_from("")) else judged
+    return cutoff.with_cutoff(visible_users().annotate(global_cutoff=global_cutoff()))
 
 
 def _state_of(user: Any) -> State:

@@ -32,7 +32,7 @@ def find(client_id: str, kid: str, subject: str) -> ClientKey | None:
 def state_of(row: ClientKey) -> State:
     """What `verdict` wants to know of a key that was found here."""
     client, user = row.client, row.client.user
-    cutoffs = (cutoff.read(user), client.tokens_valid_after, row.global_cutoff)  # type: ignore[attr-defined]  # annotated
+    cutoffs = (row.user_cutoff, client.tokens_valid_after, row.global_cutoff)  # type: ignore[attr-defined]  # annotated
     return State(
         token_denied=row.token_denied,  # type: ignore[attr-defined]  # annotated
         session_revoked=False,
@@ -54,8 +54,9 @@ def late(cutoffs: Iterable[datetime | None]) -> tuple[datetime | None, ...]:
 def _rows(client_id: str, kid: str, subject: str) -> QuerySet[ClientKey]:
     denied = RevocationEvent.objects.filter(scope=RevocationEvent.Scope.TOKEN, subject=subject)
     rows = ClientKey.objects.filter(client__client_id=client_id, kid=kid)
-    rows = rows.select_related("client__user", *cutoff.relations_from("client__user__"))
-    rows = rows.annotate(global_cutoff=global_cutoff(), token_denied=Exists(denied))
+    rows = rows.select_related("client__user").annotate(
+        user_cutoff=cutoff.as_annotation("client__user"), global_cutoff=global_cutoff(), token_denied=Exists(denied)
+    )
     visible = visible_users().all()
     return rows.filter(client__user__in=visible.values("pk")) if visible.query.where else rows
 

@@ -137,7 +137,7 @@ def refusal_of(session: UserSession, now: datetime) -> RefusedError | None:
 
 def with_state(rows: QuerySet[UserSession]) -> QuerySet[UserSession]:
     """Sessions with their users and all that `state_of` and `refusal_of` need, in the same query."""
-    return rows.select_related("user", *cutoff.relations_from("user__")).annotate(global_cutoff=global_cutoff())
+    return rows.select_related("user").annotate(user_cutoff=cutoff.as_annotation("user"), global_cutoff=global_cutoff())
 
 
 def state_of(session: UserSession) -> State:
@@ -146,7 +146,7 @@ def state_of(session: UserSession) -> State:
         token_denied=getattr(session, "token_denied", False),
         session_revoked=session.revoked_at is not None,
         session_ends_at=session.ends_at,
-        cutoffs=(cutoff.read(session.user), session.global_cutoff),  # type: ignore[attr-defined]  # annotated
+        cutoffs=(session.user_cutoff, session.global_cutoff),  # type: ignore[attr-defined]  # annotated
         principal_active=session.user.is_active,
         credentials_stale=session.has_stale_credentials,
         key_revoked=getattr(session, "key_revoked", False),

@@ -4,8 +4,8 @@ What is over and can go, in batches.
 Gone is what no token can depend on any more. A session is needed until its absolute end: its access
 tokens end with it, at the latest. An event is needed until the last token that it refuses is dead
 (`expires_at`), and for as long as a process may still ask for it. Cutoffs stay: the users' own, and
-the events of scope `all`, which have no end. A session's row is an allowlist, so that its deletion can
-only refuse; an event's is never deleted early, so that none revives.
+the events of scope `all`, which have no end; so do those of our own keys. A session's row is an
+allowlist, so that its deletion can only refuse; an event's is never deleted early, so that none revives.
 """
 
 from collections.abc import Iterator

@@ -268,7 +268,8 @@ class _Turn:
 
     def revoke(self, row: SigningKey, reason: str, actor: Any) -> None:
         self._move(row, State.REVOKED, revoked_at=self.now, encrypted_private_jwk="")
-        event = deny_key(get_settings().ISSUER, row.kid, reason=reason, actor=actor, now=self.now)
+        # A leaked key signs for ever, and another server may have our public keys in its settings.
+        event = deny_key(get_settings().ISSUER, row.kid, until=None, reason=reason, actor=actor, now=self.now)
         send_on_commit(key_revoked, RevocationEvent, event=event, key=row)
 
     def _move(self, row: SigningKey, state: str, **columns: Any) -> None:

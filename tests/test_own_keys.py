@@ -5,20 +5,23 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import timedelta
+from io import StringIO
 from time import monotonic
 
 import pytest
 from cryptography.fernet import Fernet
+from django.core.management import call_command
 from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 
-from jwt_auth import key_states, own_keys, signing_keys
+from jwt_auth import clients, key_states, own_keys, signing_keys
 from jwt_auth.encoding import base64url_decode, json_object
 from jwt_auth.encryption import encrypt
 from jwt_auth.exceptions import RevokedKeyError, UnavailableError, UnknownKeyError
-from jwt_auth.models import SigningKey
+from jwt_auth.models import RevocationEvent, SigningKey
 from jwt_auth.own_keys import LOOK_AGAIN_AFTER, READ_EVERY, StoredKeys
 from jwt_auth.revocation import memory
+from jwt_auth.revocation.clients import revoke_client_key
 from tests.commands.test_jwt_inspect import look
 from tests.conftest import NOW
 from tests.revocation.conftest import Ticks, by_another_process
@@ -516,6 +519,24 @@ def test_an_operator_is_told_that_the_key_was_revoked(client, user, first):
 @pytest.mark.django_db(transaction=True)
 def test_other_servers_read_of_a_revoked_key_in_the_feed(client, first):
     signing_keys.revoke(first.kid, emergency=True)
+    assert keys_in_the_feed(client) == [f"jwt_auth {first.kid}"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_server_that_has_our_key_in_its_settings_reads_for_ever_that_it_was_revoked(client, user, first, clock):
+    """After cleaning, too: the server would believe the key again, and whoever stole it can still sign."""
+    signing_keys.revoke(first.kid, emergency=True)
+    revoke_client_key(
+        clients.add_secret(clients.register("reports", user)).key
+    )  # the control case: nobody else verifies by it
+    assert RevocationEvent.objects.filter(scope="key").count() == 2
+    clock.shift(timedelta(days=30))
+    call_command("jwt_clear_expired", keep_events_days=0, stdout=StringIO())
+    assert RevocationEvent.objects.filter(scope="key").count() == 1
+    assert keys_in_the_feed(client) == [f"jwt_auth {first.kid}"]
+
+
+def keys_in_the_feed(client):
     document = client.get("/auth/.well-known/revocations").content.decode()
     events = json_object(base64url_decode(document.split(".")[1]))["events"]
-    assert [(event["scope"], event["subject"]) for event in events] == [("key", f"jwt_auth {first.kid}")]
+    return [event["subject"] for event in events if event["scope"] == "key"]

@@ -5,7 +5,7 @@ A cutoff stops stolen tokens, and nothing more: whoever has the key signs new on
 is its revocation, and only that. Nothing here can be undone; the client's row is the lock.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.utils import timezone
@@ -16,6 +16,9 @@ from jwt_auth.models import ClientKey, RegisteredClient, RevocationEvent
 from jwt_auth.revocation import cutoff as cutoffs
 from jwt_auth.revocation.revoke import atomic, deny_client, deny_key
 from jwt_auth.signals import client_disabled, client_key_revoked, client_revoked, send_on_commit
+
+# Only we verify by a client's key. Each of our processes has read the keys anew long before.
+KEYS_FORGOTTEN_AFTER = timedelta(days=1)
 
 
 def revoke_client(
@@ -77,7 +80,8 @@ def revoke_client_key(key: ClientKey, *, reason: str = "", actor: Any = None, no
         lock(key.client)
         if not ClientKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=now):
             return False
-        event = deny_key(key.client.client_id, key.kid, reason=reason, actor=actor, now=now)
+        until = now + KEYS_FORGOTTEN_AFTER
+        event = deny_key(key.client.client_id, key.kid, until=until, reason=reason, actor=actor, now=now)
         send_on_commit(client_key_revoked, RevocationEvent, event=event, client_key=key)
     return True
 

@@ -46,9 +46,6 @@ _PATIENCE = 5.0  # seconds after one has begun to make a feed, in which others w
 Scope = RevocationEvent.Scope
 Event = dict[str, Any]
 
-# What has no end: readers that have just started must know it too.
-_ENDLESS = (Scope.ALL, Scope.KEY)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Feed:
@@ -122,7 +119,7 @@ def _start_of_slice(now: datetime) -> datetime:
 
 def _window(start: datetime) -> QuerySet[RevocationEvent]:
     """All events that a living token could fall to in the slice from `start` on."""
-    return RevocationEvent.objects.filter(Q(expires_at__gt=start - longest_life()) | Q(scope__in=_ENDLESS))
+    return RevocationEvent.objects.filter(Q(expires_at__gt=start - longest_life()) | Q(expires_at=None))
 
 
 def _single_events(start: datetime) -> list[Event]:
@@ -149,9 +146,9 @@ def _event(scope: str, subject: str, cutoff: datetime | None, until: datetime) -
 def _until(entry: Entry, start: datetime) -> datetime:
     """When the last token that the event refuses is dead."""
     life = longest_life()
-    if entry.scope in _ENDLESS:
+    if entry.expires_at is None:
         return start + SLICE + life
-    return max(entry.created_at + life, entry.expires_at or entry.created_at)
+    return max(entry.created_at + life, entry.expires_at)
 
 
 def _is_ours(entry: Entry) -> bool:

@@ -9,7 +9,7 @@ revocation stands or falls with what it belongs to.
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import islice
 from typing import Any
 from uuid import UUID
@@ -49,9 +49,6 @@ class BulkRevocation:
 # Users in one transaction of `revoke_users`: so few that nobody waits long for their rows, and that SQLite,
 # which Django holds to 999 parameters, writes their cutoffs with one query.
 BATCH = 300
-
-# A key can sign for as long as somebody has it. Who verifies and has read its keys anew by then has it no more.
-KEYS_FORGOTTEN_AFTER = timedelta(days=1)
 
 
 def atomic() -> Any:
@@ -201,16 +198,18 @@ def revoke_all(*, reason: str = "", actor: Any = None, now: datetime | None = No
 
 
 def deny_key(
-    issuer: str, kid: str, *, reason: str = "", actor: Any = None, now: datetime | None = None
+    issuer: str, kid: str, *, until: datetime | None, reason: str = "", actor: Any = None, now: datetime | None = None
 ) -> RevocationEvent:
     """
     Refuse all that a key has signed, in memory mode and at those who read the feed; its row is the caller's.
 
     Call it in the transaction that marks the row.
+
+    Args:
+        until: when nobody who verifies can have the key any more; None if that can't be known.
     """
     now = now or timezone.now()
-    expires_at = now + KEYS_FORGOTTEN_AFTER
-    return _record(Scope.KEY, key_subject(issuer, kid), expires_at=expires_at, reason=reason, actor=actor, now=now)
+    return _record(Scope.KEY, key_subject(issuer, kid), expires_at=until, reason=reason, actor=actor, now=now)
 
 
 def deny_client(

@@ -43,6 +43,8 @@ def test_a_good_entry_passes_and_has_its_defaults(found):
     trusted = trusted_issuers()[NAME]
     assert (trusted.name, trusted.AUDIENCE, trusted.TYPES) == (NAME, ("jwt_auth",), ("at+jwt",))
     assert (timedelta(minutes=5), "claims") == (trusted.MAX_LIFETIME, trusted.PRINCIPAL)
+    assert (trusted.PRIVATE_NETWORK, trusted.ONE_TIME) == (False, False)
+    assert timedelta(seconds=10) == trusted.REVOCATIONS_MAX_STALENESS
 
 
 def test_nothing_is_trusted_by_default(settings):
@@ -52,6 +54,10 @@ def test_nothing_is_trusted_by_default(settings):
 @pytest.mark.parametrize("name", ["", "x" * 256, "a\nb", 5, None])
 def test_a_name_that_no_token_could_have(found, name):
     assert found(name=name) == ["E075"]
+
+
+def test_a_name_as_long_as_can_be(found):
+    assert found(name="x" * 255) == []
 
 
 @pytest.mark.parametrize("entry", ["https://issuer.example/jwks.json", [], None, 5])
@@ -73,6 +79,7 @@ def test_an_unknown_option(found):
     [
         ("ALGORITHMS", []),
         ("ALGORITHMS", "ES256"),
+        ("ALGORITHMS", {"ES256": True}),
         ("ALGORITHMS", ["HS256"]),
         ("ALGORITHMS", ["none"]),
         ("ALGORITHMS", ["es256"]),
@@ -90,14 +97,18 @@ def test_an_unknown_option(found):
         ("CLAIMS", {"iss": "issuer"}),
         ("CLAIMS", {"exp": "expires"}),
         ("CLAIMS", {"client_id": ""}),
+        ("CLAIMS", {"client_id": 5}),
         ("REQUIRE", ["typ"]),
         ("REQUIRE", {5: "x"}),
+        ("REQUIRE", {"": "x"}),
         ("PRINCIPAL", "nobody"),
         ("PRINCIPAL", "tests.test_trusted.missing"),
         ("PRINCIPAL", None),
+        ("ONE_TIME", 1),
         ("USER_FIELD", "a b"),
         ("JWKS_URL", "http://issuer.example/keys"),
         ("JWKS_URL", None),
+        ("JWKS_URL", 5),
         ("PRIVATE_NETWORK", 1),
         ("REVOCATIONS_URL", "https://user@issuer.example/feed"),
         ("REVOCATIONS_MAX_STALENESS", timedelta(milliseconds=1)),
@@ -108,6 +119,22 @@ def test_an_unknown_option(found):
 )
 def test_a_value_that_an_option_can_not_have(found, option, value):
     assert found(**{option: value}) == ["E078"]
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("AUDIENCE", "ours"),
+        ("AUDIENCE", ("ours", "theirs")),
+        ("TYPES", [None, "JWT"]),
+        ("MAX_LIFETIME", timedelta(seconds=1)),
+        ("MAX_LIFETIME", timedelta(days=1)),
+        ("REVOCATIONS_MAX_STALENESS", timedelta(seconds=1)),
+        ("REVOCATIONS_MAX_STALENESS", timedelta(seconds=60)),
+    ],
+)
+def test_a_value_that_an_option_can_just_have(found, option, value):
+    assert found(**{option: value}) == []
 
 
 def test_neither_keys_nor_where_they_are_or_both(found):

@@ -13,7 +13,10 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from jwt_auth import fetching
+from jwt_auth.claims import Claims
+from jwt_auth.exceptions import UnavailableError
 from jwt_auth.fetching import FetchError, Source, fetch, problem_with_url
+from jwt_auth.issuers import find_issuer
 from tests.conftest import pem
 from tests.http_endpoint import Endpoint, body, document, serving
 
@@ -128,6 +131,21 @@ def test_the_address_that_was_checked_is_the_one_that_is_connected_to(connection
     with pytest.raises(FetchError, match="Refused"):
         fetch(source("https://a.example/keys", private_network=allowed))
     assert connections == [(address, 443)]
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+@pytest.mark.parametrize("asked_for", ["keys", "revocations"])
+def test_each_issuer_says_whether_it_is_in_a_private_network(connections, names, jwt_settings, asked_for, allowed):
+    names["a.example"] = ["10.0.0.1"]
+    urls = {"JWKS_URL": "https://a.example/keys", "REVOCATIONS_URL": "https://a.example/revocations"}
+    entry = {**urls, "ALGORITHMS": ["ES256"], "PRIVATE_NETWORK": allowed}
+    jwt_settings(TRUSTED_ISSUERS={"https://a.example": entry})
+    issuer = find_issuer("https://a.example")
+    claims = Claims(iss=issuer.name, aud=(), sub="1", iat=0, exp=0)
+    ask = {"keys": lambda: issuer.keys.find("one"), "revocations": lambda: issuer.look_ups[None](claims)}[asked_for]
+    with pytest.raises(UnavailableError):
+        ask()
+    assert connections == ([("10.0.0.1", 443)] if allowed else [])
 
 
 @pytest.mark.parametrize(

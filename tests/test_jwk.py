@@ -72,7 +72,16 @@ def test_a_private_key_is_written_with_all_its_members(keys, kind):
     assert jwk.dump_private(keys[kind]) == written
 
 
-@pytest.mark.parametrize(("kind", "member", "size"), [("P-256", "x", 32), ("P-521", "d", 66), ("Ed25519", "x", 32)])
+@pytest.mark.parametrize(
+    ("kind", "member", "size"),
+    [
+        ("P-256", "x", 32),
+        ("P-384", "y", 48),
+        ("P-521", "d", 66),
+        ("Ed25519", "x", 32),
+        ("Ed25519", "d", 32),
+    ],
+)
 def test_a_member_has_as_many_octets_as_its_curve_says(keys, kind, member, size):
     whole = jwk.dump_private(keys[kind])
     assert jwk.load(whole)
@@ -93,6 +102,8 @@ def test_coordinates_keep_their_leading_zeros(kind):
 
 def test_a_secret_is_its_octets():
     assert jwk.load({"kty": "oct", "k": "AyM1SysPpbyDfgZld3umj1qzKObwVMko"}).hex().startswith("0323354b2b0fa5bc")
+    with pytest.raises(ValueError, match='"k" is missing'):
+        jwk.load({"kty": "oct", "k": ""})
 
 
 def test_thumbprints_are_those_of_the_rfcs():

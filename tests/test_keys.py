@@ -214,6 +214,18 @@ def test_an_rsa_key_has_2048_bits(jwt_settings, bits, good):
         assert refusal(jwt_settings, source, "RS256").id == "E011"
 
 
+@pytest.mark.parametrize(("bits", "good"), [(8192, True), (8193, False), (16384, False)])
+def test_an_rsa_key_has_8192_bits_at_most(bits, good):
+    """Who gives us a public key does not choose how long each of its tokens takes; to make such keys takes minutes."""
+    key = rsa.RSAPublicNumbers(65537, (1 << (bits - 1)) + 1).public_key()
+    assert key.key_size == bits
+    if good:
+        assert keys.make_key(key, "RS256").verifying is key
+    else:
+        with pytest.raises(ValueError, match="may have 8192"):
+            keys.make_key(key, "RS256")
+
+
 def test_an_rsa_key_of_the_generator_of_cve_2017_15361_is_refused(rsa_key):
     product = prod(prime for prime in range(2, 168) if all(prime % smaller for smaller in range(2, prime)))
     modulus = pow(65537, 12345, product) + product * ((1 << 2047) // product + 1)

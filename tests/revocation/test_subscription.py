@@ -21,7 +21,7 @@ from jwt.api_jws import PyJWS
 
 from jwt_auth import sessions
 from jwt_auth.claims import Claims
-from jwt_auth.exceptions import RevocationUnavailableError
+from jwt_auth.exceptions import RevocationUnavailableError, UnavailableError
 from jwt_auth.issuers import find_issuer
 from jwt_auth.jwks import RemoteKeys, jwks_source
 from jwt_auth.models import RevocationEvent
@@ -244,7 +244,9 @@ def test_others_go_on_while_one_asks_and_wait_when_it_is_too_old(
     with ThreadPoolExecutor(2) as pool:
         asking = pool.submit(subscription.state_of, claims)
         assert arrived.wait(10)
+        monkeypatch.setattr(module, "_PATIENCE", 20)
         subscription.state_of(claims)
+        assert not asking.done()  # the answer was not waited for
         ticks.now += 3
         monkeypatch.setattr(module, "_PATIENCE", 0.01)
         with pytest.raises(RevocationUnavailableError):
@@ -347,6 +349,18 @@ def test_failures_are_paused_after_and_logged_once(subscribe, ticks, endpoint, p
     publish()
     subscription.state_of(Claims(iss=NAME, aud=(), sub="1", iat=0, exp=0))
     assert [record.event for record in caplog.records] == ["feed_unread", "feed_read_again"]
+    ticks.now += 10
+    subscription.state_of(Claims(iss=NAME, aud=(), sub="1", iat=0, exp=0))
+    assert len(caplog.records) == 2
+    # The next outage is a new one: it is told of, and the pauses begin anew.
+    good, endpoint.answer = endpoint.answer, body(b"", status="503 Service Unavailable")
+    ticks.now += 10
+    with pytest.raises(RevocationUnavailableError):
+        subscription.state_of(Claims(iss=NAME, aud=(), sub="1", iat=0, exp=0))
+    assert [record.event for record in caplog.records][2:] == ["feed_unread"]
+    endpoint.answer = good
+    ticks.now += 0.5
+    assert subscription.state_of(Claims(iss=NAME, aud=(), sub="1", iat=0, exp=0))
 
 
 # What is no feed of theirs.
@@ -426,6 +440,16 @@ def test_its_times_are_judged(judge, claims):
     assert judge({**claims, "iat": now - 50, "exp": now + 5})
 
 
+def test_its_times_are_judged_to_the_second(clock, judge, claims, ec_key):
+    """With the leeway, of ten seconds: on its last one a feed is over, on its first one it is good."""
+    clock.move_to(datetime.fromtimestamp(claims["iat"], timezone.utc))
+    now = claims["iat"]
+    assert not judge({**claims, "iat": now - 70, "exp": now - 10})
+    assert judge({**claims, "iat": now - 69, "exp": now - 9})
+    assert not judge({**claims, "iat": now + 11, "exp": now + 60})
+    assert judge({**claims, "iat": now + 10, "exp": now + 60})
+
+
 def test_another_kind_of_token_is_no_feed(judge, claims):
     for typ in ("at+jwt", "JWT", None):
         assert not judge(claims, typ=typ)
@@ -473,7 +497,9 @@ def test_what_was_learned_stays_until_its_time_is_over(subscribe, endpoint, tick
     assert not revoked()
     assert revoked({"scope": "session", "subject": "theirs", "exp": until})
     assert revoked()
-    clock.shift(timedelta(seconds=361))
+    clock.shift(timedelta(seconds=359))  # by a clock and with a leeway that are not ours its tokens may live that long
+    assert revoked()
+    clock.shift(timedelta(seconds=2))
     assert not revoked()
 
 
@@ -501,6 +527,7 @@ def test_a_key_that_is_revoked_there_is_refused_here(settings, endpoint, ticks, 
 
     publish("one", ec_key)
     assert not subscription.state_of(theirs).key_revoked
+    assert keys._due_at > float("-inf")  # a feed that takes no key back leaves the others as they are
     new_key = ec.generate_private_key(ec.SECP256R1())
     jwks_endpoint.answer = document({"keys": [{**_jwk(ec_key)}, {**_jwk(new_key), "kid": "two"}]})
     event = {"scope": "key", "subject": f"{NAME} one", "exp": claims["exp"] + 600}
@@ -514,6 +541,30 @@ def test_a_key_that_is_revoked_there_is_refused_here(settings, endpoint, ticks, 
     publish("two", new_key, event)
     assert subscription.state_of(theirs).key_revoked
     assert len(jwks_endpoint.requests) == 3
+
+
+def test_keys_that_could_not_be_had_a_moment_ago_are_asked_for_again(
+    settings, endpoint, ticks, ec_key, claims, jwks_endpoint
+):
+    settings.DEBUG = True
+    keys = RemoteKeys(jwks_source(jwks_endpoint.url), ["ES256"], clock=ticks)
+    subscription = _subscription(endpoint, ticks, keys)
+    theirs = Claims(iss=NAME, aud=(), sub="1", iat=0, exp=0)
+    signed = jwt.encode(claims, ec_key, "ES256", headers={"typ": "revocations+jwt", "kid": "one"})
+    endpoint.answer = body(signed.encode(), FEED)
+    good, jwks_endpoint.answer = jwks_endpoint.answer, body(b"", status="503 Service Unavailable")
+    with pytest.raises(UnavailableError):
+        keys.find("one")
+    with pytest.raises(RevocationUnavailableError):
+        subscription.state_of(theirs)
+    ticks.now += 0.5  # it may be asked for its feed again, and for the keys of its tokens not yet
+    jwks_endpoint.answer = good
+    asked = len(jwks_endpoint.requests)
+    with pytest.raises(UnavailableError):
+        keys.find("one")
+    assert len(jwks_endpoint.requests) == asked
+    assert not subscription.state_of(theirs).key_revoked
+    assert len(jwks_endpoint.requests) == asked + 1
 
 
 def test_a_lock_is_let_go(subscribe, endpoint, ticks, publish):

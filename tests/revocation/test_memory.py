@@ -4,6 +4,7 @@ import logging
 import threading
 import uuid
 from datetime import timedelta
+from time import monotonic
 
 import pytest
 from django.core.cache import cache
@@ -454,6 +455,14 @@ def test_a_database_that_is_down_is_not_hammered_and_is_soon_asked_when_it_is_ba
         "revocations_unread",
         "revocations_read_again",
     ]
+    caplog.clear()
+    # The next outage is a new one: it is told of, and the pauses begin anew.
+    ticks.forward(2)
+    with outage():
+        assert plain(pair) == 503
+    assert "revocations_unread" in [getattr(record, "event", "") for record in caplog.records]
+    ticks.forward(0.05)
+    assert plain(pair) == 200
 
 
 def test_who_wants_can_let_safe_methods_pass_with_what_is_known(in_memory, ticks, plain, client, user, pair):
@@ -478,7 +487,12 @@ def test_others_go_on_while_one_asks_and_then_wait_for_it(in_memory, ticks, plai
     claims = verify(pair["access_token"]).claims
     with view._asking._lock:  # another thread asks
         ticks.forward(0.9)
+        view._asking.began_at = ticks.now
+        monkeypatch.setattr(memory, "_PATIENCE", 20)
+        begun = monotonic()
         assert plain(pair) == 200
+        assert monotonic() - begun < 15  # nobody waits for what is not needed yet
+        monkeypatch.setattr(memory, "_PATIENCE", 1)
         ticks.forward(0.2)
         view._asking.began_at = ticks.now - 2
         assert plain(pair) == 503  # that has taken too long already

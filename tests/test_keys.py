@@ -1,5 +1,6 @@
 """Keys from the settings: what is read, what is too weak, and how one follows another."""
 
+import hmac
 import json
 import secrets
 from base64 import b64decode, b64encode
@@ -87,6 +88,20 @@ def test_each_algorithm_has_a_derived_key_of_its_own(jwt_settings):
         jwt_settings(ALGORITHM=algorithm)
         derived.add(keys.configured_keys().signing.signing[:32])
     assert len(derived) == 3
+
+
+def test_what_is_derived_stays_the_same_for_good(settings):
+    """With other keys an upgrade would sign everybody out. The second opinion is RFC 5869, written down again."""
+
+    def hkdf(secret, info, length):
+        extracted = hmac.digest(bytes(32), secret, "sha256")
+        return hmac.digest(extracted, info + b"\x01", "sha256")[:length]
+
+    secret = settings.SECRET_KEY.encode()
+    signing = keys.configured_keys().signing
+    assert (signing.algorithm, signing.verifying) == ("HS256", hkdf(secret, b"jwt_auth.access.HS256", 32))
+    assert signing.kid == base64url_encode(hkdf(signing.verifying, b"jwt_auth.kid", 12))
+    assert keys.refresh_keys() == [hkdf(secret, b"jwt_auth.refresh", 32)]
 
 
 def test_a_secret_key_of_bytes_gives_the_same_keys(settings):

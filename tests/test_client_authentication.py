@@ -12,6 +12,7 @@ from rest_framework.test import APIRequestFactory
 
 from jwt_auth import client_issuers, clients, principals
 from jwt_auth.authentication import ClientJWTAuthentication, client_of
+from jwt_auth.exceptions import InvalidTokenError
 from jwt_auth.models import ClientKey
 from jwt_auth.revocation import (
     disable_client,
@@ -118,6 +119,16 @@ def test_what_one_request_does_to_its_client_no_other_one_sees(api, mode):
         row.name = "changed"
         asked.user.first_name = "changed"
     assert seen == ["reports", "reports"]
+
+
+@pytest.mark.parametrize("directory", client_issuers.DIRECTORIES.values(), ids=client_issuers.DIRECTORIES)
+def test_a_token_without_an_issuer_is_nobodys_in_any_directory(api, mode, directory):
+    with pytest.raises(InvalidTokenError):
+        verify(api.with_texts(iss=None), directory=directory)
+
+
+def test_whoever_is_meant_may_be_a_client(api, mode):
+    assert verify(api.token(), directory=client_issuers.issuer_of_anyone).claims.iss == api.client_id
 
 
 def test_nobody_is_no_client(rf):

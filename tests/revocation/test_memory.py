@@ -166,8 +166,11 @@ def test_what_is_committed_is_known_to_all_threads_and_nothing_before_it(in_memo
     assert seen == [None, done.tokens_valid_after, done.tokens_valid_after]
 
 
-def test_what_is_rolled_back_was_never_revoked(in_memory, ticks, plain, pair, user):
+@pytest.mark.parametrize("warm", [True, False])
+def test_what_is_rolled_back_was_never_revoked(in_memory, ticks, plain, pair, user, warm):
     in_memory()
+    if warm:  # then the transaction asks for what is new, else for everything
+        assert plain(pair) == 200
     try:
         with transaction.atomic():
             revoke_user(user)

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from time import monotonic
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
@@ -31,6 +31,9 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 # Where clouds tell a machine its secrets, besides in 169.254.0.0/16: AWS over IPv6, and Alibaba.
 _METADATA = frozenset(map(ip_address, ("fd00:ec2::254", "100.100.100.200")))
+
+# Given up as public or private ones, and not known as such to `ipaddress`: site-local (RFC 3879), relays (RFC 7526).
+_GIVEN_UP = (ip_network("fec0::/10"), ip_network("192.88.99.0/24"))
 
 _CHUNK = 65536
 
@@ -174,7 +177,8 @@ def _may_be_asked(address: str, host: str, source: Source) -> bool:
         return ip.is_loopback
     if ip.is_loopback or ip.is_link_local or ip.is_multicast or ip.is_reserved or ip.is_unspecified:
         return False
-    return ip.is_global or (source.private_network and ip not in _METADATA)
+    is_public = ip.is_global and not any(ip in network for network in _GIVEN_UP)
+    return is_public or (source.private_network and ip not in _METADATA)
 
 
 def _unwrapped(ip: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:

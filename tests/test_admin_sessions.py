@@ -170,6 +170,22 @@ def test_the_list_is_searched_by_name_and_by_address(client, user, make_user, br
         assert listed(browser, q="example.net") == {"of bob"}
 
 
+@pytest.mark.parametrize("permission", [None, "view", "change"])
+def test_an_address_that_is_not_shown_is_searched_by_those_alone_who_may_look_at_users(
+    client, make_user, clerk, permission
+):
+    model = get_user_model()
+    if model.USERNAME_FIELD == "email":
+        pytest.skip("the name is the address: run with TEST_USER=stock")
+    client.tokens(make_user("bob", email="robert@example.net"), label="of bob")
+    if permission:
+        grant(clerk, f"{permission}_{model._meta.model_name}")
+    browser = signed_in(clerk)
+    assert listed(browser, q="bob") == {"of bob"}
+    assert listed(browser, q="robert@exam") == ({"of bob"} if permission else set())
+    assert "robert" not in text_of(browser.get(session_url("changelist")))
+
+
 @pytest.mark.parametrize("query", ["q=%00", "user__exact=x", "state=x", "p=9999", "o=99", "started_at__gte=x"])
 def test_a_strange_address_is_no_error(session, browser, query):
     assert browser.get(f"{session_url('changelist')}?{query}").status_code in (200, 302)

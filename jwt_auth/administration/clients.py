@@ -88,7 +88,7 @@ class RegisteredClientAdmin(ReadOnlyAdmin):
     # What is listed
 
     def get_search_fields(self, request: HttpRequest) -> list[str]:
-        return ["name", "client_id__startswith", *(f"user__{name}" for name in name_fields_of_users())]
+        return ["name", "client_id__startswith", *(f"user__{name}" for name in name_fields_of_users(request))]
 
     @admin.display(description=_("user"), ordering="user")
     def owner(self, client: RegisteredClient) -> str:

@@ -70,7 +70,7 @@ class RevocationEventAdmin(ReadOnlyAdmin):
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> Any:
         found, duplicates = super().get_search_results(request, queryset, search_term)
         term = search_term.strip()
-        return (found | queryset.filter(_is_about(term)) if term else found), duplicates
+        return (found | queryset.filter(_is_about(term, name_fields_of_users(request))) if term else found), duplicates
 
     def get_urls(self) -> Any:
         view = self.admin_site.admin_view(self.revoke_all_view)
@@ -182,10 +182,10 @@ def _to_python(field: Any, text: str) -> Any:
     return value
 
 
-def _is_about(term: str) -> Q:
-    """Whether an event hit, or was done by, a user of this name; or hit a session or a client of this id."""
+def _is_about(term: str, names: Iterable[str]) -> Q:
+    """Whether an event hit, or was done by, a user whom a field of `names` calls so; or hit what has this id."""
     called = Q()
-    for name in name_fields_of_users():
+    for name in names:
         called |= Q(**{f"{name}__icontains": term})
     users = list(cutoff.users().filter(called)[:SEARCHED_USERS]) if called else []  # an empty Q is everybody
     hit = Q(scope=Scope.USER, subject__in=[user_id_of(user) for user in users])

@@ -15,7 +15,7 @@ from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.admin.options import IS_POPUP_VAR
 from django.contrib.admin.utils import quote
 from django.contrib.admin.widgets import AdminTextInputWidget
-from django.contrib.auth import get_user_model
+from django.contrib.auth import get_permission_codename, get_user_model
 from django.db.models import CharField, TextField
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -191,12 +191,20 @@ def revoke_all_url(site: Any, request: HttpRequest) -> str | None:
         return None
 
 
-def name_fields_of_users() -> list[str]:
-    """The fields by which people know a user, to search in."""
+def name_fields_of_users(request: HttpRequest) -> list[str]:
+    """The fields by which people know a user, to search in; only the name for those who may not look at users."""
     model = get_user_model()
-    names = dict.fromkeys([model.USERNAME_FIELD, model.get_email_field_name()])
+    names = {model.USERNAME_FIELD: None}
+    # What the lists don't show could be guessed letter by letter.
+    if any(may(request, deed, model._meta) for deed in ("view", "change")):
+        names[model.get_email_field_name()] = None
     columns = {field.name: field for field in model._meta.concrete_fields}
     return [name for name in names if isinstance(columns.get(name), (CharField, TextField))]
+
+
+def may(request: HttpRequest, deed: str, meta: Any) -> bool:
+    """Whether who asks has Django's permission for `deed` ("view", say) on all rows of a model."""
+    return request.user.has_perm(f"{meta.app_label}.{get_permission_codename(deed, meta)}")
 
 
 def changelist_url(model_admin: Any) -> str:

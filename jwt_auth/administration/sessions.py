@@ -89,7 +89,7 @@ class UserSessionAdmin(ReadOnlyAdmin):
         return database.with_state(super().get_queryset(request))
 
     def get_search_fields(self, request: HttpRequest) -> list[str]:
-        return [*(f"user__{name}" for name in name_fields_of_users()), "ip_address__startswith"]
+        return [*(f"user__{name}" for name in name_fields_of_users(request)), "ip_address__startswith"]
 
     def get_urls(self) -> Any:
         view = self.admin_site.admin_view(self.revoke_view)

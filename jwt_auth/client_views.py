@@ -30,7 +30,7 @@ from jwt_auth.client_serializers import (
 from jwt_auth.models import CLIENT_ID, ClientKey, RegisteredClient
 from jwt_auth.revocation import disable_client, revoke_client, revoke_client_key
 from jwt_auth.throttling import ClientsThrottle
-from jwt_auth.views import IsUser, UserView, find_user, find_user_by_name
+from jwt_auth.views import IsInScope, IsUser, UserView, find_user, find_user_by_name
 
 VIEW, ADD = "jwt_auth.view_registeredclient", "jwt_auth.add_registeredclient"
 CHANGE, REVOKE = "jwt_auth.change_registeredclient", "jwt_auth.revoke_client"
@@ -54,7 +54,8 @@ class Pages(PageNumberPagination):
 
 
 class ManagementView(UserView):
-    permission_classes = [IsUser, MayManageClients]
+    permission_classes = [IsUser, IsInScope, MayManageClients]
+    scope = "clients"
     throttle_classes = [ClientsThrottle]
     pagination_class = Pages
     needed: ClassVar[dict[str, str]]

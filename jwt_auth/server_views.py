@@ -4,7 +4,7 @@ The endpoints for other servers: what they need to trust this one, and to learn 
 
 from collections.abc import Mapping
 from hashlib import sha256
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from django.http import HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
@@ -18,10 +18,10 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from jwt_auth import introspection, service_tokens, throttling, transports
-from jwt_auth.authentication import UserOrClientJWTAuthentication, as_api_exception, client_of
+from jwt_auth.authentication import UserOrClientJWTAuthentication, client_of
 from jwt_auth.client_assertions import ClientAssertionAuthentication, assertion_in
 from jwt_auth.conf import get_settings
-from jwt_auth.exceptions import GrantError, InsufficientScopeError, TokenError
+from jwt_auth.exceptions import GrantError, TokenError
 from jwt_auth.metadata import describe, has_address
 from jwt_auth.models import RegisteredClient
 from jwt_auth.own_keys import JWKS_MAX_AGE, own_keys
@@ -29,7 +29,7 @@ from jwt_auth.parsers import StrictFormParser, StrictJSONParser
 from jwt_auth.responses import error_response
 from jwt_auth.revocation import feed, revoke_user
 from jwt_auth.serializers import ACCESS_TOKEN_TYPE, ExchangeSerializer, GlobalRevocationSerializer, TokenSerializer
-from jwt_auth.views import CredentialView, IsUser, TokenView, claims_of, find_user
+from jwt_auth.views import CredentialView, IsInScope, IsUser, TokenView, claims_of, find_user
 
 
 class JWKSView(CredentialView):
@@ -115,38 +115,28 @@ class ExchangeView(CredentialView):
         return lambda exc, context: _as_oauth(exc, error_response(exc, context["request"]))
 
 
-class MayIntrospect(BasePermission):
-    """
-    Users by a permission, clients by a scope: what its user may do, a client may not.
-
-    A user's token that names scopes (another issuer's may) needs both.
-    """
-
-    permission, scope = "jwt_auth.introspect", "introspect"
+class IsClientOrMay(BasePermission):
+    """Users by the permission that the view names; clients by its scope alone, whatever their user may do."""
 
     def has_permission(self, request: Request, view: APIView) -> bool:
-        claims, client = claims_of(request), client_of(request)
-        if (client is not None or claims.scope is not None) and self.scope not in claims.scopes:
-            raise as_api_exception(InsufficientScopeError((self.scope,)))
-        return client is not None or request.user.has_perm(self.permission)
-
-
-class MayRevokeUsers(MayIntrospect):
-    permission, scope = "jwt_auth.revoke_user", "revoke_user"
+        return client_of(request) is not None or request.user.has_perm(view.permission)  # type: ignore[attr-defined]
 
 
 class ServerView(TokenView):
     """For users with a permission, and clients with a scope."""
 
     authentication_classes = [UserOrClientJWTAuthentication]
+    permission_classes = [IsUser, IsInScope, IsClientOrMay]
+    scope: ClassVar[str]
+    permission: ClassVar[str]
 
 
 class IntrospectView(ServerView):
     """RFC 7662. The token is in the body; a GET would leave it in logs."""
 
     parser_classes = [StrictFormParser, StrictJSONParser]
-    permission_classes = [IsUser, MayIntrospect]
     throttle_classes = [throttling.IntrospectThrottle]
+    scope, permission = "introspect", "jwt_auth.introspect"
 
     @sensitive_variables()
     def post(self, request: Request) -> HttpResponseBase:
@@ -168,8 +158,8 @@ def _accepts(request: Request, media_type: str) -> bool:
 class RevokeGlobalView(ServerView):
     """Global Token Revocation (draft-parecki-oauth-global-token-revocation): a user's tokens, by the `sub` in them."""
 
-    permission_classes = [IsUser, MayRevokeUsers]
     throttle_classes = [throttling.RevokeThrottle]
+    scope, permission = "revoke_user", "jwt_auth.revoke_user"
 
     def post(self, request: Request) -> Response:
         subject = self.valid(GlobalRevocationSerializer, request).validated_data["sub_id"]

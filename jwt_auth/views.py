@@ -21,10 +21,10 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from jwt_auth import service_tokens, sessions, throttling, transports
-from jwt_auth.authentication import JWTAuthentication, UserOrClientJWTAuthentication, client_of
+from jwt_auth.authentication import JWTAuthentication, UserOrClientJWTAuthentication, as_api_exception, client_of
 from jwt_auth.claims import Claims
 from jwt_auth.credentials import Account, authenticate
-from jwt_auth.exceptions import InvalidCredentialsError, MalformedTokenError
+from jwt_auth.exceptions import InsufficientScopeError, InvalidCredentialsError, MalformedTokenError
 from jwt_auth.models import UserSession
 from jwt_auth.parsers import StrictFormParser, StrictJSONParser
 from jwt_auth.peer import peer_of
@@ -96,11 +96,26 @@ class IsUser(IsAuthenticated):
         return super().has_permission(request, view) and isinstance(request.user, get_user_model())
 
 
+class IsInScope(BasePermission):
+    """
+    The scope that the view names, of clients and of tokens that name scopes, as another issuer's may.
+
+    What was given out for one thing must not end sessions or make credentials, whoever the user is.
+    """
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        claims, scope = claims_of(request), view.scope  # type: ignore[attr-defined]
+        if (client_of(request) is not None or claims.scope is not None) and scope not in claims.scopes:
+            raise as_api_exception(InsufficientScopeError((scope,)))
+        return True
+
+
 class UserView(TokenView):
     """For a user who is signed in with an access token."""
 
     authentication_classes = [JWTAuthentication]
-    permission_classes: list[Any] = [IsUser]
+    permission_classes: list[Any] = [IsUser, IsInScope]
+    scope = "sessions"
 
 
 class BearerAnswer:
@@ -246,7 +261,8 @@ class MayRevokeUsers(BasePermission):
 
 
 class RevokeUserView(UserView):
-    permission_classes = [IsUser, MayRevokeUsers]
+    permission_classes = [IsUser, IsInScope, MayRevokeUsers]
+    scope = "revoke_user"
     throttle_classes = [throttling.RevokeThrottle]
 
     def post(self, request: Request) -> Response:

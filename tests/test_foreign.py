@@ -9,7 +9,7 @@ from django.contrib.auth import get_user_model
 
 from jwt_auth import sessions
 from jwt_auth.exceptions import UntrustedIssuerError
-from jwt_auth.models import RevocationEvent
+from jwt_auth.models import RegisteredClient, RevocationEvent, user_id_of
 from jwt_auth.principals import ClaimsUser
 from jwt_auth.revocation import revoke_all, revoke_token, revoke_user
 from jwt_auth.verification import identify_only, verify
@@ -57,6 +57,54 @@ def test_a_token_of_another_issuer_is_good_when_it_is_trusted(client, trust, sig
     assert response.status_code == 200
     assert response.json()["user"] == {"iss": NAME, "sub": "alice"}
     assert (response.json()["session"], response.json()["scope"]) == ("theirs", "read write")
+
+
+ENDPOINTS = {
+    "sign out everywhere": ("logout/all/", "post", None, "sessions"),
+    "list sessions": ("sessions/", "get", None, "sessions"),
+    "end sessions": ("sessions/", "delete", None, "sessions"),
+    "end a session": ("sessions/{session}/", "delete", None, "sessions"),
+    "revoke a user": ("revoke/user/", "post", {"username": "{name}"}, "revoke_user"),
+    "revoke a user, by other servers": (
+        "revoke/global/",
+        "post",
+        {"sub_id": {"format": "iss_sub", "iss": "jwt_auth", "sub": "{sub}"}},
+        "revoke_user",
+    ),
+    "list clients": ("clients/", "get", None, "clients"),
+    "register a client": ("clients/", "post", {"client_name": "a", "username": "{name}", "key": {}}, "clients"),
+}
+
+
+@pytest.mark.parametrize(
+    ("scope", "is_good"), [(..., True), ("{scope}", True), ("other {scope}", True), ("other", False), ("", False)]
+)
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+def test_a_token_that_names_scopes_is_good_here_for_nothing_else(client, staff, trust, sign, endpoint, scope, is_good):
+    """Given out for one thing, it must not end a superuser's sessions, nor make a credential that outlives it."""
+    trust(PRINCIPAL="user", USER_FIELD=staff.USERNAME_FIELD)
+    session = client.tokens(staff)
+    path, method, body, needed = ENDPOINTS[endpoint]
+    facts = {"session": session["session"], "name": staff.get_username(), "sub": user_id_of(staff)}
+    path, body = path.format(**facts), filled(body, facts)
+    scope = scope if scope is ... else scope.format(scope=needed)
+    bearer = client.bearer(sign(sub=staff.get_username(), scope=scope))
+    answer = bearer.get(f"/auth/{path}") if method == "get" else bearer.send(path, body, method=method)
+    if is_good:
+        assert answer.status_code in (200, 201, 204)
+        return
+    assert (answer.status_code, answer.json()["code"]) == (403, "insufficient_scope")
+    assert f'scope="{needed}"' in answer["WWW-Authenticate"]
+    assert not RevocationEvent.objects.exists()
+    assert not RegisteredClient.objects.exists()
+    assert client.get_me(session["access_token"]).status_code == 200
+
+
+def filled(body, facts):
+    """`body` with `facts` in its texts."""
+    if isinstance(body, dict):
+        return {name: filled(value, facts) for name, value in body.items()}
+    return body.format(**facts) if isinstance(body, str) else body
 
 
 @pytest.mark.parametrize("mode", ["database", "memory", "none"])

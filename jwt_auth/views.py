@@ -54,6 +54,8 @@ class TokenView(APIView):
 
     parser_classes = [StrictJSONParser]
     throttle_classes: list[Any] = []
+    # A project's versions are those of its API: with them on, these addresses would be 404.
+    versioning_class = None
 
     @classmethod
     def as_view(cls, **initkwargs: Any) -> Any:

@@ -9,6 +9,8 @@ from django.apps import apps
 from django.conf import settings as django_settings
 from django.contrib.auth.models import Permission
 from django.contrib.auth.signals import user_logged_in
+from rest_framework.versioning import QueryParameterVersioning
+from rest_framework.views import APIView
 
 from jwt_auth import verification, views
 from jwt_auth.encoding import base64url_encode
@@ -402,3 +404,12 @@ def test_a_key_set_that_has_not_changed_may_still_be_read_by_other_origins(clien
     answer = client.get("/auth/.well-known/jwks.json", HTTP_IF_NONE_MATCH=etag)
     assert (answer.status_code, answer["Access-Control-Allow-Origin"]) == (304, "*")
     assert answer["Cache-Control"] == "public, max-age=300"
+
+
+@pytest.mark.parametrize("path", ["logout/?version=9", "refresh/?version=9"])
+def test_a_projects_versions_of_its_api_are_none_of_ours(client, user, monkeypatch, rf, path):
+    monkeypatch.setattr(APIView, "versioning_class", QueryParameterVersioning)
+    monkeypatch.setattr(QueryParameterVersioning, "allowed_versions", ["1"])
+    pair = client.tokens(user)
+    assert APIView.as_view()(rf.get(f"/?{path.partition('?')[2]}")).status_code == 404  # the control case
+    assert client.send(path, {"refresh_token": pair["refresh_token"]}).status_code in (200, 204)

@@ -10,9 +10,10 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from django.db import router, transaction
+from django.db import router
 
 from jwt_auth import devices
+from jwt_auth.commit_hooks import on_commit
 from jwt_auth.conf import get_settings
 from jwt_auth.models import UserSession
 from jwt_auth.revocation.database import live_sessions
@@ -42,7 +43,7 @@ def look_at_device(session: UserSession) -> None:
     known = list(before.order_by().values_list("user_agent", flat=True).distinct())
     if session.user_agent not in known:
         announce = partial(_announce_if_new, session, known)
-        transaction.on_commit(announce, using=router.db_for_write(UserSession), robust=True)
+        on_commit(announce, using=router.db_for_write(UserSession))
 
 
 def _announce_if_new(session: UserSession, known: Sequence[str]) -> None:

@@ -6,9 +6,11 @@ nothing. What was written to the database has been committed by then.
 from functools import partial
 from typing import Any
 
-from django.db import router, transaction
+from django.db import router
 from django.db.models import Model
 from django.dispatch import Signal
+
+from jwt_auth.commit_hooks import on_commit
 
 # session: the new UserSession.
 session_started = Signal()
@@ -69,4 +71,4 @@ client_disabled = Signal()
 def send_on_commit(signal: Signal, sender: type[Model], **arguments: Any) -> None:
     """Send `signal` when the transaction on the database of `sender` has been committed."""
     send = partial(signal.send_robust, sender=sender, **arguments)
-    transaction.on_commit(send, using=router.db_for_write(sender), robust=True)
+    on_commit(send, using=router.db_for_write(sender))

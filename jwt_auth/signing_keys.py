@@ -16,6 +16,7 @@ from django.db import DatabaseError, IntegrityError, router, transaction
 from django.utils import timezone
 
 from jwt_auth import jwk, own_keys
+from jwt_auth.commit_hooks import on_commit
 from jwt_auth.conf import get_settings
 from jwt_auth.encryption import encrypt
 from jwt_auth.key_states import KeyStateError, Step, check_activation, check_revocation, next_step, no_successor
@@ -299,7 +300,7 @@ def _turn(now: datetime | None, *, keys: str = "database") -> Iterator[_Turn]:
     try:
         with transaction.atomic(using=alias):
             yield _Turn(_lock_all(), now or timezone.now())
-            transaction.on_commit(own_keys.expire, using=alias, robust=True)
+            on_commit(own_keys.expire, using=alias)
     except DatabaseError as error:
         if not isinstance(error, IntegrityError) and error.args[:1] != (_DEADLOCK,):
             raise

@@ -5,8 +5,9 @@ Revocations of transactions that are still open: what their own thread knows alr
 from collections.abc import Callable, Sequence
 from weakref import ReferenceType, ref
 
-from django.db import connections, router, transaction
+from django.db import connections, router
 
+from jwt_auth.commit_hooks import on_commit, waiting
 from jwt_auth.models import RevocationEvent, UserSession
 
 
@@ -35,14 +36,13 @@ announcements: "set[ReferenceType[Announcement]]" = set()
 def announce(events: Sequence[RevocationEvent], tell: Callable[[Sequence[RevocationEvent]], None]) -> None:
     """Have `tell(events)` called when the transaction, which must be open, has been committed."""
     announcement = Announcement(events, tell)
-    transaction.on_commit(announcement, using=_alias(), robust=True)
+    on_commit(announcement, using=_alias())
     announcements.add(ref(announcement, announcements.discard))
 
 
 def own_events() -> list[RevocationEvent]:
     """What this thread's open transaction has written."""
-    hooks = [hook[1] for hook in connections[_alias()].run_on_commit]
-    return [event for hook in hooks if isinstance(hook, Announcement) for event in hook.events]
+    return [event for hook in waiting(_alias()) if isinstance(hook, Announcement) for event in hook.events]
 
 
 def _alias() -> str:

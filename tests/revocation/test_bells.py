@@ -2,13 +2,13 @@
 
 import select
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 
 import pytest
 from django.core.cache import caches
 from django.core.cache.backends.locmem import LocMemCache
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from jwt_auth.exceptions import JWTAuthError
@@ -107,6 +107,19 @@ def test_what_is_revoked_rings_the_bell_and_is_known_within_the_bound(with_cache
     end(pair)
     bells.ring()
     assert not is_welcome(pair)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_bell_is_rung_though_a_hook_of_the_project_fails(with_cache, user):
+    with_cache()
+    bell = bells.cache_bell()
+    bell.mark()  # missing at first
+    before = bell.mark()
+    assert bell.mark() == before
+    with suppress(ZeroDivisionError), transaction.atomic():
+        transaction.on_commit(lambda: 1 / 0)
+        revoke_user(user)
+    assert bell.mark() not in (before, None)
 
 
 def test_a_bell_that_did_not_ring_is_made_up_for_within_five_seconds(with_cache, ticks, pair):

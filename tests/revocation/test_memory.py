@@ -22,6 +22,7 @@ from jwt_auth.exceptions import RevocationUnavailableError, RevokedTokenError
 from jwt_auth.models import RevocationEvent
 from jwt_auth.revocation import memory, numbers, revoke_all, revoke_session, revoke_token, revoke_user
 from jwt_auth.revocation.verdict import latest
+from jwt_auth.signals import user_revoked
 from jwt_auth.verification import averify, verify
 from tests.attacks import forge
 from tests.revocation.conftest import end, outage
@@ -164,6 +165,27 @@ def test_what_is_committed_is_known_to_all_threads_and_nothing_before_it(in_memo
         look()
     look_in_another_thread()
     assert seen == [None, done.tokens_valid_after, done.tokens_valid_after]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("broken", [True, False])
+def test_what_is_committed_is_known_though_a_hook_of_the_project_fails(in_memory, plain, pair, user, heard, broken):
+    in_memory()
+    assert plain(pair) == 200
+    sent = heard(user_revoked)
+
+    def hook():
+        if broken:
+            raise LookupError
+
+    try:
+        with transaction.atomic():
+            transaction.on_commit(hook)
+            revoke_user(user)
+    except LookupError:
+        assert broken
+    assert plain(pair) == 401
+    assert len(sent) == 1
 
 
 @pytest.mark.parametrize("warm", [True, False])

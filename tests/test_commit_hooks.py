@@ -1,0 +1,119 @@
+"""What follows a commit: ours before the hooks of the project, whatever those do."""
+
+from functools import partial
+
+import pytest
+from django.db import connection, transaction
+
+from jwt_auth.commit_hooks import on_commit, waiting
+
+committing = pytest.mark.django_db(transaction=True)
+
+
+class ProjectError(Exception):
+    """Raised by a hook of the project."""
+
+
+def fail():
+    raise ProjectError
+
+
+def failing():
+    return pytest.raises(ProjectError)
+
+
+@pytest.fixture
+def done():
+    return []
+
+
+@pytest.fixture
+def ours(done):
+    """`ours(name)` asks for a hook of the app."""
+    return lambda name: on_commit(partial(done.append, name), using="default")
+
+
+@pytest.fixture
+def theirs(done):
+    """`theirs(name)` asks for a hook of the project."""
+    return lambda name: transaction.on_commit(partial(done.append, name))
+
+
+@committing
+def test_a_hook_of_the_project_that_raises_stops_none_of_ours(done, ours, theirs):
+    with failing(), transaction.atomic():
+        ours("first")
+        transaction.on_commit(fail)
+        theirs("dropped")  # the control: that is what Django does
+        ours("second")
+    assert done == ["first", "second"]
+
+
+@committing
+def test_ours_come_first_and_all_keep_their_order(done, ours, theirs):
+    with transaction.atomic():
+        theirs("their first")
+        ours("our first")
+        with transaction.atomic():
+            ours("our second")
+            theirs("their second")
+        ours("our third")
+    assert done == ["our first", "our second", "our third", "their first", "their second"]
+
+
+@committing
+def test_what_is_rolled_back_is_not_followed_by_its_hooks(done, ours, theirs):
+    with transaction.atomic():
+        theirs("theirs")
+        ours("outside")
+        with failing(), transaction.atomic():
+            theirs("their gone")
+            ours("our gone")
+            raise ProjectError
+        ours("after")
+        assert [hook.args for hook in waiting("default")] == [("outside",), ("after",)]
+    assert done == ["outside", "after", "theirs"]
+    assert waiting("default") == []
+
+
+@committing
+def test_without_a_transaction_it_is_done_at_once(done, ours):
+    ours("at once")
+    assert done == ["at once"]
+    assert connection.run_on_commit == []
+
+
+@committing
+@pytest.mark.parametrize("hook", [fail, partial(fail), type("Callable", (), {"__call__": lambda self: fail()})()])
+def test_one_of_ours_that_fails_is_logged_and_stops_nothing(done, ours, theirs, hook, caplog):
+    with transaction.atomic():
+        on_commit(hook, using="default")
+        ours("ours")
+        theirs("theirs")
+    assert done == ["ours", "theirs"]
+    assert len(caplog.records) == 1
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("execute", [True, False])
+def test_a_test_case_captures_what_was_asked_for_in_its_block(
+    done, ours, theirs, execute, django_capture_on_commit_callbacks
+):
+    theirs("before")
+    with django_capture_on_commit_callbacks(execute=execute) as callbacks:
+        ours("ours")
+        theirs("theirs")
+    assert len(callbacks) == 2
+    if not execute:
+        assert done == []
+        for callback in callbacks:
+            callback()
+    assert done == ["ours", "theirs"]
+
+
+@pytest.mark.django_db
+def test_a_test_case_runs_each_hook_once_when_one_asks_for_another(done, ours, django_capture_on_commit_callbacks):
+    with django_capture_on_commit_callbacks(execute=True) as callbacks:
+        transaction.on_commit(lambda: ours("inner"))
+    assert done == ["inner"]
+    assert len(callbacks) == 2

@@ -191,7 +191,9 @@ class View:
         # Our failure must not break a transaction that the project has begun.
         savepoint: Any = transaction.atomic(connection.alias) if connection.in_atomic_block else nullcontext()
         with savepoint:
-            own = {entry[1:] for entry in _entries(uncommitted.own_events())}
+            # What may yet be rolled back must not be taken in. Outside of a block it may be committed, but
+            # without autocommit Django runs no hooks, and nobody is told: it has to be read as others' is.
+            own = {entry[1:] for entry in _entries(uncommitted.own_events())} if connection.in_atomic_block else set()
             if now >= self._reload_at or self._numbers.crowded or not self._read_new(own, now):
                 self._read_young(own, now)
 

@@ -41,7 +41,11 @@ def announce(events: Sequence[RevocationEvent], tell: Callable[[Sequence[Revocat
 
 
 def own_events() -> list[RevocationEvent]:
-    """What this thread's open transaction has written."""
+    """
+    What this thread's open transaction has written.
+
+    Without autocommit, where Django runs no hooks, all that it wrote since it was last rolled back or connected.
+    """
     return [event for hook in waiting(_alias()) if isinstance(hook, Announcement) for event in hook.events]
 
 

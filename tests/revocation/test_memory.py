@@ -188,6 +188,39 @@ def test_what_is_committed_is_known_though_a_hook_of_the_project_fails(in_memory
     assert len(sent) == 1
 
 
+@pytest.mark.django_db(transaction=True)
+def test_without_autocommit_what_is_committed_is_known_to_all_threads(in_memory, ticks, plain, pair, user):
+    """Django then runs no hooks, so that nobody is told: they know as of another process."""
+    view = in_memory()
+    assert plain(pair) == 200
+    claims = verify(pair["access_token"]).claims
+    seen = []
+
+    def look():
+        seen.append(latest(view.last_known_state_of(claims).cutoffs))
+
+    def ask_and_look():
+        ticks.forward(1)
+        view.state_of(claims)
+        thread = threading.Thread(target=look)
+        thread.start()
+        thread.join()
+
+    connection.set_autocommit(False)
+    try:
+        with transaction.atomic():
+            done = revoke_user(user)
+            ask_and_look()
+            look()
+        connection.commit()
+        look()
+        ask_and_look()
+    finally:
+        connection.rollback()
+        connection.set_autocommit(True)
+    assert seen == [None, *[done.tokens_valid_after] * 3]
+
+
 @pytest.mark.parametrize("warm", [True, False])
 def test_what_is_rolled_back_was_never_revoked(in_memory, ticks, plain, pair, user, warm):
     in_memory()

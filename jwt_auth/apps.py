@@ -26,6 +26,7 @@ class JWTAuthConfig(AppConfig):
         register(browser_checks.check_error_reports, Tags.security, deploy=True)
         register(revocation_checks.check_revocation, Tags.security)
         register(revocation_checks.check_timeouts, Tags.security, deploy=True)
+        register(revocation_checks.check_isolation, Tags.security, deploy=True)
         register(trust_checks.check_trust, Tags.security)
         register(client_checks.check_client_authentication, Tags.security)
         register(client_checks.check_used_tokens, Tags.security, deploy=True)

@@ -1,8 +1,8 @@
 """
-System checks of what memory mode depends on: where events are written, bells, and a database's timeouts.
+System checks of what memory mode depends on: where events are written, bells, and a database's settings.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from typing import Any
 
@@ -15,6 +15,9 @@ from jwt_auth.models import RevocationEvent, UserSession
 
 # Caches that no other process sees.
 _PRIVATE_CACHES = ("locmem.LocMemCache", "dummy.DummyCache")
+
+# Isolation levels of which a transaction sees what was there when it began.
+_SNAPSHOTS = ("repeatable read", "serializable")
 
 # What each database's client calls the time that it waits for a connection.
 _TIMEOUTS = {"postgresql": ("connect_timeout",), "mysql": ("connect_timeout", "read_timeout")}
@@ -44,6 +47,39 @@ def check_timeouts(app_configs: Sequence[Any] | None = None, **kwargs: Any) -> l
     ]
 
 
+def check_isolation(app_configs: Sequence[Any] | None = None, **kwargs: Any) -> list[checks.CheckMessage]:
+    """Whether the request that asks on behalf of all others could see nothing but the past."""
+    if not settings_are_valid() or get_settings().REVOCATION != "memory":
+        return []
+    connection = connections[router.db_for_write(RevocationEvent)]
+    if not _keeps_snapshots(connection.vendor, connection.settings_dict.get("OPTIONS", {})):
+        return []
+    return [
+        checks.Warning(
+            f"The isolation level of the database {connection.alias!r} is above read committed: in memory mode, "
+            "while a transaction is open in which a token was verified, the process may accept what is revoked.",
+            hint='Remove isolation_level from OPTIONS, or set REVOCATION to "database".',
+            id="jwt_auth.W061",
+        )
+    ]
+
+
+def _keeps_snapshots(vendor: str, options: Mapping[str, Any]) -> bool:
+    """Whether a transaction sees what was there when it began, as far as the settings say so."""
+    if "isolation_level" not in options:
+        return False  # Django's own default is read committed
+    level = options["isolation_level"]
+    if vendor == "mysql":
+        # None leaves it to the server, whose own default is repeatable read.
+        return str(level or "repeatable read").lower() in _SNAPSHOTS
+    if vendor == "postgresql":
+        from django.db.backends.postgresql.psycopg_any import IsolationLevel  # there with PostgreSQL only
+
+        # By name, because psycopg and psycopg2 number them differently. Of an unknown one Django complains.
+        return any(level == known and known.name.replace("_", " ").lower() in _SNAPSHOTS for known in IsolationLevel)
+    return False
+
+
 def _check_databases() -> Iterator[checks.CheckMessage]:
     sessions, events = router.db_for_write(UserSession), router.db_for_write(RevocationEvent)
     if sessions != events:
@@ -51,6 +87,13 @@ def _check_databases() -> Iterator[checks.CheckMessage]:
             f"Sessions are written to {sessions!r} and revocations to {events!r}: no transaction holds both.",
             hint="Have your router send the whole app jwt_auth, and the user model, to one database.",
             id="jwt_auth.E060",
+        )
+    if not connections[sessions].settings_dict["AUTOCOMMIT"]:
+        yield checks.Error(
+            f"The database {sessions!r}, which sessions are written to, has AUTOCOMMIT off: Django runs no hooks of "
+            "on_commit, so that no revocation is announced or logged.",
+            hint="Remove it, and use transaction.atomic() or ATOMIC_REQUESTS.",
+            id="jwt_auth.E063",
         )
 
 

@@ -14,7 +14,7 @@ def found(deploy=False):
     return [message.id for message in messages if message.id in IDS]
 
 
-IDS = ("jwt_auth.E060", "jwt_auth.E061", "jwt_auth.E062", "jwt_auth.W060")
+IDS = ("jwt_auth.E060", "jwt_auth.E061", "jwt_auth.E062", "jwt_auth.E063", "jwt_auth.W060", "jwt_auth.W061")
 
 
 class Router:
@@ -26,6 +26,14 @@ def test_sessions_and_revocations_are_written_to_one_database(settings):
     assert found() == []
     settings.DATABASE_ROUTERS = [Router()]
     assert found() == ["jwt_auth.E060"]
+
+
+@pytest.mark.parametrize("mode", ["database", "memory"])
+def test_what_follows_a_commit_needs_autocommit(jwt_settings, monkeypatch, mode):
+    jwt_settings(REVOCATION=mode)
+    assert found() == []
+    monkeypatch.setitem(connections["default"].settings_dict, "AUTOCOMMIT", False)
+    assert found() == ["jwt_auth.E063"]
 
 
 @pytest.mark.parametrize(
@@ -62,6 +70,51 @@ def test_who_asks_for_others_does_not_wait_for_ever(jwt_settings, monkeypatch, v
     assert found(deploy=True) == []
     monkeypatch.setitem(connection.settings_dict, "OPTIONS", {})
     assert found(deploy=True) == (["jwt_auth.W060"] if options else [])
+    assert found() == []
+    jwt_settings(REVOCATION="database")
+    assert found(deploy=True) == []
+
+
+@pytest.fixture
+def level_of():
+    """`level_of(vendor, name)` is the level as Django takes it."""
+
+    def find(vendor, name):
+        if vendor != "postgresql" or name is None:
+            return name
+        levels = pytest.importorskip("psycopg").IsolationLevel
+        return int(levels[name[1:]]) if name.startswith("#") else getattr(levels, name, name)
+
+    return find
+
+
+@pytest.mark.parametrize(
+    ("vendor", "name", "expected"),
+    [
+        ("mysql", "repeatable read", True),
+        ("mysql", "SERIALIZABLE", True),
+        ("mysql", None, True),
+        ("mysql", "read committed", False),
+        ("mysql", "READ UNCOMMITTED", False),
+        ("postgresql", "REPEATABLE_READ", True),
+        ("postgresql", "SERIALIZABLE", True),
+        ("postgresql", "#SERIALIZABLE", True),
+        ("postgresql", "READ_COMMITTED", False),
+        ("postgresql", "READ_UNCOMMITTED", False),
+        ("postgresql", "#READ_COMMITTED", False),
+        ("postgresql", "there is no such level", False),
+        ("sqlite", "serializable", False),
+    ],
+)
+def test_who_asks_for_others_sees_the_present(jwt_settings, monkeypatch, level_of, vendor, name, expected):
+    connection = connections["default"]
+    timeouts = {"connect_timeout": 2, "read_timeout": 5}
+    monkeypatch.setattr(connection, "vendor", vendor)
+    jwt_settings(REVOCATION="memory")
+    monkeypatch.setitem(connection.settings_dict, "OPTIONS", timeouts)
+    assert found(deploy=True) == []
+    monkeypatch.setitem(connection.settings_dict, "OPTIONS", {**timeouts, "isolation_level": level_of(vendor, name)})
+    assert found(deploy=True) == (["jwt_auth.W061"] if expected else [])
     assert found() == []
     jwt_settings(REVOCATION="database")
     assert found(deploy=True) == []

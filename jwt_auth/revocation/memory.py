@@ -9,7 +9,7 @@ There is no thread but those of the requests, and nothing that a fork could lose
 import logging
 from collections.abc import Callable, Collection, Sequence
 from contextlib import nullcontext
-from datetime import timedelta
+from datetime import datetime, timedelta
 from threading import Lock
 from time import monotonic
 from typing import Any
@@ -83,6 +83,8 @@ class View:
         self.additions = 0  # how often something was added to the list
         self._numbers = Numbers(self._life.total_seconds())
         self._newest: Entry | None = None
+        # When all that is young was last read, by the wall clock: what was left out and forgotten was dead by then.
+        self._read_young_at: datetime | None = None
         # When the next request has something to do; when to ask; when what is known is too old.
         self._due_at = self._ask_at = self._stale_at = _NEVER
         self._reload_at = self._retry_at = _NEVER
@@ -154,7 +156,7 @@ class View:
 
     def _bell_is_silent(self, now: float) -> bool:
         """Whether the bell, which is trusted for some seconds, says that nothing is new."""
-        if self._bell is None:
+        if self._bell is None or self._lacks_what_lives_at(timezone.now()):
             return False
         before, self._mark = self._mark, self._bell.mark()
         return self._mark is not None and self._mark == before and now < self._trust_bell_until
@@ -194,8 +196,13 @@ class View:
             # What may yet be rolled back must not be taken in. Outside of a block it may be committed, but
             # without autocommit Django runs no hooks, and nobody is told: it has to be read as others' is.
             own = {entry[1:] for entry in _entries(uncommitted.own_events())} if connection.in_atomic_block else set()
-            if now >= self._reload_at or self._numbers.crowded or not self._read_new(own, now):
+            due = now >= self._reload_at or self._numbers.crowded or self._lacks_what_lives_at(timezone.now())
+            if due or not self._read_new(own, now):
                 self._read_young(own, now)
+
+    def _lacks_what_lives_at(self, moment: datetime) -> bool:
+        """Whether the wall clock was put back to `moment`, so that tokens live which were taken for dead."""
+        return self._read_young_at is not None and moment < self._read_young_at
 
     def _read_new(self, own: set[Any], now: float) -> bool:
         """Read what is new; False when the table is not the one that was read before."""
@@ -215,6 +222,8 @@ class View:
         if self._newest is not None and self._newest not in _read(_events().filter(pk=self._newest.id or 0)):
             self._numbers.restart(0, (), 1, now)  # it is another table, of which nothing was read
         moment = timezone.now()
+        if self._lacks_what_lives_at(moment):
+            self._numbers.restart(0, (), 1, now)  # numbers count as read of which nothing is on the list
         newest = _events().aggregate(newest=Max("pk"))["newest"] or 0
         oldest = _events().filter(expires_at__gt=moment).aggregate(oldest=Min("pk"))["oldest"] or newest
         # Written by a process with other settings, an event may matter longer than it says.
@@ -226,6 +235,7 @@ class View:
         read = there.difference(unread).union(entry.id or 0 for entry in entries)
         first = _number_before(oldest)
         with self._adding:
+            self._read_young_at = moment
             self._numbers.restart(newest, (number for number in read if number >= first), first, now)
         self._add(entries, now)
         with self._adding:

@@ -99,6 +99,27 @@ def test_while_the_bell_is_silent_the_database_is_asked_every_five_seconds(with_
     assert questions() == 2
 
 
+def test_a_wall_clock_that_is_put_back_is_noticed_within_the_bound_however_silent_the_bell(
+    with_cache, ticks, client, user, clock
+):
+    with_cache()
+    ended, ahead = client.tokens(user), memory.longest_life() + timedelta(minutes=1)
+    end(ended)
+    assert not is_welcome(ended)
+    clock.shift(ahead)
+    living = client.tokens(user)
+    for seconds in (61, 0.8):
+        ticks.forward(seconds)
+        assert is_welcome(living)
+    with counted() as questions:
+        ticks.forward(0.8)
+        assert is_welcome(living)
+    assert questions() == 0  # the control: it is trusted now
+    clock.shift(-ahead)
+    ticks.forward(0.8)
+    assert not is_welcome(ended)
+
+
 def test_what_is_revoked_rings_the_bell_and_is_known_within_the_bound(with_cache, ticks, pair):
     with_cache()
     for _ in range(3):

@@ -468,6 +468,94 @@ def test_a_global_cutoff_whose_transaction_stayed_open_for_an_hour_is_known(
     assert plain(pair) == 401
 
 
+# When the wall clock is wrong for a while
+
+
+@pytest.fixture
+def revoked(client, user, make_user, elsewhere):
+    """Pairs that another process has revoked, each in its way; and bob's, which lives."""
+
+    def revoke():
+        alice, carol, dave = client.tokens(user), client.tokens(make_user("carol")), client.tokens(make_user("dave"))
+        claims = verify(dave["access_token"], revocation="database").claims
+        with elsewhere():
+            revoke_user(user)
+            revoke_token(claims)
+        end(carol)
+        return [alice, carol, dave], client.tokens(make_user("bob"))
+
+    return revoke
+
+
+def test_what_was_forgotten_while_the_wall_clock_was_ahead_is_known_again_when_it_is_back(
+    in_memory, ticks, plain, client, user, clock, revoked
+):
+    view = in_memory()
+    dead, living = revoked()
+    assert [plain(pair) for pair in (*dead, living)] == [401, 401, 401, 200]
+    ahead = memory.longest_life() + timedelta(minutes=1)
+    clock.shift(ahead)
+    ticks.forward(61)
+    assert plain(client.tokens(user)) == 200
+    assert len(view._denylist) == 0
+    clock.shift(-ahead)
+    ticks.forward(1)
+    assert [plain(pair) for pair in (*dead, living)] == [401, 401, 401, 200]
+    ticks.forward(1)
+    with CaptureQueriesContext(connection) as captured:
+        assert [plain(pair) for pair in (*dead, living)] == [401, 401, 401, 200]
+    assert sum("SELECT" in query["sql"] for query in captured) == 1  # it was read anew once
+
+
+@pytest.mark.parametrize("steps", [1, 4], ids=["at once", "in steps"])
+def test_what_was_never_read_because_the_wall_clock_was_ahead_is_read_when_it_is_back(
+    in_memory, ticks, plain, client, user, clock, revoked, steps
+):
+    view = in_memory()
+    dead, living = revoked()
+    ahead = 2 * memory.longest_life() + timedelta(minutes=1)
+    clock.shift(ahead)
+    end(client.tokens(user))  # so that what is left out lies below the newest number, and counts as read
+    assert plain(client.tokens(user)) == 200
+    assert len(view._denylist) == 1
+    for _ in range(steps):
+        clock.shift(-ahead / steps)
+        ticks.forward(1)
+        assert plain(client.tokens(user)) == 200
+    assert [plain(pair) for pair in (*dead, living)] == [401, 401, 401, 200]
+
+
+def test_a_wall_clock_that_is_put_back_while_the_database_is_down_is_noticed_all_the_same(
+    in_memory, ticks, plain, client, user, clock, revoked
+):
+    in_memory()
+    dead, living = revoked()
+    assert [plain(pair) for pair in (*dead, living)] == [401, 401, 401, 200]
+    ahead = memory.longest_life() + timedelta(minutes=1)
+    clock.shift(ahead)
+    ticks.forward(61)
+    assert plain(client.tokens(user)) == 200
+    clock.shift(-ahead)
+    ticks.forward(2)
+    with outage():
+        assert [plain(pair) for pair in (*dead, living)] == [503, 503, 503, 503]
+    ticks.forward(2)
+    assert [plain(pair) for pair in (*dead, living)] == [401, 401, 401, 200]
+
+
+@pytest.mark.parametrize("step", [timedelta(0), timedelta(seconds=1)])
+def test_a_wall_clock_that_stands_or_goes_on_has_nothing_read_anew(in_memory, ticks, plain, client, user, clock, step):
+    in_memory()
+    pair = client.tokens(user)
+    assert plain(pair) == 200
+    for _ in range(3):
+        clock.shift(step)
+        ticks.forward(1)
+        with CaptureQueriesContext(connection) as captured:
+            assert plain(pair) == 200
+        assert sum("SELECT" in query["sql"] for query in captured) == 1
+
+
 # When the database does not answer
 
 

@@ -77,6 +77,11 @@ class Denylist:
         """The subjects of the keys on the list."""
         return frozenset(self._keys)
 
+    @property
+    def global_cutoff(self) -> datetime | None:
+        """The cutoff for everybody."""
+        return latest(self._everybody.cutoffs)
+
     def state_of(self, claims: Claims) -> State:
         """What `verdict` wants to know. A state that was made before, unless there is a cutoff to be compared."""
         if claims.sid in self._sessions:

@@ -61,6 +61,7 @@ def test_the_newest_cutoff_counts_in_whichever_order_they_come(scope, subject, o
     for cutoff in (NOW - LIFE, NOW)[::order]:
         denylist.add([Entry(1, scope, subject, cutoff, NOW, NOW)], LIFE)
     assert latest(denylist.state_of(CLAIMS).cutoffs) == NOW
+    assert denylist.global_cutoff == (NOW if scope == "all" else None)
 
 
 def test_an_older_cutoff_changes_nothing_and_entries_are_kept_as_long_as_the_longer_of_two_says():

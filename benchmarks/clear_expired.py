@@ -162,7 +162,7 @@ def explain() -> None:
     from django.db import connection, transaction
     from django.utils import timezone
 
-    from jwt_auth import cleaning
+    from jwt_auth.management import cleaning
 
     rows = cleaning.expired_sessions(timezone.now())
     statements, batch_size = [], min(10_000, rows.count() // 10)

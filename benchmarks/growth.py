@@ -35,9 +35,9 @@ def _after(fill: Any, user: Any, number: int, rounds: int) -> dict[str, float]:
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute("ANALYZE")
-    from jwt_auth.revocation import memory
+    from jwt_auth.revocation.memory import view
 
-    memory.forget()
+    view.forget()
     server = Server()
     calls = {
         item.name: server.get(f"/ping/{item.name}/", item.credentials(user)) for item in CONTENDERS if item.name in OURS
@@ -80,12 +80,13 @@ def _events(begin: int, end: int) -> Any:
 
 def _bytes(number: int) -> float:
     """What a process holds for so many revocations."""
-    from jwt_auth.revocation import memory
-    from jwt_auth.revocation.denylist import Denylist
+    from jwt_auth.conf import lifetimes
+    from jwt_auth.revocation.memory import view
+    from jwt_auth.revocation.memory.denylist import Denylist
 
     tracemalloc.start()  # before the entries are made: the names in them stay
     denylist = Denylist()
-    denylist.add(memory._entries(list(_events(0, number))), memory.longest_life())
+    denylist.add(view._entries(list(_events(0, number))), lifetimes.longest_life())
     size, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     return size / max(1, len(denylist))

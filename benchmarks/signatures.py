@@ -33,7 +33,7 @@ def _measure(user: Any, rounds: int) -> dict[str, float]:
     import jwt
 
     from jwt_auth import sessions, verification
-    from jwt_auth.own_keys import own_keys
+    from jwt_auth.keyring.stored import own_keys
 
     raw, key = sessions.start(user).access_token, own_keys().signing
     server, headers = Server(), {"HTTP_AUTHORIZATION": f"Bearer {raw}"}

@@ -10,29 +10,22 @@ class JWTAuthConfig(AppConfig):
 
     def ready(self) -> None:
         # Imported here, because they need the models.
-        from jwt_auth import (
-            browser_checks,
-            checks,
-            client_checks,
-            deploy_checks,
-            logs,
-            receivers,
-            revocation_checks,
-            trust_checks,
-        )
+        from jwt_auth import receivers
+        from jwt_auth.checks import browser, clients, deploy, issuers, revocation, settings
+        from jwt_auth.http import logs
 
-        register(checks.check_settings, Tags.security)
-        register(browser_checks.check_browser_settings, Tags.security)
-        register(browser_checks.check_error_reports, Tags.security, deploy=True)
-        register(revocation_checks.check_revocation, Tags.security)
-        register(revocation_checks.check_timeouts, Tags.security, deploy=True)
-        register(revocation_checks.check_isolation, Tags.security, deploy=True)
-        register(trust_checks.check_trust, Tags.security)
-        register(client_checks.check_client_authentication, Tags.security)
-        register(client_checks.check_used_tokens, Tags.security, deploy=True)
-        register(trust_checks.check_no_revocation, Tags.security, deploy=True)
-        register(deploy_checks.check_deployment, Tags.security, deploy=True)
-        register(deploy_checks.check_database, Tags.database, deploy=True)
+        register(settings.check_settings, Tags.security)
+        register(browser.check_browser_settings, Tags.security)
+        register(browser.check_error_reports, Tags.security, deploy=True)
+        register(revocation.check_revocation, Tags.security)
+        register(revocation.check_timeouts, Tags.security, deploy=True)
+        register(revocation.check_isolation, Tags.security, deploy=True)
+        register(issuers.check_trust, Tags.security)
+        register(clients.check_client_authentication, Tags.security)
+        register(clients.check_used_tokens, Tags.security, deploy=True)
+        register(issuers.check_no_revocation, Tags.security, deploy=True)
+        register(deploy.check_deployment, Tags.security, deploy=True)
+        register(deploy.check_database, Tags.database, deploy=True)
         receivers.connect()
         logs.connect()
         if apps.is_installed("django.contrib.admin"):

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from jwt_auth import browser_views as views
+from jwt_auth.views import browser as views
 
 app_name = "jwt_auth_browser"
 

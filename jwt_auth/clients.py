@@ -20,17 +20,17 @@ from django.db import router, transaction
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from jwt_auth import jwk
-from jwt_auth.conf import HMAC_ALGORITHMS
-from jwt_auth.encryption import encrypt
 from jwt_auth.exceptions import RegistrationError
-from jwt_auth.keys import Key, hash_size, make_key
+from jwt_auth.jose import jwk
+from jwt_auth.jose.algorithms import HMAC_ALGORITHMS
+from jwt_auth.jose.keys import Key, hash_size, make_key
+from jwt_auth.jose.public_keys import read_one
+from jwt_auth.jose.scopes import is_scope
+from jwt_auth.keyring.encryption import encrypt
 from jwt_auth.models import ClientKey, RegisteredClient
-from jwt_auth.public_keys import read_one
 from jwt_auth.revocation import cutoff
 from jwt_auth.revocation.clients import lock
-from jwt_auth.revocation.revoke import deny_client, name_of
-from jwt_auth.scopes import is_scope
+from jwt_auth.revocation.operations import deny_client, name_of
 from jwt_auth.signals import client_changed, client_key_added, client_registered, send_on_commit
 
 OVERLAP = timedelta(days=7)  # time to bring a new key to where a client runs

@@ -9,8 +9,8 @@ from django.http import HttpRequest
 from django.views.debug import SafeExceptionReporterFilter
 
 from jwt_auth.conf import get_settings
+from jwt_auth.conf.rules import without_prefix
 from jwt_auth.exceptions import ConfigurationError
-from jwt_auth.rules import without_prefix
 
 
 class ExceptionReporterFilter(SafeExceptionReporterFilter):

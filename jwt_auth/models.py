@@ -1,5 +1,5 @@
 """
-Rows: facts and queries, no flows. `sessions.py` and `revocation/` have the rules.
+Rows: facts and queries, no flows. `sessions` and `revocation` have the rules.
 
 A `UserSession` is one sign-in on one device. It is the `sid` of its access tokens, the family of its
 refresh tokens, and its one row is all that a session ever stores.
@@ -15,21 +15,16 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, ClassVar, TypeVar
 
-from cryptography.exceptions import UnsupportedAlgorithm
 from django.conf import settings
 from django.db import models, router
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.debug import sensitive_variables
 
-from jwt_auth import jwk
 from jwt_auth.base_models import TokenCutoffField
-from jwt_auth.conf import ALGORITHMS, get_settings
-from jwt_auth.encoding import json_object
-from jwt_auth.encryption import decrypt
-from jwt_auth.exceptions import UnavailableError
-from jwt_auth.keys import Key, make_key
+from jwt_auth.conf import get_settings
+from jwt_auth.jose.algorithms import ALGORITHMS
+from jwt_auth.jose.encoding import json_object
 
 Row = TypeVar("Row", bound=models.Model)
 
@@ -90,7 +85,7 @@ class UserSession(Described):
     idle_expires_at = models.DateTimeField(_("idle until"))
     expires_at = models.DateTimeField(_("expires at"), help_text=_("Never moved."))
     auth_hash = models.CharField(_("auth hash"), max_length=128, editable=False)
-    # The same password's hash after an upgrade; credentials.py says why there are two.
+    # The same password's hash after an upgrade; sessions/credentials.py says why there are two.
     upgraded_auth_hash = models.CharField(_("upgraded auth hash"), max_length=128, blank=True, editable=False)
     transport = models.CharField(_("transport"), max_length=16, choices=Transport, default=Transport.BEARER)
     label = models.CharField(_("label"), max_length=100, blank=True)
@@ -300,21 +295,6 @@ class ClientKey(models.Model):
         """Whether a token that it signed is to be believed at `now`."""
         return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
 
-    @sensitive_variables()
-    def to_key(self) -> Key:
-        """
-        The key that verifies.
-
-        Raises:
-            DecryptionError: when no encryption key fits its secret.
-            UnavailableError: when the row is broken, which is no fault of the client's.
-        """
-        secret = decrypt(self.encrypted_secret) if self.encrypted_secret else None
-        try:
-            return make_key(secret or jwk.load(self.parsed_jwk), self.algorithm)
-        except (TypeError, ValueError, UnsupportedAlgorithm) as error:
-            raise UnavailableError(f"the row of client key {self.kid} is broken: {error}") from None
-
     @property
     def parsed_jwk(self) -> Mapping[str, str]:
         """The public key, as a JWK."""
@@ -322,7 +302,11 @@ class ClientKey(models.Model):
 
 
 class UsedToken(models.Model):
-    """A token that was good for once, and came; `digest` is of its `iss` and `jti`. replay.py has the rule."""
+    """
+    A token that was good for once, and came; `digest` is of its `iss` and `jti`.
+
+    authentication/replay.py has the rule.
+    """
 
     # A part of a SHA-256, in a third of the bytes that its digits and their indexes would take.
     digest = models.UUIDField(_("digest"), primary_key=True)
@@ -341,7 +325,7 @@ class UsedToken(models.Model):
 
 class SigningKey(models.Model):
     """
-    One key of our own tokens, where KEYS is "database"; `signing_keys.py` moves it from state to state.
+    One key of our own tokens, where KEYS is "database"; `signing_keys` moves it from state to state.
 
     The public half is for everybody. The private half is encrypted, and gone as soon as the key has stopped
     signing. A revoked row stays, so that its key can't be brought back.

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from rest_framework.permissions import BasePermission, OperationHolderMixin, SingleOperandHolder
 from rest_framework.request import Request
 
-from jwt_auth.authentication import as_api_exception
+from jwt_auth.authentication.errors import as_api_exception
 from jwt_auth.claims import Claims
 from jwt_auth.exceptions import InsufficientScopeError
-from jwt_auth.scopes import is_scope
+from jwt_auth.jose.scopes import is_scope
 
 if TYPE_CHECKING:
     # Of what a list of permissions may hold, the stubs of DRF have no other name for a holder that is no class.

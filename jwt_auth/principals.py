@@ -20,12 +20,13 @@ from django.core.exceptions import ValidationError
 from django.db import models, router
 from django.db.models.base import ModelState
 
+from jwt_auth._django.outages import outage_is_unavailable
 from jwt_auth.claims import Claims
-from jwt_auth.conf import cached_until_settings_change, get_settings
-from jwt_auth.encoding import base64url_encode
+from jwt_auth.conf import get_settings
+from jwt_auth.conf.settings import cached_until_settings_change
 from jwt_auth.exceptions import InvalidClaimError, JWTAuthError, RevokedTokenError
+from jwt_auth.jose.encoding import base64url_encode
 from jwt_auth.models import UserSession, user_id_of
-from jwt_auth.outages import outage_is_unavailable
 
 Refuse = Callable[[JWTAuthError], Exception]
 

@@ -14,12 +14,13 @@ from django.db import router
 from django.db.models import Model
 from django.db.models.signals import post_migrate, post_save, pre_delete, pre_save
 
-from jwt_auth import own_keys
 from jwt_auth.conf import get_settings
-from jwt_auth.credentials import announce_upgrade, begin_again, is_hash_upgrade, settle_upgrade
+from jwt_auth.keyring import stored
 from jwt_auth.models import ClientKey, RegisteredClient, SigningKey, UserTokenCutoff
-from jwt_auth.revocation import clients, cutoff, memory
-from jwt_auth.revocation.revoke import record_cutoff, record_deletion, revoke_user
+from jwt_auth.revocation import clients, cutoff
+from jwt_auth.revocation.memory import view
+from jwt_auth.revocation.operations import record_cutoff, record_deletion, revoke_user
+from jwt_auth.sessions.credentials import announce_upgrade, begin_again, is_hash_upgrade, settle_upgrade
 
 WATCHED = frozenset({"password", "is_active"})
 
@@ -100,8 +101,8 @@ def _follow(instance: UserTokenCutoff, raw: bool, **kwargs: Any) -> None:
 
 
 def _read_anew(**kwargs: Any) -> None:
-    memory.forget()
-    own_keys.forget()
+    view.forget()
+    stored.forget()
 
 
 def _guide(using: str, verbosity: int, stdout: Any = None, **kwargs: Any) -> None:
@@ -109,7 +110,7 @@ def _guide(using: str, verbosity: int, stdout: Any = None, **kwargs: Any) -> Non
     if stdout is None or not verbosity or using != router.db_for_write(SigningKey):
         return
     if get_settings().KEYS == "database" and not SigningKey.objects.filter(state=SigningKey.State.ACTIVE).exists():
-        stdout.write(f'KEYS is "database", and no signing key is active. {own_keys.GUIDE}')
+        stdout.write(f'KEYS is "database", and no signing key is active. {stored.GUIDE}')
 
 
 def _record(instance: Any, using: str | None = None, **kwargs: Any) -> None:

@@ -11,10 +11,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
-from jwt_auth.authentication import as_api_exception, error_body, refusal_of
+from jwt_auth._django.outages import is_outage
+from jwt_auth.authentication.classes import refusal_of
+from jwt_auth.authentication.errors import as_api_exception, error_body
 from jwt_auth.exceptions import ReasonedError, RegistrationError, UnavailableError
-from jwt_auth.logs import log_outage, log_refusal, log_throttled
-from jwt_auth.outages import is_outage
+from jwt_auth.http.logs import log_outage, log_refusal, log_throttled
 
 # DRF's names of what is `invalid_request` here.
 _CODES = {"invalid": "invalid_request", "parse_error": "invalid_request"}

@@ -14,17 +14,18 @@ from typing import Any
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from jwt_auth import tokens
 from jwt_auth.claims import Claims
-from jwt_auth.conf import MAX_LEEWAY, get_settings
+from jwt_auth.conf import get_settings
+from jwt_auth.conf.audiences import ServiceAudience
+from jwt_auth.conf.settings import MAX_LEEWAY
 from jwt_auth.exceptions import InvalidScopeError, InvalidTargetError, TokenError, UntrustedIssuerError
-from jwt_auth.issuers import ACCESS_TOKEN_TYPE
+from jwt_auth.issuers.base import ACCESS_TOKEN_TYPE
+from jwt_auth.jose import tokens
+from jwt_auth.jose.scopes import parse_scope
+from jwt_auth.keyring.stored import own_keys
 from jwt_auth.models import UserSession, user_id_of
-from jwt_auth.own_keys import own_keys
 from jwt_auth.revocation import revoke_token
 from jwt_auth.revocation.database import is_denied
-from jwt_auth.scopes import parse_scope
-from jwt_auth.service_audiences import ServiceAudience
 from jwt_auth.signals import service_token_issued
 from jwt_auth.verification import identify_only, verify
 

@@ -10,7 +10,7 @@ from django.db import router
 from django.db.models import Model
 from django.dispatch import Signal
 
-from jwt_auth.commit_hooks import on_commit
+from jwt_auth._django.commit_hooks import on_commit
 
 # session: the new UserSession.
 session_started = Signal()

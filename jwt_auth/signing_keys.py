@@ -1,5 +1,5 @@
 """
-Making signing keys and moving them from state to state, where KEYS is "database". `key_states.py` has the rules.
+Making signing keys and moving them from state to state, where KEYS is "database". `keyring/states.py` has the rules.
 
 In an emergency `revoke` waits for nothing, and another key takes over in the same transaction. Moves take turns:
 each holds the rows of all keys, which are few.
@@ -15,17 +15,19 @@ from typing import Any
 from django.db import DatabaseError, IntegrityError, router, transaction
 from django.utils import timezone
 
-from jwt_auth import jwk, own_keys
-from jwt_auth.commit_hooks import on_commit
+from jwt_auth._django.commit_hooks import on_commit
+from jwt_auth._django.locks import lock_by_writing
 from jwt_auth.conf import get_settings
-from jwt_auth.encryption import encrypt
-from jwt_auth.key_states import KeyStateError, Step, check_activation, check_revocation, next_step, no_successor
-from jwt_auth.keys import Key, configured_keys, generate, make_key
-from jwt_auth.locks import lock_by_writing
+from jwt_auth.jose import jwk
+from jwt_auth.jose.keys import Key, generate, make_key
+from jwt_auth.keyring import stored
+from jwt_auth.keyring.configured import configured_keys
+from jwt_auth.keyring.encryption import encrypt
+from jwt_auth.keyring.states import KeyStateError, Step, check_activation, check_revocation, next_step, no_successor
+from jwt_auth.keyring.stored import JWKS_MAX_AGE
 from jwt_auth.models import RevocationEvent, SigningKey
-from jwt_auth.own_keys import JWKS_MAX_AGE
 from jwt_auth.revocation import database
-from jwt_auth.revocation.revoke import deny_key
+from jwt_auth.revocation.operations import deny_key
 from jwt_auth.signals import key_activated, key_created, key_revoked, send_on_commit
 
 State = SigningKey.State
@@ -300,7 +302,7 @@ def _turn(now: datetime | None, *, keys: str = "database") -> Iterator[_Turn]:
     try:
         with transaction.atomic(using=alias):
             yield _Turn(_lock_all(), now or timezone.now())
-            on_commit(own_keys.expire, using=alias)
+            on_commit(stored.expire, using=alias)
     except DatabaseError as error:
         if not isinstance(error, IntegrityError) and error.args[:1] != (_DEADLOCK,):
             raise

@@ -16,13 +16,14 @@ from rest_framework.request import Request
 from rest_framework.settings import api_settings
 from rest_framework.throttling import SimpleRateThrottle
 
-from jwt_auth.authentication import as_api_exception, client_of
+from jwt_auth.authentication import client_of
+from jwt_auth.authentication.errors import as_api_exception
 from jwt_auth.conf import get_settings
-from jwt_auth.credentials import Account, find_account
+from jwt_auth.conf.rules import parse_rate
 from jwt_auth.exceptions import UnavailableError
-from jwt_auth.logs import log_outage
-from jwt_auth.peer import address_group
-from jwt_auth.rules import parse_rate
+from jwt_auth.http.logs import log_outage
+from jwt_auth.http.peer import address_group
+from jwt_auth.sessions import Account, find_account
 
 if TYPE_CHECKING:
     from rest_framework.views import APIView

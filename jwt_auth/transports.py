@@ -10,8 +10,8 @@ from django.conf import settings as django_settings
 from django.http import HttpRequest, HttpResponse
 
 from jwt_auth.conf import get_settings
+from jwt_auth.conf.rules import without_prefix
 from jwt_auth.exceptions import ConfigurationError, MalformedTokenError
-from jwt_auth.rules import without_prefix
 
 # Browsers drop a cookie whose name and value have more than 4096 bytes (RFC 6265bis section 5.6), and
 # servers in between count all headers together.

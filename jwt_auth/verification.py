@@ -13,16 +13,18 @@ from asgiref.sync import sync_to_async
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from jwt_auth import tokens
+from jwt_auth._django.outages import outage_is_unavailable
 from jwt_auth.claims import Claims, check_claims
-from jwt_auth.conf import cached_until_settings_change, get_settings
+from jwt_auth.conf import get_settings
+from jwt_auth.conf.settings import cached_until_settings_change
 from jwt_auth.exceptions import InvalidClaimError, UntrustedIssuerError
-from jwt_auth.issuers import Directory, Issuer, issuer_of
-from jwt_auth.keys import Key
+from jwt_auth.issuers.base import Directory, Issuer
+from jwt_auth.issuers.ours import issuer_of
+from jwt_auth.jose import tokens
+from jwt_auth.jose.keys import Key
+from jwt_auth.keyring.stored import own_keys
 from jwt_auth.models import ClientKey, UserSession
-from jwt_auth.outages import outage_is_unavailable
-from jwt_auth.own_keys import own_keys
-from jwt_auth.recent import Recent
+from jwt_auth.process.lru import Recent
 from jwt_auth.revocation.verdict import verdict
 
 # Longer tokens are verified each time: so the memory has a limit in bytes too, whoever fills it.
@@ -35,7 +37,7 @@ class Verified:
     A token that is good right now: its claims as they count here, and whom it speaks for.
 
     `session` is the one that it belongs to; `client_key` is what signed it, when that was a client itself. A token
-    that is `one_time` is still to be used up, by `replay.burn`: the authentication classes do that.
+    that is `one_time` is still to be used up, by `authentication.replay.burn`: the authentication classes do that.
     """
 
     claims: Claims

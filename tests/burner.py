@@ -22,8 +22,8 @@ if __name__ == "__main__":
     from django.db import connection
     from django.utils import timezone
 
+    from jwt_auth.authentication.replay import burn
     from jwt_auth.exceptions import ReplayedTokenError
-    from jwt_auth.replay import burn
 
     connection.ensure_connection()
     until = timezone.now() + timedelta(minutes=5)

@@ -5,12 +5,7 @@ from rest_framework.permissions import AllowAny, IsAuthenticated
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from jwt_auth.authentication import (
-    ClientJWTAuthentication,
-    JWTAuthentication,
-    UserOrClientJWTAuthentication,
-    client_of,
-)
+from jwt_auth.authentication import ClientJWTAuthentication, JWTAuthentication, UserOrClientJWTAuthentication, client_of
 from jwt_auth.permissions import HasScope
 from jwt_auth.throttling import ClientThrottle
 from tests.urls import urlpatterns as usual_urls

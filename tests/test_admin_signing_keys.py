@@ -6,7 +6,8 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.urls import reverse
 
-from jwt_auth import key_states, signing_keys
+from jwt_auth import signing_keys
+from jwt_auth.keyring import states as key_states
 from jwt_auth.models import RevocationEvent, SigningKey
 from tests.admin_helpers import grant, signed_in, text_of
 

@@ -1,16 +1,16 @@
 """What must hold between the modules."""
 
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
+from statistics import median
 
 import pytest
 
 import jwt_auth
+from tests.support.architecture import PAGE, contract, modules_of, tables
 
-ROOT = Path(__file__).resolve().parent.parent
 APP = Path(jwt_auth.__file__).parent
 
 
@@ -21,7 +21,7 @@ APP = Path(jwt_auth.__file__).parent
         "jwt_auth.apps",
         "jwt_auth.authentication",
         "jwt_auth.conf",
-        "jwt_auth.csrf",
+        "jwt_auth.http.csrf",
         "jwt_auth.responses",
     ],
 )
@@ -51,14 +51,25 @@ def test_nothing_of_the_test_tools_is_imported_in_production():
     subprocess.run([sys.executable, "-c", code], check=True, env=environment)
 
 
-def modules_in(*folders):
-    found = {path.stem for folder in folders for path in (APP / folder).glob("*.py")}
-    return found - {"__init__"}
+def test_the_page_on_the_architecture_is_made_from_the_contract():
+    """`python -m tests.support.architecture` writes it anew."""
+    assert tables(APP) in PAGE.read_text()
 
 
-def test_the_page_on_the_architecture_names_every_module_and_no_other():
-    rows = [line.split("|") for line in (ROOT / "docs/explanation/architecture.md").read_text().splitlines()]
-    named = {name for row in rows if len(row) == 5 for name in re.findall(r"`(\w+)`", row[2])}
-    assert named == modules_in(".") | {"management"}
-    parts = {name for row in rows if len(row) == 5 for name in re.findall(r"`(\w+)`", row[3])}
-    assert parts >= modules_in("revocation", "administration", "client")
+def test_the_contract_names_all_that_stands_at_the_root_and_no_more():
+    named = {name for floor in contract() for name in floor}
+    assert named == {path.stem for path in modules_of(APP)} - {"migrations"}
+    assert len(contract()) == 14
+
+
+def test_the_root_can_be_held_in_the_head():
+    at_root = [path for path in modules_of(APP) if path.name != "migrations"]
+    assert len([path for path in at_root if path.is_file()]) <= 25
+    assert len([path for path in at_root if path.is_dir()]) <= 18
+
+
+def test_modules_are_short():
+    lengths = [len(path.read_text().splitlines()) for path in APP.rglob("*.py") if "migrations" not in path.parts]
+    full = [length for length in lengths if length > 10]  # faces of rooms aside
+    assert max(lengths) <= 400
+    assert 100 <= median(full) <= 150

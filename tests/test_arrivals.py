@@ -8,8 +8,8 @@ from django.test.utils import CaptureQueriesContext
 
 from jwt_auth import sessions
 from jwt_auth.models import RevocationEvent, UserSession
-from jwt_auth.peer import Peer
 from jwt_auth.revocation import revoke_all, revoke_session, revoke_user
+from jwt_auth.sessions import Peer
 from jwt_auth.signals import new_device_seen, session_revoked
 from tests.conftest import PASSWORD
 from tests.test_budgets import begin, count  # noqa: F401  # a fixture

@@ -7,7 +7,7 @@ import pytest
 from django.core.exceptions import DisallowedHost
 from django.test import RequestFactory
 
-from jwt_auth.binding import check_binding
+from jwt_auth.authentication.binding import check_binding
 from jwt_auth.exceptions import BodyTooLargeError, InvalidClaimError
 
 URI = "http://testserver/notes/1/"

@@ -4,8 +4,8 @@ import pytest
 from django.core import checks
 from django.core.management import call_command
 
-from jwt_auth import browser_checks
 from jwt_auth.authentication import JWTAuthentication, JWTCookieAuthentication
+from jwt_auth.checks import browser
 from jwt_auth.middleware import JWTUserMiddleware, VaryMiddleware
 from tests.test_checks import found, ids
 
@@ -175,7 +175,7 @@ def test_while_our_settings_can_not_be_read_the_rest_is_not_looked_at(settings, 
 
 
 def deployment_ids():
-    return [message.id for message in browser_checks.check_error_reports()]
+    return [message.id for message in browser.check_error_reports()]
 
 
 def test_error_mails_that_show_cookies_are_w045(settings, authenticate_with, jwt_settings):

@@ -14,7 +14,7 @@ from django.core.management.base import SystemCheckError
 from django.db import connections
 
 import jwt_auth
-from jwt_auth.encoding import base64url_encode
+from jwt_auth.jose.encoding import base64url_encode
 from tests.conftest import pem, public_pem
 from tests.test_jwk import private_jwk
 

@@ -10,10 +10,10 @@ from django.db.models.signals import pre_delete
 from django.utils import timezone
 
 from jwt_auth import sessions
-from jwt_auth.cleaning import MARGIN, delete_in_batches, expired_events, expired_sessions
+from jwt_auth.conf.lifetimes import longest_life
+from jwt_auth.management.cleaning import MARGIN, delete_in_batches, expired_events, expired_sessions
 from jwt_auth.models import RevocationEvent, UserSession, UserTokenCutoff
 from jwt_auth.revocation import revoke_all, revoke_session, revoke_token, revoke_user
-from jwt_auth.revocation.memory import longest_life
 from jwt_auth.verification import verify
 from tests.conftest import NOW
 from tests.races.conftest import at_once  # noqa: F401  # a fixture

@@ -10,19 +10,13 @@ from django.db import OperationalError, connection
 from rest_framework.request import Request
 from rest_framework.test import APIRequestFactory
 
-from jwt_auth import client_issuers, clients, principals
+from jwt_auth import clients, principals
 from jwt_auth.authentication import ClientJWTAuthentication, client_of
 from jwt_auth.exceptions import InvalidTokenError
+from jwt_auth.issuers import clients as client_issuers
 from jwt_auth.models import ClientKey
-from jwt_auth.revocation import (
-    disable_client,
-    memory,
-    revoke_all,
-    revoke_client,
-    revoke_client_key,
-    revoke_token,
-    revoke_user,
-)
+from jwt_auth.revocation import disable_client, revoke_all, revoke_client, revoke_client_key, revoke_token, revoke_user
+from jwt_auth.revocation.memory import view
 from jwt_auth.verification import verify
 from tests.api_clients import ApiClient, register
 from tests.conftest import public_pem
@@ -336,16 +330,16 @@ def test_in_memory_a_request_costs_none(client, api, count, jwt_settings):  # no
 def test_what_is_kept_of_keys_is_bounded_and_goes_with_the_settings_and_with_a_fork(
     client, user, jwt_settings, monkeypatch
 ):
-    monkeypatch.setattr(memory, "_KEPT", 2)
+    monkeypatch.setattr(view, "_KEPT", 2)
     jwt_settings(REVOCATION="memory", REVOCATION_MAX_STALENESS=timedelta(seconds=60))
     for _ in range(3):
         assert client.bearer(register(user).token()).get("/who/").status_code == 200
-    assert len(memory.view().kept) == 2
-    memory.forget()  # what a fork does
-    assert len(memory.view().kept) == 0
+    assert len(view.view().kept) == 2
+    view.forget()  # what a fork does
+    assert len(view.view().kept) == 0
     assert client.bearer(register(user).token()).get("/who/").status_code == 200
     jwt_settings(ISSUER="other")
-    assert len(memory.view().kept) == 0
+    assert len(view.view().kept) == 0
 
 
 def test_what_is_read_while_news_come_is_not_kept(client, api, jwt_settings, monkeypatch):
@@ -354,12 +348,12 @@ def test_what_is_read_while_news_come_is_not_kept(client, api, jwt_settings, mon
 
     def find_meanwhile(*arguments):
         row = find(*arguments)
-        memory.view().additions += 1
+        view.view().additions += 1
         return row
 
     monkeypatch.setattr(client_issuers.client_keys, "find", find_meanwhile)
     assert client.bearer(api.token()).get("/who/").status_code == 200
-    assert len(memory.view().kept) == 0
+    assert len(view.view().kept) == 0
 
 
 def test_a_user_model_that_hides_some_hides_their_clients(client, api, user, mode, monkeypatch):
@@ -371,7 +365,7 @@ def test_a_user_model_that_hides_some_hides_their_clients(client, api, user, mod
     assert not principals.users_are_all_visible()
     assert client.bearer(api.token()).get("/who/").status_code == 200
     hidden.add(user.pk)
-    memory.forget()
+    view.forget()
     assert client.bearer(api.token()).get("/who/").status_code == 401
 
 

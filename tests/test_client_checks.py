@@ -17,7 +17,7 @@ from jwt_auth.authentication import (
     JWTCookieAuthentication,
     UserOrClientJWTAuthentication,
 )
-from jwt_auth.client_checks import check_client_authentication, check_used_tokens
+from jwt_auth.checks.clients import check_client_authentication, check_used_tokens
 from tests.urls import urlpatterns as usual_urls
 
 REDIS = {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": "redis://127.0.0.1:1"}

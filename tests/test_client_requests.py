@@ -13,7 +13,7 @@ from django.db import OperationalError, connection, transaction
 from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
 
 from jwt_auth import clients
-from jwt_auth.client_use import EVERY
+from jwt_auth.authentication.last_used import EVERY
 from jwt_auth.models import ClientKey, RegisteredClient
 from tests.api_clients import register
 from tests.conftest import NOW, Client

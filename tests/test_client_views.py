@@ -9,10 +9,13 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from jwt_auth import client_views, clients, jwk
+from jwt_auth import clients
 from jwt_auth.client import Signer
-from jwt_auth.client_views import ManagementView
+from jwt_auth.issuers.client_keys import to_key
+from jwt_auth.jose import jwk
 from jwt_auth.models import ClientKey, RegisteredClient, RevocationEvent
+from jwt_auth.views import clients as client_views
+from jwt_auth.views.clients import ManagementView
 from tests.conftest import pem, public_pem
 from tests.test_jwk import private_jwk
 
@@ -61,7 +64,7 @@ def test_staff_register_a_client_and_see_its_secret_once(boss, user, staff):
     assert shown["client_id"] == row.client_id
     assert (shown["client_name"], shown["scope"], shown["is_active"]) == ("reports", "read write", True)
     assert str(shown["user"]) == str(user.pk)
-    assert row.keys.get().to_key().verifying == key["client_secret"].encode()
+    assert to_key(row.keys.get()).verifying == key["client_secret"].encode()
     assert (key["kid"], key["alg"], key["jwk"]) == (row.keys.get().kid, "HS256", None)
     for path in ("clients/", url(row), url(row, "keys")):
         again = boss.send(path, method="get")

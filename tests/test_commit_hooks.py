@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 from django.db import connection, transaction
 
-from jwt_auth.commit_hooks import on_commit, waiting
+from jwt_auth._django.commit_hooks import on_commit, waiting
 
 committing = pytest.mark.django_db(transaction=True)
 

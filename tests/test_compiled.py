@@ -8,10 +8,10 @@ from django.contrib.auth import get_user_model
 from django.db import connection, connections, models
 
 from jwt_auth import sessions
-from jwt_auth.compiled import CompiledQuery, Parameter
+from jwt_auth._django.compiled import CompiledQuery, Parameter
 from jwt_auth.models import RevocationEvent, UserSession
 from jwt_auth.principals import users_are_all_visible
-from jwt_auth.revocation import database, revoke_all, revoke_session, revoke_token, revoke_user
+from jwt_auth.revocation import database, revoke_all, revoke_session, revoke_token, revoke_user, subjects
 from jwt_auth.verification import identify_only
 
 
@@ -21,8 +21,8 @@ def claims(user):
 
 
 def by_orm(claims):
-    subject = database.token_subject(claims.iss, claims.jti)
-    return database.session_of_token(database.parse_sid(claims.sid), subject).get()
+    subject = subjects.token_subject(claims.iss, claims.jti)
+    return database.session_of_token(subjects.parse_sid(claims.sid), subject).get()
 
 
 def everything(instance):

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 from django.test import override_settings
 
-from jwt_auth import conf, keys
-from jwt_auth.conf import find_problems, get_settings
+from jwt_auth.conf import get_settings, settings as conf
+from jwt_auth.conf.rules import parse_rate
+from jwt_auth.conf.settings import find_problems
 from jwt_auth.exceptions import ConfigurationError
-from jwt_auth.rules import parse_rate
+from jwt_auth.keyring import configured
 
 MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)
@@ -53,21 +54,21 @@ def test_lists_become_tuples(jwt_settings):
 
 
 def test_override_settings_is_seen_by_modules_that_are_long_imported(client, user):
-    before = keys.configured_keys().signing.kid
+    before = configured.configured_keys().signing.kid
     pair = client.tokens(user)
     with override_settings(JWT_AUTH={"ALGORITHM": "HS512", "ISSUER": "other"}):
-        assert keys.configured_keys().signing.kid != before
+        assert configured.configured_keys().signing.kid != before
         assert client.get_me(pair["access_token"]).status_code == 401
-    assert keys.configured_keys().signing.kid == before
+    assert configured.configured_keys().signing.kid == before
     assert client.get_me(pair["access_token"]).status_code == 200
 
 
 def test_a_new_secret_key_gives_new_keys():
-    before = keys.configured_keys().signing.kid, keys.refresh_keys()
+    before = configured.configured_keys().signing.kid, configured.refresh_keys()
     with override_settings(SECRET_KEY="another secret key that is as long as the checks want"):
-        assert keys.configured_keys().signing.kid != before[0]
-        assert keys.refresh_keys() != before[1]
-    assert (keys.configured_keys().signing.kid, keys.refresh_keys()) == before
+        assert configured.configured_keys().signing.kid != before[0]
+        assert configured.refresh_keys() != before[1]
+    assert (configured.configured_keys().signing.kid, configured.refresh_keys()) == before
 
 
 def test_a_setting_of_somebody_else_drops_nothing(settings):
@@ -280,7 +281,7 @@ def test_importing_writes_nothing_into_the_settings_of_the_project():
 
 
 @pytest.mark.parametrize(
-    "module", ["authentication", "conf", "claims", "encoding", "exceptions", "jwk", "signals", "tokens"]
+    "module", ["authentication", "conf", "claims", "exceptions", "jose.encoding", "jose.jwk", "jose.tokens", "signals"]
 )
 def test_what_is_named_in_settings_can_be_imported_before_the_apps_are_ready(module):
     done = run(f"""

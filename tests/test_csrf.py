@@ -2,8 +2,8 @@
 
 import pytest
 
-from jwt_auth.csrf import Provenance, check
 from jwt_auth.exceptions import CsrfError
+from jwt_auth.http.csrf import Provenance, check
 
 OWN = "https://app.example.com"
 TRUSTED = ("https://spa.example.org", "https://*.partner.com", "https://*.ported.com:8443", "http://localhost:5173")

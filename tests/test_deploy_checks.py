@@ -13,8 +13,9 @@ from django.db import connection, models
 from django.db.migrations.recorder import MigrationRecorder
 from django.test.utils import isolate_apps
 
-from jwt_auth import clients, deploy_checks, signing_keys
-from jwt_auth.encoding import base64url_encode
+from jwt_auth import clients, signing_keys
+from jwt_auth.checks import deploy
+from jwt_auth.jose.encoding import base64url_encode
 from jwt_auth.models import ClientKey, SigningKey
 from tests.conftest import pem
 from tests.test_checks import oct_jwk
@@ -153,7 +154,7 @@ SHARED = {
 
 def shared():
     """By our check alone: Django's own fails when SECRET_KEY is made of bytes."""
-    messages = deploy_checks.check_deployment()
+    messages = deploy.check_deployment()
     assert not [message for message in messages if base64url_encode(RANDOM)[:16] in f"{message.msg} {message.hint}"]
     return [message.id for message in messages] == ["jwt_auth.W013"]
 
@@ -254,7 +255,7 @@ def test_a_column_that_is_inherited_is_in_the_table_of_the_parent(
             db_table = ContentType._meta.db_table  # any that is there
 
     jwt_settings(USER_CUTOFF_FIELD="last_login")
-    monkeypatch.setattr(deploy_checks, "get_user_model", lambda: Employee)
+    monkeypatch.setattr(deploy, "get_user_model", lambda: Employee)
     messages = [message for message in found(databases=["default"]) if message.id == "jwt_auth.E031"]
     assert [message.id.removeprefix("jwt_auth.") for message in messages] == problems
     assert all("The table of Person" in message.msg for message in messages)

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from jwt_auth import devices
+from jwt_auth.sessions import devices
 from tests.test_arrivals import FIREFOX, NEWER_FIREFOX, SAFARI
 
 

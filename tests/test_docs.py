@@ -33,9 +33,12 @@ from django.urls import path, reverse
 from rest_framework import exceptions as drf
 
 import jwt_auth
-from jwt_auth import browser_urls, conf, encryption, exceptions, keys, logs, models, sessions, signals, urls
-from jwt_auth.authentication import as_api_exception
-from jwt_auth.peer import Peer
+from jwt_auth import browser_urls, exceptions, models, sessions, signals, urls
+from jwt_auth.authentication.errors import as_api_exception
+from jwt_auth.conf import settings as conf
+from jwt_auth.http import logs
+from jwt_auth.keyring import configured, encryption
+from jwt_auth.sessions import Peer
 from tests.browser_client import ORIGIN, Browser
 from tests.conftest import PASSWORD, pem, public_pem
 from tests.test_logs import HAPPENINGS
@@ -345,7 +348,7 @@ def test_openssl_makes_keys_that_are_accepted(block, tmp_path, jwt_settings):
         subprocess.run(command, shell=True, check=True, cwd=tmp_path, capture_output=True)
         for algorithm in algorithms.split(","):
             jwt_settings(ALGORITHM=algorithm.strip(), SIGNING_KEY=tmp_path / "signing_key.pem")
-            assert keys.configured_keys().signing.algorithm == algorithm.strip()
+            assert configured.configured_keys().signing.algorithm == algorithm.strip()
 
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")

@@ -6,7 +6,7 @@ from contextlib import suppress
 import pytest
 from hypothesis import given, strategies as st
 
-from jwt_auth.encoding import MAX_DEPTH, base64url_decode, base64url_encode, json_object
+from jwt_auth.jose.encoding import MAX_DEPTH, base64url_decode, base64url_encode, json_object
 
 
 @given(st.binary(max_size=100))

@@ -5,8 +5,8 @@ import base64
 import pytest
 from cryptography.fernet import Fernet
 
-from jwt_auth.encryption import decrypt, encrypt, reencrypt
 from jwt_auth.exceptions import DecryptionError, UnavailableError
+from jwt_auth.keyring.encryption import decrypt, encrypt, reencrypt
 
 SECRET = b"correct horse battery staple"
 

@@ -12,11 +12,12 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from jwt_auth import fetching
 from jwt_auth.claims import Claims
+from jwt_auth.conf.rules import remote_url
 from jwt_auth.exceptions import UnavailableError
-from jwt_auth.fetching import FetchError, Source, fetch, problem_with_url
-from jwt_auth.issuers import find_issuer
+from jwt_auth.issuers.ours import find_issuer
+from jwt_auth.issuers.remote import fetching
+from jwt_auth.issuers.remote.fetching import FetchError, Source, fetch
 from tests.conftest import pem
 from tests.http_endpoint import Endpoint, body, document, serving
 
@@ -29,7 +30,7 @@ def source(url, **options):
     "url", ["https://a.example/keys", "https://a.example:8443", "https://a.example/?a=b", "HTTPS://A"]
 )
 def test_a_url_that_may_be_asked(url):
-    assert problem_with_url(url) is None
+    assert remote_url(url) is None
 
 
 @pytest.mark.parametrize(
@@ -57,15 +58,15 @@ def test_a_url_that_may_be_asked(url):
     ],
 )
 def test_a_url_that_may_not(url):
-    assert problem_with_url(url)
+    assert remote_url(url)
 
 
 def test_plain_http_is_for_this_machine_and_for_debug(settings):
     settings.DEBUG = True
     for host in ("localhost", "127.0.0.1", "[::1]"):
-        assert problem_with_url(f"http://{host}:8000/keys") is None
+        assert remote_url(f"http://{host}:8000/keys") is None
     for host in ("a.example", "127.0.0.2", "localhost.example", "10.0.0.1"):
-        assert problem_with_url(f"http://{host}/keys")
+        assert remote_url(f"http://{host}/keys")
 
 
 @pytest.fixture

@@ -19,10 +19,10 @@ from django.http.request import parse_header_parameters
 from hypothesis import HealthCheck, assume, example, given, settings, strategies as st
 
 from jwt_auth import browser_urls, clients
-from jwt_auth.encoding import base64url_decode, base64url_encode
-from jwt_auth.keys import refresh_keys
+from jwt_auth.jose.encoding import base64url_decode, base64url_encode
+from jwt_auth.keyring.configured import refresh_keys
+from jwt_auth.keyring.stored import own_keys
 from jwt_auth.models import UserSession
-from jwt_auth.own_keys import own_keys
 from tests.browser_client import Browser
 
 # The fixtures are made once for all examples on purpose: `rolled_back` keeps these apart.

@@ -9,11 +9,11 @@ from django.contrib.auth.models import Permission
 from django.db import OperationalError, connection
 
 from jwt_auth.claims import moment
-from jwt_auth.introspection import introspect, sign
-from jwt_auth.keys import make_key
+from jwt_auth.jose.keys import make_key
 from jwt_auth.models import UserSession, user_id_of
 from jwt_auth.revocation import revoke_token, revoke_user
 from jwt_auth.verification import identify_only
+from jwt_auth.views.introspection import introspect, sign
 from tests.api_clients import register
 from tests.attacks.doors import assert_refused_everywhere
 from tests.conftest import NOW, pem, public_pem

@@ -4,7 +4,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
-from jwt_auth import jwk
+from jwt_auth.jose import jwk
 
 RFC7638_KEY = {
     "kty": "RSA",

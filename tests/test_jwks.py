@@ -15,10 +15,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
-from jwt_auth import fetching, jwks
 from jwt_auth.exceptions import UnavailableError, UnknownKeyError
-from jwt_auth.issuers import find_issuer
-from jwt_auth.jwks import RemoteKeys, jwks_source
+from jwt_auth.issuers.ours import find_issuer
+from jwt_auth.issuers.remote import fetching, jwks
+from jwt_auth.issuers.remote.jwks import RemoteKeys, jwks_source
 from tests.http_endpoint import body, document, dripping, raw, serving, silence
 
 NAME = "https://issuer.example"

@@ -5,8 +5,9 @@ from threading import Thread
 import pytest
 from django.db import OperationalError, connection, transaction
 
-from jwt_auth import key_usage, signing_keys
-from jwt_auth.key_usage import WRITE_EVERY, Usage
+from jwt_auth import signing_keys
+from jwt_auth.keyring import usage as key_usage
+from jwt_auth.keyring.usage import WRITE_EVERY, Usage
 from jwt_auth.models import SigningKey
 from tests.revocation.conftest import Ticks
 

@@ -17,10 +17,11 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from jwt.api_jws import PyJWS
 
-from jwt_auth import jwk, keys
-from jwt_auth.conf import ALGORITHMS
-from jwt_auth.encoding import base64url_encode
 from jwt_auth.exceptions import ConfigurationError, UnknownKeyError
+from jwt_auth.jose import jwk, keys
+from jwt_auth.jose.algorithms import ALGORITHMS
+from jwt_auth.jose.encoding import base64url_encode
+from jwt_auth.keyring import configured
 from tests.conftest import pem, public_pem
 from tests.test_jwk import RFC7638_KEY, private_jwk
 
@@ -53,7 +54,7 @@ def header(token):
 
 def configure(jwt_settings, source, algorithm="HS256", fallbacks=()):
     jwt_settings(SIGNING_KEY=source, ALGORITHM=algorithm, SIGNING_KEY_FALLBACKS=list(fallbacks))
-    return keys.configured_keys()
+    return configured.configured_keys()
 
 
 def refusal(jwt_settings, *args, **kwargs):
@@ -66,7 +67,7 @@ def refusal(jwt_settings, *args, **kwargs):
 def test_every_algorithm_signs_in_and_verifies(client, user, jwt_settings, ring, algorithm):
     configure(jwt_settings, ring[algorithm], algorithm)
     pair = client.tokens(user)
-    kid = keys.configured_keys().signing.kid
+    kid = configured.configured_keys().signing.kid
     assert header(pair["access_token"]) == {"alg": algorithm, "typ": "at+jwt", "kid": kid}
     assert client.get_me(pair["access_token"]).status_code == 200
     fresh = client.refresh(pair["refresh_token"]).json()
@@ -77,16 +78,16 @@ def test_every_algorithm_signs_in_and_verifies(client, user, jwt_settings, ring,
 def test_keys_are_derived_when_none_is_set(client, user, jwt_settings, settings, algorithm):
     jwt_settings(ALGORITHM=algorithm)
     assert client.get_me(client.tokens(user)["access_token"]).status_code == 200
-    signing = keys.configured_keys().signing.signing
+    signing = configured.configured_keys().signing.signing
     assert len(signing) == int(algorithm[2:]) // 8
-    assert signing not in (settings.SECRET_KEY.encode(), *keys.refresh_keys())
+    assert signing not in (settings.SECRET_KEY.encode(), *configured.refresh_keys())
 
 
 def test_each_algorithm_has_a_derived_key_of_its_own(jwt_settings):
     derived = set()
     for algorithm in ("HS256", "HS384", "HS512"):
         jwt_settings(ALGORITHM=algorithm)
-        derived.add(keys.configured_keys().signing.signing[:32])
+        derived.add(configured.configured_keys().signing.signing[:32])
     assert len(derived) == 3
 
 
@@ -98,17 +99,17 @@ def test_what_is_derived_stays_the_same_for_good(settings):
         return hmac.digest(extracted, info + b"\x01", "sha256")[:length]
 
     secret = settings.SECRET_KEY.encode()
-    signing = keys.configured_keys().signing
+    signing = configured.configured_keys().signing
     assert (signing.algorithm, signing.verifying) == ("HS256", hkdf(secret, b"jwt_auth.access.HS256", 32))
     assert signing.kid == base64url_encode(hkdf(signing.verifying, b"jwt_auth.kid", 12))
-    assert keys.refresh_keys() == [hkdf(secret, b"jwt_auth.refresh", 32)]
+    assert configured.refresh_keys() == [hkdf(secret, b"jwt_auth.refresh", 32)]
 
 
 def test_a_secret_key_of_bytes_gives_the_same_keys(settings):
     settings.SECRET_KEY = "é" * 50
-    derived = keys.configured_keys().signing, keys.refresh_keys()
+    derived = configured.configured_keys().signing, configured.refresh_keys()
     settings.SECRET_KEY = ("é" * 50).encode()
-    assert (keys.configured_keys().signing, keys.refresh_keys()) == derived
+    assert (configured.configured_keys().signing, configured.refresh_keys()) == derived
 
 
 def traditional(key):
@@ -354,7 +355,7 @@ def test_a_broken_fallback_is_named_by_its_place(jwt_settings, ec_key, rsa_key):
 
 
 def test_an_unknown_kid_has_no_key():
-    own = keys.configured_keys()
+    own = configured.configured_keys()
     assert own.find(own.signing.kid) is own.signing
     for kid in (None, "", "nobody", own.signing.kid.lower()):
         with pytest.raises(UnknownKeyError):

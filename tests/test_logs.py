@@ -13,19 +13,21 @@ from django.db import OperationalError, connection
 from django.test import override_settings
 from rest_framework.test import APIRequestFactory
 
-from jwt_auth import clients, jwk, logs, service_tokens, signing_keys
+from jwt_auth import clients, service_tokens, signing_keys
 from jwt_auth.claims import Claims
 from jwt_auth.exceptions import RevocationUnavailableError, UnavailableError
-from jwt_auth.jwks import RemoteKeys, jwks_source
-from jwt_auth.keys import make_key
+from jwt_auth.http import logs
+from jwt_auth.issuers.remote.jwks import RemoteKeys, jwks_source
+from jwt_auth.issuers.remote.subscription import Subscription, feed_source
+from jwt_auth.jose import jwk
+from jwt_auth.jose.keys import make_key
+from jwt_auth.jose.public_keys import PublicKeys
+from jwt_auth.jose.tokens import encode
+from jwt_auth.keyring.stored import StoredKeys
 from jwt_auth.models import ClientKey, SigningKey, UserSession
-from jwt_auth.own_keys import StoredKeys
-from jwt_auth.public_keys import PublicKeys
 from jwt_auth.responses import error_response
 from jwt_auth.revocation import (
-    bells,
     disable_client,
-    memory,
     revoke_all,
     revoke_client,
     revoke_client_key,
@@ -33,10 +35,9 @@ from jwt_auth.revocation import (
     revoke_token,
     revoke_user,
 )
-from jwt_auth.revocation.subscription import Subscription, feed_source
-from jwt_auth.serializers import ACCESS_TOKEN_TYPE, TOKEN_EXCHANGE
-from jwt_auth.tokens import encode
+from jwt_auth.revocation.memory import notifications, view as memory
 from jwt_auth.verification import verify
+from jwt_auth.views.serializers import ACCESS_TOKEN_TYPE, TOKEN_EXCHANGE
 from tests.browser_client import Browser
 from tests.conftest import pem
 from tests.http_endpoint import body, document, serving
@@ -151,12 +152,12 @@ def renew_the_memory_after_all(client, user):
 
 
 def listen_where_nobody_is(client, user):
-    assert not bells.Push(NOBODY).rang()
+    assert not notifications.Push(NOBODY).rang()
 
 
 def announce_where_nobody_is(client, user):
     with override_settings(JWT_AUTH={**settings.JWT_AUTH, "REVOCATION_PUSH": NOBODY}):
-        bells.ring()
+        notifications.ring()
 
 
 def fail_to_fetch_keys(client, user):

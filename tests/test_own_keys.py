@@ -14,21 +14,22 @@ from django.core.management import call_command
 from django.db import OperationalError, connection
 from django.test.utils import CaptureQueriesContext
 
-from jwt_auth import clients, key_states, own_keys, signing_keys
-from jwt_auth.encoding import base64url_decode, json_object
-from jwt_auth.encryption import encrypt
+from jwt_auth import clients, signing_keys
 from jwt_auth.exceptions import RevokedKeyError, UnavailableError, UnknownKeyError
+from jwt_auth.jose.encoding import base64url_decode, json_object
+from jwt_auth.keyring import states, stored
+from jwt_auth.keyring.encryption import encrypt
+from jwt_auth.keyring.stored import LOOK_AGAIN_AFTER, READ_EVERY, StoredKeys
 from jwt_auth.models import RevocationEvent, SigningKey
-from jwt_auth.own_keys import LOOK_AGAIN_AFTER, READ_EVERY, StoredKeys
-from jwt_auth.revocation import memory
 from jwt_auth.revocation.clients import revoke_client_key
+from jwt_auth.revocation.memory import view
 from tests.commands.test_jwt_inspect import look
 from tests.conftest import NOW
 from tests.revocation.conftest import Ticks, by_another_process
 
 pytestmark = pytest.mark.django_db
 
-LATER = NOW + key_states.PUBLISHED_AFTER
+LATER = NOW + states.PUBLISHED_AFTER
 BOUND = 1  # second: the default of REVOCATION_MAX_STALENESS
 
 
@@ -101,15 +102,15 @@ def test_who_signs_asks_once_per_bound_and_reads_the_rows_when_they_have_changed
 
 
 def test_the_process_that_changes_a_key_knows_at_once(first, django_capture_on_commit_callbacks):
-    assert own_keys.own_keys().signing.kid == first.kid
+    assert stored.own_keys().signing.kid == first.kid
     with django_capture_on_commit_callbacks(execute=True):
         second = rotate(first)
-    assert own_keys.own_keys().signing.kid == second.kid
+    assert stored.own_keys().signing.kid == second.kid
 
 
 def test_a_private_key_is_decrypted_once(process, ticks, first, monkeypatch):
     process.newest()
-    monkeypatch.setattr(own_keys, "decrypt", None)
+    monkeypatch.setattr(stored, "decrypt", None)
     signing_keys.create(now=NOW)
     ticks.forward(BOUND)
     assert process.newest().signing.kid == first.kid
@@ -155,16 +156,16 @@ def the_public_half():
 
 
 BROKEN_CELLS = {
-    "is no ciphertext": (lambda: {"encrypted_private_jwk": "garbage"}, own_keys.UNREADABLE_KEY),
-    "is not ASCII": (lambda: {"encrypted_private_jwk": "g\u00e4rbage"}, own_keys.UNREADABLE_KEY),
-    "is empty": (lambda: {"encrypted_private_jwk": ""}, own_keys.UNREADABLE_KEY),
-    "is no JSON": (lambda: {"encrypted_private_jwk": encrypt(b"nothing")}, own_keys.BROKEN_KEY),
-    "is no object": (lambda: {"encrypted_private_jwk": encrypt(b"[]")}, own_keys.BROKEN_KEY),
-    "is another key": (lambda: {"encrypted_private_jwk": a_stranger()}, own_keys.BROKEN_KEY),
-    "has no private half": (lambda: {"encrypted_private_jwk": the_public_half()}, own_keys.BROKEN_KEY),
-    "is for another algorithm": (lambda: {"algorithm": "RS256"}, own_keys.BROKEN_KEY),
-    "has no public half": (lambda: {"public_jwk": ""}, own_keys.BROKEN_KEY),
-    "has no key as the public half": (lambda: {"public_jwk": '{"kty": "EC", "crv": []}'}, own_keys.BROKEN_KEY),
+    "is no ciphertext": (lambda: {"encrypted_private_jwk": "garbage"}, stored.UNREADABLE_KEY),
+    "is not ASCII": (lambda: {"encrypted_private_jwk": "g\u00e4rbage"}, stored.UNREADABLE_KEY),
+    "is empty": (lambda: {"encrypted_private_jwk": ""}, stored.UNREADABLE_KEY),
+    "is no JSON": (lambda: {"encrypted_private_jwk": encrypt(b"nothing")}, stored.BROKEN_KEY),
+    "is no object": (lambda: {"encrypted_private_jwk": encrypt(b"[]")}, stored.BROKEN_KEY),
+    "is another key": (lambda: {"encrypted_private_jwk": a_stranger()}, stored.BROKEN_KEY),
+    "has no private half": (lambda: {"encrypted_private_jwk": the_public_half()}, stored.BROKEN_KEY),
+    "is for another algorithm": (lambda: {"algorithm": "RS256"}, stored.BROKEN_KEY),
+    "has no public half": (lambda: {"public_jwk": ""}, stored.BROKEN_KEY),
+    "has no key as the public half": (lambda: {"public_jwk": '{"kty": "EC", "crv": []}'}, stored.BROKEN_KEY),
 }
 
 
@@ -179,7 +180,7 @@ def test_with_a_key_that_is_broken_nothing_is_signed(first, cell):
 @pytest.fixture
 def anew():
     """Have this process know nothing, as one that has just started."""
-    return own_keys._stored.cache_clear
+    return stored._stored.cache_clear
 
 
 @pytest.mark.django_db(transaction=True)
@@ -195,7 +196,7 @@ def test_while_the_active_key_is_broken_nobody_is_signed_out_and_an_emergency_mo
         client.get("/auth/.well-known/revocations"),
     ):
         assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
-    assert own_keys.BROKEN_KEY in caplog.text
+    assert stored.BROKEN_KEY in caplog.text
     assert "Traceback" not in caplog.text
     assert client.get_me(pair["access_token"]).status_code == 200
     signing_keys.retire(first.kid, emergency=True)
@@ -319,7 +320,7 @@ def all_find(process, kid):
 
 def test_a_look_that_hangs_holds_nobody_up_who_does_not_need_it(process, ticks, first, request, monkeypatch):
     process.find(first.kid)
-    monkeypatch.setattr(own_keys, "_PATIENCE", 3600)
+    monkeypatch.setattr(stored, "_PATIENCE", 3600)
     ticks.forward(READ_EVERY)
     looking = request.getfixturevalue("hanging")
     assert all_find(process, first.kid) == {first.kid}
@@ -328,7 +329,7 @@ def test_a_look_that_hangs_holds_nobody_up_who_does_not_need_it(process, ticks, 
 
 def test_others_do_not_queue_behind_a_look_that_hangs(process, ticks, first, request, monkeypatch):
     process.find(first.kid)
-    monkeypatch.setattr(own_keys, "_PATIENCE", 3600)
+    monkeypatch.setattr(stored, "_PATIENCE", 3600)
     looking = request.getfixturevalue("hanging")
     ticks.forward(3600)  # it has had its time: nobody waits another hour
     assert all_find(process, "another") == {UnavailableError}
@@ -336,13 +337,13 @@ def test_others_do_not_queue_behind_a_look_that_hangs(process, ticks, first, req
 
 
 def test_who_knows_nothing_yet_waits_for_the_first_look_and_not_for_long(process, ticks, hanging, monkeypatch):
-    monkeypatch.setattr(own_keys, "_PATIENCE", 0.05)
+    monkeypatch.setattr(stored, "_PATIENCE", 0.05)
     assert all_find(process, "any") == {UnavailableError}
     assert not hanging.done()
 
 
 def test_who_knows_nothing_yet_gets_what_the_first_look_finds(process, first, monkeypatch):
-    monkeypatch.setattr(own_keys, "_PATIENCE", 3600)
+    monkeypatch.setattr(stored, "_PATIENCE", 3600)
     with ThreadPoolExecutor(1) as pool:
         with process._alone(0):
             waiting = pool.submit(process.find, first.kid)
@@ -353,7 +354,7 @@ def test_who_knows_nothing_yet_gets_what_the_first_look_finds(process, first, mo
 
 def test_nor_do_those_who_sign_or_publish(process, ticks, first, request, monkeypatch):
     assert process.newest().signing
-    monkeypatch.setattr(own_keys, "_PATIENCE", 0.05)
+    monkeypatch.setattr(stored, "_PATIENCE", 0.05)
     request.getfixturevalue("hanging")
     assert process.newest().signing  # the control: this was compared a moment ago
     ticks.forward(BOUND)
@@ -391,7 +392,7 @@ def test_a_rolled_back_change_is_not_believed(process, ticks, first):
 
 def test_after_a_fork_nothing_is_known(process, first):
     process.newest()
-    own_keys.forget()
+    stored.forget()
     assert queries_of(process.newest) == 2
 
 
@@ -424,14 +425,14 @@ def test_a_fork_takes_over_no_lock_and_no_count():
 
 def test_who_learns_of_a_revoked_key_looks_which_one_took_over_whatever_was_forged(jwt_settings, first, monkeypatch):
     jwt_settings(KEYS="database", ALGORITHM="ES256", REVOCATION="memory")
-    source = own_keys.source_of_own_keys()
+    source = stored.source_of_own_keys()
     with pytest.raises(UnknownKeyError):
         source.find("forged")
     with by_another_process(monkeypatch):
         successor = signing_keys.revoke(first.kid, emergency=True)
     with pytest.raises(UnknownKeyError):
         source.find(successor.kid)  # the control: the forged one has used up the look
-    memory.view()._renew()
+    view.view()._renew()
     assert source.find(successor.kid).kid == successor.kid
 
 
@@ -477,7 +478,7 @@ def test_neither_with_one_that_another_process_revoked(client, user, first, monk
     pair = client.tokens(user)
     rotate(first)
     revoke_elsewhere(first, LATER + timedelta(seconds=1))
-    known = own_keys.source_of_own_keys()
+    known = stored.source_of_own_keys()
     assert known.find(first.kid)  # the control: it is still among those that this process has read
     monkeypatch.setattr(known, "_clock", lambda: monotonic() + BOUND)
     client.send("logout/", {}, HTTP_AUTHORIZATION=f"Bearer {pair['access_token']}")
@@ -497,7 +498,7 @@ def test_the_key_set_has_all_keys_but_revoked_ones_and_nothing_private(client, f
 
 
 def test_a_dump_of_the_database_has_no_private_key(first):
-    private = own_keys.own_keys().signing.signing
+    private = stored.own_keys().signing.signing
     number = private.private_numbers().private_value
     dump = str(list(SigningKey.objects.values())).lower()
     assert format(number, "x") not in dump

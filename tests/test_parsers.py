@@ -7,7 +7,7 @@ import pytest
 from django.http import UnreadablePostError
 from rest_framework.exceptions import ParseError
 
-from jwt_auth.parsers import MAX_BODY, MAX_FIELDS, StrictFormParser, StrictJSONParser
+from jwt_auth.views.parsers import MAX_BODY, MAX_FIELDS, StrictFormParser, StrictJSONParser
 
 FORM = "application/x-www-form-urlencoded"
 

@@ -3,8 +3,9 @@
 import pytest
 from django.test import RequestFactory
 
+from jwt_auth.http.peer import address_group, client_address
 from jwt_auth.models import UserSession
-from jwt_auth.peer import Peer, address_group, client_address, peer_of
+from jwt_auth.sessions import Peer, peer_of
 
 
 def request(address="192.0.2.1", **meta):

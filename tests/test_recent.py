@@ -4,7 +4,7 @@ from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
-from jwt_auth.recent import Recent
+from jwt_auth.process.lru import Recent
 
 
 def test_the_least_recently_used_goes_first():

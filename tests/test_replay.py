@@ -12,10 +12,10 @@ from django.core.cache import caches
 from django.core.cache.backends.locmem import LocMemCache
 from django.db import OperationalError, connection, transaction
 
-from jwt_auth.cleaning import MARGIN, expired_used_tokens
+from jwt_auth.authentication.replay import burn, shared_cache
 from jwt_auth.exceptions import ReplayedTokenError, UnavailableError
+from jwt_auth.management.cleaning import MARGIN, expired_used_tokens
 from jwt_auth.models import UsedToken
-from jwt_auth.replay import burn, shared_cache
 from tests.conftest import NOW
 from tests.races.conftest import at_once  # noqa: F401  # a fixture
 from tests.redis_server import redis_server

@@ -4,7 +4,7 @@ import pytest
 from django.core import checks
 from django.db import connections
 
-from jwt_auth import revocation_checks
+from jwt_auth.checks import revocation
 
 REDIS = {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": "redis://localhost"}
 
@@ -50,7 +50,7 @@ def test_the_bell_hangs_where_all_hear_it(settings, jwt_settings, backend):
 def test_messages_need_redis_py(jwt_settings, monkeypatch):
     jwt_settings(REVOCATION_PUSH="redis://localhost")
     assert found() == []
-    monkeypatch.setattr(revocation_checks, "find_spec", lambda name: None)
+    monkeypatch.setattr(revocation, "find_spec", lambda name: None)
     assert found() == ["jwt_auth.E062"]
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from jwt_auth.scopes import is_scope, parse_scope
+from jwt_auth.jose.scopes import is_scope, parse_scope
 
 
 @pytest.mark.parametrize(("scope", "scopes"), [("", set()), ("a", {"a"}), ("b a a", {"a", "b"}), ("a:b/c", {"a:b/c"})])

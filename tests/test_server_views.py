@@ -8,10 +8,10 @@ from django.core.checks import run_checks
 from django.test import override_settings
 from django.urls import include, path
 
-from jwt_auth.conf import ALGORITHMS
-from jwt_auth.metadata import has_address
+from jwt_auth.jose.algorithms import ALGORITHMS
 from jwt_auth.models import RevocationEvent, user_id_of
-from jwt_auth.server_views import MetadataView
+from jwt_auth.views import MetadataView
+from jwt_auth.views.metadata import has_address
 from tests.api_clients import register
 from tests.test_views import assert_error
 

@@ -4,8 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from jwt_auth.conf import find_problems, get_settings
-from jwt_auth.service_audiences import ServiceAudience, parse_audiences
+from jwt_auth.conf import get_settings
+from jwt_auth.conf.audiences import ServiceAudience, parse_audiences
+from jwt_auth.conf.settings import find_problems
 
 TWO = "https://two.example.com"
 

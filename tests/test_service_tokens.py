@@ -9,12 +9,13 @@ import jwt
 import pytest
 from django.db import OperationalError, connection
 
-from jwt_auth import service_tokens, tokens
-from jwt_auth.client_assertions import JWT_BEARER
+from jwt_auth import service_tokens
+from jwt_auth.authentication.assertions import JWT_BEARER
 from jwt_auth.exceptions import ExpiredTokenError, InvalidClaimError, InvalidScopeError, InvalidTargetError
-from jwt_auth.keys import make_key
+from jwt_auth.jose import tokens
+from jwt_auth.jose.keys import make_key
+from jwt_auth.keyring.stored import own_keys
 from jwt_auth.models import RevocationEvent, UserSession, user_id_of
-from jwt_auth.own_keys import own_keys
 from jwt_auth.revocation import disable_client, revoke_all, revoke_session, revoke_user
 from jwt_auth.signals import service_token_issued
 from jwt_auth.verification import identify_only, verify

@@ -8,11 +8,11 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from jwt_auth import sessions
 from jwt_auth.exceptions import ConfigurationError, MalformedTokenError, RefreshTokenReusedError, RevokedTokenError
 from jwt_auth.models import RevocationEvent, UserSession
 from jwt_auth.revocation import revoke_all, revoke_user
-from jwt_auth.sessions import Case, judge
+from jwt_auth.sessions import lifecycle
+from jwt_auth.sessions.lifecycle import Case, judge
 from tests.conftest import NOW
 
 US = timedelta(microseconds=1)
@@ -181,30 +181,30 @@ CHANGES = {
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 def test_a_token_that_was_changed_is_none(user, change):
-    raw = sessions.start(user).refresh_token
+    raw = lifecycle.start(user).refresh_token
     with pytest.raises(MalformedTokenError):
-        sessions.refresh(change(raw))
-    assert sessions.refresh(raw)
+        lifecycle.refresh(change(raw))
+    assert lifecycle.refresh(raw)
 
 
 def test_what_an_older_release_has_signed_is_good(user, settings):
     settings.SECRET_KEY = "a secret key that stays the same, as those of projects do when this app is updated"
-    sessions.start(user)
+    lifecycle.start(user)
     UserSession.objects.update(handle="0" * 32, auth_hash=user.get_session_auth_hash())
-    sessions.refresh(f"{'0' * 32}.0.y_QmMWBKR8ckmmQhnW8L6ZcgJnQLpGHaI3zws26Mv28")
+    lifecycle.refresh(f"{'0' * 32}.0.y_QmMWBKR8ckmmQhnW8L6ZcgJnQLpGHaI3zws26Mv28")
 
 
 def test_all_that_moves_a_token_can_be_told_the_moment(user):
     later = NOW + DAY
-    pair = sessions.start(user, now=later)
+    pair = lifecycle.start(user, now=later)
     assert UserSession.objects.get().started_at == later
-    newer = sessions.refresh(pair.refresh_token, now=later + US)
+    newer = lifecycle.refresh(pair.refresh_token, now=later + US)
     assert UserSession.objects.get().rotated_at == later + US
     with pytest.raises(RefreshTokenReusedError):
-        sessions.refresh(pair.refresh_token, now=later + DAY)
+        lifecycle.refresh(pair.refresh_token, now=later + DAY)
     assert UserSession.objects.get().revoked_at == later + DAY
-    other = sessions.start(user)
-    assert sessions.end(other.refresh_token, now=later) == other.session_id != newer.session_id
+    other = lifecycle.start(user)
+    assert lifecycle.end(other.refresh_token, now=later) == other.session_id != newer.session_id
     row = UserSession.objects.get(pk=other.session_id)
     assert (row.revoked_at, row.revoked_reason) == (later, "logout")
 
@@ -256,8 +256,8 @@ def test_auth_time_is_when_the_session_began_and_no_refresh_moves_it(client, use
 
 def test_lifetimes_differ_by_up_to_five_percent_and_never_upwards(user, jwt_settings):
     jwt_settings(ACCESS_TOKEN_LIFETIME=timedelta(seconds=1000))
-    raw = sessions.start(user).refresh_token
-    pairs = [sessions.refresh(raw) for _ in range(300)]
+    raw = lifecycle.start(user).refresh_token
+    pairs = [lifecycle.refresh(raw) for _ in range(300)]
     assert all(950 <= pair.expires_in <= 1000 for pair in pairs)
     assert len({pair.expires_in for pair in pairs}) > 20
     claims = read(pairs[0].access_token)
@@ -266,22 +266,22 @@ def test_lifetimes_differ_by_up_to_five_percent_and_never_upwards(user, jwt_sett
 
 def test_a_lifetime_of_which_five_percent_is_no_second_stays_as_it_is(user, jwt_settings):
     jwt_settings(ACCESS_TOKEN_LIFETIME=timedelta(seconds=19))
-    assert sessions.start(user).expires_in == 19
+    assert lifecycle.start(user).expires_in == 19
 
 
 def test_a_thousand_refreshes_leave_one_row_and_no_event(user, clock):
-    raw = sessions.start(user).refresh_token
+    raw = lifecycle.start(user).refresh_token
     length = len(raw)
     for _ in range(1000):
         clock.shift(60)
-        raw = sessions.refresh(raw).refresh_token
+        raw = lifecycle.refresh(raw).refresh_token
     assert UserSession.objects.get().counter == 1000
     assert len(raw) <= length + 3
     assert not RevocationEvent.objects.exists()
 
 
 def test_what_holds_tokens_does_not_show_them(user):
-    pair = sessions.start(user)
+    pair = lifecycle.start(user)
     for text in (repr(pair), str(pair), f"{pair}"):
         assert pair.access_token not in text
         assert pair.refresh_token not in text
@@ -290,18 +290,18 @@ def test_what_holds_tokens_does_not_show_them(user):
 
 def test_nothing_stored_is_a_refresh_token_or_a_part_that_could_be_completed(user):
     """A dump of the table forges nothing: the signature's key is not in it."""
-    signature = sessions.start(user).refresh_token.rsplit(".", 1)[1]
+    signature = lifecycle.start(user).refresh_token.rsplit(".", 1)[1]
     row = UserSession.objects.values().get()
     assert not any(signature in str(value) for value in row.values())
     with pytest.raises(MalformedTokenError):
-        sessions.refresh(f"{row['handle']}.{row['counter']}.{'A' * 43}")
+        lifecycle.refresh(f"{row['handle']}.{row['counter']}.{'A' * 43}")
 
 
 def test_a_session_that_is_gone_is_revoked_and_not_unknown(user):
-    raw = sessions.start(user).refresh_token
+    raw = lifecycle.start(user).refresh_token
     UserSession.objects.all().delete()
     with pytest.raises(RevokedTokenError):
-        sessions.refresh(raw)
+        lifecycle.refresh(raw)
 
 
 class Meanwhile:
@@ -369,7 +369,7 @@ def test_a_refresh_that_a_logout_overtakes_gives_nothing(client, user, clock):
 def test_a_row_that_can_not_be_read_as_it_is_written_is_an_outage(client, user, monkeypatch):
     """An outer transaction with an old snapshot sees the row as it was, and its UPDATE the row as it is."""
     token = client.tokens(user)["refresh_token"]
-    monkeypatch.setattr(sessions, "_rotate", lambda session, now: False)
+    monkeypatch.setattr(lifecycle, "_rotate", lambda session, now: False)
     assert client.refresh(token).json()["code"] == "unavailable"
     monkeypatch.undo()
     assert client.refresh(token).status_code == 200
@@ -382,5 +382,5 @@ DEEP = functools.reduce(lambda inner, level: [inner], range(40), 1)
 def test_claims_that_could_not_be_read_back_are_a_fault_of_the_project(user, jwt_settings, custom):
     jwt_settings(CLAIMS_CALLABLE=lambda user, session: custom)
     with pytest.raises(ConfigurationError, match=r"E01[79]"), transaction.atomic():
-        sessions.start(user)
+        lifecycle.start(user)
     assert not UserSession.objects.exists()

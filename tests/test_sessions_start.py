@@ -11,12 +11,10 @@ from django.urls import resolve
 from django.utils import timezone
 
 from jwt_auth import sessions, signals
-from jwt_auth.credentials import find_account
 from jwt_auth.exceptions import ConfigurationError, InvalidCredentialsError
 from jwt_auth.models import UserSession
-from jwt_auth.peer import Peer
 from jwt_auth.revocation import revoke_all, revoke_session, revoke_user
-from jwt_auth.sessions import CredentialsChangedError, start
+from jwt_auth.sessions import CredentialsChangedError, Peer, find_account, start
 
 TICK = timedelta(microseconds=1)
 NEW_PASSWORD = "a quite different password"

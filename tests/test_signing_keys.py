@@ -6,8 +6,9 @@ from datetime import timedelta
 import pytest
 from django.db import IntegrityError, OperationalError, connection, transaction
 
-from jwt_auth import own_keys, signals, signing_keys
-from jwt_auth.key_states import PUBLISHED_AFTER, KeyStateError, dead_at, ready_at
+from jwt_auth import signals, signing_keys
+from jwt_auth.keyring import stored
+from jwt_auth.keyring.states import PUBLISHED_AFTER, KeyStateError, dead_at, ready_at
 from jwt_auth.models import RevocationEvent, SigningKey
 from tests.conftest import NOW
 
@@ -183,10 +184,10 @@ def test_no_two_changes_have_the_same_moment():
 @pytest.mark.parametrize("algorithm", ["RS256", "PS512", "ES256", "ES384", "ES512", "Ed25519", "EdDSA"])
 def test_a_key_of_each_algorithm_can_be_stored_and_read(algorithm):
     key = signing_keys.create(algorithm=algorithm, activate=True)
-    signing = own_keys.own_keys().signing
+    signing = stored.own_keys().signing
     assert (signing.kid, signing.algorithm) == (key.kid, algorithm)
     assert not key.kid.startswith("-")
-    assert own_keys.own_keys().public_jwks()[0]["alg"] == algorithm
+    assert stored.own_keys().public_jwks()[0]["alg"] == algorithm
 
 
 def test_a_kid_that_a_shell_would_take_for_an_option_is_not_given(monkeypatch):

@@ -5,7 +5,7 @@ from time import monotonic
 
 import pytest
 
-from jwt_auth.single_flight import SingleFlight
+from jwt_auth.process.single_flight import SingleFlight
 from tests.revocation.conftest import Ticks
 
 AGES = 3600  # seconds: a test that waits for it fails by its own time limit

@@ -12,9 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jwt.api_jws import PyJWS
 
 import jwt_auth
-from jwt_auth import tokens
 from jwt_auth.claims import Policy
-from jwt_auth.encoding import base64url_decode, base64url_encode
 from jwt_auth.exceptions import (
     ConfigurationError,
     InvalidClaimError,
@@ -23,8 +21,10 @@ from jwt_auth.exceptions import (
     MalformedTokenError,
     UnknownKeyError,
 )
-from jwt_auth.keys import Key, make_key
-from jwt_auth.own_keys import own_keys
+from jwt_auth.jose import tokens
+from jwt_auth.jose.encoding import base64url_decode, base64url_encode
+from jwt_auth.jose.keys import Key, make_key
+from jwt_auth.keyring.stored import own_keys
 
 CLAIMS = {"iss": "jwt_auth", "aud": "jwt_auth", "sub": "1", "iat": 1779021015, "exp": 1779021075}
 POLICY = Policy(

@@ -7,8 +7,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from django.core import checks
 from jwt.algorithms import ECAlgorithm
 
+from jwt_auth.conf.issuers import trusted_issuers
 from jwt_auth.exceptions import ConfigurationError
-from jwt_auth.trusted import trusted_issuers
 from tests.conftest import pem, public_pem
 
 NAME = "https://issuer.example"

@@ -8,11 +8,11 @@ import json
 
 import pytest
 
-from jwt_auth import keys
-from jwt_auth.encoding import base64url_encode
 from jwt_auth.exceptions import ConfigurationError, MalformedTokenError
+from jwt_auth.jose.encoding import base64url_encode
+from jwt_auth.jose.tokens import peek_unverified
+from jwt_auth.keyring import configured
 from jwt_auth.models import UserSession
-from jwt_auth.tokens import peek_unverified
 from tests import vectors_runner
 from tests.test_fuzz import claims_of, good_header, rolled_back, show_everywhere, signed
 
@@ -166,11 +166,11 @@ def test_weak_secrets_are_refused_as_signing_keys(jwt_settings):
     for secret in vectors_runner.weak_secrets():
         jwt_settings(SIGNING_KEY={"kty": "oct", "k": base64url_encode(secret)})
         try:
-            keys.configured_keys()
+            configured.configured_keys()
         except ConfigurationError as error:
             assert error.id in ("E010", "E011", "E014"), secret  # noqa: PT017
         else:
             accepted.append(secret)
     assert not accepted
     jwt_settings(SIGNING_KEY={"kty": "oct", "k": base64url_encode(bytes(range(128, 160)))})
-    assert keys.configured_keys()
+    assert configured.configured_keys()

@@ -8,9 +8,11 @@ import pytest
 from asgiref.sync import async_to_sync
 from django.views.debug import ExceptionReporter
 
-from jwt_auth import issuers, sessions, tokens, verification
-from jwt_auth.client_issuers import issuer_of_client
+from jwt_auth import sessions, verification
 from jwt_auth.exceptions import ExpiredTokenError, InvalidTokenError, RevokedTokenError, UntrustedIssuerError
+from jwt_auth.issuers import ours as issuers
+from jwt_auth.issuers.clients import issuer_of_client
+from jwt_auth.jose import tokens
 from jwt_auth.revocation import revoke_session, revoke_user
 from jwt_auth.verification import REMEMBERED_LENGTH, averify, remembering, verify
 from tests.api_clients import register

@@ -12,12 +12,13 @@ from django.contrib.auth.signals import user_logged_in
 from rest_framework.versioning import QueryParameterVersioning
 from rest_framework.views import APIView
 
-from jwt_auth import verification, views
-from jwt_auth.encoding import base64url_encode
+from jwt_auth import verification
 from jwt_auth.exceptions import RevokedTokenError, UntrustedIssuerError
-from jwt_auth.issuers import find_issuer
-from jwt_auth.own_keys import own_keys
+from jwt_auth.issuers.ours import find_issuer
+from jwt_auth.jose.encoding import base64url_encode
+from jwt_auth.keyring.stored import own_keys
 from jwt_auth.urls import urlpatterns
+from jwt_auth.views import users
 from tests.conftest import PASSWORD, pem, public_pem
 
 # Path, method that it is for, a body that it can read, and whether it asks who calls.
@@ -308,7 +309,7 @@ def test_a_key_that_the_database_can_not_be_asked_for_is_nobodys(client, user, s
     def refuse():
         raise OverflowError("Python int too large to convert to SQLite INTEGER")
 
-    monkeypatch.setattr(views, "visible_users", refuse)
+    monkeypatch.setattr(users, "visible_users", refuse)
     assert_error(signed_in.send("revoke/user/", body), 404, "not_found")
 
 

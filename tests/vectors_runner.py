@@ -13,12 +13,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from jwt_auth import jwk, tokens
 from jwt_auth.claims import Policy
-from jwt_auth.conf import ALGORITHMS
-from jwt_auth.encoding import base64url_decode, base64url_encode, json_object
 from jwt_auth.exceptions import InvalidClaimError, InvalidTokenError
-from jwt_auth.keys import Key, make_key
+from jwt_auth.jose import jwk, tokens
+from jwt_auth.jose.algorithms import ALGORITHMS
+from jwt_auth.jose.encoding import base64url_decode, base64url_encode, json_object
+from jwt_auth.jose.keys import Key, make_key
 
 FOLDER = os.environ.get("JOSE_VECTORS")
 

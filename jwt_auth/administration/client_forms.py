@@ -14,8 +14,8 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from jwt_auth import clients
-from jwt_auth.conf import ALGORITHMS
 from jwt_auth.exceptions import RegistrationError
+from jwt_auth.jose.algorithms import ALGORITHMS
 from jwt_auth.models import RegisteredClient
 
 SECRET, PUBLIC_KEY = "secret", "public_key"

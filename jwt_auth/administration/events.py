@@ -31,7 +31,7 @@ from jwt_auth.administration.pages import (
 from jwt_auth.conf import get_settings
 from jwt_auth.models import RegisteredClient, RevocationEvent, UserSession, user_id_of
 from jwt_auth.principals import user_field
-from jwt_auth.revocation import cutoff, database, revoke_all
+from jwt_auth.revocation import cutoff, database, revoke_all, subjects as subjects_
 
 Scope = RevocationEvent.Scope
 
@@ -143,7 +143,7 @@ def find_people(events: Iterable[RevocationEvent]) -> list[RevocationEvent]:
 
 def _owners_of(subjects: Iterable[str]) -> dict[str, str]:
     """The keys of the users of sessions, by `sid`."""
-    sids = [sid for sid in map(database.parse_sid, subjects) if sid is not None]
+    sids = [sid for sid in map(subjects_.parse_sid, subjects) if sid is not None]
     rows = UserSession.objects.filter(pk__in=sids).values_list("pk", "user_id") if sids else ()
     return {sid.hex: str(key) for sid, key in rows}
 

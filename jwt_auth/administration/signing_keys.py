@@ -1,5 +1,5 @@
 """
-Signing keys in Django's admin: made, and moved from state to state under the guards of `signing_keys.py`.
+Signing keys in Django's admin: made, and moved from state to state under the guards of `signing_keys`.
 
 What comes too early is refused with the moment from which on it is possible, and offered as an emergency, which
 says whom it hits and asks for a word. Nothing private is shown.
@@ -20,7 +20,7 @@ from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext, gettext_lazy as _
 
-from jwt_auth import key_states, signing_keys
+from jwt_auth import signing_keys
 from jwt_auth.administration.pages import (
     EverythingForm,
     ReadOnlyAdmin,
@@ -35,7 +35,8 @@ from jwt_auth.administration.pages import (
     url_of,
 )
 from jwt_auth.conf import get_settings
-from jwt_auth.key_states import KeyStateError, describe_wait
+from jwt_auth.keyring import states
+from jwt_auth.keyring.states import KeyStateError, describe_wait
 from jwt_auth.models import SigningKey
 
 State = SigningKey.State
@@ -63,11 +64,11 @@ class Move:
 
 def _check_activation(key: SigningKey, emergency: bool, now: datetime) -> None:
     active = SigningKey.objects.filter(state=State.ACTIVE).first()
-    key_states.check_activation(key, active, emergency=emergency, now=now)
+    states.check_activation(key, active, emergency=emergency, now=now)
 
 
 def _check_revocation(key: SigningKey, emergency: bool, now: datetime) -> None:
-    key_states.check_revocation(key, emergency=emergency, now=now)
+    states.check_revocation(key, emergency=emergency, now=now)
 
 
 def _leave_it_to_the_deed(key: SigningKey, emergency: bool, now: datetime) -> None:
@@ -151,9 +152,9 @@ class SigningKeyAdmin(ReadOnlyAdmin):
     def next_step(self, key: SigningKey) -> Text:
         now = timezone.now()
         if key.state == State.STANDBY:
-            return _when(_("can be activated"), key_states.ready_at(key), now)
+            return _when(_("can be activated"), states.ready_at(key), now)
         if key.state == State.RETIRING:
-            return _when(_("can be revoked"), key_states.dead_at(key.retired_at or now), now)
+            return _when(_("can be revoked"), states.dead_at(key.retired_at or now), now)
         return _("signs") if key.state == State.ACTIVE else "-"
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> Any:

@@ -9,8 +9,8 @@ from typing import Any, TypeAlias
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from jwt_auth import jwk
-from jwt_auth.encoding import json_object
+from jwt_auth.jose import jwk
+from jwt_auth.jose.encoding import json_object
 
 KeySource: TypeAlias = str | bytes | Path | Mapping[str, Any]
 

@@ -15,12 +15,11 @@ from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from jwt_auth import devices
-from jwt_auth.credentials import find_account
 from jwt_auth.exceptions import ExpiredTokenError
 from jwt_auth.models import UserSession
 from jwt_auth.revocation import cutoff
 from jwt_auth.revocation.database import refusal_of
+from jwt_auth.sessions import devices, find_account
 
 PK_PREFIX = "pk:"
 

@@ -5,7 +5,7 @@ from jwt_auth.revocation.clients import (
     revoke_client as revoke_client,
     revoke_client_key as revoke_client_key,
 )
-from jwt_auth.revocation.revoke import (
+from jwt_auth.revocation.operations import (
     BulkRevocation as BulkRevocation,
     UserRevocation as UserRevocation,
     revoke_all as revoke_all,

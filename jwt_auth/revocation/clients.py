@@ -10,11 +10,11 @@ from typing import Any
 
 from django.utils import timezone
 
+from jwt_auth._django.locks import lock_by_writing
 from jwt_auth.exceptions import RegistrationError
-from jwt_auth.locks import lock_by_writing
 from jwt_auth.models import ClientKey, RegisteredClient, RevocationEvent
 from jwt_auth.revocation import cutoff as cutoffs
-from jwt_auth.revocation.revoke import atomic, deny_client, deny_key
+from jwt_auth.revocation.operations import atomic, deny_client, deny_key
 from jwt_auth.signals import client_disabled, client_key_revoked, client_revoked, send_on_commit
 
 # Only we verify by a client's key. Each of our processes has read the keys anew long before.

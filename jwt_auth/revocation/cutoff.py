@@ -13,8 +13,8 @@ from django.contrib.auth import get_user_model
 from django.db import models, router
 from django.db.models import F, OuterRef, Subquery
 
+from jwt_auth._django.locks import lock_by_writing
 from jwt_auth.conf import get_settings
-from jwt_auth.locks import lock_by_writing
 from jwt_auth.models import UserSession, UserTokenCutoff
 
 TICK = timedelta(microseconds=1)

@@ -10,14 +10,16 @@ from django.contrib.auth import get_user_model
 from django.db import router
 from django.db.models import Exists, F, Q, QuerySet, Subquery
 
+from jwt_auth._django.compiled import CompiledQuery, Parameter
 from jwt_auth.claims import Claims
-from jwt_auth.compiled import CompiledQuery, Parameter
-from jwt_auth.conf import cached_until_settings_change, get_settings
+from jwt_auth.conf import get_settings
+from jwt_auth.conf.settings import cached_until_settings_change
 from jwt_auth.exceptions import RefusedError
+from jwt_auth.keyring.stored import changes_of_keys, keys_as_of
 from jwt_auth.models import RevocationEvent, UserSession
-from jwt_auth.own_keys import changes_of_keys, keys_as_of
 from jwt_auth.principals import users_are_all_visible, visible_users
 from jwt_auth.revocation import cutoff
+from jwt_auth.revocation.subjects import parse_sid, token_subject
 from jwt_auth.revocation.verdict import State, verdict
 
 Scope = RevocationEvent.Scope
@@ -26,16 +28,6 @@ Scope = RevocationEvent.Scope
 def global_cutoff() -> Subquery:
     """The newest cutoff for everybody, as an annotation."""
     return Subquery(RevocationEvent.objects.filter(scope=Scope.ALL).order_by("-cutoff").values("cutoff")[:1])
-
-
-def token_subject(iss: str, jti: str) -> str:
-    """How a single token is named in the denylist."""
-    return f"{iss} {jti}"
-
-
-def key_subject(iss: str, kid: str) -> str:
-    """How a key is named in the denylist."""
-    return f"{iss} {kid}"
 
 
 def is_denied(iss: str, jti: str) -> bool:
@@ -151,15 +143,6 @@ def state_of(session: UserSession) -> State:
         credentials_stale=session.has_stale_credentials,
         key_revoked=getattr(session, "key_revoked", False),
     )
-
-
-def parse_sid(sid: str | None) -> uuid.UUID | None:
-    """A `sid` in the one spelling that we issue, or None."""
-    try:
-        parsed = uuid.UUID(hex=sid)
-    except (ValueError, TypeError, AttributeError):
-        return None
-    return parsed if parsed.hex == sid else None
 
 
 def _has_active_user() -> Q:

@@ -18,15 +18,16 @@ from typing import Any
 from django.db.models import Max, Q, QuerySet
 from django.utils import timezone
 
-from jwt_auth import tokens
-from jwt_auth.conf import cached_until_settings_change, get_settings
+from jwt_auth._django.outages import outage_is_unavailable
+from jwt_auth.conf import get_settings
+from jwt_auth.conf.lifetimes import longest_life
+from jwt_auth.conf.settings import cached_until_settings_change
+from jwt_auth.jose import tokens
+from jwt_auth.keyring.stored import own_keys
 from jwt_auth.models import RevocationEvent
-from jwt_auth.outages import outage_is_unavailable
-from jwt_auth.own_keys import own_keys
-from jwt_auth.revocation.denylist import Entry
-from jwt_auth.revocation.memory import longest_life
+from jwt_auth.process.single_flight import SingleFlight
+from jwt_auth.revocation.memory.denylist import Entry
 from jwt_auth.revocation.verdict import latest
-from jwt_auth.single_flight import SingleFlight
 
 FEED_TYPE = "revocations+jwt"
 LIFETIME = timedelta(seconds=60)

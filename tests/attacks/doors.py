@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
-from jwt_auth.metadata import TOKEN_EXCHANGE
-from jwt_auth.serializers import ACCESS_TOKEN_TYPE
+from jwt_auth.views.metadata import TOKEN_EXCHANGE
+from jwt_auth.views.serializers import ACCESS_TOKEN_TYPE
 
 # What a door may answer to something that is no token of ours, and to nothing but that.
 REFUSALS = {

@@ -12,7 +12,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from typing import Any
 
-from jwt_auth.own_keys import own_keys
+from jwt_auth.keyring.stored import own_keys
 
 
 def b64(value: bytes) -> str:

@@ -20,8 +20,8 @@ from django.views.debug import ExceptionReporter
 from django.views.decorators.debug import sensitive_variables
 
 from jwt_auth import clients, signing_keys
-from jwt_auth.encryption import decrypt
-from jwt_auth.keys import derived
+from jwt_auth.keyring.configured import derived
+from jwt_auth.keyring.encryption import decrypt
 from jwt_auth.models import ClientKey
 from jwt_auth.revocation import revoke_client_key
 from tests.api_clients import ApiClient
@@ -182,8 +182,8 @@ def test_no_secret_is_in_an_error_report(boss, user, reported, monkeypatch, wher
 
 
 def test_no_private_key_that_somebody_sent_is_in_an_error_report(boss, user, reported, monkeypatch, ec_key):
-    monkeypatch.setattr("jwt_auth.public_keys.jwk.load", crash)
-    monkeypatch.setattr("jwt_auth.public_keys.read_public_pem", crash)
+    monkeypatch.setattr("jwt_auth.jose.public_keys.jwk.load", crash)
+    monkeypatch.setattr("jwt_auth.jose.public_keys.read_public_pem", crash)
     document = private_jwk(ec_key)
     hidden = document.pop("d")
     sent = [{"jwk": {**document, "D": hidden}}, {"pem": pem(ec_key).replace("PRIVATE", "OTHER")}]

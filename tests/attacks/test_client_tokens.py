@@ -15,8 +15,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import get_resolver
 
+from jwt_auth.keyring.stored import own_keys
 from jwt_auth.models import UsedToken
-from jwt_auth.own_keys import own_keys
 from tests.api_clients import ApiClient, register
 from tests.attacks import forge
 from tests.attacks.test_malformed_claims import NOT_NUMBERS, NOT_TEXTS

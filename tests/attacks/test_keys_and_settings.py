@@ -14,7 +14,7 @@ from django.core.checks import run_checks
 from django.test import override_settings
 
 from jwt_auth.conf import get_settings  # bound by value on purpose: override_settings must reach it
-from jwt_auth.own_keys import own_keys
+from jwt_auth.keyring.stored import own_keys
 from tests.attacks import forge
 from tests.conftest import pem, public_pem
 

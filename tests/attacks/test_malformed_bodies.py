@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from jwt_auth.parsers import MAX_BODY
+from jwt_auth.views.parsers import MAX_BODY
 from tests.conftest import PASSWORD
 
 JSON = "application/json"

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 from jwt.algorithms import RSAAlgorithm
 
-from jwt_auth import jwk
+from jwt_auth.jose import jwk
 from tests.client.conftest import GIVEN, SECRET
 from tests.conftest import NOW, pem, public_pem
 

@@ -9,9 +9,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from jwt_auth.base_models import TokenCutoffField
+from jwt_auth.management.cutoff_copy import copy_in_batches
 from jwt_auth.models import UserTokenCutoff
 from jwt_auth.revocation import revoke_user
-from jwt_auth.revocation.cutoff_copy import copy_in_batches
 from tests.commands.helpers import run
 from tests.conftest import NOW
 

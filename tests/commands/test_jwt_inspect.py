@@ -10,16 +10,9 @@ from django.contrib.auth import get_user_model
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from jwt_auth.inspection import inspect
+from jwt_auth.management.inspection import inspect
 from jwt_auth.models import UsedToken, UserSession
-from jwt_auth.revocation import (
-    revoke_all,
-    revoke_client,
-    revoke_client_key,
-    revoke_session,
-    revoke_token,
-    revoke_user,
-)
+from jwt_auth.revocation import revoke_all, revoke_client, revoke_client_key, revoke_session, revoke_token, revoke_user
 from jwt_auth.verification import verify
 from tests.api_clients import register
 from tests.attacks import forge

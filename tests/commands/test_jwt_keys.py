@@ -6,7 +6,7 @@ import json
 import pytest
 from django.core.management import CommandError
 
-from jwt_auth import key_states
+from jwt_auth.keyring import states as key_states
 from jwt_auth.models import RevocationEvent, SigningKey
 from tests.commands.helpers import run, type_in
 from tests.conftest import pem, public_pem

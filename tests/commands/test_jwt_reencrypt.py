@@ -4,11 +4,12 @@ import pytest
 from cryptography.fernet import Fernet
 from django.core.management import CommandError
 
-from jwt_auth import clients, reencryption, signing_keys
-from jwt_auth.encryption import decrypt
+from jwt_auth import clients, signing_keys
 from jwt_auth.exceptions import DecryptionError
+from jwt_auth.keyring import reencryption
+from jwt_auth.keyring.encryption import decrypt
+from jwt_auth.keyring.reencryption import COLUMNS, reencrypt_rows
 from jwt_auth.models import ClientKey, SigningKey
-from jwt_auth.reencryption import COLUMNS, reencrypt_rows
 from tests.commands.helpers import run
 from tests.conftest import public_pem
 

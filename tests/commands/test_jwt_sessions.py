@@ -9,8 +9,8 @@ from django.core.management import CommandError
 from jwt_auth import sessions
 from jwt_auth.management.terminal import table
 from jwt_auth.models import UserSession
-from jwt_auth.peer import Peer
 from jwt_auth.revocation import revoke_all, revoke_session, revoke_user
+from jwt_auth.sessions import Peer
 from tests.commands.helpers import run
 from tests.conftest import NOW
 from tests.test_arrivals import FIREFOX

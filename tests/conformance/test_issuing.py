@@ -6,9 +6,9 @@ import random
 import pytest
 from django.apps import apps
 
-from jwt_auth.keys import refresh_keys
+from jwt_auth.keyring.configured import refresh_keys
+from jwt_auth.keyring.stored import own_keys
 from jwt_auth.models import RevocationEvent, UserSession, new_handle
-from jwt_auth.own_keys import own_keys
 from tests.attacks import forge
 from tests.conftest import pem
 

@@ -3,14 +3,15 @@
 import jwt
 import pytest
 
-from jwt_auth import introspection, service_tokens
-from jwt_auth.client_assertions import JWT_BEARER
+from jwt_auth import service_tokens
+from jwt_auth.authentication.assertions import JWT_BEARER
 from jwt_auth.exceptions import InvalidTokenError
-from jwt_auth.metadata import TOKEN_EXCHANGE
-from jwt_auth.public_keys import read_configured
+from jwt_auth.issuers.remote.subscription import read_feed
+from jwt_auth.jose.public_keys import read_configured
 from jwt_auth.revocation import feed
-from jwt_auth.revocation.subscription import read_feed
-from jwt_auth.serializers import ACCESS_TOKEN_TYPE
+from jwt_auth.views import introspection
+from jwt_auth.views.metadata import TOKEN_EXCHANGE
+from jwt_auth.views.serializers import ACCESS_TOKEN_TYPE
 from tests.api_clients import register
 from tests.browser_client import Browser
 from tests.conftest import NOW, pem, public_pem

@@ -8,9 +8,9 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from django.contrib.auth.tokens import default_token_generator
 from django.core import signing
 
-from jwt_auth import tokens
 from jwt_auth.exceptions import MalformedTokenError
-from jwt_auth.keys import refresh_keys
+from jwt_auth.jose import tokens
+from jwt_auth.keyring.configured import refresh_keys
 from jwt_auth.models import UserSession
 from jwt_auth.revocation import revoke_token
 from jwt_auth.verification import verify

@@ -20,7 +20,7 @@ from jwt_auth.authentication import (
     JWTCookieAuthentication,
     UserOrClientJWTAuthentication,
 )
-from jwt_auth.introspection import RESPONSE_MEDIA_TYPE
+from jwt_auth.views.introspection import RESPONSE_MEDIA_TYPE
 from tests.api_clients import register
 from tests.browser_client import Browser
 

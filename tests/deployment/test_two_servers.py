@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from jwt_auth.keys import generate
+from jwt_auth.jose.keys import generate
 from tests.conftest import pem
 from tests.deployment.conftest import manage
 

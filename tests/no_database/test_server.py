@@ -14,8 +14,9 @@ from django.db import connections
 from jwt.algorithms import ECAlgorithm
 from rest_framework.test import APIRequestFactory
 
-from jwt_auth import tokens, urls
-from jwt_auth.own_keys import own_keys
+from jwt_auth import urls
+from jwt_auth.jose import tokens
+from jwt_auth.keyring.stored import own_keys
 from jwt_auth.principals import ClaimsUser
 from jwt_auth.verification import verify
 from tests.no_database.urls import OpenView

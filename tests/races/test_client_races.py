@@ -9,10 +9,10 @@ from django.db import connection
 from django.utils import timezone
 
 from jwt_auth import clients
-from jwt_auth.encryption import decrypt
 from jwt_auth.exceptions import RegistrationError
+from jwt_auth.keyring.encryption import decrypt
+from jwt_auth.keyring.reencryption import reencrypt_rows
 from jwt_auth.models import ClientKey, RegisteredClient, RevocationEvent
-from jwt_auth.reencryption import reencrypt_rows
 from jwt_auth.revocation import disable_client, revoke_client, revoke_client_key
 from tests.conftest import public_pem
 from tests.races.helpers import begin, new_client

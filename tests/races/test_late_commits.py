@@ -8,7 +8,8 @@ from django.db import transaction
 
 from jwt_auth.exceptions import RevokedTokenError
 from jwt_auth.models import RevocationEvent
-from jwt_auth.revocation import feed, memory, revoke_all, revoke_session, revoke_token, revoke_user
+from jwt_auth.revocation import feed, revoke_all, revoke_session, revoke_token, revoke_user
+from jwt_auth.revocation.memory import view
 from jwt_auth.revocation.verdict import verdict
 from jwt_auth.verification import verify
 from tests.races.conftest import PATIENCE
@@ -22,7 +23,7 @@ class Process:
 
     def __init__(self):
         self.ticks = Ticks()
-        self.view = memory.View(clock=self.ticks)
+        self.view = view.View(clock=self.ticks)
 
     def lets_in(self, verified):
         """Whether a request that comes a second later is let in."""

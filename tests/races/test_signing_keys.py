@@ -7,7 +7,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from jwt_auth import signing_keys
-from jwt_auth.key_states import PUBLISHED_AFTER, KeyStateError
+from jwt_auth.keyring.states import PUBLISHED_AFTER, KeyStateError
 from jwt_auth.models import RevocationEvent, SigningKey
 from tests.races.helpers import new_client
 

@@ -8,8 +8,9 @@ from uuid import UUID
 import pytest
 from django.db import OperationalError, connection
 
+from jwt_auth.conf import lifetimes
 from jwt_auth.models import RevocationEvent, UserSession
-from jwt_auth.revocation import memory, uncommitted
+from jwt_auth.revocation.memory import uncommitted, view as memory
 
 
 class Ticks:
@@ -72,7 +73,7 @@ def end(pair: dict[str, Any], number: int | None = None) -> RevocationEvent:
         created_at=session.last_issued_at,
         scope="session",
         subject=session.sid,
-        expires_at=session.last_issued_at + memory.longest_life(),
+        expires_at=session.last_issued_at + lifetimes.longest_life(),
     )
 
 

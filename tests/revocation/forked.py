@@ -19,7 +19,8 @@ django.setup()
 from django.contrib.auth import get_user_model  # noqa: E402  # models wait for the apps
 
 from jwt_auth.exceptions import JWTAuthError  # noqa: E402
-from jwt_auth.revocation import memory, revoke_user  # noqa: E402
+from jwt_auth.revocation import revoke_user  # noqa: E402
+from jwt_auth.revocation.memory import view as memory  # noqa: E402
 from jwt_auth.sessions import start  # noqa: E402
 from jwt_auth.verification import verify  # noqa: E402
 

@@ -11,8 +11,10 @@ from django.core.cache.backends.locmem import LocMemCache
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
+from jwt_auth.conf import lifetimes
 from jwt_auth.exceptions import JWTAuthError
-from jwt_auth.revocation import bells, memory, revoke_user
+from jwt_auth.revocation import revoke_user
+from jwt_auth.revocation.memory import notifications, view as memory
 from jwt_auth.verification import verify
 from tests.redis_server import redis_server
 from tests.revocation.conftest import end, outage
@@ -103,7 +105,7 @@ def test_a_wall_clock_that_is_put_back_is_noticed_within_the_bound_however_silen
     with_cache, ticks, client, user, clock
 ):
     with_cache()
-    ended, ahead = client.tokens(user), memory.longest_life() + timedelta(minutes=1)
+    ended, ahead = client.tokens(user), lifetimes.longest_life() + timedelta(minutes=1)
     end(ended)
     assert not is_welcome(ended)
     clock.shift(ahead)
@@ -126,14 +128,14 @@ def test_what_is_revoked_rings_the_bell_and_is_known_within_the_bound(with_cache
         assert is_welcome(pair)
         ticks.forward(0.8)
     end(pair)
-    bells.ring()
+    notifications.ring()
     assert not is_welcome(pair)
 
 
 @pytest.mark.django_db(transaction=True)
 def test_the_bell_is_rung_though_a_hook_of_the_project_fails(with_cache, user):
     with_cache()
-    bell = bells.cache_bell()
+    bell = notifications.cache_bell()
     bell.mark()  # missing at first
     before = bell.mark()
     assert bell.mark() == before
@@ -162,7 +164,7 @@ def test_an_emptied_cache_makes_the_database_be_asked(with_cache, ticks, pair, r
         ticks.forward(0.8)
     end(pair)
     if rung:
-        bells.ring()
+        notifications.ring()
     caches["shared"].clear()
     assert not is_welcome(pair)
     for _ in range(3):
@@ -177,7 +179,7 @@ def test_a_cache_that_is_down_is_no_bell_and_no_outage(with_cache, ticks, pair, 
         ticks.forward(0.8)
     assert "REVOCATION_CACHE can't be read" in caplog.text
     end(pair)
-    bells.ring()
+    notifications.ring()
     assert "is not announced" in caplog.text
     assert not is_welcome(pair)
 
@@ -207,7 +209,7 @@ def test_a_message_makes_the_next_request_ask(with_push, ticks, pair):
     end(pair)
     ticks.forward(0.02)
     assert is_welcome(pair)
-    bells.ring()
+    notifications.ring()
     select.select([view._push._subscription.connection._sock], [], [], 10)
     ticks.forward(0.005)
     assert is_welcome(pair)  # has looked a moment ago
@@ -254,7 +256,7 @@ def test_a_connection_that_is_cut_is_made_again(with_push, ticks, pair, redis_ur
     view._push.rang()
     ticks.forward(10)
     view._push.rang()
-    bells.ring()
+    notifications.ring()
     assert hears(view)
 
 
@@ -280,7 +282,7 @@ def test_a_fork_subscribes_for_itself(with_push, ticks, pair):
 def test_who_revokes_rings_when_it_is_committed(with_push, user, redis_url):
     with_push()
     listener = redis.Redis.from_url(redis_url).pubsub()
-    listener.subscribe(bells.NAME)
+    listener.subscribe(notifications.NAME)
     assert listener.get_message(timeout=5)["type"] == "subscribe"
     revoke_user(user)
     assert listener.get_message(timeout=5)["type"] == "message"

@@ -7,9 +7,10 @@ from django.db import transaction
 from django.utils import timezone
 
 from jwt_auth import clients
+from jwt_auth.conf import lifetimes
 from jwt_auth.exceptions import RegistrationError
 from jwt_auth.models import ClientKey, RegisteredClient, RevocationEvent
-from jwt_auth.revocation import disable_client, memory, revoke_client, revoke_client_key
+from jwt_auth.revocation import disable_client, revoke_client, revoke_client_key
 from jwt_auth.signals import client_disabled, client_key_revoked, client_revoked
 
 TICK = timedelta(microseconds=1)
@@ -36,7 +37,7 @@ def test_a_revocation_moves_the_cutoff_and_is_on_the_record(reports, user, clock
     event = RevocationEvent.objects.get()
     assert (event.scope, event.subject, event.cutoff) == ("client", reports.client_id, now)
     assert (event.reason, event.actor) == ("stolen", str(user.pk))
-    assert event.expires_at == now + memory.longest_life()
+    assert event.expires_at == now + lifetimes.longest_life()
 
 
 def test_a_cutoff_only_moves_forward(reports, clock):

@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 
 from jwt_auth.claims import Claims
-from jwt_auth.revocation.denylist import Denylist, Entry, both
+from jwt_auth.revocation.memory.denylist import Denylist, Entry, both
 from jwt_auth.revocation.verdict import latest
 
 NOW = datetime(2026, 5, 17, tzinfo=timezone.utc)

@@ -12,11 +12,11 @@ from django.contrib.auth import get_user_model
 from django.db import OperationalError, connection
 
 from jwt_auth.claims import Claims
-from jwt_auth.conf import get_settings
+from jwt_auth.conf import get_settings, lifetimes
 from jwt_auth.exceptions import InvalidTokenError
 from jwt_auth.models import RevocationEvent, user_id_of
-from jwt_auth.revocation import feed, memory, revoke_all, revoke_session, revoke_token, revoke_user, revoke_users
-from jwt_auth.single_flight import SingleFlight
+from jwt_auth.process.single_flight import SingleFlight
+from jwt_auth.revocation import feed, revoke_all, revoke_session, revoke_token, revoke_user, revoke_users
 from jwt_auth.verification import identify_only, verify
 from tests.attacks.doors import assert_refused_everywhere
 from tests.conftest import NOW, PASSWORD, pem
@@ -118,7 +118,7 @@ def test_nobody_else_could_verify_one_that_a_secret_signs(client, db, jwt_settin
 
 
 def test_what_no_living_token_could_fall_to_is_not_told(client, db, clock):
-    life = memory.longest_life()
+    life = lifetimes.longest_life()
     record("user", "7", cutoff=NOW, life=life)
     record("session", "s", life=life)
     clock.shift(life.total_seconds() - 21)
@@ -134,11 +134,11 @@ def test_what_has_no_end_is_told_for_ever(client, db, clock):
     clock.shift(365 * 86400)
     assert told(client) == {("all", ""): first.cutoff.timestamp(), ("key", "https://one.example.com kid1"): None}
     ends = {event["exp"] for event in read(client)["events"]}
-    assert min(ends) > read(client)["exp"] + memory.longest_life().total_seconds() - 60
+    assert min(ends) > read(client)["exp"] + lifetimes.longest_life().total_seconds() - 60
 
 
 def test_several_events_of_one_subject_are_told_once_and_the_latest_cutoff_counts(client, db, clock):
-    life = memory.longest_life()
+    life = lifetimes.longest_life()
     for seconds in (0, 9, 5):
         record(
             "user", "7", created=NOW - timedelta(seconds=seconds), cutoff=NOW - timedelta(seconds=seconds), life=life
@@ -156,7 +156,7 @@ def test_an_event_of_other_settings_is_told_for_as_long_as_our_tokens_live(clien
 
 @pytest.mark.parametrize("scope", ["token", "key"])
 def test_what_is_about_tokens_of_others_is_not_told(client, db, clock, scope):
-    life = memory.longest_life()
+    life = lifetimes.longest_life()
     record(scope, "https://one.example.com mine", life=life)
     for other in ("https://two.example.com", "https://one.example.com.evil", "client_7"):
         record(scope, f"{other} theirs", life=life)
@@ -164,26 +164,26 @@ def test_what_is_about_tokens_of_others_is_not_told(client, db, clock, scope):
 
 
 def test_a_client_that_was_revoked_is_told(client, db, clock):
-    record("client", "client_7", cutoff=NOW, life=memory.longest_life())
-    record("client", "client_8", life=memory.longest_life())  # other scopes, say
+    record("client", "client_7", cutoff=NOW, life=lifetimes.longest_life())
+    record("client", "client_8", life=lifetimes.longest_life())  # other scopes, say
     assert told(client) == {("client", "client_7"): NOW.timestamp()}
 
 
 def test_an_event_is_told_for_as_long_as_the_tokens_for_other_servers_live(client, db, clock, jwt_settings):
     jwt_settings(ACCESS_TOKEN_LIFETIME=timedelta(seconds=30), CLIENT_TOKEN_MAX_LIFETIME=timedelta(seconds=30))
-    before = memory.longest_life()
+    before = lifetimes.longest_life()
     jwt_settings(SERVICE_AUDIENCES={"two": {"LIFETIME": timedelta(seconds=240)}, "three": {}})
-    assert memory.longest_life() - before == timedelta(seconds=210)
+    assert lifetimes.longest_life() - before == timedelta(seconds=210)
 
 
 def test_an_event_that_commits_late_is_in_the_next_one(client, db, clock):
-    record("session", "a", life=memory.longest_life())
-    late = record("session", "b", life=memory.longest_life())
+    record("session", "a", life=lifetimes.longest_life())
+    late = record("session", "b", life=lifetimes.longest_life())
     number = late.pk
     late.delete()
-    record("session", "c", life=memory.longest_life())
+    record("session", "c", life=lifetimes.longest_life())
     assert set(told(client)) == {("session", "a"), ("session", "c")}
-    values = {"created_at": NOW, "expires_at": NOW + memory.longest_life()}
+    values = {"created_at": NOW, "expires_at": NOW + lifetimes.longest_life()}
     RevocationEvent.objects.create(pk=number, scope="session", subject="b", **values)
     assert set(told(client)) == {("session", "a"), ("session", "b"), ("session", "c")}
 
@@ -201,7 +201,7 @@ def test_an_unchanged_feed_is_not_sent_again(client, db, clock):
     answer = client.get(FEED, HTTP_IF_NONE_MATCH=etag)
     assert (answer.status_code, answer.content, answer["ETag"]) == (304, b"", etag)
     assert answer["Cache-Control"] == client.get(FEED)["Cache-Control"] == "public, no-cache"
-    record("session", "s", life=memory.longest_life())
+    record("session", "s", life=lifetimes.longest_life())
     assert etag_and_status(client, etag)[1] == 200
 
 
@@ -219,8 +219,8 @@ def test_unchanged_is_never_said_of_a_feed_that_is_about_to_expire(client, db, c
 
 
 def test_each_process_names_the_same_content_alike(client, db, clock):
-    record("session", "s", life=memory.longest_life())
-    record("user", "7", cutoff=NOW, life=memory.longest_life())
+    record("session", "s", life=lifetimes.longest_life())
+    record("user", "7", cutoff=NOW, life=lifetimes.longest_life())
     etag = client.get(FEED)["ETag"]
     clock.shift(1)
     feed._remembering().cache_clear()
@@ -243,7 +243,7 @@ def test_it_costs_one_query_and_two_when_something_is_new(client, db, clock, dja
         with django_assert_num_queries(1):
             client.get(FEED)
     for number in range(50):
-        record("session", str(number), life=memory.longest_life())
+        record("session", str(number), life=lifetimes.longest_life())
     with django_assert_num_queries(2):
         assert len(told(client)) == 50
 
@@ -297,15 +297,15 @@ def test_too_many_events_become_one_cutoff_that_refuses_them_all(client, make_us
 
 
 def test_too_long_events_become_one_cutoff_too(client, db, clock, monkeypatch):
-    record("user", "7" * 255, cutoff=NOW, life=memory.longest_life())
+    record("user", "7" * 255, cutoff=NOW, life=lifetimes.longest_life())
     assert len(told(client)) == 1
-    record("user", "8" * 255, cutoff=NOW, life=memory.longest_life())
+    record("user", "8" * 255, cutoff=NOW, life=lifetimes.longest_life())
     monkeypatch.setattr(feed, "MAX_LENGTH", 6000)
     assert set(told(client)) == {("all", "")}
 
 
 def test_fifty_thousand_events_fit(client, db, clock):
-    life = memory.longest_life()
+    life = lifetimes.longest_life()
     values = {"scope": "session", "created_at": NOW, "expires_at": NOW + life}
     RevocationEvent.objects.bulk_create(
         (RevocationEvent(subject=f"{number:032x}", **values) for number in range(feed.MAX_EVENTS)), batch_size=5000

@@ -18,9 +18,11 @@ from rest_framework.permissions import IsAuthenticated
 from rest_framework.views import APIView
 
 from jwt_auth.authentication import JWTAuthentication, JWTCookieAuthentication
+from jwt_auth.conf import lifetimes
 from jwt_auth.exceptions import RevocationUnavailableError, RevokedTokenError
 from jwt_auth.models import RevocationEvent
-from jwt_auth.revocation import memory, numbers, revoke_all, revoke_session, revoke_token, revoke_user
+from jwt_auth.revocation import revoke_all, revoke_session, revoke_token, revoke_user
+from jwt_auth.revocation.memory import numbers, view as memory
 from jwt_auth.revocation.verdict import latest
 from jwt_auth.signals import user_revoked
 from jwt_auth.verification import averify, verify
@@ -293,7 +295,7 @@ def test_of_a_large_transaction_that_commits_late_nothing_is_lost(
     """On a quiet site, too, where all else is older than any token."""
     in_memory()
     end(client.tokens(user), 1000)
-    clock.shift(memory.longest_life() + timedelta(minutes=1))
+    clock.shift(lifetimes.longest_life() + timedelta(minutes=1))
     other, first, last = client.tokens(user), client.tokens(user), client.tokens(user)
     if warm:
         assert plain(other) == 200
@@ -313,10 +315,10 @@ def test_a_gap_is_given_up_when_the_tokens_of_its_time_are_dead(in_memory, ticks
     end(client.tokens(user), 7)
     plain(client.tokens(user))
     assert [gap[:2] for gap in view._numbers.gaps] == [(1, 6)]
-    ticks.forward(memory.longest_life().total_seconds())
+    ticks.forward(lifetimes.longest_life().total_seconds())
     plain(client.tokens(user))  # begins anew, and looks back as at first
     ticks.forward(1)
-    view._numbers.give_up(ticks.now + memory.longest_life().total_seconds())
+    view._numbers.give_up(ticks.now + lifetimes.longest_life().total_seconds())
     assert not view._numbers.gaps
 
 
@@ -337,7 +339,7 @@ def test_once_a_minute_all_that_is_young_is_read_again(in_memory, ticks, plain, 
     in_memory()
     monkeypatch.setattr(memory, "LOOK_BACK", 1)
     end(client.tokens(user), 900)
-    clock.shift(memory.longest_life() + timedelta(minutes=1))
+    clock.shift(lifetimes.longest_life() + timedelta(minutes=1))
     first, far_below = client.tokens(user), client.tokens(user)
     end(first, 1000)
     assert plain(far_below) == 200
@@ -397,7 +399,7 @@ def test_the_longest_life_is_that_of_any_token_by_any_clock(jwt_settings, ec_set
     """One machine's clock is a minute ahead and signs, another's is a minute behind and verifies."""
     minute = timedelta(seconds=60)
     jwt_settings(**{**ec_settings, "ACCESS_TOKEN_LIFETIME": minute, "CLIENT_TOKEN_MAX_LIFETIME": minute, **longest})
-    assert memory.longest_life() == timedelta(seconds=200 + 60 + 60 + 1)
+    assert lifetimes.longest_life() == timedelta(seconds=200 + 60 + 60 + 1)
 
 
 def test_what_no_living_token_could_fall_to_is_forgotten(in_memory, ticks, plain, client, user, clock, elsewhere):
@@ -411,7 +413,7 @@ def test_what_no_living_token_could_fall_to_is_forgotten(in_memory, ticks, plain
     ticks.forward(1)
     plain(client.tokens(user))
     assert len(view._denylist) == 3
-    clock.shift(memory.longest_life() - timedelta(seconds=1))
+    clock.shift(lifetimes.longest_life() - timedelta(seconds=1))
     ticks.forward(61)
     plain(client.tokens(user))
     assert len(view._denylist) == 3
@@ -446,7 +448,7 @@ def test_a_session_that_was_cut_off_is_dead_long_after_the_list_has_forgotten_it
     assert plain(pair) == 200
     revoke(user)
     for _ in range(5):
-        clock.shift(memory.longest_life())
+        clock.shift(lifetimes.longest_life())
         ticks.forward(61)
         assert plain(pair) == 401
         assert client.refresh(pair["refresh_token"]).status_code == 401
@@ -478,7 +480,7 @@ def test_a_global_cutoff_that_is_committed_late_is_known_within_the_bound_whatev
         with elsewhere():
             revoke_all()
     end(client.tokens(user), 900)
-    clock.shift(memory.longest_life() + timedelta(minutes=1))
+    clock.shift(lifetimes.longest_life() + timedelta(minutes=1))
     pair, ended = client.tokens(user), client.tokens(user)
     end(client.tokens(user), 1000)
     assert plain(pair) == 200
@@ -544,7 +546,7 @@ def test_what_was_forgotten_while_the_wall_clock_was_ahead_is_known_again_when_i
     view = in_memory()
     dead, living = revoked()
     assert [plain(pair) for pair in (*dead, living)] == [401, 401, 401, 200]
-    ahead = memory.longest_life() + timedelta(minutes=1)
+    ahead = lifetimes.longest_life() + timedelta(minutes=1)
     clock.shift(ahead)
     ticks.forward(61)
     assert plain(client.tokens(user)) == 200
@@ -564,7 +566,7 @@ def test_what_was_never_read_because_the_wall_clock_was_ahead_is_read_when_it_is
 ):
     view = in_memory()
     dead, living = revoked()
-    ahead = 2 * memory.longest_life() + timedelta(minutes=1)
+    ahead = 2 * lifetimes.longest_life() + timedelta(minutes=1)
     clock.shift(ahead)
     end(client.tokens(user))  # so that what is left out lies below the newest number, and counts as read
     assert plain(client.tokens(user)) == 200
@@ -582,7 +584,7 @@ def test_a_wall_clock_that_is_put_back_while_the_database_is_down_is_noticed_all
     in_memory()
     dead, living = revoked()
     assert [plain(pair) for pair in (*dead, living)] == [401, 401, 401, 200]
-    ahead = memory.longest_life() + timedelta(minutes=1)
+    ahead = lifetimes.longest_life() + timedelta(minutes=1)
     clock.shift(ahead)
     ticks.forward(61)
     assert plain(client.tokens(user)) == 200

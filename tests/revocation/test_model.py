@@ -26,7 +26,8 @@ from hypothesis.stateful import (
 
 from jwt_auth.exceptions import JWTAuthError
 from jwt_auth.models import RevocationEvent
-from jwt_auth.revocation import memory, revoke_all, revoke_session, revoke_token, revoke_user
+from jwt_auth.revocation import revoke_all, revoke_session, revoke_token, revoke_user
+from jwt_auth.revocation.memory import view
 from jwt_auth.sessions import refresh, start
 from jwt_auth.verification import verify
 from tests.conftest import NOW
@@ -65,8 +66,8 @@ class Machine(RuleBasedStateMachine):
         self.clock = time_machine.travel(NOW, tick=False)
         self.traveller = self.clock.start()
         self.ticks = Ticks()
-        memory.forget()
-        self.patch.setattr(memory.view(), "_clock", self.ticks)
+        view.forget()
+        self.patch.setattr(view.view(), "_clock", self.ticks)
         self.number = 0
         pre_save.connect(self.give_number, sender=RevocationEvent)
         model = get_user_model()

@@ -2,7 +2,7 @@
 
 from hypothesis import given, strategies as st
 
-from jwt_auth.revocation.numbers import MAX_GAPS, Numbers
+from jwt_auth.revocation.memory.numbers import MAX_GAPS, Numbers
 
 SOME = st.sets(st.integers(1, 60), max_size=30)
 

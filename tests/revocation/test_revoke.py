@@ -13,7 +13,7 @@ from jwt_auth import sessions, signals
 from jwt_auth.models import RevocationEvent, UserSession
 from jwt_auth.revocation import (
     cutoff,
-    revoke,
+    operations,
     revoke_all,
     revoke_session,
     revoke_sessions,
@@ -286,7 +286,7 @@ def test_of_many_whoever_is_gone_is_passed_over_and_whoever_comes_twice_counts_o
 
 
 def test_more_users_than_one_batch_are_revoked(client, make_user, monkeypatch):
-    monkeypatch.setattr(revoke, "BATCH", 2)
+    monkeypatch.setattr(operations, "BATCH", 2)
     users = [make_user(f"user{number}") for number in range(5)]
     pairs = [client.tokens(user) for user in users]
     done = revoke_users(get_user_model().objects.order_by("pk").iterator(), reason="all of them")
@@ -296,7 +296,7 @@ def test_more_users_than_one_batch_are_revoked(client, make_user, monkeypatch):
 
 @pytest.mark.django_db(transaction=True)
 def test_of_many_an_error_undoes_its_batch_and_none_before(client, make_user, monkeypatch):
-    monkeypatch.setattr(revoke, "BATCH", 1)
+    monkeypatch.setattr(operations, "BATCH", 1)
     users = [make_user("alice"), make_user("bob")]
     pairs = [client.tokens(user) for user in users]
 

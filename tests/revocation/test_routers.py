@@ -4,7 +4,8 @@ import pytest
 from django.db.utils import ConnectionDoesNotExist
 
 from jwt_auth.models import RevocationEvent, UserSession
-from jwt_auth.revocation import memory, revoke_all, revoke_session, revoke_token, revoke_user, revoke_users
+from jwt_auth.revocation import revoke_all, revoke_session, revoke_token, revoke_user, revoke_users
+from jwt_auth.revocation.memory import view as memory
 from jwt_auth.verification import verify
 from tests.races.helpers import begin
 

@@ -22,13 +22,14 @@ from jwt.api_jws import PyJWS
 from jwt_auth import sessions
 from jwt_auth.claims import Claims
 from jwt_auth.exceptions import RevocationUnavailableError, UnavailableError
-from jwt_auth.issuers import find_issuer
-from jwt_auth.jwks import RemoteKeys, jwks_source
+from jwt_auth.issuers.ours import find_issuer
+from jwt_auth.issuers.remote import subscription as module
+from jwt_auth.issuers.remote.jwks import RemoteKeys, jwks_source
+from jwt_auth.issuers.remote.subscription import Subscription, feed_source
+from jwt_auth.jose.public_keys import read_configured
+from jwt_auth.keyring.stored import own_keys
 from jwt_auth.models import RevocationEvent
-from jwt_auth.own_keys import own_keys
-from jwt_auth.public_keys import read_configured
-from jwt_auth.revocation import feed, revoke_all, revoke_session, revoke_token, revoke_user, subscription as module
-from jwt_auth.revocation.subscription import Subscription, feed_source
+from jwt_auth.revocation import feed, revoke_all, revoke_session, revoke_token, revoke_user
 from jwt_auth.verification import identify_only
 from tests.conftest import pem
 from tests.http_endpoint import body, document, raw, serving, silence
@@ -312,7 +313,7 @@ def test_an_outage_is_bridged_for_as_long_as_the_bound(
 
 
 def test_a_silent_one_is_not_waited_for(client, user, sign_in, subscribe, endpoint, monkeypatch):
-    monkeypatch.setattr("jwt_auth.fetching.TIMEOUT", 0.2)
+    monkeypatch.setattr("jwt_auth.issuers.remote.fetching.TIMEOUT", 0.2)
     endpoint.answer = silence
     subscribe()
     assert client.get_me(sign_in(user).access_token).status_code == 503

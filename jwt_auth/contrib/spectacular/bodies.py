@@ -6,10 +6,10 @@ from typing import Any
 
 from rest_framework import serializers as drf
 
-from jwt_auth.client_assertions import JWT_BEARER
-from jwt_auth.client_serializers import ClientKeySerializer, ClientSerializer
-from jwt_auth.metadata import TOKEN_EXCHANGE
-from jwt_auth.serializers import ACCESS_TOKEN_TYPE
+from jwt_auth.authentication.assertions import JWT_BEARER
+from jwt_auth.views.client_serializers import ClientKeySerializer, ClientSerializer
+from jwt_auth.views.metadata import TOKEN_EXCHANGE
+from jwt_auth.views.serializers import ACCESS_TOKEN_TYPE
 
 
 class ErrorSerializer(drf.Serializer[Any]):

@@ -12,10 +12,10 @@ from rest_framework.permissions import AllowAny
 from rest_framework.renderers import JSONRenderer
 from rest_framework.serializers import BaseSerializer
 
-from jwt_auth import client_serializers as clients, serializers
 from jwt_auth.contrib.spectacular import bodies
-from jwt_auth.introspection import RESPONSE_MEDIA_TYPE
 from jwt_auth.revocation.feed import FEED_TYPE
+from jwt_auth.views import client_serializers as clients, serializers
+from jwt_auth.views.introspection import RESPONSE_MEDIA_TYPE
 
 
 def name_components() -> None:

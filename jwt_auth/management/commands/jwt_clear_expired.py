@@ -1,5 +1,5 @@
 """
-`manage.py jwt_clear_expired`: deletes what is over. See `jwt_auth.cleaning`, which says what that is.
+`manage.py jwt_clear_expired`: deletes what is over. See `jwt_auth.management.cleaning`, which says what that is.
 """
 
 from datetime import timedelta
@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from jwt_auth.cleaning import delete_in_batches, expired_events, expired_sessions, expired_used_tokens
+from jwt_auth.management.cleaning import delete_in_batches, expired_events, expired_sessions, expired_used_tokens
 from jwt_auth.management.terminal import INTERRUPTED, number
 
 WIDTH = 72  # of a line that covers the one before

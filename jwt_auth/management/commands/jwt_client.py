@@ -15,9 +15,9 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from jwt_auth import clients
-from jwt_auth.client_serializers import ClientKeySerializer, ClientSerializer
-from jwt_auth.conf import ALGORITHMS, get_settings
+from jwt_auth.conf import get_settings
 from jwt_auth.exceptions import RegistrationError
+from jwt_auth.jose.algorithms import ALGORITHMS
 from jwt_auth.management.terminal import (
     NOTHING_DONE,
     add_reason,
@@ -35,6 +35,7 @@ from jwt_auth.management.terminal import (
 )
 from jwt_auth.models import ClientKey, RegisteredClient
 from jwt_auth.revocation import disable_client, revoke_client, revoke_client_key
+from jwt_auth.views.client_serializers import ClientKeySerializer, ClientSerializer
 
 MAX_OVERLAP_HOURS = int(clients.MAX_OVERLAP.total_seconds()) // 3600
 

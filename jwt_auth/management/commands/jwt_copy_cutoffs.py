@@ -1,5 +1,5 @@
 """
-`manage.py jwt_copy_cutoffs`: from one home of users' cutoffs to the other. See `jwt_auth.revocation.cutoff_copy`.
+`manage.py jwt_copy_cutoffs`: from one home of users' cutoffs to the other. See `jwt_auth.management.cutoff_copy`.
 """
 
 from typing import Any
@@ -9,8 +9,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from jwt_auth.base_models import TokenCutoffField
 from jwt_auth.conf import get_settings
+from jwt_auth.management.cutoff_copy import TABLE, copy_in_batches, pending
 from jwt_auth.management.terminal import MISUSED, number
-from jwt_auth.revocation.cutoff_copy import TABLE, copy_in_batches, pending
 
 
 class Command(BaseCommand):

@@ -1,5 +1,5 @@
 """
-`manage.py jwt_inspect`: why a token is good or not. See `jwt_auth.inspection`.
+`manage.py jwt_inspect`: why a token is good or not. See `jwt_auth.management.inspection`.
 """
 
 from datetime import datetime
@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from jwt_auth.claims import moment
 from jwt_auth.exceptions import UnavailableError
-from jwt_auth.inspection import Inspection, inspect
+from jwt_auth.management.inspection import Inspection, inspect
 from jwt_auth.management.terminal import (
     describe_moment,
     describe_state,

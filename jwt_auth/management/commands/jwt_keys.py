@@ -10,9 +10,11 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from jwt_auth import key_states, signing_keys
-from jwt_auth.conf import PUBLIC_KEY_ALGORITHMS, get_settings
-from jwt_auth.key_states import KeyStateError, Step, describe_wait
+from jwt_auth import signing_keys
+from jwt_auth.conf import get_settings
+from jwt_auth.jose.algorithms import PUBLIC_KEY_ALGORITHMS
+from jwt_auth.keyring import states
+from jwt_auth.keyring.states import KeyStateError, Step, describe_wait
 from jwt_auth.management.terminal import (
     NOTHING_DONE,
     add_reason,
@@ -135,7 +137,7 @@ class Command(BaseCommand):
         key = SigningKey.objects.filter(kid=kid).first()
         if key is None:
             raise CommandError(f"There is no key {kid!r}.", returncode=NOTHING_DONE)
-        key_states.check_revocation(key, emergency=True, now=now)
+        states.check_revocation(key, emergency=True, now=now)
         radius = signing_keys.blast_radius(key, now)
         whose = "1 live session" if radius.sessions == 1 else f"{radius.sessions:,} live sessions"
         lines = [
@@ -158,7 +160,7 @@ class Command(BaseCommand):
     def say_next(self, every: int = 0) -> None:
         """What a rotation needs after this, and from when on."""
         now = timezone.now()
-        step = key_states.next_step(SigningKey.objects.all(), now, timedelta(days=every))
+        step = states.next_step(SigningKey.objects.all(), now, timedelta(days=every))
         if step.key is None and step.is_due(now):
             self.stdout.write("There is nothing more to do; the next rotation may begin at any time.")
             return
@@ -218,9 +220,9 @@ def _next_of(row: SigningKey, now: datetime) -> str:
 
 def _step_of(row: SigningKey) -> Step | None:
     if row.state == State.STANDBY:
-        return Step(move="activate", key=row, at=key_states.ready_at(row))
+        return Step(move="activate", key=row, at=states.ready_at(row))
     if row.retired_at is not None and row.state == State.RETIRING:
-        return Step(move="revoke", key=row, at=key_states.dead_at(row.retired_at))
+        return Step(move="revoke", key=row, at=states.dead_at(row.retired_at))
     return None
 
 

@@ -7,8 +7,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import Model
 
+from jwt_auth.keyring.reencryption import COLUMNS, encrypted_rows, reencrypt_rows
 from jwt_auth.management.terminal import number
-from jwt_auth.reencryption import COLUMNS, encrypted_rows, reencrypt_rows
 
 
 class Command(BaseCommand):

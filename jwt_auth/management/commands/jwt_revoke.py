@@ -26,7 +26,7 @@ from jwt_auth.management.terminal import (
 from jwt_auth.models import UserSession
 from jwt_auth.revocation import cutoff, revoke_all, revoke_session, revoke_user
 from jwt_auth.revocation.database import live_sessions, with_state
-from jwt_auth.sessions import session_id_of
+from jwt_auth.sessions.lifecycle import session_id_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,11 +8,11 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
 
-from jwt_auth import devices
 from jwt_auth.management.terminal import describe_moment, describe_state, describe_user, find_user, session_lines
 from jwt_auth.models import UserSession, user_id_of
 from jwt_auth.revocation import cutoff
 from jwt_auth.revocation.database import live_sessions, with_state
+from jwt_auth.sessions import devices
 
 
 class Command(BaseCommand):

@@ -1,0 +1,45 @@
+"""
+How a client says who it is at the token endpoint: in the header, as everywhere, or in the body (RFC 7523).
+"""
+
+from typing import Any
+
+from django.http import HttpRequest
+from rest_framework.exceptions import ParseError
+from rest_framework.request import Request
+
+from jwt_auth import transports
+from jwt_auth.authentication.classes import ClientJWTAuthentication
+from jwt_auth.claims import Claims
+
+JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+
+_KEPT = "jwt_auth_client_assertion"
+
+
+class ClientAssertionAuthentication(ClientJWTAuthentication):
+    """
+    Authenticates a token that a client has signed: `client_assertion` in the body, or the bearer of the header.
+
+    The library of an OAuth client knows the former, as `private_key_jwt` or `client_secret_jwt`.
+    """
+
+    def authenticate(self, request: Request) -> tuple[Any, Claims] | None:
+        # With a header the body is not looked at before the token, which may be bound to its bytes.
+        if not transports.is_bearer(request._request):
+            setattr(request._request, _KEPT, assertion_in(request))
+        return super().authenticate(request)
+
+    def raw_token(self, request: HttpRequest) -> str | None:
+        return getattr(request, _KEPT, None) or super().raw_token(request)
+
+
+def assertion_in(request: Request) -> str | None:
+    """The `client_assertion` of the body; raise ParseError when what stands there is none."""
+    data: Any = request.data
+    assertion, kind = data.get("client_assertion") or None, data.get("client_assertion_type") or None
+    if assertion is None and kind is None:
+        return None
+    if not isinstance(assertion, str) or kind != JWT_BEARER:
+        raise ParseError("client_assertion goes with the client_assertion_type of RFC 7523.")
+    return assertion

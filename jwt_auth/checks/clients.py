@@ -1,0 +1,123 @@
+"""
+System checks of how views take the tokens of API clients, and of where used tokens are kept.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from typing import Any
+
+from django.conf import settings as django_settings
+from django.core import checks
+from django.core.exceptions import ImproperlyConfigured
+from django.db import connections, router
+from django.urls import URLPattern, URLResolver, get_resolver
+from rest_framework.settings import api_settings
+
+from jwt_auth.authentication import ClientJWTAuthentication, JWTAuthentication, JWTCookieAuthentication
+from jwt_auth.authentication.replay import shared_cache
+from jwt_auth.conf import get_settings
+from jwt_auth.conf.settings import settings_are_valid
+from jwt_auth.models import UsedToken
+
+
+def check_client_authentication(app_configs: Sequence[Any] | None = None, **kwargs: Any) -> list[checks.CheckMessage]:
+    """Only when our own settings can be read; `checks.settings` says so if not."""
+    if not settings_are_valid():
+        return []
+    return list(_check_lists())
+
+
+def check_used_tokens(app_configs: Sequence[Any] | None = None, **kwargs: Any) -> list[checks.CheckMessage]:
+    """What protects against a second use. For `--deploy`: a developer's machine has no other cache."""
+    if not settings_are_valid() or not _clients_are_let_in():
+        return []
+    return [*_check_protection(), *_check_transactions(), *_check_cache()]
+
+
+def _check_lists() -> Iterator[checks.CheckMessage]:
+    for where, classes in _lists():
+        issuers = {found.issuers for found in classes if _reads_the_header(found)}
+        if len(issuers) > 1:
+            yield checks.Error(
+                f"{where} has classes for users' and for clients' tokens: the first of them refuses the other's.",
+                hint="Name jwt_auth.authentication.UserOrClientJWTAuthentication instead of both.",
+                id="jwt_auth.E053",
+            )
+        if get_settings().REVOCATION == "none" and _lets_clients_in(classes):
+            yield checks.Error(
+                f'{where} has a class for clients\' tokens, but REVOCATION is "none", which looks up no keys: '
+                "they are refused.",
+                hint='Set REVOCATION to "database" or "memory", or remove the class.',
+                id="jwt_auth.E054",
+            )
+
+
+def _check_transactions() -> Iterator[checks.CheckMessage]:
+    if _in_the_database() and connections[router.db_for_write(UsedToken)].settings_dict["ATOMIC_REQUESTS"]:
+        yield checks.Warning(
+            "ATOMIC_REQUESTS is on, and used tokens are rows: a request that ends in an error makes its token "
+            "good again.",
+            hint="Have REPLAY_CACHE name a cache that all machines share, such as Redis or Memcached.",
+            id="jwt_auth.W053",
+        )
+
+
+def _check_cache() -> Iterator[checks.CheckMessage]:
+    name = get_settings().REPLAY_CACHE
+    backend = "" if name is None else django_settings.CACHES[name]["BACKEND"].rpartition(".")[2]
+    # The table of a DatabaseCache would be no better than ours.
+    if _in_the_database() and backend not in ("", "DatabaseCache"):
+        yield checks.Warning(
+            f"REPLAY_CACHE names {name!r}, which can't say for all machines who came first ({backend}): "
+            "used tokens are rows of the database instead, a write for each.",
+            hint="Name a cache that they share, such as Redis or Memcached, or say that you mean it: None.",
+            id="jwt_auth.W054",
+        )
+
+
+def _check_protection() -> Iterator[checks.CheckMessage]:
+    if get_settings().CLIENT_REPLAY_PROTECTION == "off":
+        yield checks.Warning(
+            'CLIENT_REPLAY_PROTECTION is "off": who overhears a client\'s request can send it again.',
+            hint='Set it to "unsafe_methods".',
+            id="jwt_auth.W055",
+        )
+
+
+def _in_the_database() -> bool:
+    """Whether used tokens are rows."""
+    used = get_settings().CLIENT_REPLAY_PROTECTION != "off" and _clients_are_let_in()
+    return used and shared_cache() is None
+
+
+def _clients_are_let_in() -> bool:
+    return any(_lets_clients_in(classes) for _, classes in _lists())
+
+
+def _lets_clients_in(classes: Sequence[Any]) -> bool:
+    return any(issubclass(found, ClientJWTAuthentication) for found in classes)
+
+
+def _reads_the_header(found: type) -> bool:
+    return issubclass(found, JWTAuthentication) and not issubclass(found, JWTCookieAuthentication)
+
+
+def _lists() -> Iterator[tuple[str, list[Any]]]:
+    """What authenticates by default, and in each view of the project that says so itself; and what that is called."""
+    defaults = list(api_settings.DEFAULT_AUTHENTICATION_CLASSES)
+    yield "DEFAULT_AUTHENTICATION_CLASSES", defaults
+    with suppress(ImportError, AttributeError, ImproperlyConfigured):  # Django's own checks say what is wrong there
+        for callback in _callbacks_in(get_resolver().url_patterns):
+            view = getattr(callback, "cls", None)  # set by DRF
+            if view is not None and not view.__module__.startswith("jwt_auth."):
+                classes = callback.initkwargs.get("authentication_classes", view.authentication_classes)
+                if list(classes) != defaults:
+                    yield view.__qualname__, list(classes)
+
+
+def _callbacks_in(patterns: Sequence[URLPattern | URLResolver]) -> Iterator[Any]:
+    for pattern in patterns:
+        if isinstance(pattern, URLResolver):
+            yield from _callbacks_in(pattern.url_patterns)
+        else:
+            yield pattern.callback

@@ -1,0 +1,235 @@
+"""
+System checks of a deployment: `manage.py check --deploy`. None of these is wrong on a developer's machine.
+
+Those that ask the database only run where it is named: `manage.py check --deploy --database default`.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from datetime import timedelta
+from itertools import islice
+from typing import Any
+
+from django.conf import settings as django_settings
+from django.contrib.auth import get_user_model
+from django.core import checks
+from django.core.cache import caches
+from django.core.cache.backends.dummy import DummyCache
+from django.core.cache.backends.locmem import LocMemCache
+from django.db import connections, router
+from django.db.migrations.executor import MigrationExecutor
+from rest_framework.settings import api_settings
+
+from jwt_auth._django.outages import has_database
+from jwt_auth.authentication import JWTAuthentication
+from jwt_auth.conf import get_settings
+from jwt_auth.conf.settings import Settings, settings_are_valid
+from jwt_auth.exceptions import ConfigurationError
+from jwt_auth.jose.encoding import base64url_decode
+from jwt_auth.keyring.configured import configured_keys
+from jwt_auth.keyring.reencryption import COLUMNS, reencrypt_rows
+from jwt_auth.keyring.stored import GUIDE, NO_ACTIVE_KEY, StoredKeys
+from jwt_auth.models import SigningKey, UserSession
+from jwt_auth.views.metadata import has_address
+
+LONG_TOKEN = timedelta(hours=1)
+LONG_SESSION = timedelta(days=90)
+
+BATCH = 100  # secrets that a check decrypts
+
+# As django.core.checks.security.base has them for the SECRET_KEY.
+MIN_LENGTH, MIN_UNIQUE, INSECURE_PREFIX = 50, 5, "django-insecure-"
+
+
+def check_deployment(app_configs: Sequence[Any] | None = None, **kwargs: Any) -> list[checks.CheckMessage]:
+    """What settings that are right may still lack in production."""
+    if not settings_are_valid():
+        return []  # `checks.settings` says so
+    settings = get_settings()
+    return [
+        *_check_identity(settings),
+        *_check_audiences(settings),
+        *_check_secrets(),
+        *_check_lifetimes(settings),
+        *_check_surroundings(),
+    ]
+
+
+def check_database(
+    app_configs: Sequence[Any] | None = None, databases: Sequence[str] | None = None, **kwargs: Any
+) -> list[checks.CheckMessage]:
+    """Whether the tables are as this version needs them."""
+    alias = router.db_for_write(UserSession)
+    if alias not in (databases or ()) or not has_database(alias) or not settings_are_valid():
+        return []
+    return [
+        *_check_migrations(alias),
+        *_check_cutoff_column(alias),
+        *_check_stored_keys(alias),
+        *_check_encryption(alias),
+    ]
+
+
+def _check_identity(settings: Settings) -> Iterator[checks.CheckMessage]:
+    if settings.ISSUER == Settings().ISSUER:
+        yield checks.Warning(
+            f"ISSUER is still {settings.ISSUER!r}: tokens of another deployment with the same key would be good here.",
+            hint='Name this deployment, at best by its URL: JWT_AUTH = {"ISSUER": "https://api.example.com"}.',
+            id="jwt_auth.W011",
+        )
+
+
+def _check_audiences(settings: Settings) -> Iterator[checks.CheckMessage]:
+    if settings.SERVICE_AUDIENCES and not has_address(settings.ISSUER):
+        yield checks.Warning(
+            f"ISSUER is {settings.ISSUER!r}, no https URL: other servers can't find what this one says of itself.",
+            hint="Name this server by its URL, without query and fragment, before others are told the name.",
+            id="jwt_auth.W085",
+        )
+
+
+def _check_secrets() -> Iterator[checks.CheckMessage]:
+    secret = django_settings.SECRET_KEY
+    text = secret.decode("latin-1") if isinstance(secret, bytes) else secret
+    if len(text) < MIN_LENGTH or len(set(text)) < MIN_UNIQUE or text.startswith(INSECURE_PREFIX):
+        yield checks.Warning(
+            "SECRET_KEY is short, or made by startproject: refresh tokens are signed with keys derived from it.",
+            hint="Make one of at least 50 random characters, and keep it out of the repository.",
+            id="jwt_auth.W010",
+        )
+    if get_settings().KEYS == "database":
+        return
+    if get_settings().SIGNING_KEY is None:
+        yield checks.Warning(
+            "SIGNING_KEY is not set: access tokens are signed with a key derived from SECRET_KEY, and leak with it.",
+            hint="Give tokens their own key (docs/how-to/keys.md), or silence this where one key for all is meant.",
+            id="jwt_auth.W012",
+        )
+    elif _shared_with_secret_key():
+        yield checks.Warning(
+            "SIGNING_KEY, or one of its fallbacks, is SECRET_KEY itself: one leak gives both away.",
+            hint="Make a key of its own: docs/how-to/keys.md has the commands.",
+            id="jwt_auth.W013",
+        )
+
+
+def _shared_with_secret_key() -> bool:
+    secrets: set[bytes] = set()
+    for secret in (django_settings.SECRET_KEY, *django_settings.SECRET_KEY_FALLBACKS):
+        raw = secret.encode() if isinstance(secret, str) else secret
+        secrets.add(raw)
+        with suppress(ValueError):  # as the `k` of a JWK
+            secrets.add(base64url_decode(raw.decode().rstrip("=")))
+    try:
+        keys = configured_keys().verifying.values()
+    except ConfigurationError:
+        return False  # `checks.settings` says so
+    return any(key.verifying in secrets for key in keys if isinstance(key.verifying, bytes))
+
+
+def _check_lifetimes(settings: Settings) -> Iterator[checks.CheckMessage]:
+    if settings.ACCESS_TOKEN_LIFETIME > LONG_TOKEN:
+        yield checks.Warning(
+            f"ACCESS_TOKEN_LIFETIME is {settings.ACCESS_TOKEN_LIFETIME}: a stolen token is good for so long.",
+            hint="Minutes are right: clients refresh by themselves.",
+            id="jwt_auth.W014",
+        )
+    if settings.SESSION_ABSOLUTE_TIMEOUT > LONG_SESSION:
+        yield checks.Warning(
+            f"SESSION_ABSOLUTE_TIMEOUT is {settings.SESSION_ABSOLUTE_TIMEOUT}: nobody signs in anew for so long.",
+            hint="NIST SP 800-63B asks for 30 days at most; choose what your users' accounts are worth.",
+            id="jwt_auth.W015",
+        )
+
+
+def _check_surroundings() -> Iterator[checks.CheckMessage]:
+    # Without a default cache Django's own check speaks.
+    if "default" in django_settings.CACHES and isinstance(caches["default"], LocMemCache | DummyCache):
+        yield checks.Warning(
+            "The default cache is not shared: each process counts sign-ins for itself, or nobody does.",
+            hint="Use Redis, Memcached or the database for CACHES['default'], where the throttles count.",
+            id="jwt_auth.W016",
+        )
+    behind_proxy = django_settings.SECURE_PROXY_SSL_HEADER or django_settings.USE_X_FORWARDED_HOST
+    if behind_proxy and api_settings.NUM_PROXIES is None:
+        yield checks.Warning(
+            "There is a proxy, but no NUM_PROXIES: all clients have its address, and share one budget of sign-ins.",
+            hint="Set REST_FRAMEWORK['NUM_PROXIES'] to how many proxies of yours a request passes.",
+            id="jwt_auth.W017",
+        )
+    authenticators: Any = api_settings.DEFAULT_AUTHENTICATION_CLASSES
+    if not any(issubclass(authenticator, JWTAuthentication) for authenticator in authenticators):
+        yield checks.Warning(
+            "No class of DEFAULT_AUTHENTICATION_CLASSES reads access tokens.",
+            hint="Add jwt_auth.authentication.JWTAuthentication, or silence this when each of your views names it.",
+            id="jwt_auth.W018",
+        )
+    if not django_settings.SECURE_SSL_REDIRECT and not django_settings.SECURE_HSTS_SECONDS:
+        yield checks.Warning(
+            "Nothing keeps tokens from being asked for and sent over plain http.",
+            hint="Set SECURE_SSL_REDIRECT and SECURE_HSTS_SECONDS, or silence this when the proxy does it.",
+            id="jwt_auth.W019",
+        )
+
+
+def _check_migrations(alias: str) -> Iterator[checks.CheckMessage]:
+    executor = MigrationExecutor(connections[alias])
+    labels = {UserSession._meta.app_label, get_user_model()._meta.app_label}
+    targets = [key for key in executor.loader.graph.leaf_nodes() if key[0] in labels]
+    if plan := executor.migration_plan(targets):
+        names = ", ".join(f"{migration.app_label}.{migration.name}" for migration, _ in plan[:5])
+        yield checks.Error(
+            f"The database {alias!r} lacks migrations: {names}.", hint="Run manage.py migrate.", id="jwt_auth.E030"
+        )
+
+
+def _check_cutoff_column(alias: str) -> Iterator[checks.CheckMessage]:
+    name, model = get_settings().USER_CUTOFF_FIELD, get_user_model()
+    connection = connections[alias]
+    for field in (field for field in model._meta.concrete_fields if field.name == name):
+        home = field.model  # a parent, where the user model inherits tables
+        with connection.cursor() as cursor:
+            if home._meta.db_table not in connection.introspection.table_names(cursor):
+                return  # migrations are lacking
+            columns = connection.introspection.get_table_description(cursor, home._meta.db_table)
+        if field.column not in {column.name for column in columns}:
+            yield checks.Error(
+                f"The table of {home.__name__} has no column {field.column!r}, which USER_CUTOFF_FIELD names.",
+                hint="Run manage.py makemigrations, and migrate.",
+                id="jwt_auth.E031",
+            )
+
+
+def _check_stored_keys(alias: str) -> Iterator[checks.CheckMessage]:
+    if get_settings().KEYS != "database":
+        return
+    if SigningKey._meta.db_table not in connections[alias].introspection.table_names():
+        return  # migrations are lacking
+    problem = StoredKeys().newest().problem
+    if problem == NO_ACTIVE_KEY:
+        yield checks.Error("No signing key is active: nobody can sign in or refresh.", hint=GUIDE, id="jwt_auth.E073")
+    elif problem:
+        yield checks.Error(
+            "The active signing key can't be decrypted: nobody can sign in or refresh.",
+            hint="Put back what ENCRYPTION_KEYS lacks. If it is lost, run manage.py jwt_keys retire KEY --emergency.",
+            id="jwt_auth.E074",
+        )
+
+
+def _check_encryption(alias: str) -> Iterator[checks.CheckMessage]:
+    tables = connections[alias].introspection.table_names()
+    columns = [column for column in COLUMNS if column[0]._meta.db_table in tables]
+    # One batch of each is enough to see that a key is missing.
+    seen = [batch for column in columns for batch in islice(reencrypt_rows(*column, BATCH, dry_run=True), 1)]
+    if lost := sum(len(batch.unreadable) for batch in seen):
+        yield checks.Error(
+            f"{lost} of the secrets in the database can't be decrypted: what depends on them is answered with 503.",
+            hint="Put back what ENCRYPTION_KEYS or SECRET_KEY_FALLBACKS lacks; manage.py jwt_reencrypt names the rows.",
+            id="jwt_auth.E051",
+        )
+    if seen and get_settings().ENCRYPTION_KEYS is None:
+        yield checks.Warning(
+            "ENCRYPTION_KEYS is not set: secrets in the database are under keys derived from SECRET_KEY.",
+            hint="Name their own keys, and the derived ones behind them at first: docs/reference/settings.md has how.",
+            id="jwt_auth.W050",
+        )

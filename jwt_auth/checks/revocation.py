@@ -1,0 +1,116 @@
+"""
+System checks of what memory mode depends on: where events are written, bells, and a database's settings.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.util import find_spec
+from typing import Any
+
+from django.conf import settings as django_settings
+from django.core import checks
+from django.db import connections, router
+
+from jwt_auth.conf import get_settings
+from jwt_auth.conf.settings import settings_are_valid
+from jwt_auth.models import RevocationEvent, UserSession
+
+# Caches that no other process sees.
+_PRIVATE_CACHES = ("locmem.LocMemCache", "dummy.DummyCache")
+
+# Isolation levels of which a transaction sees what was there when it began.
+_SNAPSHOTS = ("repeatable read", "serializable")
+
+# What each database's client calls the time that it waits for a connection.
+_TIMEOUTS = {"postgresql": ("connect_timeout",), "mysql": ("connect_timeout", "read_timeout")}
+
+
+def check_revocation(app_configs: Sequence[Any] | None = None, **kwargs: Any) -> list[checks.CheckMessage]:
+    """What would keep a revocation from other processes."""
+    return [*_check_databases(), *_check_bells()] if settings_are_valid() else []
+
+
+def check_timeouts(app_configs: Sequence[Any] | None = None, **kwargs: Any) -> list[checks.CheckMessage]:
+    """Whether the request that asks on behalf of all others could wait for ever."""
+    if not settings_are_valid() or get_settings().REVOCATION != "memory":
+        return []
+    connection = connections[router.db_for_write(RevocationEvent)]
+    options = connection.settings_dict.get("OPTIONS", {})
+    wanted = [name for name in _TIMEOUTS.get(connection.vendor, ()) if name not in options]
+    if not wanted:
+        return []
+    return [
+        checks.Warning(
+            f"The database {connection.alias!r} has no {' and no '.join(wanted)}: "
+            "in memory mode a request waits for it on behalf of all others.",
+            hint="Set them in OPTIONS; docs/how-to/production.md has values.",
+            id="jwt_auth.W060",
+        )
+    ]
+
+
+def check_isolation(app_configs: Sequence[Any] | None = None, **kwargs: Any) -> list[checks.CheckMessage]:
+    """Whether the request that asks on behalf of all others could see nothing but the past."""
+    if not settings_are_valid() or get_settings().REVOCATION != "memory":
+        return []
+    connection = connections[router.db_for_write(RevocationEvent)]
+    if not _keeps_snapshots(connection.vendor, connection.settings_dict.get("OPTIONS", {})):
+        return []
+    return [
+        checks.Warning(
+            f"The isolation level of the database {connection.alias!r} is above read committed: in memory mode, "
+            "while a transaction is open in which a token was verified, the process may accept what is revoked.",
+            hint='Remove isolation_level from OPTIONS, or set REVOCATION to "database".',
+            id="jwt_auth.W061",
+        )
+    ]
+
+
+def _keeps_snapshots(vendor: str, options: Mapping[str, Any]) -> bool:
+    """Whether a transaction sees what was there when it began, as far as the settings say so."""
+    if "isolation_level" not in options:
+        return False  # Django's own default is read committed
+    level = options["isolation_level"]
+    if vendor == "mysql":
+        # None leaves it to the server, whose own default is repeatable read.
+        return str(level or "repeatable read").lower() in _SNAPSHOTS
+    if vendor == "postgresql":
+        from django.db.backends.postgresql.psycopg_any import IsolationLevel  # there with PostgreSQL only
+
+        # By name, because psycopg and psycopg2 number them differently. Of an unknown one Django complains.
+        return any(level == known and known.name.replace("_", " ").lower() in _SNAPSHOTS for known in IsolationLevel)
+    return False
+
+
+def _check_databases() -> Iterator[checks.CheckMessage]:
+    sessions, events = router.db_for_write(UserSession), router.db_for_write(RevocationEvent)
+    if sessions != events:
+        yield checks.Error(
+            f"Sessions are written to {sessions!r} and revocations to {events!r}: no transaction holds both.",
+            hint="Have your router send the whole app jwt_auth, and the user model, to one database.",
+            id="jwt_auth.E060",
+        )
+    if not connections[sessions].settings_dict["AUTOCOMMIT"]:
+        yield checks.Error(
+            f"The database {sessions!r}, which sessions are written to, has AUTOCOMMIT off: Django runs no hooks of "
+            "on_commit, so that no revocation is announced or logged.",
+            hint="Remove it, and use transaction.atomic() or ATOMIC_REQUESTS.",
+            id="jwt_auth.E063",
+        )
+
+
+def _check_bells() -> Iterator[checks.CheckMessage]:
+    settings = get_settings()
+    if settings.REVOCATION_CACHE is not None:
+        backend = django_settings.CACHES[settings.REVOCATION_CACHE]["BACKEND"]
+        if backend.endswith(_PRIVATE_CACHES):
+            yield checks.Error(
+                f"REVOCATION_CACHE names {settings.REVOCATION_CACHE!r}, which no other process sees ({backend}).",
+                hint="Name a cache that all machines share, such as Redis or Memcached, or leave it out.",
+                id="jwt_auth.E061",
+            )
+    if settings.REVOCATION_PUSH is not None and find_spec("redis") is None:
+        yield checks.Error(
+            "REVOCATION_PUSH is set, but redis-py is not installed.",
+            hint='Install it: pip install "jwt_auth[redis]".',
+            id="jwt_auth.E062",
+        )

@@ -1,0 +1,88 @@
+"""
+The other servers that tokens are issued for, and who may ask for what: one value for each entry of
+SERVICE_AUDIENCES. Pure.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from jwt_auth.jose.scopes import is_scope
+
+# RFC 9700 section 2.3: what travels between servers is short-lived.
+MAX_LIFETIME = timedelta(seconds=300)
+MIN_LIFETIME = timedelta(seconds=10)
+
+_KEYS = ("USERS", "CLIENTS", "LIFETIME", "ONE_TIME")
+
+_NAME = re.compile(r"[!-~]{1,255}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceAudience:
+    """
+    One other server.
+
+    Args:
+        name: what it calls itself in `aud`.
+        users: the scopes that users may ask for themselves; None when they may not ask at all.
+        clients: the clients that may ask for a user, and for which scopes.
+        lifetime: of the tokens.
+        one_time: whether each token is good for one request.
+    """
+
+    name: str
+    users: frozenset[str] | None = None
+    clients: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    lifetime: timedelta
+    one_time: bool = False
+
+    def scopes_for(self, client_id: str | None) -> frozenset[str] | None:
+        """What `client_id`, or for None the user, may ask for; None when that is nothing, not even an empty scope."""
+        return self.users if client_id is None else self.clients.get(client_id)
+
+
+def parse_audiences(raw: object, lifetime: timedelta) -> Mapping[str, ServiceAudience]:
+    """
+    Read the whole setting; `lifetime` is of those that name none.
+
+    Raises:
+        ValueError: for the first fault, in words that go on after the setting's name.
+    """
+    if not isinstance(raw, Mapping):
+        raise ValueError("must be a dict of audiences")
+    return {name: _parse(name, value, lifetime) for name, value in raw.items()}
+
+
+def _parse(name: object, raw: object, lifetime: timedelta) -> ServiceAudience:
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise ValueError(f"has the audience {name!r}, which is no text of printable ASCII without spaces")
+    if not isinstance(raw, Mapping) or not set(raw).issubset(_KEYS):
+        raise ValueError(f"[{name!r}] must be a dict of {', '.join(_KEYS)}")
+    users, clients = raw.get("USERS"), raw.get("CLIENTS", {})
+    if not isinstance(clients, Mapping) or not all(isinstance(client, str) for client in clients):
+        raise ValueError(f'[{name!r}]["CLIENTS"] must be a dict from client ids to lists of scopes')
+    one_time = raw.get("ONE_TIME", False)
+    if not isinstance(one_time, bool):
+        raise ValueError(f'[{name!r}]["ONE_TIME"] must be True or False')
+    return ServiceAudience(
+        name=name,
+        users=None if users is None else _scopes(f'[{name!r}]["USERS"]', users),
+        clients={client: _scopes(f'[{name!r}]["CLIENTS"][{client!r}]', value) for client, value in clients.items()},
+        lifetime=_lifetime(f'[{name!r}]["LIFETIME"]', raw.get("LIFETIME", lifetime)),
+        one_time=one_time,
+    )
+
+
+def _scopes(where: str, value: Any) -> frozenset[str]:
+    if not isinstance(value, list | tuple) or not all(map(is_scope, value)):
+        raise ValueError(f"{where} must be a list of scopes, each without spaces, quotes and backslashes")
+    return frozenset(value)
+
+
+def _lifetime(where: str, value: object) -> timedelta:
+    if not isinstance(value, timedelta) or not MIN_LIFETIME <= value <= MAX_LIFETIME:
+        raise ValueError(f"{where} must be a timedelta between {MIN_LIFETIME} and {MAX_LIFETIME}")
+    return value

@@ -1,0 +1,184 @@
+"""
+TRUSTED_ISSUERS: other servers whose tokens are accepted, parsed into one frozen value object each.
+
+Each option is one line of `TrustedIssuer` with the rule that its value must keep. `find_trust_problems()` names
+every fault for `manage.py check`; `trusted_issuers()` raises for the first one.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from jwt_auth.conf import rules
+from jwt_auth.conf.rules import setting
+from jwt_auth.conf.settings import cached_until_settings_change, get_settings
+from jwt_auth.exceptions import ConfigurationError
+from jwt_auth.jose.algorithms import PUBLIC_KEY_ALGORITHMS
+from jwt_auth.jose.public_keys import PublicKeys, read_configured
+
+# Claims that have other names at some issuers; the rest are the same everywhere (RFC 7519 section 4.1).
+TRANSLATABLE = ("sub", "client_id", "scope", "jti", "sid", "auth_time")
+
+MAX_LIFETIME = timedelta(days=1)
+_SECOND = timedelta(seconds=1)
+
+
+def _texts(value: object) -> str | None:
+    ok = isinstance(value, list | tuple) and value and all(isinstance(item, str) and item for item in value)
+    return None if ok else "must be a list of strings that is not empty"
+
+
+def _audience(value: object) -> str | None:
+    return _texts([value] if isinstance(value, str) else value)
+
+
+def _algorithms(value: object) -> str | None:
+    if problem := _texts(value):
+        return problem
+    wrong = [name for name in value if name not in PUBLIC_KEY_ALGORITHMS]  # type: ignore[attr-defined]  # it's a list
+    return f"has {wrong[0]!r}; there are {', '.join(PUBLIC_KEY_ALGORITHMS)}" if wrong else None
+
+
+def _types(value: object) -> str | None:
+    ok = isinstance(value, list | tuple) and value and all(item is None or isinstance(item, str) for item in value)
+    return None if ok else "must be a list of values of `typ`, such as at+jwt; None stands for a header without it"
+
+
+def _names(value: object) -> str | None:
+    if not isinstance(value, Mapping) or not all(isinstance(name, str) and name for name in value.values()):
+        return 'must be a dict such as {"client_id": "azp"}'
+    wrong = [name for name in value if name not in TRANSLATABLE]
+    return f"has {wrong[0]!r}; only {', '.join(TRANSLATABLE)} can have other names" if wrong else None
+
+
+def _values(value: object) -> str | None:
+    ok = isinstance(value, Mapping) and all(isinstance(name, str) and name for name in value)
+    return None if ok else 'must be a dict such as {"typ": "Bearer"}'
+
+
+def _principal(value: object) -> str | None:
+    problem = None if value in ("claims", "user") else rules.callable_path(value)
+    return problem and f'is neither "claims" nor "user", and {problem}'
+
+
+def _keys(value: object) -> str | None:
+    return None if value else "must be a PEM, a JWK, a JWK Set, or a list of these"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrustedIssuer:
+    """What is accepted of one issuer, with the defaults of all that the project did not say."""
+
+    name: str
+    JWKS_URL: str | None = setting(None, rules.remote_url)
+    PRIVATE_NETWORK: bool = setting(False, rules.flag)
+    KEYS: PublicKeys | None = setting(None, _keys)
+    ALGORITHMS: tuple[str, ...] = setting((), _algorithms)
+    AUDIENCE: tuple[str, ...] = setting((), _audience)  # () stands for ours, and is never seen outside
+    TYPES: tuple[str | None, ...] = setting(("at+jwt",), _types)
+    MAX_LIFETIME: timedelta = setting(timedelta(minutes=5), rules.duration(_SECOND, MAX_LIFETIME))
+    CLAIMS: Mapping[str, str] = setting({}, _names)
+    REQUIRE: Mapping[str, tuple[Any, ...]] = setting({}, _values)
+    PRINCIPAL: str | Callable[..., Any] = setting("claims", _principal)
+    ONE_TIME: bool = setting(False, rules.flag)
+    REVOCATIONS_URL: str | None = setting(None, rules.remote_url)
+    REVOCATIONS_MAX_STALENESS: timedelta = setting(10 * _SECOND, rules.duration(_SECOND, 60 * _SECOND))
+    USER_FIELD: str | None = setting(None, rules.field_name)
+
+
+_RULES = rules.rules_of(TrustedIssuer)
+
+
+@cached_until_settings_change
+def trusted_issuers() -> Mapping[str, TrustedIssuer]:
+    """
+    The issuers that the project trusts beside itself, by their names.
+
+    Raises:
+        ConfigurationError: for the first fault that `manage.py check` would name.
+    """
+    for problem in find_trust_problems():
+        raise problem
+    return {name: _build(name, options) for name, options in get_settings().TRUSTED_ISSUERS.items()}
+
+
+def find_trust_problems() -> Iterator[ConfigurationError]:
+    """Name every fault of TRUSTED_ISSUERS; the rest of the settings must be good."""
+    for name, options in get_settings().TRUSTED_ISSUERS.items():
+        if not (isinstance(name, str) and 0 < len(name) <= 255 and name.isprintable() and isinstance(options, Mapping)):
+            yield ConfigurationError(
+                "E075",
+                f"TRUSTED_ISSUERS has {name!r}, which is no `iss` with a dict.",
+                'Name issuers as their tokens do: {"https://login.example.com": {"JWKS_URL": "https://..."}}.',
+            )
+        elif name == get_settings().ISSUER:
+            yield ConfigurationError(
+                "E076",
+                f"TRUSTED_ISSUERS has {name!r}, which is ISSUER: our own tokens have our own keys.",
+                "Remove it, or give this server an ISSUER of its own.",
+            )
+        else:
+            problems = list(_find_problems(name, options))
+            yield from problems or _contradictions(name, options)
+
+
+def _of(name: str, option: str | None = None) -> str:
+    return f"TRUSTED_ISSUERS[{name!r}]" + (f'["{option}"]' if option else "")
+
+
+def _find_problems(name: str, options: Mapping[Any, Any]) -> Iterator[ConfigurationError]:
+    for option, value in options.items():
+        if rule := _RULES.get(option):
+            if problem := rule(value):
+                yield ConfigurationError(
+                    "E078", f"{_of(name, option)} {problem}.", "docs/reference/settings.md lists what it can be."
+                )
+        else:
+            hint = rules.did_you_mean(option, _RULES, "options")
+            yield ConfigurationError("E077", f"{_of(name)} has no option {option!r}.", hint)
+
+
+def _contradictions(name: str, options: Mapping[str, Any]) -> Iterator[ConfigurationError]:
+    if ("JWKS_URL" in options) == ("KEYS" in options):
+        yield ConfigurationError(
+            "E079",
+            f"{_of(name)} must have either JWKS_URL or KEYS.",
+            "Say where its public keys are published, or write them down.",
+        )
+    elif "ALGORITHMS" not in options:
+        yield ConfigurationError(
+            "E080",
+            f"{_of(name)} has no ALGORITHMS: which signatures are good must not be left to the tokens.",
+            'Name those that the issuer uses, such as ["RS256"].',
+        )
+    elif "KEYS" in options:
+        try:
+            read_configured(options["KEYS"], options["ALGORITHMS"])
+        except ValueError as error:
+            yield ConfigurationError(
+                "E081",
+                f"{_of(name, 'KEYS')} can't be used: {error}.",
+                "Give the issuer's public keys: PEM, JWK or JWK Set.",
+            )
+    if (options.get("PRINCIPAL") == "user") != ("USER_FIELD" in options):
+        yield ConfigurationError(
+            "E082",
+            f'{_of(name)} must have PRINCIPAL "user" and USER_FIELD together, or neither.',
+            "USER_FIELD names the field of your user model that holds this issuer's `sub`.",
+        )
+
+
+def _build(name: str, options: Mapping[str, Any]) -> TrustedIssuer:
+    values = rules.frozen(options)
+    audience = values.get("AUDIENCE", get_settings().AUDIENCE)
+    values["AUDIENCE"] = (audience,) if isinstance(audience, str) else audience
+    if "KEYS" in values:
+        values["KEYS"] = read_configured(options["KEYS"], options["ALGORITHMS"])
+    if isinstance(values.get("PRINCIPAL"), str) and values["PRINCIPAL"] not in ("claims", "user"):
+        values["PRINCIPAL"] = rules.import_callable(values["PRINCIPAL"])
+    values["REQUIRE"] = {
+        claim: tuple(accepted) if isinstance(accepted, list | tuple) else (accepted,)
+        for claim, accepted in options.get("REQUIRE", {}).items()
+    }
+    return TrustedIssuer(name=name, **values)

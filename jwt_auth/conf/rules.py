@@ -1,0 +1,243 @@
+"""
+What the values of settings must keep: a rule takes a value, and says what is wrong with it, or None.
+
+`settings` and `issuers` have one beside the default of each of their settings.
+"""
+
+import importlib
+import re
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import field, fields
+from datetime import timedelta
+from difflib import get_close_matches
+from typing import Any, TypeAlias
+from urllib.parse import urlsplit
+
+from django.conf import settings as django_settings
+
+Rule: TypeAlias = Callable[[object], str | None]
+
+# Browsers keep a cookie of such a name only if it came over https, for this host alone (RFC 6265bis section
+# 4.1.3), and with the first one only if no script has written it. The longer one first: it contains the other.
+COOKIE_PREFIXES = ("__Host-Http-", "__Host-")
+
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+def setting(default: Any, rule: Rule, *, secret: bool = False) -> Any:
+    """A field of a dataclass of settings; a `secret` one is shown nowhere."""
+    given: dict[str, Any] = {"default_factory": dict} if default == {} else {"default": default}
+    return field(**given, repr=not secret, metadata={"rule": rule})
+
+
+def rules_of(settings: Any) -> Mapping[str, Rule]:
+    """The rules of a dataclass that was made with `setting`, by the names of its fields."""
+    return {item.name: item.metadata["rule"] for item in fields(settings) if item.metadata}
+
+
+def did_you_mean(name: object, known: Collection[str], kind: str) -> str:
+    """The hint for a name that is none of `known`, which are `kind`."""
+    near = get_close_matches(str(name).upper(), known, n=1)
+    return f'Did you mean "{near[0]}"?' if near else f"The {kind} are: {', '.join(known)}."
+
+
+def frozen(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The `values` with a tuple for each list."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+
+
+# Rules made of others
+
+
+def optional(rule: Rule) -> Rule:
+    """None, or what keeps `rule`."""
+    return lambda value: None if value is None else rule(value)
+
+
+def list_of(rule: Rule) -> Rule:
+    """A list or tuple of which each item keeps `rule`."""
+
+    def check(value: object) -> str | None:
+        if not isinstance(value, list | tuple):
+            return "must be a list or a tuple"
+        return next((f"item {i} {problem}" for i, item in enumerate(value) if (problem := rule(item))), None)
+
+    return check
+
+
+def at_least_one(rule: Rule) -> Rule:
+    """What keeps `rule`, and is no empty list."""
+    return lambda value: "must have at least one item, or be None" if value in ([], ()) else rule(value)
+
+
+# Rules of many settings
+
+
+def flag(value: object) -> str | None:
+    """True or False."""
+    return None if isinstance(value, bool) else "must be True or False"
+
+
+def text(value: object) -> str | None:
+    """A text of printable ASCII without spaces, as identifiers are."""
+    if not isinstance(value, str) or not value or not value.isascii() or not value.isprintable():
+        return "must be a non-empty string of printable ASCII characters"
+    return None if " " not in value and len(value) <= 255 else "must have no space and at most 255 characters"
+
+
+def one_of(*choices: str) -> Rule:
+    """One of these texts."""
+
+    def rule(value: object) -> str | None:
+        return None if value in choices else f"must be one of {', '.join(choices)}"
+
+    return rule
+
+
+def duration(low: timedelta, high: timedelta) -> Rule:
+    """A timedelta between the two."""
+
+    def rule(value: object) -> str | None:
+        if not isinstance(value, timedelta):
+            return "must be a datetime.timedelta, such as timedelta(minutes=5)"
+        return None if low <= value <= high else f"must be between {low} and {high}"
+
+    return rule
+
+
+def between(low: int, high: int) -> Rule:
+    """A whole number between the two."""
+
+    def rule(value: object) -> str | None:
+        ok = type(value) is int and low <= value <= high  # type(), because True is an int
+        return None if ok else f"must be a whole number between {low} and {high}"
+
+    return rule
+
+
+def count(value: object) -> str | None:
+    """A whole number above 0, where None stands for no limit."""
+    return None if type(value) is int and value > 0 else "must be a whole number above 0, or None"
+
+
+def mapping(value: object) -> str | None:
+    """A dict."""
+    return None if isinstance(value, Mapping) else "must be a dict"
+
+
+def field_name(value: object) -> str | None:
+    """What can be the name of a field; whether there is one, `checks` says."""
+    ok = isinstance(value, str) and value.isidentifier()
+    return None if ok else "must be the name of a field of the user model"
+
+
+def callable_path(value: object) -> str | None:
+    """A callable, or the dotted path of one that can be imported."""
+    if callable(value):
+        return None
+    if not isinstance(value, str):
+        return "must be a callable or the dotted path of one"
+    try:
+        import_callable(value)
+    except (ImportError, AttributeError, ValueError, TypeError) as error:
+        return f"can't be imported as a callable: {error}"
+    return None
+
+
+def import_callable(path: str) -> Callable[..., Any]:
+    """Import `path`, a dotted path; raise ImportError, AttributeError, ValueError or TypeError."""
+    module, _, name = path.rpartition(".")
+    found = getattr(importlib.import_module(module), name)
+    if not callable(found):
+        raise TypeError(f"{path} is not callable")
+    return found  # type: ignore[no-any-return]  # callable() narrows Any to nothing that mypy can name
+
+
+def remote_url(value: object) -> str | None:
+    """The address of a document that another server publishes."""
+    if not isinstance(value, str):
+        return "must be a URL"
+    try:
+        parts = urlsplit(value)
+        parts.port  # noqa: B018  # raises when it is no number
+    except ValueError:
+        return "must be a URL"
+    if not parts.hostname or not value.isascii() or not value.isprintable() or " " in value:
+        return "must be a URL"
+    if parts.username is not None or parts.fragment:
+        return "must be a URL without a user and without a fragment"
+    if parts.scheme == "https" or (parts.scheme == "http" and is_this_machine(parts.hostname)):
+        return None
+    return "must begin with https://; under DEBUG, http:// is good for localhost"
+
+
+def is_this_machine(host: str) -> bool:
+    """Whether `host` may be asked in plain text, under DEBUG alone: nobody listens between a machine and itself."""
+    return django_settings.DEBUG and host in LOOPBACK
+
+
+# Rules of one setting each
+
+
+def realm(value: object) -> str | None:
+    """What can stand between quotes in a header (RFC 9110 section 11.5)."""
+    ok = isinstance(value, str) and value.isascii() and value.isprintable() and not set(value) & {'"', "\\"}
+    return None if ok else "must be a string of printable ASCII characters without quotes and backslashes"
+
+
+def fernet_key(value: object) -> str | None:
+    """A key as `Fernet.generate_key()` makes it."""
+    text = value.decode("latin-1") if isinstance(value, bytes) else value
+    ok = isinstance(text, str) and re.fullmatch(r"[A-Za-z0-9_-]{43}=", text)
+    return None if ok else "must be 32 random bytes in URL-safe base64, as Fernet.generate_key() makes them"
+
+
+def cache_alias(value: object) -> str | None:
+    """The name of one of CACHES."""
+    ok = isinstance(value, str) and value in django_settings.CACHES
+    return None if ok else "must be the name of one of CACHES"
+
+
+def redis_url(value: object) -> str | None:
+    """An address that redis-py understands."""
+    ok = isinstance(value, str) and value.startswith(("redis://", "rediss://", "unix://"))
+    return None if ok else "must be a URL that begins with redis://, rediss:// or unix://"
+
+
+def site_data(value: object) -> str | None:
+    """What a sign-out may have the browser forget, as Clear-Site-Data calls it."""
+    if value == "cookies":
+        return "is 'cookies', which would take the cookies of every host of the domain, not only this app's"
+    return None if value in ("cache", "storage") else "must be 'cache' or 'storage'"
+
+
+def rate(value: object) -> str | None:
+    """See parse_rate()."""
+    try:
+        parse_rate(value)
+    except (TypeError, ValueError):
+        return 'must be a rate such as "10/min" (s, m, h, d for second, minute, hour, day)'
+    return None
+
+
+def parse_rate(value: object) -> tuple[int, int]:
+    """Give `"10/min"` as (10, 60): how many requests in how many seconds. Raise ValueError or TypeError."""
+    if not isinstance(value, str):
+        raise TypeError("a rate is a string")
+    count, slash, period = value.partition("/")
+    seconds = {"s": 1, "m": 60, "h": 3600, "d": 86400}.get(period[:1])
+    if not slash or seconds is None or not count.isascii() or not count.isdigit() or int(count) < 1:
+        raise ValueError(f"not a rate: {value!r}")
+    return int(count), seconds
+
+
+def cookie_name(value: object) -> str | None:
+    """The name of a cookie that is bound to https and one host."""
+    prefixed = isinstance(value, str) and value.startswith(COOKIE_PREFIXES)
+    ok = prefixed and re.fullmatch(r"[A-Za-z0-9_.-]{1,100}", without_prefix(str(value)))
+    return None if ok else f"must be {' or '.join(COOKIE_PREFIXES)} and letters, digits, '_', '-' or '.'"
+
+
+def without_prefix(name: str) -> str:
+    """`name`, of a cookie, without the prefix that binds it to https and to one host."""
+    return name.removeprefix(COOKIE_PREFIXES[0]).removeprefix(COOKIE_PREFIXES[1])

@@ -1,0 +1,310 @@
+"""
+The `JWT_AUTH` setting, parsed into one frozen value object; nothing else reads it.
+
+Each setting is one line of `Settings` with the rule that its value must keep. `find_problems()` names
+every fault for `manage.py check`; `get_settings()` raises for the first one.
+"""
+
+import functools
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, TypeAlias, TypeVar
+
+from django.conf import settings as django_settings
+from django.core.signals import setting_changed
+
+from jwt_auth.conf import rules
+from jwt_auth.conf.audiences import MAX_LIFETIME, MIN_LIFETIME, ServiceAudience, parse_audiences
+from jwt_auth.conf.rules import setting, without_prefix
+from jwt_auth.exceptions import ConfigurationError
+from jwt_auth.jose.algorithms import ALGORITHMS, HMAC_ALGORITHMS
+
+T = TypeVar("T")
+
+KeySource: TypeAlias = str | bytes | Path | Mapping[str, Any]
+
+
+# RFC 7519 section 4.1.4 allows "no more than a few minutes"; we allow one.
+MAX_LEEWAY = timedelta(seconds=60)
+
+# Names of the abandoned djangorestframework-jwt, which used the same setting.
+LEGACY_PREFIX = "JWT_"
+
+# Names of djangorestframework-simplejwt, as they come along when SIMPLE_JWT is renamed.
+_OF_SIMPLEJWT = {
+    "REFRESH_TOKEN_LIFETIME": "SESSION_IDLE_TIMEOUT is how long a session goes on without a refresh.",
+    "ROTATE_REFRESH_TOKENS": "Refresh tokens always rotate.",
+    "BLACKLIST_AFTER_ROTATION": "A refresh token is always good once.",
+    "CHECK_REVOKE_TOKEN": "A new password always ends the sessions that began with the former one.",
+    "UPDATE_LAST_LOGIN": "Django does so at each sign-in.",
+    "AUTH_HEADER_TYPES": "It is always Bearer.",
+    "USER_ID_CLAIM": "It is always sub; CLAIMS_CALLABLE can add another.",
+    "VERIFYING_KEY": "It follows from SIGNING_KEY.",
+    "JWK_URL": "TRUSTED_ISSUERS has other issuers, each with its JWKS_URL.",
+}
+
+# What is sometimes set elsewhere, and here is what makes a cookie safe.
+_FIXED = {
+    "COOKIE_DOMAIN": "With a Domain, each host below it would get the tokens and could plant others.",
+    "COOKIE_SECURE": "It is always on, except under DEBUG on plain http.",
+    "COOKIE_HTTPONLY": "It is always on: a script that can read a token can send it away.",
+    "COOKIE_PATH": "It is always /, as the prefix of the names demands.",
+}
+
+
+def _key(value: object) -> str | None:
+    return None if isinstance(value, str | bytes | Path | Mapping) else "must be a PEM, a JWK or a path"
+
+
+def _audiences(value: object) -> str | None:
+    try:
+        parse_audiences(value, MAX_LIFETIME)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+_DAY = timedelta(days=1)
+_SECOND = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The settings in force, with the defaults of all that the project did not name."""
+
+    ISSUER: str = setting("jwt_auth", rules.text)
+    AUDIENCE: str = setting("", rules.text)  # "" stands for ISSUER, and is never seen outside this module
+    ALGORITHM: str = setting("HS256", rules.one_of(*ALGORITHMS))
+    SIGNING_KEY: KeySource | None = setting(None, rules.optional(_key), secret=True)
+    SIGNING_KEY_FALLBACKS: tuple[KeySource, ...] = setting((), rules.list_of(_key), secret=True)
+    KEYS: str = setting("settings", rules.one_of("settings", "database"))
+    ENCRYPTION_KEYS: tuple[str | bytes, ...] | None = setting(
+        None, rules.optional(rules.at_least_one(rules.list_of(rules.fernet_key))), secret=True
+    )
+    ACCESS_TOKEN_LIFETIME: timedelta = setting(timedelta(minutes=5), rules.duration(10 * _SECOND, _DAY))
+    SESSION_IDLE_TIMEOUT: timedelta = setting(14 * _DAY, rules.duration(60 * _SECOND, 3650 * _DAY))
+    SESSION_ABSOLUTE_TIMEOUT: timedelta = setting(30 * _DAY, rules.duration(60 * _SECOND, 3650 * _DAY))
+    SESSION_LIMIT: int | None = setting(None, rules.optional(rules.count))
+    ROTATION_GRACE_PERIOD: timedelta = setting(10 * _SECOND, rules.duration(0 * _SECOND, 60 * _SECOND))
+    LEEWAY: timedelta = setting(10 * _SECOND, rules.duration(0 * _SECOND, MAX_LEEWAY))
+    REVOCATION: str = setting("database", rules.one_of("database", "memory", "none"))
+    REVOCATION_MAX_STALENESS: timedelta = setting(_SECOND, rules.duration(_SECOND / 10, 60 * _SECOND))
+    REVOCATION_ON_STALE: str = setting("deny", rules.one_of("deny", "allow_safe_methods"))
+    REVOCATION_CACHE: str | None = setting(None, rules.optional(rules.cache_alias))
+    REVOCATION_PUSH: str | None = setting(None, rules.optional(rules.redis_url), secret=True)
+    VERIFIED_TOKEN_CACHE_SIZE: int = setting(4096, rules.between(0, 1_000_000))
+    # Its entries have rules of their own: issuers.py.
+    TRUSTED_ISSUERS: Mapping[str, Any] = setting({}, rules.mapping, secret=True)
+    CLIENT_TOKEN_MAX_LIFETIME: timedelta = setting(300 * _SECOND, rules.duration(10 * _SECOND, 3600 * _SECOND))
+    CLIENT_REPLAY_PROTECTION: str = setting("unsafe_methods", rules.one_of("off", "unsafe_methods", "all"))
+    REPLAY_CACHE: str | None = setting("default", rules.optional(rules.cache_alias))
+    USER_CUTOFF_FIELD: str | None = setting(None, rules.optional(rules.field_name))
+    USER_ID_FIELD: str = setting("pk", rules.field_name)
+    CLAIMS_CALLABLE: str | Callable[..., Any] | None = setting(None, rules.optional(rules.callable_path))
+    SERVICE_AUDIENCES: Mapping[str, ServiceAudience] = setting({}, _audiences)
+    SERVICE_TOKEN_LIFETIME: timedelta = setting(timedelta(seconds=120), rules.duration(MIN_LIFETIME, MAX_LIFETIME))
+    COOKIE_ACCESS_NAME: str = setting("__Host-Http-access", rules.cookie_name)
+    COOKIE_REFRESH_NAME: str = setting("__Host-Http-refresh", rules.cookie_name)
+    COOKIE_SAMESITE: str = setting("Strict", rules.one_of("Strict", "Lax", "None"))
+    CSRF_MODE: str = setting("fetch_metadata", rules.one_of("fetch_metadata", "django", "log_only"))
+    CLEAR_SITE_DATA: tuple[str, ...] = setting(("cache", "storage"), rules.list_of(rules.site_data))
+    LOGIN_THROTTLE: str = setting("10/min", rules.rate)
+    REALM: str = setting("api", rules.realm)
+
+
+_RULES = rules.rules_of(Settings)
+_SECRETS = frozenset(item.name for item in fields(Settings) if not item.repr)
+
+
+def find_problems(raw: object) -> Iterator[ConfigurationError]:
+    """Name every fault of `raw`, a value of the `JWT_AUTH` setting."""
+    if not isinstance(raw, Mapping):
+        yield ConfigurationError(
+            "E001", "JWT_AUTH must be a dict.", 'Write JWT_AUTH = {"ISSUER": "..."}, or leave it out.'
+        )
+        return
+    for name, value in raw.items():
+        if rule := _RULES.get(name):
+            if problem := rule(value):
+                yield ConfigurationError("E004", f'JWT_AUTH["{name}"] {problem}.', f"It is {_shown(name, value)}.")
+        else:
+            yield _unknown(name)
+    if all(_RULES[name](value) is None for name, value in raw.items() if name in _RULES):
+        yield from _contradictions(_build({k: v for k, v in raw.items() if k in _RULES}))
+
+
+def _shown(name: str, value: object) -> str:
+    # A key is a secret, a URL may hold one, and checks are printed in CI logs.
+    return f"of type {type(value).__name__}" if name in _SECRETS else repr(value)
+
+
+def _unknown(name: object) -> ConfigurationError:
+    if former := _former(name):
+        package, hint = former
+        return ConfigurationError(
+            "E003", f'JWT_AUTH["{name}"] is a setting of {package}, which this app does not read.', hint
+        )
+    if name in _FIXED:
+        return ConfigurationError("E040", f'JWT_AUTH["{name}"] can\'t be set.', f"{_FIXED[str(name)]} Remove it.")
+    hint = rules.did_you_mean(name, _RULES, "settings")
+    return ConfigurationError("E002", f"JWT_AUTH has no setting {name!r}.", hint)
+
+
+def _former(name: object) -> tuple[str, str] | None:
+    """The package that had a setting of this name, and what to do with it here."""
+    if isinstance(name, str) and name.startswith(LEGACY_PREFIX):
+        return "djangorestframework-jwt", "Remove it; docs/reference/settings.md lists what there is instead."
+    if name in _OF_SIMPLEJWT:
+        hint = f"{_OF_SIMPLEJWT[str(name)]} Remove it; docs/how-to/from-simplejwt.md has the rest."
+        return "djangorestframework-simplejwt", hint
+    return None
+
+
+def _contradictions(settings: Settings) -> Iterator[ConfigurationError]:
+    yield from _contradictions_of_lifetimes(settings)
+    yield from _contradictions_of_keys(settings)
+    yield from _contradictions_of_audiences(settings)
+    yield from _contradictions_of_cookies(settings)
+
+
+def _contradictions_of_lifetimes(settings: Settings) -> Iterator[ConfigurationError]:
+    if settings.SESSION_IDLE_TIMEOUT > settings.SESSION_ABSOLUTE_TIMEOUT:
+        yield ConfigurationError(
+            "E005",
+            "SESSION_IDLE_TIMEOUT is longer than SESSION_ABSOLUTE_TIMEOUT, and would never be reached.",
+            "Make the idle timeout the shorter one.",
+        )
+    if settings.ACCESS_TOKEN_LIFETIME > settings.SESSION_IDLE_TIMEOUT:
+        yield ConfigurationError(
+            "E006",
+            "ACCESS_TOKEN_LIFETIME is longer than SESSION_IDLE_TIMEOUT: a session in use would end as idle.",
+            "Make the access token's lifetime the shorter one; minutes are usual.",
+        )
+
+
+def _contradictions_of_keys(settings: Settings) -> Iterator[ConfigurationError]:
+    if settings.KEYS == "database":
+        yield from _contradictions_of_stored_keys(settings)
+    elif settings.ALGORITHM not in HMAC_ALGORITHMS and settings.SIGNING_KEY is None:
+        yield ConfigurationError(
+            "E007",
+            f"ALGORITHM is {settings.ALGORITHM}, but there is no SIGNING_KEY to sign with.",
+            "Set SIGNING_KEY to a private key (PEM, JWK or path); only HS256, HS384 and HS512 keys are derived.",
+        )
+    if settings.KEYS == "settings" and settings.SIGNING_KEY is None and settings.SIGNING_KEY_FALLBACKS:
+        yield ConfigurationError(
+            "E008",
+            "SIGNING_KEY_FALLBACKS is set, but SIGNING_KEY is not.",
+            "Derived keys rotate with SECRET_KEY_FALLBACKS; set SIGNING_KEY, or remove the fallbacks.",
+        )
+
+
+def _contradictions_of_audiences(settings: Settings) -> Iterator[ConfigurationError]:
+    if settings.SERVICE_AUDIENCES and settings.ALGORITHM in HMAC_ALGORITHMS:
+        yield ConfigurationError(
+            "E085",
+            f"There are SERVICE_AUDIENCES, but ALGORITHM is {settings.ALGORITHM}: they could not verify their tokens.",
+            "Set ALGORITHM and SIGNING_KEY to those of a key pair; docs/how-to/keys.md has the commands.",
+        )
+    if settings.SERVICE_AUDIENCES and settings.REVOCATION == "none":
+        yield ConfigurationError(
+            "E087",
+            'There are SERVICE_AUDIENCES, but REVOCATION is "none": there is no session to exchange tokens of.',
+            "Exchange tokens where sessions begin, and leave SERVICE_AUDIENCES out here.",
+        )
+    if {settings.ISSUER, settings.AUDIENCE}.intersection(settings.SERVICE_AUDIENCES):
+        yield ConfigurationError(
+            "E086",
+            "SERVICE_AUDIENCES names this server: its short tokens would be good here, whatever their scope.",
+            "Name other servers alone, each by an audience of its own.",
+        )
+
+
+def _contradictions_of_cookies(settings: Settings) -> Iterator[ConfigurationError]:
+    if without_prefix(settings.COOKIE_ACCESS_NAME) == without_prefix(settings.COOKIE_REFRESH_NAME):
+        yield ConfigurationError(
+            "E041",
+            "COOKIE_ACCESS_NAME and COOKIE_REFRESH_NAME are the same: one cookie would overwrite the other.",
+            "Give them different names; under DEBUG on plain http they lose their prefixes.",
+        )
+    if settings.COOKIE_SAMESITE == "None" and settings.CSRF_MODE == "log_only":
+        yield ConfigurationError(
+            "E042",
+            'COOKIE_SAMESITE is "None" and CSRF_MODE is "log_only": any site could act as the user.',
+            'Set CSRF_MODE to "fetch_metadata".',
+        )
+
+
+def _contradictions_of_stored_keys(settings: Settings) -> Iterator[ConfigurationError]:
+    if settings.ALGORITHM in HMAC_ALGORITHMS:
+        yield ConfigurationError(
+            "E070",
+            f'KEYS is "database", but ALGORITHM is {settings.ALGORITHM}: who can verify with such a key can sign.',
+            'Set ALGORITHM to "ES256", say. Symmetric keys stay in the settings, and rotate there.',
+        )
+    if settings.SIGNING_KEY is not None or settings.SIGNING_KEY_FALLBACKS:
+        yield ConfigurationError(
+            "E071",
+            'KEYS is "database", but there is SIGNING_KEY or SIGNING_KEY_FALLBACKS, which would not be read.',
+            'Run manage.py jwt_keys import while KEYS still is "settings", then remove them.',
+        )
+    if settings.REVOCATION == "none":
+        yield ConfigurationError(
+            "E072",
+            'KEYS is "database", but REVOCATION is "none", which asks no database, about keys neither.',
+            'Set REVOCATION to "database" or "memory", or KEYS to "settings".',
+        )
+
+
+def _build(raw: Mapping[str, Any]) -> Settings:
+    settings = Settings(**rules.frozen(raw))
+    return replace(
+        settings,
+        AUDIENCE=settings.AUDIENCE or settings.ISSUER,
+        SERVICE_AUDIENCES=parse_audiences(settings.SERVICE_AUDIENCES, settings.SERVICE_TOKEN_LIFETIME),
+    )
+
+
+_caches: list[Callable[[], None]] = []
+
+
+def cached_until_settings_change(build: Callable[[], T]) -> Callable[[], T]:
+    """Remember the result of `build` until a setting that this app depends on changes."""
+    cached = functools.cache(build)
+    _caches.append(cached.cache_clear)
+    return cached
+
+
+@cached_until_settings_change
+def get_settings() -> Settings:
+    """
+    The settings in force, live under `override_settings`.
+
+    Raises:
+        ConfigurationError: for the first fault that `manage.py check` would name.
+    """
+    raw = raw_settings()
+    for problem in find_problems(raw):
+        raise problem
+    return _build(raw)  # type: ignore[arg-type]  # find_problems() has seen that it is a mapping
+
+
+def settings_are_valid() -> bool:
+    """Whether `get_settings()` gives any; `manage.py check` says why not."""
+    return not any(find_problems(raw_settings()))
+
+
+def raw_settings() -> object:
+    """What the project wrote, unread."""
+    return getattr(django_settings, "JWT_AUTH", {})
+
+
+def _forget(*, setting: str, **kwargs: object) -> None:
+    if setting in {"JWT_AUTH", "SECRET_KEY", "SECRET_KEY_FALLBACKS", "AUTH_USER_MODEL", "DEBUG"}:
+        for clear in _caches:
+            clear()
+
+
+setting_changed.connect(_forget, dispatch_uid="jwt_auth.conf")

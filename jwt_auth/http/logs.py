@@ -1,0 +1,257 @@
+"""
+What is written to the logger `jwt_auth`: a text for people, and `extra` for machines.
+
+Each record has `event`, a name that stays, and the fields that FIELDS lists for it; docs/reference/logging.md
+explains them. No token, password or secret is ever among them, nor a name that somebody typed at
+sign-in: people type passwords into that field.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from django.dispatch import Signal
+from django.http import HttpRequest
+
+from jwt_auth import signals
+from jwt_auth.exceptions import CsrfError, GrantError, InvalidCredentialsError, ReasonedError, UnavailableError
+from jwt_auth.http.peer import client_address
+
+logger = logging.getLogger("jwt_auth")
+
+_SESSION = ("sid", "user_id", "ip_address", "transport")
+_KEY = ("kid", "algorithm")
+_DEED = ("scope", "subject", "actor", "reason")
+_REQUEST = ("code", "reason", "ip_address", "path")
+
+FIELDS: Mapping[str, tuple[str, ...]] = {
+    "session_started": _SESSION,
+    "token_refreshed": (*_SESSION, "rotated"),
+    "refresh_token_reused": (*_SESSION, "presented", "expected"),
+    "refresh_token_ahead": (*_SESSION, "presented", "expected"),
+    "token_revoked": _DEED,
+    "session_revoked": (*_DEED, "sid"),
+    "user_revoked": (*_DEED, "user_id", "cutoff", "sessions_revoked"),
+    "all_revoked": (*_DEED, "cutoff"),
+    "service_token_issued": ("user_id", "sid", "jti", "audience", "token_scope", "client_id"),
+    "key_created": _KEY,
+    "key_activated": (*_KEY, "former_kid"),
+    "key_revoked": (*_DEED, *_KEY),
+    "client_registered": ("client_id", "user_id", "scopes", "actor"),
+    "client_changed": ("client_id", "changed", "actor"),
+    "client_key_added": ("client_id", *_KEY, "replaced_kid", "actor"),
+    "client_key_revoked": (*_DEED, "client_id", *_KEY),
+    "client_revoked": (*_DEED, "client_id", "cutoff"),
+    "client_disabled": (*_DEED, "client_id"),
+    "token_refused": _REQUEST,
+    "sign_in_refused": _REQUEST,
+    "csrf_refused": _REQUEST,
+    "exchange_refused": _REQUEST,
+    "csrf_let_through": _REQUEST,
+    "request_throttled": _REQUEST,
+    "unavailable": _REQUEST,
+    # These by modules that know no requests: `revocation.memory`,
+    "revocations_unread": ("reason",),
+    "revocations_read_again": (),
+    # `keyring.stored`,
+    "signing_key_unread": ("kid", "reason"),
+    # `issuers.remote.jwks`,
+    "keys_unread": ("reason",),
+    "keys_read_again": (),
+    # and `issuers.remote.subscription`.
+    "feed_unread": ("reason",),
+    "feed_read_again": (),
+    "bell_unheard": ("reason",),
+    "bell_unrung": ("reason",),
+}
+
+
+def connect() -> None:
+    """Log each signal. Once, when the apps are ready."""
+    for signal, receiver in _RECEIVERS.items():
+        signal.connect(receiver, dispatch_uid="jwt_auth.log")
+
+
+def log_refusal(error: ReasonedError, request: HttpRequest | None) -> None:
+    """Why a token, a sign-in or a page of another site was refused, which the client is not told."""
+    event, text = "token_refused", "Token refused: %s."
+    if isinstance(error, InvalidCredentialsError):
+        event, text = "sign_in_refused", "Sign-in refused: %s."
+    elif isinstance(error, CsrfError):
+        event, text = "csrf_refused", "Cross-site request refused: %s."
+    elif isinstance(error, GrantError):
+        event, text = "exchange_refused", "Token exchange refused: %s."
+    _log(logging.INFO, event, text, error.reason, **_of_request(request, error.code, error.reason))
+
+
+def log_let_through(error: CsrfError, request: HttpRequest) -> None:
+    """A request of another site's page that CSRF_MODE does not stop yet."""
+    fields = _of_request(request, error.code, error.reason)
+    text = "Let through, because CSRF_MODE is log_only: %s."
+    _log(logging.WARNING, "csrf_let_through", text, error.reason, **fields)
+
+
+def log_throttled(request: HttpRequest | None) -> None:
+    """A request over its budget."""
+    fields = _of_request(request, "throttled", "too many requests")
+    _log(logging.WARNING, "request_throttled", "Throttled: %s.", fields["path"], **fields)
+
+
+def log_outage(error: Exception, request: HttpRequest | None) -> None:
+    """A request that was answered with 503. An error that was not raised here is told with its traceback."""
+    code = error.code if isinstance(error, UnavailableError) else UnavailableError.code
+    fields = _of_request(request, code, str(error))
+    # Ours say in one line what failed; in an outage there is one for each request.
+    exc_info = None if isinstance(error, UnavailableError) else error
+    _log(logging.ERROR, "unavailable", "Unavailable: %s.", error, exc_info=exc_info, **fields)
+
+
+def _log(
+    level: int, event: str, message: str, *arguments: Any, exc_info: BaseException | None = None, **fields: Any
+) -> None:
+    logger.log(level, message, *arguments, exc_info=exc_info, extra={"event": event, **fields})
+
+
+def _of_request(request: HttpRequest | None, code: str, reason: str) -> dict[str, Any]:
+    return {
+        "code": code,
+        "reason": reason,
+        "ip_address": request and client_address(request),
+        "path": request and request.path,
+    }
+
+
+def _of_session(session: Any) -> dict[str, Any]:
+    return {
+        "sid": session.sid,
+        "user_id": str(session.user_id),
+        "ip_address": session.ip_address,
+        "transport": str(session.transport),
+    }
+
+
+def _of_event(event: Any) -> dict[str, Any]:
+    return {"scope": str(event.scope), "subject": event.subject, "actor": event.actor, "reason": event.reason}
+
+
+def _session_started(session: Any, **kwargs: Any) -> None:
+    text = "Session %s of user %s started."
+    _log(logging.INFO, "session_started", text, session.pk, session.user_id, **_of_session(session))
+
+
+def _token_refreshed(session: Any, rotated: bool, **kwargs: Any) -> None:
+    fields = {**_of_session(session), "rotated": rotated}
+    _log(logging.DEBUG, "token_refreshed", "Session %s refreshed.", session.pk, **fields)
+
+
+def _refresh_token_reused(session: Any, presented: int, expected: int, **kwargs: Any) -> None:
+    # A counter that we never gave out was signed with our key, or our database was set back.
+    ahead = presented > expected
+    level, event = (logging.CRITICAL, "refresh_token_ahead") if ahead else (logging.WARNING, "refresh_token_reused")
+    text = "Refresh token %s of session %s came when %s was due; the session has been ended."
+    fields = {**_of_session(session), "presented": presented, "expected": expected}
+    _log(level, event, text, presented, session.pk, expected, **fields)
+
+
+def _token_revoked(event: Any, **kwargs: Any) -> None:
+    _log_deed("token_revoked", event)
+
+
+def _session_revoked(event: Any, session_id: Any, **kwargs: Any) -> None:
+    _log_deed("session_revoked", event, sid=session_id.hex)
+
+
+def _user_revoked(event: Any, user_id: Any, cutoff: Any, sessions_revoked: int, **kwargs: Any) -> None:
+    fields = {"user_id": str(user_id), "cutoff": cutoff.isoformat(), "sessions_revoked": sessions_revoked}
+    _log_deed("user_revoked", event, **fields)
+
+
+def _all_revoked(event: Any, cutoff: Any, **kwargs: Any) -> None:
+    _log_deed("all_revoked", event, cutoff=cutoff.isoformat())
+
+
+def _service_token_issued(claims: Any, user: Any, actor: str | None, **kwargs: Any) -> None:
+    fields = {
+        "user_id": str(user.pk),
+        "sid": claims.sid,
+        "jti": claims.jti,
+        "audience": claims.aud[0],
+        "token_scope": claims.scope or "",
+        "client_id": actor or "",
+    }
+    text = "Token for %s issued to %s of user %s."
+    _log(logging.INFO, "service_token_issued", text, claims.aud[0], actor or "the session", user.pk, **fields)
+
+
+def _key_created(key: Any, **kwargs: Any) -> None:
+    _log(logging.INFO, "key_created", "Signing key %s created.", key.kid, **_of_key(key))
+
+
+def _key_activated(key: Any, former: Any, **kwargs: Any) -> None:
+    fields = {**_of_key(key), "former_kid": former.kid if former else ""}
+    _log(logging.WARNING, "key_activated", "Tokens are signed with key %s from now on.", key.kid, **fields)
+
+
+def _key_revoked(event: Any, key: Any, **kwargs: Any) -> None:
+    _log(logging.WARNING, "key_revoked", "Revoked: %s (%s).", event, event.reason, **_of_event(event), **_of_key(key))
+
+
+def _of_key(key: Any) -> dict[str, Any]:
+    return {"kid": key.kid, "algorithm": key.algorithm}
+
+
+def _of_client_key(key: Any) -> dict[str, Any]:
+    return {"client_id": key.client.client_id, **_of_key(key)}
+
+
+def _client_registered(client: Any, actor: str, **kwargs: Any) -> None:
+    fields = {"client_id": client.client_id, "user_id": str(client.user_id), "scopes": client.scopes, "actor": actor}
+    _log(logging.INFO, "client_registered", "Client %s registered.", client, **fields)
+
+
+def _client_changed(client: Any, changed: list[str], actor: str, **kwargs: Any) -> None:
+    fields = {"client_id": client.client_id, "changed": ", ".join(changed), "actor": actor}
+    _log(logging.INFO, "client_changed", "Client %s changed: %s.", client, fields["changed"], **fields)
+
+
+def _client_key_added(client_key: Any, replaced: Any, actor: str, **kwargs: Any) -> None:
+    fields = {**_of_client_key(client_key), "replaced_kid": replaced.kid if replaced else "", "actor": actor}
+    _log(logging.INFO, "client_key_added", "Key %s added to client %s.", client_key, client_key.client, **fields)
+
+
+def _client_key_revoked(event: Any, client_key: Any, **kwargs: Any) -> None:
+    _log_deed("client_key_revoked", event, **_of_client_key(client_key))
+
+
+def _client_revoked(event: Any, client: Any, cutoff: Any, **kwargs: Any) -> None:
+    _log_deed("client_revoked", event, client_id=client.client_id, cutoff=cutoff.isoformat())
+
+
+def _client_disabled(event: Any, client: Any, **kwargs: Any) -> None:
+    _log_deed("client_disabled", event, client_id=client.client_id)
+
+
+def _log_deed(name: str, event: Any, **fields: Any) -> None:
+    _log(logging.INFO, name, "Revoked: %s (%s).", event, event.reason, **_of_event(event), **fields)
+
+
+# Not `new_device_seen`: to look for new devices costs a query, which is only spent when somebody listens.
+_RECEIVERS: Mapping[Signal, Callable[..., None]] = {
+    signals.session_started: _session_started,
+    signals.token_refreshed: _token_refreshed,
+    signals.refresh_token_reused: _refresh_token_reused,
+    signals.token_revoked: _token_revoked,
+    signals.session_revoked: _session_revoked,
+    signals.user_revoked: _user_revoked,
+    signals.all_revoked: _all_revoked,
+    signals.service_token_issued: _service_token_issued,
+    signals.key_created: _key_created,
+    signals.key_activated: _key_activated,
+    signals.key_revoked: _key_revoked,
+    signals.client_registered: _client_registered,
+    signals.client_changed: _client_changed,
+    signals.client_key_added: _client_key_added,
+    signals.client_key_revoked: _client_key_revoked,
+    signals.client_revoked: _client_revoked,
+    signals.client_disabled: _client_disabled,
+}

@@ -1,0 +1,214 @@
+"""
+Documents of other servers over HTTP: the only module that opens connections to them.
+
+What it asks for is a URL of the settings, never one of a token. It follows no redirect, uses no
+proxy, reads no more and waits no longer than it was told to. And it connects to no address inside of
+a private network unless the settings say so: a name that was public when it was written down may
+point elsewhere by now. The address that is checked is the one that is connected to.
+"""
+
+import io
+import socket
+import ssl
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import cache
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from time import monotonic
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+from jwt_auth.conf.rules import is_this_machine
+from jwt_auth.exceptions import JWTAuthError
+
+TIMEOUT = 5.0  # seconds for everything: connecting, asking, reading
+
+# Where clouds tell a machine its secrets, besides in 169.254.0.0/16: AWS over IPv6, and Alibaba.
+_METADATA = frozenset(map(ip_address, ("fd00:ec2::254", "100.100.100.200")))
+
+# Given up as public or private ones, and not known as such to `ipaddress`: site-local (RFC 3879), relays (RFC 7526).
+_GIVEN_UP = (ip_network("fec0::/10"), ip_network("192.88.99.0/24"))
+
+_CHUNK = 65536
+
+
+class FetchError(JWTAuthError):
+    """Raised when a document can't be had, for whatever cause."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """
+    A document of another server.
+
+    Args:
+        url: where it is.
+        types: the media types it may have; "+json" stands for all that end so.
+        max_length: in bytes.
+        private_network: whether the host may have an address in a private network.
+    """
+
+    url: str
+    types: Collection[str]
+    max_length: int
+    private_network: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetched:
+    """
+    A document as it came.
+
+    Args:
+        body: None when it still is the one whose ETag was sent along (304).
+    """
+
+    body: bytes | None = field(repr=False)
+    etag: str | None
+    cache_control: str
+
+
+def fetch(source: Source, *, etag: str | None = None) -> Fetched:
+    """
+    Ask for a document, once.
+
+    Args:
+        etag: of the one that is known already.
+
+    Raises:
+        FetchError: when anything but the document, or "unchanged", comes back.
+    """
+    parts = urlsplit(source.url)
+    headers = {"Accept": ", ".join(source.types), "Accept-Encoding": "identity", "User-Agent": "jwt_auth"}
+    if etag is not None:
+        headers["If-None-Match"] = etag
+    try:
+        with _connected(parts, source, monotonic() + TIMEOUT) as connection:
+            connection.request("GET", _target(parts), headers=headers)
+            return _read(connection.getresponse(), source, conditional=etag is not None)
+    except (OSError, HTTPException, ValueError) as error:  # ValueError: a host that IDNA has no name for
+        raise FetchError(f"{source.url}: {error!r}") from error
+
+
+def _target(parts: SplitResult) -> str:
+    return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+
+
+def _read(response: HTTPResponse, source: Source, *, conditional: bool) -> Fetched:
+    etag, cache_control = response.getheader("ETag"), response.getheader("Cache-Control", "")
+    if response.status == 304 and conditional:
+        return Fetched(body=None, etag=etag, cache_control=cache_control)
+    if response.status != 200:
+        raise FetchError(f"{source.url}: answered with {response.status}")
+    media_type = response.getheader("Content-Type", "").partition(";")[0].strip().lower()
+    if not any(media_type == kind or (kind[0] == "+" and media_type.endswith(kind)) for kind in source.types):
+        raise FetchError(f"{source.url}: is {media_type!r}")
+    if response.getheader("Content-Encoding", "identity").lower() != "identity":
+        raise FetchError(f"{source.url}: is compressed")
+    body = response.read(source.max_length + 1)
+    if len(body) > source.max_length:
+        raise FetchError(f"{source.url}: has more than {source.max_length} bytes")
+    if response.length:
+        raise FetchError(f"{source.url}: was cut short")
+    return Fetched(body=body, etag=etag, cache_control=cache_control)
+
+
+# Connecting
+
+
+@contextmanager
+def _connected(parts: SplitResult, source: Source, deadline: float) -> Iterator[HTTPConnection]:
+    host = str(parts.hostname)
+    secure = parts.scheme == "https"
+    connection = HTTPSConnection(host, parts.port, context=_tls()) if secure else HTTPConnection(host, parts.port)
+    wire = _connect(host, connection.port, source, deadline)
+    try:
+        if secure:
+            wire.settimeout(_left(deadline))
+            wire = _tls().wrap_socket(wire, server_hostname=host)
+        connection.sock = _Timed(wire, deadline)  # http.client asks it for nothing else
+        yield connection
+    finally:
+        wire.close()
+
+
+def _connect(host: str, port: int, source: Source, deadline: float) -> socket.socket:
+    """A connection to the first address of `host` that may be connected to, and answers."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    addresses = [str(address[0]) for *_, address in found]
+    allowed = [address for address in addresses if _may_be_asked(address, host, source)]
+    if not allowed:
+        raise FetchError(f"{source.url}: {', '.join(addresses)} is in a private network")
+    for address in allowed[:-1]:
+        with suppress(OSError):  # the next one may answer, as with IPv6 that leads nowhere
+            return socket.create_connection((address, port), timeout=_left(deadline) / 2)
+    return socket.create_connection((allowed[-1], port), timeout=_left(deadline))
+
+
+def _may_be_asked(address: str, host: str, source: Source) -> bool:
+    ip = _unwrapped(ip_address(address))
+    if is_this_machine(host):
+        return ip.is_loopback
+    if ip.is_loopback or ip.is_link_local or ip.is_multicast or ip.is_reserved or ip.is_unspecified:
+        return False
+    is_public = ip.is_global and not any(ip in network for network in _GIVEN_UP)
+    return is_public or (source.private_network and ip not in _METADATA)
+
+
+def _unwrapped(ip: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    """The IPv4 address that an IPv6 address stands for, if it does (RFC 4291 section 2.5.5, RFC 3056)."""
+    if isinstance(ip, IPv6Address):
+        return ip.ipv4_mapped or ip.sixtofour or ip
+    return ip
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    return ssl.create_default_context()
+
+
+def _left(deadline: float) -> float:
+    left = deadline - monotonic()
+    if left <= 0:
+        raise TimeoutError("timed out")
+    return left
+
+
+class _Timed:
+    """
+    A socket that is done with at a moment, however slowly bytes come.
+
+    A socket's own timeout begins anew with each byte.
+    """
+
+    def __init__(self, wire: socket.socket, deadline: float) -> None:
+        self._wire, self._deadline = wire, deadline
+
+    def sendall(self, data: bytes) -> None:
+        self._wire.settimeout(_left(self._deadline))
+        self._wire.sendall(data)
+
+    def makefile(self, mode: str) -> io.BufferedReader:
+        return io.BufferedReader(_Incoming(self._receive))
+
+    def close(self) -> None:
+        """Nothing: the connection does it before the body is read, and whoever made the socket closes it."""
+
+    def _receive(self, buffer: Any) -> int:
+        self._wire.settimeout(_left(self._deadline))
+        return self._wire.recv_into(buffer)
+
+
+class _Incoming(io.RawIOBase):
+    """What comes out of `receive`, as a file."""
+
+    def __init__(self, receive: Callable[[Any], int]) -> None:
+        self._receive = receive
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        return self._receive(buffer)

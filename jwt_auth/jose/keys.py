@@ -1,0 +1,183 @@
+"""
+Keys: one `Key` has one algorithm for its whole life, whatever a token's header says (RFC 8725 section 3.1).
+
+Pure: key material goes in, a `Key` or a ValueError comes out. `keyring` says where our own keys come from.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
+
+from jwt_auth.exceptions import UnavailableError, UnknownKeyError
+from jwt_auth.jose import jwk
+from jwt_auth.jose.algorithms import HMAC_ALGORITHMS
+from jwt_auth.jose.encoding import base64url_encode
+
+MIN_RSA_BITS = 2048  # RFC 7518 section 3.3
+MAX_RSA_BITS = 8192  # each verification costs time, and who gives us a key shall not choose how much
+
+_CURVE_OF = {"ES256": "P-256", "ES384": "P-384", "ES512": "P-521"}
+_PRIVATE = (rsa.RSAPrivateKey, ec.EllipticCurvePrivateKey, ed25519.Ed25519PrivateKey)
+_PUBLIC = (rsa.RSAPublicKey, ec.EllipticCurvePublicKey, ed25519.Ed25519PublicKey)
+
+# CVE-2017-15361 ("ROCA"): keys of a broken generator are powers of 65537 modulo all of these primes.
+_ROCA_PRIMES = (11, 13, 17, 19, 37, 53, 61, 71, 73, 79, 97, 103, 107, 109, 127, 151, 157)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    """One key for one algorithm. `signing` is None for a key that only verifies. Build with `make_key`."""
+
+    kid: str
+    algorithm: str
+    verifying: bytes | jwk.PublicKey = field(repr=False)
+    signing: bytes | jwk.PrivateKey | None = field(repr=False)
+
+    @property
+    def is_secret(self) -> bool:
+        """Whether who verifies with it could sign, too (HMAC)."""
+        return isinstance(self.verifying, bytes)
+
+
+@dataclass(frozen=True, slots=True)
+class KeySet:
+    """
+    One key that signs, and all that verify, by their `kid`.
+
+    Args:
+        problem: why there is no key that signs, if there is none.
+    """
+
+    active: Key | None
+    verifying: Mapping[str, Key]
+    problem: str = ""
+
+    @property
+    def signing(self) -> Key:
+        """The key that signs; raise UnavailableError when it can't be had."""
+        if self.active is None:
+            raise UnavailableError(self.problem)
+        return self.active
+
+    def find(self, kid: str | None) -> Key:
+        """The key named `kid`; raise UnknownKeyError."""
+        try:
+            return self.verifying[kid]  # type: ignore[index]  # None is simply not in it
+        except KeyError:
+            raise UnknownKeyError("no key has the token's kid") from None
+
+    def public_jwks(self) -> list[dict[str, str]]:
+        """The public keys as JWKs; symmetric keys are never among them."""
+        return [
+            {**jwk.dump_public(key.verifying), "kid": key.kid, "alg": key.algorithm, "use": "sig"}
+            for key in self.verifying.values()
+            if not isinstance(key.verifying, bytes)
+        ]
+
+
+def make_key(material: jwk.KeyMaterial, algorithm: str) -> Key:
+    """
+    Bind `material` to `algorithm`.
+
+    Raises:
+        ValueError: when it is too weak for it, or of another kind (RFC 7518 sections 3.2 to 3.5).
+    """
+    if isinstance(material, bytes):
+        _check_secret(material, algorithm)
+        kid = base64url_encode(hkdf(material, "kid", 12))
+        return Key(kid=kid, algorithm=algorithm, verifying=material, signing=material)
+    public = public_half(material)
+    _check_public(public, algorithm)
+    return Key(
+        kid=jwk.thumbprint(jwk.dump_public(public)),
+        algorithm=algorithm,
+        verifying=public,
+        signing=material if isinstance(material, _PRIVATE) else None,
+    )
+
+
+def _check_secret(secret: bytes, algorithm: str) -> None:
+    if algorithm not in HMAC_ALGORITHMS:
+        raise ValueError(f"a secret can't be used with {algorithm}")
+    if len(secret) < hash_size(algorithm):
+        raise ValueError(f"{algorithm} needs a secret of at least {hash_size(algorithm)} bytes")
+
+
+def _check_public(key: jwk.PublicKey, algorithm: str) -> None:
+    if not fits(key, algorithm):
+        raise ValueError(f"{jwk.kind_of(key)} can't be used with {algorithm}")
+    if isinstance(key, rsa.RSAPublicKey):
+        if key.key_size < MIN_RSA_BITS:
+            raise ValueError(f"the RSA key has {key.key_size} bits, and needs {MIN_RSA_BITS}")
+        if key.key_size > MAX_RSA_BITS:
+            raise ValueError(f"the RSA key has {key.key_size} bits, and may have {MAX_RSA_BITS}")
+        if _has_roca_fingerprint(key.public_numbers().n):
+            raise ValueError("the RSA key comes from a broken generator (CVE-2017-15361)")
+
+
+def fits(key: jwk.PublicKey, algorithm: str) -> bool:
+    """Whether `algorithm` is one for keys of this kind."""
+    if isinstance(key, rsa.RSAPublicKey):
+        return algorithm[:2] in ("RS", "PS")
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        return jwk.kind_of(key) == _CURVE_OF.get(algorithm)
+    return algorithm in ("Ed25519", "EdDSA")
+
+
+def _has_roca_fingerprint(modulus: int) -> bool:
+    return all(modulus % prime in {pow(65537, i, prime) for i in range(prime)} for prime in _ROCA_PRIMES)
+
+
+def generate(algorithm: str) -> jwk.PrivateKey:
+    """A new private key for `algorithm`, an asymmetric one."""
+    if algorithm in _CURVE_OF:
+        return ec.generate_private_key(jwk.CURVES[_CURVE_OF[algorithm]][0])
+    if algorithm in ("Ed25519", "EdDSA"):
+        return ed25519.Ed25519PrivateKey.generate()
+    return rsa.generate_private_key(65537, MIN_RSA_BITS)
+
+
+def hash_size(algorithm: str) -> int:
+    """Octets of the hash of an HMAC algorithm: 32, 48 or 64."""
+    return int(algorithm[2:]) // 8
+
+
+def hkdf(secret: bytes, purpose: str, length: int) -> bytes:
+    """RFC 5869, with the purpose as the info."""
+    return HKDF(algorithm=SHA256(), length=length, salt=None, info=f"jwt_auth.{purpose}".encode()).derive(secret)
+
+
+def public_half(material: jwk.PrivateKey | jwk.PublicKey) -> jwk.PublicKey:
+    """The public key of a key pair; a public key as it is."""
+    return material.public_key() if isinstance(material, _PRIVATE) else material
+
+
+def read_pem(document: bytes) -> jwk.PrivateKey | jwk.PublicKey:
+    """
+    The private or public key in a PEM.
+
+    Raises:
+        ValueError, TypeError, UnsupportedAlgorithm: when it can't be read, or is of another kind.
+    """
+    private = b"PRIVATE KEY-----" in document
+    key = load_pem_private_key(document, password=None) if private else load_pem_public_key(document)
+    if not isinstance(key, (*_PRIVATE, *_PUBLIC)):
+        raise ValueError("the PEM holds a key of another kind than RSA, EC or Ed25519")
+    return key
+
+
+def read_public_pem(document: str | bytes) -> jwk.PublicKey:
+    """The public key in a PEM; raise ValueError."""
+    raw = document.encode() if isinstance(document, str) else document
+    try:
+        key = load_pem_public_key(raw.strip())
+    except UnsupportedAlgorithm as error:
+        raise ValueError(str(error)) from error
+    if not isinstance(key, _PUBLIC):
+        raise ValueError("the PEM holds a key of another kind than RSA, EC or Ed25519")
+    return key

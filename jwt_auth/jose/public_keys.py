@@ -1,0 +1,192 @@
+"""
+The public keys of somebody else: what of a JWK Set, or of a PEM, can be used to verify.
+
+Pure: documents go in, keys come out. `issuers.remote` fetches documents.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from django.views.decorators.debug import sensitive_variables
+
+from jwt_auth.exceptions import UnknownKeyError
+from jwt_auth.jose import jwk
+from jwt_auth.jose.algorithms import ALGORITHMS
+from jwt_auth.jose.encoding import json_object
+from jwt_auth.jose.keys import Key, make_key, read_public_pem
+
+# The largest sets of public services have about twenty.
+MAX_KEYS = 64
+
+# What most libraries call the algorithm of a key that doesn't say it itself.
+_USUAL = {"RSA": "RS256", "P-256": "ES256", "P-384": "ES384", "P-521": "ES512", "Ed25519": "EdDSA"}
+
+_PRIVATE = "it is a private key, which is its owner's alone; give its public half"
+
+_KID = re.compile(r"[!-~]{1,255}")
+
+
+@dataclass(frozen=True, slots=True)
+class PublicKeys:
+    """
+    Keys of one issuer, by the `kid` that its tokens have.
+
+    Args:
+        named: by the name that the issuer gave, or else by the thumbprint (RFC 7638).
+        sole: the only key, where tokens need not name it.
+        nameless: whether `sole` has no name of the issuer's, so that a token may call it anything.
+    """
+
+    named: Mapping[str, Key]
+    sole: Key | None = None
+    nameless: bool = False
+
+    def find(self, kid: str | None) -> Key:
+        """The key named `kid`; raise UnknownKeyError."""
+        key = self.sole if kid is None or self.nameless else self.named.get(kid)
+        if key is None:
+            raise UnknownKeyError("the issuer has no key of the token's kid")
+        return key
+
+    def expire(self) -> None:
+        """Nothing: what is written down changes with the settings."""
+
+
+def read_jwks(document: Mapping[str, Any], algorithms: Sequence[str]) -> PublicKeys:
+    """
+    The usable keys of a JWK Set that was fetched (RFC 7517 section 5).
+
+    Keys for other uses, of unknown kinds, weak, or of no algorithm in `algorithms` are passed over, as the
+    RFC says, and so is a private or a symmetric key: it has no business in public. A name that two keys
+    share names neither of them.
+
+    Raises:
+        ValueError: when it is no JWK Set, or has no usable key at all.
+    """
+    entries = document.get("keys")
+    if not isinstance(entries, list):
+        raise ValueError('there is no list "keys"')
+    if len(entries) > MAX_KEYS:
+        raise ValueError(f"there are more than {MAX_KEYS} keys")
+    keys = _collect(list(_usable(entries, algorithms)))
+    if not keys.named:
+        raise ValueError("there is no key in it that can be used")
+    return keys
+
+
+def read_configured(source: object, algorithms: Sequence[str]) -> PublicKeys:
+    """
+    The keys that were written into the settings: a PEM, a JWK, a JWK Set, or a list of these.
+
+    Raises:
+        ValueError: when one of them can't be used.
+    """
+    keys = [_read_one(item, algorithms) for item in _items(source)]
+    found = _collect(keys)
+    if not found.named:
+        raise ValueError("there is no key in it" if not keys else "two keys have the same kid")
+    return found
+
+
+@sensitive_variables()
+def read_one(source: str | Mapping[str, Any], algorithm: str | None) -> Key:
+    """
+    The key that somebody hands in: a PEM, or a JWK as text or parsed.
+
+    Args:
+        algorithm: None takes the JWK's `alg`, or the usual one of the kind.
+
+    Raises:
+        ValueError: when it can't be used, says that it is for another algorithm, or is no public key. The text
+            quotes nothing of a key.
+    """
+    try:
+        material, named = _read_document(source)
+    except (TypeError, UnsupportedAlgorithm) as error:
+        raise ValueError(str(error)) from None
+    if named is not None and named not in ((algorithm,) if algorithm else ALGORITHMS):
+        raise ValueError('"alg" in the JWK is another algorithm')
+    return make_key(material, algorithm or named or _USUAL[jwk.kind_of(material)])
+
+
+@sensitive_variables()
+def _read_document(source: str | Mapping[str, Any]) -> tuple[jwk.PublicKey, str | None]:
+    if isinstance(source, str) and source.lstrip().startswith("{"):
+        source = json_object(source.encode())
+    if isinstance(source, str):
+        if "PRIVATE KEY-----" in source:
+            raise ValueError(_PRIVATE)
+        return read_public_pem(source), None
+    if source.get("kty") == "oct":
+        raise ValueError("it is a secret, which is nobody's public key")
+    if "d" in source:
+        raise ValueError(_PRIVATE)
+    return cast("jwk.PublicKey", jwk.load(source)), source.get("alg")
+
+
+def _usable(entries: list[Any], algorithms: Sequence[str]) -> Iterator[tuple[str | None, Key]]:
+    for entry in entries:
+        with suppress(ValueError, TypeError, UnsupportedAlgorithm):
+            yield _read_jwk(entry, algorithms)
+
+
+def _collect(keys: Sequence[tuple[str | None, Key]]) -> PublicKeys:
+    named: dict[str, Key] = {}
+    ambiguous = set()
+    for kid, key in keys:
+        name = kid or key.kid
+        if named.setdefault(name, key) != key:
+            ambiguous.add(name)
+    unique = {name: replace(key, kid=name) for name, key in named.items() if name not in ambiguous}
+    if len(named) > 1 or not unique:
+        return PublicKeys(unique)
+    (sole,) = unique.values()
+    return PublicKeys(unique, sole, nameless=all(kid is None for kid, _ in keys))
+
+
+def _items(source: object) -> Iterator[object]:
+    if isinstance(source, list | tuple):
+        for item in source:
+            yield from _items(item)
+    elif isinstance(source, Mapping) and isinstance(source.get("keys"), list):
+        yield from source["keys"]
+    else:
+        yield source
+
+
+def _read_one(item: object, algorithms: Sequence[str]) -> tuple[str | None, Key]:
+    if isinstance(item, str | bytes):
+        return None, _bind(read_public_pem(item), algorithms, None)
+    if isinstance(item, Mapping):
+        try:
+            return _read_jwk(item, algorithms)
+        except (TypeError, UnsupportedAlgorithm) as error:
+            raise ValueError(str(error)) from error
+    raise ValueError("a key must be a PEM, a JWK or a JWK Set")
+
+
+def _read_jwk(entry: Mapping[str, Any], algorithms: Sequence[str]) -> tuple[str | None, Key]:
+    """The name and the key of a JWK; raise ValueError, TypeError or UnsupportedAlgorithm."""
+    if not isinstance(entry, Mapping):
+        raise ValueError("a JWK is an object")
+    if "d" in entry or entry.get("kty") == "oct":
+        raise ValueError("a symmetric or private key is its owner's alone")
+    material, kid = jwk.load(entry), entry.get("kid")
+    if kid is not None and not _KID.fullmatch(kid):
+        raise ValueError('"kid" is not a short string')
+    return kid, _bind(material, algorithms, entry.get("alg"))
+
+
+def _bind(material: Any, algorithms: Sequence[str], named: object) -> Key:
+    """The key with its one algorithm: the one it names, or the first of the issuer's that it fits."""
+    if named is not None and named not in algorithms:
+        raise ValueError('"alg" is none of ALGORITHMS')
+    *others, last = algorithms if named is None else (str(named),)
+    for algorithm in others:
+        with suppress(ValueError):
+            return make_key(material, algorithm)
+    return make_key(material, last)

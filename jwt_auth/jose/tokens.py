@@ -1,0 +1,189 @@
+"""
+Signed tokens: claims to text and back. The only importer of PyJWT.
+
+Reading has two steps, because the issuer that the claims name chooses the key that must have signed
+them: `peek_unverified` takes the text apart, `verify_signature` says whether to believe it.
+"""
+
+import json
+import re
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+from jwt.algorithms import Algorithm, OKPAlgorithm
+from jwt.api_jws import PyJWS
+from jwt.exceptions import InvalidKeyError
+
+from jwt_auth.claims import Claims, Policy, parse_claims
+from jwt_auth.exceptions import (
+    ConfigurationError,
+    InvalidSignatureError,
+    InvalidTokenError,
+    MalformedTokenError,
+    UnknownKeyError,
+)
+from jwt_auth.jose.algorithms import ALGORITHMS
+from jwt_auth.jose.encoding import base64url_decode, json_object
+from jwt_auth.jose.keys import Key
+
+MAX_LENGTH = 8192  # bytes; more than any server accepts in a header line
+
+_COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
+_KID = re.compile(r"[!-~]{1,255}")
+
+_jws = PyJWS(algorithms=[name for name in ALGORITHMS if name != "Ed25519"])
+# RFC 9864 gave EdDSA over Ed25519 a name of its own, which PyJWT does not know yet.
+_jws.register_algorithm("Ed25519", OKPAlgorithm())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnverifiedToken:
+    """
+    A well-formed token that anybody may have written. Good for choosing a key, and nothing else.
+
+    `issuer` is the `iss` claim, if it is a string.
+    """
+
+    raw: str = field(repr=False)
+    issuer: str | None
+    algorithm: str
+    kid: str | None
+    typ: str | None
+    claims: Mapping[str, Any] = field(repr=False)
+    signature: bytes = field(repr=False)
+
+
+def peek_unverified(raw: str, *, max_length: int = MAX_LENGTH) -> UnverifiedToken:
+    """
+    Take a compact JWS apart, without believing a word of it.
+
+    Raises:
+        MalformedTokenError: when it isn't three segments of canonical base64url over two JSON objects,
+            or its header has parameters of the wrong type or ones that we don't understand.
+    """
+    if len(raw) > max_length or not _COMPACT.fullmatch(raw):
+        raise MalformedTokenError("not a compact JWS")
+    header_segment, claims_segment, signature_segment = raw.split(".")
+    try:
+        header = json_object(base64url_decode(header_segment))
+        claims = json_object(base64url_decode(claims_segment))
+        signature = base64url_decode(signature_segment)
+    except ValueError as error:
+        raise MalformedTokenError(str(error)) from error
+    # RFC 7515 section 4.1.11: what is critical and not understood refuses. We understand nothing extra.
+    if "crit" in header or "b64" in header:
+        raise MalformedTokenError("the header has critical parameters")
+    algorithm, kid, typ = header.get("alg"), header.get("kid"), header.get("typ")
+    if not isinstance(algorithm, str):
+        raise MalformedTokenError("alg is not a string")
+    if kid is not None and not (isinstance(kid, str) and _KID.fullmatch(kid)):
+        raise MalformedTokenError("kid is not a short string")
+    if typ is not None and not isinstance(typ, str):
+        raise MalformedTokenError("typ is not a string")
+    iss = claims.get("iss")
+    return UnverifiedToken(
+        raw=raw,
+        issuer=iss if isinstance(iss, str) else None,
+        algorithm=algorithm,
+        kid=kid,
+        typ=typ,
+        claims=claims,
+        signature=signature,
+    )
+
+
+def verify_signature(token: UnverifiedToken, key: Key, policy: Policy) -> Claims:
+    """
+    Claims that the holder of `key` signed, for the use that `policy` names.
+
+    Raises:
+        InvalidTokenError: when the token is of another kind (RFC 8725 section 3.11).
+        InvalidSignatureError: when the algorithm is not the key's, or the signature is wrong.
+        InvalidClaimError: when a claim is missing or of the wrong type.
+    """
+    _check_signature(token, key, policy.types)
+    return parse_claims(token.claims, policy.names, kid=key.kid)
+
+
+def verify_document(
+    raw: str, find_key: Callable[[str | None], Key], typ: str, *, max_length: int
+) -> tuple[Key, Mapping[str, Any]]:
+    """
+    The key that signed a document of the kind `typ`, which is no access token, and what it says.
+
+    Raises:
+        InvalidTokenError: when it is of another kind, or was not signed by that key.
+    """
+    token = peek_unverified(raw, max_length=max_length)
+    key = find_key(token.kid)
+    _check_signature(token, key, {typ})
+    return key, token.claims
+
+
+def _check_signature(token: UnverifiedToken, key: Key, types: Collection[str | None]) -> None:
+    if media_type(token.typ) not in types:
+        raise InvalidTokenError(f"typ is {token.typ!r}")
+    if token.algorithm != key.algorithm:
+        raise InvalidSignatureError("alg is not the key's")
+    if not _is_signed_by(token, key):
+        raise InvalidSignatureError("the signature is not by the key")
+
+
+def _is_signed_by(token: UnverifiedToken, key: Key) -> bool:
+    # PyJWT's algorithm, without PyJWT's reader: the text was read already, and more strictly.
+    prepare = _prepare_secret if isinstance(key.verifying, bytes) else _prepare
+    try:
+        algorithm, prepared = prepare(key.algorithm, key.verifying)
+    except InvalidKeyError as error:
+        raise InvalidSignatureError(str(error)) from error
+    return algorithm.verify(token.raw.rpartition(".")[0].encode(), prepared, token.signature)
+
+
+def _prepare(name: str, key: Any) -> tuple[Algorithm, Any]:
+    """An algorithm, and a key as it wants it; raise InvalidKeyError when it wants another one."""
+    algorithm = _jws.get_algorithm_by_name(name)
+    prepared = algorithm.prepare_key(key)
+    if problem := algorithm.check_key_length(prepared):
+        raise InvalidKeyError(problem)
+    return algorithm, prepared
+
+
+# Whether a secret is a public key in disguise takes longer to find out than whether a signature is good.
+_prepare_secret = lru_cache(maxsize=1024)(_prepare)
+
+
+def encode(claims: Mapping[str, Any], key: Key, typ: str, *, max_length: int = MAX_LENGTH) -> str:
+    """
+    Sign `claims` as a compact JWS.
+
+    Args:
+        max_length: more than MAX_LENGTH only for what travels in a body.
+
+    Raises:
+        ConfigurationError: when the claims are no JSON, or make a token too long to be read again.
+        UnknownKeyError: when the key can only verify.
+    """
+    if key.signing is None:
+        raise UnknownKeyError("the key can only verify")
+    try:
+        document = json.dumps(claims, separators=(",", ":"), allow_nan=False).encode()
+        json_object(document)  # what we could not read ourselves is not given out
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ConfigurationError(
+            "E017", f"The claims are not JSON: {error}.", "Have CLAIMS_CALLABLE return strings, numbers and lists."
+        ) from error
+    raw = _jws.encode(document, key.signing, key.algorithm, headers={"kid": key.kid, "typ": typ})
+    if len(raw) > max_length:
+        raise ConfigurationError(
+            "E018",
+            f"The access token has {len(raw)} bytes, and every request would carry them.",
+            f"Have CLAIMS_CALLABLE return less: {max_length} bytes are the limit.",
+        )
+    return raw
+
+
+def media_type(typ: str | None) -> str | None:
+    """`typ` in its short, lower-case form (RFC 7515 section 4.1.9)."""
+    return None if typ is None else typ.lower().removeprefix("application/")

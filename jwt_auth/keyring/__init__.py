@@ -1,0 +1,1 @@
+"""This server's own keys, from the settings or the database, and the secrets it encrypts."""

@@ -1,0 +1,138 @@
+"""
+Our own keys, as the settings have them.
+
+Without a SIGNING_KEY the keys are derived from SECRET_KEY, one per purpose, so that no two uses share
+a key and SECRET_KEY itself signs nothing.
+"""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from string import printable
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from django.conf import settings as django_settings
+
+from jwt_auth.conf import get_settings
+from jwt_auth.conf.settings import KeySource, cached_until_settings_change
+from jwt_auth.exceptions import ConfigurationError
+from jwt_auth.jose import jwk
+from jwt_auth.jose.algorithms import ALGORITHMS, HMAC_ALGORITHMS
+from jwt_auth.jose.encoding import json_object
+from jwt_auth.jose.keys import Key, KeySet, fits, hash_size, hkdf, make_key, public_half, read_pem
+
+# What a key of the settings signs with that names no algorithm and does not fit ALGORITHM.
+_DEFAULTS = {"RSA": "RS256", "P-256": "ES256", "P-384": "ES384", "P-521": "ES512", "Ed25519": "Ed25519"}
+
+
+@cached_until_settings_change
+def configured_keys() -> KeySet:
+    """
+    The keys of our own access tokens, where KEYS is "settings".
+
+    Raises:
+        ConfigurationError: when a configured key can't be read, or is too weak.
+    """
+    settings = get_settings()
+    if settings.SIGNING_KEY is None:
+        secrets = derived(f"access.{settings.ALGORITHM}", hash_size(settings.ALGORITHM))
+        return _key_set([make_key(secret, settings.ALGORITHM) for secret in secrets])
+    signing = _configured("SIGNING_KEY", settings.SIGNING_KEY, settings.ALGORITHM)
+    if signing.signing is None:
+        raise ConfigurationError(
+            "E013",
+            "SIGNING_KEY is a public key, and can't sign.",
+            "Set it to the private key; a public one may stand in SIGNING_KEY_FALLBACKS.",
+        )
+    fallbacks = (
+        _configured(f"SIGNING_KEY_FALLBACKS[{i}]", source, None)
+        for i, source in enumerate(settings.SIGNING_KEY_FALLBACKS)
+    )
+    return _key_set([signing, *fallbacks])
+
+
+@cached_until_settings_change
+def refresh_keys() -> list[bytes]:
+    """The keys of refresh tokens: the first signs, all verify. Signing keys have no part in them."""
+    return derived("refresh", 32)
+
+
+def _key_set(keys: Iterable[Key]) -> KeySet:
+    signing, *rest = keys
+    return KeySet(signing, {key.kid: key for key in (*rest, signing)})
+
+
+def derived(purpose: str, length: int) -> list[bytes]:
+    """Keys for one purpose alone: the first of SECRET_KEY, the others of its fallbacks."""
+    secret_keys = [django_settings.SECRET_KEY, *django_settings.SECRET_KEY_FALLBACKS]
+    return [hkdf(_as_bytes(secret), purpose, length) for secret in secret_keys]
+
+
+def _configured(name: str, source: KeySource, algorithm: str | None) -> Key:
+    """Read one key of the settings; `algorithm` None means that it follows from the key."""
+    try:
+        material, named = _read(source)
+    except (ValueError, TypeError, OSError, UnsupportedAlgorithm) as error:
+        raise ConfigurationError(
+            "E010",
+            # Of a file only what the system says: what was taken for its name may be a secret.
+            f"{name} can't be read: {error.strerror if isinstance(error, OSError) else error}.",
+            "Give a PEM, a JWK or the path of a file with one, BASE_DIR / ... for one that does not depend on where"
+            """ the process was started. An HMAC key is the JWK {"kty": "oct", "k": "..."}.""",
+        ) from error
+    if isinstance(material, bytes):
+        _refuse_text(name, material)
+    if algorithm and named and algorithm != named:
+        raise ConfigurationError(
+            "E012",
+            f'{name} is a JWK with "alg": "{named}", but ALGORITHM is {algorithm}.',
+            "A key has one algorithm: make the two equal.",
+        )
+    try:
+        return make_key(material, algorithm or named or _default_algorithm(material))
+    except ValueError as error:
+        raise ConfigurationError(
+            "E011",
+            f"{name} can't be used: {error}.",
+            "Set ALGORITHM to the one of the key, or make a new key; docs/how-to/keys.md has the commands.",
+        ) from error
+
+
+def _refuse_text(name: str, secret: bytes) -> None:
+    # RFC 8725 section 3.5. It also keeps a public key, which is text, from ever being an HMAC secret.
+    if set(secret) <= set(printable.encode()) or b"-----BEGIN" in secret:
+        raise ConfigurationError(
+            "E014",
+            f"{name} is a text, not random bytes.",
+            """Run python -c "import secrets; print(secrets.token_urlsafe(64))", """
+            """and set {"kty": "oct", "k": "<what it prints>"}.""",
+        )
+
+
+def _default_algorithm(material: jwk.KeyMaterial) -> str:
+    configured = get_settings().ALGORITHM
+    if isinstance(material, bytes):
+        return configured if configured in HMAC_ALGORITHMS else "HS256"
+    public = public_half(material)
+    if fits(public, configured):
+        return configured
+    return _DEFAULTS[jwk.kind_of(public)]
+
+
+def _read(source: KeySource) -> tuple[jwk.KeyMaterial, str | None]:
+    """The key in `source`, and the algorithm that it names itself, if any."""
+    if isinstance(source, Mapping):
+        if source.get("alg", ALGORITHMS[0]) not in ALGORITHMS:
+            raise ValueError(f'"alg" must be one of {", ".join(ALGORITHMS)}')
+        return jwk.load(source), source.get("alg")
+    document = source.read_bytes() if isinstance(source, Path) else _as_bytes(source).strip()
+    if b"-----BEGIN" in document:
+        return read_pem(document), None
+    if document.startswith(b"{"):
+        return _read(json_object(document))
+    if isinstance(source, Path):
+        raise ValueError("the file holds neither a PEM nor a JWK")
+    return _read(Path(document.decode()))
+
+
+def _as_bytes(text: str | bytes) -> bytes:
+    return text.encode() if isinstance(text, str) else text

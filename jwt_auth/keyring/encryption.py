@@ -1,0 +1,57 @@
+"""
+Secrets at rest: encrypted by the first key of ENCRYPTION_KEYS, readable with any of them.
+
+Without the setting the keys are derived from SECRET_KEY, with its fallbacks. Who has a copy of the
+database alone then has nothing; who has the settings as well has everything.
+"""
+
+from base64 import urlsafe_b64encode
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from django.views.decorators.debug import sensitive_variables
+
+from jwt_auth.conf import get_settings
+from jwt_auth.conf.settings import cached_until_settings_change
+from jwt_auth.exceptions import DecryptionError
+from jwt_auth.keyring.configured import derived
+
+
+@sensitive_variables()
+def encrypt(secret: bytes) -> str:
+    """`secret` under the first key: a text that is another one each time."""
+    return _keys()[0].encrypt(secret).decode()
+
+
+@sensitive_variables()
+def decrypt(text: str) -> bytes:
+    """
+    What `encrypt` was given.
+
+    Raises:
+        DecryptionError: when no key fits.
+    """
+    try:
+        return MultiFernet(_keys()).decrypt(text)
+    except (InvalidToken, ValueError):  # ValueError: other characters than ASCII
+        raise DecryptionError("no key of ENCRYPTION_KEYS fits a secret in the database") from None
+
+
+@sensitive_variables()
+def reencrypt(text: str) -> str:
+    """
+    `text` under the first key, as it is when it already was.
+
+    Raises:
+        DecryptionError: when no key fits.
+    """
+    try:
+        _keys()[0].decrypt(text)
+    except InvalidToken:
+        return encrypt(decrypt(text))
+    return text
+
+
+@cached_until_settings_change
+def _keys() -> list[Fernet]:
+    configured = get_settings().ENCRYPTION_KEYS
+    return [Fernet(key) for key in configured or map(urlsafe_b64encode, derived("encryption", 32))]

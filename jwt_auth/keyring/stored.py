@@ -1,0 +1,270 @@
+"""
+Our own keys, from where KEYS says: the settings, or the rows of `SigningKey`. `jwt_auth.signing_keys` changes the rows.
+
+No process has to be started again. Rows are read when something has changed, and each key is taken apart, or
+decrypted, once. Who verifies asks in one of two ways: in database mode the query of the session tells when
+the last key was changed, and a token is judged by the keys of that moment; in memory mode the denylist has
+the revoked keys, and the others are read again each minute, or when a token names one that is not known.
+Who signs never uses a key that has been inactive for longer than REVOCATION_MAX_STALENESS.
+"""
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from time import monotonic
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from django.db.models import QuerySet
+
+from jwt_auth._django.outages import outage_is_unavailable
+from jwt_auth.conf import get_settings
+from jwt_auth.conf.settings import cached_until_settings_change
+from jwt_auth.exceptions import DecryptionError, RevokedKeyError, UnavailableError
+from jwt_auth.jose import jwk
+from jwt_auth.jose.encoding import json_object
+from jwt_auth.jose.keys import Key, KeySet, make_key
+from jwt_auth.keyring.configured import configured_keys
+from jwt_auth.keyring.encryption import decrypt
+from jwt_auth.models import SigningKey
+from jwt_auth.process.fork_reset import Instances
+from jwt_auth.process.single_flight import SingleFlight
+
+logger = logging.getLogger("jwt_auth")
+
+# How long others may keep our key set: the `max-age` of the JWKS endpoint.
+JWKS_MAX_AGE = timedelta(seconds=300)
+
+READ_EVERY = 60.0  # seconds
+LOOK_AGAIN_AFTER = 5.0  # seconds between looks for a key that is not known: anybody can make one up
+_PATIENCE = 1.0  # seconds after one has begun to read, in which others wait for it
+
+_NEVER = float("-inf")  # long ago, by a clock that may begin at 0
+
+GUIDE = 'Run manage.py jwt_keys create --activate, or manage.py jwt_keys import while KEYS still is "settings".'
+NO_ACTIVE_KEY = "there is no active signing key: manage.py jwt_keys create --activate makes one"
+UNREADABLE_KEY = "the active signing key can't be decrypted: put back the key of ENCRYPTION_KEYS that is missing"
+BROKEN_KEY = "the active signing key's row is broken: manage.py jwt_keys retire --emergency has another key take over"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Edition:
+    """What the rows said at one moment."""
+
+    changed_at: datetime | None
+    keys: KeySet
+    revoked: frozenset[str]
+
+
+class StoredKeys:
+    """
+    The keys of the database, as this process knows them.
+
+    Args:
+        clock: seconds that only go forward.
+    """
+
+    def __init__(self, *, clock: Callable[[], float] = monotonic) -> None:
+        self._clock = clock
+        self._made: dict[str, Key] = {}
+        self.forget()
+        _known.add(self)
+
+    def forget(self) -> None:
+        """Know nothing, as after a fork: the lock may be held by a thread that is not there."""
+        self._looking = SingleFlight(self._clock)
+        self._edition: _Edition | None = None
+        self._read_at = self._look_again_at = self._compare_at = _NEVER
+
+    def find(self, kid: str | None) -> Key:
+        """
+        The key named `kid`, known at most a minute after it was created, or when a token names it.
+
+        Raises:
+            RevokedKeyError: when it is revoked.
+            UnknownKeyError: when there is none.
+            UnavailableError: when that can't be found out.
+        """
+        edition = self._edition
+        if edition is None or self._clock() >= self._read_at:
+            edition = self._reread(edition)
+        key = edition.keys.verifying.get(kid or "")
+        if key is None:
+            key = self._look_for(kid or "")
+        return key
+
+    def as_of(self, changed_at: datetime | None) -> KeySet:
+        """The keys as they were when the last of them was changed at `changed_at`, or as they are since."""
+        edition = self._edition
+        if edition is None or edition.changed_at != changed_at:
+            edition = self._read()
+        return edition.keys
+
+    def newest(self) -> KeySet:
+        """The keys as they were REVOCATION_MAX_STALENESS ago, or as they are since. Mostly no query."""
+        if (keys := self._compared()) is not None:
+            return keys
+        with self._alone(_PATIENCE), outage_is_unavailable():
+            if (keys := self._compared()) is None:
+                now = self._clock()
+                keys = self.as_of(changes_of_keys().first())
+                self._compare_at = now + get_settings().REVOCATION_MAX_STALENESS.total_seconds()
+        return keys
+
+    def _compared(self) -> KeySet | None:
+        """The keys, if it was found a moment ago that they are the newest."""
+        edition = self._edition
+        return edition.keys if edition is not None and self._clock() < self._compare_at else None
+
+    def expire(self) -> None:
+        """Look at the rows before the next answer: it is known that they have changed."""
+        self._read_at = self._look_again_at = self._compare_at = _NEVER
+
+    def _reread(self, known: _Edition | None) -> _Edition:
+        """Read the rows again, as one for all: others go on with what is known, or wait while nothing is."""
+        try:
+            with self._alone(0 if known else _PATIENCE):
+                faster = self._edition
+                return self._read() if faster is None or faster is known else faster
+        except UnavailableError:
+            if known is None:
+                raise
+            self._read_at = self._clock() + LOOK_AGAIN_AFTER
+            return known
+
+    def _look_for(self, kid: str) -> Key:
+        """A key that was not there; others who look meanwhile wait for what is found."""
+        with self._alone(_PATIENCE):
+            edition = self._edition
+            if edition is None or (kid not in edition.keys.verifying and self._clock() >= self._look_again_at):
+                edition = self._read()
+                self._look_again_at = self._clock() + LOOK_AGAIN_AFTER
+        if kid in edition.revoked:
+            raise RevokedKeyError("the key is revoked")
+        return edition.keys.find(kid)
+
+    @contextmanager
+    def _alone(self, patience: float) -> Iterator[None]:
+        if not self._looking.acquire(patience):
+            raise UnavailableError("another request reads the signing keys, and has no answer yet")
+        try:
+            yield
+        finally:
+            self._looking.release()
+
+    def _read(self) -> _Edition:
+        with outage_is_unavailable():
+            now, rows = self._clock(), list(SigningKey.objects.all())
+        self._edition = edition = self._make_edition(rows)
+        self._read_at = now + READ_EVERY
+        return edition
+
+    def _make_edition(self, rows: list[SigningKey]) -> _Edition:
+        states = SigningKey.State
+        public = {row.kid: self._public(row) for row in rows if row.state != states.REVOKED}
+        verifying = {kid: key for kid, key in public.items() if key is not None}
+        active, problem = self._private(next((row for row in rows if row.state == states.ACTIVE), None), verifying)
+        return _Edition(
+            changed_at=max((row.changed_at for row in rows), default=None),
+            keys=KeySet(active, verifying, problem),
+            revoked=frozenset(row.kid for row in rows if row.state == states.REVOKED),
+        )
+
+    def _public(self, row: SigningKey) -> Key | None:
+        """The key that verifies; None when its row is broken, which is no reason to do without the others."""
+        # The same object as long as the process lives: by that a remembered signature knows its key.
+        if row.kid not in self._made:
+            try:
+                self._made[row.kid] = _key_in(row.public_jwk.encode(), row)
+            except ValueError as error:
+                extra = {"event": "signing_key_unread", "kid": row.kid, "reason": str(error)}
+                logger.error("Signing key %s can't be read: %s.", row.kid, error, extra=extra)
+        return self._made.get(row.kid)
+
+    def _private(self, row: SigningKey | None, verifying: Mapping[str, Key]) -> tuple[Key | None, str]:
+        """The key that signs, or why there is none."""
+        if row is None:
+            return None, NO_ACTIVE_KEY
+        if row.kid not in verifying:  # nobody could verify what it signs
+            return None, BROKEN_KEY
+        known = self._edition and self._edition.keys.active
+        if known and known.kid == row.kid:
+            return known, ""
+        try:
+            return private_key(row), ""
+        except DecryptionError:
+            return None, UNREADABLE_KEY
+        except ValueError:
+            return None, BROKEN_KEY
+
+
+def private_key(row: SigningKey) -> Key:
+    """
+    The key that signs, in a row that has one.
+
+    Raises:
+        DecryptionError: when no key of ENCRYPTION_KEYS fits.
+        ValueError: when what is there is another key, or none.
+    """
+    key = _key_in(decrypt(row.encrypted_private_jwk), row)
+    if key.signing is None:
+        raise ValueError("the private half is missing")
+    return key
+
+
+def _key_in(document: bytes, row: SigningKey) -> Key:
+    """The key in a cell of `row`, which has to be the one that the row is called after; raise ValueError."""
+    try:
+        key = make_key(jwk.load(json_object(document)), row.algorithm)
+    except (TypeError, UnsupportedAlgorithm) as error:
+        raise ValueError(str(error)) from None
+    if key.kid != row.kid:
+        raise ValueError("it is another key")
+    return key
+
+
+@cached_until_settings_change
+def _stored() -> StoredKeys:
+    """The keys of this process."""
+    return StoredKeys()
+
+
+def own_keys() -> KeySet:
+    """
+    The keys to sign with and to publish.
+
+    Raises:
+        ConfigurationError: when a configured key can't be used.
+        UnavailableError: when the database can't be asked.
+    """
+    return _stored().newest() if get_settings().KEYS == "database" else configured_keys()
+
+
+def source_of_own_keys() -> KeySet | StoredKeys:
+    """Where a key that a token names is found, mostly without a query; `keys_as_of` or the denylist judges it."""
+    return _stored() if get_settings().KEYS == "database" else configured_keys()
+
+
+def keys_as_of(changed_at: datetime | None) -> KeySet:
+    """See StoredKeys.as_of()."""
+    return _stored().as_of(changed_at)
+
+
+def changes_of_keys() -> QuerySet[SigningKey, datetime]:
+    """When keys were changed, the newest change first."""
+    return SigningKey.objects.order_by("-changed_at").values_list("changed_at", flat=True)
+
+
+def expire() -> None:
+    """See StoredKeys.expire()."""
+    if get_settings().KEYS == "database":
+        _stored().expire()
+
+
+def forget() -> None:
+    """Read everything anew: after a fork, or when the tables have been emptied."""
+    _known.reset()
+
+
+_known = Instances(StoredKeys.forget)

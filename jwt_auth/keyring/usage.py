@@ -1,0 +1,79 @@
+"""
+How often each of our own keys in the database is still needed, so that one knows when a former one is not.
+
+What is counted are signatures that were checked, not requests: a remembered signature is not checked again,
+so that the count costs those requests nothing. Each process counts for itself, and writes once a minute, after
+the transaction of some request. What a process has not written when it ends is lost: the counts are a hint.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from threading import Lock
+from time import monotonic
+
+from django.db import DatabaseError, router, transaction
+from django.db.models import F
+from django.utils import timezone
+
+from jwt_auth.conf.settings import cached_until_settings_change
+from jwt_auth.models import SigningKey
+from jwt_auth.process.fork_reset import Instances
+
+WRITE_EVERY = 60.0  # seconds
+
+
+class Usage:
+    """
+    The counts of this process that are not written yet.
+
+    Args:
+        clock: seconds that only go forward.
+    """
+
+    def __init__(self, *, clock: Callable[[], float] = monotonic) -> None:
+        self._clock = clock
+        self._write_at = clock() + WRITE_EVERY
+        self.forget()
+        _known.add(self)
+
+    def forget(self) -> None:
+        """Count anew, as after a fork: the parent writes what it has counted."""
+        self._lock = Lock()
+        self._counts: Counter[str] = Counter()
+
+    def count(self, kid: str) -> None:
+        """Note that a signature of a key was good; write the counts if it is time."""
+        now = self._clock()
+        with self._lock:
+            self._counts[kid] += 1
+            if now < self._write_at:
+                return
+            self._write_at = now + WRITE_EVERY
+        # After the transaction of the request: a row that it has written would be locked until then.
+        transaction.on_commit(self._write, using=router.db_for_write(SigningKey), robust=True)
+
+    def _write(self) -> None:
+        with self._lock:
+            counts, self._counts = self._counts, Counter()
+        try:
+            while counts:
+                kid, count = next(iter(counts.items()))
+                SigningKey.objects.filter(kid=kid).update(verified=F("verified") + count, last_used_at=timezone.now())
+                del counts[kid]
+        except DatabaseError:  # the next minute will do; whoever needs the database says that it is down
+            with self._lock:
+                self._counts += counts
+
+
+@cached_until_settings_change
+def usage() -> Usage:
+    """The counts of this process."""
+    return Usage()
+
+
+def count(kid: str) -> None:
+    """See Usage.count()."""
+    usage().count(kid)
+
+
+_known = Instances(Usage.forget)

@@ -1,0 +1,166 @@
+"""
+Why a token is good or not: each check of the read path by itself, for whoever answers the telephone.
+
+It decides nothing. The checks are those of requests, asked one after the other; where a later one needs what an
+earlier one did not give, it is left out. The database is asked, whatever REVOCATION says; of another issuer's token
+it knows nothing.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from django.views.decorators.debug import sensitive_variables
+
+from jwt_auth.claims import Claims, check_claims
+from jwt_auth.conf import get_settings
+from jwt_auth.exceptions import InvalidClaimError, RefusedError, RevokedTokenError
+from jwt_auth.issuers.base import Issuer
+from jwt_auth.issuers.clients import issuer_of_anyone
+from jwt_auth.jose import tokens
+from jwt_auth.models import CLIENT_PREFIX, ClientKey, UserSession, user_id_of
+from jwt_auth.revocation import database
+from jwt_auth.revocation.verdict import WELCOME, verdict
+from jwt_auth.sessions import lifecycle
+
+# What each check puts one fact of the real state into `WELCOME` for.
+_QUESTIONS = {
+    "token not denied": "token_denied",
+    "session not revoked": "session_revoked",
+    "user active": "principal_active",
+    "after the cutoffs": "cutoffs",
+    "same password": "credentials_stale",
+    "session not over": "session_ends_at",
+}
+
+
+_QUESTIONS_OF_A_CLIENT = {
+    "token not denied": "token_denied",
+    "key not revoked": "key_revoked",
+    "client and user active": "principal_active",
+    "after the cutoffs": "cutoffs",
+    "key not over": "session_ends_at",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One check of a token; `refusal` is None when it passed."""
+
+    name: str
+    refusal: RefusedError | None
+
+
+@dataclass(slots=True)
+class Inspection:
+    """What is known about a token. `claims` are those of an access token with a good signature."""
+
+    kind: str
+    checks: list[Check] = field(default_factory=list)
+    claims: Claims | None = None
+    session: UserSession | None = None
+    client_key: ClientKey | None = None
+
+    @property
+    def refusal(self) -> RefusedError | None:
+        """What a request would be refused for, the first of all; None when the token is good."""
+        return next((check.refusal for check in self.checks if check.refusal), None)
+
+    @contextmanager
+    def check(self, name: str) -> Iterator[None]:
+        """Note whether the block refuses."""
+        refusal = None
+        try:
+            yield
+        except RefusedError as error:
+            refusal = error
+        self.checks.append(Check(name=name, refusal=refusal))
+
+
+@sensitive_variables("raw")
+def inspect(raw: str, now: datetime) -> Inspection:
+    """Look at an access token or a refresh token; nothing is changed by it."""
+    if lifecycle.is_shaped_like_a_refresh_token(raw):
+        return _inspect_refresh_token(raw, now)
+    return _inspect_access_token(raw, now)
+
+
+@sensitive_variables("raw")
+def _inspect_access_token(raw: str, now: datetime) -> Inspection:
+    found = Inspection(kind="access token")
+    issuer = key = claims = None
+    with found.check("form"):
+        token = tokens.peek_unverified(raw)
+    if found.refusal is None:
+        with found.check("issuer"):
+            issuer = issuer_of_anyone(token)
+    if issuer is not None:
+        with found.check("key"):
+            key = issuer.keys.find(token.kid)
+    if issuer is not None and key is not None:
+        with found.check("kind and signature"):
+            claims = found.claims = tokens.verify_signature(token, key, issuer.policy)
+    if issuer is not None and claims is not None:
+        with found.check("audience and times"):
+            check_claims(claims, issuer.policy, now)
+    if issuer is not None and claims is not None and issuer.name.startswith(CLIENT_PREFIX):
+        _judge_client(found, issuer, claims, now)
+    elif issuer is not None and claims is not None and issuer.name != get_settings().ISSUER:
+        with found.check("not revoked, as far as its issuer tells, and somebody here"):
+            standing = issuer.look_ups[None](claims)
+            verdict(standing.claims, standing.state, now)
+    elif claims is not None:
+        found.session = database.find_by_token(claims)
+        _judge(found, claims, now)
+    return found
+
+
+@sensitive_variables("raw")
+def _inspect_refresh_token(raw: str, now: datetime) -> Inspection:
+    found = Inspection(kind="refresh token")
+    with found.check("signature"):
+        found.session, presented = lifecycle.find(raw)
+    if found.refusal is None:
+        _judge(found, _claims_of(found.session), now)
+        if found.session is not None:
+            with found.check("not used before"):
+                lifecycle.refuse_misuse(presented, found.session, now)
+    return found
+
+
+def _claims_of(session: UserSession | None) -> Claims | None:
+    """What an access token of the session would say of it."""
+    if session is None:
+        return None
+    name = get_settings().ISSUER
+    return Claims(iss=name, aud=(name,), sub=user_id_of(session.user), iat=0, exp=0, auth_time=session.started_at)
+
+
+def _judge(found: Inspection, claims: Claims | None, now: datetime) -> None:
+    """Ask `verdict` once for each fact, with all others in favour of the token."""
+    session = found.session
+    with found.check("session found"):
+        if session is None or claims is None:
+            raise RevokedTokenError("there is no such session")
+    if session is None or claims is None:
+        return
+    with found.check("user of the session"):
+        if claims.sub != user_id_of(session.user):
+            raise InvalidClaimError("sub", "is not the session's user")
+    state = database.state_of(session)
+    for name, fact in _QUESTIONS.items():
+        with found.check(name):
+            verdict(claims, replace(WELCOME, **{fact: getattr(state, fact)}), now)
+
+
+def _judge_client(found: Inspection, issuer: Issuer, claims: Claims, now: datetime) -> None:
+    """The same for what a client has signed. Whether a request uses it up, or is the one it is for, is not asked."""
+    found.kind = "a client's token"
+    with found.check("about the client itself"):
+        standing = issuer.look_ups["database"](claims)
+        found.client_key = standing.client_key
+        for name, fact in _QUESTIONS_OF_A_CLIENT.items():
+            with found.check(name):
+                asked = {each: getattr(standing.state, each) for each in ("principal", fact)}
+                verdict(standing.claims, replace(WELCOME, **asked), now)

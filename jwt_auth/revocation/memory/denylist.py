@@ -1,0 +1,155 @@
+"""
+What is refused, held in memory: a few dictionaries, keyed by what tokens say of themselves.
+
+Pure: rows go in, and states for `verdict` come out. `view` reads the rows.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple, TypeAlias
+
+from jwt_auth.claims import Claims
+from jwt_auth.revocation.subjects import key_subject, token_subject
+from jwt_auth.revocation.verdict import State, latest
+
+Marks: TypeAlias = tuple[Any, ...]
+
+
+class Entry(NamedTuple):
+    """A `RevocationEvent`, without what is only for the record."""
+
+    id: int | None
+    scope: str
+    subject: str
+    cutoff: datetime | None
+    created_at: datetime
+    expires_at: datetime | None
+
+
+def _state(
+    *cutoffs: datetime | None, token_denied: bool = False, session_revoked: bool = False, key_revoked: bool = False
+) -> State:
+    # A denylist knows nothing good. Neither does it need to: no token outlives its session, and the
+    # rest of a user's standing is on the list as soon as it is bad.
+    return State(
+        token_denied=token_denied,
+        session_revoked=session_revoked,
+        session_ends_at=None,
+        cutoffs=cutoffs,
+        principal_active=True,
+        credentials_stale=False,
+        key_revoked=key_revoked,
+    )
+
+
+_DENIED = _state(token_denied=True)
+_REVOKED = _state(session_revoked=True)
+_KEY_REVOKED = _state(key_revoked=True)
+_UNKNOWN = _state()
+
+
+class Denylist:
+    """
+    The revocations that a living token could fall to.
+
+    `state_of` takes no lock: it only looks keys up, and whoever adds entries replaces nothing that is
+    still needed. Those who call the other methods take turns.
+    """
+
+    __slots__ = ("_changes", "_clients", "_everybody", "_keys", "_sessions", "_tokens", "_users")
+
+    def __init__(self) -> None:
+        self._tokens: dict[str, datetime] = {}
+        self._sessions: dict[str, datetime] = {}
+        self._keys: dict[str, datetime] = {}
+        # The cutoff, and when it may be forgotten.
+        self._users: dict[str, tuple[datetime, datetime]] = {}
+        self._clients: dict[str, tuple[datetime, datetime]] = {}
+        # Which events named a client or a key, and when they may be forgotten.
+        self._changes: dict[str, tuple[frozenset[int | None], datetime]] = {}
+        self._everybody = _UNKNOWN
+
+    def __len__(self) -> int:
+        return len(self._tokens) + len(self._sessions) + len(self._keys) + len(self._users) + len(self._clients)
+
+    @property
+    def revoked_keys(self) -> frozenset[str]:
+        """The subjects of the keys on the list."""
+        return frozenset(self._keys)
+
+    @property
+    def global_cutoff(self) -> datetime | None:
+        """The cutoff for everybody."""
+        return latest(self._everybody.cutoffs)
+
+    def state_of(self, claims: Claims) -> State:
+        """What `verdict` wants to know. A state that was made before, unless there is a cutoff to be compared."""
+        if claims.sid in self._sessions:
+            return _REVOKED
+        if self._tokens and token_subject(claims.iss, claims.jti or "") in self._tokens:
+            return _DENIED
+        if self._keys and key_subject(claims.iss, claims.kid or "") in self._keys:
+            return _KEY_REVOKED
+        user = self._users.get(claims.sub)
+        client = self._clients.get(claims.client_id or "") if self._clients else None
+        if user is None and client is None:
+            return self._everybody
+        return _state(user and user[0], client and client[0], *self._everybody.cutoffs)
+
+    def marks_of(self, client_id: str, kid: str, sub: str) -> Marks:
+        """What differs as soon as another event names the client, its key or its user."""
+        key = self._changes.get(key_subject(client_id, kid))
+        return self._changes.get(client_id), key, self._users.get(sub)
+
+    def add(self, entries: Iterable[Entry], life: timedelta) -> None:
+        """
+        Put `entries` on the list; those that are there already change nothing.
+
+        Args:
+            life: how long an entry is kept at least, whatever `expires_at` says: a process with other
+                settings may have written it.
+        """
+        # Who revokes a hundred thousand users at once writes the same moments into all the rows.
+        shared: dict[tuple[datetime, datetime], tuple[datetime, datetime]] = {}
+        for entry in entries:
+            forget_at = entry.created_at + life
+            if entry.expires_at is not None and entry.expires_at > forget_at:
+                forget_at = entry.expires_at
+            if entry.scope in ("client", "key"):
+                known = self._changes.get(entry.subject, (frozenset(), forget_at))[0]
+                self._changes[entry.subject] = (known | {entry.id}, forget_at)
+            if entry.scope == "token":
+                self._tokens[entry.subject] = forget_at
+            elif entry.scope == "session":
+                self._sessions[entry.subject] = forget_at
+            elif entry.scope == "key":
+                self._keys[entry.subject] = forget_at
+            elif entry.cutoff is not None and entry.scope == "all":
+                # Never forgotten: it is one moment, however often everything is revoked.
+                self._everybody = _state(latest((entry.cutoff, *self._everybody.cutoffs)))
+            elif entry.cutoff is not None and entry.scope in ("user", "client"):
+                cutoffs = self._users if entry.scope == "user" else self._clients
+                old = cutoffs.get(entry.subject)
+                if old is None or old[0] < entry.cutoff:
+                    value = (entry.cutoff, forget_at)
+                    cutoffs[entry.subject] = shared.setdefault(value, value)
+
+    def forget(self, now: datetime) -> None:
+        """Drop what no living token could fall to any more."""
+        self._tokens = {subject: at for subject, at in self._tokens.items() if at > now}
+        self._sessions = {subject: at for subject, at in self._sessions.items() if at > now}
+        self._keys = {subject: at for subject, at in self._keys.items() if at > now}
+        self._changes = {subject: value for subject, value in self._changes.items() if value[1] > now}
+        self._users = {subject: value for subject, value in self._users.items() if value[1] > now}
+        self._clients = {subject: value for subject, value in self._clients.items() if value[1] > now}
+
+
+def both(one: State, other: State) -> State:
+    """What two lists say together: whatever either refuses."""
+    return _state(
+        *one.cutoffs,
+        *other.cutoffs,
+        token_denied=one.token_denied or other.token_denied,
+        session_revoked=one.session_revoked or other.session_revoked,
+        key_revoked=one.key_revoked or other.key_revoked,
+    )

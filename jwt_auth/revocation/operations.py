@@ -1,0 +1,376 @@
+"""
+The deed: take back a token, a session, a user's tokens, or everything.
+
+Each door is one transaction that writes rows and one event; signals follow the commit. Nothing here can
+be undone, and a cutoff only moves forward. Transactions join an outer one without a savepoint: a
+revocation stands or falls with what it belongs to.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from typing import Any
+from uuid import UUID
+
+from django.db import connections, router, transaction
+from django.db.models import Max, QuerySet
+from django.utils import timezone
+
+from jwt_auth.claims import Claims
+from jwt_auth.conf import get_settings, lifetimes
+from jwt_auth.conf.settings import MAX_LEEWAY
+from jwt_auth.models import RevocationEvent, UserSession, user_id_of
+from jwt_auth.revocation import cutoff as cutoffs
+from jwt_auth.revocation.memory import notifications, view
+from jwt_auth.revocation.memory.uncommitted import announce
+from jwt_auth.revocation.subjects import key_subject, token_subject
+from jwt_auth.revocation.verdict import latest
+from jwt_auth.signals import all_revoked, send_on_commit, session_revoked, token_revoked, user_revoked
+
+Scope = RevocationEvent.Scope
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserRevocation:
+    """What `revoke_user` did: the cutoff in force and how many live sessions it ended."""
+
+    tokens_valid_after: datetime
+    sessions_revoked: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BulkRevocation:
+    """What `revoke_users` did: how many users it revoked and how many live sessions it ended."""
+
+    users_revoked: int
+    sessions_revoked: int
+
+
+# Users in one transaction of `revoke_users`: so few that nobody waits long for their rows, and that SQLite,
+# which Django holds to 999 parameters, writes their cutoffs with one query.
+BATCH = 300
+
+
+def atomic() -> Any:
+    """The transaction of everything that is written about sessions."""
+    return transaction.atomic(using=router.db_for_write(UserSession), savepoint=False)
+
+
+def revoke_token(claims: Claims, *, reason: str = "", actor: Any = None, now: datetime | None = None) -> None:
+    """
+    Deny one access token; its session lives on.
+
+    Args:
+        claims: of a verified token with a `jti`.
+        actor: the user who does it, or the name of what does; None for the app itself.
+
+    Raises:
+        ValueError: when the token has no `jti`, and so can't be told from others, or is another issuer's: nobody
+            would ask for it here.
+    """
+    if claims.iss in get_settings().TRUSTED_ISSUERS:
+        raise ValueError(f"issuer {claims.iss!r} takes back its tokens itself")
+    if claims.jti is None:
+        raise ValueError("a token without jti can't be denied by itself")
+    with atomic():
+        event = _record(
+            Scope.TOKEN,
+            token_subject(claims.iss, claims.jti),
+            expires_at=claims.expires_at + MAX_LEEWAY,
+            reason=reason,
+            actor=actor,
+            now=now or timezone.now(),
+        )
+        send_on_commit(token_revoked, RevocationEvent, event=event)
+
+
+def revoke_session(sid: UUID, *, reason: str = "", actor: Any = None, now: datetime | None = None) -> bool:
+    """
+    End one session, with its access and refresh tokens.
+
+    Args:
+        sid: the session's id.
+        reason: for the record, at most 255 characters.
+        actor: the user who does it, or the name of what does; None for the app itself.
+
+    Returns:
+        False when there was nothing to end.
+    """
+    now = now or timezone.now()
+    with atomic():
+        rows = UserSession.objects.filter(pk=sid, revoked_at=None)
+        if not rows.update(revoked_at=now, revoked_reason=reason):
+            return False
+        event = _write(_session_event(sid, reason, actor, now))
+        send_on_commit(session_revoked, RevocationEvent, event=event, session_id=sid)
+    return True
+
+
+def revoke_sessions(sids: Iterable[UUID], *, reason: str = "", actor: Any = None, now: datetime | None = None) -> int:
+    """
+    End several sessions at once; see `revoke_session`. Three queries (SQLite writes events in hundreds).
+
+    Returns:
+        How many were live until now.
+    """
+    now = now or timezone.now()
+    with atomic():
+        rows = UserSession.objects.filter(pk__in=list(sids), revoked_at=None)
+        # In one order, whoever comes: two that end the same sessions must not wait for each other.
+        live = list(rows.select_for_update().order_by("pk").values_list("pk", flat=True))
+        UserSession.objects.filter(pk__in=live).update(revoked_at=now, revoked_reason=reason)
+        events = [_session_event(sid, reason, actor, now) for sid in live]
+        _write_all(events)
+        for sid, event in zip(live, events, strict=True):
+            send_on_commit(session_revoked, RevocationEvent, event=event, session_id=sid)
+    return len(live)
+
+
+def revoke_user(
+    user: Any, *, at: datetime | None = None, reason: str = "", actor: Any = None, now: datetime | None = None
+) -> UserRevocation:
+    """
+    Refuse all tokens of sessions that `user` began up to now, and end those sessions.
+
+    Args:
+        user: the user.
+        at: an earlier moment instead of now, aware. A cutoff that is already later stays.
+        reason: for the record, at most 255 characters.
+        actor: the user who does it, or the name of what does; None for the app itself.
+
+    Raises:
+        ValueError: when `at` lies in the future, which would lock the user out until then.
+    """
+    now = now or timezone.now()
+    if at is not None and at > now:
+        raise ValueError("a cutoff can't lie in the future")
+    with atomic():
+        is_there = cutoffs.lock(user.pk)
+        old = cutoffs.read_locked(user.pk)
+        if at is None:
+            new = _next_cutoff(now, old, UserSession.objects.filter(user_id=user.pk))
+        else:
+            new = max(at, old or at)
+        if is_there:  # who was deleted in the meantime has no cutoff, and the event is on the record all the same
+            cutoffs.write(user.pk, new)
+        count = _end(_unfinished([user.pk], now).filter(started_at__lt=new), reason, now)
+        event = _write(_user_event(user, new, reason, actor, now))
+        send_on_commit(user_revoked, RevocationEvent, event=event, user_id=user.pk, cutoff=new, sessions_revoked=count)
+    return UserRevocation(tokens_valid_after=new, sessions_revoked=count)
+
+
+def revoke_users(
+    users: Iterable[Any], *, reason: str = "", actor: Any = None, now: datetime | None = None
+) -> BulkRevocation:
+    """
+    Do `revoke_user` for many, with as many queries for three hundred as for one: an event and a signal for each.
+
+    Each three hundred are a transaction of their own, so that what was done stands when a later one fails.
+    Whoever is gone by now is passed over.
+
+    Args:
+        users: the users, who are read once; a `QuerySet.iterator()` is never in memory as a whole.
+        reason: for the record, at most 255 characters.
+        actor: the user who does it; None for the app itself.
+    """
+    now = now or timezone.now()
+    done = [_revoke_batch(batch, reason, actor, now) for batch in _in_batches(users)]
+    return BulkRevocation(
+        users_revoked=sum(each.users_revoked for each in done),
+        sessions_revoked=sum(each.sessions_revoked for each in done),
+    )
+
+
+def revoke_all(*, reason: str = "", actor: Any = None, now: datetime | None = None) -> datetime:
+    """
+    Refuse all tokens of all sessions begun up to now. The sessions' rows are left as they are.
+
+    Returns:
+        The global cutoff in force.
+    """
+    now = now or timezone.now()
+    with atomic():
+        old = RevocationEvent.objects.filter(scope=Scope.ALL).aggregate(newest=Max("cutoff"))["newest"]
+        new = _next_cutoff(now, old, UserSession.objects.all())
+        event = _record(Scope.ALL, "", cutoff=new, expires_at=None, reason=reason, actor=actor, now=now)
+        send_on_commit(all_revoked, RevocationEvent, event=event, cutoff=new)
+    return new
+
+
+def deny_key(
+    issuer: str, kid: str, *, until: datetime | None, reason: str = "", actor: Any = None, now: datetime | None = None
+) -> RevocationEvent:
+    """
+    Refuse all that a key has signed, in memory mode and at those who read the feed; its row is the caller's.
+
+    Call it in the transaction that marks the row.
+
+    Args:
+        until: when nobody who verifies can have the key any more; None if that can't be known.
+    """
+    now = now or timezone.now()
+    return _record(Scope.KEY, key_subject(issuer, kid), expires_at=until, reason=reason, actor=actor, now=now)
+
+
+def deny_client(
+    client_id: str, cutoff: datetime | None, *, reason: str = "", actor: Any = None, now: datetime | None = None
+) -> RevocationEvent:
+    """
+    Refuse what a client has signed before `cutoff`, and have its rows read anew by those who hold them in memory.
+
+    Call it in the transaction that changes the rows; with None for a change that refuses no token by itself.
+    """
+    now = now or timezone.now()
+    facts = {"cutoff": cutoff, "expires_at": _tokens_dead_at(now), "reason": reason, "actor": actor, "now": now}
+    return _record(Scope.CLIENT, client_id, **facts)
+
+
+def record_cutoff(user: Any, cutoff: datetime, *, now: datetime | None = None) -> None:
+    """Do what `revoke_user` does, for a cutoff that somebody has saved already."""
+    now = now or timezone.now()
+    with atomic():
+        cutoffs.lock(user.pk)
+        count = _end(_unfinished([user.pk], now).filter(started_at__lt=cutoff), "cutoff saved", now)
+        event = _write(_user_event(user, cutoff, "cutoff saved", None, now))
+        send_on_commit(
+            user_revoked, RevocationEvent, event=event, user_id=user.pk, cutoff=cutoff, sessions_revoked=count
+        )
+
+
+def record_deletion(user: Any, *, now: datetime | None = None) -> None:
+    """Put the deletion of `user`, whose sessions go with the row, on the record."""
+    now = now or timezone.now()
+    with atomic():
+        # A session that is being started would reach the table after the cascade has been there.
+        cutoffs.lock(user.pk)
+        new = _next_cutoff(now, None, UserSession.objects.filter(user_id=user.pk))
+        event = _write(_user_event(user, new, "user deleted", None, now))
+        count = _unfinished([user.pk], now).count()
+        send_on_commit(user_revoked, RevocationEvent, event=event, user_id=user.pk, cutoff=new, sessions_revoked=count)
+
+
+def _in_batches(users: Iterable[Any]) -> Iterator[dict[Any, Any]]:
+    """`users` by their keys, so many at a time."""
+    waiting = iter(users)
+    while batch := {user.pk: user for user in islice(waiting, BATCH)}:
+        yield batch
+
+
+def _revoke_batch(users: dict[Any, Any], reason: str, actor: Any, now: datetime) -> BulkRevocation:
+    with atomic():
+        holders = cutoffs.lock_many(users)
+        sessions = UserSession.objects.filter(user_id__in=holders)
+        newest = dict(sessions.values_list("user_id").annotate(Max("last_issued_at")))
+        new = {pk: _after(now, cutoffs.held_by(holder), newest.get(pk)) for pk, holder in holders.items()}
+        cutoffs.write_many(new, holders)
+        live = _unfinished(holders, now)
+        # Locked before they are counted: whoever ends one of them meanwhile is not counted twice.
+        counts = Counter(live.order_by("pk").select_for_update().values_list("user_id", flat=True))
+        live.update(revoked_at=now, revoked_reason=reason)
+        events = {pk: _user_event(users[pk], cutoff, reason, actor, now) for pk, cutoff in new.items()}
+        _write_all(list(events.values()))
+        for pk, event in events.items():
+            send_on_commit(
+                user_revoked, RevocationEvent, event=event, user_id=pk, cutoff=new[pk], sessions_revoked=counts[pk]
+            )
+    return BulkRevocation(users_revoked=len(new), sessions_revoked=counts.total())
+
+
+def _end(sessions: QuerySet[UserSession], reason: str, now: datetime) -> int:
+    """
+    Mark `sessions` as revoked; how many. One query.
+
+    It locks the rows in the order of their keys, as whoever locks several does: two that end the same
+    sessions must not wait for each other.
+    """
+    ordered = sessions.order_by("pk")
+    if connections[sessions.db].vendor == "mysql":  # can't read the table that it writes, but sorts what it writes
+        return ordered.update(revoked_at=now, revoked_reason=reason)
+    rows = UserSession.objects.filter(pk__in=ordered.select_for_update().values("pk"))
+    return rows.update(revoked_at=now, revoked_reason=reason)
+
+
+def _unfinished(user_pks: Iterable[Any], now: datetime) -> QuerySet[UserSession]:
+    return UserSession.objects.filter(
+        user_id__in=user_pks, revoked_at=None, expires_at__gt=now, idle_expires_at__gt=now
+    )
+
+
+def _next_cutoff(now: datetime, old: datetime | None, sessions: Any) -> datetime:
+    """Later than the last cutoff and than anything issued, by whichever machine's clock."""
+    return _after(now, old, sessions.aggregate(newest=Max("last_issued_at"))["newest"])
+
+
+def _after(now: datetime, *moments: datetime | None) -> datetime:
+    after = latest(moments)
+    return now if after is None else max(now, after + cutoffs.TICK)
+
+
+def _tokens_dead_at(now: datetime) -> datetime:
+    return now + lifetimes.longest_life()
+
+
+def _session_event(sid: UUID, reason: str, actor: Any, now: datetime) -> RevocationEvent:
+    return _event(Scope.SESSION, sid.hex, expires_at=_tokens_dead_at(now), reason=reason, actor=actor, now=now)
+
+
+def _user_event(user: Any, cutoff: datetime, reason: str, actor: Any, now: datetime) -> RevocationEvent:
+    return _event(
+        Scope.USER,
+        user_id_of(user),
+        cutoff=cutoff,
+        expires_at=_tokens_dead_at(now),
+        reason=reason,
+        actor=actor,
+        now=now,
+    )
+
+
+def _event(
+    scope: str,
+    subject: str,
+    *,
+    cutoff: datetime | None = None,
+    expires_at: datetime | None,
+    reason: str,
+    actor: Any,
+    now: datetime,
+) -> RevocationEvent:
+    return RevocationEvent(
+        created_at=now,
+        scope=scope,
+        subject=subject,
+        cutoff=cutoff,
+        expires_at=expires_at,
+        reason=reason,
+        actor=name_of(actor),
+    )
+
+
+def name_of(actor: Any) -> str:
+    """How who did something stands in the record."""
+    if actor is None or isinstance(actor, str):
+        return actor or ""
+    return str(actor.pk)
+
+
+def _record(scope: str, subject: str, **facts: Any) -> RevocationEvent:
+    return _write(_event(scope, subject, **facts))
+
+
+def _write_all(events: list[RevocationEvent]) -> None:
+    RevocationEvent.objects.bulk_create(events)
+    announce(events, _tell)
+
+
+def _tell(events: Sequence[RevocationEvent]) -> None:
+    view.learn(events)
+    notifications.ring()
+
+
+def _write(event: RevocationEvent) -> RevocationEvent:
+    event.save(force_insert=True)
+    announce([event], _tell)
+    return event

@@ -1,0 +1,17 @@
+"""Sessions: how they start, go on and end."""
+
+from jwt_auth.http.peer import Peer, peer_of
+from jwt_auth.sessions.credentials import Account, find_account
+from jwt_auth.sessions.lifecycle import CredentialsChangedError, TokenPair, end, refresh, start
+
+__all__ = [
+    "Account",
+    "CredentialsChangedError",
+    "Peer",
+    "TokenPair",
+    "end",
+    "find_account",
+    "peer_of",
+    "refresh",
+    "start",
+]

@@ -1,0 +1,383 @@
+"""
+Sessions: how they start, go on and end. Everything that moves a refresh token stands in this file.
+
+A refresh token carries a counter `k`; the session's row has the counter `n` of the newest one.
+
+    case        condition                                       answer
+    ---------   ---------------------------------------------   -----------------------------------------
+    FRESH       k == n                                          n moves to n + 1; the token n + 1
+    COALESCED   k == n > 0, rotated within the grace period     the token n again; nothing moves
+    GRACE       k == n - 1, rotated within the grace period     the token n; nothing moves
+    REUSED      k <= n - 1 otherwise                            the session ends: two parties hold its tokens
+    AHEAD       k > n, signature good                           the session ends: a leaked key, or a database
+                                                                that was set back
+    (dead)      revoked, over, cut off, inactive, new password  refused by `verdict` before any case is made
+
+A token is `<handle>.<counter>.<signature>`. The same row always gives the same token, so the server can
+hand a successor out again, when an answer was lost or two requests came at once, and stores none.
+"""
+
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum, auto
+from typing import Any
+from uuid import UUID
+
+from django.core.signing import BadSignature, Signer
+from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
+
+from jwt_auth import verification
+from jwt_auth.claims import REGISTERED, Claims
+from jwt_auth.conf import get_settings, rules
+from jwt_auth.exceptions import (
+    ConfigurationError,
+    InvalidCredentialsError,
+    InvalidTokenError,
+    MalformedTokenError,
+    RefreshTokenReusedError,
+    RevokedTokenError,
+    UnavailableError,
+)
+from jwt_auth.http.peer import Peer
+from jwt_auth.issuers.base import ACCESS_TOKEN_TYPE
+from jwt_auth.jose import tokens
+from jwt_auth.keyring.configured import refresh_keys
+from jwt_auth.keyring.stored import own_keys
+from jwt_auth.models import UserSession, user_id_of
+from jwt_auth.revocation import cutoff, database, subjects
+from jwt_auth.revocation.operations import atomic, revoke_session
+from jwt_auth.revocation.verdict import latest, verdict
+from jwt_auth.sessions import arrivals
+from jwt_auth.sessions.credentials import Account
+from jwt_auth.signals import refresh_token_reused, send_on_commit, session_started, token_refreshed
+from jwt_auth.transports import check_cookie_size
+
+_REFRESH_TOKEN = re.compile(r"[0-9a-f]{32}\.[0-9]{1,10}\.[A-Za-z0-9_-]{43}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _AccessToken:
+    raw: str = field(repr=False)
+    expires_in: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenPair:
+    """What a sign-in or a refresh gives. Lifetimes are in seconds."""
+
+    access_token: str = field(repr=False)
+    expires_in: int
+    refresh_token: str = field(repr=False)
+    refresh_expires_in: int
+    session_id: UUID
+
+
+class CredentialsChangedError(InvalidCredentialsError):
+    """Raised when what was authenticated is no longer true: authenticate again."""
+
+
+# Start
+
+
+@sensitive_variables()
+def start(
+    user: Any,
+    *,
+    account: Account | None = None,
+    peer: Peer | None = None,
+    label: str = "",
+    transport: str = UserSession.Transport.BEARER,
+    now: datetime | None = None,
+) -> TokenPair:
+    """
+    Begin a session for a user whose credentials were just checked.
+
+    Args:
+        user: as the authentication backend returned it.
+        account: what `find_account()` found before the check; a cutoff that has moved since refuses.
+        peer: where the request came from.
+        label: what the user calls the device.
+        transport: how its tokens will travel, a value of UserSession.Transport.
+
+    Raises:
+        CredentialsChangedError: when the password or the user's standing changed since the check.
+    """
+    now = now or timezone.now()
+    with atomic():
+        # Who changes the password, deactivates or revokes holds this lock too, or has not begun.
+        cutoff.lock(user.pk)
+        fresh = _reload(user, account)
+        if fresh is not None:
+            arrivals.make_room(fresh, now)
+            session = _create(fresh, peer or Peer(), label, transport, now)
+            access = _sign(_claims(session, now), session)
+            send_on_commit(session_started, UserSession, session=session)
+            arrivals.look_at_device(session)
+    # Raised out here, where it rolls nothing back that the caller has in hand.
+    if fresh is None:
+        raise CredentialsChangedError("the user's row is missing, inactive, cut off since, or has another password")
+    return _pair(session, access, now)
+
+
+def _reload(user: Any, account: Account | None) -> Any:
+    """The user's row as it is under the lock, or None when it is no longer what was authenticated."""
+    fresh = cutoff.users_with_cutoff().filter(pk=user.pk).annotate(jwt_global_cutoff=database.global_cutoff()).first()
+    if fresh is None or not fresh.is_active or fresh.password != user.password:
+        return None
+    # A backend may find a user by another name than the account's; then there is nothing to compare.
+    moved = account is not None and account.pk == fresh.pk and account.cutoff != _cutoff_of(fresh)
+    return None if moved else fresh
+
+
+def _cutoff_of(user: Any) -> datetime | None:
+    return latest((cutoff.read(user), user.jwt_global_cutoff))
+
+
+def _create(user: Any, peer: Peer, label: str, transport: str, now: datetime) -> UserSession:
+    settings = get_settings()
+    newest_cutoff = _cutoff_of(user)
+    started_at = now if newest_cutoff is None else max(now, newest_cutoff + cutoff.TICK)
+    return UserSession.objects.create(
+        user=user,
+        started_at=started_at,
+        last_issued_at=started_at,
+        idle_expires_at=now + settings.SESSION_IDLE_TIMEOUT,
+        expires_at=now + settings.SESSION_ABSOLUTE_TIMEOUT,
+        auth_hash=user.get_session_auth_hash(),
+        transport=transport,
+        label=label,
+        ip_address=peer.ip_address,
+        user_agent=peer.user_agent,
+    )
+
+
+# Refresh
+
+
+class Case(Enum):
+    """What a refresh token is to a live session; the table above says what follows."""
+
+    FRESH = auto()
+    COALESCED = auto()
+    GRACE = auto()
+    REUSED = auto()
+    AHEAD = auto()
+
+
+MISUSES = (Case.REUSED, Case.AHEAD)
+
+
+def judge(presented: int, session: UserSession, now: datetime) -> Case:
+    """The case of the counter `presented`. Pure."""
+    newest, rotated_at = session.counter, session.rotated_at
+    in_grace = rotated_at is not None and now - rotated_at < get_settings().ROTATION_GRACE_PERIOD
+    if presented > newest:
+        return Case.AHEAD
+    if presented == newest:
+        return Case.COALESCED if in_grace else Case.FRESH
+    return Case.GRACE if presented == newest - 1 and in_grace else Case.REUSED
+
+
+@sensitive_variables()
+def refresh(raw: str, *, now: datetime | None = None) -> TokenPair:
+    """
+    Exchange a refresh token for a new pair. Two queries when it rotates, at most three.
+
+    Raises:
+        InvalidTokenError: when it is no refresh token of ours.
+        ExpiredTokenError: when the session is over.
+        RevokedTokenError: when the session was revoked.
+        RefreshTokenReusedError: when it was used before; the session has been ended.
+    """
+    now = now or timezone.now()
+    handle, presented = _unsign(raw)
+    session, access = _welcome(handle, now)
+    case = judge(presented, session, now)
+    if case is Case.FRESH and not _rotate(session, now):
+        # Another request was faster: a rotation, a logout, a revocation. Look again.
+        session, access = _welcome(handle, now)
+        case = judge(presented, session, now)
+        if case is Case.FRESH:
+            raise UnavailableError("the session's row can't be read as it is written")
+    if case in MISUSES:
+        raise _end_misused(session, presented, case, now)
+    send_on_commit(token_refreshed, UserSession, session=session, rotated=case is Case.FRESH)
+    return _pair(session, access, now)
+
+
+def _welcome(handle: str, now: datetime) -> tuple[UserSession, _AccessToken]:
+    """
+    The session of `handle`, and its next access token, judged like one that came with a request.
+
+    It is signed before anything is written: if that fails, the refresh token is not used up.
+    """
+    session = database.find_by_handle(handle)
+    if session is None:
+        raise RevokedTokenError("there is no session of this handle")
+    claims = _claims(session, now)
+    verdict(claims, database.state_of(session), now)
+    return session, _sign(claims, session)
+
+
+def _rotate(session: UserSession, now: datetime) -> bool:
+    """Move the counter on, if nobody has; the condition settles every race."""
+    moved = {
+        "counter": session.counter + 1,
+        "rotated_at": now,
+        # Never back, though another machine's clock was ahead: a cutoff is put after it.
+        "last_issued_at": max(now, session.last_issued_at),
+        "idle_expires_at": min(now + get_settings().SESSION_IDLE_TIMEOUT, session.expires_at),
+        # It was found current, maybe with a key of SECRET_KEY_FALLBACKS: that key may go now.
+        "auth_hash": session.user.get_session_auth_hash(),
+    }
+    rows = UserSession.objects.filter(
+        pk=session.pk, counter=session.counter, revoked_at=None, expires_at__gt=now, idle_expires_at__gt=now
+    ).update(**moved)
+    if rows:
+        vars(session).update(moved)
+    return bool(rows)
+
+
+def _end_misused(session: UserSession, presented: int, case: Case, now: datetime) -> RevokedTokenError:
+    ahead = case is Case.AHEAD
+    reason = "refresh token ahead of its session" if ahead else "refresh token reused"
+    with atomic():
+        revoke_session(session.pk, reason=reason, now=now)
+        send_on_commit(
+            refresh_token_reused, UserSession, session=session, presented=presented, expected=session.counter
+        )
+    return _misuse(presented, session, case)
+
+
+def _misuse(presented: int, session: UserSession, case: Case) -> RevokedTokenError:
+    if case is Case.AHEAD:
+        return RevokedTokenError(f"counter {presented} is ahead of {session.counter}")
+    return RefreshTokenReusedError(f"counter {presented} was used before, now {session.counter}")
+
+
+def refuse_misuse(presented: int, session: UserSession, now: datetime) -> None:
+    """Raise what `refresh` would, and end nothing: for those who only look."""
+    case = judge(presented, session, now)
+    if case in MISUSES:
+        raise _misuse(presented, session, case)
+
+
+# End
+
+
+@sensitive_variables()
+def end(raw: str, *, reason: str = "logout", now: datetime | None = None) -> UUID | None:
+    """
+    End the session of a refresh or an access token, expired ones too.
+
+    Returns:
+        The session's id, also when it had ended before; None when the token is not one of ours.
+    """
+    sid = session_id_of(raw)
+    if sid is not None:
+        revoke_session(sid, reason=reason, now=now)
+    return sid
+
+
+@sensitive_variables()
+def session_id_of(raw: str) -> UUID | None:
+    """The session of a refresh or an access token, dead or alive; None when the token is not one of ours."""
+    try:
+        handle, _ = _unsign(raw)
+        return UserSession.objects.filter(handle=handle).values_list("pk", flat=True).first()
+    except MalformedTokenError:
+        pass
+    try:
+        return subjects.parse_sid(verification.identify_only(raw).sid)
+    except InvalidTokenError:
+        return None
+
+
+# Tokens
+
+
+def is_shaped_like_a_refresh_token(raw: str) -> bool:
+    """Whether it is one, or was meant to be."""
+    return _REFRESH_TOKEN.fullmatch(raw) is not None
+
+
+@sensitive_variables("raw")
+def find(raw: str) -> tuple[UserSession | None, int]:
+    """The session of a refresh token, with all that judges it, and its counter; raise MalformedTokenError."""
+    handle, presented = _unsign(raw)
+    return database.find_by_handle(handle), presented
+
+
+def _signer() -> Signer:
+    key, *fallbacks = refresh_keys()
+    return Signer(key=key, fallback_keys=list[bytes | str](fallbacks), salt="jwt_auth.refresh", sep=".")
+
+
+def _unsign(raw: str) -> tuple[str, int]:
+    if not _REFRESH_TOKEN.fullmatch(raw):
+        raise MalformedTokenError("not a refresh token")
+    try:
+        handle, counter = _signer().unsign(raw).split(".")
+    except BadSignature:
+        raise MalformedTokenError("the refresh token's signature is wrong") from None
+    return handle, int(counter)
+
+
+def _claims(session: UserSession, now: datetime) -> Claims:
+    settings = get_settings()
+    issued_at = int(now.timestamp())
+    lifetime = int(settings.ACCESS_TOKEN_LIFETIME.total_seconds())
+    # Tokens of one deployment must not expire all in one second: up to 5 % are taken off.
+    lifetime -= secrets.randbelow(lifetime // 20 + 1)
+    return Claims(
+        iss=settings.ISSUER,
+        aud=(settings.AUDIENCE,),
+        sub=user_id_of(session.user),
+        client_id=settings.ISSUER,
+        sid=session.sid,
+        jti=secrets.token_urlsafe(16),
+        auth_time=session.started_at,
+        iat=issued_at,
+        exp=min(issued_at + lifetime, int(session.expires_at.timestamp())),
+    )
+
+
+def _sign(claims: Claims, session: UserSession) -> _AccessToken:
+    values = {**_custom_claims(session), **claims.as_dict()}
+    raw = tokens.encode(values, own_keys().signing, ACCESS_TOKEN_TYPE)
+    if session.transport == UserSession.Transport.COOKIE:
+        check_cookie_size(raw)
+    return _AccessToken(raw=raw, expires_in=int(claims.exp - claims.iat))
+
+
+def _pair(session: UserSession, access: _AccessToken, now: datetime) -> TokenPair:
+    return TokenPair(
+        access_token=access.raw,
+        expires_in=access.expires_in,
+        refresh_token=_signer().sign(f"{session.handle}.{session.counter}"),
+        refresh_expires_in=int((session.ends_at - now).total_seconds()),
+        session_id=session.pk,
+    )
+
+
+def _custom_claims(session: UserSession) -> dict[str, Any]:
+    source = get_settings().CLAIMS_CALLABLE
+    if source is None:
+        return {}
+    custom = (rules.import_callable(source) if isinstance(source, str) else source)(session.user, session)
+    if not isinstance(custom, Mapping):
+        raise ConfigurationError(
+            "E019", f"CLAIMS_CALLABLE returned {type(custom).__name__}.", "Have it return a dict, maybe an empty one."
+        )
+    taken = REGISTERED.intersection(custom)
+    if taken:
+        raise ConfigurationError(
+            "E016",
+            f"CLAIMS_CALLABLE returned {', '.join(sorted(taken))}, which the app sets itself.",
+            "Choose other names for these claims.",
+        )
+    return dict(custom)

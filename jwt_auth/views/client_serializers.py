@@ -1,0 +1,106 @@
+"""
+What the endpoints of staff accept and show of API clients and their keys. A secret is in none of it.
+"""
+
+from datetime import timedelta, timezone
+from typing import Any
+
+from rest_framework import serializers
+
+from jwt_auth.clients import MAX_OVERLAP, OVERLAP
+from jwt_auth.jose.algorithms import ALGORITHMS
+from jwt_auth.models import ClientKey, RegisteredClient
+from jwt_auth.views.serializers import ExactField, KeyField, TextField
+
+
+def _moment(**options: Any) -> serializers.DateTimeField:
+    """A moment as it is shown: in UTC, whatever TIME_ZONE the server has."""
+    return serializers.DateTimeField(default_timezone=timezone.utc, read_only=True, **options)
+
+
+class ClientSerializer(serializers.ModelSerializer[RegisteredClient]):
+    """An API client; names are those of RFC 7591 section 2, where it has one."""
+
+    client_name = serializers.CharField(source="name")
+    scope = serializers.CharField(source="scopes")
+    created_at = _moment()
+    tokens_valid_after = _moment(allow_null=True)
+    last_used_at = _moment(allow_null=True)
+
+    class Meta:
+        model = RegisteredClient
+        fields = [
+            *("client_id", "client_name", "user", "scope", "requires_binding", "is_active"),
+            *("created_at", "tokens_valid_after", "last_used_at"),
+        ]
+
+
+class ClientKeySerializer(serializers.ModelSerializer[ClientKey]):
+    """A key, with what is public of it."""
+
+    alg = serializers.CharField(source="algorithm")
+    jwk = serializers.SerializerMethodField()
+    created_at = _moment()
+    expires_at = _moment(allow_null=True)
+    rotated_at = _moment(allow_null=True)
+    revoked_at = _moment(allow_null=True)
+    last_used_at = _moment(allow_null=True)
+
+    class Meta:
+        model = ClientKey
+        fields = ["kid", "alg", "jwk", "created_at", "expires_at", "rotated_at", "revoked_at", "last_used_at"]
+
+    def get_jwk(self, key: ClientKey) -> dict[str, str] | None:
+        """The public key; None stands for a secret."""
+        return dict(key.parsed_jwk) if key.public_jwk else None
+
+
+class NewKeySerializer(serializers.Serializer[Any]):
+    """A public key as `jwk` or `pem`; without either a secret is made. `source` is whichever came."""
+
+    alg = serializers.ChoiceField(choices=ALGORITHMS, required=False)
+    jwk = serializers.DictField(required=False, allow_empty=False)
+    pem = ExactField(max_length=20_000, required=False)
+    expires_at = serializers.DateTimeField(required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if "jwk" in attrs and "pem" in attrs:
+            raise serializers.ValidationError('Give "jwk" or "pem", or neither.')
+        return {**attrs, "source": attrs.get("jwk", attrs.get("pem"))}
+
+
+class RotateKeySerializer(NewKeySerializer):
+    """`overlap` is in seconds."""
+
+    overlap = serializers.IntegerField(
+        min_value=0, max_value=int(MAX_OVERLAP.total_seconds()), default=int(OVERLAP.total_seconds())
+    )
+
+    def validate_overlap(self, seconds: int) -> timedelta:
+        return timedelta(seconds=seconds)
+
+
+class RegisterClientSerializer(serializers.Serializer[Any]):
+    """Acts as one of `user` (primary key) and `username`; `key` gives it its first key."""
+
+    client_name = TextField(max_length=100)
+    user = KeyField(max_length=255, required=False)
+    username = TextField(max_length=1024, required=False)
+    scope = TextField(max_length=1000, required=False, allow_blank=True, default="")
+    requires_binding = serializers.BooleanField(required=False, default=False)
+    key = NewKeySerializer(required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if ("user" in attrs) == ("username" in attrs):
+            raise serializers.ValidationError('Give either "user" or "username".')
+        return attrs
+
+
+class ChangeClientSerializer(serializers.Serializer[Any]):
+    client_name = TextField(max_length=100, required=False)
+    scope = TextField(max_length=1000, required=False, allow_blank=True)
+    requires_binding = serializers.BooleanField(required=False)
+
+
+class ReasonSerializer(serializers.Serializer[Any]):
+    reason = serializers.CharField(max_length=255, required=False, allow_blank=True, default="")

@@ -1,0 +1,204 @@
+"""
+The endpoints of staff that manage API clients. A secret is in the answer of the call that makes it, and in no other.
+
+Whoever hands out a key hands out what its client may do. So beside the permission it takes one who may do
+all that the client's user may: `clients.may_hand_out`.
+"""
+
+import re
+from typing import Any, ClassVar
+
+from django.db import router, transaction
+from django.views.decorators.debug import sensitive_variables
+from rest_framework import exceptions as drf
+from rest_framework.pagination import PageNumberPagination
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from jwt_auth import clients
+from jwt_auth.models import CLIENT_ID, ClientKey, RegisteredClient
+from jwt_auth.revocation import disable_client, revoke_client, revoke_client_key
+from jwt_auth.throttling import ClientsThrottle
+from jwt_auth.views.base import IsInScope, IsUser, UserView
+from jwt_auth.views.client_serializers import (
+    ChangeClientSerializer,
+    ClientKeySerializer,
+    ClientSerializer,
+    NewKeySerializer,
+    ReasonSerializer,
+    RegisterClientSerializer,
+    RotateKeySerializer,
+)
+from jwt_auth.views.users import find_user, find_user_by_name
+
+VIEW, ADD = "jwt_auth.view_registeredclient", "jwt_auth.add_registeredclient"
+CHANGE, REVOKE = "jwt_auth.change_registeredclient", "jwt_auth.revoke_client"
+
+# As the app makes them; what looks otherwise is not looked for, as with CLIENT_ID.
+_KID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+class MayManageClients(BasePermission):
+    """The permission that the view names for the method. Each method that it answers has one; the others get 405."""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        needed = view.needed.get("GET" if request.method == "HEAD" else request.method)  # type: ignore[attr-defined]
+        return needed is None or request.user.has_perm(needed)
+
+
+class Pages(PageNumberPagination):
+    """Of a hundred, whatever the project's own pages are like."""
+
+    page_size = 100
+
+
+class ManagementView(UserView):
+    permission_classes = [IsUser, IsInScope, MayManageClients]
+    scope = "clients"
+    throttle_classes = [ClientsThrottle]
+    pagination_class = Pages
+    needed: ClassVar[dict[str, str]]
+
+    def page(self, request: Request, rows: Any, serializer_class: Any) -> Response:
+        pages = self.pagination_class()
+        found: Any = pages.paginate_queryset(rows, request, view=self)
+        return pages.get_paginated_response(serializer_class(found, many=True).data)
+
+    def check_may_hand_out(self, request: Request, user: Any, *scopes: str) -> None:
+        if not clients.may_hand_out(request.user, user, " ".join(scopes)):
+            raise drf.PermissionDenied("The client, or its user, may do what you may not.")
+
+
+class ClientsView(ManagementView):
+    needed = {"GET": VIEW, "POST": ADD}
+
+    def get(self, request: Request) -> Response:
+        return self.page(request, RegisteredClient.objects.order_by("pk"), ClientSerializer)
+
+    @sensitive_variables()
+    def post(self, request: Request) -> Response:
+        data = self.valid(RegisterClientSerializer, request).validated_data
+        user = find_user(data["user"]) if "user" in data else find_user_by_name(data["username"])
+        self.check_may_hand_out(request, user, data["scope"])
+        with transaction.atomic(using=router.db_for_write(RegisteredClient)):
+            client = clients.register(
+                data["client_name"],
+                user,
+                data["scope"],
+                requires_binding=data["requires_binding"],
+                actor=request.user,
+            )
+            key = {"key": describe_new(add_key(client, data["key"], request.user))} if "key" in data else {}
+        return Response({**ClientSerializer(client).data, **key}, status=201)
+
+
+class ClientView(ManagementView):
+    needed = {"GET": VIEW, "PATCH": CHANGE, "DELETE": REVOKE}
+
+    def get(self, request: Request, client_id: str) -> Response:
+        return Response(ClientSerializer(find_client(client_id)).data)
+
+    def patch(self, request: Request, client_id: str) -> Response:
+        client = find_client(client_id)
+        data = self.valid(ChangeClientSerializer, request).validated_data
+        self.check_may_hand_out(request, client.user, client.scopes, data.get("scope", ""))
+        changed = clients.change(
+            client,
+            name=data.get("client_name"),
+            scopes=data.get("scope"),
+            requires_binding=data.get("requires_binding"),
+            actor=request.user,
+        )
+        return Response(ClientSerializer(changed).data)
+
+    def delete(self, request: Request, client_id: str) -> Response:
+        disable_client(find_client(client_id), reason="disabled by staff", actor=request.user)
+        return Response(status=204)
+
+
+class RevokeClientView(ManagementView):
+    needed = {"POST": REVOKE}
+
+    def post(self, request: Request, client_id: str) -> Response:
+        client = find_client(client_id)
+        reason = self.valid(ReasonSerializer, request).validated_data["reason"]
+        cutoff = revoke_client(client, reason=reason, actor=request.user)
+        return Response({"client_id": client.client_id, "tokens_valid_after": cutoff})
+
+
+class ClientKeysView(ManagementView):
+    needed = {"GET": VIEW, "POST": CHANGE}
+
+    def get(self, request: Request, client_id: str) -> Response:
+        return self.page(request, find_client(client_id).keys.order_by("pk"), ClientKeySerializer)
+
+    @sensitive_variables()
+    def post(self, request: Request, client_id: str) -> Response:
+        client = find_client(client_id)
+        data = self.valid(NewKeySerializer, request).validated_data
+        self.check_may_hand_out(request, client.user, client.scopes)
+        return Response(describe_new(add_key(client, data, request.user)), status=201)
+
+
+class ClientKeyView(ManagementView):
+    needed = {"DELETE": REVOKE}
+
+    def delete(self, request: Request, client_id: str, kid: str) -> Response:
+        revoke_client_key(find_key(client_id, kid), reason="revoked by staff", actor=request.user)
+        return Response(status=204)
+
+
+class RotateClientKeyView(ManagementView):
+    needed = {"POST": CHANGE}
+
+    @sensitive_variables()
+    def post(self, request: Request, client_id: str, kid: str) -> Response:
+        key = find_key(client_id, kid)
+        data = self.valid(RotateKeySerializer, request).validated_data
+        self.check_may_hand_out(request, key.client.user, key.client.scopes)
+        new = clients.rotate(
+            key,
+            data["source"],
+            data.get("alg"),
+            overlap=data["overlap"],
+            expires_at=data.get("expires_at"),
+            actor=request.user,
+        )
+        return Response(describe_new(new), status=201)
+
+
+@sensitive_variables()
+def add_key(client: RegisteredClient, data: dict[str, Any], actor: Any) -> clients.NewKey:
+    """The key that NewKeySerializer has read: a public one, or a secret where there is none."""
+    end = data.get("expires_at")
+    if data["source"] is None:
+        return clients.add_secret(client, data.get("alg", "HS256"), expires_at=end, actor=actor)
+    return clients.add_public_key(client, data["source"], data.get("alg"), expires_at=end, actor=actor)
+
+
+@sensitive_variables()
+def describe_new(new: clients.NewKey) -> dict[str, Any]:
+    """The key, with its secret if it has one (RFC 7591 section 3.2.1)."""
+    described = dict(ClientKeySerializer(new.key).data)
+    return described if new.secret is None else {**described, "client_secret": new.secret}
+
+
+def find_client(client_id: str) -> RegisteredClient:
+    """The client of this id; raise NotFound."""
+    rows = RegisteredClient.objects.select_related("user").filter(client_id=client_id)
+    client = rows.first() if CLIENT_ID.fullmatch(client_id) else None
+    if client is None:
+        raise drf.NotFound("There is no such client.")
+    return client
+
+
+def find_key(client_id: str, kid: str) -> ClientKey:
+    """The key of this name that this client has; raise NotFound."""
+    rows = find_client(client_id).keys.select_related("client__user")
+    found = rows.filter(kid=kid) if _KID.fullmatch(kid) else ()
+    for key in found:
+        if key.kid == kid:  # to the letter: MariaDB finds other cases, too
+            return key
+    raise drf.NotFound("The client has no such key.")

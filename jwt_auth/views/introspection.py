@@ -1,0 +1,78 @@
+"""
+What a token is worth right now, for those who may ask about tokens of others (RFC 7662).
+
+The rules are those of requests and refreshes. Of a token that is not good nothing is said, not even why.
+"""
+
+import secrets
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
+
+from jwt_auth.conf import get_settings
+from jwt_auth.exceptions import RevokedTokenError, TokenError
+from jwt_auth.jose import tokens
+from jwt_auth.keyring.stored import own_keys
+from jwt_auth.models import user_id_of
+from jwt_auth.revocation import database
+from jwt_auth.sessions import lifecycle
+from jwt_auth.transports import SCHEME
+from jwt_auth.verification import verify
+
+RESPONSE_TYPE = "token-introspection+jwt"
+RESPONSE_MEDIA_TYPE = f"application/{RESPONSE_TYPE}"
+
+INACTIVE: Mapping[str, Any] = {"active": False}
+
+
+@sensitive_variables("raw")
+def introspect(raw: str, *, now: datetime | None = None) -> Mapping[str, Any]:
+    """
+    The claims of an access or a refresh token that is good here, with `active`; INACTIVE for all else.
+
+    Raises:
+        UnavailableError: when the database can't be asked.
+    """
+    now = now or timezone.now()
+    try:
+        if lifecycle.is_shaped_like_a_refresh_token(raw):
+            return _refresh_token(raw, now)
+        return {"active": True, "token_type": SCHEME, **verify(raw, now=now).claims.as_dict()}
+    except TokenError:
+        return INACTIVE
+
+
+def sign(found: Mapping[str, Any], caller: str, *, now: datetime | None = None) -> str:
+    """What was found, as a signed answer for `caller` and for nobody else (RFC 9701 section 5)."""
+    claims = {
+        "iss": get_settings().ISSUER,
+        "aud": caller,
+        "iat": int((now or timezone.now()).timestamp()),
+        "jti": secrets.token_urlsafe(16),
+        "token_introspection": found,
+    }
+    return tokens.encode(claims, own_keys().signing, RESPONSE_TYPE)
+
+
+@sensitive_variables("raw")
+def _refresh_token(raw: str, now: datetime) -> Mapping[str, Any]:
+    session, presented = lifecycle.find(raw)
+    if session is None:
+        raise RevokedTokenError("there is no session of this handle")
+    refusal = database.refusal_of(session, now)
+    if refusal is not None:
+        raise refusal
+    lifecycle.refuse_misuse(presented, session, now)
+    issuer = get_settings().ISSUER
+    return {
+        "active": True,
+        "iss": issuer,
+        "sub": user_id_of(session.user),
+        "client_id": issuer,
+        "sid": session.sid,
+        "auth_time": session.started_at.timestamp(),
+        "exp": int(session.ends_at.timestamp()),
+    }

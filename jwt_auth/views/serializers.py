@@ -1,0 +1,191 @@
+"""
+What the endpoints accept and show.
+"""
+
+from datetime import timezone
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from rest_framework import serializers
+
+from jwt_auth.claims import Claims, moment
+from jwt_auth.exceptions import InvalidTargetError, UnsupportedGrantTypeError
+from jwt_auth.models import RegisteredClient, UserSession, user_id_of
+from jwt_auth.revocation.subjects import parse_sid
+from jwt_auth.sessions import devices
+from jwt_auth.sessions.credentials import clean_name
+from jwt_auth.views.metadata import TOKEN_EXCHANGE
+
+# RFC 8693 section 3.
+ACCESS_TOKEN_TYPE = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105  # a name
+
+
+class TextField(serializers.CharField):
+    """A text; DRF would make one of a number, which who looks at the body itself then doesn't see."""
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class ExactField(TextField):
+    """A text, with the spaces around it."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(trim_whitespace=False, **kwargs)
+
+
+class KeyField(ExactField):
+    """A primary key: a number, or a text to the letter."""
+
+    def to_internal_value(self, data: Any) -> str:
+        return super().to_internal_value(str(data) if type(data) is int else data)
+
+
+class LoginSerializer(serializers.Serializer[Any]):
+    """The user model's USERNAME_FIELD, `password`, and what the user calls the device."""
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        return {
+            get_user_model().USERNAME_FIELD: TextField(max_length=1024),
+            # Spaces around a password belong to it.
+            "password": ExactField(max_length=4096),
+            "label": serializers.CharField(max_length=100, required=False, allow_blank=True, default=""),
+        }
+
+    def credentials(self) -> dict[str, Any] | None:
+        """
+        What `authenticate()` takes; None when the name can't be anybody's.
+
+        The name is called `username` whatever the field is, as in Django's own form: backends expect it so.
+        """
+        username = clean_name(self.validated_data[get_user_model().USERNAME_FIELD])
+        return None if username is None else {"username": username, "password": self.validated_data["password"]}
+
+
+class RefreshSerializer(serializers.Serializer[Any]):
+    refresh_token = ExactField()
+
+
+class LogoutSerializer(serializers.Serializer[Any]):
+    refresh_token = ExactField(required=False)
+
+
+class TokenSerializer(serializers.Serializer[Any]):
+    """RFC 7009 section 2.1; `token_type_hint` is not needed, and any value of it is fine."""
+
+    token = ExactField()
+
+
+class ExchangeSerializer(serializers.Serializer[Any]):
+    """
+    RFC 8693 section 2.1; a parameter that we don't know is ignored, and one without a value is not there (RFC
+    6749 section 3.2).
+    """
+
+    grant_type = ExactField()
+    subject_token = ExactField()
+    subject_token_type = serializers.ChoiceField([ACCESS_TOKEN_TYPE])
+    requested_token_type = serializers.ChoiceField([ACCESS_TOKEN_TYPE], required=False)
+    audience = ExactField(required=False)
+    resource = ExactField(required=False)
+    scope = ExactField(required=False)
+    client_id = ExactField(required=False)
+    actor_token = ExactField(required=False)
+
+    def to_internal_value(self, data: Any) -> Any:
+        return super().to_internal_value({name: value for name, value in data.items() if value != ""})
+
+    def validate_grant_type(self, value: str) -> str:
+        if value != TOKEN_EXCHANGE:
+            raise UnsupportedGrantTypeError(f"grant_type is {value!r}")
+        return value
+
+    def validate_actor_token(self, value: str) -> str:
+        raise serializers.ValidationError("A client that acts for a user authenticates itself with this request.")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if "resource" in attrs or "audience" not in attrs:
+            raise InvalidTargetError("a server is named by one audience, and not by its address")
+        return attrs
+
+
+class SubjectSerializer(serializers.Serializer[Any]):
+    """A subject identifier (RFC 9493 sections 3.2.4 and 3.2.5); both formats name a user by the `sub` of tokens."""
+
+    format = serializers.ChoiceField(["iss_sub", "opaque"])
+    iss = ExactField(max_length=255, required=False)
+    sub = ExactField(max_length=255, required=False)
+    id = ExactField(max_length=255, required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        members = {"iss_sub": {"iss", "sub"}, "opaque": {"id"}}[attrs["format"]]
+        if set(attrs) != {"format", *members}:
+            raise serializers.ValidationError(f"This format has the members {', '.join(sorted(members))}.")
+        return attrs
+
+
+class GlobalRevocationSerializer(serializers.Serializer[Any]):
+    sub_id = SubjectSerializer()
+
+
+class RevokeUserSerializer(serializers.Serializer[Any]):
+    """One of `user` (primary key) and `username`; the reason is for the record."""
+
+    user = KeyField(max_length=255, required=False)
+    username = TextField(max_length=1024, required=False)
+    reason = serializers.CharField(max_length=255, required=False, allow_blank=True, default="")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if ("user" in attrs) == ("username" in attrs):
+            raise serializers.ValidationError('Give either "user" or "username".')
+        return attrs
+
+
+class SessionSerializer(serializers.ModelSerializer[UserSession]):
+    # In UTC, whatever TIME_ZONE the server has.
+    started_at = serializers.DateTimeField(default_timezone=timezone.utc)
+    last_used_at = serializers.DateTimeField(source="last_issued_at", default_timezone=timezone.utc)
+    expires_at = serializers.DateTimeField(source="ends_at", default_timezone=timezone.utc)
+    device = serializers.SerializerMethodField()
+    current = serializers.SerializerMethodField()
+
+    class Meta:
+        model = UserSession
+        fields = [
+            *("id", "label", "device", "user_agent", "ip_address"),
+            *("started_at", "last_used_at", "expires_at", "current"),
+        ]
+
+    def get_device(self, session: UserSession) -> str:
+        return devices.name_of(session.user_agent)
+
+    def get_current(self, session: UserSession) -> bool:
+        return bool(session.sid == self.context["sid"])
+
+
+def describe(user: Any, claims: Claims, client: RegisteredClient | None = None) -> dict[str, Any]:
+    """The principal of a request, for `me`: the user, and the client if it is one that acts as the user."""
+    return {
+        "user": _named(user, claims),
+        "client_id": claims.client_id,
+        "client": client and client.name,
+        "session": _session_of(claims),
+        "scope": claims.scope or "",
+        "auth_time": claims.auth_time,
+        "issued_at": moment(claims.iat),
+        "expires_at": claims.expires_at,
+    }
+
+
+def _named(user: Any, claims: Claims) -> dict[str, str]:
+    if isinstance(user, get_user_model()):
+        return {"id": user_id_of(user), user.USERNAME_FIELD: str(user.get_username())}
+    return {"iss": claims.iss, "sub": claims.sub}
+
+
+def _session_of(claims: Claims) -> str | None:
+    """Our own session as the other endpoints write it; another issuer's as its tokens do."""
+    sid = parse_sid(claims.sid)
+    return claims.sid if sid is None else str(sid)

@@ -1,0 +1,201 @@
+"""
+The endpoints for other servers: what they need to trust this one, and to learn what it took back.
+"""
+
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Any, ClassVar, cast
+
+from django.http import HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
+from django.urls import ResolverMatch
+from django.utils.cache import get_conditional_response
+from django.views.decorators.debug import sensitive_variables
+from rest_framework import exceptions as drf
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from jwt_auth import service_tokens, throttling, transports
+from jwt_auth.authentication import UserOrClientJWTAuthentication, client_of
+from jwt_auth.authentication.assertions import ClientAssertionAuthentication, assertion_in
+from jwt_auth.conf import get_settings
+from jwt_auth.exceptions import GrantError, TokenError
+from jwt_auth.keyring.stored import JWKS_MAX_AGE, own_keys
+from jwt_auth.models import RegisteredClient
+from jwt_auth.responses import error_response
+from jwt_auth.revocation import feed, revoke_user
+from jwt_auth.views import introspection
+from jwt_auth.views.base import CredentialView, IsInScope, IsUser, TokenView, claims_of
+from jwt_auth.views.metadata import describe, has_address
+from jwt_auth.views.parsers import StrictFormParser, StrictJSONParser
+from jwt_auth.views.serializers import (
+    ACCESS_TOKEN_TYPE,
+    ExchangeSerializer,
+    GlobalRevocationSerializer,
+    TokenSerializer,
+)
+from jwt_auth.views.users import find_user
+
+
+class JWKSView(CredentialView):
+    """Our public keys, but revoked ones, as a JWK Set (RFC 7517 section 5): empty while the algorithm is symmetric."""
+
+    def get(self, request: Request) -> HttpResponseBase:
+        return _published(request, {"keys": own_keys().public_jwks()})
+
+
+class MetadataView(CredentialView):
+    """Authorization server metadata (RFC 8414), which readers find and check by an ISSUER that is an address."""
+
+    def get(self, request: Request) -> HttpResponseBase:
+        if not has_address(get_settings().ISSUER):
+            raise drf.NotFound("ISSUER is no https URL to look under.")
+        # The endpoints that stand beside it; it may stand alone, at the root of the host (RFC 8414 section 3.1).
+        match = cast("ResolverMatch", request._request.resolver_match)
+        return _published(request, describe(match.namespace if "jwt_auth" in match.app_names else "jwt_auth"))
+
+
+def _published(request: Request, document: Mapping[str, Any]) -> HttpResponseBase:
+    """`document` for everybody, to be kept for minutes."""
+    response = JsonResponse(document)
+    response["Cache-Control"] = f"public, max-age={JWKS_MAX_AGE.seconds}"
+    response["ETag"] = f'"{sha256(response.content).hexdigest()}"'
+    plain = request._request
+    answer = cast("HttpResponseBase", get_conditional_response(plain, etag=response["ETag"], response=response))
+    answer["Access-Control-Allow-Origin"] = "*"
+    return answer
+
+
+class RevocationsView(CredentialView):
+    """The signed revocation feed. For everybody: whoever can verify our tokens may know which not to believe."""
+
+    def get(self, request: Request) -> HttpResponseBase:
+        if own_keys().signing.is_secret:
+            raise drf.NotFound("There is no revocation feed: the tokens of this server are for itself.")
+        published = feed.publish()
+        response = HttpResponse(published.document, content_type=f"application/{feed.FEED_TYPE}")
+        response["ETag"] = f'"{published.etag}"'
+        # Caches may keep it, and must ask each time: what they added to its age, nobody would know.
+        response["Cache-Control"] = "public, no-cache"
+        plain = request._request
+        return cast("HttpResponseBase", get_conditional_response(plain, etag=response["ETag"], response=response))
+
+
+class ExchangeView(CredentialView):
+    """RFC 8693. Cookies are not looked at, so no other site's page can ask for anything."""
+
+    parser_classes = [StrictFormParser, StrictJSONParser]
+    authentication_classes = [ClientAssertionAuthentication]
+    throttle_classes = [throttling.ExchangeThrottle]
+
+    @sensitive_variables()
+    def post(self, request: Request) -> Response:
+        asked = self.valid(ExchangeSerializer, request).validated_data
+        client = self.client(request, asked)
+        actor: dict[str, Any] = {}
+        if client is not None:
+            actor = {"client_id": client.client_id, "client_scopes": claims_of(request).scopes}
+        token = service_tokens.exchange(asked["subject_token"], asked["audience"], asked.get("scope"), **actor)
+        return Response(
+            {
+                "access_token": token.access_token,
+                "issued_token_type": ACCESS_TOKEN_TYPE,
+                "token_type": transports.SCHEME,
+                "expires_in": token.expires_in,
+                "scope": token.scope,
+            }
+        )
+
+    def client(self, request: Request, asked: Mapping[str, Any]) -> RegisteredClient | None:
+        """Who asks for the user, None when the user asks."""
+        client = client_of(request)
+        if transports.is_bearer(request._request) and assertion_in(request) is not None:
+            raise drf.ParseError("A client authenticates itself in one way.")  # RFC 6749 section 2.3
+        # RFC 7521 section 4.2: not needed, and never of another client.
+        if client is not None and asked.get("client_id", client.client_id) != client.client_id:
+            raise drf.ParseError("client_id is not the client that has authenticated itself.")
+        return client
+
+    def get_exception_handler(self) -> Any:
+        return lambda exc, context: _as_oauth(exc, error_response(exc, context["request"]))
+
+
+class IsClientOrMay(BasePermission):
+    """Users by the permission that the view names; clients by its scope alone, whatever their user may do."""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        return client_of(request) is not None or request.user.has_perm(view.permission)  # type: ignore[attr-defined]
+
+
+class ServerView(TokenView):
+    """For users with a permission, and clients with a scope."""
+
+    authentication_classes = [UserOrClientJWTAuthentication]
+    permission_classes = [IsUser, IsInScope, IsClientOrMay]
+    scope: ClassVar[str]
+    permission: ClassVar[str]
+
+
+class IntrospectView(ServerView):
+    """RFC 7662. The token is in the body; a GET would leave it in logs."""
+
+    parser_classes = [StrictFormParser, StrictJSONParser]
+    throttle_classes = [throttling.IntrospectThrottle]
+    scope, permission = "introspect", "jwt_auth.introspect"
+
+    @sensitive_variables()
+    def post(self, request: Request) -> HttpResponseBase:
+        found = introspection.introspect(self.valid(TokenSerializer, request).validated_data["token"])
+        # Asked in this order: a plain answer needs no key, and there may be none that can sign.
+        if not _accepts(request, introspection.RESPONSE_MEDIA_TYPE) or own_keys().signing.is_secret:
+            return Response(found)
+        client = client_of(request)
+        signed = introspection.sign(found, claims_of(request).sub if client is None else client.client_id)
+        return HttpResponse(signed, content_type=introspection.RESPONSE_MEDIA_TYPE)
+
+
+def _accepts(request: Request, media_type: str) -> bool:
+    """Whether it is asked for by name; who takes anything gets JSON."""
+    accepted = request.headers.get("Accept", "").split(",")
+    return any(item.partition(";")[0].strip().lower() == media_type for item in accepted)
+
+
+class RevokeGlobalView(ServerView):
+    """Global Token Revocation (draft-parecki-oauth-global-token-revocation): a user's tokens, by the `sub` in them."""
+
+    throttle_classes = [throttling.RevokeThrottle]
+    scope, permission = "revoke_user", "jwt_auth.revoke_user"
+
+    def post(self, request: Request) -> Response:
+        subject = self.valid(GlobalRevocationSerializer, request).validated_data["sub_id"]
+        settings = get_settings()
+        if subject.get("iss", settings.ISSUER) != settings.ISSUER:
+            raise drf.NotFound("Only subjects of this issuer are known here.")
+        user = find_user(subject.get("sub") or subject["id"], settings.USER_ID_FIELD)
+        client = client_of(request)
+        actor = request.user if client is None else client.client_id
+        revoke_user(user, reason="global token revocation", actor=actor)
+        return Response(status=204)
+
+
+def _as_oauth(exc: Exception, response: Response | None) -> Response | None:
+    """An error in the form of RFC 6749 section 5.2, beside our own."""
+    if response is None:
+        return None
+    if isinstance(exc, TokenError):
+        # RFC 8693 section 2.2.2: the subject token is a parameter, and its holder no client who has to sign in.
+        response.status_code = 400
+        del response["WWW-Authenticate"]
+    body = response.data
+    response.data = {**body, "error": _oauth_error(exc, response), "error_description": str(body["detail"])}
+    return response
+
+
+def _oauth_error(exc: Exception, response: Response) -> str:
+    if isinstance(exc, GrantError):
+        return exc.code
+    if response.status_code in (429, 503):
+        return "temporarily_unavailable"
+    return "invalid_client" if response.status_code == 401 else "invalid_request"

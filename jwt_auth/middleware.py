@@ -13,8 +13,8 @@ from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 
 from jwt_auth.authentication import JWTAuthentication, JWTCookieAuthentication
+from jwt_auth.authentication.note import note_on
 from jwt_auth.responses import error_response
-from jwt_auth.transports import varies_on
 
 
 class _Middleware:
@@ -49,7 +49,7 @@ class VaryMiddleware(_Middleware):
     """
 
     def answer(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-        if headers := sorted(varies_on(request)):
+        if headers := sorted(note_on(request).varies_on):
             patch_vary_headers(cast("Any", response), headers)
         return response
 

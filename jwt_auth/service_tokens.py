@@ -67,7 +67,7 @@ def exchange(
         InvalidScopeError: when it is more than may be had.
     """
     now = now or timezone.now()
-    subject = verify(raw, revocation="database", now=now)
+    subject = verify(raw, ask_database=True, now=now)
     if subject.claims.iss != get_settings().ISSUER:
         raise UntrustedIssuerError("only a token of our own can be exchanged")
     allowed = _audience(audience).scopes_for(client_id)

@@ -18,6 +18,7 @@ from rest_framework.throttling import SimpleRateThrottle
 
 from jwt_auth.authentication import client_of
 from jwt_auth.authentication.errors import as_api_exception
+from jwt_auth.authentication.note import note_on
 from jwt_auth.conf import get_settings
 from jwt_auth.conf.rules import parse_rate
 from jwt_auth.exceptions import UnavailableError
@@ -184,11 +185,13 @@ class FailedNameThrottle(FailedLoginThrottle):
 
 
 def account_of(request: Request) -> Account | None:
-    """The account that a sign-in is for; looked up once, and kept on the request (which types don't know)."""
-    if not hasattr(request, "jwt_auth_account"):
-        name = _name_in(request)
-        request.jwt_auth_account = None if name is None else find_account(name)  # type: ignore[attr-defined]
-    return request.jwt_auth_account  # type: ignore[attr-defined,no-any-return]
+    """The account that a sign-in is for; looked up once, and noted on the request."""
+    name, known = _name_in(request), note_on(request._request).accounts
+    if name is None:
+        return None
+    if name not in known:
+        known[name] = find_account(name)
+    return known[name]  # type: ignore[no-any-return]
 
 
 def whose(request: Request) -> str | None:

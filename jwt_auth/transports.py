@@ -74,19 +74,6 @@ def bearer_body(pair: Any) -> Mapping[str, Any]:
     }
 
 
-# What an answer depends on
-
-
-def judged_by(request: HttpRequest, *headers: str) -> None:
-    """Note that the answer depends on these headers of the request, for its Vary."""
-    request.jwt_auth_vary = {*varies_on(request), *headers}  # type: ignore[attr-defined]
-
-
-def varies_on(request: HttpRequest) -> Iterable[str]:
-    """The headers that were noted."""
-    return getattr(request, "jwt_auth_vary", ())
-
-
 # Cookies
 
 

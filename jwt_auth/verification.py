@@ -4,10 +4,10 @@ The read path: from the text of an access token to the user it speaks for.
 It needs neither DRF nor a request, so it serves plain views, middleware and consumers as well.
 """
 
-from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, NamedTuple
+from operator import attrgetter
+from typing import Literal, NamedTuple, TypeAlias
 
 from asgiref.sync import sync_to_async
 from django.utils import timezone
@@ -18,33 +18,20 @@ from jwt_auth.claims import Claims, check_claims
 from jwt_auth.conf import get_settings
 from jwt_auth.conf.settings import cached_until_settings_change
 from jwt_auth.exceptions import InvalidClaimError, UntrustedIssuerError
-from jwt_auth.issuers.base import Directory, Issuer
-from jwt_auth.issuers.ours import issuer_of
+from jwt_auth.issuers.base import Issuer, LookUp, LookUps, Verified
+from jwt_auth.issuers.directory import DIRECTORIES, issuer_of_user
 from jwt_auth.jose import tokens
 from jwt_auth.jose.keys import Key
 from jwt_auth.keyring.stored import own_keys
-from jwt_auth.models import ClientKey, UserSession
 from jwt_auth.process.lru import Recent
 from jwt_auth.revocation.verdict import verdict
 
+__all__ = ["Verified", "averify", "verify"]
+
+Issuers: TypeAlias = Literal["users", "clients", "anyone"]
+
 # Longer tokens are verified each time: so the memory has a limit in bytes too, whoever fills it.
 REMEMBERED_LENGTH = 2048
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verified:
-    """
-    A token that is good right now: its claims as they count here, and whom it speaks for.
-
-    `session` is the one that it belongs to; `client_key` is what signed it, when that was a client itself. A token
-    that is `one_time` is still to be used up, by `authentication.replay.burn`: the authentication classes do that.
-    """
-
-    claims: Claims
-    user: Any
-    session: UserSession | None
-    client_key: ClientKey | None
-    one_time: bool = False
 
 
 class _Signed(NamedTuple):
@@ -57,7 +44,7 @@ class _Signed(NamedTuple):
 
 @sensitive_variables("raw")
 def verify(
-    raw: str, *, directory: Directory = issuer_of, revocation: str | None = None, now: datetime | None = None
+    raw: str, *, issuers: Issuers = "users", ask_database: bool = False, now: datetime | None = None
 ) -> Verified:
     """
     Verify an access token: signature, claims, revocation. One query, or none where REVOCATION is "memory".
@@ -67,42 +54,57 @@ def verify(
 
     Args:
         raw: the token as it came.
-        directory: finds who may have signed it; us and TRUSTED_ISSUERS when left out.
-        revocation: "database" asks the database, whatever the setting REVOCATION says.
-        now: aware; the current time when left out.
+        issuers: "users" accepts tokens of this server and of TRUSTED_ISSUERS, "clients" those that API clients
+            signed themselves, "anyone" both.
+        ask_database: ask the database, whatever the setting REVOCATION says. Nothing asks for less than the setting.
+        now: aware; the current time if omitted.
 
     Raises:
-        InvalidTokenError: when it was never good here.
-        ExpiredTokenError: when its time, or its session's, is over.
-        RevokedTokenError: when it was taken back.
-        UnavailableError: when the database can't be asked.
+        InvalidTokenError: if it was never good here.
+        ExpiredTokenError: if it, or its session, has expired.
+        RevokedTokenError: if it was revoked.
+        UnavailableError: if the database can't be asked.
+        ValueError: if `issuers` is another word.
     """
+    return _verify(raw, issuers, _in_database if ask_database else _as_configured, now)
+
+
+async def averify(
+    raw: str, *, issuers: Issuers = "users", ask_database: bool = False, now: datetime | None = None
+) -> Verified:
+    """See verify()."""
+    return await sync_to_async(verify)(raw, issuers=issuers, ask_database=ask_database, now=now)
+
+
+@sensitive_variables("raw")
+def verify_by_last_known(raw: str, *, issuers: Issuers = "users", now: datetime | None = None) -> Verified:
+    """
+    Do what verify() does, by what this process last knew of the revocations, however old that is.
+
+    It may let a revoked token in. Only for safe methods, if REVOCATION_ON_STALE allows it, after verify() has
+    raised RevocationUnavailableError.
+    """
+    return _verify(raw, issuers, _by_last_known, now)
+
+
+_as_configured, _in_database, _by_last_known = map(attrgetter, ("configured", "database", "last_known"))
+
+
+@sensitive_variables("raw")
+def _verify(raw: str, issuers: str, choose: Callable[[LookUps], LookUp], now: datetime | None) -> Verified:
     now = now or timezone.now()
-    memory = _memories()[directory]
+    memory = remembering(issuers)
     known = memory.get(raw)
     token = tokens.peek_unverified(raw) if known is None else known.token
-    issuer = directory(token)
+    issuer = DIRECTORIES[issuers](token)
     key = issuer.keys.find(token.kid)
     if known is None or (known.key is not key and known.key != key):
         known = _verify_signature(token, key, issuer, memory)
     check_claims(claims := known.claims, issuer.policy, now)
     with outage_is_unavailable():
-        standing = issuer.look_ups[revocation](claims)
-    verdict(standing.claims, standing.state, now)
-    return Verified(
-        claims=standing.claims,
-        user=standing.user,
-        session=standing.session,
-        client_key=standing.client_key,
-        one_time=standing.one_time,
-    )
-
-
-async def averify(
-    raw: str, *, directory: Directory = issuer_of, revocation: str | None = None, now: datetime | None = None
-) -> Verified:
-    """See verify()."""
-    return await sync_to_async(verify)(raw, directory=directory, revocation=revocation, now=now)
+        state, verified = choose(issuer.look_ups)(claims)
+    verdict(verified.claims, state, now)
+    return verified
 
 
 @sensitive_variables("raw")
@@ -121,7 +123,7 @@ def identify_only(raw: str, *, audiences: frozenset[str] | None = None) -> Claim
         InvalidTokenError: when it was never good here.
     """
     token = tokens.peek_unverified(raw)
-    issuer = issuer_of(token)
+    issuer = issuer_of_user(token)
     if issuer.name != get_settings().ISSUER:  # before its keys, which may have to be fetched, are looked at
         raise UntrustedIssuerError(f"issuer {issuer.name!r} takes back its tokens itself")
     claims = tokens.verify_signature(token, issuer.keys.find(token.kid), issuer.policy)
@@ -131,20 +133,23 @@ def identify_only(raw: str, *, audiences: frozenset[str] | None = None) -> Claim
     return claims
 
 
-def remembering(directory: Directory = issuer_of) -> Recent[str, _Signed]:
+def remembering(issuers: str = "users") -> Recent[str, _Signed]:
     """
-    The last tokens of a directory's issuers whose signature was good. What was refused is not among them.
+    The last tokens whose signature was good, of the issuers that are called so in verify().
 
-    With a setting, the whole memory goes: a request that is still verifying by old keys puts its result
-    into one that nobody asks any more.
+    What was refused is not among them. When a setting changes, the whole memory goes: a request that is still
+    verifying by old keys puts its result into one that nobody asks any more.
     """
-    return _memories()[directory]
+    try:
+        return _memories()[issuers]
+    except KeyError:
+        raise ValueError(f"issuers is one of {', '.join(DIRECTORIES)}") from None
 
 
 @cached_until_settings_change
-def _memories() -> defaultdict[Directory, Recent[str, _Signed]]:
+def _memories() -> Mapping[str, Recent[str, _Signed]]:
     size = get_settings().VERIFIED_TOKEN_CACHE_SIZE
-    return defaultdict(lambda: Recent(size))
+    return {issuers: Recent(size) for issuers in DIRECTORIES}
 
 
 def _verify_signature(token: tokens.UnverifiedToken, key: Key, issuer: Issuer, memory: Recent[str, _Signed]) -> _Signed:

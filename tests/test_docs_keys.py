@@ -10,6 +10,7 @@ from django.core.management import CommandError
 from django.test import override_settings
 
 from jwt_auth import signing_keys
+from jwt_auth.keyring import stored as stored_keys
 from jwt_auth.models import SigningKey
 from tests.commands.helpers import run
 from tests.conftest import pem
@@ -133,7 +134,7 @@ def test_an_emergency(stored, client, user):
 def test_a_lost_encryption_key(stored, client, user):
     someone = Someone(client, user)
     SigningKey.objects.update(encrypted_private_jwk="lost")
-    signing_keys.own_keys.forget()
+    stored_keys.forget()
     assert client.get_me(someone.pair["access_token"]).status_code == 200
     assert client.refresh(someone.pair["refresh_token"]).status_code == 503
     for command in steps("test: lost", KEY=active().kid):

@@ -15,7 +15,7 @@ from cryptography.x509.oid import NameOID
 from jwt_auth.claims import Claims
 from jwt_auth.conf.rules import remote_url
 from jwt_auth.exceptions import UnavailableError
-from jwt_auth.issuers.ours import find_issuer
+from jwt_auth.issuers.directory import find_issuer
 from jwt_auth.issuers.remote import fetching
 from jwt_auth.issuers.remote.fetching import FetchError, Source, fetch
 from tests.conftest import pem
@@ -144,7 +144,10 @@ def test_each_issuer_says_whether_it_is_in_a_private_network(connections, names,
     jwt_settings(TRUSTED_ISSUERS={"https://a.example": entry})
     issuer = find_issuer("https://a.example")
     claims = Claims(iss=issuer.name, aud=(), sub="1", iat=0, exp=0)
-    ask = {"keys": lambda: issuer.keys.find("one"), "revocations": lambda: issuer.look_ups[None](claims)}[asked_for]
+    ask = {
+        "keys": lambda: issuer.keys.find("one"),
+        "revocations": lambda: issuer.look_ups.configured(claims),
+    }[asked_for]
     with pytest.raises(UnavailableError):
         ask()
     assert connections == ([("10.0.0.1", 443)] if allowed else [])

@@ -113,7 +113,7 @@ def test_no_query_is_made_in_any_mode(client, trust, sign, jwt_settings, mode, d
     jwt_settings(REVOCATION=mode)
     with django_assert_num_queries(0):
         assert client.get_me(sign()).status_code == 200
-        assert verify(sign(), revocation="database").user == ClaimsUser(verify(sign()).claims)
+        assert verify(sign(), ask_database=True).user == ClaimsUser(verify(sign()).claims)
 
 
 @pytest.mark.parametrize(

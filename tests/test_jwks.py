@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 from jwt_auth.exceptions import UnavailableError, UnknownKeyError
-from jwt_auth.issuers.ours import find_issuer
+from jwt_auth.issuers.directory import find_issuer
 from jwt_auth.issuers.remote import fetching, jwks
 from jwt_auth.issuers.remote.jwks import RemoteKeys, jwks_source
 from tests.http_endpoint import body, document, dripping, raw, serving, silence
@@ -512,7 +512,7 @@ import json, os, signal, sys
 import django
 from django.test.utils import override_settings
 django.setup()
-from jwt_auth.jwks import RemoteKeys, jwks_source
+from jwt_auth.issuers.remote.jwks import RemoteKeys, jwks_source
 from tests.http_endpoint import document, serving
 
 with override_settings(DEBUG=True), serving(document(json.loads(sys.argv[1]))) as endpoint:

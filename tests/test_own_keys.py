@@ -400,8 +400,8 @@ FORKED = """
 import os, signal
 import django
 django.setup()
-from jwt_auth.key_usage import Usage
-from jwt_auth.own_keys import StoredKeys
+from jwt_auth.keyring.usage import Usage
+from jwt_auth.keyring.stored import StoredKeys
 
 keys, usage = StoredKeys(), Usage()
 keys._edition = "known"

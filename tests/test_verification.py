@@ -7,11 +7,14 @@ from datetime import timedelta
 import pytest
 from asgiref.sync import async_to_sync
 from django.views.debug import ExceptionReporter
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.request import Request
+from rest_framework.test import APIRequestFactory
 
 from jwt_auth import sessions, verification
+from jwt_auth.authentication import JWTAuthentication, UserOrClientJWTAuthentication
 from jwt_auth.exceptions import ExpiredTokenError, InvalidTokenError, RevokedTokenError, UntrustedIssuerError
-from jwt_auth.issuers import ours as issuers
-from jwt_auth.issuers.clients import issuer_of_client
+from jwt_auth.issuers import directory
 from jwt_auth.jose import tokens
 from jwt_auth.revocation import revoke_session, revoke_user
 from jwt_auth.verification import REMEMBERED_LENGTH, averify, remembering, verify
@@ -121,7 +124,7 @@ def test_the_moment_can_be_said(user, clock):
 @pytest.mark.django_db(transaction=True)
 def test_the_async_door_hands_on_all_that_it_is_told(user, clock):
     door, api = async_to_sync(averify), register(user)
-    assert door(api.token(), directory=issuer_of_client).client_key == api.key
+    assert door(api.token(), issuers="clients").client_key == api.key
     with pytest.raises(UntrustedIssuerError):
         door(api.token())
     assert door(token(user), now=NOW).user == user
@@ -238,7 +241,7 @@ def test_a_crash_while_the_signature_is_verified_reports_no_token(client, user, 
         raise RuntimeError("a bug")
 
     raw = token(user)
-    monkeypatch.setattr(issuers, "_trusted", crash)
+    monkeypatch.setattr(directory, "_trusted", crash)
     _assert_unreported(client, raw)
 
 
@@ -248,6 +251,52 @@ def _assert_unreported(client, raw):
     with pytest.raises(RuntimeError) as caught:
         client.get("/auth/me/")
     report = ExceptionReporter(None, caught.type, caught.value, caught.tb).get_traceback_html()
-    ours = report[report.index("jwt_auth/authentication.py") :]
+    ours = report[report.index("jwt_auth/authentication/classes.py") :]
     assert "a bug" in report
     assert raw.rpartition(".")[2] not in ours.partition("tests/test_verification.py")[0]
+
+
+# No way in for a revoked token
+
+
+def ways(raw):
+    """Each public way to verify a token, with each of its arguments."""
+    for issuers in ("users", "anyone"):
+        for ask_database in (False, True):
+            yield lambda i=issuers, a=ask_database: verify(raw, issuers=i, ask_database=a)
+            yield lambda i=issuers, a=ask_database: async_to_sync(averify)(raw, issuers=i, ask_database=a)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("mode", ["database", "memory"])
+def test_a_revoked_token_is_refused_by_every_way_to_verify(user, client, jwt_settings, mode):
+    jwt_settings(REVOCATION=mode)
+    pair = client.tokens(user)
+    raw = pair["access_token"]
+    for verify_it in ways(raw):
+        assert verify_it().user.pk == user.pk  # the control
+    classes = [JWTAuthentication, JWTAuthentication.with_revocation("database"), UserOrClientJWTAuthentication]
+    asked = APIRequestFactory().get("/", HTTP_AUTHORIZATION=f"Bearer {raw}")
+    for authentication_class in classes:
+        assert authentication_class().authenticate(Request(asked))[0].pk == user.pk
+    revoke_session(verify(raw, ask_database=True).session.pk)
+    for verify_it in ways(raw):
+        with pytest.raises(RevokedTokenError):
+            verify_it()
+    for authentication_class in classes:
+        with pytest.raises(AuthenticationFailed):
+            authentication_class().authenticate(Request(asked))
+    assert client.get_me(raw).status_code == client.send("verify/", {"token": raw}).status_code == 401
+
+
+@pytest.mark.parametrize("options", [{"revocation": "none"}, {"revocation": "database"}, {"directory": None}])
+def test_there_is_no_argument_that_asks_for_less(options):
+    with pytest.raises(TypeError):
+        verify("", **options)
+    with pytest.raises(TypeError):
+        async_to_sync(averify)("", **options)
+
+
+def test_a_word_for_issuers_that_there_is_not_is_an_error():
+    with pytest.raises(ValueError, match="users, clients, anyone"):
+        verify("", issuers="everyone")

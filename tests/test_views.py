@@ -14,7 +14,7 @@ from rest_framework.views import APIView
 
 from jwt_auth import verification
 from jwt_auth.exceptions import RevokedTokenError, UntrustedIssuerError
-from jwt_auth.issuers.ours import find_issuer
+from jwt_auth.issuers.directory import find_issuer
 from jwt_auth.jose.encoding import base64url_encode
 from jwt_auth.keyring.stored import own_keys
 from jwt_auth.urls import urlpatterns

@@ -10,11 +10,10 @@ from rest_framework.request import Request
 
 from jwt_auth import transports
 from jwt_auth.authentication.classes import ClientJWTAuthentication
+from jwt_auth.authentication.note import note_on
 from jwt_auth.claims import Claims
 
 JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-
-_KEPT = "jwt_auth_client_assertion"
 
 
 class ClientAssertionAuthentication(ClientJWTAuthentication):
@@ -27,11 +26,11 @@ class ClientAssertionAuthentication(ClientJWTAuthentication):
     def authenticate(self, request: Request) -> tuple[Any, Claims] | None:
         # With a header the body is not looked at before the token, which may be bound to its bytes.
         if not transports.is_bearer(request._request):
-            setattr(request._request, _KEPT, assertion_in(request))
+            note_on(request._request).client_assertion = assertion_in(request)
         return super().authenticate(request)
 
     def raw_token(self, request: HttpRequest) -> str | None:
-        return getattr(request, _KEPT, None) or super().raw_token(request)
+        return note_on(request).client_assertion or super().raw_token(request)
 
 
 def assertion_in(request: Request) -> str | None:

@@ -2,7 +2,7 @@
 The DRF authentication classes: one way to judge a token, and two ways for it to come.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from copy import copy
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from rest_framework.request import Request
 from jwt_auth import transports
 from jwt_auth.authentication.binding import check_binding
 from jwt_auth.authentication.errors import as_api_exception
+from jwt_auth.authentication.note import note_on
 from jwt_auth.claims import Claims
 from jwt_auth.conf import get_settings
 from jwt_auth.exceptions import (
@@ -31,9 +32,8 @@ from jwt_auth.http.logs import log_outage, log_refusal
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from jwt_auth.issuers.base import Directory
     from jwt_auth.models import ClientKey, RegisteredClient
-    from jwt_auth.verification import Verified
+    from jwt_auth.verification import Issuers, Verified
 
 # As in rest_framework.permissions, which needs what this module must not.
 SAFE_METHODS = frozenset(("GET", "HEAD", "OPTIONS"))
@@ -47,14 +47,14 @@ class JWTAuthentication(BaseAuthentication):
     `request.auth` is the token's `Claims`.
     """
 
-    # Whose tokens are accepted; see DIRECTORIES in client_issuers.
-    issuers: str = "users"
+    # Whose tokens are accepted; see verification.verify().
+    issuers: "Issuers" = "users"
 
     # What of a request decides.
     headers: tuple[str, ...] = ("Authorization",)
 
-    # How to ask about revocation; None is the project's way.
-    revocation: str | None = None
+    # Whether to ask the database, whatever REVOCATION says.
+    ask_database: bool = False
 
     @classmethod
     def with_revocation(cls, revocation: str) -> "type[Self]":
@@ -66,11 +66,11 @@ class JWTAuthentication(BaseAuthentication):
         """
         if revocation != "database":
             raise ValueError('a view can ask for "database" alone')
-        return type(cls.__name__, (cls,), {"revocation": revocation, "__module__": cls.__module__})
+        return type(cls.__name__, (cls,), {"ask_database": True, "__module__": cls.__module__})
 
     @sensitive_variables("raw")
     def authenticate(self, request: Request) -> tuple[Any, Claims] | None:
-        transports.judged_by(request._request, *self.headers)
+        note_on(request._request).varies_on.update(self.headers)
         try:
             raw = self.raw_token(request._request)
             if raw is None:
@@ -89,16 +89,13 @@ class JWTAuthentication(BaseAuthentication):
     @sensitive_variables("raw")
     def verify(self, request: Request, raw: str) -> "Verified":
         """See verification.verify(); REVOCATION_ON_STALE says what follows when it knows too little."""
-        verify, refuse_with, directories = _late()
-        directory = directories[self.issuers]
+        verify, verify_by_last_known, refuse_with = _late()
         try:
-            verified = verify(raw, directory=directory, revocation=self.revocation)
+            verified = verify(raw, issuers=self.issuers, ask_database=self.ask_database)
         except RevocationUnavailableError:
             if get_settings().REVOCATION_ON_STALE == "deny" or request.method not in SAFE_METHODS:
                 raise
-            from jwt_auth.issuers.base import HOWEVER_OLD
-
-            verified = verify(raw, directory=directory, revocation=HOWEVER_OLD)
+            verified = verify_by_last_known(raw, issuers=self.issuers)
         if verified.one_time:
             _use_up(verified.claims)
         refuse_with(verified.user, as_api_exception)
@@ -150,7 +147,7 @@ class JWTCookieAuthentication(JWTAuthentication):
 
     def refuse(self, request: Request, error: TokenError) -> None:
         """Go on without a user; a view that needs one says why there is none."""
-        request._request.jwt_auth_refusal = error  # type: ignore[attr-defined]
+        note_on(request._request).refusal = error
 
 
 class ClientJWTAuthentication(JWTAuthentication):
@@ -161,7 +158,7 @@ class ClientJWTAuthentication(JWTAuthentication):
     scopes; `client_of(request)` is the client.
     """
 
-    issuers = "clients"
+    issuers: "Issuers" = "clients"
 
     # Whether each token must be bound to its request, whatever the client does elsewhere.
     binding: bool = False
@@ -176,7 +173,7 @@ class ClientJWTAuthentication(JWTAuthentication):
         verified = super().verify(request, raw)
         if verified.client_key is not None:
             self.check_request(request._request, verified.claims, verified.client_key)
-            request._request.jwt_auth_client = verified.client_key.client  # type: ignore[attr-defined]
+            note_on(request._request).client = verified.client_key.client
         return verified
 
     def check_request(self, request: HttpRequest, claims: Claims, key: "ClientKey") -> None:
@@ -225,24 +222,22 @@ def client_of(request: Request) -> "RegisteredClient | None":
     """The client that signed the token of `request`; None when there is none, or a user's."""
     if claims_of(request) is None:
         return None
-    client = getattr(request._request, "jwt_auth_client", None)
-    # A copy, because requests of one process may share what was read of a client.
-    return copy(client)
+    # A copy, because requests of one process may share the row of a client.
+    return copy(note_on(request._request).client)
 
 
 def refusal_of(request: Request) -> TokenError | None:
     """Why the cookie of `request` did not authenticate it."""
-    return getattr(request._request, "jwt_auth_refusal", None)
+    return note_on(request._request).refusal
 
 
 @cache
-def _late() -> "tuple[Callable[..., Verified], Callable[..., None], Mapping[str, Directory]]":
-    # Imported here, because they need the models; and once, because a request can do without an import.
-    from jwt_auth.issuers.clients import DIRECTORIES
+def _late() -> "tuple[Callable[..., Verified], Callable[..., Verified], Callable[..., None]]":
+    # Imported here, because they need the models; and once, because an import costs each request time.
     from jwt_auth.principals import refuse_with
-    from jwt_auth.verification import verify
+    from jwt_auth.verification import verify, verify_by_last_known
 
-    return verify, refuse_with, DIRECTORIES
+    return verify, verify_by_last_known, refuse_with
 
 
 def _use_up(claims: Claims) -> None:

@@ -1,13 +1,13 @@
 """
-Whom we believe: an issuer's keys, the policy of its tokens, and how to find whom they speak for.
+An issuer: its keys, the policy of its tokens, and how to look up the principals they speak for.
 
-A key is only reachable through its issuer, together with that issuer's policy, so no token can choose
+A key is only reachable through its issuer, together with that issuer's policy. So no token can choose
 the rules it is judged by (RFC 8725 section 3.8).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from jwt_auth.claims import Claims, Policy
 from jwt_auth.jose.keys import Key
@@ -15,36 +15,52 @@ from jwt_auth.jose.tokens import UnverifiedToken
 from jwt_auth.models import ClientKey, UserSession
 from jwt_auth.revocation.verdict import State
 
-# A way of asking beside those that REVOCATION can name: memory, whatever its age.
-HOWEVER_OLD = "memory, however old"
-
-
 ACCESS_TOKEN_TYPE = "at+jwt"  # noqa: S105  # a media type: RFC 9068 section 2.1
 
 
 class KeySource(Protocol):
-    """Where an issuer's keys come from."""
+    """The keys of an issuer, wherever they are kept."""
 
     def find(self, kid: str | None) -> Key:
         """The key named `kid`; raise UnknownKeyError."""
 
 
-class Standing(NamedTuple):  # because one is made with each request, and a frozen dataclass takes longer
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verified:
     """
-    What was found about a token's principal: the facts to judge by, and the rows to hand on.
+    A token that is good right now: its claims as they count here, and its principal.
 
-    Args:
-        claims: as they count here, which is what is judged.
-        client_key: what signed it, when that was a client.
-        one_time: whether the token is good for one request alone.
+    `session` is the session of a user's token, where the database was asked. `client_key` is the key that signed
+    an API client's token. A token that is `one_time` is still to be used up, by `authentication.replay.burn`: the
+    authentication classes do that.
     """
 
     claims: Claims
-    state: State | None
     user: Any
     session: UserSession | None = None
     client_key: ClientKey | None = None
     one_time: bool = False
+
+
+# The facts to judge by, None when there is no session, and the result if they refuse nothing.
+LookUp: TypeAlias = Callable[[Claims], tuple[State | None, Verified]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LookUps:
+    """
+    Three ways to find the principal of verified claims, which differ in what they ask about revocation.
+
+    Args:
+        configured: asks as the setting REVOCATION says.
+        database: asks the database, whatever REVOCATION says.
+        last_known: asks what this process knows, however old that is. For safe methods in an outage, if
+            REVOCATION_ON_STALE allows it.
+    """
+
+    configured: LookUp
+    database: LookUp
+    last_known: LookUp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,15 +72,14 @@ class Issuer:
         name: the value of `iss`.
         keys: its keys, and nobody else's.
         policy: what its tokens must keep.
-        look_ups: find the principal that verified claims speak for (`sub` means nothing without `iss`), each
-            in its own way of asking about revocation; None is the project's.
-        count: told the `kid` of each signature that was checked and found good.
+        look_ups: find the principal; `sub` means nothing without `iss`.
+        count: called with the `kid` of each signature that was checked and found good.
     """
 
     name: str
     keys: KeySource
     policy: Policy
-    look_ups: Mapping[str | None, Callable[[Claims], Standing]]
+    look_ups: LookUps
     count: Callable[[str], None] | None = None
 
 

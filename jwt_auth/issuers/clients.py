@@ -6,7 +6,7 @@ memory mode what was read is kept by the process beside its view of the revocati
 news of the key, its client or its user, and a minute at most.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Any
@@ -19,11 +19,10 @@ from jwt_auth.conf import get_settings
 from jwt_auth.conf.settings import cached_until_settings_change
 from jwt_auth.exceptions import InvalidClaimError, UnknownKeyError, UntrustedIssuerError
 from jwt_auth.issuers import client_keys
-from jwt_auth.issuers.base import HOWEVER_OLD, Directory, Issuer, Standing
-from jwt_auth.issuers.ours import issuer_of
+from jwt_auth.issuers.base import Issuer, LookUps, Verified
 from jwt_auth.jose.keys import Key
 from jwt_auth.jose.tokens import UnverifiedToken
-from jwt_auth.models import CLIENT_ID, CLIENT_PREFIX, ClientKey, RegisteredClient, user_id_of
+from jwt_auth.models import CLIENT_ID, ClientKey, RegisteredClient, user_id_of
 from jwt_auth.principals import lazy_user
 from jwt_auth.process.lru import Recent
 from jwt_auth.revocation.memory import view
@@ -49,14 +48,6 @@ def issuer_of_client(token: UnverifiedToken) -> Issuer:
         raise UntrustedIssuerError(f"issuer {token.issuer!r} is no client")
     asked = _AskedMemory(token) if mode == "memory" else _AskedDatabase(token)
     return Issuer(name=token.issuer, keys=asked, policy=_policy(), look_ups=asked.look_ups)
-
-
-def issuer_of_anyone(token: UnverifiedToken) -> Issuer:
-    """The directory of clients, ourselves and TRUSTED_ISSUERS."""
-    return issuer_of_client(token) if (token.issuer or "").startswith(CLIENT_PREFIX) else issuer_of(token)
-
-
-DIRECTORIES: Mapping[str, Directory] = {"users": issuer_of, "clients": issuer_of_client, "anyone": issuer_of_anyone}
 
 
 @cached_until_settings_change
@@ -100,9 +91,7 @@ class _AskedDatabase:
         # Unverified, and so maybe nothing that can be looked up; such a token is refused later.
         self._jti = jti if isinstance(jti, str) and len(jti) <= 255 and jti.isprintable() else ""
         self._found: _Found | None = None
-        self.look_ups: Mapping[str | None, Callable[[Claims], Standing]] = dict.fromkeys(
-            (None, "database"), self._standing
-        )
+        self.look_ups = LookUps(configured=self._look_up, database=self._look_up, last_known=self._look_up)
 
     def find(self, kid: str | None) -> Key:
         """See KeySource."""
@@ -117,12 +106,11 @@ class _AskedDatabase:
         key = _key_of(row)
         return _Found(row=row, key=key, state=client_keys.state_of(row), sub=user_id_of(row.client.user))
 
-    def _standing(self, claims: Claims) -> Standing:
+    def _look_up(self, claims: Claims) -> tuple[State, Verified]:
         found = self._found or self._read(claims.kid or "")
         row = found.row
-        return Standing(
-            claims=_as_they_count(claims, row.client), state=found.state, user=row.client.user, client_key=row
-        )
+        counted = _as_they_count(claims, row.client)
+        return found.state, Verified(claims=counted, user=row.client.user, client_key=row)
 
 
 class _AskedMemory(_AskedDatabase):
@@ -131,42 +119,30 @@ class _AskedMemory(_AskedDatabase):
     def __init__(self, token: UnverifiedToken) -> None:
         super().__init__(token)
         self._view = view.view()
-        self.look_ups = {
-            None: self._standing_now,
-            "memory": self._standing_now,
-            HOWEVER_OLD: self._standing_as_last_known,
-            "database": self._standing,
-        }
+        self.look_ups = LookUps(
+            configured=self._look_up_now, database=self._look_up, last_known=self._look_up_in_last_known
+        )
 
     def find(self, kid: str | None) -> Key:
         """See KeySource. However old what is kept may be, it can tell a signature; `look_ups` ask for more."""
         return self._kept_or_read(kid or "").key
 
-    def _standing_now(self, claims: Claims) -> Standing:
-        return self._standing_by(self._view.state_of, claims, monotonic())
+    def _look_up_now(self, claims: Claims) -> tuple[State, Verified]:
+        return self._look_up_by(self._view.state_of, claims, monotonic())
 
-    def _standing_as_last_known(self, claims: Claims) -> Standing:
-        return self._standing_by(view.last_known_state_of, claims, 0)
+    def _look_up_in_last_known(self, claims: Claims) -> tuple[State, Verified]:
+        return self._look_up_by(view.last_known_state_of, claims, 0)
 
-    def _standing_by(self, state_of: Callable[[Claims], State], claims: Claims, oldest: float) -> Standing:
+    def _look_up_by(self, state_of: Callable[[Claims], State], claims: Claims, oldest: float) -> tuple[State, Verified]:
         kid = claims.kid or ""
         found = self._kept_or_read(kid)
-        # First the view, which may learn by this that what is kept is not true any more.
+        # First the view: it may learn by this question that the kept entry is not true any more.
         listed = state_of(replace(claims, sub=found.sub, client_id=self._name, sid=None))
         if found.until < oldest or found.marks != self._view.marks_of(self._name, kid, found.sub):
             found = self._read_and_keep(kid)
-        client = found.row.client
-        return Standing(
-            claims=_as_they_count(claims, client),
-            state=replace(
-                found.state,
-                token_denied=listed.token_denied,
-                key_revoked=listed.key_revoked or found.state.key_revoked,
-                cutoffs=(*found.state.cutoffs, *client_keys.late(listed.cutoffs)),
-            ),
-            user=lazy_user(found.sub),
-            client_key=found.row,
-        )
+        state = found.state.joined(replace(listed, cutoffs=client_keys.late(listed.cutoffs)))
+        counted = _as_they_count(claims, found.row.client)
+        return state, Verified(claims=counted, user=lazy_user(found.sub), client_key=found.row)
 
     def _kept_or_read(self, kid: str) -> _Found:
         return self._view.kept.get((self._name, kid)) or self._read_and_keep(kid)
@@ -175,7 +151,10 @@ class _AskedMemory(_AskedDatabase):
         kept, before = self._view.kept, self._view.additions
         found = self._read(kid)
         marks = self._view.marks_of(self._name, kid, found.sub)
-        found = replace(found, marks=marks, until=monotonic() + _READ_AGAIN_AFTER)
+        # Whether this one token was denied is no fact about the key: the view knows it of each token.
+        vars(found.row).pop("token_denied")
+        state = replace(found.state, token_denied=False)
+        found = replace(found, state=state, marks=marks, until=monotonic() + _READ_AGAIN_AFTER)
         found.row.client._state.fields_cache.pop("user")  # a request gets a user of its own
         # What came while it was read, or is hidden from a transaction that began before, may be missing in it.
         if self._view.additions == before and not (_in_transaction() and any(marks)):

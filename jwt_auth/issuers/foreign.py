@@ -1,24 +1,26 @@
 """
-What a token of another issuer comes to here: whom it speaks for, and whether it was taken back.
+Other servers as issuers: the principals their tokens speak for here, and whether a token was revoked there.
 
-Nothing that its claims name is looked up among our sessions, denied tokens or users by number: `sid`, `jti`
+Nothing that their claims name is looked up among our sessions, denied tokens or users by number: `sid`, `jti`
 and `sub` mean what their issuer means by them.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.db.models import QuerySet
 
-from jwt_auth.claims import Claims
+from jwt_auth.claims import Claims, Policy
+from jwt_auth.conf import get_settings
 from jwt_auth.conf.issuers import TrustedIssuer
 from jwt_auth.exceptions import InvalidClaimError, InvalidTokenError
+from jwt_auth.issuers.base import Issuer, LookUp, LookUps, Verified
 from jwt_auth.issuers.client_keys import late
 from jwt_auth.issuers.remote.jwks import RemoteKeys, jwks_source
 from jwt_auth.issuers.remote.subscription import Subscription, feed_source
 from jwt_auth.jose.public_keys import PublicKeys
+from jwt_auth.jose.tokens import media_type
 from jwt_auth.principals import ClaimsUser, parse_key, user_field, visible_users
 from jwt_auth.revocation import cutoff
 from jwt_auth.revocation.database import global_cutoff
@@ -29,15 +31,47 @@ Found = tuple[State, Any]
 Judge = Callable[[Claims], Found]
 
 
-def keys_of(trusted: TrustedIssuer) -> PublicKeys | RemoteKeys:
-    """Its keys, and nobody else's: as they were written down, or as it publishes them."""
+def foreign_issuer(trusted: TrustedIssuer) -> Issuer:
+    """One of TRUSTED_ISSUERS."""
+    keys = _keys_of(trusted)
+    judge, judge_by_last_known = _judges_of(trusted, keys)
+    now, last_known = _look_up_by(judge, trusted), _look_up_by(judge_by_last_known, trusted)
+    return Issuer(
+        name=trusted.name,
+        keys=keys,
+        policy=Policy(
+            types=frozenset(map(media_type, trusted.TYPES)),
+            audiences=frozenset(trusted.AUDIENCE),
+            max_lifetime=trusted.MAX_LIFETIME,
+            leeway=get_settings().LEEWAY,
+            required=(),
+            names={"scope": "scope", **trusted.CLAIMS},  # never empty, because a `scope` may be a list there
+            values=trusted.REQUIRE,
+        ),
+        look_ups=LookUps(configured=now, database=now, last_known=last_known),
+    )
+
+
+def _look_up_by(judge: Judge, trusted: TrustedIssuer) -> LookUp:
+    def look_up(claims: Claims) -> tuple[State, Verified]:
+        one_time = trusted.ONE_TIME or claims.all.get("one_time") is True
+        if one_time and claims.jti is None:
+            raise InvalidClaimError("jti", "is missing, and the token is single-use")
+        state, principal = judge(claims)
+        return state, Verified(claims=claims, user=principal, one_time=one_time)
+
+    return look_up
+
+
+def _keys_of(trusted: TrustedIssuer) -> PublicKeys | RemoteKeys:
+    """The issuer's own keys: as the settings have them, or as it publishes them."""
     if trusted.KEYS is not None:
         return trusted.KEYS
     return RemoteKeys(jwks_source(str(trusted.JWKS_URL), trusted.PRIVATE_NETWORK), trusted.ALGORITHMS)
 
 
-def judges_of(trusted: TrustedIssuer, keys: PublicKeys | RemoteKeys) -> tuple[Judge, Judge]:
-    """How to judge what this issuer has signed, and how to do so by what is known of its revocations, however old."""
+def _judges_of(trusted: TrustedIssuer, keys: PublicKeys | RemoteKeys) -> tuple[Judge, Judge]:
+    """Two judges: by a feed that is fresh enough, and by the last one that was read, however old."""
     find = _principals_of(trusted)
     if trusted.REVOCATIONS_URL is None:
         return find, find
@@ -47,24 +81,14 @@ def judges_of(trusted: TrustedIssuer, keys: PublicKeys | RemoteKeys) -> tuple[Ju
 
 
 def _both(revoked: Callable[[Claims], State], find: Judge) -> Judge:
-    """What the issuer's feed and our own tables say together: whatever either refuses."""
+    """Join what the issuer's feed says with what our own tables say."""
 
     def judge(claims: Claims) -> Found:
         told = revoked(claims)
         state, principal = find(claims)
-        return told if state is WELCOME else _combined(state, told), principal
+        return told if state is WELCOME else state.joined(told), principal
 
     return judge
-
-
-def _combined(state: State, told: State) -> State:
-    return replace(
-        state,
-        token_denied=told.token_denied,
-        session_revoked=told.session_revoked,
-        key_revoked=told.key_revoked,
-        cutoffs=(*state.cutoffs, *told.cutoffs),
-    )
 
 
 def _principals_of(trusted: TrustedIssuer) -> Judge:

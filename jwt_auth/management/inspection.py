@@ -17,7 +17,7 @@ from jwt_auth.claims import Claims, check_claims
 from jwt_auth.conf import get_settings
 from jwt_auth.exceptions import InvalidClaimError, RefusedError, RevokedTokenError
 from jwt_auth.issuers.base import Issuer
-from jwt_auth.issuers.clients import issuer_of_anyone
+from jwt_auth.issuers.directory import issuer_of_anyone
 from jwt_auth.jose import tokens
 from jwt_auth.models import CLIENT_PREFIX, ClientKey, UserSession, user_id_of
 from jwt_auth.revocation import database
@@ -108,8 +108,8 @@ def _inspect_access_token(raw: str, now: datetime) -> Inspection:
         _judge_client(found, issuer, claims, now)
     elif issuer is not None and claims is not None and issuer.name != get_settings().ISSUER:
         with found.check("not revoked, as far as its issuer tells, and somebody here"):
-            standing = issuer.look_ups[None](claims)
-            verdict(standing.claims, standing.state, now)
+            state, verified = issuer.look_ups.configured(claims)
+            verdict(verified.claims, state, now)
     elif claims is not None:
         found.session = database.find_by_token(claims)
         _judge(found, claims, now)
@@ -158,9 +158,9 @@ def _judge_client(found: Inspection, issuer: Issuer, claims: Claims, now: dateti
     """The same for what a client has signed. Whether a request uses it up, or is the one it is for, is not asked."""
     found.kind = "a client's token"
     with found.check("about the client itself"):
-        standing = issuer.look_ups["database"](claims)
-        found.client_key = standing.client_key
+        state, verified = issuer.look_ups.database(claims)
+        found.client_key = verified.client_key
         for name, fact in _QUESTIONS_OF_A_CLIENT.items():
             with found.check(name):
-                asked = {each: getattr(standing.state, each) for each in ("principal", fact)}
-                verdict(standing.claims, replace(WELCOME, **asked), now)
+                asked = {each: getattr(state, each) for each in ("principal", fact)}
+                verdict(verified.claims, replace(WELCOME, **asked), now)

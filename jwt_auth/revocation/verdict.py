@@ -32,6 +32,20 @@ class State:
     key_revoked: bool = False
     principal: str = "user"
 
+    def joined(self, *others: "State") -> "State":
+        """What several sources know about one token: refused by all that any of them refuses it for."""
+        states = (self, *others)
+        return State(
+            token_denied=any(state.token_denied for state in states),
+            session_revoked=any(state.session_revoked for state in states),
+            session_ends_at=min((end for state in states if (end := state.session_ends_at) is not None), default=None),
+            cutoffs=tuple(cutoff for state in states for cutoff in state.cutoffs),
+            principal_active=all(state.principal_active for state in states),
+            credentials_stale=any(state.credentials_stale for state in states),
+            key_revoked=any(state.key_revoked for state in states),
+            principal=next((state.principal for state in states if not state.principal_active), self.principal),
+        )
+
 
 # A state that refuses nothing.
 WELCOME = State(

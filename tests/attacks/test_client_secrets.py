@@ -177,7 +177,7 @@ def test_no_secret_is_in_an_error_report(boss, user, reported, monkeypatch, wher
     assert all("s3cr3t" in text for text in controls)
     for text in reports:
         assert "CrashError" in text
-        assert "client_views.py" in text
+        assert "views/clients.py" in text
         assert "s3cr3t" not in text
 
 

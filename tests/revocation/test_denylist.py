@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 
 from jwt_auth.claims import Claims
-from jwt_auth.revocation.memory.denylist import Denylist, Entry, both
+from jwt_auth.revocation.memory.denylist import Denylist, Entry
 from jwt_auth.revocation.verdict import latest
 
 NOW = datetime(2026, 5, 17, tzinfo=timezone.utc)
@@ -123,7 +123,7 @@ def test_each_event_that_names_a_client_its_key_or_its_user_leaves_a_mark_of_its
 @pytest.mark.parametrize("scope", REFUSALS)
 def test_of_two_lists_either_refuses(scope):
     one = listed(scope, *REFUSALS[scope])
-    for together in (both(one, EMPTY), both(EMPTY, one)):
+    for together in (one.joined(EMPTY), EMPTY.joined(one)):
         assert (together.token_denied, together.session_revoked, together.key_revoked) == (
             scope == "token",
             scope == "session",

@@ -315,7 +315,7 @@ def test_what_goes_around_the_signals_is_seen_in_memory_by_the_next_refresh_alon
     assert scene.client.send("verify/", {"token": token}).json() == {"active": True}
     assert scene.client.refresh(scene.phone["refresh_token"]).status_code == 401
     with pytest.raises(RevokedTokenError):  # a view that asks for it sees it at once
-        verify(token, revocation="database")
+        verify(token, ask_database=True)
 
 
 def test_without_a_deed_everything_works(scene):

@@ -68,7 +68,7 @@ def test_whom_a_replica_does_not_know_yet_can_be_taken_back(client, user, staff,
 def test_memory_is_read_where_revocations_are_written(in_memory, ticks, user, lets_in, elsewhere, routed, deed):
     view = in_memory()
     pair = begin(user)  # the project's backend would read users from the replica
-    verified = verify(pair["access_token"], revocation="database")
+    verified = verify(pair["access_token"], ask_database=True)
     assert lets_in(pair)
     with elsewhere():
         DEEDS[deed](verified)

@@ -22,7 +22,7 @@ from jwt.api_jws import PyJWS
 from jwt_auth import sessions
 from jwt_auth.claims import Claims
 from jwt_auth.exceptions import RevocationUnavailableError, UnavailableError
-from jwt_auth.issuers.ours import find_issuer
+from jwt_auth.issuers.directory import find_issuer
 from jwt_auth.issuers.remote import subscription as module
 from jwt_auth.issuers.remote.jwks import RemoteKeys, jwks_source
 from jwt_auth.issuers.remote.subscription import Subscription, feed_source
@@ -594,8 +594,8 @@ import django
 from django.test.utils import override_settings
 django.setup()
 from jwt_auth.claims import Claims
-from jwt_auth.public_keys import read_configured
-from jwt_auth.revocation.subscription import Subscription, feed_source
+from jwt_auth.jose.public_keys import read_configured
+from jwt_auth.issuers.remote.subscription import Subscription, feed_source
 from tests.http_endpoint import body, serving
 
 jwk, feed = json.loads(sys.argv[1]), sys.argv[2].encode()

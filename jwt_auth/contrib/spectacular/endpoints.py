@@ -60,17 +60,19 @@ class Operation:
 
 
 def declare(view: str, **operations: Operation) -> None:
-    """Tell drf-spectacular what `view`, named from the package, does for each of its methods."""
+    """Tell drf-spectacular what `view`, named from the room of views, does for each of its methods."""
 
     def view_replacement(self: OpenApiViewExtension) -> Any:
         facts: dict[str, Any] = {"renderer_classes": [JSONRenderer]}
         if not self.target.permission_classes:
             facts["permission_classes"] = [AllowAny]
-        prefix = "jwt_browser_" if view.startswith("browser_views.") else "jwt_"
+        prefix = "jwt_browser_" if view.startswith("browser.") else "jwt_"
         declared = {method: operation.declare(prefix) for method, operation in operations.items()}
         return extend_schema_view(**declared)(type(self.target.__name__, (self.target,), facts))
 
-    type(view, (OpenApiViewExtension,), {"target_class": f"jwt_auth.{view}", "view_replacement": view_replacement})
+    type(
+        view, (OpenApiViewExtension,), {"target_class": f"jwt_auth.views.{view}", "view_replacement": view_replacement}
+    )
 
 
 _DONE: dict[Any, Any] = {204: None}
@@ -87,44 +89,44 @@ _END_ONE = Operation("end_session", "End one of one's sessions.", None, _DONE, (
 _ME = Operation("me", "Say who asks.", None, {200: bodies.PrincipalSerializer}, (401,))
 
 declare(
-    "views.LoginView",
+    "users.LoginView",
     post=Operation(
         "login", _SIGN_IN, serializers.LoginSerializer, {200: bodies.BearerAnswerSerializer}, (400, 401, 429)
     ),
 )
 declare(
-    "views.RefreshView",
+    "users.RefreshView",
     post=Operation(
         "refresh", _REFRESH, serializers.RefreshSerializer, {200: bodies.BearerAnswerSerializer}, (400, 401, 429)
     ),
 )
-declare("views.LogoutView", post=Operation("logout", _SIGN_OUT, serializers.LogoutSerializer, _DONE, (400, 429)))
-declare("views.LogoutAllView", post=_LOGOUT_ALL)
-declare("views.SessionsView", get=_LIST, delete=_END_OTHERS)
-declare("views.SessionView", delete=_END_ONE)
-declare("views.MeView", get=_ME)
+declare("users.LogoutView", post=Operation("logout", _SIGN_OUT, serializers.LogoutSerializer, _DONE, (400, 429)))
+declare("users.LogoutAllView", post=_LOGOUT_ALL)
+declare("users.SessionsView", get=_LIST, delete=_END_OTHERS)
+declare("users.SessionView", delete=_END_ONE)
+declare("users.MeView", get=_ME)
 
 declare(
-    "browser_views.LoginView",
+    "browser.LoginView",
     post=Operation(
         "login", _SIGN_IN, serializers.LoginSerializer, {200: bodies.CookieAnswerSerializer}, (400, 401, 403, 429)
     ),
 )
 declare(
-    "browser_views.RefreshView",
+    "browser.RefreshView",
     post=Operation("refresh", _REFRESH, None, {200: bodies.CookieAnswerSerializer}, (401, 403, 429)),
 )
 declare(
-    "browser_views.LogoutView",
+    "browser.LogoutView",
     post=Operation("logout", _SIGN_OUT, serializers.LogoutSerializer, _DONE, (403, 429)),
 )
-declare("browser_views.LogoutAllView", post=_LOGOUT_ALL)
-declare("browser_views.SessionsView", get=_LIST, delete=_END_OTHERS)
-declare("browser_views.SessionView", delete=_END_ONE)
-declare("browser_views.MeView", get=_ME)
+declare("browser.LogoutAllView", post=_LOGOUT_ALL)
+declare("browser.SessionsView", get=_LIST, delete=_END_OTHERS)
+declare("browser.SessionView", delete=_END_ONE)
+declare("browser.MeView", get=_ME)
 
 declare(
-    "views.RevokeView",
+    "users.RevokeView",
     post=Operation(
         "revoke",
         "Take back a token, and its session with it (RFC 7009).",
@@ -134,7 +136,7 @@ declare(
     ),
 )
 declare(
-    "views.RevokeUserView",
+    "users.RevokeUserView",
     post=Operation(
         "revoke_user",
         "Take back all tokens of a user.",
@@ -144,7 +146,7 @@ declare(
     ),
 )
 declare(
-    "views.VerifyView",
+    "users.VerifyView",
     post=Operation(
         "verify",
         "Say whether an access token is good.",
@@ -155,7 +157,7 @@ declare(
 )
 
 declare(
-    "server_views.RevokeGlobalView",
+    "servers.RevokeGlobalView",
     post=Operation(
         "revoke_global",
         "Take back all tokens of a subject (Global Token Revocation).",
@@ -165,7 +167,7 @@ declare(
     ),
 )
 declare(
-    "server_views.IntrospectView",
+    "servers.IntrospectView",
     post=Operation(
         "introspect",
         "Look into a token (RFC 7662).",
@@ -175,7 +177,7 @@ declare(
     ),
 )
 declare(
-    "server_views.ExchangeView",
+    "servers.ExchangeView",
     post=Operation(
         "exchange",
         "Exchange an access token for one that is good at another server (RFC 8693).",
@@ -187,15 +189,15 @@ declare(
     ),
 )
 declare(
-    "server_views.JWKSView",
+    "servers.JWKSView",
     get=Operation("jwks", "Read the public keys (RFC 7517).", None, {200: bodies.KeySetSerializer, 304: None}),
 )
 declare(
-    "server_views.MetadataView",
+    "servers.MetadataView",
     get=Operation("metadata", "Read the metadata (RFC 8414).", None, {200: OpenApiTypes.OBJECT, 304: None}, (404,)),
 )
 declare(
-    "server_views.RevocationsView",
+    "servers.RevocationsView",
     get=Operation(
         "revocations",
         "Read the signed revocation feed.",
@@ -206,7 +208,7 @@ declare(
 )
 
 declare(
-    "client_views.ClientsView",
+    "clients.ClientsView",
     get=Operation("clients", "List the API clients.", None, {200: clients.ClientSerializer(many=True)}, _OF_STAFF),
     post=Operation(
         "register_client",
@@ -217,7 +219,7 @@ declare(
     ),
 )
 declare(
-    "client_views.ClientView",
+    "clients.ClientView",
     get=Operation("client", "Look at an API client.", None, {200: clients.ClientSerializer}, _OF_STAFF),
     patch=Operation(
         "change_client",
@@ -229,7 +231,7 @@ declare(
     delete=Operation("disable_client", "End an API client for good.", None, _DONE, _OF_STAFF),
 )
 declare(
-    "client_views.RevokeClientView",
+    "clients.RevokeClientView",
     post=Operation(
         "revoke_client",
         "Take back what an API client has signed. It goes on with its keys.",
@@ -239,7 +241,7 @@ declare(
     ),
 )
 declare(
-    "client_views.ClientKeysView",
+    "clients.ClientKeysView",
     get=Operation(
         "client_keys", "List a client's keys.", None, {200: clients.ClientKeySerializer(many=True)}, _OF_STAFF
     ),
@@ -252,11 +254,11 @@ declare(
     ),
 )
 declare(
-    "client_views.ClientKeyView",
+    "clients.ClientKeyView",
     delete=Operation("revoke_client_key", "Revoke a client's key for good.", None, _DONE, _OF_STAFF),
 )
 declare(
-    "client_views.RotateClientKeyView",
+    "clients.RotateClientKeyView",
     post=Operation(
         "rotate_client_key",
         "Replace a client's key. Both are good for the overlap.",

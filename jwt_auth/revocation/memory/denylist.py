@@ -142,14 +142,3 @@ class Denylist:
         self._changes = {subject: value for subject, value in self._changes.items() if value[1] > now}
         self._users = {subject: value for subject, value in self._users.items() if value[1] > now}
         self._clients = {subject: value for subject, value in self._clients.items() if value[1] > now}
-
-
-def both(one: State, other: State) -> State:
-    """What two lists say together: whatever either refuses."""
-    return _state(
-        *one.cutoffs,
-        *other.cutoffs,
-        token_denied=one.token_denied or other.token_denied,
-        session_revoked=one.session_revoked or other.session_revoked,
-        key_revoked=one.key_revoked or other.key_revoked,
-    )

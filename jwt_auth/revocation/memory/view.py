@@ -30,7 +30,7 @@ from jwt_auth.process.fork_reset import Instances
 from jwt_auth.process.lru import Recent
 from jwt_auth.process.single_flight import SingleFlight
 from jwt_auth.revocation.memory import notifications, uncommitted
-from jwt_auth.revocation.memory.denylist import Denylist, Entry, Marks, both
+from jwt_auth.revocation.memory.denylist import Denylist, Entry, Marks
 from jwt_auth.revocation.memory.numbers import LOOK_BACK, MAX_GAPS, Gap, Numbers
 from jwt_auth.revocation.verdict import State
 
@@ -106,7 +106,7 @@ class View:
             return state
         own = Denylist()
         own.add(_entries(uncommitted.own_events()), self._life)
-        return both(state, own.state_of(claims))
+        return state.joined(own.state_of(claims))
 
     def marks_of(self, client_id: str, kid: str, sub: str) -> Marks:
         """See Denylist.marks_of(); what this thread's open transaction has written counts as well."""

@@ -1,0 +1,41 @@
+"""
+What this app notes on a request while it is handled, as `request.jwt_auth`.
+"""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from django.http import HttpRequest
+
+from jwt_auth.exceptions import TokenError
+
+if TYPE_CHECKING:
+    from jwt_auth.models import RegisteredClient
+
+
+@dataclass(slots=True, kw_only=True)
+class Note:
+    """
+    Facts about one request, for those that handle it later.
+
+    Args:
+        varies_on: names of the headers that decided about its authentication, for the `Vary` of the answer.
+        refusal: why its cookie did not authenticate it.
+        client: the API client that signed its token.
+        client_assertion: the token in its body (RFC 7523 section 2.2).
+        accounts: the account of a sign-in by the name that was sent, None if there is none; see `throttling`.
+    """
+
+    varies_on: set[str] = field(default_factory=set)
+    refusal: TokenError | None = None
+    client: "RegisteredClient | None" = None
+    client_assertion: str | None = None
+    accounts: dict[str, Any] = field(default_factory=dict)
+
+
+def note_on(request: HttpRequest) -> Note:
+    """The note on `request`, a new one if there is none yet."""
+    note: Note | None = getattr(request, "jwt_auth", None)
+    if note is None:
+        note = request.jwt_auth = Note()  # type: ignore[attr-defined]
+    return note

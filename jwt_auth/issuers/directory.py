@@ -1,0 +1,47 @@
+"""
+The issuers a caller accepts, by the names in `iss`: this server and TRUSTED_ISSUERS, API clients, or both.
+"""
+
+from collections.abc import Mapping
+
+from jwt_auth.conf.issuers import trusted_issuers
+from jwt_auth.conf.settings import cached_until_settings_change
+from jwt_auth.exceptions import UntrustedIssuerError
+from jwt_auth.issuers.base import Directory, Issuer
+from jwt_auth.issuers.clients import issuer_of_client
+from jwt_auth.issuers.foreign import foreign_issuer
+from jwt_auth.issuers.ours import ourselves
+from jwt_auth.jose.tokens import UnverifiedToken
+from jwt_auth.models import CLIENT_PREFIX
+
+
+def issuer_of_user(token: UnverifiedToken) -> Issuer:
+    """The directory of this server and TRUSTED_ISSUERS; raise UntrustedIssuerError."""
+    # Looked up here, because each request comes this way, and one more call takes longer than the look-up.
+    return _trusted().get(token.issuer) or find_issuer(token.issuer)  # type: ignore[arg-type]  # None is not in it
+
+
+def issuer_of_anyone(token: UnverifiedToken) -> Issuer:
+    """The directory of API clients, this server and TRUSTED_ISSUERS; raise UntrustedIssuerError."""
+    return issuer_of_client(token) if (token.issuer or "").startswith(CLIENT_PREFIX) else issuer_of_user(token)
+
+
+DIRECTORIES: Mapping[str, Directory] = {
+    "users": issuer_of_user,
+    "clients": issuer_of_client,
+    "anyone": issuer_of_anyone,
+}
+
+
+def find_issuer(name: str | None) -> Issuer:
+    """This server or the trusted issuer called exactly `name`; raise UntrustedIssuerError."""
+    try:
+        return _trusted()[name]  # type: ignore[index]  # None is simply not in it
+    except KeyError:
+        raise UntrustedIssuerError(f"issuer {name!r} is not trusted") from None
+
+
+@cached_until_settings_change
+def _trusted() -> Mapping[str, Issuer]:
+    own = ourselves()
+    return {own.name: own, **{name: foreign_issuer(trusted) for name, trusted in trusted_issuers().items()}}

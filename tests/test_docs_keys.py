@@ -9,7 +9,6 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from django.core.management import CommandError
 from django.test import override_settings
 
-from jwt_auth import signing_keys
 from jwt_auth.keyring import stored as stored_keys
 from jwt_auth.models import SigningKey
 from tests.commands.helpers import run

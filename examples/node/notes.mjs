@@ -10,7 +10,7 @@ const { API, CLIENT_ID, KID, AUDIENCE, ALGORITHM, KEY_FILE } = process.env;
 const NOTES = `${API}/api/client/notes/`;
 
 const file = (await readFile(KEY_FILE, "utf8")).trim();
-// The bytes of the secret's text are the key: nothing is decoded.
+// The bytes of the secret's text are the key; nothing is decoded.
 const key = ALGORITHM.startsWith("HS") ? new TextEncoder().encode(file) : await importPKCS8(file, ALGORITHM);
 
 function token() {
@@ -28,7 +28,7 @@ function token() {
 async function call(method, body) {
   const response = await fetch(NOTES, {
     method,
-    redirect: "error", // a token is for one server
+    redirect: "error", // a token must not go to another server
     headers: { Authorization: `Bearer ${await token()}`, "Content-Type": "application/json" },
     body: body && JSON.stringify(body),
   });

@@ -23,7 +23,7 @@ signer = Signer(
 
 
 def answer(response: requests.Response) -> Any:
-    """The body of an answer; end here when the server refused."""
+    """Return the body of a response; exit if the server refused the request."""
     if not response.ok:
         sys.exit(f"{response.status_code} {response.json()['code']}")
     return response.json()

@@ -4,7 +4,7 @@ set -euo pipefail
 
 base64url() { openssl base64 -A | tr '+/' '-_' | tr -d '='; }
 
-# JWS has the two numbers of an ECDSA signature side by side, 32 bytes each (RFC 7518 section 3.4), and openssl has them in DER.
+# JWS requires the two numbers of an ECDSA signature side by side, 32 bytes each (RFC 7518 section 3.4); openssl gives DER.
 der_to_jws() {
     local numbers
     numbers=$(openssl asn1parse -inform DER | awk -F: '/INTEGER/ { printf "%64s", $NF }' | tr ' ' 0)
@@ -13,12 +13,12 @@ der_to_jws() {
 
 sign() {
     case $ALGORITHM in
-        # As an argument the secret stands in the list of processes while openssl runs. Where others use the machine, too,
-        # choose a key pair.
+        # The secret is an argument, so it is visible in the list of processes while openssl runs. If others use the
+        # machine too, choose a key pair.
         HS256) openssl dgst -sha256 -mac HMAC -macopt key:"$(cat "$KEY_FILE")" -binary ;;
         RS256) openssl dgst -sha256 -sign "$KEY_FILE" -binary ;;
         ES256) openssl dgst -sha256 -sign "$KEY_FILE" -binary | der_to_jws ;;
-        *) echo "No such algorithm here: $ALGORITHM" >&2 && return 1 ;;
+        *) echo "Unsupported algorithm: $ALGORITHM" >&2 && return 1 ;;
     esac
 }
 
@@ -32,7 +32,7 @@ token() {
     printf '%s.%s' "$unsigned" "$(printf %s "$unsigned" | sign | base64url)"
 }
 
-# The header goes through a pipe, for arguments are seen by others. A token is not for wherever a redirect leads: no --location.
+# The header goes through a pipe, because others can see arguments. There is no --location: a token must not follow a redirect.
 call() {
     printf 'Authorization: Bearer %s' "$(token)" \
         | curl --silent --show-error --fail-with-body --header @- --header 'Content-Type: application/json' "$@" "$API/api/client/notes/"

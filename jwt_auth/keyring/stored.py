@@ -9,8 +9,7 @@ Who signs never uses a key that has been inactive for longer than REVOCATION_MAX
 """
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from time import monotonic
@@ -29,7 +28,7 @@ from jwt_auth.keyring.configured import configured_keys
 from jwt_auth.keyring.encryption import decrypt
 from jwt_auth.models import SigningKey
 from jwt_auth.process.fork_reset import Instances
-from jwt_auth.process.single_flight import SingleFlight
+from jwt_auth.process.renewal import NEVER, Lease, Renewal, StaleError
 
 logger = logging.getLogger("jwt_auth")
 
@@ -38,9 +37,7 @@ JWKS_MAX_AGE = timedelta(seconds=300)
 
 READ_EVERY = 60.0  # seconds
 LOOK_AGAIN_AFTER = 5.0  # seconds between looks for a key that is not known: anybody can make one up
-_PATIENCE = 1.0  # seconds after one has begun to read, in which others wait for it
-
-_NEVER = float("-inf")  # long ago, by a clock that may begin at 0
+_PAUSES = (0.05, LOOK_AGAIN_AFTER)  # seconds between attempts while the database does not answer
 
 GUIDE = 'Run manage.py jwt_keys create --activate, or manage.py jwt_keys import while KEYS still is "settings".'
 NO_ACTIVE_KEY = "there is no active signing key: manage.py jwt_keys create --activate makes one"
@@ -57,6 +54,9 @@ class _Edition:
     revoked: frozenset[str]
 
 
+_NOTHING = _Edition(changed_at=None, keys=KeySet(None, {}, NO_ACTIVE_KEY), revoked=frozenset())
+
+
 class StoredKeys:
     """
     The keys of the database, as this process knows them.
@@ -67,98 +67,77 @@ class StoredKeys:
 
     def __init__(self, *, clock: Callable[[], float] = monotonic) -> None:
         self._clock = clock
+        self._renewal = Renewal(self._read, failures=(UnavailableError,), pauses=_PAUSES, clock=clock)
+        self._comparison = Renewal(self._compare, failures=(UnavailableError,), pauses=_PAUSES, clock=clock)
         self._made: dict[str, Key] = {}
         self.forget()
         _known.add(self)
 
     def forget(self) -> None:
-        """Know nothing, as after a fork: the lock may be held by a thread that is not there."""
-        self._looking = SingleFlight(self._clock)
-        self._edition: _Edition | None = None
-        self._read_at = self._look_again_at = self._compare_at = _NEVER
+        """Know nothing, as after a fork, or when the tables have been emptied."""
+        self._edition = _NOTHING
+        self._renewal.forget()
+        self._comparison.forget()
+        self._look_again_at = NEVER
 
     def find(self, kid: str | None) -> Key:
         """
         The key named `kid`, known at most a minute after it was created, or when a token names it.
 
         Raises:
-            RevokedKeyError: when it is revoked.
-            UnknownKeyError: when there is none.
-            UnavailableError: when that can't be found out.
+            RevokedKeyError: if it is revoked.
+            UnknownKeyError: if there is none.
+            UnavailableError: if that can't be found out.
         """
-        edition = self._edition
-        if edition is None or self._clock() >= self._read_at:
-            edition = self._reread(edition)
-        key = edition.keys.verifying.get(kid or "")
+        attempts, read_at = self._renewal.attempts, self._renewal.read_at
+        if self._clock() >= self._renewal.due_at:
+            _renew(self._renewal)
+        key = self._edition.keys.verifying.get(kid or "")
         if key is None:
-            key = self._look_for(kid or "")
+            key = self._look_for(kid or "", attempts, read_at)
         return key
 
     def as_of(self, changed_at: datetime | None) -> KeySet:
         """The keys as they were when the last of them was changed at `changed_at`, or as they are since."""
-        edition = self._edition
-        if edition is None or edition.changed_at != changed_at:
-            edition = self._read()
-        return edition.keys
+        if not self._renewal.was_ever_read or self._edition.changed_at != changed_at:
+            self._renewal.read()
+        return self._edition.keys
 
     def newest(self) -> KeySet:
         """The keys as they were REVOCATION_MAX_STALENESS ago, or as they are since. Mostly no query."""
-        if (keys := self._compared()) is not None:
-            return keys
-        with self._alone(_PATIENCE), outage_is_unavailable():
-            if (keys := self._compared()) is None:
-                now = self._clock()
-                keys = self.as_of(changes_of_keys().first())
-                self._compare_at = now + get_settings().REVOCATION_MAX_STALENESS.total_seconds()
-        return keys
-
-    def _compared(self) -> KeySet | None:
-        """The keys, if it was found a moment ago that they are the newest."""
-        edition = self._edition
-        return edition.keys if edition is not None and self._clock() < self._compare_at else None
+        if self._clock() >= self._comparison.due_at:
+            _renew(self._comparison)
+        return self._edition.keys
 
     def expire(self) -> None:
-        """Look at the rows before the next answer: it is known that they have changed."""
-        self._read_at = self._look_again_at = self._compare_at = _NEVER
+        """Have the next answer read the rows: it is known that they have changed."""
+        self._renewal.expire()
+        self._comparison.expire()
+        self._look_again_at = NEVER
 
-    def _reread(self, known: _Edition | None) -> _Edition:
-        """Read the rows again, as one for all: others go on with what is known, or wait while nothing is."""
-        try:
-            with self._alone(0 if known else _PATIENCE):
-                faster = self._edition
-                return self._read() if faster is None or faster is known else faster
-        except UnavailableError:
-            if known is None:
-                raise
-            self._read_at = self._clock() + LOOK_AGAIN_AFTER
-            return known
-
-    def _look_for(self, kid: str) -> Key:
-        """A key that was not there; others who look meanwhile wait for what is found."""
-        with self._alone(_PATIENCE):
-            edition = self._edition
-            if edition is None or (kid not in edition.keys.verifying and self._clock() >= self._look_again_at):
-                edition = self._read()
-                self._look_again_at = self._clock() + LOOK_AGAIN_AFTER
-        if kid in edition.revoked:
+    def _look_for(self, kid: str, attempts: int, read_at: float) -> Key:
+        """A key that was not there at `read_at`; others that look meanwhile wait for the result."""
+        if self._clock() >= self._look_again_at:
+            self._renewal.read_again(attempts)
+            if self._renewal.read_at == read_at:
+                raise UnavailableError("the signing keys can't be read, and the token may name a new one")
+            self._look_again_at = self._clock() + LOOK_AGAIN_AFTER
+        if kid in self._edition.revoked:
             raise RevokedKeyError("the key is revoked")
-        return edition.keys.find(kid)
+        return self._edition.keys.find(kid)
 
-    @contextmanager
-    def _alone(self, patience: float) -> Iterator[None]:
-        if not self._looking.acquire(patience):
-            raise UnavailableError("another request reads the signing keys, and has no answer yet")
-        try:
-            yield
-        finally:
-            self._looking.release()
-
-    def _read(self) -> _Edition:
+    def _compare(self, now: float) -> Lease:
+        """Ask when a key was changed last, and read the keys if that is not the time that is known."""
         with outage_is_unavailable():
-            now, rows = self._clock(), list(SigningKey.objects.all())
-        self._edition = edition = self._make_edition(rows)
-        self._read_at = now + READ_EVERY
-        return edition
+            self.as_of(changes_of_keys().first())
+        bound = get_settings().REVOCATION_MAX_STALENESS.total_seconds()
+        return Lease(bound, bound)
+
+    def _read(self, now: float) -> Lease:
+        with outage_is_unavailable():
+            rows = list(SigningKey.objects.all())
+        self._edition = self._make_edition(rows)
+        return Lease(READ_EVERY)
 
     def _make_edition(self, rows: list[SigningKey]) -> _Edition:
         states = SigningKey.State
@@ -188,7 +167,7 @@ class StoredKeys:
             return None, NO_ACTIVE_KEY
         if row.kid not in verifying:  # nobody could verify what it signs
             return None, BROKEN_KEY
-        known = self._edition and self._edition.keys.active
+        known = self._edition.keys.active
         if known and known.kid == row.kid:
             return known, ""
         try:
@@ -197,6 +176,13 @@ class StoredKeys:
             return None, UNREADABLE_KEY
         except ValueError:
             return None, BROKEN_KEY
+
+
+def _renew(renewal: Renewal) -> None:
+    try:
+        renewal.renew()
+    except StaleError as error:
+        raise UnavailableError(f"the signing keys can't be read: {error.__cause__ or error}") from error
 
 
 def private_key(row: SigningKey) -> Key:

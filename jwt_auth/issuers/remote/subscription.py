@@ -1,14 +1,12 @@
 """
-What another issuer has revoked, as this process knows it from the feed that the issuer signs. `feed.py` writes one.
+The revocations of another issuer, as this process knows them from the feed that the issuer signs.
 
-    what is known      what a request does
-    -----------------  ---------------------------------------------------------------------------------
-    fresh              nothing; from three quarters of the bound on, one request asks, and others go on
-    older than allowed asks, or waits a moment for the one that does; 503 if nothing comes of it
+`revocation.feed` writes such a feed. `process.renewal` says who asks for it and when; when what is known is older than
+REVOCATIONS_MAX_STALENESS, requests get 503.
 
-Entries are only added, and go when their time is over, so that an old feed that is shown again takes no
-revocation back. It could hide new ones, for as long as it is valid: a minute. "Unchanged" is believed no longer
-than the feed that it is said of. There is no thread but those of the requests, and nothing that a fork could lose.
+Entries are only added, and go when they have expired, so that an old feed that is shown again undoes no revocation.
+It could hide new ones for as long as it is valid: a minute. "Unchanged" is believed no longer than the feed that it
+is said of.
 """
 
 import logging
@@ -28,8 +26,7 @@ from jwt_auth.exceptions import InvalidTokenError, RevocationUnavailableError, U
 from jwt_auth.issuers.remote.fetching import FetchError, Source, fetch
 from jwt_auth.jose import tokens
 from jwt_auth.jose.keys import Key
-from jwt_auth.process.fork_reset import Instances
-from jwt_auth.process.single_flight import SingleFlight
+from jwt_auth.process.renewal import Lease, Renewal, StaleError
 from jwt_auth.revocation.feed import FEED_TYPE, LIFETIME, MAX_LENGTH
 from jwt_auth.revocation.memory.denylist import Denylist, Entry
 from jwt_auth.revocation.verdict import State
@@ -38,9 +35,7 @@ logger = logging.getLogger("jwt_auth")
 
 # The share of the bound after which the issuer is asked. The rest is for the answer.
 _ASK_AFTER = 0.75
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 5.0  # seconds between attempts while it does not answer
-_PATIENCE = 1.0  # seconds after one has begun to ask, in which others wait for it
-_NEVER = float("-inf")
+_PAUSES = (0.5, 5.0)  # seconds between attempts while it does not answer
 
 
 def feed_source(url: str, private_network: bool = False) -> Source:
@@ -141,19 +136,19 @@ class Subscription:
         *,
         clock: Callable[[], float] = monotonic,
     ) -> None:
-        self._issuer, self._source, self._keys, self._clock = issuer, source, keys, clock
+        self._issuer, self._source, self._keys = issuer, source, keys
         self._bound = max_staleness.total_seconds()
         self._denylist = Denylist()
         self._known: Received | None = None
         self._etag: str | None = None
-        self._due_at = self._stale_at = self._retry_at = _NEVER
-        self._pause = _FIRST_PAUSE
-        self.let_go()
-        _all.add(self)
-
-    def let_go(self) -> None:
-        """Hold no lock, as after a fork: it may be held by a thread that is not there."""
-        self._asking = SingleFlight(self._clock)
+        self._renewal = Renewal(
+            self._ask,
+            failures=(FetchError, FeedError, InvalidTokenError, UnavailableError),
+            pauses=_PAUSES,
+            failed=self._log_failure,
+            recovered=self._log_recovery,
+            clock=clock,
+        )
 
     def state_of(self, claims: Claims) -> State:
         """
@@ -162,8 +157,10 @@ class Subscription:
         Raises:
             RevocationUnavailableError: when that can't be had.
         """
-        if self._clock() >= self._due_at:
-            self._renew()
+        try:
+            self._renewal.renew()
+        except StaleError as error:
+            raise RevocationUnavailableError(f"the last revocations known of {self._issuer!r} are too old") from error
         return self._denylist.state_of(claims)
 
     def last_known_state_of(self, claims: Claims) -> State:
@@ -172,31 +169,9 @@ class Subscription:
             raise RevocationUnavailableError(f"no revocations of {self._issuer!r} were ever read")
         return self._denylist.state_of(claims)
 
-    def _renew(self) -> None:
-        now = self._clock()
-        if now >= self._retry_at and self._asking.acquire():
-            try:
-                if self._clock() >= self._due_at:  # else another was faster
-                    self._ask(now)
-            finally:
-                self._asking.release()
-        elif now >= self._stale_at:
-            self._asking.wait(_PATIENCE)
-        if self._clock() >= self._stale_at:
-            raise RevocationUnavailableError(f"the last revocations known of {self._issuer!r} are too old")
-
-    def _ask(self, now: float) -> None:
-        """Bring what is known up to date, as of `now`; what is revoked while the answer comes may be missing in it."""
-        try:
-            self._fetch(timezone.now())
-        except (FetchError, FeedError, InvalidTokenError, UnavailableError) as error:
-            self._fail(error)
-            return
-        self._stale_at, self._due_at = now + self._bound, now + _ASK_AFTER * self._bound
-        if self._pause > _FIRST_PAUSE:
-            extra = {"event": "feed_read_again"}
-            logger.warning("Revocations of %s can be read again.", self._issuer, extra=extra)
-        self._pause, self._retry_at = _FIRST_PAUSE, _NEVER
+    def _ask(self, now: float) -> Lease:
+        self._fetch(timezone.now())
+        return Lease(_ASK_AFTER * self._bound, self._bound)
 
     def _fetch(self, now: datetime) -> None:
         believes_unchanged = self._known is not None and now < self._known.expires_at
@@ -218,16 +193,14 @@ class Subscription:
         if self._denylist.revoked_keys - revoked_keys:
             self._keys.expire()
 
-    def _fail(self, error: Exception) -> None:
-        if self._pause == _FIRST_PAUSE:
-            extra = {"event": "feed_unread", "reason": str(error)}
-            logger.error("Revocations of %s can't be read: %s.", self._issuer, error, extra=extra)
-        self._retry_at = self._clock() + self._pause
-        self._pause = min(2 * self._pause, _LONGEST_PAUSE)
+    def _log_failure(self, error: Exception) -> None:
+        extra = {"event": "feed_unread", "reason": str(error)}
+        logger.error("Revocations of %s can't be read: %s.", self._issuer, error, extra=extra)
+
+    def _log_recovery(self) -> None:
+        extra = {"event": "feed_read_again"}
+        logger.warning("Revocations of %s can be read again.", self._issuer, extra=extra)
 
 
 def _by_key(issuer: str, kid: str) -> Claims:
     return Claims(iss=issuer, aud=(), sub="", iat=0, exp=0, kid=kid)
-
-
-_all = Instances(Subscription.let_go)

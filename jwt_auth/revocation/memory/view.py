@@ -28,7 +28,7 @@ from jwt_auth.keyring import stored
 from jwt_auth.models import RevocationEvent
 from jwt_auth.process.fork_reset import Instances
 from jwt_auth.process.lru import Recent
-from jwt_auth.process.single_flight import SingleFlight
+from jwt_auth.process.renewal import NEVER, Lease, Renewal, StaleError
 from jwt_auth.revocation.memory import notifications, uncommitted
 from jwt_auth.revocation.memory.denylist import Denylist, Entry, Marks
 from jwt_auth.revocation.memory.numbers import LOOK_BACK, MAX_GAPS, Gap, Numbers
@@ -40,16 +40,13 @@ logger = logging.getLogger("jwt_auth")
 _ASK_AFTER = 0.75
 
 _RELOAD_EVERY = 60.0  # seconds
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0  # seconds between attempts while the database does not answer
+_PAUSES = (0.05, 1.0)  # seconds between attempts while the database does not answer
 _LISTEN_EVERY = 0.01  # seconds between looks at what REVOCATION_PUSH sends
 _TRUST_BELL = 5.0  # seconds after which the database is asked whatever REVOCATION_CACHE says
-_PATIENCE = 1.0  # seconds after one has begun to ask, in which others wait for it
 
 _KEPT = 4096  # entries of what others have read
 
 _KEY, _ALL = RevocationEvent.Scope.KEY, RevocationEvent.Scope.ALL
-
-_NEVER = float("-inf")  # long ago, by a clock that may begin at 0
 
 
 class View:
@@ -62,12 +59,20 @@ class View:
 
     def __init__(self, *, clock: Callable[[], float] = monotonic) -> None:
         self._clock = clock
+        self._renewal = Renewal(
+            self._ask,
+            failures=(UnavailableError,),
+            pauses=_PAUSES,
+            failed=_log_failure,
+            recovered=_log_recovery,
+            clock=clock,
+        )
         self.forget()
         _views.add(self)
 
     def forget(self) -> None:
         """Know nothing, as after a fork: the locks may be held by threads that are not there."""
-        self._asking = SingleFlight(self._clock)  # held by the one who asks the database
+        self._renewal.forget()
         self._adding = Lock()  # held for as long as adding takes
         self._max_staleness = get_settings().REVOCATION_MAX_STALENESS.total_seconds()
         self._life = longest_life()
@@ -79,14 +84,12 @@ class View:
         self._newest: Entry | None = None
         # When all that is young was last read, by the wall clock: what was left out and forgotten was dead by then.
         self._read_young_at: datetime | None = None
-        # When the next request has something to do; when to ask; when what is known is too old.
-        self._due_at = self._ask_at = self._stale_at = _NEVER
-        self._reload_at = self._retry_at = _NEVER
-        self._bell, self._trust_bell_until = notifications.cache_bell(), _NEVER
+        # When the next request has something to do: to ask, or to look for a message that says to ask at once.
+        self._due_at = NEVER
+        self._reload_at = NEVER
+        self._bell, self._trust_bell_until = notifications.cache_bell(), NEVER
         self._mark: str | None = None
         self._push = notifications.new_push()
-        self._pause = _FIRST_PAUSE
-        self._failing = False
 
     def state_of(self, claims: Claims) -> State:
         """
@@ -121,7 +124,7 @@ class View:
     @property
     def was_ever_read(self) -> bool:
         """Whether the database has answered at least once."""
-        return self._stale_at != _NEVER
+        return self._renewal.was_ever_read
 
     def learn(self, events: Sequence[RevocationEvent]) -> None:
         """Take in what this process has just committed."""
@@ -129,56 +132,35 @@ class View:
             self._add(_entries(events), self._clock())
 
     def _renew(self) -> None:
-        now = self._clock()
-        if now < self._ask_at and not self._hears(now):
-            return
-        if now >= self._retry_at and self._asking.acquire():
-            try:
-                if self._bell_is_silent(now) or self._ask(now):
-                    self._count_from(now)
-            finally:
-                self._asking.release()
-        elif now >= self._stale_at:
-            self._asking.wait(_PATIENCE)
-            if self._clock() >= self._stale_at:
-                raise RevocationUnavailableError("the last revocations known are too old")
+        """Ask the database if it is time, or if a message came that says so."""
+        if self._push is not None and self._push.rang():
+            self._renewal.fall_due()
+        try:
+            self._renewal.renew()
+        except StaleError as error:
+            reason = f": {error.__cause__}" if error.__cause__ else ""
+            raise RevocationUnavailableError(f"the last revocations known are too old{reason}") from error
+        self._due_at = self._renewal.due_at
+        if self._push is not None:
+            self._due_at = min(self._due_at, self._clock() + _LISTEN_EVERY)
 
-    def _hears(self, now: float) -> bool:
-        """Whether a message came that says to ask at once."""
-        self._due_at = min(self._ask_at, now + _LISTEN_EVERY)
-        return self._push is not None and self._push.rang()
+    def _ask(self, now: float) -> Lease:
+        """Read what is new, unless the bell, which is trusted for some seconds, says that nothing is."""
+        if not self._bell_is_silent(now):
+            try:
+                with outage_is_unavailable():
+                    self._read(now)
+            except UnavailableError:
+                self._mark = None  # it was looked at, and what it stands for was not read
+                raise
+            self._trust_bell_until = now + _TRUST_BELL - _ASK_AFTER * self._max_staleness
+        return Lease(_ASK_AFTER * self._max_staleness, self._max_staleness)
 
     def _bell_is_silent(self, now: float) -> bool:
-        """Whether the bell, which is trusted for some seconds, says that nothing is new."""
         if self._bell is None or self._lacks_what_lives_at(timezone.now()):
             return False
         before, self._mark = self._mark, self._bell.mark()
         return self._mark is not None and self._mark == before and now < self._trust_bell_until
-
-    def _ask(self, now: float) -> bool:
-        try:
-            with outage_is_unavailable():
-                self._read(now)
-        except UnavailableError as error:
-            self._retry_at, self._pause = self._clock() + self._pause, min(2 * self._pause, _LONGEST_PAUSE)
-            if not self._failing:
-                extra = {"event": "revocations_unread", "reason": str(error)}
-                logger.error("Revocations can't be read: %s.", error, extra=extra)
-            self._failing, self._mark = True, None
-            if self._clock() >= self._stale_at:
-                raise RevocationUnavailableError(f"the last revocations known are too old: {error}") from error
-            return False
-        if self._failing:
-            logger.warning("Revocations can be read again.", extra={"event": "revocations_read_again"})
-        self._failing, self._pause = False, _FIRST_PAUSE
-        self._trust_bell_until = now + _TRUST_BELL - _ASK_AFTER * self._max_staleness
-        return True
-
-    def _count_from(self, asked: float) -> None:
-        """Be fresh from when it was asked: what is committed while the answer comes may be missing in it."""
-        self._stale_at = asked + self._max_staleness
-        self._ask_at = asked + _ASK_AFTER * self._max_staleness
-        self._due_at = self._ask_at if self._push is None else min(self._ask_at, self._clock() + _LISTEN_EVERY)
 
     def _read(self, now: float) -> None:
         connection = connections[_events().db]
@@ -281,6 +263,15 @@ def forget() -> None:
 
 
 _views = Instances(View.forget)
+
+
+def _log_failure(error: Exception) -> None:
+    extra = {"event": "revocations_unread", "reason": str(error)}
+    logger.error("Revocations can't be read: %s.", error, extra=extra)
+
+
+def _log_recovery() -> None:
+    logger.warning("Revocations can be read again.", extra={"event": "revocations_read_again"})
 
 
 def _events() -> QuerySet[RevocationEvent]:

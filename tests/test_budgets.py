@@ -16,7 +16,7 @@ from jwt_auth import sessions
 from jwt_auth.authentication import JWTAuthentication
 from jwt_auth.models import UserSession
 from jwt_auth.revocation import revoke_all, revoke_user, revoke_users
-from tests.browser_client import Browser
+from tests.support.browser import Browser
 
 _CONTROL = ("BEGIN", "COMMIT", "SAVEPOINT", "RELEASE", "ROLLBACK", "SET ")
 

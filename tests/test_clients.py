@@ -17,7 +17,7 @@ from jwt_auth.models import ClientKey, RegisteredClient, RevocationEvent
 from jwt_auth.revocation import disable_client, revoke_client_key
 from jwt_auth.signals import client_changed, client_key_added, client_registered
 from tests.conftest import pem, public_pem
-from tests.test_jwk import private_jwk
+from tests.jose.test_jwk import private_jwk
 
 DAY = timedelta(days=1)
 

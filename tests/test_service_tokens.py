@@ -19,9 +19,9 @@ from jwt_auth.models import RevocationEvent, UserSession, user_id_of
 from jwt_auth.revocation import disable_client, revoke_all, revoke_session, revoke_user
 from jwt_auth.signals import service_token_issued
 from jwt_auth.verification import identify_only, verify
-from tests.api_clients import register
-from tests.attacks.doors import assert_refused_everywhere
 from tests.conftest import NOW, pem, public_pem
+from tests.support.api_clients import register
+from tests.support.doors import assert_refused_everywhere
 
 ONE, TWO, THREE = "https://one.example.com", "https://two.example.com", "https://three.example.com"
 GRANT = "urn:ietf:params:oauth:grant-type:token-exchange"

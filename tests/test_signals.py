@@ -1,17 +1,17 @@
 """Each signal is sent with exactly the arguments that its page lists."""
 
 import re
-from pathlib import Path
 
 import pytest
 from django.dispatch import Signal
 
 from jwt_auth import signals
-from tests import test_logs
+from tests.http import test_logs
+from tests.support import ROOT
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-PAGE = Path(__file__).resolve().parent.parent / "docs/reference/signals.md"
+PAGE = ROOT / "docs/reference/signals.md"
 
 SIGNALS = {name: value for name, value in vars(signals).items() if isinstance(value, Signal)}
 

@@ -15,8 +15,8 @@ from jwt_auth.issuers.clients import issuer_of_client
 from jwt_auth.jose import tokens
 from jwt_auth.revocation import revoke_session, revoke_user
 from jwt_auth.verification import REMEMBERED_LENGTH, averify, remembering, verify
-from tests.api_clients import register
 from tests.conftest import NOW, pem
+from tests.support.api_clients import register
 
 
 @pytest.fixture(autouse=True)

@@ -17,8 +17,8 @@ from django.utils import timezone
 from jwt_auth.conf import get_settings
 from jwt_auth.models import RevocationEvent, UserSession
 from jwt_auth.revocation import revoke_all
-from tests.attacks import forge
 from tests.conftest import PASSWORD
+from tests.support import forge
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from django.urls import reverse
 from jwt_auth import clients, signing_keys
 from jwt_auth.models import RegisteredClient, RevocationEvent, SigningKey, UserSession
 from jwt_auth.revocation import revoke_user
-from tests.admin_helpers import signed_in, text_of
+from tests.support.admin import signed_in, text_of
 
 pytestmark = pytest.mark.django_db
 

@@ -17,11 +17,11 @@ from django.urls import get_resolver
 
 from jwt_auth.keyring.stored import own_keys
 from jwt_auth.models import UsedToken
-from tests.api_clients import ApiClient, register
-from tests.attacks import forge
 from tests.attacks.test_malformed_claims import NOT_NUMBERS, NOT_TEXTS
 from tests.conftest import pem, public_pem
-from tests.redis_server import redis_server
+from tests.support import forge
+from tests.support.api_clients import ApiClient, register
+from tests.support.redis_server import redis_server
 
 pytestmark = pytest.mark.urls("tests.client_urls")
 

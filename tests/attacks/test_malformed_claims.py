@@ -12,8 +12,8 @@ from datetime import timedelta
 import pytest
 from django.contrib.auth import get_user_model
 
-from tests.attacks import forge
-from tests.attacks.doors import REFUSALS, knock
+from tests.support import forge
+from tests.support.doors import REFUSALS, knock
 
 LONG = "9" * 5_000
 NOT_TEXTS = {

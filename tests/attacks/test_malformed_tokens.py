@@ -10,8 +10,8 @@ import random
 
 import pytest
 
-from tests.attacks import forge
-from tests.attacks.doors import assert_refused_everywhere
+from tests.support import forge
+from tests.support.doors import assert_refused_everywhere
 
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 MEGABYTE = 1_000_000

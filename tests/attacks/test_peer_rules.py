@@ -16,9 +16,9 @@ from django.test.utils import CaptureQueriesContext
 from jwt_auth import signals
 from jwt_auth.models import RevocationEvent, UserSession
 from jwt_auth.revocation import revoke_all, revoke_session, revoke_sessions, revoke_user
-from tests.attacks import forge
-from tests.browser_client import Browser
 from tests.conftest import pem
+from tests.support import forge
+from tests.support.browser import Browser
 
 
 @pytest.fixture

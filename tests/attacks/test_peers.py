@@ -25,9 +25,9 @@ from rest_framework.views import APIView
 
 import jwt_auth
 from jwt_auth.models import RevocationEvent, UserSession
-from tests.attacks import forge
-from tests.browser_client import Browser
 from tests.conftest import NOW, PASSWORD
+from tests.support import forge
+from tests.support.browser import Browser
 from tests.urls import urlpatterns as project_urls
 
 

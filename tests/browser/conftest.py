@@ -20,8 +20,6 @@ from tests.browser.app import App
 from tests.browser.servers import EvilServer, ExampleServer, make_certificate
 from tests.conftest import PASSWORD
 
-ROOT = Path(__file__).resolve().parents[2]
-
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 
 # As root there is no sandbox; the rest keeps Chromium from calling home.

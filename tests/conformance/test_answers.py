@@ -7,8 +7,8 @@ from django.contrib.auth.models import Permission
 
 from jwt_auth.models import UserSession
 from jwt_auth.revocation import revoke_all, revoke_session, revoke_user
-from tests.attacks import forge
 from tests.conftest import PASSWORD
+from tests.support import forge
 
 
 @pytest.fixture

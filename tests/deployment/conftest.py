@@ -18,8 +18,9 @@ from typing import Any
 
 import pytest
 
+from tests.support import ROOT
+
 PATIENCE = 60  # seconds
-ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

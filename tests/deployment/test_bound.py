@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.redis_server import redis_server
+from tests.support.redis_server import redis_server
 
 # pytest --log-cli-level=INFO shows them.
 figures = logging.getLogger(__name__)

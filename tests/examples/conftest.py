@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+from tests.support import ROOT
+
+EXAMPLES = ROOT / "examples"
 
 
 def need(*programs: str) -> None:

@@ -9,7 +9,7 @@ from django.db import connection, transaction
 
 from jwt_auth.models import RevocationEvent, UserSession
 from tests.conftest import PASSWORD
-from tests.races.helpers import all_dead, granted, new_client, status_of
+from tests.support.races import all_dead, granted, new_client, status_of
 
 pytestmark = [pytest.mark.concurrent, pytest.mark.django_db(transaction=True)]
 

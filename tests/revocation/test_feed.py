@@ -18,9 +18,9 @@ from jwt_auth.models import RevocationEvent, user_id_of
 from jwt_auth.process.single_flight import SingleFlight
 from jwt_auth.revocation import feed, revoke_all, revoke_session, revoke_token, revoke_user, revoke_users
 from jwt_auth.verification import identify_only, verify
-from tests.attacks.doors import assert_refused_everywhere
 from tests.conftest import NOW, PASSWORD, pem
 from tests.revocation.conftest import Ticks
+from tests.support.doors import assert_refused_everywhere
 
 FEED = "/auth/.well-known/revocations"
 

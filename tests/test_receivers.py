@@ -9,13 +9,14 @@ from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.hashers import make_password
-from django.db import OperationalError, connection, transaction
+from django.db import OperationalError, transaction
 from django.db.models.signals import post_save, pre_delete, pre_save
 
 from jwt_auth import receivers, sessions
 from jwt_auth.models import RevocationEvent, UserSession
 from jwt_auth.revocation import revoke_all, revoke_session, revoke_user
-from tests.conftest import PASSWORD
+from tests.support.clients import PASSWORD
+from tests.support.outages import outage
 
 NEW_PASSWORD = "a quite different password"
 
@@ -96,17 +97,11 @@ def test_a_save_that_failed_leaves_nothing_behind(client, user):
     pair = client.tokens(user)
     changed = load(user)
     changed.set_password(NEW_PASSWORD)
-    with connection.execute_wrapper(_refuse_updates), pytest.raises(OperationalError), transaction.atomic():
+    with outage(of=lambda sql: sql.startswith("UPDATE")), pytest.raises(OperationalError), transaction.atomic():
         changed.save()
     changed.save(update_fields=["last_login"])
     assert events() == []
     assert not client.is_dead(pair)
-
-
-def _refuse_updates(execute, sql, params, many, context):
-    if sql.startswith("UPDATE"):
-        raise OperationalError("the database is down")
-    return execute(sql, params, many, context)
 
 
 class LateBackend(ModelBackend):

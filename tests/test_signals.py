@@ -6,8 +6,7 @@ import pytest
 from django.dispatch import Signal
 
 from jwt_auth import signals
-from tests.http import test_logs
-from tests.support import ROOT
+from tests.support import ROOT, happenings
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -17,8 +16,8 @@ SIGNALS = {name: value for name, value in vars(signals).items() if isinstance(va
 
 # Each is logged under its name, so that what makes the log makes them; but the one that is not logged comes with
 # any sign-in, where somebody listens.
-HAPPENINGS = {event: happening for happening, (event, _) in test_logs.HAPPENINGS.items()}
-HAPPENINGS["new_device_seen"] = test_logs.sign_in
+HAPPENINGS = {event: happening for happening, (event, _) in happenings.HAPPENINGS.items()}
+HAPPENINGS["new_device_seen"] = happenings.sign_in
 
 
 def documented():

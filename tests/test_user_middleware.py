@@ -14,7 +14,7 @@ from django.views.decorators.csrf import csrf_exempt
 from jwt_auth.models import UserSession
 from jwt_auth.revocation import revoke_session
 from tests.support.browser import Browser
-from tests.test_responses import assert_unavailable, outage
+from tests.support.outages import assert_unavailable, outage
 
 CROSS_SITE = {"HTTP_SEC_FETCH_SITE": "cross-site", "HTTP_ORIGIN": "https://evil.example.net"}
 OURS = "jwt_auth.middleware.JWTUserMiddleware"

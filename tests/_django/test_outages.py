@@ -1,24 +1,17 @@
 """A database that is down is no reason to sign anybody out; a missing table is no outage."""
 
 import pytest
-from django.db import InterfaceError, OperationalError, ProgrammingError, connection
+from django.db import InterfaceError, OperationalError, ProgrammingError
 
 from jwt_auth.exceptions import UnavailableError
 from jwt_auth.verification import verify
-
-
-class Failing:
-    def __init__(self, error):
-        self.error = error
-
-    def __call__(self, execute, sql, params, many, context):
-        raise self.error
+from tests.support.outages import outage
 
 
 @pytest.mark.parametrize("error", [OperationalError("server closed the connection"), InterfaceError("already closed")])
 def test_an_outage_is_503_at_every_door(client, user, error):
     pair = client.tokens(user)
-    with connection.execute_wrapper(Failing(error)):
+    with outage(error):
         for answer in (client.get_me(pair["access_token"]), client.refresh(pair["refresh_token"]), client.login(user)):
             assert (answer.status_code, answer.json()["code"], answer["Retry-After"]) == (503, "unavailable", "1")
         with pytest.raises(UnavailableError):
@@ -37,7 +30,7 @@ def test_an_outage_is_503_at_every_door(client, user, error):
 def test_a_migration_that_was_forgotten_is_a_crash_that_says_so(client, user, error):
     pair = client.tokens(user)
     client.raise_request_exception = True
-    with connection.execute_wrapper(Failing(error)):
+    with outage(error):
         with pytest.raises(type(error)):
             client.refresh(pair["refresh_token"])
         with pytest.raises(type(error)):

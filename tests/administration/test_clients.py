@@ -18,16 +18,13 @@ from jwt_auth.administration import clients as administration
 from jwt_auth.issuers.client_keys import to_key
 from jwt_auth.models import ClientKey, RegisteredClient, RevocationEvent
 from jwt_auth.revocation import disable_client, revoke_client_key
-from tests.conftest import pem, public_pem
-from tests.support.admin import count_queries, grant, served, signed_in, text_of, user_url
+from tests.support.admin import client_url, grant, served, signed_in, text_of, user_url
+from tests.support.keys import pem, public_pem
+from tests.support.queries import count_queries
 
 pytestmark = pytest.mark.django_db
 
 LIVE = '<span class="jwt-auth-live">Active</span>'
-
-
-def client_url(page, *arguments):
-    return reverse(f"admin:jwt_auth_registeredclient_{page}", args=arguments)
 
 
 @pytest.fixture

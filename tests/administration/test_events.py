@@ -12,7 +12,8 @@ from jwt_auth.administration import events
 from jwt_auth.models import RevocationEvent, UserSession
 from jwt_auth.revocation import revoke_all, revoke_session, revoke_token, revoke_user, revoke_users
 from jwt_auth.verification import verify
-from tests.support.admin import count_queries, event_url, grant, served, session_url, signed_in, text_of, user_url
+from tests.support.admin import event_url, grant, served, session_url, signed_in, text_of, user_url
+from tests.support.queries import count_queries
 
 pytestmark = pytest.mark.django_db
 

@@ -7,7 +7,7 @@ import pytest
 from django.contrib import admin
 from django.test import modify_settings
 
-from tests.example_project.test_project import environment
+from tests.support.example_project import environment
 
 START = """
 import django

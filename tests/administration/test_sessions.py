@@ -14,8 +14,9 @@ from jwt_auth.admin import UserSessionAdmin
 from jwt_auth.administration import sessions as administration
 from jwt_auth.models import RevocationEvent, UserSession
 from jwt_auth.revocation import revoke_all, revoke_session, revoke_user
-from tests.administration.test_users import begin
-from tests.support.admin import count_queries, grant, served, session_url, signed_in, text_of, user_url
+from tests.support.admin import grant, served, session_url, signed_in, text_of, user_url
+from tests.support.queries import count_queries
+from tests.support.rows import begin
 
 pytestmark = pytest.mark.django_db
 

@@ -4,12 +4,11 @@ import re
 
 import pytest
 from django.contrib.admin.models import LogEntry
-from django.urls import reverse
 
 from jwt_auth import signing_keys
 from jwt_auth.keyring import states as key_states
 from jwt_auth.models import RevocationEvent, SigningKey
-from tests.support.admin import grant, signed_in, text_of
+from tests.support.admin import grant, key_url, signed_in, text_of
 
 pytestmark = pytest.mark.django_db
 
@@ -35,10 +34,6 @@ def active():
 @pytest.fixture
 def standby(active):
     return signing_keys.create()
-
-
-def key_url(page, *arguments):
-    return reverse(f"admin:jwt_auth_signingkey_{page}", args=arguments)
 
 
 def states():

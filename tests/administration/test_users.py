@@ -13,12 +13,13 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.text import capfirst
 
-from jwt_auth import sessions
 from jwt_auth.admin import TokenRevocationMixin, UserSessionAdmin
 from jwt_auth.administration import users as extension
 from jwt_auth.models import RevocationEvent, UserSession
 from jwt_auth.revocation import cutoff, revoke_all, revoke_user
-from tests.support.admin import count_queries, grant, served, signed_in, text_of, user_url
+from tests.support.admin import grant, served, signed_in, text_of, user_url
+from tests.support.queries import count_queries
+from tests.support.rows import begin
 
 pytestmark = pytest.mark.django_db
 
@@ -605,13 +606,6 @@ def test_those_who_may_delete_users_need_no_permission_for_their_sessions(client
 
 
 # What it costs
-
-
-def begin(user, number):
-    pattern = UserSession.objects.get(pk=sessions.start(user).session_id)
-    names = ("started_at", "last_issued_at", "idle_expires_at", "expires_at", "auth_hash")
-    copied = {name: getattr(pattern, name) for name in names}
-    UserSession.objects.bulk_create([UserSession(user=user, **copied) for _ in range(number - 1)], batch_size=1000)
 
 
 def test_a_user_s_page_costs_the_same_with_one_session_and_with_ten_thousand(user, browser):

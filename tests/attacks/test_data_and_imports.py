@@ -12,8 +12,8 @@ from django.apps import apps
 from django.contrib.auth.models import Permission
 
 from jwt_auth.models import RevocationEvent, UserSession, UserTokenCutoff
-from tests.conftest import PASSWORD
 from tests.support import forge
+from tests.support.clients import PASSWORD
 
 
 @pytest.fixture

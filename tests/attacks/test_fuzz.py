@@ -4,26 +4,21 @@ Whatever comes in, no endpoint crashes.
 HYPOTHESIS_PROFILE=ci tries many more examples than the default.
 """
 
-import hashlib
-import hmac
 import json
 import os
 import uuid
-from contextlib import contextmanager
 from urllib.parse import quote_from_bytes
 
 import pytest
 from django.core.signing import Signer
-from django.db import transaction
 from django.http.request import parse_header_parameters
 from hypothesis import HealthCheck, assume, example, given, settings, strategies as st
 
 from jwt_auth import browser_urls, clients
-from jwt_auth.jose.encoding import base64url_decode, base64url_encode
 from jwt_auth.keyring.configured import refresh_keys
-from jwt_auth.keyring.stored import own_keys
 from jwt_auth.models import UserSession
 from tests.support.browser import Browser
+from tests.support.fuzzing import assert_answered, claims_of, good_header, show_everywhere, signed
 
 # The fixtures are made once for all examples on purpose: `rolled_back` keeps these apart.
 _SUPPRESSED = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
@@ -69,21 +64,6 @@ _json = st.recursive(
 _latin = st.text(st.characters(max_codepoint=255), max_size=200)
 
 
-@contextmanager
-def rolled_back():
-    """Nothing that an example writes, or breaks, is there for the next one."""
-    with transaction.atomic():
-        yield
-        transaction.set_rollback(True)
-
-
-def assert_answered(client, method, url, body=b"", kind="application/json", **headers):
-    with rolled_back():
-        answer = client.generic(method, url, body, content_type=kind, **headers)
-        assert answer.status_code < 500, (answer.status_code, answer.content)
-        return answer
-
-
 @pytest.fixture(autouse=True)
 def _no_throttles(jwt_settings, settings):
     names = ("jwt_auth_refresh", "jwt_auth_revoke", "jwt_auth_clients")
@@ -101,33 +81,6 @@ def pair(client, staff):
 @pytest.fixture
 def signed_in(client, pair):
     return client.bearer(pair["access_token"])
-
-
-def signed(header, payload):
-    """A token over any bytes with a good signature."""
-    text = f"{base64url_encode(header)}.{base64url_encode(payload)}"
-    mac = hmac.new(own_keys().signing.signing, text.encode(), hashlib.sha256).digest()
-    return f"{text}.{base64url_encode(mac)}"
-
-
-def good_header(**changes):
-    return json.dumps({"alg": "HS256", "typ": "at+jwt", "kid": own_keys().signing.kid, **changes}).encode()
-
-
-def claims_of(pair):
-    return json.loads(base64url_decode(pair["access_token"].split(".")[1]))
-
-
-def show_everywhere(client, raw):
-    """Send one token to whatever takes one."""
-    bearer = {"HTTP_AUTHORIZATION": f"Bearer {raw}"}
-    body = json.dumps({"token": raw, "refresh_token": raw}).encode()
-    for method, path in (("GET", "me/"), ("GET", "sessions/"), ("DELETE", "sessions/"), ("POST", "logout/all/")):
-        assert_answered(client, method, f"/auth/{path}", **bearer)
-    assert_answered(client, "POST", "/auth/logout/", b"{}", **bearer)
-    assert_answered(client, "GET", "/api/notes/", **bearer)
-    for path in ("verify/", "revoke/", "logout/", "refresh/"):
-        assert_answered(client, "POST", f"/auth/{path}", body)
 
 
 def test_the_machinery_lets_good_tokens_through(client, pair):

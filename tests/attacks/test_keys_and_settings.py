@@ -15,8 +15,8 @@ from django.test import override_settings
 
 from jwt_auth.conf import get_settings  # bound by value on purpose: override_settings must reach it
 from jwt_auth.keyring.stored import own_keys
-from tests.conftest import pem, public_pem
 from tests.support import forge
+from tests.support.keys import pem, public_pem
 
 OLD, NEW = "an old secret key, " * 4, "a new secret key, " * 4
 

@@ -10,15 +10,14 @@ import logging
 import pytest
 from django.core.cache import cache
 from django.core.checks import run_checks
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 
 from jwt_auth import signals
 from jwt_auth.models import RevocationEvent, UserSession
 from jwt_auth.revocation import revoke_all, revoke_session, revoke_sessions, revoke_user
-from tests.conftest import pem
 from tests.support import forge
 from tests.support.browser import Browser
+from tests.support.keys import pem
+from tests.support.queries import Queries
 
 
 @pytest.fixture
@@ -28,7 +27,7 @@ def pair(client, user, clock):
 
 @pytest.fixture
 def queries():
-    return CaptureQueriesContext(connection)
+    return Queries()
 
 
 @pytest.mark.parametrize("fate", ["inactive", "missing"])

@@ -9,17 +9,17 @@ from threading import Event
 import pytest
 from django.core.cache import caches
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.db import OperationalError, connection, transaction
+from django.db import OperationalError, transaction
 from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
 
 from jwt_auth import clients
 from jwt_auth.authentication.last_used import EVERY
 from jwt_auth.models import ClientKey, RegisteredClient
-from tests.conftest import NOW, Client
-from tests.races.conftest import at_once  # noqa: F401  # a fixture
 from tests.support.api_clients import register
+from tests.support.clients import Client
+from tests.support.clocks import NOW
+from tests.support.outages import outage
 from tests.support.redis_server import redis_server
-from tests.test_budgets import count  # noqa: F401  # a fixture
 
 pytestmark = pytest.mark.urls("tests.client_urls")
 
@@ -107,7 +107,7 @@ def test_a_body_that_is_too_large_to_be_compared_is_413(client, api, settings, h
 
 @pytest.mark.concurrent
 @pytest.mark.django_db(transaction=True)
-def test_of_two_requests_at_once_one_is_let_in(user, at_once):  # noqa: F811  # the imported fixture
+def test_of_two_requests_at_once_one_is_let_in(user, at_once):
     api = register(user)
     for _ in range(10):
         raw = api.token()
@@ -116,7 +116,7 @@ def test_of_two_requests_at_once_one_is_let_in(user, at_once):  # noqa: F811  # 
 
 @pytest.mark.concurrent
 @pytest.mark.django_db(transaction=True)
-def test_of_two_requests_at_once_one_is_let_in_with_a_cache(user, at_once, settings):  # noqa: F811  # the imported fixture
+def test_of_two_requests_at_once_one_is_let_in_with_a_cache(user, at_once, settings):
     with redis_server() as url:
         settings.CACHES = {
             "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": url},
@@ -139,7 +139,7 @@ def last_used(api):
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("mode", ["database", "memory"])
-def test_the_last_use_is_written_once_a_minute(client, api, clock, count, jwt_settings, mode):  # noqa: F811  # the imported fixture
+def test_the_last_use_is_written_once_a_minute(client, api, clock, count, jwt_settings, mode):
     jwt_settings(REVOCATION=mode, REVOCATION_MAX_STALENESS=timedelta(seconds=60))
     free = 1 if mode == "database" else 0
     assert last_used(api) is None
@@ -169,13 +169,11 @@ def test_what_is_refused_is_no_use(client, api):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_use_that_can_not_be_written_stops_nobody(client, api, clock, count):  # noqa: F811  # the imported fixture
-    def down(execute, sql, *arguments):
-        if "last_used_at" in sql.partition("WHERE")[0] and not sql.startswith("SELECT"):
-            raise OperationalError("read only")
-        return execute(sql, *arguments)
+def test_a_use_that_can_not_be_written_stops_nobody(client, api, clock, count):
+    def writes_it(sql):
+        return "last_used_at" in sql.partition("WHERE")[0] and not sql.startswith("SELECT")
 
-    with connection.execute_wrapper(down):
+    with outage(OperationalError("read only"), of=writes_it):
         assert client.bearer(api.token()).get("/who/").status_code == 200
         assert count(client.bearer(api.token()).get, "/who/")[0] == 1  # and is not tried again at once
     assert last_used(api) is None
@@ -186,7 +184,7 @@ def test_a_use_that_can_not_be_written_stops_nobody(client, api, clock, count): 
 
 @pytest.mark.concurrent
 @pytest.mark.django_db(transaction=True)
-def test_a_row_that_somebody_holds_stops_nobody(user, at_once):  # noqa: F811  # the imported fixture
+def test_a_row_that_somebody_holds_stops_nobody(user, at_once):
     api, held, go_on = register(user), Event(), Event()
 
     def hold():

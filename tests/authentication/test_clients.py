@@ -6,7 +6,6 @@ from datetime import timedelta
 import pytest
 from cryptography.fernet import Fernet
 from django.contrib.auth import get_user_model
-from django.db import OperationalError, connection
 from rest_framework.request import Request
 from rest_framework.test import APIRequestFactory
 
@@ -18,9 +17,9 @@ from jwt_auth.models import ClientKey
 from jwt_auth.revocation import disable_client, revoke_all, revoke_client, revoke_client_key, revoke_token, revoke_user
 from jwt_auth.revocation.memory import view
 from jwt_auth.verification import verify
-from tests.conftest import public_pem
 from tests.support.api_clients import ApiClient, register
-from tests.test_budgets import count  # noqa: F401  # a fixture
+from tests.support.keys import public_pem
+from tests.support.outages import outage
 
 pytestmark = pytest.mark.urls("tests.client_urls")
 
@@ -309,7 +308,7 @@ def test_an_inactive_user_that_no_signal_told_of_is_found_in_the_database(client
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind or "secret")
-def test_a_request_costs_one_query(client, user, count, request, kind):  # noqa: F811
+def test_a_request_costs_one_query(client, user, count, request, kind):
     api = register(user, private=kind and request.getfixturevalue(kind))
     raw = api.token()
     for _ in range(2):
@@ -317,7 +316,7 @@ def test_a_request_costs_one_query(client, user, count, request, kind):  # noqa:
         assert (number, answer.status_code) == (1, 200)
 
 
-def test_in_memory_a_request_costs_none(client, api, count, jwt_settings):  # noqa: F811
+def test_in_memory_a_request_costs_none(client, api, count, jwt_settings):
     jwt_settings(REVOCATION="memory", REVOCATION_MAX_STALENESS=timedelta(seconds=60))
     assert client.bearer(api.token()).get("/who/").status_code == 200
     for _ in range(3):
@@ -373,10 +372,7 @@ def test_a_user_model_that_hides_some_hides_their_clients(client, api, user, mod
 
 
 def test_a_database_that_is_down_is_503(client, api, mode):
-    def down(*arguments):
-        raise OperationalError("server closed the connection unexpectedly")
-
-    with connection.execute_wrapper(down):
+    with outage():
         answer = client.bearer(api.token()).get("/who/")
     assert (answer.status_code, answer.json()["code"], answer["Retry-After"]) == (503, "unavailable", "1")
 

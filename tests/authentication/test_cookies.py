@@ -14,7 +14,7 @@ from jwt_auth.authentication import JWTAuthentication, JWTCookieAuthentication
 from jwt_auth.models import UserSession
 from jwt_auth.revocation import revoke_session
 from tests.support.browser import Browser
-from tests.test_responses import assert_unavailable, outage
+from tests.support.outages import assert_unavailable, outage
 
 ORDERS = {
     "header first": [JWTAuthentication, JWTCookieAuthentication],

@@ -10,14 +10,14 @@ from uuid import UUID
 import pytest
 from django.core.cache import caches
 from django.core.cache.backends.locmem import LocMemCache
-from django.db import OperationalError, connection, transaction
+from django.db import connection, transaction
 
 from jwt_auth.authentication.replay import burn, shared_cache
 from jwt_auth.exceptions import ReplayedTokenError, UnavailableError
 from jwt_auth.management.cleaning import MARGIN, expired_used_tokens
 from jwt_auth.models import UsedToken
-from tests.conftest import NOW
-from tests.races.conftest import at_once  # noqa: F401  # a fixture
+from tests.support.clocks import NOW
+from tests.support.outages import outage
 from tests.support.redis_server import redis_server
 
 UNTIL = NOW + timedelta(minutes=5)
@@ -137,10 +137,7 @@ def test_a_cache_that_fails_lets_nobody_in(settings):
 
 
 def test_a_database_that_fails_lets_nobody_in(db):
-    def down(*arguments):
-        raise OperationalError("server closed the connection unexpectedly")
-
-    with connection.execute_wrapper(down), pytest.raises(UnavailableError):
+    with outage(), pytest.raises(UnavailableError):
         burn("client_a", "1", UNTIL)
     assert was_new("client_a", "1")
 
@@ -157,13 +154,13 @@ def test_a_second_use_breaks_no_transaction_of_the_project(db):
 
 @pytest.mark.concurrent
 @pytest.mark.django_db(transaction=True)
-def test_of_two_threads_one_is_first(at_once):  # noqa: F811  # the imported fixture
+def test_of_two_threads_one_is_first(at_once):
     for number in range(20):
         assert sum(at_once(*[lambda n=number: was_new("client_a", f"token {n}")] * 2)) == 1
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_two_threads_one_is_first_in_a_cache(at_once, in_redis):  # noqa: F811  # the imported fixture
+def test_of_two_threads_one_is_first_in_a_cache(at_once, in_redis):
     for number in range(20):
         assert sum(at_once(*[lambda n=number: was_new("client_a", f"token {n}")] * 2)) == 1
     assert not UsedToken.objects.exists()
@@ -171,7 +168,7 @@ def test_of_two_threads_one_is_first_in_a_cache(at_once, in_redis):  # noqa: F81
 
 @pytest.mark.concurrent
 @pytest.mark.django_db(transaction=True)
-def test_of_two_transactions_the_second_waits_for_the_first(at_once):  # noqa: F811  # the imported fixture
+def test_of_two_transactions_the_second_waits_for_the_first(at_once):
     entered, leave = Barrier(2), []
 
     def first():

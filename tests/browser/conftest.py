@@ -18,7 +18,7 @@ import time_machine
 
 from tests.browser.app import App
 from tests.browser.servers import EvilServer, ExampleServer, make_certificate
-from tests.conftest import PASSWORD
+from tests.support.clients import PASSWORD
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 

@@ -6,9 +6,9 @@ from jwt_auth import clients
 from jwt_auth.issuers.client_keys import to_key
 from jwt_auth.models import ClientKey, RegisteredClient
 from jwt_auth.revocation import disable_client, revoke_client_key
-from tests.administration.test_clients import client_url
 from tests.browser.admin_pages import POLICY, SCREENS, SIZES, add_policy, check_fit, confirm, said
-from tests.conftest import public_pem
+from tests.support.admin import client_url
+from tests.support.keys import public_pem
 
 
 @pytest.fixture

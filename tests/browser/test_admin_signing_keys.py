@@ -4,8 +4,8 @@ import pytest
 
 from jwt_auth import signing_keys
 from jwt_auth.models import SigningKey
-from tests.administration.test_signing_keys import key_url
 from tests.browser.admin_pages import SCREENS, SIZES, check_fit, confirm, said
+from tests.support.admin import key_url
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ from django.core.management import call_command
 from jwt_auth.authentication import JWTAuthentication, JWTCookieAuthentication
 from jwt_auth.checks import browser
 from jwt_auth.middleware import JWTUserMiddleware, VaryMiddleware
-from tests.checks.test_settings import found, ids
+from tests.support.checks import found, ids
 
 DJANGOS = "django.middleware.csrf.CsrfViewMiddleware"
 OURS = "jwt_auth.middleware.VaryMiddleware"

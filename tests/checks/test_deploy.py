@@ -17,8 +17,7 @@ from jwt_auth import clients, signing_keys
 from jwt_auth.checks import deploy
 from jwt_auth.jose.encoding import base64url_encode
 from jwt_auth.models import ClientKey, SigningKey
-from tests.checks.test_settings import oct_jwk
-from tests.conftest import pem
+from tests.support.keys import oct_jwk, pem
 
 RANDOM = bytes(range(128, 192))
 LOCMEM = "django.core.cache.backends.locmem.LocMemCache"

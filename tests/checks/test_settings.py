@@ -15,20 +15,8 @@ from django.db import connections
 
 import jwt_auth
 from jwt_auth.jose.encoding import base64url_encode
-from tests.conftest import pem, public_pem
-from tests.jose.test_jwk import private_jwk
-
-
-def found():
-    return [message for message in checks.run_checks(tags=["security"]) if message.id.startswith("jwt_auth.")]
-
-
-def ids():
-    return [message.id.removeprefix("jwt_auth.") for message in found()]
-
-
-def oct_jwk(secret):
-    return {"kty": "oct", "k": base64url_encode(secret)}
+from tests.support.checks import found, ids
+from tests.support.keys import oct_jwk, pem, private_jwk, public_pem
 
 
 def test_a_sound_project_passes():

@@ -9,7 +9,7 @@ from jwt.algorithms import ECAlgorithm
 
 from jwt_auth.conf.issuers import trusted_issuers
 from jwt_auth.exceptions import ConfigurationError
-from tests.conftest import pem, public_pem
+from tests.support.keys import pem, public_pem
 
 NAME = "https://issuer.example"
 

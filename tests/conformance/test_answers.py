@@ -7,8 +7,8 @@ from django.contrib.auth.models import Permission
 
 from jwt_auth.models import UserSession
 from jwt_auth.revocation import revoke_all, revoke_session, revoke_user
-from tests.conftest import PASSWORD
 from tests.support import forge
+from tests.support.clients import PASSWORD
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from django.apps import apps
 from jwt_auth.keyring.configured import refresh_keys
 from jwt_auth.keyring.stored import own_keys
 from jwt_auth.models import RevocationEvent, UserSession, new_handle
-from tests.conftest import pem
 from tests.support import forge
+from tests.support.keys import pem
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ from django.test import override_settings
 
 from jwt_auth import clients, signing_keys
 from jwt_auth.models import ClientKey, RegisteredClient, SigningKey
-from tests.docs.test_pages import BLOCKS
 from tests.support.commands import run, type_in
+from tests.support.docs import BLOCKS
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

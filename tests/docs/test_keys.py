@@ -11,9 +11,9 @@ from django.test import override_settings
 
 from jwt_auth import signing_keys
 from jwt_auth.models import SigningKey
-from tests.conftest import pem
-from tests.docs.test_pages import BLOCKS, errors_under, run_settings
 from tests.support.commands import run
+from tests.support.docs import BLOCKS, errors_under, run_settings
+from tests.support.keys import pem
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -15,8 +15,7 @@ import shutil
 import subprocess
 import textwrap
 from contextlib import contextmanager
-from copy import deepcopy
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -24,7 +23,6 @@ from types import ModuleType
 
 import pytest
 from cryptography.fernet import Fernet
-from django.conf import settings as django_settings
 from django.core import checks
 from django.core.management import BaseCommand, call_command, get_commands, load_command_class
 from django.dispatch import Signal
@@ -39,60 +37,23 @@ from jwt_auth.conf import settings as conf
 from jwt_auth.http import logs
 from jwt_auth.keyring import configured, encryption
 from jwt_auth.sessions import Peer
-from tests.conftest import PASSWORD, pem, public_pem
-from tests.http.test_logs import HAPPENINGS
 from tests.support import ROOT
 from tests.support.browser import ORIGIN, Browser
+from tests.support.clients import PASSWORD
+from tests.support.docs import BLOCKS, PAGES, errors_under, run_settings
+from tests.support.happenings import HAPPENINGS
+from tests.support.keys import pem, public_pem
 
 CREDENTIALS = "Access-Control-Allow-Credentials"
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
-_BLOCK = re.compile(r"(?:<!-- (?P<how>[^>]+) -->\n)?```(?P<language>python|sh)\n(?P<code>.*?)```", re.DOTALL)
 
 OPENSSL = pytest.mark.skipif(not shutil.which("openssl"), reason="openssl is not installed")
-
-
-@dataclass(frozen=True)
-class Block:
-    page: Path
-    how: str
-    code: str
-
-    def __str__(self):
-        line = self.page.read_text().partition(self.code)[0].count("\n") + 1
-        return f"{self.page.relative_to(ROOT)}:{line}"
-
-
-BLOCKS = [
-    Block(page, match["how"] or f"untested {match['language']}", match["code"])
-    for page in PAGES
-    for match in _BLOCK.finditer(page.read_text())
-]
 
 
 def blocks(how):
     found = [block for block in BLOCKS if block.how == how]
     assert found, how
     return pytest.mark.parametrize("block", found, ids=str)
-
-
-def run_settings(code):
-    given = {
-        "INSTALLED_APPS": ["django.contrib.auth", "django.contrib.contenttypes"],
-        "MIDDLEWARE": [item for item in django_settings.MIDDLEWARE if "jwt_auth" not in item],
-    }
-    values = {**deepcopy(given), "__name__": "docs"}
-    exec(compile(code, "docs", "exec"), values)
-    return {
-        name: value
-        for name, value in values.items()
-        if name.isupper() and name != "INSTALLED_APPS" and value != given.get(name)
-    }
-
-
-def errors_under(settings):
-    with override_settings(**settings):
-        return [message for message in checks.run_checks(tags=["security"]) if message.id.startswith("jwt_auth.E")]
 
 
 def test_no_block_is_left_untested():

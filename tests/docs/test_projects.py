@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from example_project.demo.server import free_port
-from tests.conftest import PASSWORD
-from tests.docs.test_pages import BLOCKS, ROOT
+from tests.support import ROOT
+from tests.support.clients import PASSWORD
+from tests.support.docs import BLOCKS
 
 TUTORIAL = ("curl", "shell", "revoke", "inspect", "sign out")
 

@@ -15,7 +15,7 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 
 from example_project.demo.server import free_port
-from tests.example_project.test_project import SETTINGS, environment, manage, write_settings
+from tests.support.example_project import SETTINGS, environment, manage, write_settings
 
 # The lines of a settings module that spends no seconds on passwords.
 FAST = 'PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]\n'

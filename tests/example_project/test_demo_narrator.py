@@ -8,7 +8,7 @@ from django.core.management.color import no_style
 
 from example_project.demo.narrator import Narrator, Request, StepFailedError, curl, matches, shortened
 from example_project.demo.server import free_port
-from tests.conftest import PASSWORD
+from tests.support.clients import PASSWORD
 
 
 class Sheet(list):

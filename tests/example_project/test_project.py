@@ -1,14 +1,11 @@
 """The example project: notes that only their owner sees, and a clean bill from Django for both settings."""
 
-import os
 import re
-import subprocess
-import sys
 
 import pytest
-from django.conf import settings
 
-SETTINGS = ["example_project.settings", "example_project.settings_custom_user"]
+from tests.support.example_project import SETTINGS, manage, write_settings
+
 NOTES = "/api/notes/"
 
 
@@ -106,37 +103,6 @@ def test_the_page_runs_no_script_but_its_own_and_is_shown_in_nobodys_frame(clien
     assert {rule for name, rule in policy.items() if name.endswith("-src")} == {"'none'", "'self'"}
     assert re.findall(r"<script(?![^>]* src=)|<style| style=| on[a-z]+=", page.content.decode()) == []
     assert page.cookies == {}
-
-
-def environment(data_dir, module):
-    """Of a manage.py whose data, and maybe whose settings module, are in `data_dir`."""
-    return {
-        **os.environ,
-        "DJANGO_SETTINGS_MODULE": module,
-        "EXAMPLE_DATA_DIR": str(data_dir),
-        "PYTHONPATH": os.pathsep.join([str(data_dir), os.environ.get("PYTHONPATH", "")]),
-        "PYTHONWARNINGS": "error",
-    }
-
-
-def manage(data_dir, module, *arguments):
-    """Run manage.py; the completed process."""
-    return subprocess.run(
-        [sys.executable, "manage.py", *arguments],
-        cwd=settings.BASE_DIR,
-        env=environment(data_dir, module),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-
-
-def write_settings(data_dir, line):
-    """A settings module in `data_dir`: the example project's, with one more line; its name."""
-    (data_dir / "changed_settings.py").write_text(f"from example_project.settings import *\n{line}\n")
-    return "changed_settings"
 
 
 @pytest.mark.parametrize("module", SETTINGS)

@@ -13,7 +13,8 @@ from jwt_auth.models import RegisteredClient, RevocationEvent, user_id_of
 from jwt_auth.principals import ClaimsUser
 from jwt_auth.revocation import revoke_all, revoke_token, revoke_user
 from jwt_auth.verification import identify_only, verify
-from tests.conftest import NOW, public_pem
+from tests.support.clocks import NOW
+from tests.support.keys import public_pem
 
 NAME = "https://issuer.example"
 

@@ -13,9 +13,10 @@ from joserfc.jwk import RSAKey
 
 from jwt_auth.principals import ClaimsUser
 from jwt_auth.verification import verify
-from tests.conftest import NOW, pem
 from tests.support import ROOT
+from tests.support.clocks import NOW
 from tests.support.http_endpoint import document, serving
+from tests.support.keys import pem
 
 PAGE = ROOT / "docs/how-to/other-issuers.md"
 BLOCKS = dict(re.findall(r"<!-- test: issuer (\w+) -->\n```python\n(.*?)```", PAGE.read_text(), re.DOTALL))

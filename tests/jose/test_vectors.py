@@ -13,8 +13,8 @@ from jwt_auth.jose.encoding import base64url_encode
 from jwt_auth.jose.tokens import peek_unverified
 from jwt_auth.keyring import configured
 from jwt_auth.models import UserSession
-from tests.attacks.test_fuzz import claims_of, good_header, rolled_back, show_everywhere, signed
 from tests.jose import vectors_runner
+from tests.support.fuzzing import claims_of, good_header, rolled_back, show_everywhere, signed
 
 pytestmark = pytest.mark.skipif(vectors_runner.FOLDER is None, reason="JOSE_VECTORS names no folder of public vectors")
 

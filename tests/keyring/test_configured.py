@@ -22,8 +22,7 @@ from jwt_auth.jose import jwk, keys
 from jwt_auth.jose.algorithms import ALGORITHMS
 from jwt_auth.jose.encoding import base64url_encode
 from jwt_auth.keyring import configured
-from tests.conftest import pem, public_pem
-from tests.jose.test_jwk import RFC7638_KEY, private_jwk
+from tests.support.keys import RFC7638_KEY, oct_jwk, pem, private_jwk, public_pem
 
 SECRET = bytes(range(128, 192))
 
@@ -42,10 +41,6 @@ def ring(rsa_key, ec_key, ed_key):
 def three(rsa_key, ec_key, ed_key):
     """A key of each kind, by the algorithm it is for."""
     return {"RS256": rsa_key, "ES256": ec_key, "Ed25519": ed_key}
-
-
-def oct_jwk(secret):
-    return {"kty": "oct", "k": base64url_encode(secret)}
 
 
 def header(token):

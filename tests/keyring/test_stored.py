@@ -11,8 +11,7 @@ from time import monotonic
 import pytest
 from cryptography.fernet import Fernet
 from django.core.management import call_command
-from django.db import OperationalError, connection
-from django.test.utils import CaptureQueriesContext
+from django.db import OperationalError
 
 from jwt_auth import clients, signing_keys
 from jwt_auth.exceptions import RevokedKeyError, UnavailableError, UnknownKeyError
@@ -23,9 +22,11 @@ from jwt_auth.keyring.stored import LOOK_AGAIN_AFTER, READ_EVERY, StoredKeys
 from jwt_auth.models import RevocationEvent, SigningKey
 from jwt_auth.revocation.clients import revoke_client_key
 from jwt_auth.revocation.memory import view
-from tests.conftest import NOW
-from tests.management.test_jwt_inspect import look
-from tests.revocation.conftest import Ticks, by_another_process
+from tests.support.clocks import NOW
+from tests.support.commands import look
+from tests.support.other_processes import by_another_process
+from tests.support.outages import outage
+from tests.support.queries import Queries
 
 pytestmark = pytest.mark.django_db
 
@@ -36,11 +37,6 @@ BOUND = 1  # second: the default of REVOCATION_MAX_STALENESS
 @pytest.fixture(autouse=True)
 def _stored_keys(jwt_settings):
     jwt_settings(KEYS="database", ALGORITHM="ES256")
-
-
-@pytest.fixture
-def ticks():
-    return Ticks()
 
 
 @pytest.fixture
@@ -66,19 +62,10 @@ def revoke_elsewhere(key, moment):
     SigningKey.objects.filter(pk=key.pk).update(state="revoked", signs=None, changed_at=moment)
 
 
-def refuse(execute, sql, params, many, context):
-    raise OperationalError("the database is down")
-
-
-@pytest.fixture
-def outage():
-    return lambda: connection.execute_wrapper(refuse)
-
-
 def queries_of(action, *arguments):
-    with CaptureQueriesContext(connection) as captured:
+    with Queries() as queries:
         action(*arguments)
-    return len(captured)
+    return len(queries)
 
 
 # Who signs
@@ -269,7 +256,7 @@ def test_a_revoked_key_is_called_revoked(process, ticks, first):
     assert process.find(second.kid)
 
 
-def test_in_an_outage_what_is_known_goes_on_and_what_is_not_is_unavailable(process, ticks, first, outage):
+def test_in_an_outage_what_is_known_goes_on_and_what_is_not_is_unavailable(process, ticks, first):
     with outage(), pytest.raises(UnavailableError):
         process.find(first.kid)
     process.find(first.kid)

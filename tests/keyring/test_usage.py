@@ -3,20 +3,15 @@
 from threading import Thread
 
 import pytest
-from django.db import OperationalError, connection, transaction
+from django.db import transaction
 
 from jwt_auth import signing_keys
 from jwt_auth.keyring import usage as key_usage
 from jwt_auth.keyring.usage import WRITE_EVERY, Usage
 from jwt_auth.models import SigningKey
-from tests.revocation.conftest import Ticks
+from tests.support.outages import outage
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def ticks():
-    return Ticks()
 
 
 @pytest.fixture
@@ -34,10 +29,6 @@ def key(usage):
 
 def written(key):
     return SigningKey.objects.values_list("verified", flat=True).get(pk=key.pk)
-
-
-def refuse(execute, sql, params, many, context):
-    raise OperationalError("the database is down")
 
 
 def test_tokens_are_counted_once_and_written_after_a_minute(client, user, key, ticks):
@@ -59,7 +50,7 @@ def test_a_forged_signature_is_not_counted(client, user, key, usage):
 
 def test_what_can_t_be_written_is_written_later_and_troubles_nobody(usage, key, ticks):
     ticks.forward(WRITE_EVERY)
-    with connection.execute_wrapper(refuse):
+    with outage():
         usage.count(key.kid)
     assert written(key) == 0
     usage.count(key.kid)

@@ -15,33 +15,11 @@ from jwt_auth.management.cleaning import MARGIN, delete_in_batches, expired_even
 from jwt_auth.models import RevocationEvent, UserSession, UserTokenCutoff
 from jwt_auth.revocation import revoke_all, revoke_session, revoke_token, revoke_user
 from jwt_auth.verification import verify
-from tests.conftest import NOW
-from tests.races.conftest import at_once  # noqa: F401  # a fixture
-from tests.test_budgets import count  # noqa: F401  # a fixture
+from tests.support.clocks import NOW
+from tests.support.rows import event_rows, session_rows
 
 SECOND = timedelta(seconds=1)
 DAY = timedelta(days=1)
-
-
-def session_rows(user, *ends, **fields):
-    """Sessions that end at these moments."""
-    rows = [
-        UserSession(
-            user=user,
-            started_at=NOW - 30 * DAY,
-            last_issued_at=NOW - 30 * DAY,
-            idle_expires_at=end,
-            auth_hash="x",
-            **{"expires_at": end, **fields},
-        )
-        for end in ends
-    ]
-    return UserSession.objects.bulk_create(rows)
-
-
-def event_rows(*ends, scope="session"):
-    rows = [RevocationEvent(scope=scope, subject="x", expires_at=end) for end in ends]
-    RevocationEvent.objects.bulk_create(rows)
 
 
 def clear(rows, batch_size=1000):
@@ -113,13 +91,13 @@ def test_batches_take_all_and_no_more(user, clock, batch_size):
     assert UserSession.objects.count() == 1
 
 
-def test_each_batch_costs_two_queries(user, clock, count):  # noqa: F811
+def test_each_batch_costs_two_queries(user, clock, count):
     session_rows(user, *(NOW - DAY - number * SECOND for number in range(40)))
     assert count(clear, expired_sessions(NOW), 10) == (8, [10, 10, 10, 10])
     assert count(clear, expired_sessions(NOW), 10) == (2, [0])
 
 
-def test_no_row_is_loaded_though_somebody_listens_to_deletions(user, clock, count):  # noqa: F811
+def test_no_row_is_loaded_though_somebody_listens_to_deletions(user, clock, count):
     def note(**kwargs):
         raise AssertionError("a row was loaded")
 
@@ -176,7 +154,7 @@ def test_a_session_that_is_extended_after_it_was_found_expired_stays(user, clock
 
 @pytest.mark.concurrent
 @pytest.mark.django_db(transaction=True)
-def test_a_session_that_another_transaction_is_extending_is_waited_for_and_stays(user, at_once):  # noqa: F811
+def test_a_session_that_another_transaction_is_extending_is_waited_for_and_stays(user, at_once):
     now = timezone.now()
     extended, _ = session_rows(user, now - DAY, now - DAY)
     changed = Event()
@@ -207,7 +185,7 @@ def test_a_session_that_another_transaction_is_extending_is_waited_for_and_stays
 
 @pytest.mark.concurrent
 @pytest.mark.django_db(transaction=True)
-def test_cleaning_that_races_refreshes_and_itself_ends_no_live_session(client, user, at_once):  # noqa: F811
+def test_cleaning_that_races_refreshes_and_itself_ends_no_live_session(client, user, at_once):
     now = timezone.now()
     for _ in range(10):
         session_rows(user, *[now - DAY] * 50)

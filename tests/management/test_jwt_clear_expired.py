@@ -10,8 +10,8 @@ from django.utils import timezone
 
 from jwt_auth.management.commands import jwt_clear_expired
 from jwt_auth.models import RevocationEvent, UsedToken, UserSession
-from tests.management.test_cleaning import event_rows, session_rows
 from tests.support.commands import Terminal, run
+from tests.support.rows import event_rows, session_rows
 
 DAY = timedelta(days=1)
 

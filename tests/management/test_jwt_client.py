@@ -14,8 +14,9 @@ from jwt_auth.issuers.client_keys import to_key
 from jwt_auth.jose import jwk
 from jwt_auth.models import ClientKey, RegisteredClient, RevocationEvent
 from jwt_auth.revocation import disable_client
-from tests.conftest import NOW, pem, public_pem
+from tests.support.clocks import NOW
 from tests.support.commands import run, type_in
+from tests.support.keys import pem, public_pem
 
 pytestmark = pytest.mark.usefixtures("clock")
 

@@ -6,14 +6,14 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.core.management import CommandError
 from django.db import connection
-from django.test.utils import CaptureQueriesContext
 
 from jwt_auth.base_models import TokenCutoffField
 from jwt_auth.management.cutoff_copy import copy_in_batches
 from jwt_auth.models import UserTokenCutoff
 from jwt_auth.revocation import revoke_user
-from tests.conftest import NOW
+from tests.support.clocks import NOW
 from tests.support.commands import run
+from tests.support.queries import Queries
 
 FIELDS = [field.name for field in get_user_model()._meta.concrete_fields if isinstance(field, TokenCutoffField)]
 
@@ -120,16 +120,16 @@ def _revoke(user, home):
 @with_field
 @ways()
 def test_the_number_of_queries_grows_with_the_batches_alone(make_user, source, target):
-    def queries(number, batch_size):
+    def queries_of(number, batch_size):
         for index in range(number):
             put(make_user(f"{batch_size}x{index}"), source, NOW)
-        with CaptureQueriesContext(connection) as captured:
+        with Queries() as queries:
             assert sum(copy_in_batches(source, target, batch_size)) == number
-        return len([query for query in captured if query["sql"].startswith(("SELECT", "UPDATE", "INSERT"))])
+        return len(queries.statements)
 
-    one_batch = queries(2, 100)
-    assert queries(20, 101) == one_batch
-    assert queries(20, 10) == 2 * one_batch - 1
+    one_batch = queries_of(2, 100)
+    assert queries_of(20, 101) == one_batch
+    assert queries_of(20, 10) == 2 * one_batch - 1
 
 
 @with_field

@@ -1,23 +1,21 @@
 """`jwt_inspect`: it says what a request would be told, and of each check by itself whether it passes."""
 
 import re
-from io import StringIO
 from uuid import UUID
 
 import jwt
 import pytest
 from django.contrib.auth import get_user_model
-from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from jwt_auth.management.inspection import inspect
 from jwt_auth.models import UsedToken, UserSession
 from jwt_auth.revocation import revoke_all, revoke_client, revoke_client_key, revoke_session, revoke_token, revoke_user
 from jwt_auth.verification import verify
-from tests.conftest import public_pem
 from tests.support import forge
 from tests.support.api_clients import register
-from tests.support.commands import run, type_in
+from tests.support.commands import look, run, type_in
+from tests.support.keys import public_pem
 
 pytestmark = pytest.mark.usefixtures("clock")
 
@@ -27,16 +25,6 @@ OF_SESSION = [
 ]
 ACCESS = ["form", "issuer", "key", "kind and signature", "audience and times", *OF_SESSION]
 REFRESH = ["signature", *OF_SESSION, "not used before"]
-
-
-def look(token):
-    """What it prints, and whether the token is good."""
-    out = StringIO()
-    try:
-        call_command("jwt_inspect", token, stdout=out, no_color=True)
-    except CommandError as error:
-        return out.getvalue(), str(error)
-    return out.getvalue(), "good"
 
 
 def lines(text, word):

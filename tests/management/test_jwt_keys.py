@@ -8,8 +8,8 @@ from django.core.management import CommandError
 
 from jwt_auth.keyring import states as key_states
 from jwt_auth.models import RevocationEvent, SigningKey
-from tests.conftest import pem, public_pem
 from tests.support.commands import run, type_in
+from tests.support.keys import pem, public_pem
 
 pytestmark = pytest.mark.django_db
 

@@ -10,8 +10,8 @@ from jwt_auth.keyring import reencryption
 from jwt_auth.keyring.encryption import decrypt
 from jwt_auth.keyring.reencryption import COLUMNS, reencrypt_rows
 from jwt_auth.models import ClientKey, SigningKey
-from tests.conftest import public_pem
 from tests.support.commands import run
+from tests.support.keys import public_pem
 
 OLD, NEW, LOST = (Fernet.generate_key().decode() for _ in range(3))
 

@@ -11,9 +11,9 @@ from jwt_auth.management.terminal import table
 from jwt_auth.models import UserSession
 from jwt_auth.revocation import revoke_all, revoke_session, revoke_user
 from jwt_auth.sessions import Peer
-from tests.conftest import NOW
-from tests.sessions.test_arrivals import FIREFOX
+from tests.support.clocks import NOW
 from tests.support.commands import run
+from tests.support.user_agents import FIREFOX
 
 
 @pytest.fixture

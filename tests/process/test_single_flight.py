@@ -6,7 +6,7 @@ from time import monotonic
 import pytest
 
 from jwt_auth.process.single_flight import SingleFlight
-from tests.revocation.conftest import Ticks
+from tests.support.clocks import Ticks
 
 AGES = 3600  # seconds: a test that waits for it fails by its own time limit
 

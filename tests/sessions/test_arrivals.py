@@ -3,24 +3,16 @@
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.hashers import make_password
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 
 from jwt_auth import sessions
 from jwt_auth.models import RevocationEvent, UserSession
 from jwt_auth.revocation import revoke_all, revoke_session, revoke_user
 from jwt_auth.sessions import Peer
 from jwt_auth.signals import new_device_seen, session_revoked
-from tests.conftest import PASSWORD
-from tests.test_budgets import begin, count  # noqa: F401  # a fixture
-
-FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
-NEWER_FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
-SAFARI = (
-    "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) "
-    "Version/17.5 Mobile/15E148 Safari/604.1"
-)
-
+from tests.support.clients import PASSWORD
+from tests.support.queries import Queries
+from tests.support.rows import begin
+from tests.support.user_agents import FIREFOX, NEWER_FIREFOX, SAFARI
 
 # The limit
 
@@ -146,7 +138,7 @@ def test_a_sign_in_that_is_refused_ends_nothing(client, clock, user, jwt_setting
     assert alive(client, pair) == [True]
 
 
-def test_the_limit_costs_one_query_and_three_more_when_something_ends(client, user, jwt_settings, count):  # noqa: F811
+def test_the_limit_costs_one_query_and_three_more_when_something_ends(client, user, jwt_settings, count):
     without, _ = count(client.login, user)
     jwt_settings(SESSION_LIMIT=5)
     assert count(client.login, user)[0] == without + 1
@@ -220,9 +212,9 @@ def test_a_receiver_that_fails_refuses_nobody(client, user):
 @pytest.mark.django_db(transaction=True)
 def test_it_is_looked_for_only_when_somebody_listens(user, request):
     def statements():
-        with CaptureQueriesContext(connection) as captured:
+        with Queries() as queries:
             begin_with(user, SAFARI)
-        return len(captured)
+        return len(queries)
 
     without = statements()
     request.getfixturevalue("seen")

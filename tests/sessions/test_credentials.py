@@ -13,8 +13,8 @@ from django.views.debug import ExceptionReporter
 from jwt_auth.models import RevocationEvent, UserSession
 from jwt_auth.revocation import revoke_user
 from jwt_auth.signals import session_started
-from tests.conftest import PASSWORD
 from tests.hashers import OldHasher
+from tests.support.clients import PASSWORD
 
 
 def outdate(user):

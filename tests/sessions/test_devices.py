@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from jwt_auth.sessions import devices
-from tests.sessions.test_arrivals import FIREFOX, NEWER_FIREFOX, SAFARI
+from tests.support.user_agents import FIREFOX, NEWER_FIREFOX, SAFARI
 
 
 @pytest.mark.parametrize(

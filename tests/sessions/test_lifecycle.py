@@ -13,7 +13,7 @@ from jwt_auth.models import RevocationEvent, UserSession
 from jwt_auth.revocation import revoke_all, revoke_user
 from jwt_auth.sessions import lifecycle
 from jwt_auth.sessions.lifecycle import Case, judge
-from tests.conftest import NOW
+from tests.support.clocks import NOW
 
 US = timedelta(microseconds=1)
 GRACE = timedelta(seconds=10)

@@ -6,14 +6,10 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
-from django.db import connection
 from django.test import Client, override_settings
-from django.test.utils import CaptureQueriesContext
 from django.urls import path, reverse
 
 from tests.urls import urlpatterns
-
-_CONTROL = ("BEGIN", "COMMIT", "SAVEPOINT", "RELEASE", "ROLLBACK", "SET ")
 
 
 def user_url(page: str, *arguments: Any, model: Any = None, site: str = "admin") -> str:
@@ -58,14 +54,15 @@ def served(*sites: Any) -> Any:
         yield
 
 
-def count_queries(action: Any, *arguments: Any, **options: Any) -> tuple[int, Any]:
-    """How many queries it takes, and what it gives."""
-    with CaptureQueriesContext(connection) as captured:
-        result = action(*arguments, **options)
-    return sum(not query["sql"].startswith(_CONTROL) for query in captured), result
-
-
 def text_of(response: Any) -> str:
     """The page, after making sure that it is one."""
     assert response.status_code == 200, response.status_code
     return response.content.decode()
+
+
+def client_url(page, *arguments):
+    return reverse(f"admin:jwt_auth_registeredclient_{page}", args=arguments)
+
+
+def key_url(page, *arguments):
+    return reverse(f"admin:jwt_auth_signingkey_{page}", args=arguments)

@@ -12,8 +12,8 @@ from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm, RSAPSSAlgori
 from jwt_auth import clients
 from jwt_auth.client import Signer
 from jwt_auth.models import ClientKey, RegisteredClient
-from tests.conftest import pem, public_pem
 from tests.support import forge
+from tests.support.keys import pem, public_pem
 
 _SIGN = {
     "RS256": RSAAlgorithm(RSAAlgorithm.SHA256),

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.conftest import PASSWORD, Client
+from tests.support.clients import PASSWORD, Client
 
 HOST = "www.example.com"
 ORIGIN = f"https://{HOST}"

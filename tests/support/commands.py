@@ -3,7 +3,7 @@
 import sys
 from io import StringIO
 
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 
 
 class Terminal(StringIO):
@@ -23,3 +23,13 @@ def run(*arguments):
 def type_in(monkeypatch, text, *, terminal=True):
     """Have `text` come from standard input."""
     monkeypatch.setattr(sys, "stdin", (Terminal if terminal else StringIO)(text))
+
+
+def look(token):
+    """What it prints, and whether the token is good."""
+    out = StringIO()
+    try:
+        call_command("jwt_inspect", token, stdout=out, no_color=True)
+    except CommandError as error:
+        return out.getvalue(), str(error)
+    return out.getvalue(), "good"

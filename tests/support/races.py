@@ -1,7 +1,7 @@
 """What the races have in common."""
 
 from jwt_auth.sessions import start
-from tests.conftest import Client
+from tests.support.clients import Client
 
 
 def status_of(answers):

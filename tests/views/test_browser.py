@@ -1,13 +1,13 @@
 """The endpoints for browsers: tokens in cookies, and nowhere else."""
 
 import pytest
-from django.db import OperationalError
 
 from jwt_auth import browser_urls, urls
 from jwt_auth.models import RevocationEvent, UserSession
 from jwt_auth.revocation import database, revoke_session
-from tests.conftest import PASSWORD
 from tests.support.browser import Browser, credentials
+from tests.support.clients import PASSWORD
+from tests.support.outages import down
 
 ACCESS, REFRESH = "__Host-Http-access", "__Host-Http-refresh"
 
@@ -224,9 +224,6 @@ def test_a_body_that_can_not_be_read_is_no_reason_to_stay_signed_in(signed_in, b
 def test_a_sign_out_in_an_outage_can_be_tried_again(signed_in, monkeypatch):
     """Without its cookies nobody could end the session any more."""
 
-    def down(*args, **kwargs):
-        raise OperationalError("connection refused")
-
     with monkeypatch.context() as patched:
         patched.setattr("jwt_auth.sessions.lifecycle.revoke_session", down)
         answer = signed_in.send("logout/")
@@ -394,9 +391,6 @@ def test_sign_in_is_throttled_as_the_other_one_is_and_from_the_same_budget(brows
 
 
 def test_an_outage_is_503_and_signs_nobody_out(signed_in, monkeypatch):
-    def down(*args, **kwargs):
-        raise OperationalError("connection refused")
-
     with monkeypatch.context() as patched:
         patched.setattr(database, "find_by_handle", down)
         answer = signed_in.renew()

@@ -5,8 +5,6 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import Permission
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from jwt_auth import clients
@@ -16,8 +14,8 @@ from jwt_auth.jose import jwk
 from jwt_auth.models import ClientKey, RegisteredClient, RevocationEvent
 from jwt_auth.views import clients as client_views
 from jwt_auth.views.clients import ManagementView
-from tests.conftest import pem, public_pem
-from tests.jose.test_jwk import private_jwk
+from tests.support.keys import pem, private_jwk, public_pem
+from tests.support.queries import Queries
 
 pytestmark = pytest.mark.usefixtures("clock")
 
@@ -155,9 +153,7 @@ def test_for_a_user_who_was_just_deleted_there_is_no_client(boss, leaver):
 
 def test_clients_come_in_pages_with_as_many_queries_for_many_as_for_few(boss, user):
     def count():
-        with CaptureQueriesContext(
-            connection,
-        ) as queries:
+        with Queries() as queries:
             answer = boss.send("clients/", method="get")
         assert answer.status_code == 200
         return len(queries), answer.json()

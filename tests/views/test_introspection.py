@@ -6,7 +6,6 @@ from urllib.parse import urlencode
 import jwt
 import pytest
 from django.contrib.auth.models import Permission
-from django.db import OperationalError, connection
 
 from jwt_auth.claims import moment
 from jwt_auth.jose.keys import make_key
@@ -14,10 +13,12 @@ from jwt_auth.models import UserSession, user_id_of
 from jwt_auth.revocation import revoke_token, revoke_user
 from jwt_auth.verification import identify_only
 from jwt_auth.views.introspection import introspect, sign
-from tests.conftest import NOW, pem, public_pem
+from tests.support.answers import assert_error
 from tests.support.api_clients import register
+from tests.support.clocks import NOW
 from tests.support.doors import assert_refused_everywhere
-from tests.views.test_users import assert_error
+from tests.support.keys import pem, public_pem
+from tests.support.outages import outage
 
 URL = "/auth/introspect/"
 INACTIVE = {"active": False}
@@ -219,15 +220,7 @@ def test_whoever_asks_too_often_waits(asking, pair, settings):
 
 
 def test_in_an_outage_nothing_is_called_inactive(asking, pair):
-    answers = []
-
-    def fail_the_last(execute, sql, *args):
-        answers.append(sql)
-        if len(answers) > 3:  # the caller is authenticated, and permitted
-            raise OperationalError("server closed the connection")
-        return execute(sql, *args)
-
-    with connection.execute_wrapper(fail_the_last):
+    with outage(after=3):  # the caller is authenticated, and permitted
         answer = asking.send("introspect/", {"token": pair["access_token"]})
     assert_error(answer, 503, "unavailable")
 

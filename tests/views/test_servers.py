@@ -12,8 +12,8 @@ from jwt_auth.jose.algorithms import ALGORITHMS
 from jwt_auth.models import RevocationEvent, user_id_of
 from jwt_auth.views import MetadataView
 from jwt_auth.views.metadata import has_address
+from tests.support.answers import assert_error
 from tests.support.api_clients import register
-from tests.views.test_users import assert_error
 
 METADATA = "/auth/.well-known/oauth-authorization-server"
 EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"

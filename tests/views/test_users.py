@@ -19,7 +19,9 @@ from jwt_auth.jose.encoding import base64url_encode
 from jwt_auth.keyring.stored import own_keys
 from jwt_auth.urls import urlpatterns
 from jwt_auth.views import users
-from tests.conftest import PASSWORD, pem, public_pem
+from tests.support.answers import assert_error
+from tests.support.clients import PASSWORD
+from tests.support.keys import pem, public_pem
 
 # Path, method that it is for, a body that it can read, and whether it asks who calls.
 ENDPOINTS = {
@@ -54,15 +56,6 @@ def snapshot():
     """All rows of all tables, to compare."""
     models = [model for model in apps.get_models() if model._meta.managed]
     return {model: sorted(map(repr, model._base_manager.values_list())) for model in models}
-
-
-def assert_error(answer, status, code):
-    assert (answer.status_code, answer.json().get("code")) == (status, code), answer.content
-    assert set(answer.json()) - {"errors"} == {"detail", "code"}
-    assert isinstance(answer.json()["detail"], str)
-    assert ("errors" in answer.json()) <= (status == 400)
-    assert answer["Cache-Control"] == "no-store"
-    assert ("WWW-Authenticate" in answer) == (status == 401)
 
 
 @pytest.fixture

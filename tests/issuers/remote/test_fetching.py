@@ -18,8 +18,8 @@ from jwt_auth.exceptions import UnavailableError
 from jwt_auth.issuers.ours import find_issuer
 from jwt_auth.issuers.remote import fetching
 from jwt_auth.issuers.remote.fetching import FetchError, Source, fetch
-from tests.conftest import pem
 from tests.support.http_endpoint import Endpoint, body, document, serving
+from tests.support.keys import pem
 
 
 def source(url, **options):

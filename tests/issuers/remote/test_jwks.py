@@ -19,6 +19,7 @@ from jwt_auth.exceptions import UnavailableError, UnknownKeyError
 from jwt_auth.issuers.ours import find_issuer
 from jwt_auth.issuers.remote import fetching, jwks
 from jwt_auth.issuers.remote.jwks import RemoteKeys, jwks_source
+from tests.support.clocks import Ticks
 from tests.support.http_endpoint import body, document, dripping, raw, serving, silence
 
 NAME = "https://issuer.example"
@@ -336,19 +337,9 @@ def test_another_key_of_the_same_name_is_another_key(client, trust, sign, new_ke
     assert client.get_me(sign("one", new_key)).status_code == 200
 
 
-class Clock:
-    """Seconds that a test moves on."""
-
-    def __init__(self):
-        self.now = 1000.0
-
-    def __call__(self):
-        return self.now
-
-
 @pytest.fixture
 def clock():
-    return Clock()
+    return Ticks()
 
 
 @pytest.fixture

@@ -31,26 +31,13 @@ from jwt_auth.keyring.stored import own_keys
 from jwt_auth.models import RevocationEvent
 from jwt_auth.revocation import feed, revoke_all, revoke_session, revoke_token, revoke_user
 from jwt_auth.verification import identify_only
-from tests.conftest import pem
 from tests.support.http_endpoint import body, document, raw, serving, silence
+from tests.support.keys import pem
 
 NAME = "https://server1.example"
 FEED = "Content-Type: application/revocations+jwt"
 
 pytestmark = pytest.mark.django_db
-
-
-class Ticks:
-    def __init__(self):
-        self.now = 1000.0
-
-    def __call__(self):
-        return self.now
-
-
-@pytest.fixture
-def ticks():
-    return Ticks()
 
 
 @pytest.fixture

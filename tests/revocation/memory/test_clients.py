@@ -9,9 +9,8 @@ from django.db import transaction
 from jwt_auth import clients
 from jwt_auth.models import RevocationEvent
 from jwt_auth.revocation import disable_client, revoke_all, revoke_client, revoke_client_key, revoke_user
-from tests.revocation.conftest import outage
 from tests.support.api_clients import register
-from tests.test_budgets import count  # noqa: F401  # a fixture
+from tests.support.outages import outage
 
 pytestmark = pytest.mark.urls("tests.client_urls")
 
@@ -112,7 +111,7 @@ def test_what_is_rolled_back_has_never_been(api, get, in_memory):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_one_look_is_enough_after_news(api, get, in_memory, count, clock):  # noqa: F811  # the imported fixture
+def test_one_look_is_enough_after_news(api, get, in_memory, count, clock):
     in_memory(LEEWAY=timedelta(0))
     assert get(api.token()) == 200
     revoke_client(api.row)
@@ -120,7 +119,7 @@ def test_one_look_is_enough_after_news(api, get, in_memory, count, clock):  # no
     assert [count(get, api.token()) for _ in range(3)] == [(1, 200), (0, 200), (0, 200)]
 
 
-def test_in_a_transaction_that_may_be_older_than_the_news_nothing_is_kept(api, get, in_memory, count, clock):  # noqa: F811  # the imported fixture
+def test_in_a_transaction_that_may_be_older_than_the_news_nothing_is_kept(api, get, in_memory, count, clock):
     view = in_memory(LEEWAY=timedelta(0))
     assert get(api.token()) == 200
     with transaction.atomic():

@@ -30,8 +30,8 @@ from jwt_auth.revocation import revoke_all, revoke_session, revoke_token, revoke
 from jwt_auth.revocation.memory import view
 from jwt_auth.sessions import refresh, start
 from jwt_auth.verification import verify
-from tests.conftest import NOW
-from tests.revocation.conftest import Ticks, by_another_process, end
+from tests.support.clocks import NOW, Ticks
+from tests.support.other_processes import by_another_process, end
 
 BOUND = 1.0
 

@@ -8,15 +8,16 @@ from datetime import timedelta
 import pytest
 from django.core.cache import caches
 from django.core.cache.backends.locmem import LocMemCache
-from django.db import connection, transaction
-from django.test.utils import CaptureQueriesContext
+from django.db import transaction
 
 from jwt_auth.conf import lifetimes
 from jwt_auth.exceptions import JWTAuthError
 from jwt_auth.revocation import revoke_user
 from jwt_auth.revocation.memory import notifications, view as memory
 from jwt_auth.verification import verify
-from tests.revocation.conftest import end, outage
+from tests.support.other_processes import end
+from tests.support.outages import outage
+from tests.support.queries import Queries
 from tests.support.redis_server import redis_server
 
 redis = pytest.importorskip("redis")
@@ -69,8 +70,8 @@ def pair(client, user):
 @contextmanager
 def counted():
     """How many questions the database was asked."""
-    with CaptureQueriesContext(connection) as captured:
-        yield lambda: sum("jwt_auth_revocationevent" in query["sql"] for query in captured)
+    with Queries() as queries:
+        yield lambda: queries.of("jwt_auth_revocationevent")
 
 
 def is_welcome(pair):

@@ -11,7 +11,6 @@ from django.core.cache import cache
 from django.db import connection, transaction
 from django.http import HttpResponse
 from django.test import TestCase
-from django.test.utils import CaptureQueriesContext
 from django.urls import path
 from django.utils import timezone
 from rest_framework.permissions import IsAuthenticated
@@ -26,8 +25,10 @@ from jwt_auth.revocation.memory import numbers, view as memory
 from jwt_auth.revocation.verdict import latest
 from jwt_auth.signals import user_revoked
 from jwt_auth.verification import averify, verify
-from tests.revocation.conftest import end, outage
 from tests.support import forge
+from tests.support.other_processes import end
+from tests.support.outages import outage
+from tests.support.queries import Queries
 from tests.urls import urlpatterns as usual_urls
 
 
@@ -72,22 +73,22 @@ def test_a_request_costs_no_query_and_no_read_of_the_cache(in_memory, plain, pai
     assert plain(pair) == 200
     monkeypatch.setattr(cache, "get", None)
     monkeypatch.setattr(cache, "get_many", None)
-    with CaptureQueriesContext(connection) as captured:
+    with Queries() as queries:
         assert plain(pair) == 200
-    assert len(captured) == 0
-    with CaptureQueriesContext(connection) as captured:
+    assert len(queries) == 0
+    with Queries() as queries:
         assert client.get_me(pair["access_token"]).status_code == 200  # reads the user's name
-    assert len(captured) == 1
+    assert len(queries) == 1
 
 
 def test_it_is_asked_after_three_quarters_of_the_bound_and_costs_one_query(in_memory, ticks, plain, pair):
     in_memory(REVOCATION_MAX_STALENESS=timedelta(seconds=4))
     plain(pair)
-    for forward, queries in ((2.9, 0), (0.2, 1), (2.9, 0), (0.2, 1)):
+    for forward, asked in ((2.9, 0), (0.2, 1), (2.9, 0), (0.2, 1)):
         ticks.forward(forward)
-        with CaptureQueriesContext(connection) as captured:
+        with Queries() as queries:
             plain(pair)
-        assert sum("SELECT" in query["sql"] for query in captured) == queries
+        assert queries.of("SELECT") == asked
 
 
 def test_what_another_process_revokes_is_refused_within_the_bound(in_memory, ticks, plain, pair, client, user):
@@ -381,9 +382,9 @@ def test_what_is_new_costs_one_query_wherever_the_numbers_begin(in_memory, ticks
     assert plain(kept) == 200
     end(late, 2)
     ticks.forward(1)
-    with CaptureQueriesContext(connection) as captured:
+    with Queries() as queries:
         assert (plain(late), plain(kept)) == (401, 200)
-    assert sum("SELECT" in query["sql"] for query in captured) == 1
+    assert queries.of("SELECT") == 1
 
 
 @pytest.mark.parametrize(
@@ -490,9 +491,9 @@ def test_a_global_cutoff_that_is_committed_late_is_known_within_the_bound_whatev
     _commit_global_cutoff(6, timezone.now() + timedelta(seconds=1))
     for expected in (401, 401):
         ticks.forward(1)
-        with CaptureQueriesContext(connection) as captured:
+        with Queries() as queries:
             assert plain(pair) == expected
-        assert sum("SELECT" in query["sql"] for query in captured) == 1
+        assert queries.of("SELECT") == 1
     clock.shift(2)
     assert plain(client.tokens(user)) == 200
 
@@ -555,9 +556,9 @@ def test_what_was_forgotten_while_the_wall_clock_was_ahead_is_known_again_when_i
     ticks.forward(1)
     assert [plain(pair) for pair in (*dead, living)] == [401, 401, 401, 200]
     ticks.forward(1)
-    with CaptureQueriesContext(connection) as captured:
+    with Queries() as queries:
         assert [plain(pair) for pair in (*dead, living)] == [401, 401, 401, 200]
-    assert sum("SELECT" in query["sql"] for query in captured) == 1  # it was read anew once
+    assert queries.of("SELECT") == 1  # it was read anew once
 
 
 @pytest.mark.parametrize("steps", [1, 4], ids=["at once", "in steps"])
@@ -604,9 +605,9 @@ def test_a_wall_clock_that_stands_or_goes_on_has_nothing_read_anew(in_memory, ti
     for _ in range(3):
         clock.shift(step)
         ticks.forward(1)
-        with CaptureQueriesContext(connection) as captured:
+        with Queries() as queries:
             assert plain(pair) == 200
-        assert sum("SELECT" in query["sql"] for query in captured) == 1
+        assert queries.of("SELECT") == 1
 
 
 # When the database does not answer

@@ -1,5 +1,6 @@
 """Users, clients, clocks, keys and threads, for all tests."""
 
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +21,7 @@ from jwt_auth.revocation import cutoff
 # What helpers assert is explained as in a test: they must be imported after this.
 pytest.register_assert_rewrite("tests.support")
 
+from tests.support.api_clients import ApiClient, register  # noqa: E402
 from tests.support.clients import PASSWORD, Client  # noqa: E402
 from tests.support.clocks import NOW, Ticks  # noqa: E402
 from tests.support.keys import pem  # noqa: E402
@@ -96,6 +98,25 @@ def staff(make_user: Callable[..., Any]) -> Any:
 @pytest.fixture
 def client() -> Client:
     return Client()
+
+
+@pytest.fixture
+def pair(client: Client, user: Any, clock: Any) -> dict[str, Any]:
+    """The tokens of alice, while time stands still."""
+    return client.tokens(user)
+
+
+@pytest.fixture
+def api(user: Any, clock: Any) -> ApiClient:
+    """A client with a secret that acts as alice, and may read and write."""
+    return register(user)
+
+
+@pytest.fixture
+def log(caplog: pytest.LogCaptureFixture) -> Callable[[], list[logging.LogRecord]]:
+    """`log()` is what the app has logged so far, at every level."""
+    caplog.set_level(logging.DEBUG, "jwt_auth")
+    return lambda: [record for record in caplog.records if record.name == "jwt_auth"]
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """What revokes by itself when a user is saved or deleted, what does not, and what the log says."""
 
-import logging
 from contextvars import Context
 from uuid import UUID
 
@@ -254,13 +253,6 @@ def test_a_password_change_that_is_rolled_back_revokes_nothing(client, user):
 
 
 # The log
-
-
-@pytest.fixture
-def log(caplog):
-    caplog.set_level(logging.DEBUG, "jwt_auth")
-
-    return lambda: [record for record in caplog.records if record.name == "jwt_auth"]
 
 
 def lines(records):

@@ -28,11 +28,6 @@ LIVE = '<span class="jwt-auth-live">Active</span>'
 
 
 @pytest.fixture
-def browser(staff):
-    return signed_in(staff)
-
-
-@pytest.fixture
 def clerk(make_user):
     """Staff who may look at clients, and nothing else so far."""
     user = make_user("clerk", is_staff=True)

@@ -21,11 +21,6 @@ EVERYTHING = {"confirmed": "yes", "phrase": "revoke everything"}
 
 
 @pytest.fixture
-def browser(staff):
-    return signed_in(staff)
-
-
-@pytest.fixture
 def clerk(make_user):
     """Staff who may look at revocations, and nothing else so far."""
     user = make_user("clerk", is_staff=True)

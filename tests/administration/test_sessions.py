@@ -22,11 +22,6 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def browser(staff):
-    return signed_in(staff)
-
-
-@pytest.fixture
 def clerk(make_user):
     """Staff who may look at sessions, and nothing else so far."""
     user = make_user("clerk", is_staff=True)

@@ -22,11 +22,6 @@ def _stored_keys(jwt_settings, clock):
 
 
 @pytest.fixture
-def browser(staff):
-    return signed_in(staff)
-
-
-@pytest.fixture
 def active():
     return signing_keys.create(activate=True)
 

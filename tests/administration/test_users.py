@@ -29,12 +29,6 @@ ACTION = "jwt_auth_revoke_tokens"
 
 
 @pytest.fixture
-def browser(staff):
-    """The admin, as a superuser sees it."""
-    return signed_in(staff)
-
-
-@pytest.fixture
 def clerk(make_user):
     """Staff who may look at users, and nothing else so far."""
     user = make_user("clerk", is_staff=True)

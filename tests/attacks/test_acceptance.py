@@ -20,11 +20,6 @@ from tests.support.clients import PASSWORD
 from tests.support.queries import Queries
 
 
-@pytest.fixture
-def pair(client, user, clock):
-    return client.tokens(user)
-
-
 def logout(client, user, pair):
     assert client.send("logout/", {"refresh_token": pair["refresh_token"]}).status_code == 204
 

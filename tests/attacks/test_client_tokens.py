@@ -45,11 +45,6 @@ def _no_connections(db, monkeypatch):
 
 
 @pytest.fixture
-def api(user, clock):
-    return register(user)
-
-
-@pytest.fixture
 def knock(client, api):
     """`knock(raw)` comes to a client's view with any token; the status, and how many queries it took."""
     assert client.bearer(api.token()).get("/who/").status_code == 200  # the process knows all that it can

@@ -16,11 +16,6 @@ from tests.support import forge
 from tests.support.clients import PASSWORD
 
 
-@pytest.fixture
-def pair(client, user, clock):
-    return client.tokens(user)
-
-
 def all_stored_text():
     """Every value of every row of every table."""
     rows = (model._base_manager.values_list() for model in apps.get_models(include_auto_created=True))

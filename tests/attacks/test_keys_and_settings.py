@@ -26,11 +26,6 @@ def problems():
 
 
 @pytest.fixture
-def pair(client, user, clock):
-    return client.tokens(user)
-
-
-@pytest.fixture
 def secret_keys(settings):
     def change(key, *fallbacks):
         settings.SECRET_KEY = key

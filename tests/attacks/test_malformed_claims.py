@@ -17,11 +17,6 @@ from tests.support.doors import REFUSALS, knock
 from tests.support.forge import LONG, NOT_NUMBERS, NOT_TEXTS
 
 
-@pytest.fixture
-def pair(client, user, clock):
-    return client.tokens(user)
-
-
 def assert_lets_nobody_in(client, raw):
     for door, response in knock(client, raw):
         assert response.status_code in REFUSALS[door], (door, response.status_code, response.content[:200])

@@ -17,11 +17,6 @@ ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 MEGABYTE = 1_000_000
 
 
-@pytest.fixture
-def pair(client, user, clock):
-    return client.tokens(user)
-
-
 def bend_last_bit(raw):
     """The same signature bytes in another spelling: 43 characters carry 258 bits, 2 of them stray."""
     return raw[:-1] + ALPHABET[ALPHABET.index(raw[-1]) + 1]

@@ -17,17 +17,6 @@ from jwt_auth.revocation import revoke_all, revoke_session, revoke_sessions, rev
 from tests.support import forge
 from tests.support.browser import Browser
 from tests.support.keys import pem
-from tests.support.queries import Queries
-
-
-@pytest.fixture
-def pair(client, user, clock):
-    return client.tokens(user)
-
-
-@pytest.fixture
-def queries():
-    return Queries()
 
 
 @pytest.mark.parametrize("fate", ["inactive", "missing"])

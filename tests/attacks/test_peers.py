@@ -27,7 +27,6 @@ from tests.support import forge
 from tests.support.browser import Browser
 from tests.support.clients import PASSWORD
 from tests.support.clocks import NOW
-from tests.support.queries import Queries
 from tests.urls import urlpatterns as project_urls
 
 
@@ -39,16 +38,6 @@ class PublicView(APIView):
 
 
 urlpatterns = [*project_urls, path("public/", PublicView.as_view())]
-
-
-@pytest.fixture
-def pair(client, user, clock):
-    return client.tokens(user)
-
-
-@pytest.fixture
-def queries():
-    return Queries()
 
 
 def change_password(user):

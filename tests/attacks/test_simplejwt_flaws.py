@@ -29,11 +29,6 @@ NEW_PASSWORD = "a new horse and a new battery"
 DAY = 24 * 3600
 
 
-@pytest.fixture
-def pair(client, user, clock):
-    return client.tokens(user)
-
-
 def change_password(user, password=NEW_PASSWORD):
     user.set_password(password)
     user.save()

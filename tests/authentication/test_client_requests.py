@@ -26,11 +26,6 @@ pytestmark = pytest.mark.urls("tests.client_urls")
 BODY = b'{"text": "hello"}'
 
 
-@pytest.fixture
-def api(user, clock):
-    return register(user)
-
-
 def digest(body):
     return f"sha-256=:{b64encode(hashlib.sha256(body).digest()).decode()}:"
 

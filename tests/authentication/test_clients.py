@@ -34,12 +34,6 @@ def mode(request, jwt_settings):
 
 
 @pytest.fixture
-def api(user, clock):
-    """A client with a secret that acts as alice, and may read and write."""
-    return register(user)
-
-
-@pytest.fixture
 def get(client, api):
     """`get(path, **claims)` comes with a token that has these claims; the answer."""
 

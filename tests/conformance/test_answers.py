@@ -10,12 +10,6 @@ from jwt_auth.revocation import revoke_all, revoke_session, revoke_user
 from tests.support import forge
 from tests.support.clients import PASSWORD
 
-
-@pytest.fixture
-def pair(client, user, clock):
-    return client.tokens(user)
-
-
 NEVER_GOOD = {
     "no token": lambda raw: "x",
     "wrong signature": lambda raw: unsigned(raw),

@@ -13,11 +13,6 @@ from tests.support import forge
 from tests.support.keys import pem
 
 
-@pytest.fixture
-def pair(client, user, clock):
-    return client.tokens(user)
-
-
 def test_each_token_has_128_bits_of_its_own_as_its_name(client, pair):
     issued = [pair, *(client.refresh(pair["refresh_token"]).json() for _ in range(50))]
     names = {forge.claims_of(each["access_token"])["jti"] for each in issued}

@@ -22,11 +22,6 @@ from tests.support.keys import pem
 P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 
 
-@pytest.fixture
-def pair(client, user, clock):
-    return client.tokens(user)
-
-
 def spy_on(monkeypatch, owner, name, answer=None):
     """Let `owner.name` do its work and note what it was given; `answer` replaces what it says."""
     original, seen = getattr(owner, name), []

@@ -61,7 +61,7 @@ def test_no_block_is_left_untested():
         *(f"test: issuer {name}" for name in ("jwt_auth", "Keycloak", "Auth0", "Entra", "Google", "Okta")),
         *("set-up and demo", "set-up and tests", "test: settings", "test: urls", "test: curl", "test: python"),
         *("test: settings without database", "test: cookies", "test: browser urls", "test: settings no database"),
-        # test_docs_keys.py runs these.
+        # tests/docs/test_keys.py runs these.
         *("test: settings for keys in the database", "test: first key", "test: rotation in the database"),
         *(
             "test: import",
@@ -80,11 +80,11 @@ def test_no_block_is_left_untested():
             "test: settings without check",
         ),
     }
-    # test_docs_projects.py has the files of these in a project of its own.
+    # tests/docs/test_projects.py has the files of these in a project of its own.
     known |= {block.how for block in BLOCKS if re.match(r"test: (tutorial|simplejwt|project) ", block.how)}
     known |= {block.how for block in BLOCKS if re.match(r"test: signatures jwt_auth[.a-z_]*$", block.how)}
     known |= {"test: production", "test: fernet key", "test: derived fernet keys"}
-    # test_docs_incidents.py runs these.
+    # tests/docs/test_incidents.py runs these.
     known |= {"test: incidents", "test: incidents look"}
     known |= {f"test: client {step}" for step in ("view", "key pair", "command", "call", "rotated", "revoked")}
     assert {block.how for block in BLOCKS} <= known

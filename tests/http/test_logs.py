@@ -24,12 +24,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 PLAIN = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
-@pytest.fixture
-def log(caplog):
-    caplog.set_level(logging.DEBUG, "jwt_auth")
-    return lambda: [record for record in caplog.records if record.name == "jwt_auth"]
-
-
 def test_everything_that_is_documented_happens_here():
     assert {event for event, _ in HAPPENINGS.values()} == set(logs.FIELDS)
 

@@ -1,5 +1,5 @@
 """
-What a forked worker knows, played with real processes; `test_forks.py` runs it and reads what it prints.
+What a forked worker knows, played with real processes; `test_fork_reset.py` runs it and reads what it prints.
 
 It has a SQLite of its own in EXAMPLE_DATA_DIR.
 """

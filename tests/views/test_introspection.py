@@ -32,11 +32,6 @@ def asking(client, make_user, clock):
     return client.bearer(client.tokens(inspector)["access_token"])
 
 
-@pytest.fixture
-def pair(client, user, clock):
-    return client.tokens(user)
-
-
 def ask(asking, raw, **extra):
     body = urlencode({"token": raw, **extra})
     answer = asking.generic("POST", URL, body, content_type="application/x-www-form-urlencoded")

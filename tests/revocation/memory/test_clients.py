@@ -36,11 +36,6 @@ DEEDS = {
 
 
 @pytest.fixture
-def api(user, clock):
-    return register(user)
-
-
-@pytest.fixture
 def get(client):
     return lambda raw, method="get", path="/who/": getattr(client.bearer(raw), method)(path).status_code
 

@@ -62,11 +62,6 @@ def with_push(in_memory, redis_url, monkeypatch):
     return switch
 
 
-@pytest.fixture
-def pair(client, user):
-    return client.tokens(user)
-
-
 @contextmanager
 def counted():
     """How many questions the database was asked."""

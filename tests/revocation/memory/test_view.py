@@ -63,11 +63,6 @@ def plain(client):
     return get
 
 
-@pytest.fixture
-def pair(client, user):
-    return client.tokens(user)
-
-
 def test_a_request_costs_no_query_and_no_read_of_the_cache(in_memory, plain, pair, client, monkeypatch):
     in_memory()
     assert plain(pair) == 200

@@ -1,26 +1,32 @@
-"""Users, clients, a frozen clock and keys, for all tests."""
+"""Users, clients, clocks, keys and threads, for all tests."""
 
+import logging
 import threading
 from collections.abc import Callable, Iterator
-from datetime import datetime, timezone
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any
 
 import pytest
 import time_machine
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from django.contrib.auth import get_user_model
 from django.core.cache import cache
-from django.db import connection
+from django.db import connection, connections
 from django.dispatch import Signal
 from hypothesis import HealthCheck, settings as hypothesis_settings
-from rest_framework.test import APIClient
 
 from jwt_auth.revocation import cutoff
 
-PASSWORD = "correct horse battery staple"
+# What helpers assert is explained as in a test: they must be imported after this.
+pytest.register_assert_rewrite("tests.support")
 
-NOW = datetime(2026, 5, 17, 12, 30, 15, 250_000, tzinfo=timezone.utc)
+from tests.support.api_clients import ApiClient, register  # noqa: E402
+from tests.support.clients import PASSWORD, Client  # noqa: E402
+from tests.support.clocks import NOW, Ticks  # noqa: E402
+from tests.support.keys import pem  # noqa: E402
+from tests.support.queries import count_queries  # noqa: E402
+from tests.support.threads import MAX_THREADS, PATIENCE  # noqa: E402
 
 # How fast the machine is says nothing about what is tested.
 hypothesis_settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -43,6 +49,12 @@ def clock() -> Iterator[time_machine.Traveller]:
     """Stopped time. `clock.shift(seconds)` moves it, `clock.move_to(moment)` sets it."""
     with time_machine.travel(NOW, tick=False) as traveller:
         yield traveller
+
+
+@pytest.fixture
+def ticks() -> Ticks:
+    """A clock that only the test moves: `ticks.forward(seconds)`."""
+    return Ticks()
 
 
 @pytest.fixture
@@ -83,52 +95,28 @@ def staff(make_user: Callable[..., Any]) -> Any:
     return make_user("admin", is_superuser=True, is_staff=True)
 
 
-class Client(APIClient):
-    """An API client that speaks JSON and can hold a token."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.raise_request_exception = False  # a crash is an answer of 500, as a real client sees it
-
-    def bearer(self, token: str) -> "Client":
-        """A client that sends `token` with each request."""
-        client = Client()
-        client.credentials(HTTP_AUTHORIZATION=f"Bearer {token}")
-        return client
-
-    def send(self, path: str, body: Any = None, method: str = "post", **extra: Any) -> Any:
-        """Send `body` as JSON to an endpoint of jwt_auth, or to an absolute path."""
-        url = path if path.startswith("/") else f"/auth/{path}"
-        return getattr(self, method)(url, body, format="json", **extra)
-
-    def login(self, user: Any, password: str = PASSWORD, **extra: Any) -> Any:  # type: ignore[override]
-        """POST to login; the response."""
-        return self.send("login/", {user.USERNAME_FIELD: user.get_username(), "password": password, **extra})
-
-    def tokens(self, user: Any, **extra: Any) -> dict[str, Any]:
-        """Sign in, which must succeed; the body."""
-        response = self.login(user, **extra)
-        assert response.status_code == 200, response.content
-        return response.json()
-
-    def refresh(self, token: str) -> Any:
-        """POST to refresh; the response."""
-        return self.send("refresh/", {"refresh_token": token})
-
-    def get_me(self, token: str) -> Any:
-        """GET a protected page with `token`; the response."""
-        return self.bearer(token).get("/auth/me/")
-
-    def is_dead(self, tokens: dict[str, Any]) -> bool:
-        """Whether both tokens of a pair are refused with 401."""
-        answers = {self.get_me(tokens["access_token"]).status_code, self.refresh(tokens["refresh_token"]).status_code}
-        assert answers in ({200}, {401}), answers
-        return answers == {401}
-
-
 @pytest.fixture
 def client() -> Client:
     return Client()
+
+
+@pytest.fixture
+def pair(client: Client, user: Any, clock: Any) -> dict[str, Any]:
+    """The tokens of alice, while time stands still."""
+    return client.tokens(user)
+
+
+@pytest.fixture
+def api(user: Any, clock: Any) -> ApiClient:
+    """A client with a secret that acts as alice, and may read and write."""
+    return register(user)
+
+
+@pytest.fixture
+def log(caplog: pytest.LogCaptureFixture) -> Callable[[], list[logging.LogRecord]]:
+    """`log()` is what the app has logged so far, at every level."""
+    caplog.set_level(logging.DEBUG, "jwt_auth")
+    return lambda: [record for record in caplog.records if record.name == "jwt_auth"]
 
 
 @pytest.fixture
@@ -174,14 +162,6 @@ def api_server(live_server: Any) -> Iterator[Any]:
             thread.join(10)
 
 
-def pem(key: Any) -> str:
-    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
-
-
-def public_pem(key: Any) -> str:
-    return key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
-
-
 @pytest.fixture(scope="session")
 def rsa_key() -> rsa.RSAPrivateKey:
     return rsa.generate_private_key(65537, 2048)
@@ -201,3 +181,34 @@ def ec_settings(ec_key: ec.EllipticCurvePrivateKey) -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def ed_key() -> ed25519.Ed25519PrivateKey:
     return ed25519.Ed25519PrivateKey.generate()
+
+
+@pytest.fixture
+def count() -> Callable[..., tuple[int, Any]]:
+    """`count(f, ...)` calls f: how many statements it made, and what it gave."""
+    return count_queries
+
+
+@pytest.fixture
+def at_once(request: pytest.FixtureRequest) -> Iterator[Callable[..., list[Any]]]:
+    """`at_once(f, g)` calls both at the same moment, in two threads; their results, in this order."""
+    request.getfixturevalue("transactional_db")  # torn down after the connections of the threads are closed
+    assert not connection.in_atomic_block, "mark the test with django_db(transaction=True): threads commit"
+    pool = ThreadPoolExecutor(MAX_THREADS)
+
+    def run(*actions: Callable[[], Any]) -> list[Any]:
+        barrier = Barrier(len(actions))
+
+        def start(action: Callable[[], Any]) -> Any:
+            barrier.wait(PATIENCE)
+            return action()
+
+        futures = [pool.submit(start, action) for action in actions]
+        return [future.result(PATIENCE) for future in futures]
+
+    try:
+        yield run
+    finally:
+        # A barrier hands exactly one of these to each thread, and only a thread can close its connection.
+        run(*[connections.close_all] * MAX_THREADS)
+        pool.shutdown()

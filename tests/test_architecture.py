@@ -1,5 +1,6 @@
 """What must hold between the modules."""
 
+import ast
 import os
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from statistics import median
 import pytest
 
 import jwt_auth
+from tests.support import ROOT
 from tests.support.architecture import PAGE, contract, modules_of, tables
 
 APP = Path(jwt_auth.__file__).parent
@@ -73,3 +75,38 @@ def test_modules_are_short():
     full = [length for length in lengths if length > 10]  # faces of rooms aside
     assert max(lengths) <= 400
     assert 100 <= median(full) <= 150
+
+
+def imported_tests(code):
+    """The test modules, and conftest.py, that a module of the tests imports anywhere in it."""
+    for node in ast.walk(ast.parse(code)):
+        match node:
+            case ast.Import(names=aliases):
+                names = [alias.name for alias in aliases]
+            case ast.ImportFrom(module=module, names=aliases, level=level):
+                place = ".".join([*["tests"] * bool(level), *[module] * bool(module)])
+                names = [f"{place}.{alias.name}" for alias in aliases]
+            case _:
+                continue
+        for name in names:
+            top, *rest = name.split(".")
+            if top == "tests" and any(part == "conftest" or part.startswith("test_") for part in rest):
+                yield name
+
+
+def test_no_test_module_is_imported_by_another():
+    """Helpers are in tests/support, and pytest finds fixtures without an import. The controls come first."""
+    for control in (
+        "import tests.jose.test_keys",
+        "from tests.jose.test_keys import SECRET",
+        "from tests.jose import test_keys",
+        "from tests.conftest import client",
+        "from .conftest import client",
+        "from . import test_keys",
+        "def test():\n    from tests import conftest",
+    ):
+        assert len(list(imported_tests(control))) == 1, control
+    assert not list(imported_tests("import tests.urls\nfrom django.test import Client\nfrom tests.support import keys"))
+    files = list((ROOT / "tests").rglob("*.py"))
+    assert len(files) > 100
+    assert {path.name: names for path in files if (names := list(imported_tests(path.read_text())))} == {}

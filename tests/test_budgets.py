@@ -4,34 +4,18 @@ from datetime import timedelta
 
 import pytest
 from django.core.cache import caches
-from django.db import OperationalError, connection
-from django.test.utils import CaptureQueriesContext
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.response import Response
 from rest_framework.test import APIRequestFactory
 from rest_framework.views import APIView
 
 from example_project.notes.models import Note
-from jwt_auth import sessions
 from jwt_auth.authentication import JWTAuthentication
 from jwt_auth.models import UserSession
 from jwt_auth.revocation import revoke_all, revoke_user, revoke_users
-from tests.browser_client import Browser
-
-_CONTROL = ("BEGIN", "COMMIT", "SAVEPOINT", "RELEASE", "ROLLBACK", "SET ")
-
-
-@pytest.fixture
-def count():
-    """`count(f, ...)` calls f and says how many queries it made, and what it gave."""
-
-    def run(action, *arguments, **options):
-        with CaptureQueriesContext(connection) as captured:
-            result = action(*arguments, **options)
-        statements = [query["sql"] for query in captured if not query["sql"].startswith(_CONTROL)]
-        return len(statements), result
-
-    return run
+from tests.support.browser import Browser
+from tests.support.outages import outage
+from tests.support.rows import begin
 
 
 @pytest.fixture(params=["never revoked", "revoked before"])
@@ -42,17 +26,6 @@ def user(request, make_user):
         revoke_user(alice)
         revoke_all()
     return alice
-
-
-def begin(user, number):
-    """That many more sessions of `user`, without the price of that many sign-ins."""
-    pattern = UserSession.objects.get(pk=sessions.start(user).session_id)
-    copied = {name: getattr(pattern, name) for name in ("started_at", "last_issued_at", "idle_expires_at")}
-    more = [
-        UserSession(user=user, expires_at=pattern.expires_at, auth_hash=pattern.auth_hash, **copied)
-        for _ in range(number - 1)
-    ]
-    UserSession.objects.bulk_create(more)
 
 
 def test_a_request_costs_one_query(client, user, count):
@@ -135,10 +108,7 @@ def test_in_memory_a_user_who_turns_out_to_be_gone_is_refused_and_no_error_of_th
 
 
 def test_in_memory_an_outage_when_the_user_is_loaded_is_temporary(ping):
-    def down(*arguments):
-        raise OperationalError("server closed the connection unexpectedly")
-
-    with connection.execute_wrapper(down):
+    with outage():
         answer = ping(lambda user: user.get_username())
     assert (answer.status_code, answer.data["code"], answer["Retry-After"]) == (503, "unavailable", "1")
 

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, example, given, settings, strategies as st
 
 from jwt_auth.claims import Claims, Policy, check_claims, parse_claims
 from jwt_auth.exceptions import ExpiredTokenError, InvalidClaimError
-from tests.conftest import NOW
+from tests.support.clocks import NOW
 
 SECOND = NOW.timestamp()
 POLICY = Policy(

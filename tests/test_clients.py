@@ -16,8 +16,7 @@ from jwt_auth.jose.encoding import base64url_encode
 from jwt_auth.models import ClientKey, RegisteredClient, RevocationEvent
 from jwt_auth.revocation import disable_client, revoke_client_key
 from jwt_auth.signals import client_changed, client_key_added, client_registered
-from tests.conftest import pem, public_pem
-from tests.test_jwk import private_jwk
+from tests.support.keys import pem, private_jwk, public_pem
 
 DAY = timedelta(days=1)
 

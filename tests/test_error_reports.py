@@ -6,7 +6,7 @@ from django.urls import path
 from django.views.debug import get_default_exception_reporter_filter
 
 from jwt_auth.error_reports import ExceptionReporterFilter
-from tests.browser_client import Browser
+from tests.support.browser import Browser
 from tests.urls import urlpatterns as usual_urls
 
 ACCESS = "__Host-Http-access"

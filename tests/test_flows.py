@@ -7,8 +7,8 @@ import pytest
 
 from jwt_auth.models import UserSession
 from jwt_auth.revocation import revoke_user
-from tests.browser_client import Browser, credentials
-from tests.conftest import Client
+from tests.support.browser import Browser, credentials
+from tests.support.clients import Client
 
 
 class BearerDevice:

@@ -12,7 +12,7 @@ from rest_framework.decorators import api_view
 from rest_framework.response import Response
 
 from jwt_auth.middleware import VaryMiddleware
-from tests.browser_client import Browser
+from tests.support.browser import Browser
 
 
 @cache_page(60)

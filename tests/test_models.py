@@ -13,7 +13,7 @@ from jwt_auth.jose.keys import make_key
 from jwt_auth.keyring.encryption import encrypt
 from jwt_auth.models import ClientKey, RegisteredClient, RevocationEvent, UserSession, UserTokenCutoff
 from jwt_auth.revocation import revoke_session, revoke_user
-from tests.conftest import NOW
+from tests.support.clocks import NOW
 
 
 def test_saving_a_session_loaded_before_its_revocation_does_not_revive_it(client, user):

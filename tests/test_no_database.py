@@ -3,7 +3,8 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
+
+from tests.support import ROOT
 
 SETTINGS = "tests.no_database.settings"
 
@@ -13,7 +14,7 @@ def test_a_server_without_a_database():
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--ds", SETTINGS, "tests/no_database"]
     done = subprocess.run(
         command,
-        cwd=Path(__file__).resolve().parent.parent,
+        cwd=ROOT,
         env={**environment, "DJANGO_SETTINGS_MODULE": SETTINGS},
         capture_output=True,
         text=True,

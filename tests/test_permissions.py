@@ -10,7 +10,7 @@ from rest_framework.views import APIView, exception_handler as drfs_handler
 from jwt_auth.authentication import JWTAuthentication
 from jwt_auth.permissions import HasScope
 from jwt_auth.responses import exception_handler as our_handler
-from tests.attacks import forge
+from tests.support import forge
 from tests.urls import urlpatterns as usual_urls
 
 can_read = HasScope("read")

@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AnonymousUser
-from django.db import OperationalError, connection, models
+from django.db import models
 from django.test.utils import isolate_apps
 from rest_framework.exceptions import AuthenticationFailed
 
@@ -15,6 +15,7 @@ from example_project.notes.models import Note
 from jwt_auth import principals
 from jwt_auth.exceptions import InvalidClaimError, RevokedTokenError, UnavailableError
 from jwt_auth.principals import lazy_user, refuse_with
+from tests.support.outages import outage
 
 
 @pytest.fixture
@@ -197,21 +198,15 @@ def test_an_ordinary_user_needs_none(user):
 
 
 def test_an_outage_is_no_missing_user(lazy):
-    def down(*args):
-        raise OperationalError("server closed the connection unexpectedly")
-
-    with connection.execute_wrapper(down), pytest.raises(UnavailableError):
+    with outage(), pytest.raises(UnavailableError):
         lazy.get_username()
     assert lazy.get_username()
 
 
 def test_a_sub_that_the_database_can_not_be_asked_for_is_nobodys(lazy):
     """As SQLite, where the user model inherits its key from another's table."""
-
-    def refuse(*args):
-        raise OverflowError("Python int too large to convert to SQLite INTEGER")
-
-    with connection.execute_wrapper(refuse), pytest.raises(RevokedTokenError):
+    error = OverflowError("Python int too large to convert to SQLite INTEGER")
+    with outage(error), pytest.raises(RevokedTokenError):
         lazy.get_username()
     assert lazy.get_username()
 

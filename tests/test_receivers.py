@@ -1,6 +1,5 @@
 """What revokes by itself when a user is saved or deleted, what does not, and what the log says."""
 
-import logging
 from contextvars import Context
 from uuid import UUID
 
@@ -9,13 +8,14 @@ from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.hashers import make_password
-from django.db import OperationalError, connection, transaction
+from django.db import OperationalError, transaction
 from django.db.models.signals import post_save, pre_delete, pre_save
 
 from jwt_auth import receivers, sessions
 from jwt_auth.models import RevocationEvent, UserSession
 from jwt_auth.revocation import revoke_all, revoke_session, revoke_user
-from tests.conftest import PASSWORD
+from tests.support.clients import PASSWORD
+from tests.support.outages import outage
 
 NEW_PASSWORD = "a quite different password"
 
@@ -96,17 +96,11 @@ def test_a_save_that_failed_leaves_nothing_behind(client, user):
     pair = client.tokens(user)
     changed = load(user)
     changed.set_password(NEW_PASSWORD)
-    with connection.execute_wrapper(_refuse_updates), pytest.raises(OperationalError), transaction.atomic():
+    with outage(of=lambda sql: sql.startswith("UPDATE")), pytest.raises(OperationalError), transaction.atomic():
         changed.save()
     changed.save(update_fields=["last_login"])
     assert events() == []
     assert not client.is_dead(pair)
-
-
-def _refuse_updates(execute, sql, params, many, context):
-    if sql.startswith("UPDATE"):
-        raise OperationalError("the database is down")
-    return execute(sql, params, many, context)
 
 
 class LateBackend(ModelBackend):
@@ -259,13 +253,6 @@ def test_a_password_change_that_is_rolled_back_revokes_nothing(client, user):
 
 
 # The log
-
-
-@pytest.fixture
-def log(caplog):
-    caplog.set_level(logging.DEBUG, "jwt_auth")
-
-    return lambda: [record for record in caplog.records if record.name == "jwt_auth"]
 
 
 def lines(records):

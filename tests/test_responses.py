@@ -1,7 +1,5 @@
 """Errors: one shape for all, a challenge with every 401, and outages that sign nobody out."""
 
-from contextlib import contextmanager
-
 import pytest
 from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
@@ -22,6 +20,7 @@ from jwt_auth.exceptions import (
     UnavailableError,
 )
 from jwt_auth.responses import error_response, exception_handler
+from tests.support.outages import assert_unavailable, outage
 
 BEARER = 'Bearer realm="api"'
 INVALID = f'{BEARER}, error="invalid_token"'
@@ -107,29 +106,6 @@ def test_the_handler_for_projects_leaves_crashes_to_django():
 
 
 # A database that is down
-
-
-@contextmanager
-def outage(error=OperationalError, after=0):
-    """Let `after` queries pass; the rest fail like those to a server that is gone."""
-    passed = 0
-
-    def fail(execute, sql, params, many, context):
-        nonlocal passed
-        passed += 1
-        if passed > after:
-            raise error("server closed the connection unexpectedly")
-        return execute(sql, params, many, context)
-
-    with connection.execute_wrapper(fail):
-        yield
-
-
-def assert_unavailable(answer):
-    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
-    assert answer["Retry-After"] == "1"
-    assert "WWW-Authenticate" not in answer
-    assert "server closed" not in answer.content.decode()
 
 
 @pytest.mark.parametrize("error", [OperationalError, InterfaceError])

@@ -7,7 +7,6 @@ from urllib.parse import urlencode
 
 import jwt
 import pytest
-from django.db import OperationalError, connection
 
 from jwt_auth import service_tokens
 from jwt_auth.authentication.assertions import JWT_BEARER
@@ -19,9 +18,11 @@ from jwt_auth.models import RevocationEvent, UserSession, user_id_of
 from jwt_auth.revocation import disable_client, revoke_all, revoke_session, revoke_user
 from jwt_auth.signals import service_token_issued
 from jwt_auth.verification import identify_only, verify
-from tests.api_clients import register
-from tests.attacks.doors import assert_refused_everywhere
-from tests.conftest import NOW, pem, public_pem
+from tests.support.api_clients import register
+from tests.support.clocks import NOW
+from tests.support.doors import assert_refused_everywhere
+from tests.support.keys import pem, public_pem
+from tests.support.outages import outage
 
 ONE, TWO, THREE = "https://one.example.com", "https://two.example.com", "https://three.example.com"
 GRANT = "urn:ietf:params:oauth:grant-type:token-exchange"
@@ -318,10 +319,7 @@ def test_whoever_asks_too_often_waits(client, token, settings):
 
 
 def test_in_an_outage_nothing_is_given(client, token):
-    def fail(*args):
-        raise OperationalError("server closed the connection")
-
-    with connection.execute_wrapper(fail):
+    with outage():
         answer = ask(client, token)
     assert_error(answer, "temporarily_unavailable", "unavailable", 503)
     assert answer["Retry-After"] == "1"

@@ -1,24 +1,23 @@
 """Each signal is sent with exactly the arguments that its page lists."""
 
 import re
-from pathlib import Path
 
 import pytest
 from django.dispatch import Signal
 
 from jwt_auth import signals
-from tests import test_logs
+from tests.support import ROOT, happenings
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-PAGE = Path(__file__).resolve().parent.parent / "docs/reference/signals.md"
+PAGE = ROOT / "docs/reference/signals.md"
 
 SIGNALS = {name: value for name, value in vars(signals).items() if isinstance(value, Signal)}
 
 # Each is logged under its name, so that what makes the log makes them; but the one that is not logged comes with
 # any sign-in, where somebody listens.
-HAPPENINGS = {event: happening for happening, (event, _) in test_logs.HAPPENINGS.items()}
-HAPPENINGS["new_device_seen"] = test_logs.sign_in
+HAPPENINGS = {event: happening for happening, (event, _) in happenings.HAPPENINGS.items()}
+HAPPENINGS["new_device_seen"] = happenings.sign_in
 
 
 def documented():

@@ -4,13 +4,14 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from django.db import IntegrityError, OperationalError, connection, transaction
+from django.db import IntegrityError, OperationalError, transaction
 
 from jwt_auth import signals, signing_keys
 from jwt_auth.keyring import stored
 from jwt_auth.keyring.states import PUBLISHED_AFTER, KeyStateError, dead_at, ready_at
 from jwt_auth.models import RevocationEvent, SigningKey
-from tests.conftest import NOW
+from tests.support.clocks import NOW
+from tests.support.outages import outage
 
 pytestmark = pytest.mark.django_db
 
@@ -203,18 +204,13 @@ def test_a_kid_that_a_shell_would_take_for_an_option_is_not_given(monkeypatch):
 
 
 def test_an_outage_is_not_taken_for_a_race(active):
-    def refuse(execute, sql, params, many, context):
-        raise OperationalError("the database is down")
-
-    with connection.execute_wrapper(refuse), pytest.raises(OperationalError):
+    with outage(), pytest.raises(OperationalError):
         signing_keys.create()
 
 
 def test_who_loses_a_race_is_told_to_look_again(active):
-    def deadlock(execute, sql, params, many, context):
-        raise OperationalError(1213, "Deadlock found when trying to get lock")
-
-    with connection.execute_wrapper(deadlock), pytest.raises(KeyStateError, match="look again"):
+    deadlock = OperationalError(1213, "Deadlock found when trying to get lock")
+    with outage(deadlock), pytest.raises(KeyStateError, match="look again"):
         signing_keys.create()
 
 

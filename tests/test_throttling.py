@@ -3,7 +3,7 @@
 import pytest
 from django.core.cache.backends.base import BaseCache
 
-from tests.conftest import PASSWORD
+from tests.support.clients import PASSWORD
 
 
 class BrokenCache(BaseCache):

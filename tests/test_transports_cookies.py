@@ -7,7 +7,7 @@ from django.test import RequestFactory
 from jwt_auth import transports
 from jwt_auth.exceptions import ConfigurationError, MalformedTokenError
 from jwt_auth.models import UserSession
-from tests.browser_client import Browser
+from tests.support.browser import Browser
 
 ACCESS, REFRESH = "__Host-Http-access", "__Host-Http-refresh"
 

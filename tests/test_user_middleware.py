@@ -13,8 +13,8 @@ from django.views.decorators.csrf import csrf_exempt
 
 from jwt_auth.models import UserSession
 from jwt_auth.revocation import revoke_session
-from tests.browser_client import Browser
-from tests.test_responses import assert_unavailable, outage
+from tests.support.browser import Browser
+from tests.support.outages import assert_unavailable, outage
 
 CROSS_SITE = {"HTTP_SEC_FETCH_SITE": "cross-site", "HTTP_ORIGIN": "https://evil.example.net"}
 OURS = "jwt_auth.middleware.JWTUserMiddleware"

@@ -18,8 +18,9 @@ from jwt_auth.issuers import directory
 from jwt_auth.jose import tokens
 from jwt_auth.revocation import revoke_session, revoke_user
 from jwt_auth.verification import REMEMBERED_LENGTH, averify, remembering, verify
-from tests.api_clients import register
-from tests.conftest import NOW, pem
+from tests.support.api_clients import register
+from tests.support.clocks import NOW
+from tests.support.keys import pem
 
 
 @pytest.fixture(autouse=True)

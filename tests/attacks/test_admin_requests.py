@@ -14,7 +14,8 @@ from django.urls import reverse
 from jwt_auth import clients, signing_keys
 from jwt_auth.models import RegisteredClient, RevocationEvent, SigningKey, UserSession
 from jwt_auth.revocation import revoke_user
-from tests.admin_helpers import signed_in, text_of
+from tests.support.admin import signed_in, text_of
+from tests.support.outages import down
 
 pytestmark = pytest.mark.django_db
 
@@ -94,10 +95,7 @@ def test_it_is_so_on_every_database(session, browser, name, value):
 
 
 def test_a_database_that_is_down_is_not_taken_for_a_filter(session, browser, monkeypatch):
-    def fail(*arguments):
-        raise OperationalError("the server closed the connection")
-
-    monkeypatch.setattr(ChangeList, "get_results", fail)
+    monkeypatch.setattr(ChangeList, "get_results", down)
     answer = browser.get(url(UserSession), {"label": "phone"})
     assert goes_to_the_list_without_it(answer, UserSession)
     for address in (answer["Location"], url(UserSession)):

@@ -24,9 +24,8 @@ from jwt_auth.keyring.configured import derived
 from jwt_auth.keyring.encryption import decrypt
 from jwt_auth.models import ClientKey
 from jwt_auth.revocation import revoke_client_key
-from tests.api_clients import ApiClient
-from tests.conftest import pem
-from tests.test_jwk import private_jwk
+from tests.support.api_clients import ApiClient
+from tests.support.keys import pem, private_jwk
 
 # What the databases' dumps would write of a value, and what programs make of a secret.
 SPELLINGS = (

@@ -11,17 +11,16 @@ from datetime import timedelta
 
 import pytest
 from django.core.cache import caches
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 from django.urls import get_resolver
 
 from jwt_auth.keyring.stored import own_keys
 from jwt_auth.models import UsedToken
-from tests.api_clients import ApiClient, register
-from tests.attacks import forge
-from tests.attacks.test_malformed_claims import NOT_NUMBERS, NOT_TEXTS
-from tests.conftest import pem, public_pem
-from tests.redis_server import redis_server
+from tests.support import forge
+from tests.support.api_clients import ApiClient, register
+from tests.support.forge import NOT_NUMBERS, NOT_TEXTS
+from tests.support.keys import pem, public_pem
+from tests.support.queries import Queries
+from tests.support.redis_server import redis_server
 
 pytestmark = pytest.mark.urls("tests.client_urls")
 
@@ -46,22 +45,17 @@ def _no_connections(db, monkeypatch):
 
 
 @pytest.fixture
-def api(user, clock):
-    return register(user)
-
-
-@pytest.fixture
 def knock(client, api):
     """`knock(raw)` comes to a client's view with any token; the status, and how many queries it took."""
     assert client.bearer(api.token()).get("/who/").status_code == 200  # the process knows all that it can
 
     def come(raw, path="/who/", method="get"):
-        with CaptureQueriesContext(connection) as captured:
+        with Queries() as queries:
             answer = getattr(client.bearer(raw), method)(path)
         assert answer.status_code in (200, 401, 403), answer.content
         if answer.status_code == 401:
             assert answer["WWW-Authenticate"].startswith("Bearer ")
-        return answer.status_code, len(captured)
+        return answer.status_code, len(queries)
 
     return come
 
@@ -92,9 +86,9 @@ ENDPOINTS = list(user_endpoints())
 def test_a_client_token_at_every_endpoint_of_users(client, api, name, method, route):
     path = "/auth/" + route.replace("<uuid:session_id>", "12345678-1234-1234-1234-123456789012")
     path = path.replace("<str:client_id>", api.client_id).replace("<str:kid>", api.key.kid)
-    with CaptureQueriesContext(connection) as captured:
+    with Queries() as queries:
         answer = getattr(client.bearer(api.token()), method)(path)
-    assert (answer.status_code, len(captured)) == (401, 0)
+    assert (answer.status_code, len(queries)) == (401, 0)
     assert answer.json()["code"] == "invalid_token"
 
 

@@ -12,13 +12,8 @@ from django.apps import apps
 from django.contrib.auth.models import Permission
 
 from jwt_auth.models import RevocationEvent, UserSession, UserTokenCutoff
-from tests.attacks import forge
-from tests.conftest import PASSWORD
-
-
-@pytest.fixture
-def pair(client, user, clock):
-    return client.tokens(user)
+from tests.support import forge
+from tests.support.clients import PASSWORD
 
 
 def all_stored_text():

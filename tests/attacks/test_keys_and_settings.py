@@ -15,19 +15,14 @@ from django.test import override_settings
 
 from jwt_auth.conf import get_settings  # bound by value on purpose: override_settings must reach it
 from jwt_auth.keyring.stored import own_keys
-from tests.attacks import forge
-from tests.conftest import pem, public_pem
+from tests.support import forge
+from tests.support.keys import pem, public_pem
 
 OLD, NEW = "an old secret key, " * 4, "a new secret key, " * 4
 
 
 def problems():
     return {message.id: message for message in run_checks() if message.id.startswith("jwt_auth.E")}
-
-
-@pytest.fixture
-def pair(client, user, clock):
-    return client.tokens(user)
 
 
 @pytest.fixture

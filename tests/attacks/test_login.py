@@ -11,7 +11,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.hashers import MD5PasswordHasher
 
 from jwt_auth.models import UserSession
-from tests.conftest import PASSWORD
+from tests.support.clients import PASSWORD
 
 
 class CountingHasher(MD5PasswordHasher):

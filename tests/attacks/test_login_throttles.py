@@ -7,7 +7,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from rest_framework.settings import api_settings
 
-from tests.conftest import PASSWORD
+from tests.support.clients import PASSWORD
 
 HOUR = 3600
 

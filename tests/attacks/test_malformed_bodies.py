@@ -7,7 +7,7 @@ import json
 import pytest
 
 from jwt_auth.views.parsers import MAX_BODY
-from tests.conftest import PASSWORD
+from tests.support.clients import PASSWORD
 
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"

@@ -12,58 +12,9 @@ from datetime import timedelta
 import pytest
 from django.contrib.auth import get_user_model
 
-from tests.attacks import forge
-from tests.attacks.doors import REFUSALS, knock
-
-LONG = "9" * 5_000
-NOT_TEXTS = {
-    "null": "null",
-    "int": "1",
-    "zero": "0",
-    "float": "1.0",
-    "fraction": "1.5",
-    "exponent": "1e0",
-    "true": "true",
-    "false": "false",
-    "NaN": "NaN",
-    "Infinity": "Infinity",
-    "minus Infinity": "-Infinity",
-    "5,000 digits": LONG,
-    "list": "[1]",
-    "list of text": '["1"]',
-    "dict": '{"a":1}',
-    "empty": '""',
-    "NUL": '"1\\u0000"',
-    "newline": '"1\\n"',
-    "half a surrogate pair": '"\\ud800"',
-    "256 characters": json.dumps("9" * 256),
-    "5,000 characters": json.dumps(LONG),
-}
-NOT_NUMBERS = {
-    "null": "null",
-    "true": "true",
-    "false": "false",
-    "list": "[1]",
-    "dict": '{"a":1}',
-    "empty": '""',
-    "word": '"soon"',
-    "NaN": "NaN",
-    "Infinity": "Infinity",
-    "minus Infinity": "-Infinity",
-    "infinite by its exponent": "1e400",
-    "1e18": "1e18",
-    "1e30": "1e30",
-    "the year 10000": "253402300800",
-    "400 digits": "9" * 400,
-    "4,000 digits": "9" * 4_000,
-    "5,000 digits": LONG,
-    "negative": "-1",
-}
-
-
-@pytest.fixture
-def pair(client, user, clock):
-    return client.tokens(user)
+from tests.support import forge
+from tests.support.doors import REFUSALS, knock
+from tests.support.forge import LONG, NOT_NUMBERS, NOT_TEXTS
 
 
 def assert_lets_nobody_in(client, raw):

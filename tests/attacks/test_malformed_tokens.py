@@ -10,16 +10,11 @@ import random
 
 import pytest
 
-from tests.attacks import forge
-from tests.attacks.doors import assert_refused_everywhere
+from tests.support import forge
+from tests.support.doors import assert_refused_everywhere
 
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 MEGABYTE = 1_000_000
-
-
-@pytest.fixture
-def pair(client, user, clock):
-    return client.tokens(user)
 
 
 def bend_last_bit(raw):

@@ -10,25 +10,13 @@ import logging
 import pytest
 from django.core.cache import cache
 from django.core.checks import run_checks
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 
 from jwt_auth import signals
 from jwt_auth.models import RevocationEvent, UserSession
 from jwt_auth.revocation import revoke_all, revoke_session, revoke_sessions, revoke_user
-from tests.attacks import forge
-from tests.browser_client import Browser
-from tests.conftest import pem
-
-
-@pytest.fixture
-def pair(client, user, clock):
-    return client.tokens(user)
-
-
-@pytest.fixture
-def queries():
-    return CaptureQueriesContext(connection)
+from tests.support import forge
+from tests.support.browser import Browser
+from tests.support.keys import pem
 
 
 @pytest.mark.parametrize("fate", ["inactive", "missing"])

@@ -15,9 +15,7 @@ from pathlib import Path
 import pytest
 from asgiref.sync import async_to_sync
 from django.core.checks import run_checks
-from django.db import connection
 from django.test import AsyncClient
-from django.test.utils import CaptureQueriesContext
 from django.urls import path
 from rest_framework.permissions import AllowAny
 from rest_framework.response import Response
@@ -25,9 +23,10 @@ from rest_framework.views import APIView
 
 import jwt_auth
 from jwt_auth.models import RevocationEvent, UserSession
-from tests.attacks import forge
-from tests.browser_client import Browser
-from tests.conftest import NOW, PASSWORD
+from tests.support import forge
+from tests.support.browser import Browser
+from tests.support.clients import PASSWORD
+from tests.support.clocks import NOW
 from tests.urls import urlpatterns as project_urls
 
 
@@ -39,16 +38,6 @@ class PublicView(APIView):
 
 
 urlpatterns = [*project_urls, path("public/", PublicView.as_view())]
-
-
-@pytest.fixture
-def pair(client, user, clock):
-    return client.tokens(user)
-
-
-@pytest.fixture
-def queries():
-    return CaptureQueriesContext(connection)
 
 
 def change_password(user):

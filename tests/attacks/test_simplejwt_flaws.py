@@ -22,16 +22,11 @@ from jwt_auth import sessions, signals, verification
 from jwt_auth.exceptions import RevokedTokenError
 from jwt_auth.models import RevocationEvent, UserSession
 from jwt_auth.revocation import revoke_token, revoke_user
-from tests.attacks import forge
-from tests.conftest import PASSWORD
+from tests.support import forge
+from tests.support.clients import PASSWORD
 
 NEW_PASSWORD = "a new horse and a new battery"
 DAY = 24 * 3600
-
-
-@pytest.fixture
-def pair(client, user, clock):
-    return client.tokens(user)
 
 
 def change_password(user, password=NEW_PASSWORD):

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.conftest import PASSWORD
+from tests.support.clients import PASSWORD
 
 
 class App:
@@ -72,3 +72,9 @@ class App:
     def has_devices(self, *names: str) -> "App":
         self.expect(self.page.locator("#devices .device")).to_have_text(list(names))
         return self
+
+
+HEARTBEAT = 5  # seconds after which the page asks whether it is still signed in
+
+
+DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}

@@ -18,9 +18,7 @@ import time_machine
 
 from tests.browser.app import App
 from tests.browser.servers import EvilServer, ExampleServer, make_certificate
-from tests.conftest import PASSWORD
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support.clients import PASSWORD
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 

@@ -9,9 +9,9 @@ import pytest
 from jwt_auth.models import RevocationEvent
 from jwt_auth.revocation import revoke_session, revoke_token, revoke_user
 from jwt_auth.verification import verify
-from tests.admin_helpers import event_url, grant, session_url, user_url
 from tests.browser.admin_pages import POLICY, SCREENS, SIZES, STYLED, add_policy, check_fit, confirm, said
-from tests.conftest import Client
+from tests.support.admin import event_url, grant, session_url, user_url
+from tests.support.clients import Client
 
 
 @dataclass

@@ -7,8 +7,8 @@ from jwt_auth.issuers.client_keys import to_key
 from jwt_auth.models import ClientKey, RegisteredClient
 from jwt_auth.revocation import disable_client, revoke_client_key
 from tests.browser.admin_pages import POLICY, SCREENS, SIZES, add_policy, check_fit, confirm, said
-from tests.conftest import public_pem
-from tests.test_admin_clients import client_url
+from tests.support.admin import client_url
+from tests.support.keys import public_pem
 
 
 @pytest.fixture

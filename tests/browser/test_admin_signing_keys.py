@@ -5,7 +5,7 @@ import pytest
 from jwt_auth import signing_keys
 from jwt_auth.models import SigningKey
 from tests.browser.admin_pages import SCREENS, SIZES, check_fit, confirm, said
-from tests.test_admin_signing_keys import key_url
+from tests.support.admin import key_url
 
 
 @pytest.fixture(autouse=True)

@@ -2,8 +2,8 @@
 
 import re
 
-from tests.browser.conftest import ROOT
-from tests.conftest import PASSWORD
+from tests.support import ROOT
+from tests.support.clients import PASSWORD
 
 USE = """async ([name, username, password]) => {
     const docs = await import("/static/browser/docs.js");

@@ -14,7 +14,7 @@ from django.core.signals import request_started
 from example_project.notes.models import Note
 from jwt_auth.models import RevocationEvent, UserSession, UserTokenCutoff
 from tests.browser.servers import SIBLING, SITE, STRANGER
-from tests.conftest import PASSWORD
+from tests.support.clients import PASSWORD
 
 AUTH = "/auth/browser/"
 TARGETS = ["login/", "logout/", "logout/all/", "refresh/", "sessions/", "/api/notes/"]

@@ -8,10 +8,9 @@ from django.test import override_settings
 from example_project.notes.models import Note
 from jwt_auth.models import UserSession
 from jwt_auth.revocation import revoke_user
-from tests.browser.app import App
-from tests.browser.conftest import ROOT
-from tests.browser.test_story import HEARTBEAT, PHONE
-from tests.conftest import PASSWORD
+from tests.browser.app import HEARTBEAT, PHONE, App
+from tests.support import ROOT
+from tests.support.clients import PASSWORD
 
 LIFETIME = 300  # seconds of an access token
 ENDED = LIFETIME + 11  # and of the leeway

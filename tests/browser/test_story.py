@@ -3,10 +3,7 @@
 import pytest
 
 from jwt_auth.revocation import revoke_user
-
-HEARTBEAT = 5  # seconds after which the page asks whether it is still signed in
-
-DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+from tests.browser.app import DESKTOP, HEARTBEAT, PHONE
 
 LOOKS = [
     pytest.param({"viewport": size, "color_scheme": scheme}, id=f"{name}-{scheme}")

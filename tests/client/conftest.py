@@ -10,11 +10,8 @@ from types import SimpleNamespace
 import pytest
 
 from jwt_auth.client import Signer
-from tests.conftest import NOW
-
-SECRET = "c2VjcmV0LXRleHQtYXMtdGhlLXNlcnZlci1zaG93cy1pdA"
-
-GIVEN = {"client_id": "client_reports", "kid": "key-1", "audience": "https://api.example.com"}
+from tests.support.clocks import NOW
+from tests.support.signers import GIVEN, SECRET
 
 
 @pytest.fixture

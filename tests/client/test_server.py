@@ -8,7 +8,7 @@ import requests
 
 from jwt_auth.client.httpx import JWTAuth as HttpxAuth
 from jwt_auth.client.requests import JWTAuth as RequestsAuth
-from tests.api_clients import register
+from tests.support.api_clients import register
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.urls("tests.client_urls")]
 

@@ -15,8 +15,9 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 from jwt.algorithms import RSAAlgorithm
 
 from jwt_auth.jose import jwk
-from tests.client.conftest import GIVEN, SECRET
-from tests.conftest import NOW, pem, public_pem
+from tests.support.clocks import NOW
+from tests.support.keys import pem, public_pem
+from tests.support.signers import GIVEN, SECRET
 
 URL = "https://API.example.com:443/notes/?page=2#top"
 

@@ -7,14 +7,8 @@ from django.contrib.auth.models import Permission
 
 from jwt_auth.models import UserSession
 from jwt_auth.revocation import revoke_all, revoke_session, revoke_user
-from tests.attacks import forge
-from tests.conftest import PASSWORD
-
-
-@pytest.fixture
-def pair(client, user, clock):
-    return client.tokens(user)
-
+from tests.support import forge
+from tests.support.clients import PASSWORD
 
 NEVER_GOOD = {
     "no token": lambda raw: "x",

@@ -9,13 +9,8 @@ from django.apps import apps
 from jwt_auth.keyring.configured import refresh_keys
 from jwt_auth.keyring.stored import own_keys
 from jwt_auth.models import RevocationEvent, UserSession, new_handle
-from tests.attacks import forge
-from tests.conftest import pem
-
-
-@pytest.fixture
-def pair(client, user, clock):
-    return client.tokens(user)
+from tests.support import forge
+from tests.support.keys import pem
 
 
 def test_each_token_has_128_bits_of_its_own_as_its_name(client, pair):

@@ -12,9 +12,10 @@ from jwt_auth.revocation import feed
 from jwt_auth.views import introspection
 from jwt_auth.views.metadata import TOKEN_EXCHANGE
 from jwt_auth.views.serializers import ACCESS_TOKEN_TYPE
-from tests.api_clients import register
-from tests.browser_client import Browser
-from tests.conftest import NOW, pem, public_pem
+from tests.support.api_clients import register
+from tests.support.browser import Browser
+from tests.support.clocks import NOW
+from tests.support.keys import pem, public_pem
 
 ONE, TWO, ISSUER = "https://one.example.com", "https://two.example.com", "https://issuer.example.com"
 

@@ -7,9 +7,10 @@ import pytest
 from jwt_auth.models import UserSession
 from jwt_auth.revocation import revoke_all, revoke_token
 from jwt_auth.verification import verify
-from tests.attacks import forge
-from tests.attacks.doors import knock
-from tests.conftest import NOW, PASSWORD
+from tests.support import forge
+from tests.support.clients import PASSWORD
+from tests.support.clocks import NOW
+from tests.support.doors import knock
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

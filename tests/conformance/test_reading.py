@@ -14,17 +14,12 @@ from jwt_auth.keyring.configured import refresh_keys
 from jwt_auth.models import UserSession
 from jwt_auth.revocation import revoke_token
 from jwt_auth.verification import verify
-from tests.attacks import forge
-from tests.attacks.doors import knock
-from tests.conftest import pem
+from tests.support import forge
+from tests.support.doors import knock
+from tests.support.keys import pem
 
 # The order of P-256 (FIPS 186-5): (r, n - s) is as good a signature as (r, s).
 P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
-
-
-@pytest.fixture
-def pair(client, user, clock):
-    return client.tokens(user)
 
 
 def spy_on(monkeypatch, owner, name, answer=None):

@@ -21,8 +21,8 @@ from jwt_auth.authentication import (
     UserOrClientJWTAuthentication,
 )
 from jwt_auth.views.introspection import RESPONSE_MEDIA_TYPE
-from tests.api_clients import register
-from tests.browser_client import Browser
+from tests.support.api_clients import register
+from tests.support.browser import Browser
 
 PATTERNS = [path("auth/", include("jwt_auth.urls")), path("auth/browser/", include("jwt_auth.browser_urls"))]
 ONE, TWO = "https://one.example.com", "https://two.example.com"

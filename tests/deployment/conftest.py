@@ -5,21 +5,19 @@ import http.client
 import json
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-PATIENCE = 60  # seconds
-ROOT = Path(__file__).resolve().parent.parent.parent
+from tests.support import ROOT
+from tests.support.deployment import PATIENCE, Cluster, Server, environment, missing
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -28,57 +26,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if here in item.path.parents and not once:
             item.add_marker(pytest.mark.skip(reason="starts servers: run with TEST_DATABASE=postgresql"))
-
-
-def missing(what: str) -> None:
-    if os.environ.get("REQUIRE_DEPLOYMENT"):
-        pytest.fail(f"{what} is not installed")
-    pytest.skip(f"{what} is not installed")
-
-
-@dataclass
-class Cluster:
-    """A PostgreSQL that may be frozen and killed."""
-
-    binaries: Path
-    directory: Path
-
-    def run(self, *command: str) -> None:
-        user = {"user": "postgres", "group": "postgres"} if os.geteuid() == 0 else {}
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd="/", **user)
-
-    def create(self) -> None:
-        if os.geteuid() == 0:
-            shutil.chown(self.directory, "postgres", "postgres")
-        self.run(str(self.binaries / "initdb"), "-D", str(self.data), "-A", "trust", "-U", "postgres", "--no-sync")
-
-    @property
-    def data(self) -> Path:
-        return self.directory / "data"
-
-    def start(self) -> None:
-        options = f"-c listen_addresses='' -c unix_socket_directories={self.directory} -c fsync=off"
-        log = str(self.directory / "log")
-        self.run(str(self.binaries / "pg_ctl"), "-D", str(self.data), "-w", "-o", options, "-l", log, "start")
-
-    def kill(self) -> None:
-        self.run(str(self.binaries / "pg_ctl"), "-D", str(self.data), "-m", "immediate", "stop")
-
-    @contextlib.contextmanager
-    def frozen(self) -> Iterator[None]:
-        processes = self._processes()
-        for pid in processes:
-            os.kill(pid, signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            for pid in processes:
-                os.kill(pid, signal.SIGCONT)
-
-    def _processes(self) -> list[int]:
-        postmaster = int((self.data / "postmaster.pid").read_text().splitlines()[0])
-        children = subprocess.run(["ps", "-o", "pid=", "--ppid", str(postmaster)], capture_output=True, text=True)
-        return [postmaster, *map(int, children.stdout.split())]
 
 
 @pytest.fixture(scope="package")
@@ -103,61 +50,6 @@ def cluster() -> Iterator[Cluster]:
         if (cluster.data / "postmaster.pid").exists():
             cluster.kill()
         shutil.rmtree(directory)
-
-
-def manage(cluster: Cluster, *arguments: str, **jwt_auth: Any) -> str:
-    """What a command of the first server's writes."""
-    env = environment(cluster, DEPLOYMENT_JWT_AUTH=json.dumps(jwt_auth))
-    done = subprocess.run(
-        [sys.executable, "manage.py", *arguments], cwd=ROOT, env=env, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
-def environment(cluster: Cluster, **more: str) -> dict[str, str]:
-    return {
-        **os.environ,
-        "DJANGO_SETTINGS_MODULE": "tests.deployment.settings",
-        "DEPLOYMENT_DATABASE": str(cluster.directory),
-        "TEST_DATABASE": "sqlite",
-        "TEST_USER": "stock",
-        "PYTHONPATH": str(ROOT),
-        **more,
-    }
-
-
-@dataclass
-class Server:
-    """One gunicorn."""
-
-    port: int
-    process: Any
-
-    def send(self, method: str, path: str, *, token: str = "", body: Any = None, timeout: float = PATIENCE) -> Any:
-        """The status, the body, and the worker that answered; None when nobody did in time."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
-        try:
-            document = None if body is None else json.dumps(body)
-            connection.request(method, path, document, {**headers, "Content-Type": "application/json"})
-            answer = connection.getresponse()
-            return answer.status, answer.read(), answer.headers.get("X-Worker")
-        except TimeoutError:
-            return None
-        finally:
-            connection.close()
-
-    def login(self) -> str:
-        status, body, _ = self.send("POST", "/auth/login/", body={"username": "alice", "password": "secret"})
-        assert status == 200, body
-        return json.loads(body)["access_token"]
-
-    def logout(self, token: str) -> None:
-        assert self.send("POST", "/auth/logout/", token=token)[0] == 204
-
-    def plain(self, token: str, timeout: float = PATIENCE) -> Any:
-        return self.send("GET", "/plain/", token=token, timeout=timeout)
 
 
 @pytest.fixture

@@ -13,13 +13,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.redis_server import redis_server
+from tests.support.deployment import BOUND, LATE
+from tests.support.redis_server import redis_server
 
 # pytest --log-cli-level=INFO shows them.
 figures = logging.getLogger(__name__)
-
-BOUND = 1.0  # the default of REVOCATION_MAX_STALENESS
-LATE = 0.2  # of a machine that has other things to do as well
 
 
 def acceptances(servers, revoker, number, *, threads=10):

@@ -12,8 +12,8 @@ import time
 
 import pytest
 
-from tests.deployment.conftest import ROOT, environment
-from tests.deployment.test_bound import BOUND, LATE
+from tests.support import ROOT
+from tests.support.deployment import BOUND, LATE, environment
 
 # A standby key that was published long enough ago for all to know it.
 PUBLISH = (

@@ -13,8 +13,8 @@ from contextlib import contextmanager
 import pytest
 
 from jwt_auth.jose.keys import generate
-from tests.conftest import pem
-from tests.deployment.conftest import manage
+from tests.support.deployment import manage
+from tests.support.keys import pem
 
 # pytest --log-cli-level=INFO shows them.
 figures = logging.getLogger(__name__)

@@ -2,7 +2,6 @@
 What the examples need besides Python. Without it they are skipped; REQUIRE_EXAMPLES=1 makes that a failure.
 """
 
-import os
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -10,16 +9,7 @@ from pathlib import Path
 
 import pytest
 
-EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
-
-
-def need(*programs: str) -> None:
-    """Skip, or fail where they are required, unless all these programs are installed."""
-    missing = [name for name in programs if shutil.which(name) is None]
-    if missing and os.environ.get("REQUIRE_EXAMPLES"):
-        pytest.fail(f"not installed: {', '.join(missing)}")
-    if missing:
-        pytest.skip(f"not installed: {', '.join(missing)}")
+from tests.support.examples import EXAMPLES, need
 
 
 @pytest.fixture(scope="session")

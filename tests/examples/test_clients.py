@@ -13,8 +13,8 @@ from example_project.notes.models import Note
 from jwt_auth import clients
 from jwt_auth.conf import get_settings
 from jwt_auth.revocation import disable_client, revoke_client_key
-from tests.conftest import pem, public_pem
-from tests.examples.conftest import EXAMPLES, need
+from tests.support.examples import EXAMPLES, need
+from tests.support.keys import pem, public_pem
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -4,22 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from jwt_auth import sessions
-from tests.conftest import pem
-
-ISSUER, AUDIENCE = "https://server1.example", "https://server2.example"
-
-KEYS: dict[str, Callable[[], Any]] = {
-    "RS256": lambda: rsa.generate_private_key(65537, 2048),
-    "PS256": lambda: rsa.generate_private_key(65537, 2048),
-    "ES256": lambda: ec.generate_private_key(ec.SECP256R1()),
-    "ES384": lambda: ec.generate_private_key(ec.SECP384R1()),
-    "ES512": lambda: ec.generate_private_key(ec.SECP521R1()),
-    "EdDSA": ed25519.Ed25519PrivateKey.generate,
-    "Ed25519": ed25519.Ed25519PrivateKey.generate,
-}
+from tests.support.interop import AUDIENCE, ISSUER, KEYS
+from tests.support.keys import pem
 
 
 @pytest.fixture(params=KEYS)

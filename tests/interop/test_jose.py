@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.examples.conftest import need
-from tests.interop.conftest import AUDIENCE, ISSUER, KEYS
+from tests.support.examples import need
+from tests.support.interop import AUDIENCE, ISSUER, KEYS
 
 HERE = Path(__file__).resolve().parent
 

@@ -8,8 +8,8 @@ from joserfc.errors import BadSignatureError
 from joserfc.jwk import KeySet, import_key
 
 from jwt_auth.revocation import feed
-from tests.conftest import pem
-from tests.interop.conftest import AUDIENCE, ISSUER, KEYS
+from tests.support.interop import AUDIENCE, ISSUER, KEYS
+from tests.support.keys import pem
 
 pytestmark = [
     pytest.mark.django_db,

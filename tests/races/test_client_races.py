@@ -14,8 +14,8 @@ from jwt_auth.keyring.encryption import decrypt
 from jwt_auth.keyring.reencryption import reencrypt_rows
 from jwt_auth.models import ClientKey, RegisteredClient, RevocationEvent
 from jwt_auth.revocation import disable_client, revoke_client, revoke_client_key
-from tests.conftest import public_pem
-from tests.races.helpers import begin, new_client
+from tests.support.keys import public_pem
+from tests.support.races import begin, new_client
 
 pytestmark = [pytest.mark.concurrent, pytest.mark.django_db(transaction=True)]
 

@@ -12,8 +12,8 @@ from jwt_auth.revocation import feed, revoke_all, revoke_session, revoke_token, 
 from jwt_auth.revocation.memory import view
 from jwt_auth.revocation.verdict import verdict
 from jwt_auth.verification import verify
-from tests.races.conftest import PATIENCE
-from tests.revocation.conftest import Ticks
+from tests.support.clocks import Ticks
+from tests.support.threads import PATIENCE
 
 pytestmark = [pytest.mark.concurrent, pytest.mark.django_db(transaction=True)]
 

@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 
 from jwt_auth.models import UserSession
-from tests.races.helpers import all_dead, begin, granted, new_client, status_of
+from tests.support.races import all_dead, begin, granted, new_client, status_of
 
 pytestmark = [pytest.mark.concurrent, pytest.mark.django_db(transaction=True)]
 

@@ -6,7 +6,7 @@ import pytest
 
 from jwt_auth.models import RevocationEvent, UserSession
 from jwt_auth.revocation import revoke_all, revoke_user, revoke_users
-from tests.races.helpers import begin, granted, new_client, status_of
+from tests.support.races import begin, granted, new_client, status_of
 
 pytestmark = [pytest.mark.concurrent, pytest.mark.django_db(transaction=True)]
 

@@ -8,7 +8,7 @@ from django.utils import timezone
 from jwt_auth.models import UserSession
 from jwt_auth.revocation import revoke_user
 from jwt_auth.revocation.database import live_sessions
-from tests.races.helpers import granted, new_client, status_of
+from tests.support.races import granted, new_client, status_of
 
 pytestmark = [pytest.mark.concurrent, pytest.mark.django_db(transaction=True)]
 

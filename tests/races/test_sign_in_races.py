@@ -8,8 +8,8 @@ from django.contrib.auth.hashers import make_password
 from django.db import connection, transaction
 
 from jwt_auth.models import RevocationEvent, UserSession
-from tests.conftest import PASSWORD
-from tests.races.helpers import all_dead, granted, new_client, status_of
+from tests.support.clients import PASSWORD
+from tests.support.races import all_dead, granted, new_client, status_of
 
 pytestmark = [pytest.mark.concurrent, pytest.mark.django_db(transaction=True)]
 

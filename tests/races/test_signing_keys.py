@@ -9,7 +9,7 @@ from django.utils import timezone
 from jwt_auth import signing_keys
 from jwt_auth.keyring.states import PUBLISHED_AFTER, KeyStateError
 from jwt_auth.models import RevocationEvent, SigningKey
-from tests.races.helpers import new_client
+from tests.support.races import new_client
 
 pytestmark = [pytest.mark.concurrent, pytest.mark.django_db(transaction=True)]
 

@@ -9,7 +9,6 @@ from uuid import UUID
 import jwt
 import pytest
 from django.contrib.auth import get_user_model
-from django.db import OperationalError, connection
 
 from jwt_auth.claims import Claims
 from jwt_auth.conf import get_settings, lifetimes
@@ -18,9 +17,11 @@ from jwt_auth.models import RevocationEvent, user_id_of
 from jwt_auth.process.single_flight import SingleFlight
 from jwt_auth.revocation import feed, revoke_all, revoke_session, revoke_token, revoke_user, revoke_users
 from jwt_auth.verification import identify_only, verify
-from tests.attacks.doors import assert_refused_everywhere
-from tests.conftest import NOW, PASSWORD, pem
-from tests.revocation.conftest import Ticks
+from tests.support.clients import PASSWORD
+from tests.support.clocks import NOW, Ticks
+from tests.support.doors import assert_refused_everywhere
+from tests.support.keys import pem
+from tests.support.outages import outage
 
 FEED = "/auth/.well-known/revocations"
 
@@ -319,10 +320,7 @@ def test_fifty_thousand_events_fit(client, db, clock):
 
 
 def test_an_outage_is_no_empty_feed(client, db, clock):
-    def fail(*args):
-        raise OperationalError("server closed the connection")
-
-    with connection.execute_wrapper(fail):
+    with outage():
         answer = client.get(FEED)
     assert (answer.status_code, answer.json()["code"], answer["Retry-After"]) == (503, "unavailable", "1")
     assert client.get(FEED).status_code == 200

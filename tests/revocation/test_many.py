@@ -4,13 +4,12 @@ from dataclasses import replace
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 
 from jwt_auth.models import RevocationEvent
 from jwt_auth.revocation import revoke_user, revoke_users
 from jwt_auth.revocation.verdict import is_before, latest
 from jwt_auth.verification import verify
+from tests.support.queries import Queries
 
 MANY = 2000
 
@@ -43,9 +42,9 @@ def test_many_users_who_are_revoked_elsewhere_are_all_refused_after_one_query(
         assert revoke_users(crowd).users_revoked == MANY
     assert refused() == 0  # the control: nobody has told this process
     ticks.forward(1)
-    with CaptureQueriesContext(connection) as captured:
+    with Queries() as queries:
         assert refused() == MANY
-    assert sum("SELECT" in query["sql"] for query in captured) == 1
+    assert queries.of("SELECT") == 1
     assert RevocationEvent.objects.count() == len(view._denylist) == MANY + 1
     assert client.get_me(pair["access_token"]).status_code == 200
 

@@ -6,14 +6,11 @@ from typing import Any
 import pytest
 
 from jwt_auth.models import UserSession
-from tests.browser_client import Browser
-from tests.conftest import PASSWORD
-from tests.revocation import test_matrix
-from tests.revocation.test_matrix import OF_A_SESSION, OF_ALL, PASSWORD_AFTER, Scene, deeds
+from tests.support.browser import Browser
+from tests.support.clients import PASSWORD
+from tests.support.matrix import OF_A_SESSION, OF_ALL, PASSWORD_AFTER, Scene, deeds
 
 pytestmark = pytest.mark.usefixtures("clock")
-
-revocation = test_matrix.revocation
 
 
 @dataclass

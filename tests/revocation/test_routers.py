@@ -7,7 +7,7 @@ from jwt_auth.models import RevocationEvent, UserSession
 from jwt_auth.revocation import revoke_all, revoke_session, revoke_token, revoke_user, revoke_users
 from jwt_auth.revocation.memory import view as memory
 from jwt_auth.verification import verify
-from tests.races.helpers import begin
+from tests.support.races import begin
 
 
 class ReplicaIsBroken:

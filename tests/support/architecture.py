@@ -9,12 +9,13 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.support import ROOT
+
 try:
     import tomllib
 except ImportError:  # Python 3.10
     import tomli as tomllib  # type: ignore[no-redef]
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 PAGE = ROOT / "docs/explanation/architecture.md"
 MARKS = ("<!-- made from the contract -->\n", "<!-- end -->\n")
 

@@ -1,0 +1,347 @@
+"""Sessions in the admin: looked at, searched, ended; never edited, and nothing secret is shown."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.contrib import admin
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth import get_user_model
+from django.utils import timezone
+
+from jwt_auth import sessions
+from jwt_auth.admin import UserSessionAdmin
+from jwt_auth.administration import sessions as administration
+from jwt_auth.models import RevocationEvent, UserSession
+from jwt_auth.revocation import revoke_all, revoke_session, revoke_user
+from tests.support.admin import grant, served, session_url, signed_in, text_of, user_url
+from tests.support.queries import count_queries
+from tests.support.rows import begin
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def clerk(make_user):
+    """Staff who may look at sessions, and nothing else so far."""
+    user = make_user("clerk", is_staff=True)
+    grant(user, "view_usersession")
+    return user
+
+
+@pytest.fixture
+def session(client, user):
+    """A session of alice, begun over HTTP; `session.pair` has its tokens."""
+    pair = client.tokens(user, label="alice's phone")
+    row = UserSession.objects.get(pk=pair["session"])
+    row.pair = pair
+    return row
+
+
+def confirmed(rows, **more):
+    keys = [str(row.pk) for row in rows]
+    return {"action": "revoke_selected", "_selected_action": keys, "confirmed": "yes", **more}
+
+
+def listed(browser, **query):
+    """The labels of the sessions in the list."""
+    page = text_of(browser.get(session_url("changelist"), query))
+    return set(re.findall(r'field-device"><a [^>]*>([^<]*)</a>', page))
+
+
+# What is shown
+
+
+def test_the_list_says_whose_where_and_whether_it_lives(session, user, browser):
+    page = text_of(browser.get(session_url("changelist")))
+    assert "alice&#x27;s phone" in page
+    assert "127.0.0.1" in page
+    assert "Authorization header" in page
+    assert f'<a href="{user_url("change", user.pk)}">{user}</a>' in page
+    assert '<span class="jwt-auth-live">Live</span>' in page
+
+
+ENDINGS = {
+    "Revoked": lambda session: revoke_session(session.pk),
+    "Before the cutoff": lambda session: revoke_all(),
+    "User inactive": lambda session: get_user_model().objects.update(is_active=False),
+    "Password changed": lambda session: get_user_model().objects.filter(pk=session.user_id).update(password="x"),
+    "Expired": lambda session: UserSession.objects.update(idle_expires_at=timezone.now() - timedelta(hours=1)),
+}
+
+
+@pytest.mark.parametrize("state", ENDINGS)
+def test_a_session_says_what_ended_it(session, browser, staff, state):
+    ENDINGS[state](session)
+    get_user_model().objects.filter(pk=staff.pk).update(is_active=True)
+    page = text_of(browser.get(session_url("changelist")))
+    assert f'<span class="jwt-auth-ended">{state}</span>' in page
+    assert "jwt-auth-live" not in page
+
+
+def test_each_refusal_of_the_rule_has_its_words(session, monkeypatch, browser):
+    """One that is new to the rule is shown as ended all the same."""
+    assert set(map(str, administration.ENDED.values())) == set(ENDINGS) - {"Expired"}
+    revoke_session(session.pk)
+    monkeypatch.setattr(administration, "ENDED", {})
+    assert '<span class="jwt-auth-ended">Ended</span>' in text_of(browser.get(session_url("changelist")))
+
+
+def test_a_session_s_page_has_its_facts_and_no_form(session, browser):
+    revoke_session(session.pk, reason="lost in a taxi")
+    page = text_of(browser.get(session_url("change", session.pk)))
+    assert str(session.pk) in page
+    assert "lost in a taxi" in page
+    assert 'name="_save"' not in page
+    assert 'name="label"' not in page
+
+
+@pytest.mark.parametrize("page", ["list", "session", "history", "question", "deletion of the user"])
+def test_nothing_secret_is_shown(session, user, browser, page):
+    UserSession.objects.update(upgraded_auth_hash="upgraded-hash-of-the-user")
+    shown = text_of(
+        {
+            "list": lambda: browser.get(session_url("changelist")),
+            "session": lambda: browser.get(session_url("change", session.pk)),
+            "history": lambda: browser.get(session_url("history", session.pk)),
+            "question": lambda: browser.get(session_url("revoke", session.pk)),
+            "deletion of the user": lambda: browser.get(user_url("delete", user.pk)),
+        }[page]()
+    )
+    assert str(session.pk) in shown or page == "list"
+    for secret in (session.handle, session.auth_hash, "upgraded-hash-of-the-user"):
+        assert secret not in shown
+
+
+@pytest.mark.parametrize("name", ["handle", "auth_hash", "upgraded_auth_hash", "user__password"])
+def test_nothing_secret_can_be_guessed_letter_by_letter(session, browser, name):
+    """Django's lists take any field's lookup from the address; a page that is empty or not would tell."""
+    assert browser.get(session_url("changelist"), {f"{name}__startswith": "a"}).status_code == 400
+    text_of(browser.get(session_url("changelist"), {"label__startswith": "a"}))
+
+
+def test_on_a_site_without_users_the_list_names_them_without_a_link(session, staff):
+    site = admin.AdminSite("other")
+    site.register(UserSession, UserSessionAdmin)
+    with served(site):
+        page = text_of(signed_in(staff).get("/other/jwt_auth/usersession/"))
+    assert f'<td class="field-owner">{session.user}</td>' in page
+    assert "Revoke everything" not in page
+
+
+# Found
+
+
+def test_the_list_is_filtered_by_state_and_by_transport(client, user, make_user, browser):
+    rows = {name: client.tokens(user, label=name)["session"] for name in ("live", "revoked", "expired", "cookie")}
+    revoke_session(UserSession.objects.get(pk=rows["revoked"]).pk)
+    UserSession.objects.filter(pk=rows["expired"]).update(expires_at=timezone.now() - timedelta(hours=1))
+    UserSession.objects.filter(pk=rows["cookie"]).update(transport="cookie")
+    bob = make_user("bob")
+    client.tokens(bob, label="cut off")
+    UserSession.objects.filter(user=bob).update(started_at=timezone.now() - timedelta(hours=1))
+    revoke_user(bob, at=timezone.now() - timedelta(minutes=30))
+    UserSession.objects.filter(user=bob).update(revoked_at=None)
+    assert listed(browser) == {"live", "revoked", "expired", "cookie", "cut off"}
+    assert listed(browser, state="live") == {"live", "cookie"}
+    assert listed(browser, state="ended") == {"revoked", "expired", "cut off"}
+    assert listed(browser, transport__exact="cookie") == {"cookie"}
+    assert listed(browser, user__exact=str(bob.pk)) == {"cut off"}
+    revoke_all()
+    assert listed(browser, state="live") == set()
+    assert len(listed(browser, state="ended")) == 5
+
+
+def test_the_list_is_searched_by_name_and_by_address(client, user, make_user, browser):
+    bob = make_user("robert", **({"email": "bob@example.net"} if user.USERNAME_FIELD != "email" else {}))
+    client.tokens(user, label="of alice")
+    client.tokens(bob, label="of bob")
+    UserSession.objects.filter(user=bob).update(ip_address="192.0.2.7")
+    assert listed(browser, q="ALICE") == {"of alice"}
+    assert listed(browser, q="robert") == {"of bob"}
+    assert listed(browser, q="192.0.2.7") == {"of bob"}
+    assert listed(browser, q="192.0.2.") == {"of bob"}
+    assert listed(browser, q="nobody") == set()
+    if user.USERNAME_FIELD != "email":
+        assert listed(browser, q="example.net") == {"of bob"}
+
+
+@pytest.mark.parametrize("permission", [None, "view", "change"])
+def test_an_address_that_is_not_shown_is_searched_by_those_alone_who_may_look_at_users(
+    client, make_user, clerk, permission
+):
+    model = get_user_model()
+    if model.USERNAME_FIELD == "email":
+        pytest.skip("the name is the address: run with TEST_USER=stock")
+    client.tokens(make_user("bob", email="robert@example.net"), label="of bob")
+    if permission:
+        grant(clerk, f"{permission}_user")
+    browser = signed_in(clerk)
+    assert listed(browser, q="bob") == {"of bob"}
+    assert listed(browser, q="robert@exam") == ({"of bob"} if permission else set())
+    assert "robert" not in text_of(browser.get(session_url("changelist")))
+
+
+@pytest.mark.parametrize("query", ["q=%00", "user__exact=x", "state=x", "p=9999", "o=99", "started_at__gte=x"])
+def test_a_strange_address_is_no_error(session, browser, query):
+    assert browser.get(f"{session_url('changelist')}?{query}").status_code in (200, 302)
+
+
+# Ended
+
+
+@pytest.mark.parametrize("way", ["action", "button"])
+def test_after_the_click_the_next_request_is_refused_and_other_sessions_go_on(client, session, staff, browser, way):
+    other = client.tokens(session.user)
+    if way == "action":
+        answer = browser.post(session_url("changelist"), confirmed([session], reason="lost"))
+        assert answer.url == session_url("changelist")
+    else:
+        answer = browser.post(session_url("revoke", session.pk), {"confirmed": "yes", "reason": "lost"})
+        assert answer.url == session_url("change", session.pk)
+    assert client.get_me(session.pair["access_token"]).json()["code"] == "token_revoked"
+    assert client.is_dead(session.pair)
+    assert not client.is_dead(other)
+    event = RevocationEvent.objects.get()
+    assert (event.scope, event.subject, event.actor) == ("session", session.sid, str(staff.pk))
+    assert (event.reason, UserSession.objects.get(pk=session.pk).revoked_reason) == ("lost", "lost")
+    entry = LogEntry.objects.get()
+    assert (entry.object_id, entry.get_change_message()) == (str(session.pk), "Revoked.")
+    assert "1 session was revoked." in text_of(browser.get(session_url("changelist")))
+
+
+@pytest.mark.parametrize("way", ["action", "button"])
+def test_it_asks_first(client, session, browser, way):
+    if way == "action":
+        chosen = {"action": "revoke_selected", "_selected_action": [str(session.pk)], "index": "0"}
+        page = text_of(browser.post(session_url("changelist"), chosen))
+        assert f'name="_selected_action" value="{session.pk}"' in page
+    else:
+        assert session_url("revoke", session.pk) in text_of(browser.get(session_url("change", session.pk)))
+        page = text_of(browser.get(session_url("revoke", session.pk)))
+    assert "Sessions not revoked yet: <strong>1</strong>" in page
+    assert "Of them live: <strong>1</strong>" in page
+    assert f"{session.user}: alice&#x27;s phone" in page
+    assert not client.is_dead(session.pair)
+
+
+def test_a_session_ends_once_and_its_record_is_never_rewritten(session, browser):
+    revoke_session(session.pk, reason="first")
+    browser.post(session_url("changelist"), confirmed([session], reason="second"))
+    browser.post(session_url("revoke", session.pk), {"confirmed": "yes", "reason": "second"})
+    assert UserSession.objects.get().revoked_reason == "first"
+    assert RevocationEvent.objects.count() == 1
+    assert not LogEntry.objects.exists()
+    assert 'class="jwt-auth-revoke"' not in text_of(browser.get(session_url("change", session.pk)))
+
+
+def test_more_sessions_than_one_batch_end(client, user, browser, monkeypatch):
+    monkeypatch.setattr(administration, "BATCH", 2)
+    begin(user, 5)
+    one = UserSession.objects.first()
+    browser.post(session_url("changelist"), confirmed([one], select_across="1"))
+    assert not UserSession.objects.filter(revoked_at=None).exists()
+    assert RevocationEvent.objects.count() == 5
+
+
+def test_without_the_permission_sessions_are_only_looked_at(client, session, clerk):
+    browser = signed_in(clerk)
+    assert "revoke_selected" not in text_of(browser.get(session_url("changelist")))
+    assert 'class="jwt-auth-revoke"' not in text_of(browser.get(session_url("change", session.pk)))
+    browser.post(session_url("changelist"), confirmed([session]))
+    assert browser.get(session_url("revoke", session.pk)).status_code == 403
+    assert browser.post(session_url("revoke", session.pk), {"confirmed": "yes"}).status_code == 403
+    assert not client.is_dead(session.pair)
+    grant(clerk, "revoke_user")
+    browser = signed_in(clerk)
+    assert "revoke_selected" in text_of(browser.get(session_url("changelist")))
+    assert browser.post(session_url("revoke", session.pk), {"confirmed": "yes"}).status_code == 302
+    assert client.is_dead(session.pair)
+
+
+def test_the_permission_to_revoke_alone_opens_no_list(client, session, make_user):
+    other = make_user("other", is_staff=True)
+    grant(other, "revoke_user")
+    browser = signed_in(other)
+    assert browser.get(session_url("changelist")).status_code == 403
+    assert browser.post(session_url("changelist"), confirmed([session])).status_code == 403
+    assert browser.post(session_url("revoke", session.pk), {"confirmed": "yes"}).status_code == 403
+    assert not client.is_dead(session.pair)
+
+
+@pytest.mark.parametrize("pk", ["x", "00000000-0000-0000-0000-000000000000", "1" * 400])
+def test_a_session_that_is_not_there_is_not_found(browser, pk):
+    answer = browser.post(f"/admin/jwt_auth/usersession/{pk}/revoke/", {"confirmed": "yes"})
+    assert answer.status_code == 302
+
+
+# Never un-revoked
+
+
+@pytest.mark.parametrize("page", ["change", "add", "delete"])
+def test_a_forged_form_changes_nothing(client, session, browser, page):
+    revoke_session(session.pk)
+    before = UserSession.objects.values().get()
+    forged = {"revoked_at": "", "revoked_at_0": "", "revoked_at_1": "", "revoked_reason": "", "post": "yes"}
+    url = session_url("add") if page == "add" else session_url(page, session.pk)
+    assert browser.post(url, {**forged, "_save": "Save"}).status_code == 403
+    assert UserSession.objects.values().get() == before
+    assert client.is_dead(session.pair)
+
+
+def test_the_list_offers_no_deletion(session, browser):
+    assert "delete_selected" not in text_of(browser.get(session_url("changelist")))
+    forged = {"action": "delete_selected", "_selected_action": [str(session.pk)], "post": "yes"}
+    browser.post(session_url("changelist"), forged)
+    assert UserSession.objects.exists()
+
+
+def test_a_session_whose_row_is_gone_is_refused(client, session):
+    """Rows go with their users; that must not let a token in again."""
+    UserSession.objects.all().delete()
+    assert client.is_dead(session.pair)
+
+
+# What it costs
+
+
+def test_pages_cost_the_same_with_one_session_and_with_ten_thousand(user, make_user, browser):
+    pages = {
+        "list": (session_url("changelist"), {}),
+        "live": (session_url("changelist"), {"state": "live"}),
+        "ended": (session_url("changelist"), {"state": "ended"}),
+        "search": (session_url("changelist"), {"q": str(user)}),
+    }
+    counted = {name: [] for name in pages}
+    for number in (60, 9_900):
+        begin(user, number)
+        for i in range(20):
+            begin(make_user(f"user{number}x{i}"), 2)
+        browser.get(session_url("changelist"))
+        for name, (url, query) in pages.items():
+            queries, answer = count_queries(browser.get, url, query)
+            assert f"{user}" in text_of(answer) or name == "ended"
+            assert '<select name="user' not in answer.content.decode()
+            counted[name].append(queries)
+    for name, (few, many) in counted.items():
+        assert few == many, name
+        assert many <= 7, name
+
+
+def test_the_question_costs_the_same_for_two_sessions_and_for_all_of_five_hundred(user, browser):
+    counted = []
+    for number in (2, 498):
+        begin(user, number)
+        one = UserSession.objects.first()
+        chosen = {"action": "revoke_selected", "_selected_action": [str(one.pk)], "index": "0", "select_across": "1"}
+        queries, answer = count_queries(browser.post, session_url("changelist"), chosen)
+        counted.append(queries)
+    assert "yet: <strong>500</strong>" in text_of(answer)
+    assert counted[0] == counted[1]
+
+
+def test_a_session_without_a_label_is_named_after_what_came(user, browser):
+    sessions.start(user)
+    assert listed(browser) == {"unnamed"}
+    UserSession.objects.update(user_agent="Firefox/" + "1" * 60)
+    assert listed(browser) == {"Firefox/" + "1" * 32}

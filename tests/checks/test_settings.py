@@ -1,0 +1,188 @@
+"""System checks: one id for one fault, with a hint, and never a secret."""
+
+import re
+import secrets
+from collections import Counter
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from django.core import checks
+from django.core.management import call_command
+from django.core.management.base import SystemCheckError
+from django.db import connections
+
+import jwt_auth
+from jwt_auth.jose.encoding import base64url_encode
+from tests.support.checks import found, ids
+from tests.support.keys import oct_jwk, pem, private_jwk, public_pem
+
+
+def test_a_sound_project_passes():
+    assert found() == []
+    call_command("check")
+
+
+FAULTS = {
+    "E002": {"ISUER": "me"},
+    "E003": {"JWT_SECRET_KEY": "hunter2"},
+    "E004": {"LEEWAY": 10},
+    "E005": {"SESSION_IDLE_TIMEOUT": timedelta(days=60)},
+    "E006": {"SESSION_IDLE_TIMEOUT": timedelta(minutes=4)},
+    "E007": {"ALGORITHM": "ES256"},
+    "E008": {"SIGNING_KEY_FALLBACKS": ["key.pem"]},
+    "E070": {"KEYS": "database", "ALGORITHM": "HS256"},
+    "E072": {"KEYS": "database", "ALGORITHM": "ES256", "REVOCATION": "none"},
+    "E071": {"KEYS": "database", "ALGORITHM": "ES256", "SIGNING_KEY": "key.pem"},
+    "E010": {"SIGNING_KEY": "no-such-file.pem"},
+    "E011": {"SIGNING_KEY": oct_jwk(bytes(31))},
+    "E012": {"SIGNING_KEY": {**oct_jwk(bytes(64)), "alg": "HS512"}},
+    "E014": {"SIGNING_KEY": oct_jwk(b"hunter2" * 10)},
+    "E050": {"ISSUER": "client_of_mine"},
+    "E020": {"USER_CUTOFF_FIELD": "no_such_field"},
+    "E021": {"USER_CUTOFF_FIELD": "last_login"},
+    "E022": {"USER_ID_FIELD": "password"},
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_each_fault_is_named_alone(jwt_settings, fault):
+    jwt_settings(**FAULTS[fault])
+    (message,) = found()
+    assert message.id == f"jwt_auth.{fault}"
+    assert message.level == checks.ERROR
+    assert message.msg.endswith(".")
+    assert message.hint
+    with pytest.raises(SystemCheckError, match=fault):
+        call_command("check")
+
+
+def test_a_setting_that_is_no_dict_is_e001(settings):
+    settings.JWT_AUTH = ["ISSUER"]
+    (message,) = found()
+    assert message.id == "jwt_auth.E001"
+    assert message.hint
+
+
+def test_a_public_key_that_shall_sign_is_e013(jwt_settings, ec_key):
+    jwt_settings(SIGNING_KEY=public_pem(ec_key), ALGORITHM="ES256")
+    assert ids() == ["E013"]
+    jwt_settings(SIGNING_KEY=pem(ec_key))
+    assert ids() == []
+
+
+def test_an_unknown_field_for_the_id_is_e022_and_a_unique_one_is_not(jwt_settings, django_user_model):
+    jwt_settings(USER_ID_FIELD="no_such_field")
+    assert ids() == ["E022"]
+    jwt_settings(USER_ID_FIELD=django_user_model.USERNAME_FIELD)
+    assert ids() == []
+
+
+@pytest.mark.parametrize("name", ["jwt_sessions", "groups", "logentry"])
+def test_a_relation_is_no_field_for_an_id_or_a_cutoff(jwt_settings, name):
+    jwt_settings(USER_ID_FIELD=name)
+    assert ids() == ["E022"]
+    jwt_settings(USER_ID_FIELD="pk", USER_CUTOFF_FIELD=name)
+    assert ids() in (["E020"], ["E021"])
+
+
+def test_local_times_are_e023(settings):
+    settings.USE_TZ = False
+    (message,) = found()
+    assert (message.id, message.level) == ("jwt_auth.E023", checks.ERROR)
+    assert "USE_TZ = True" in message.hint
+
+
+def test_atomic_requests_are_warned_of(monkeypatch):
+    monkeypatch.setitem(connections["default"].settings_dict, "ATOMIC_REQUESTS", True)
+    (message,) = found()
+    assert (message.id, message.level) == ("jwt_auth.W001", checks.WARNING)
+    assert "non_atomic_requests" in message.hint
+    call_command("check")
+
+
+def test_the_warning_can_be_silenced(monkeypatch, settings):
+    monkeypatch.setitem(connections["default"].settings_dict, "ATOMIC_REQUESTS", True)
+    settings.SILENCED_SYSTEM_CHECKS = ["jwt_auth.W001"]
+    call_command("check", fail_level="WARNING")
+
+
+def test_faults_of_all_places_are_named_together(jwt_settings, settings, monkeypatch):
+    monkeypatch.setitem(connections["default"].settings_dict, "ATOMIC_REQUESTS", True)
+    settings.USE_TZ = False
+    jwt_settings(USER_CUTOFF_FIELD="nothing", USER_ID_FIELD="nothing", SIGNING_KEY=oct_jwk(b"a"))
+    assert ids() == ["E014", "E020", "E022", "E023", "W001"]
+
+
+def texts_of(message):
+    return f"{message.msg} {message.hint} {message.obj}"
+
+
+SECRET = "hunter2-is-a-secret-" + secrets.token_hex(32)
+
+HIDDEN = {
+    "a text": lambda: SECRET,
+    "a text in bytes": lambda: SECRET.encode(),
+    "a text too long for a path": lambda: SECRET * 100,
+    "a text with a line feed": lambda: f"{SECRET}\n{SECRET}",
+    "a secret of text": lambda: oct_jwk(SECRET.encode()),
+    "a short secret": lambda: oct_jwk(SECRET.encode()[:20]),
+    "a JWK cut short": lambda: '{"kty": "oct", "k": "' + SECRET,
+    "a JWK of a wrong type": lambda: {"kty": "RSA", "n": SECRET, "e": SECRET, "d": SECRET},
+    "a PEM cut short": lambda: f"-----BEGIN PRIVATE KEY-----\n{SECRET}\n",
+    "a list": lambda: [SECRET],
+    "a weak RSA key": lambda: private_jwk(rsa.generate_private_key(65537, 1024)),
+}
+
+
+@pytest.mark.parametrize("name", ["SIGNING_KEY", "SIGNING_KEY_FALLBACKS"])
+@pytest.mark.parametrize("kind", HIDDEN)
+def test_no_check_shows_a_key(jwt_settings, name, kind):
+    value = HIDDEN[kind]()
+    good = oct_jwk(bytes(range(128, 192)))
+    jwt_settings(**({"SIGNING_KEY": value} if name == "SIGNING_KEY" else {"SIGNING_KEY": good, name: [value]}))
+    (message,) = found()
+    hidden = [SECRET[:16], base64url_encode(SECRET.encode())[:16]]
+    hidden += [value["d"][:16]] if isinstance(value, dict) and "d" in value else []
+    assert not [text for text in hidden if text in texts_of(message)], message
+
+
+def test_no_misspelt_setting_shows_its_value(jwt_settings):
+    jwt_settings(SIGNING_KYE=SECRET, JWT_SECRET_KEY=SECRET)
+    assert ids() == ["E002", "E003"]
+    assert not [message for message in found() if "hunter2" in texts_of(message)]
+
+
+def test_an_id_stands_for_one_fault_in_the_whole_package():
+    used = Counter()
+    for path in Path(jwt_auth.__file__).parent.rglob("*.py"):
+        # As an argument, and in the id of a check; a mention in a text is neither.
+        used.update(re.findall(r'"(?:jwt_auth\.)?([EW]\d{3})"', path.read_text()))
+    assert used
+    assert not [fault for fault, times in used.items() if times > 1]
+    assert {*FAULTS, "E001", "E013", "E023", "W001"} <= set(used)
+
+
+def test_an_id_that_may_be_missing_is_e022(jwt_settings, django_user_model, monkeypatch):
+    field = django_user_model._meta.get_field(django_user_model.USERNAME_FIELD)
+    monkeypatch.setattr(field, "null", True)
+    jwt_settings(USER_ID_FIELD=field.name)
+    assert ids() == ["E022"]
+
+
+@pytest.mark.parametrize(("rate", "expected"), [("10/parsec", ["E024"]), (10, ["E024"]), ("10/min", []), (None, [])])
+def test_rates_for_the_endpoints_are_rates(settings, rate, expected):
+    settings.REST_FRAMEWORK = {**settings.REST_FRAMEWORK, "DEFAULT_THROTTLE_RATES": {"jwt_auth_refresh": rate}}
+    assert ids() == expected
+
+
+def test_rates_of_other_throttles_are_not_ours_to_judge(settings):
+    settings.REST_FRAMEWORK = {**settings.REST_FRAMEWORK, "DEFAULT_THROTTLE_RATES": {"mine": "whatever"}}
+    assert ids() == []
+
+
+@pytest.mark.parametrize(("proxies", "expected"), [("1", ["E025"]), (-1, ["E025"]), (True, ["E025"]), (0, []), (2, [])])
+def test_the_number_of_proxies_is_a_number(settings, proxies, expected):
+    settings.REST_FRAMEWORK = {**settings.REST_FRAMEWORK, "NUM_PROXIES": proxies}
+    assert ids() == expected

@@ -1,0 +1,83 @@
+"""The page for auditors has each requirement once, and each test that it names is there."""
+
+import ast
+import re
+from dataclasses import dataclass
+from functools import cache
+
+import pytest
+
+from tests.support import ROOT
+
+PAGE = ROOT / "docs/reference/conformance.md"
+
+_ROW = re.compile(r"\| (\d+) \| ([^|]+) \| ([^|]+) \| ([^|]+) \|")
+_REFERENCE = re.compile(r"`(tests/[\w/]+\.py)::(test_\w+)`")
+
+
+@dataclass(frozen=True)
+class Row:
+    number: int
+    requirement: str
+    source: str
+    proof: str
+
+    @property
+    def references(self):
+        return _REFERENCE.findall(self.proof)
+
+    @property
+    def reason(self):
+        """What is said beside the names of tests."""
+        return _REFERENCE.sub("", self.proof).strip(" ,;.")
+
+
+LINES = [line for line in PAGE.read_text().splitlines() if re.match(r"\| *\d", line)]
+ROWS = [Row(int(match[1]), *match.groups()[1:]) for line in LINES if (match := _ROW.fullmatch(line))]
+
+rows = pytest.mark.parametrize("row", ROWS, ids=lambda row: str(row.number))
+
+
+@cache
+def functions_in(path):
+    """The names of the functions at the top of a module, without importing it."""
+    return [node.name for node in ast.parse((ROOT / path).read_text()).body if isinstance(node, ast.FunctionDef)]
+
+
+def test_each_requirement_stands_there_once_and_in_order():
+    assert len(ROWS) == len(LINES)
+    assert [row.number for row in ROWS] == list(range(1, 125))
+
+
+@rows
+def test_each_row_says_what_is_asked_for_and_by_whom(row):
+    assert row.requirement.strip()
+    assert row.source.strip()
+
+
+@rows
+def test_each_test_that_is_named_exists(row):
+    for path, name in row.references:
+        assert (ROOT / path).is_file(), path
+        assert functions_in(path).count(name) == 1, f"{path}::{name}"
+
+
+@rows
+def test_a_row_without_a_test_says_why(row):
+    assert row.references or len(row.reason.split()) >= 5
+
+
+@rows
+def test_nothing_that_looks_like_a_test_is_passed_over(row):
+    assert "test_" not in row.reason
+    assert "::" not in row.reason
+
+
+def test_the_reader_of_the_page_finds_what_is_wrong():
+    """The controls: a name that is wrong, a row without a reason, a name without its back quotes."""
+    assert "test_that_nobody_wrote" not in functions_in("tests/docs/test_conformance.py")
+    assert functions_in("tests/docs/test_conformance.py").count("test_a_row_without_a_test_says_why") == 1
+    good = Row(1, "a", "b", "`tests/test_x.py::test_a`, `tests/test_x.py::test_b`.")
+    assert (len(good.references), good.reason) == (2, "")
+    assert Row(1, "a", "b", "No.").references == []
+    assert "test_" in Row(1, "a", "b", "tests/test_x.py::test_a").reason

@@ -1,0 +1,579 @@
+"""
+The documentation is run: every block of Python and shell in it, and its tables are compared with the code.
+
+A block is preceded by `<!-- test: how -->`; a block without is a failure, so none is forgotten.
+"""
+
+import ast
+import importlib
+import inspect
+import json
+import logging.config
+import re
+import shlex
+import shutil
+import subprocess
+import textwrap
+from contextlib import contextmanager
+from dataclasses import fields
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from cryptography.fernet import Fernet
+from django.core import checks
+from django.core.management import BaseCommand, call_command, get_commands, load_command_class
+from django.dispatch import Signal
+from django.test import override_settings
+from django.urls import path, reverse
+from rest_framework import exceptions as drf
+
+import jwt_auth
+from jwt_auth import browser_urls, exceptions, models, sessions, signals, urls
+from jwt_auth.authentication.errors import as_api_exception
+from jwt_auth.conf import settings as conf
+from jwt_auth.http import logs
+from jwt_auth.keyring import configured, encryption
+from jwt_auth.sessions import Peer
+from tests.support import ROOT
+from tests.support.browser import ORIGIN, Browser
+from tests.support.clients import PASSWORD
+from tests.support.docs import BLOCKS, PAGES, errors_under, run_settings
+from tests.support.happenings import HAPPENINGS
+from tests.support.keys import pem, public_pem
+
+CREDENTIALS = "Access-Control-Allow-Credentials"
+
+
+OPENSSL = pytest.mark.skipif(not shutil.which("openssl"), reason="openssl is not installed")
+
+
+def blocks(how):
+    found = [block for block in BLOCKS if block.how == how]
+    assert found, how
+    return pytest.mark.parametrize("block", found, ids=str)
+
+
+def test_no_block_is_left_untested():
+    known = {
+        *(f"test: issuer {name}" for name in ("jwt_auth", "Keycloak", "Auth0", "Entra", "Google", "Okta")),
+        *("set-up and demo", "set-up and tests", "test: settings", "test: urls", "test: curl", "test: python"),
+        *("test: settings without database", "test: cookies", "test: browser urls", "test: settings no database"),
+        # tests/docs/test_keys.py runs these.
+        *("test: settings for keys in the database", "test: first key", "test: rotation in the database"),
+        *(
+            "test: import",
+            "test: emergency",
+            "test: lost",
+            "test: schedule",
+            "test: rotation in the settings",
+            "test: everybody",
+        ),
+        *("test: json logging", "test: sentry", "test: new device"),
+        *(
+            "test: service tokens",
+            "test: openssl",
+            "test: hmac",
+            "test: settings with signing_key.pem",
+            "test: settings without check",
+        ),
+    }
+    # tests/docs/test_projects.py has the files of these in a project of its own.
+    known |= {block.how for block in BLOCKS if re.match(r"test: (tutorial|simplejwt|project) ", block.how)}
+    known |= {block.how for block in BLOCKS if re.match(r"test: signatures jwt_auth[.a-z_]*$", block.how)}
+    known |= {"test: production", "test: fernet key", "test: derived fernet keys"}
+    # tests/docs/test_incidents.py runs these.
+    known |= {"test: incidents", "test: incidents look"}
+    known |= {f"test: client {step}" for step in ("view", "key pair", "command", "call", "rotated", "revoked")}
+    assert {block.how for block in BLOCKS} <= known
+
+
+@blocks("test: settings")
+def test_settings_pass_the_checks(block, settings):
+    changes = run_settings(block.code)
+    assert changes
+    assert not errors_under(changes)
+
+
+@pytest.mark.parametrize("block", [block for block in BLOCKS if block.how.startswith("test: issuer ")], ids=str)
+def test_settings_of_other_issuers_pass_the_checks(block, settings):
+    """tests/issuers/test_other_issuers.py has tokens for them."""
+    changes = run_settings(block.code)
+    assert not errors_under({"JWT_AUTH": {**settings.JWT_AUTH, **changes["JWT_AUTH"]}})
+
+
+@blocks("test: settings no database")
+def test_settings_without_a_database_pass_the_checks(block):
+    """Those of databases are for tests/no_database, in a process that has none."""
+    changes = run_settings(block.code)
+    assert changes.pop("DATABASES") == {}
+    # Instead of the example project's, which let API clients in.
+    assert not errors_under({**changes, "ROOT_URLCONF": "jwt_auth.urls"})
+
+
+@blocks("test: settings with signing_key.pem")
+def test_settings_with_a_key_file_pass_the_checks(block, tmp_path, monkeypatch, rsa_key, settings):
+    (tmp_path / "signing_key.pem").write_text(pem(rsa_key))
+    monkeypatch.chdir(tmp_path)
+    changes = run_settings(block.code)
+    changes["JWT_AUTH"] = {**settings.JWT_AUTH, **changes["JWT_AUTH"]}
+    assert not errors_under(changes)
+
+
+@blocks("test: settings without check")
+def test_settings_for_another_user_model_are_well_formed(block):
+    assert not list(conf.find_problems(run_settings(block.code)["JWT_AUTH"]))
+
+
+@blocks("test: settings without database")
+def test_settings_of_a_database_are_well_formed(block):
+    assert run_settings(block.code)["DATABASES"]["default"]["OPTIONS"]["connect_timeout"]
+
+
+@blocks("test: production")
+def test_settings_of_a_deployment_are_well_formed(block, monkeypatch):
+    (make_key,) = (block.code for block in BLOCKS if block.how == "test: fernet key")
+    made = subprocess.run(["bash", "-c", make_key], capture_output=True, text=True, check=True).stdout
+    monkeypatch.setenv("JWT_ENCRYPTION_KEY", made.strip())
+    assert not list(conf.find_problems(run_settings(block.code)["JWT_AUTH"]))
+
+
+@blocks("test: derived fernet keys")
+def test_secrets_come_from_derived_keys_to_keys_of_their_own(block, jwt_settings, capsys):
+    """Without the derived ones they would be lost: they are not tried any more."""
+    own = Fernet.generate_key()
+    jwt_settings(ENCRYPTION_KEYS=None)
+    secret = encryption.encrypt(b"secret")
+    exec(re.search(r'shell -c "(.*)"', block.code, re.DOTALL)[1], {})
+    derived = ast.literal_eval(capsys.readouterr().out)
+    jwt_settings(ENCRYPTION_KEYS=[own, *derived])
+    moved = encryption.reencrypt(secret)
+    jwt_settings(ENCRYPTION_KEYS=[own])
+    assert encryption.decrypt(moved) == b"secret"
+    with pytest.raises(exceptions.DecryptionError):
+        encryption.decrypt(secret)
+
+
+@blocks("test: hmac")
+def test_a_random_hmac_key_is_accepted(block, settings):
+    changes = run_settings(block.code)
+    assert not errors_under({"JWT_AUTH": {**settings.JWT_AUTH, **changes["JWT_AUTH"]}})
+
+
+@blocks("test: urls")
+def test_urls_resolve(block):
+    module = ModuleType("docs_urls")
+    module.urlpatterns = []  # startproject's, to which it is added
+    exec(compile(block.code, "docs", "exec"), module.__dict__)
+    with override_settings(ROOT_URLCONF=module):
+        assert reverse("jwt_auth:login") == "/auth/login/"
+
+
+@blocks("test: browser urls")
+def test_urls_for_browsers_resolve(block):
+    module = ModuleType("docs_urls")
+    module.urlpatterns = []  # startproject's, to which it is added
+    exec(compile(block.code, "docs", "exec"), module.__dict__)
+    with override_settings(ROOT_URLCONF=module):
+        assert reverse("jwt_auth_browser:login") == "/auth/browser/login/"
+
+
+@blocks("test: cookies")
+def test_a_page_signs_in_and_calls_and_no_other_page_does(block, user, settings):
+    changes = run_settings(block.code)
+    changes["JWT_AUTH"] = {**settings.JWT_AUTH, **changes.get("JWT_AUTH", {})}
+    (origin,) = changes.get("CSRF_TRUSTED_ORIGINS", [ORIGIN])
+    site = "same-origin" if origin == ORIGIN else "same-site" if "example.com" in origin else "cross-site"
+    page = Browser(HTTP_ORIGIN=origin, HTTP_SEC_FETCH_SITE=site)
+    with override_settings(**changes):
+        assert not [message for message in checks.run_checks() if message.id.startswith("jwt_auth.")]
+        answer = page.sign_in(user).send("/api/notes/", {"text": "from a page"})
+        assert answer.status_code == 201
+        assert "Cookie" in answer["Vary"]
+        assert page.cookies[page.access_name]["samesite"] == changes["JWT_AUTH"].get("COOKIE_SAMESITE", "Strict")
+        assert may_read(page, origin) == (origin if "CORS_ALLOWED_ORIGINS" in changes else None)
+        evil = {"HTTP_ORIGIN": "https://evil.example.com", "HTTP_SEC_FETCH_SITE": "same-site"}
+        assert page.send("/api/notes/", {"text": "forged"}, **evil).json()["code"] == "csrf_failed"
+        assert may_read(page, "https://evil.example.com") is None
+
+
+def may_read(page, origin):
+    """The origin whose pages a browser lets read what the user sees, by a preflight and by the answer itself."""
+    asks = {"HTTP_ORIGIN": origin, "HTTP_ACCESS_CONTROL_REQUEST_METHOD": "POST"}
+    preflight = page.options("/api/notes/", HTTP_ACCESS_CONTROL_REQUEST_HEADERS="content-type", **asks)
+    answers = [preflight, page.get("/api/notes/", HTTP_ORIGIN=origin)]
+    found = {(answer.get("Access-Control-Allow-Origin"), answer.get(CREDENTIALS)) for answer in answers}
+    assert found in ({(None, None)}, {(origin, "true")})
+    return found.pop()[0]
+
+
+@blocks("test: python")
+def test_python_runs(block, user, staff):
+    exec(compile(block.code, str(block), "exec"), {"user": user, "staff": staff, "__name__": "docs"})
+
+
+@blocks("test: service tokens")
+def test_code_issues_tokens_for_the_server_that_the_page_names(block, user, tmp_path, monkeypatch, rsa_key, settings):
+    (tmp_path / "signing_key.pem").write_text(pem(rsa_key))
+    monkeypatch.chdir(tmp_path)
+    (named,) = (other.code for other in BLOCKS if other.page == block.page and "settings" in other.how)
+    values = {"user": user}
+    with override_settings(JWT_AUTH={**settings.JWT_AUTH, **run_settings(named)["JWT_AUTH"]}):
+        exec(compile(block.code, str(block), "exec"), values)
+    assert values["token"].scope == "reports.read"
+
+
+@blocks("test: json logging")
+@pytest.mark.django_db(transaction=True)
+def test_the_log_goes_to_json(block, client, user, capsys):
+    values = {}
+    exec(compile(block.code, str(block), "exec"), values)
+    with _logging_as_it_was():
+        logging.config.dictConfig(values["LOGGING"])
+        client.tokens(user)
+        client.get_me("x")
+    started, refused = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert (started["event"], started["levelname"], started["user_id"]) == ("session_started", "INFO", str(user.pk))
+    assert (refused["event"], refused["reason"]) == ("token_refused", "not a compact JWS")
+
+
+@contextmanager
+def _logging_as_it_was():
+    logger = logging.getLogger("jwt_auth")
+    before = {**vars(logger), "handlers": list(logger.handlers), "filters": list(logger.filters)}
+    try:
+        yield
+    finally:
+        vars(logger).update(before)
+        logger.setLevel(before["level"])  # drops what is cached of it
+
+
+@blocks("test: sentry")
+@pytest.mark.django_db(transaction=True)
+def test_the_log_goes_to_sentry(block, client, user, monkeypatch):
+    sentry_sdk = pytest.importorskip("sentry_sdk")
+    sent = []
+    with _logging_as_it_was(), sentry_sdk.isolation_scope():
+        monkeypatch.setattr(sentry_sdk, "init", _sentry_that_collects_in(sent, sentry_sdk.init))
+        exec(compile(block.code, str(block), "exec"), {})
+        pair = client.tokens(user)
+        client.get_me("x")  # INFO
+        models.UserSession.objects.update(counter=7)
+        client.refresh(pair["refresh_token"])
+        logging.getLogger("jwt_auth").critical("An alarm.", extra={"event": "refresh_token_ahead"})
+        sentry_sdk.get_client().close()
+        sentry_sdk.get_global_scope().set_client(None)
+    event, alarm = [item.get_event() for envelope in sent for item in envelope.items if item.type == "event"]
+    assert (alarm["level"], alarm["extra"]["event"]) == ("fatal", "refresh_token_ahead")
+    assert (event["level"], event["extra"]["event"]) == ("warning", "refresh_token_reused")
+    assert event["extra"]["user_id"] == str(user.pk)
+    assert pair["refresh_token"] not in repr(event)
+
+
+def _sentry_that_collects_in(sent, init):
+    """Sentry with its integration of `logging`, and all its machinery but the network."""
+    from sentry_sdk.integrations.logging import LoggingIntegration
+    from sentry_sdk.transport import Transport
+
+    class Collecting(Transport):
+        def capture_envelope(self, envelope):
+            sent.append(envelope)
+
+    integrations = {"integrations": [LoggingIntegration()], "default_integrations": False}
+    return partial(init, transport=Collecting, auto_enabling_integrations=False, **integrations)
+
+
+@blocks("test: new device")
+@pytest.mark.django_db(transaction=True)
+def test_users_are_told_of_a_new_device(block, user, mailoutbox):
+    values = {}
+    exec(compile(block.code, str(block), "exec"), values)
+    try:
+        user.email = "alice@example.com"
+        user.save(update_fields=["email"])
+        for user_agent in ("curl/8.5.0", "curl/8.6.0", "Wget/1.21"):
+            sessions.start(user, peer=Peer(ip_address="203.0.113.7", user_agent=user_agent))
+    finally:
+        signals.new_device_seen.disconnect(values["tell_of_a_new_device"])
+    (mail,) = mailoutbox
+    assert "Wget from 203.0.113.7 at " in mail.body
+
+
+@OPENSSL
+@blocks("test: openssl")
+def test_openssl_makes_keys_that_are_accepted(block, tmp_path, jwt_settings):
+    for line in block.code.splitlines():
+        command, _, algorithms = line.partition("#")
+        subprocess.run(command, shell=True, check=True, cwd=tmp_path, capture_output=True)
+        for algorithm in algorithms.split(","):
+            jwt_settings(ALGORITHM=algorithm.strip(), SIGNING_KEY=tmp_path / "signing_key.pem")
+            assert configured.configured_keys().signing.algorithm == algorithm.strip()
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
+@pytest.mark.django_db(transaction=True)
+@blocks("test: curl")
+def test_curl_lines_work(block, api_server, make_user, client):
+    user = make_user("alice", PASSWORD)
+    pair = client.tokens(user)
+    code = block.code.replace("http://localhost:8000", api_server.url).replace('"username": "alice"', _named(user))
+    commands = re.findall(r"^curl(?:\\\n|.)*$", code, re.MULTILINE)
+    answers = [_run(command, pair) for command in commands]
+    assert len(answers) == 4
+    assert "access_token" in answers[0]
+    assert str(user.pk) in answers[1]
+    assert "access_token" in answers[2]
+    assert answers[3] == "204"
+    assert client.is_dead(pair)
+
+
+def _named(user):
+    return f'"{user.USERNAME_FIELD}": "{user.get_username()}"'
+
+
+def _run(command, pair):
+    if "logout" in command:
+        command += " -o /dev/null -w '%{http_code}'"
+    environment = {
+        "ACCESS_TOKEN": pair["access_token"],
+        "REFRESH_TOKEN": pair["refresh_token"],
+        "PATH": "/usr/bin:/bin",
+    }
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True, env=environment)
+    return done.stdout
+
+
+@OPENSSL
+@pytest.mark.django_db(transaction=True)
+def test_a_client_made_by_the_guide_calls_until_it_is_revoked(api_server, make_user, ed_key, tmp_path, monkeypatch):
+    code = {block.how.removeprefix("test: client "): block.code for block in BLOCKS if "test: client" in block.how}
+    monkeypatch.chdir(tmp_path)
+    subprocess.run(["bash", "-ec", code["key pair"]], capture_output=True, check=True)
+    user = make_user("reports")
+    _manage(code["command"].replace("--user reports", f"--user {user.get_username()}"))
+    key = models.ClientKey.objects.get()
+    names = {"client": key.client, "key": key, "new_public_key": public_pem(ed_key), "__name__": "docs"}
+    run = partial(_run_python, names)
+    run(code["view"])
+    call = code["call"].replace("https://api.example.com", api_server.url)
+    for shown, real in {'"client_..."': key.client.client_id, '"..."': key.kid}.items():
+        call = call.replace(shown, repr(real))
+    urls = ModuleType("docs_urls")
+    urls.urlpatterns = [path("reports/", names["Reports"].as_view())]
+    with override_settings(ROOT_URLCONF=urls):
+        run(call)
+        assert names["answer"].json() == {"user": user.get_username(), "reports": []}
+        run(code["rotated"])
+        run(call)
+        assert names["answer"].status_code == 200  # both keys are good for some days
+        run(code["revoked"])
+        run(call)
+        assert names["answer"].json()["code"] == "token_revoked"
+    names.clear()  # the view in it refers to it, and so an answer would keep its connection
+
+
+def _manage(line):
+    python, manage, *arguments = shlex.split(line)
+    assert (python, manage) == ("python", "manage.py")
+    call_command(*arguments)
+
+
+def _run_python(names, code):
+    exec(compile(code, "docs", "exec"), names)
+
+
+@pytest.mark.parametrize("block", [block for block in BLOCKS if block.how.startswith("test: signatures ")], ids=str)
+def test_signatures_are_those_of_the_code(block):
+    module = importlib.import_module(block.how.split()[2])
+    for node in ast.parse(block.code).body:
+        assert _outline(node) == _outline(_source(getattr(module, node.name)), {name for name, _ in _outline(node)})
+
+
+def _source(value):
+    return ast.parse(textwrap.dedent(inspect.getsource(value))).body[0]
+
+
+def _outline(node, names=None):
+    """What the fields and methods of a class are, or a function takes and gives; of `names` alone, if given."""
+    if not isinstance(node, ast.ClassDef):
+        return [(node.name, f"{ast.unparse(node.args)} -> {ast.unparse(node.returns)}")]
+    found = []
+    for item in node.body:
+        if isinstance(item, ast.AnnAssign):
+            default = None if isinstance(item.value, ast.Call) else item.value
+            found.append((item.target.id, f"{ast.unparse(item.annotation)} = {default and ast.unparse(default)}"))
+        elif isinstance(item, ast.FunctionDef):
+            found += _outline(item)
+    return [(name, outline) for name, outline in found if names is None or name in names]
+
+
+def test_the_page_of_the_python_api_has_all_that_the_documentation_imports():
+    page = "".join((ROOT / f"docs/reference/{name}.md").read_text() for name in ("api", "signals"))
+    imported = {
+        (node.module, name.name)
+        for block in BLOCKS
+        if "```python\n" + block.code in block.page.read_text()
+        for node in ast.walk(ast.parse(block.code))
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("jwt_auth")
+        for name in node.names
+    }
+    assert imported
+    missing = [f"{module}.{name}" for module, name in imported if not re.search(rf"\b{name}\b", page)]
+    assert not missing
+
+
+def test_the_page_of_the_python_api_has_the_tree_of_errors():
+    page = (ROOT / "docs/reference/api.md").read_text()
+    rows = re.findall(r"^\| `(\w+Error)` \| ([^|]+) \|", page, re.MULTILINE)
+    assert len(rows) > 5
+    for name, listed in rows:
+        bases = [base.__name__ for base in getattr(exceptions, name).__bases__]
+        assert re.findall(r"`(\w+)`", listed) == bases
+
+
+def table(page, heading=""):
+    """The first cells of the rows of a page's tables, without back quotes."""
+    text = (ROOT / page).read_text()
+    text = text[text.index(heading) :]
+    return [match[1] for match in re.finditer(r"^\| `([^`|[]+)` \|", text, re.MULTILINE)]
+
+
+def rows(page, heading=""):
+    """The cells of all rows of a page's tables that begin with a name, from `heading` to the next one."""
+    text = (ROOT / page).read_text()
+    text = text[text.index(heading) :].partition("\n## ")[0]
+    found = re.findall(r"^\| (`.*) \|$", text, re.MULTILINE)
+    return [[cell.strip() for cell in re.split(r"(?<!\\)\|", row)] for row in found]
+
+
+def test_the_settings_table_has_each_field_of_the_dataclass_with_its_default():
+    text = (ROOT / "docs/reference/settings.md").read_text()
+    text = text[text.index("<!-- test: settings table -->") : text.index("Here is what a line")]
+    listed = re.findall(r"^\| `(\w+)` \| [^|]+ \| ([^|]+) \|", text, re.MULTILINE)
+    defaults = {item.name: getattr(conf.Settings(), item.name) for item in fields(conf.Settings)}
+    assert dict(listed) == {name: _written(value) for name, value in defaults.items()} | {"AUDIENCE": "the issuer"}
+
+
+def _written(value):
+    """A default as the table has it."""
+    if isinstance(value, timedelta):
+        number, unit = next(
+            (value // timedelta(**{unit: 1}), unit)
+            for unit in ("days", "minutes", "seconds")
+            if not value % timedelta(**{unit: 1})
+        )
+        return f"{number} {unit if number > 1 else unit[:-1]}"
+    if type(value) is int:
+        return str(value)
+    return f"`{json.dumps(value)}`" if value is not None else "`None`"
+
+
+def test_each_setting_has_its_paragraph():
+    page = (ROOT / "docs/reference/settings.md").read_text()
+    headings = set(re.findall(r"[A-Z][A-Z_]+", " ".join(re.findall(r"^## (.*)$", page, re.MULTILINE))))
+    assert headings == {item.name for item in fields(conf.Settings)}
+
+
+def test_the_checks_page_has_each_id_in_the_code():
+    source = "".join(path.read_text() for path in Path(jwt_auth.__file__).parent.rglob("*.py"))
+    in_code = {f"jwt_auth.{number}" for number in re.findall(r'"(?:jwt_auth\.)?([EW]0\d\d)"', source)}
+    listed = table("docs/reference/checks.md")
+    assert len(listed) == len(set(listed))
+    assert set(listed) == in_code
+
+
+def test_the_errors_page_has_each_code_with_its_status():
+    def subclasses(cls):
+        return {cls, *(found for child in cls.__subclasses__() for found in subclasses(child))}
+
+    ours = [cls for cls in subclasses(exceptions.JWTAuthError) if hasattr(cls, "code")]
+    raised = {(cls.code, str(as_api_exception(_raised(cls)).status_code)) for cls in ours}
+    listed = {(code.strip("`"), status) for code, status, *_ in rows("docs/reference/errors.md")}
+    of_drf = (drf.NotAuthenticated, drf.PermissionDenied, drf.NotFound, drf.MethodNotAllowed, drf.Throttled)
+    raised |= {(cls.default_code, str(cls.status_code)) for cls in of_drf}
+    assert listed == raised | {("invalid_request", "400"), ("unsupported_media_type", "415")}
+
+
+def _raised(cls):
+    error = cls.__new__(cls)
+    error.scopes = ()
+    return error
+
+
+def test_the_signals_page_has_each_signal():
+    names = {name for name, value in vars(signals).items() if isinstance(value, Signal)}
+    assert set(table("docs/reference/signals.md")) == names
+
+
+def test_the_logging_page_has_each_event_with_its_level_and_fields():
+    text = (ROOT / "docs/reference/logging.md").read_text()
+    listed = re.findall(r"^\| `(\w+)` \| (\w+) \| [^|]+ \| ([^|]+) \|$", text, re.MULTILINE)
+    assert {event: tuple(re.findall(r"`(\w+)`", listed)) for event, _, listed in listed} == logs.FIELDS
+    assert {(event, level) for event, level, _ in listed} == set(HAPPENINGS.values())
+    explained = set(re.findall(r"`(\w+)`", text[text.index("The fields:") : text.index("## To JSON")]))
+    assert {name for names in logs.FIELDS.values() for name in names} <= explained
+
+
+def test_the_commands_page_has_each_command_with_its_options():
+    page = (ROOT / "docs/reference/commands.md").read_text()
+    documented = {
+        section.split("\n", 1)[0]: set(re.findall(r"^\| `(--[a-z-]+)` \|", section, re.MULTILINE))
+        for section in page.split("\n## ")[1:]
+    }
+    common = {option for action in BaseCommand().create_parser("", "")._actions for option in action.option_strings}
+    names = [name for name, app in get_commands().items() if app == "jwt_auth"]
+    assert documented == {name: _options(name) - common for name in names}
+    for name in names:
+        assert load_command_class("jwt_auth", name).help
+
+
+def _options(name):
+    """The first spelling of each option."""
+    parser = load_command_class("jwt_auth", name).create_parser("", name)
+    return {action.option_strings[0] for action in parser._actions if action.option_strings}
+
+
+@pytest.mark.parametrize(("heading", "module"), [("| URL name |", urls), ("| URL name (browser)", browser_urls)])
+def test_the_endpoints_page_has_each_method_of_each_url(heading, module):
+    listed = set()
+    for name, asked, *_ in rows("docs/reference/endpoints.md", heading):
+        methods, _, address = asked.rpartition(" ")
+        listed |= {(name, method, address) for method in methods.split(", ")}
+    assert listed == {
+        (
+            f"`{pattern.name}`",
+            method.upper(),
+            f"`{str(pattern.pattern).replace('uuid:session_id', 'uuid').replace('str:', '')}`",
+        )
+        for pattern in module.urlpatterns
+        for method in ("get", "post", "put", "patch", "delete")
+        if hasattr(pattern.callback.cls, method)
+    }
+
+
+def _as_listed(pattern):
+    return str(pattern).replace("uuid:session_id", "uuid").replace("str:", "")
+
+
+def test_links_between_pages_lead_somewhere():
+    for page in PAGES:
+        for target, anchor in re.findall(r"\]\((?!http)([^)#]*)#?([^)]*)\)", page.read_text()):
+            found = page.parent / target if target else page
+            assert found.exists(), f"{page}: {target}"
+            assert not anchor or anchor in _anchors(found), f"{page}: {target}#{anchor}"
+
+
+def _anchors(page):
+    """The anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_each_page_is_found_from_the_first_one():
+    """The overview names each page but the single decisions, which have an overview of their own."""
+    overview = ROOT / "docs" / "README.md"
+    linked = {(overview.parent / target).resolve() for target in re.findall(r"\]\(([^)#]+)", overview.read_text())}
+    pages = {page for page in PAGES if page.parent.name != "decisions" and page.name != "README.md"}
+    assert pages <= linked

@@ -1,0 +1,252 @@
+"""`manage.py demo`: the story is told over real HTTP, and only a right answer is taken for one."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import contextmanager
+from functools import partial
+
+import pytest
+from django.conf import settings
+from django.core.management import CommandError, call_command
+
+from example_project.demo.server import free_port
+from tests.support.example_project import SETTINGS, environment, manage, write_settings
+
+# The lines of a settings module that spends no seconds on passwords.
+FAST = 'PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]\n'
+
+STORY = [
+    ("Without a token the API refuses", "401 Unauthorized", '"code": "not_authenticated"'),
+    ("Alice signs in on her laptop", "200 OK", '"token_type": "Bearer"'),
+    ("She writes a note", "201 Created", '"text": "Buy milk"'),
+    ("She lists her notes", "200 OK", '"text": "Buy milk"'),
+    ("Bob signs in", "200 OK", '"token_type": "Bearer"'),
+    ("Bob does not find Alice's note", "404 Not Found", '"code": "not_found"'),
+    ("Alice's laptop refreshes its tokens", "200 OK", '"token_type": "Bearer"'),
+    ("The old refresh token again, at once: the same successor, and nobody is signed out", "200 OK", "refresh_token"),
+    ("Alice signs in on her phone", "200 OK", '"token_type": "Bearer"'),
+    ("From the laptop she lists her sessions", "200 OK", '"label": "phone"'),
+    ("The phone is lost: she ends its session", "204 No Content", ""),
+    ("The phone's access token is refused from now on", "401 Unauthorized", '"code": "token_revoked"'),
+    ("Bob may not revoke anybody", "403 Forbidden", '"code": "permission_denied"'),
+    ("The admin signs in", "200 OK", '"token_type": "Bearer"'),
+    ("The admin revokes Alice, with all that she has", "200 OK", '"sessions_revoked": 1'),
+    ("Her laptop's access token is refused, long before it expires", "401 Unauthorized", '"code": "token_revoked"'),
+    ("Its refresh token is refused, too", "401 Unauthorized", '"code": "token_revoked"'),
+    ("Bob notices nothing", "200 OK", "[]"),
+    ("Alice signs in again", "200 OK", '"token_type": "Bearer"'),
+    ("She deletes her note", "204 No Content", ""),
+]
+
+
+def steps_of(output):
+    """Title and text of each step, in order."""
+    _, *parts = re.split(r"^(\d+\. .*)$", output, flags=re.MULTILINE)
+    return [(title.split(". ", 1)[1], text) for title, text in zip(parts[::2], parts[1::2], strict=True)]
+
+
+def passwords_of(output):
+    return dict(re.findall(r"^   (alice|bob|admin) +(\S+)$", output, re.MULTILINE))
+
+
+def port_of(output):
+    return int(re.search(r"http://127\.0\.0\.1:(\d+)/", output)[1])
+
+
+def assert_told(done):
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "All 20 steps were answered as they should be." in done.stdout
+    steps = steps_of(done.stdout)
+    assert [title for title, _ in steps] == [title for title, _, _ in STORY]
+    for (title, text), (_, status, fact) in zip(steps, STORY, strict=True):
+        assert f"\n   {status}\n" in text, title
+        assert fact in text, title
+    assert free_port(port_of(done.stdout)), "the server still runs"
+
+
+# The whole story
+
+
+@pytest.mark.parametrize("module", SETTINGS)
+def test_the_story_is_told_with_the_stock_and_with_a_custom_user_model(tmp_path, module):
+    assert_told(manage(tmp_path, module, "demo", "--no-input", "--one-server"))
+
+
+def test_it_can_be_told_again_at_once_with_new_passwords(tmp_path):
+    module = write_settings(tmp_path, FAST)
+    first = manage(tmp_path, module, "demo", "--no-input", "--one-server")
+    again = manage(tmp_path, module, "demo", "--one-server")  # nobody at the keyboard: it does not wait for Enter
+    assert_told(first)
+    assert_told(again)
+    assert passwords_of(first.stdout).keys() == passwords_of(again.stdout).keys() == {"alice", "bob", "admin"}
+    assert not set(passwords_of(first.stdout).values()) & set(passwords_of(again.stdout).values())
+    sessions = dict(steps_of(again.stdout))["From the laptop she lists her sessions"]
+    assert sessions.count('"label"') == 2, "the new password has ended the sessions of the first run"
+
+
+@pytest.mark.parametrize(
+    ("line", "failed", "expected", "got"),
+    [
+        pytest.param(
+            'JWT_AUTH = {"LOGIN_THROTTLE": "1/min"}',
+            "Step 5 failed: Bob signs in",
+            "expected: 200",
+            'got:      429 {"detail": ',
+            id="status",
+        ),
+        pytest.param(
+            'REST_FRAMEWORK["EXCEPTION_HANDLER"] = "rest_framework.views.exception_handler"',
+            "Step 1 failed: Without a token the API refuses",
+            'expected: 401 {"code": "not_authenticated"}',
+            'got:      401 {"detail": "Authentication credentials were not provided."}',
+            id="body",
+        ),
+    ],
+)
+def test_a_wrong_answer_fails_the_command(tmp_path, line, failed, expected, got):
+    done = manage(tmp_path, write_settings(tmp_path, FAST + line), "demo", "--no-input", "--one-server")
+    assert done.returncode == 1, done.stdout
+    assert "as they should be" not in done.stdout
+    assert [part for part in (failed, expected, got) if part not in done.stderr] == [], done.stderr
+    assert free_port(port_of(done.stdout)), "the server still runs"
+
+
+# The second story
+
+OF_TWO_SERVERS = [
+    ("Alice signs in at the first server", "200 OK", '"token_type": "Bearer"'),
+    ("The second server does not want that token: it is for the first", "401 Unauthorized", "invalid_token"),
+    ("So she exchanges it for one that is good at the second server", "200 OK", '"scope": "reports.read"'),
+    ("There she is known by it alone: no account, no session, no database", "200 OK", '"user": "1"'),
+    ("The first server does not want that token: it is for the second", "401 Unauthorized", "invalid_token"),
+    ("Nobody gets a token for a server that is not on the list", "400 Bad Request", "invalid_target"),
+    (
+        "Another key must not sign before every server can know it",
+        "python manage.py jwt_keys",
+        "It can be activated from",
+    ),
+    ("We know that the only other server has it already, so it signs from now on", "", "signs from now on"),
+    ("A token by the new key", "200 OK", '"scope": "reports.read"'),
+    ("It is good at the second server", "200 OK", '"user": "1"'),
+    ("And so are the tokens by the old key", "200 OK", "other requests, and refused none"),
+    ("The admin of the first server signs in", "200 OK", '"token_type": "Bearer"'),
+    ("The admin revokes Alice", "200 OK", '"sessions_revoked": 1'),
+    ("Her token is refused at the second server, long before it expires", "401 Unauthorized", "token_revoked"),
+]
+
+
+def test_both_stories_are_told_and_again_with_new_keys(tmp_path):
+    module = write_settings(tmp_path, FAST)
+    for _ in range(2):
+        done = manage(tmp_path, module, "demo", "--no-input")
+        assert done.returncode == 0, done.stdout + done.stderr
+        steps = steps_of(done.stdout)[len(STORY) :]
+        assert [title for title, _ in steps] == [title for title, _, _ in OF_TWO_SERVERS]
+        for (title, text), (_, status, fact) in zip(steps, OF_TWO_SERVERS, strict=True):
+            assert f"\n   {status}" in text, title
+            assert fact in text, title
+        assert "All 14 steps went as they should." in done.stdout
+    for port in re.findall(r"A server: http://localhost:(\d+)/", done.stdout):
+        assert free_port(int(port)), "the server still runs"
+
+
+def test_the_second_story_needs_the_settings_of_its_first_server():
+    with pytest.raises(CommandError, match=r"--settings example_project\.settings_server1"):
+        call_command("demo_servers", interactive=False)
+
+
+# --serve, --port
+
+
+@contextmanager
+def demo(data_dir, *arguments, until, stdin=subprocess.DEVNULL):
+    """A demo that runs; the process, and what it said up to the words `until`."""
+    with subprocess.Popen(
+        [sys.executable, "manage.py", "demo", *arguments],
+        cwd=settings.BASE_DIR,
+        env=environment(data_dir, write_settings(data_dir, FAST)),
+        stdin=stdin,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        # A suite that runs in the background of a shell may have been told to ignore Ctrl-C.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+    ) as process:
+        try:
+            yield process, read(process, until)
+        finally:
+            process.terminate()
+
+
+def read(process, until):
+    said = ""
+    while until not in said and (character := process.stdout.read(1)):
+        said += character
+    assert until in said, said
+    return said
+
+
+def serving(data_dir, *arguments):
+    return demo(data_dir, "--no-input", "--one-server", "--serve", *arguments, until="Ctrl-C stops the server")
+
+
+def paste(output, *titles):
+    """Give a shell the lines of these steps, as a reader would; what curl prints."""
+    text = "".join(dict(steps_of(output))[title] for title in titles)
+    lines = re.findall(r"^   (curl .*(?:\n        .*)*|[A-Z_0-9]+=\S+)$", text, re.MULTILINE)
+    return subprocess.run(["bash", "-c", "\n".join(lines)], capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.skipif(not (shutil.which("curl") and shutil.which("bash")), reason="needs curl and bash")
+def test_its_lines_of_curl_can_be_pasted_while_it_serves(tmp_path):
+    with serving(tmp_path) as (_, output):
+        assert '"token_type":"Bearer"' in paste(output, "Bob signs in")
+        assert paste(output, "Bob signs in", "Bob notices nothing").endswith("[]")
+        assert '"code":"invalid_token"' in paste(output, "Bob notices nothing"), "the variable is not set"
+        phone = paste(output, "Alice signs in on her phone", "The phone's access token is refused from now on")
+        assert '"code":"token_revoked"' in phone
+        laptop = paste(output, "Alice signs in on her laptop", "Alice's laptop refreshes its tokens")
+        assert '"code":"token_revoked"' in laptop
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "kill"])
+def test_it_serves_at_the_given_port_until_it_is_stopped(tmp_path, number):
+    port = free_port()
+    with serving(tmp_path, "--port", str(port)) as (process, output):
+        assert port_of(output) == port
+        closing_words = output.rpartition("as they should be.")[2]
+        assert passwords_of(closing_words) == passwords_of(output)
+        socket.create_connection(("127.0.0.1", port)).close()
+        process.send_signal(number)
+        assert process.wait(30) == 0
+        assert free_port(port) == port, "the server still runs"
+
+
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="needs a pseudo-terminal")
+def test_at_a_terminal_it_waits_for_enter_and_ctrl_c_ends_it_and_its_server(tmp_path):
+    keyboard, terminal = os.openpty()
+    try:
+        with demo(tmp_path, until="Press Enter", stdin=terminal) as (process, first):
+            os.write(keyboard, b"\n")
+            second = read(process, "Press Enter")
+            assert [title for title, _ in steps_of(first + second)] == [title for title, _, _ in STORY[:2]]
+            process.send_signal(signal.SIGINT)
+            assert process.wait(30) == 130
+            assert "Interrupted" in process.stdout.read()
+            assert free_port(port_of(first)), "the server still runs"
+    finally:
+        os.close(keyboard)
+        os.close(terminal)
+
+
+def test_a_port_that_somebody_else_serves_is_refused():
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(CommandError, match=f"Port {port} of 127.0.0.1 can't be used"):
+            call_command("demo", port=port, interactive=False)
+    assert free_port(port) == port

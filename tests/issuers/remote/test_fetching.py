@@ -1,0 +1,303 @@
+"""Asking other servers: which URLs, which addresses, and over which connections."""
+
+import socket
+import ssl
+import threading
+from datetime import datetime, timedelta, timezone
+from ipaddress import ip_address
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
+
+from jwt_auth.claims import Claims
+from jwt_auth.conf.rules import remote_url
+from jwt_auth.exceptions import UnavailableError
+from jwt_auth.issuers.directory import find_issuer
+from jwt_auth.issuers.remote import fetching
+from jwt_auth.issuers.remote.fetching import FetchError, Source, fetch
+from tests.support.http_endpoint import Endpoint, body, document, serving
+from tests.support.keys import pem
+
+
+def source(url, **options):
+    return Source(**{"url": url, "types": ("application/json",), "max_length": 1000, **options})
+
+
+@pytest.mark.parametrize(
+    "url", ["https://a.example/keys", "https://a.example:8443", "https://a.example/?a=b", "HTTPS://A"]
+)
+def test_a_url_that_may_be_asked(url):
+    assert remote_url(url) is None
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "keys.json",
+        "//a.example/keys",
+        "https://",
+        "https:///keys",
+        "http://a.example/keys",
+        "http://localhost/keys",
+        "ftp://a.example/keys",
+        "file:///etc/passwd",
+        "data:application/json,{}",
+        "https://user@a.example/",
+        "https://user:secret@a.example/",
+        "https://a.example/#keys",
+        "https://a.example:port/",
+        "https://a.example:99999/",
+        "https://[::1",
+        "https://a.example/a b",
+        "https://a.example/a\nb",
+        "https://bücher.example/",
+    ],
+)
+def test_a_url_that_may_not(url):
+    assert remote_url(url)
+
+
+def test_plain_http_is_for_this_machine_and_for_debug(settings):
+    settings.DEBUG = True
+    for host in ("localhost", "127.0.0.1", "[::1]"):
+        assert remote_url(f"http://{host}:8000/keys") is None
+    for host in ("a.example", "127.0.0.2", "localhost.example", "10.0.0.1"):
+        assert remote_url(f"http://{host}/keys")
+
+
+@pytest.fixture
+def connections(monkeypatch):
+    """The addresses that were connected to; none answers."""
+    seen = []
+
+    def connect(address, timeout):
+        assert 0 < timeout <= fetching.TIMEOUT
+        seen.append(address)
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(socket, "create_connection", connect)
+    return seen
+
+
+@pytest.fixture
+def names(monkeypatch):
+    """What names resolve to."""
+    known = {}
+    resolve = socket.getaddrinfo
+
+    def answer(host, port, *args, **kwargs):
+        if host not in known:
+            return resolve(host, port, *args, **kwargs)
+        family = {4: socket.AF_INET, 6: socket.AF_INET6}
+        return [
+            (family[ip_address(address).version], socket.SOCK_STREAM, 6, "", (address, port)) for address in known[host]
+        ]
+
+    monkeypatch.setattr(socket, "getaddrinfo", answer)
+    return known
+
+
+NEVER = [
+    *("127.0.0.1", "127.9.9.9", "0.0.0.0", "::1", "::", "169.254.169.254", "fe80::1", "224.0.0.1", "ff02::1"),
+    *("255.255.255.255", "240.0.0.1", "::ffff:127.0.0.1", "::ffff:169.254.169.254", "2002:7f00:1::", "64:ff9b::7f00:1"),
+    *("fd00:ec2::254", "100.100.100.200", "::ffff:100.100.100.200"),
+]
+PRIVATE = ["10.0.0.1", "100.64.0.1", "172.16.0.1", "192.168.1.1", "fd00::1", "::ffff:10.0.0.1", "2002:a00:1::"]
+PRIVATE += ["fec0::1", "192.88.99.1"]  # given up, but still routed by some
+PUBLIC = ["93.184.215.14", "2606:2800:21f:cb07:6820:80da:af6b:8b2c", "::ffff:93.184.215.14"]
+
+
+@pytest.mark.parametrize("address", [*NEVER, *PRIVATE])
+def test_a_name_that_leads_into_a_private_network_is_not_followed(connections, names, address):
+    names["a.example"] = [address]
+    with pytest.raises(FetchError, match="private network"):
+        fetch(source("https://a.example/keys"))
+    assert connections == []
+
+
+@pytest.mark.parametrize("address", NEVER)
+def test_nor_one_that_leads_to_this_machine_where_private_ones_are_allowed(connections, names, address):
+    names["a.example"] = [address]
+    with pytest.raises(FetchError, match="private network"):
+        fetch(source("https://a.example/keys", private_network=True))
+    assert connections == []
+
+
+@pytest.mark.parametrize(("address", "allowed"), [*[(ip, False) for ip in PUBLIC], *[(ip, True) for ip in PRIVATE]])
+def test_the_address_that_was_checked_is_the_one_that_is_connected_to(connections, names, address, allowed):
+    names["a.example"] = [address]
+    with pytest.raises(FetchError, match="Refused"):
+        fetch(source("https://a.example/keys", private_network=allowed))
+    assert connections == [(address, 443)]
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+@pytest.mark.parametrize("asked_for", ["keys", "revocations"])
+def test_each_issuer_says_whether_it_is_in_a_private_network(connections, names, jwt_settings, asked_for, allowed):
+    names["a.example"] = ["10.0.0.1"]
+    urls = {"JWKS_URL": "https://a.example/keys", "REVOCATIONS_URL": "https://a.example/revocations"}
+    entry = {**urls, "ALGORITHMS": ["ES256"], "PRIVATE_NETWORK": allowed}
+    jwt_settings(TRUSTED_ISSUERS={"https://a.example": entry})
+    issuer = find_issuer("https://a.example")
+    claims = Claims(iss=issuer.name, aud=(), sub="1", iat=0, exp=0)
+    ask = {
+        "keys": lambda: issuer.keys.find("one"),
+        "revocations": lambda: issuer.look_ups.configured(claims),
+    }[asked_for]
+    with pytest.raises(UnavailableError):
+        ask()
+    assert connections == ([("10.0.0.1", 443)] if allowed else [])
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "[::1]", "localhost", "2130706433", "0x7f.1", "017700000001", "127.1", "[::ffff:7f00:1]"]
+)
+def test_no_spelling_of_this_machine_helps(connections, host):
+    with pytest.raises(FetchError):
+        fetch(source(f"https://{host}/keys"))
+    assert connections == []
+
+
+def test_of_several_addresses_the_allowed_ones_are_tried(connections, names):
+    names["a.example"] = ["10.0.0.1", PUBLIC[0], "127.0.0.1", PUBLIC[1]]
+    with pytest.raises(FetchError):
+        fetch(source("https://a.example:8443/keys"))
+    assert connections == [(PUBLIC[0], 8443), (PUBLIC[1], 8443)]
+
+
+def test_under_debug_localhost_must_be_localhost(connections, names, settings):
+    settings.DEBUG = True
+    names["localhost"] = [PUBLIC[0]]
+    with pytest.raises(FetchError):
+        fetch(source("http://localhost/keys"))
+    assert connections == []
+
+
+@pytest.mark.parametrize("host", ["no.such.name.invalid", "a" * 64 + ".example", "a..example", ".example"])
+def test_a_name_that_is_none(host):
+    with pytest.raises(FetchError):
+        fetch(source(f"https://{host}/keys"))
+
+
+def test_time_is_up_before_it_began(monkeypatch, settings):
+    settings.DEBUG = True
+    monkeypatch.setattr(fetching, "TIMEOUT", -1.0)
+    with pytest.raises(FetchError, match="timed out"):
+        fetch(source("http://127.0.0.1/keys"))
+
+
+def test_the_next_address_answers(names, settings):
+    settings.DEBUG = True
+    names["localhost"] = ["::1", "127.0.0.1"]
+    with serving(document({})) as endpoint:
+        assert fetch(source(endpoint.url.replace("127.0.0.1", "localhost"))).body == b"{}"
+
+
+def test_no_proxy_is_taken_from_the_environment(settings, monkeypatch):
+    settings.DEBUG = True
+    with serving(document({})) as endpoint, serving(document({})) as proxy:
+        for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+            monkeypatch.setenv(name, proxy.url)
+        assert fetch(source(endpoint.url)).body == b"{}"
+        assert (len(endpoint.requests), proxy.requests) == (1, [])
+
+
+def test_what_is_known_already_need_not_come_again(settings):
+    settings.DEBUG = True
+    with serving(body(b"{}", 'ETag: "a"', "Cache-Control: no-cache")) as endpoint:
+        first = fetch(source(endpoint.url + "?a=b"))
+        assert (first.body, first.etag, first.cache_control) == (b"{}", '"a"', "no-cache")
+        endpoint.answer = body(b"", status="304 Not Modified")
+        assert fetch(source(endpoint.url), etag=first.etag).body is None
+        assert "GET /keys.json?a=b HTTP/1.1" in endpoint.requests[0]
+        assert 'If-None-Match: "a"' in endpoint.requests[1]
+
+
+# TLS.
+
+
+def _usage(*allowed):
+    names = ["digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement"]
+    names += ["key_cert_sign", "crl_sign", "encipher_only", "decipher_only"]
+    return x509.KeyUsage(**{name: name in allowed for name in names})
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory, ec_key):
+    """Of `localhost`, signed by itself: the files with it, and with it and its key."""
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(timezone.utc)
+    built = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(ec_key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        # Python 3.13 and later look as strictly as RFC 5280 has it.
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(ec_key.public_key()), critical=False)
+        .add_extension(_usage("digital_signature", "key_cert_sign"), critical=True)
+        .sign(ec_key, SHA256())
+    )
+    folder = tmp_path_factory.mktemp("certificate")
+    text = built.public_bytes(Encoding.PEM).decode()
+    (folder / "certificate.pem").write_text(text)
+    (folder / "both.pem").write_text(text + pem(ec_key))
+    return folder
+
+
+@pytest.fixture
+def secure(certificate):
+    """An endpoint behind TLS."""
+
+    class SecureEndpoint(Endpoint):
+        def get_request(self):
+            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            context.load_cert_chain(certificate / "both.pem")
+            wire, address = super().get_request()
+            return context.wrap_socket(wire, server_side=True), address
+
+        def handle_error(self, request, client_address):
+            """Nothing: who doesn't trust the certificate hangs up."""
+
+    with SecureEndpoint(document({"secure": True})) as endpoint:
+        thread = threading.Thread(target=endpoint.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield endpoint
+        endpoint.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def trusted_certificate(certificate, monkeypatch):
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate / "certificate.pem"))
+    fetching._tls.cache_clear()
+    yield
+    fetching._tls.cache_clear()
+
+
+def test_over_https(secure, trusted_certificate, settings):
+    settings.DEBUG = True
+    url = f"https://localhost:{secure.server_address[1]}/keys"
+    assert fetch(source(url)).body == b'{"secure": true}'
+
+
+def test_a_certificate_for_another_name(secure, trusted_certificate, settings):
+    settings.DEBUG = True
+    with pytest.raises(FetchError, match="certificate"):
+        fetch(source(f"https://127.0.0.1:{secure.server_address[1]}/keys"))
+    assert secure.requests == []
+
+
+def test_a_certificate_that_nobody_signed(secure, settings):
+    settings.DEBUG = True
+    with pytest.raises(FetchError, match="certificate"):
+        fetch(source(f"https://localhost:{secure.server_address[1]}/keys"))
+    assert secure.requests == []

@@ -1,0 +1,612 @@
+"""
+What another server has taken back is refused here: its signed feed, over real HTTP, and what happens when it
+can't be had or is not what it should be.
+
+The other server is this app under other settings: its tokens, keys and feeds are the real ones.
+"""
+
+import json
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import datetime, timedelta, timezone
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from django.test import override_settings
+from jwt.api_jws import PyJWS
+
+from jwt_auth import sessions
+from jwt_auth.claims import Claims
+from jwt_auth.exceptions import RevocationUnavailableError, UnavailableError
+from jwt_auth.issuers.directory import find_issuer
+from jwt_auth.issuers.remote import subscription as module
+from jwt_auth.issuers.remote.jwks import RemoteKeys, jwks_source
+from jwt_auth.issuers.remote.subscription import Subscription, feed_source
+from jwt_auth.jose.public_keys import read_configured
+from jwt_auth.keyring.stored import own_keys
+from jwt_auth.models import RevocationEvent
+from jwt_auth.revocation import feed, revoke_all, revoke_session, revoke_token, revoke_user
+from jwt_auth.verification import identify_only
+from tests.support.http_endpoint import body, document, raw, serving, silence
+from tests.support.keys import pem
+
+NAME = "https://server1.example"
+FEED = "Content-Type: application/revocations+jwt"
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def server1(settings, ec_key):
+    """`with server1():` is the other server."""
+
+    @contextmanager
+    def there(**changes):
+        values = {"ISSUER": NAME, "ALGORITHM": "ES256", "SIGNING_KEY": pem(ec_key), **changes}
+        before = {name: settings.JWT_AUTH[name] for name in ("USER_CUTOFF_FIELD",) if name in settings.JWT_AUTH}
+        with override_settings(JWT_AUTH={**before, **values}):
+            yield
+
+    return there
+
+
+@pytest.fixture
+def endpoint():
+    with serving(body(b"", status="503 Service Unavailable")) as endpoint:
+        yield endpoint
+
+
+@pytest.fixture
+def publish(server1, endpoint):
+    """
+    Have the endpoint answer with the feed as it is now, and with "unchanged" when it is; the answer.
+
+    It looks through the eyes of the other server, so whoever has subscribed here starts again.
+    """
+
+    def answer():
+        with server1():
+            feed._remembering().cache_clear()
+            published = feed.publish()
+        whole = body(published.document.encode(), FEED, f'ETag: "{published.etag}"')
+        unchanged = body(b"", f'ETag: "{published.etag}"', status="304 Not Modified")
+        endpoint.answer = lambda wire: (unchanged if f'"{published.etag}"' in endpoint.requests[-1] else whole)(wire)
+        return endpoint.answer
+
+    return answer
+
+
+@pytest.fixture
+def subscribe(settings, jwt_settings, server1, endpoint, ticks, monkeypatch):
+    """Trust the other server, and its feed."""
+    settings.DEBUG = True
+
+    def trust(**options):
+        with server1():
+            keys = {"keys": own_keys().public_jwks()}
+        entry = {"KEYS": keys, "ALGORITHMS": ["ES256"], "AUDIENCE": NAME, "REVOCATIONS_URL": endpoint.url}
+        monkeypatch.setattr(Subscription.__init__, "__kwdefaults__", {"clock": ticks})
+        jwt_settings(TRUSTED_ISSUERS={NAME: {**entry, **options}})
+
+    return trust
+
+
+@pytest.fixture
+def sign_in(server1):
+    def start(user):
+        with server1():
+            return sessions.start(user)
+
+    return start
+
+
+# What is revoked there is refused here.
+
+
+def end_session(pair, user):
+    revoke_session(pair.session_id)
+
+
+def deny_token(pair, user):
+    revoke_token(identify_only(pair.access_token))
+
+
+def cut_off_user(pair, user):
+    revoke_user(user)
+
+
+def cut_off_everybody(pair, user):
+    revoke_all()
+
+
+@pytest.mark.parametrize("revoke", [end_session, deny_token, cut_off_user, cut_off_everybody])
+def test_what_is_revoked_there_is_refused_here_within_the_bound(
+    client, user, sign_in, server1, publish, subscribe, endpoint, ticks, revoke
+):
+    pair, other = sign_in(user), sign_in(user)
+    before = publish()
+    with server1():
+        revoke(pair, user)
+    after = publish()
+    subscribe()
+    endpoint.answer = before
+    assert client.get_me(pair.access_token).status_code == 200
+    endpoint.answer = after
+    ticks.now += 7.4
+    assert client.get_me(pair.access_token).status_code == 200  # the control: nobody has asked yet
+    ticks.now += 0.1
+    assert client.get_me(pair.access_token).json()["code"] == "token_revoked"
+    others = 200 if revoke in (end_session, deny_token) else 401
+    assert client.get_me(other.access_token).status_code == others
+
+
+def test_ours_are_not_theirs(client, user, sign_in, publish, subscribe, ticks, server1):
+    """A user, a session and everybody over there are not those of the same number here."""
+    ours = sessions.start(user).access_token
+    theirs = sign_in(user)
+    with server1():
+        revoke_all()
+    publish()
+    subscribe()
+    RevocationEvent.objects.all().delete()  # one table stands for two in this test
+    assert client.get_me(theirs.access_token).status_code == 401
+    assert client.get_me(ours).status_code == 200
+
+
+def test_users_of_ours_are_judged_by_both(client, user, sign_in, publish, subscribe, server1, ticks):
+    pair, other = sign_in(user), sign_in(user)
+    publish()
+    subscribe(PRINCIPAL="user", USER_FIELD="pk")
+    assert client.get_me(pair.access_token).json()["user"]["id"] == str(user.pk)
+    with server1():
+        revoke_session(pair.session_id)
+    publish()
+    ticks.now += 8
+    assert client.get_me(pair.access_token).status_code == 401
+    assert client.get_me(other.access_token).status_code == 200
+    revoke_user(user)
+    assert client.get_me(other.access_token).json()["code"] == "token_revoked"
+
+
+# How often is asked, and how.
+
+
+def asked(endpoint):
+    return [('"' in request.partition("If-None-Match")[2]) for request in endpoint.requests]
+
+
+def test_it_is_asked_once_per_interval_and_mostly_unchanged(client, user, sign_in, publish, subscribe, ticks, endpoint):
+    token = sign_in(user).access_token
+    publish()
+    subscribe()
+    for _ in range(4):
+        assert [client.get_me(token).status_code for _ in range(3)] == [200] * 3
+        ticks.now += 7.5
+    assert asked(endpoint) == [False, True, True, True]
+
+
+def test_unchanged_is_not_believed_for_longer_than_a_feed_lives(
+    client, user, sign_in, publish, subscribe, ticks, endpoint, clock
+):
+    token = sign_in(user).access_token
+    publish()
+    subscribe()
+    assert client.get_me(token).status_code == 200
+    clock.shift(timedelta(seconds=71))
+    ticks.now += 8
+    assert client.get_me(token).status_code == 200  # within the bound by the other clock
+    assert asked(endpoint) == [False, False]
+    ticks.now += 3
+    assert client.get_me(token).json()["code"] == "revocation_unavailable"  # it came again, and is too old
+
+
+def test_nothing_is_asked_for_other_tokens(client, user, publish, subscribe, endpoint):
+    publish()
+    subscribe()
+    assert client.get_me(sessions.start(user).access_token).status_code == 200
+    assert endpoint.requests == []
+
+
+def test_others_go_on_while_one_asks_and_wait_when_it_is_too_old(
+    user, sign_in, publish, subscribe, ticks, endpoint, monkeypatch
+):
+    publish()
+    subscribe()
+    good = endpoint.answer
+    claims = Claims(iss=NAME, aud=(), sub="1", iat=0, exp=0)
+    subscription = _subscription(endpoint, ticks)
+    subscription.state_of(claims)
+    arrived, go_on = threading.Event(), threading.Event()
+
+    def answer(wire):
+        arrived.set()
+        go_on.wait(10)
+        good(wire)
+
+    endpoint.answer = answer
+    ticks.now += 8
+    with ThreadPoolExecutor(2) as pool:
+        asking = pool.submit(subscription.state_of, claims)
+        assert arrived.wait(10)
+        monkeypatch.setattr(module, "_PATIENCE", 20)
+        subscription.state_of(claims)
+        assert not asking.done()  # the answer was not waited for
+        ticks.now += 3
+        monkeypatch.setattr(module, "_PATIENCE", 0.01)
+        with pytest.raises(RevocationUnavailableError):
+            subscription.state_of(claims)
+        monkeypatch.setattr(module, "_PATIENCE", 10)
+        waiting = pool.submit(subscription.state_of, claims)
+        go_on.set()
+        assert asking.result(10)
+        assert waiting.result(10)
+    assert len(endpoint.requests) == 2
+
+
+def _subscription(endpoint, ticks, keys=None):
+    keys = keys or find_issuer(NAME).keys
+    return Subscription(NAME, feed_source(endpoint.url), keys, timedelta(seconds=10), clock=ticks)
+
+
+# When it can't be had.
+
+OUTAGES = {
+    "down": body(b"", status="500 Internal Server Error"),
+    "moved": body(b"", "Location: https://elsewhere.example/", status="302 Found"),
+    "gone at once": raw(b""),
+    "HTML": body(b"<html>", "Content-Type: text/html"),
+    "unsigned": body(b'{"events": []}', FEED),
+    "nothing": body(b"", FEED),
+    "no ASCII": body(b"\xff.\xfe.\xfd", FEED),
+    "unchanged, unasked": body(b"", status="304 Not Modified"),
+    "too long": body(b"", FEED, length=9 * 2**20),
+}
+
+
+@pytest.mark.parametrize("answer", OUTAGES.values(), ids=OUTAGES)
+def test_before_it_was_read_nobody_is_let_in(client, user, sign_in, subscribe, endpoint, answer):
+    endpoint.answer = answer
+    subscribe()
+    token = sign_in(user).access_token
+    for _ in range(3):
+        refused = client.get_me(token)
+        assert (refused.status_code, refused.json()["code"]) == (503, "revocation_unavailable")
+        assert refused["Retry-After"] == "1"
+    assert len(endpoint.requests) == 1
+
+
+@pytest.mark.parametrize("answer", OUTAGES.values(), ids=OUTAGES)
+def test_an_outage_is_bridged_for_as_long_as_the_bound(
+    client, user, sign_in, publish, subscribe, ticks, endpoint, answer
+):
+    token = sign_in(user).access_token
+    publish()
+    subscribe()
+    assert client.get_me(token).status_code == 200
+    good, endpoint.answer = endpoint.answer, answer
+    if answer is OUTAGES["unchanged, unasked"]:
+        return  # asked with an ETag, it is an answer
+    ticks.now += 9.9
+    assert client.get_me(token).status_code == 200
+    ticks.now += 0.1
+    assert client.get_me(token).status_code == 503
+    endpoint.answer = good
+    ticks.now += 1
+    assert client.get_me(token).status_code == 200
+
+
+def test_a_silent_one_is_not_waited_for(client, user, sign_in, subscribe, endpoint, monkeypatch):
+    monkeypatch.setattr("jwt_auth.issuers.remote.fetching.TIMEOUT", 0.2)
+    endpoint.answer = silence
+    subscribe()
+    assert client.get_me(sign_in(user).access_token).status_code == 503
+
+
+def test_reading_may_go_on_when_the_project_says_so(
+    client, user, sign_in, publish, subscribe, ticks, endpoint, jwt_settings
+):
+    token = sign_in(user).access_token
+    jwt_settings(REVOCATION_ON_STALE="allow_safe_methods")
+    subscribe()
+    assert client.get_me(token).status_code == 503  # it was never read
+    publish()
+    ticks.now += 1
+    assert client.get_me(token).status_code == 200
+    endpoint.answer = OUTAGES["down"]
+    ticks.now += 11
+    assert client.get_me(token).status_code == 200
+    assert client.bearer(token).send("logout/all/").status_code == 503
+
+
+def test_failures_are_paused_after_and_logged_once(subscribe, ticks, endpoint, publish, caplog):
+    subscribe()
+    subscription = _subscription(endpoint, ticks)
+    for pause in (0.5, 1, 2, 4, 5, 5):
+        with pytest.raises(RevocationUnavailableError):
+            subscription.state_of(Claims(iss=NAME, aud=(), sub="1", iat=0, exp=0))
+        before = len(endpoint.requests)
+        ticks.now += pause - 0.1
+        with pytest.raises(RevocationUnavailableError):
+            subscription.state_of(Claims(iss=NAME, aud=(), sub="1", iat=0, exp=0))
+        assert len(endpoint.requests) == before
+        ticks.now += 0.1
+    publish()
+    subscription.state_of(Claims(iss=NAME, aud=(), sub="1", iat=0, exp=0))
+    assert [record.event for record in caplog.records] == ["feed_unread", "feed_read_again"]
+    ticks.now += 10
+    subscription.state_of(Claims(iss=NAME, aud=(), sub="1", iat=0, exp=0))
+    assert len(caplog.records) == 2
+    # The next outage is a new one: it is told of, and the pauses begin anew.
+    good, endpoint.answer = endpoint.answer, body(b"", status="503 Service Unavailable")
+    ticks.now += 10
+    with pytest.raises(RevocationUnavailableError):
+        subscription.state_of(Claims(iss=NAME, aud=(), sub="1", iat=0, exp=0))
+    assert [record.event for record in caplog.records][2:] == ["feed_unread"]
+    endpoint.answer = good
+    ticks.now += 0.5
+    assert subscription.state_of(Claims(iss=NAME, aud=(), sub="1", iat=0, exp=0))
+
+
+# What is no feed of theirs.
+
+
+@pytest.fixture
+def claims():
+    now = int(datetime.now(timezone.utc).timestamp())
+    return {"iss": NAME, "iat": now, "exp": now + 60, "events": []}
+
+
+@pytest.fixture
+def judge(subscribe, endpoint, ticks, ec_key):
+    """Whether a feed of these claims is taken."""
+    subscribe()
+    subscription = _subscription(endpoint, ticks, read_configured(_jwk(ec_key), ["ES256"]))
+
+    def taken(claims, key=ec_key, algorithm="ES256", **headers):
+        headers = {"typ": "revocations+jwt", "kid": "one", **headers}
+        signed = PyJWS().encode(json.dumps(claims).encode(), key, algorithm, headers=headers)
+        endpoint.answer = body(signed.encode(), FEED)
+        ticks.now += 11
+        try:
+            subscription.state_of(Claims(iss=NAME, aud=(), sub="1", iat=0, exp=0))
+        except RevocationUnavailableError:
+            return False
+        return True
+
+    return taken
+
+
+def _jwk(key):
+    return {**jwt.algorithms.ECAlgorithm.to_jwk(key.public_key(), as_dict=True), "kid": "one"}
+
+
+EVENT = {"scope": "user", "subject": "1", "exp": 4_000_000_000, "cutoff": 1.5}
+GOOD = {
+    "nothing revoked": {},
+    "all kinds": {"events": [EVENT, {"scope": "session", "subject": "x", "exp": 4_000_000_000}]},
+    "a kind that is not known": {"events": [{**EVENT, "scope": "planet"}]},
+    "members that are not known": {"events": [{**EVENT, "more": 1}], "more": 1},
+}
+BAD = {
+    "another issuer": {"iss": "https://server3.example"},
+    "no issuer": {"iss": None},
+    "no events": {"events": None},
+    "events by name": {"events": {"user": EVENT}},
+    "an event that is none": {"events": ["user 1"]},
+    "no scope": {"events": [{**EVENT, "scope": None}]},
+    "no subject": {"events": [{**EVENT, "subject": 1}]},
+    "no end": {"events": [{"scope": "user", "subject": "1"}]},
+    "a cutoff that is a text": {"events": [{**EVENT, "cutoff": "now"}]},
+    "a cutoff that is null": {"events": [{**EVENT, "cutoff": None}]},
+    "a cutoff that is true": {"events": [{**EVENT, "cutoff": True}]},
+    "a cutoff after the end of time": {"events": [{**EVENT, "cutoff": 1e300}]},
+    "no iat": {"iat": None},
+    "an iat that is a text": {"iat": "now"},
+}
+
+
+@pytest.mark.parametrize("changes", GOOD.values(), ids=GOOD)
+def test_a_feed_that_is_taken(judge, claims, changes):
+    assert judge({**claims, **changes})
+
+
+@pytest.mark.parametrize("changes", BAD.values(), ids=BAD)
+def test_a_feed_that_is_not(judge, claims, changes):
+    assert not judge({**claims, **changes})
+    assert judge(claims)
+
+
+def test_its_times_are_judged(judge, claims):
+    now = claims["iat"]
+    assert not judge({**claims, "exp": now + 61})
+    assert not judge({**claims, "iat": now + 60, "exp": now + 120})
+    assert not judge({**claims, "iat": now - 120, "exp": now - 60})
+    assert judge({**claims, "iat": now - 50, "exp": now + 5})
+
+
+def test_its_times_are_judged_to_the_second(clock, judge, claims, ec_key):
+    """With the leeway, of ten seconds: on its last one a feed is over, on its first one it is good."""
+    clock.move_to(datetime.fromtimestamp(claims["iat"], timezone.utc))
+    now = claims["iat"]
+    assert not judge({**claims, "iat": now - 70, "exp": now - 10})
+    assert judge({**claims, "iat": now - 69, "exp": now - 9})
+    assert not judge({**claims, "iat": now + 11, "exp": now + 60})
+    assert judge({**claims, "iat": now + 10, "exp": now + 60})
+
+
+def test_another_kind_of_token_is_no_feed(judge, claims):
+    for typ in ("at+jwt", "JWT", None):
+        assert not judge(claims, typ=typ)
+    assert judge(claims, typ="application/revocations+jwt")
+
+
+def test_another_key_or_algorithm_is_not_theirs(judge, claims, ed_key):
+    assert not judge(claims, key=ec.generate_private_key(ec.SECP256R1()))
+    assert not judge(claims, key=ed_key, algorithm="EdDSA")
+    assert not judge(claims, kid="two")
+    assert judge(claims)
+
+
+def test_an_access_token_with_events_is_no_feed_and_a_feed_no_token(client, judge, claims, ec_key, subscribe):
+    second = claims["iat"]
+    both = {**claims, "aud": NAME, "sub": "alice", "exp": second + 60, "jti": "x", "client_id": "x"}
+    headers = {"typ": "revocations+jwt", "kid": "one"}
+    assert judge(both)
+    assert client.get_me(jwt.encode(both, ec_key, "ES256", headers=headers)).status_code == 401
+
+
+def test_an_old_feed_that_is_shown_again_takes_nothing_back(subscribe, endpoint, ticks, claims, judge):
+    older = {**claims, "iat": claims["iat"] - 5, "exp": claims["exp"] - 5}
+    assert judge(older)
+    newer = {**claims, "events": [{"scope": "session", "subject": "theirs", "exp": claims["exp"] + 600}]}
+    assert judge(newer)
+    assert not judge(older)
+    assert judge({**newer, "events": []})  # even a newer one that has forgotten it
+
+
+def test_what_was_learned_stays_until_its_time_is_over(subscribe, endpoint, ticks, ec_key, claims, clock):
+    subscribe()
+    subscription = _subscription(endpoint, ticks, read_configured(_jwk(ec_key), ["ES256"]))
+    theirs = Claims(iss=NAME, aud=(), sub="1", iat=0, exp=0, sid="theirs")
+
+    def revoked(*events):
+        now = int(datetime.now(timezone.utc).timestamp())
+        values = {**claims, "iat": now, "exp": now + 60, "events": list(events)}
+        signed = jwt.encode(values, ec_key, "ES256", headers={"typ": "revocations+jwt", "kid": "one"})
+        endpoint.answer = body(signed.encode(), FEED)
+        ticks.now += 11
+        return subscription.state_of(theirs).session_revoked
+
+    until = int(datetime.now(timezone.utc).timestamp()) + 300
+    assert not revoked()
+    assert revoked({"scope": "session", "subject": "theirs", "exp": until})
+    assert revoked()
+    clock.shift(timedelta(seconds=359))  # by a clock and with a leeway that are not ours its tokens may live that long
+    assert revoked()
+    clock.shift(timedelta(seconds=2))
+    assert not revoked()
+
+
+# Keys.
+
+
+@pytest.fixture
+def jwks_endpoint(ec_key):
+    with serving(document({"keys": [_jwk(ec_key)]})) as endpoint:
+        yield endpoint
+
+
+def test_a_key_that_is_revoked_there_is_refused_here(settings, endpoint, ticks, ec_key, claims, jwks_endpoint):
+    """An emergency: the feed is signed by a new key, which is fetched although the keys were, a moment ago."""
+    settings.DEBUG = True
+    keys = RemoteKeys(jwks_source(jwks_endpoint.url), ["ES256"])
+    subscription = _subscription(endpoint, ticks, keys)
+    theirs = Claims(iss=NAME, aud=(), sub="1", iat=0, exp=0, kid="one")
+
+    def publish(kid, key, *events):
+        headers = {"typ": "revocations+jwt", "kid": kid}
+        signed = jwt.encode({**claims, "events": list(events)}, key, "ES256", headers=headers)
+        endpoint.answer = body(signed.encode(), FEED)
+        ticks.now += 8
+
+    publish("one", ec_key)
+    assert not subscription.state_of(theirs).key_revoked
+    assert keys._due_at > float("-inf")  # a feed that takes no key back leaves the others as they are
+    new_key = ec.generate_private_key(ec.SECP256R1())
+    jwks_endpoint.answer = document({"keys": [{**_jwk(ec_key)}, {**_jwk(new_key), "kid": "two"}]})
+    event = {"scope": "key", "subject": f"{NAME} one", "exp": claims["exp"] + 600}
+    publish("two", new_key, event)
+    assert subscription.state_of(theirs).key_revoked
+    assert keys._due_at == float("-inf")  # with the next token they are fetched anew
+    publish("one", ec_key)  # who stole it may say what he likes
+    ticks.now += 11
+    with pytest.raises(RevocationUnavailableError):
+        subscription.state_of(theirs)
+    publish("two", new_key, event)
+    assert subscription.state_of(theirs).key_revoked
+    assert len(jwks_endpoint.requests) == 3
+
+
+def test_keys_that_could_not_be_had_a_moment_ago_are_asked_for_again(
+    settings, endpoint, ticks, ec_key, claims, jwks_endpoint
+):
+    settings.DEBUG = True
+    keys = RemoteKeys(jwks_source(jwks_endpoint.url), ["ES256"], clock=ticks)
+    subscription = _subscription(endpoint, ticks, keys)
+    theirs = Claims(iss=NAME, aud=(), sub="1", iat=0, exp=0)
+    signed = jwt.encode(claims, ec_key, "ES256", headers={"typ": "revocations+jwt", "kid": "one"})
+    endpoint.answer = body(signed.encode(), FEED)
+    good, jwks_endpoint.answer = jwks_endpoint.answer, body(b"", status="503 Service Unavailable")
+    with pytest.raises(UnavailableError):
+        keys.find("one")
+    with pytest.raises(RevocationUnavailableError):
+        subscription.state_of(theirs)
+    ticks.now += 0.5  # it may be asked for its feed again, and for the keys of its tokens not yet
+    jwks_endpoint.answer = good
+    asked = len(jwks_endpoint.requests)
+    with pytest.raises(UnavailableError):
+        keys.find("one")
+    assert len(jwks_endpoint.requests) == asked
+    assert not subscription.state_of(theirs).key_revoked
+    assert len(jwks_endpoint.requests) == asked + 1
+
+
+def test_a_lock_is_let_go(subscribe, endpoint, ticks, publish):
+    """What a forked child does first; the test below is the real one."""
+    publish()
+    subscribe()
+    known = _subscription(endpoint, ticks)
+    known._asking.acquire()
+    module._all.reset()
+    assert known.state_of(Claims(iss=NAME, aud=(), sub="1", iat=0, exp=0))
+
+
+def test_who_finds_that_another_was_faster_asks_nothing(subscribe, endpoint, ticks, publish):
+    publish()
+    subscribe()
+    known = _subscription(endpoint, ticks)
+    known.state_of(Claims(iss=NAME, aud=(), sub="1", iat=0, exp=0))
+    known._renew()  # as one that had found that it was time before the other's answer came
+    assert len(endpoint.requests) == 1
+
+
+FORKED = """
+import json, os, signal, sys
+from datetime import timedelta
+import django
+from django.test.utils import override_settings
+django.setup()
+from jwt_auth.claims import Claims
+from jwt_auth.issuers.remote.subscription import Subscription, feed_source
+from jwt_auth.jose.public_keys import read_configured
+from tests.support.http_endpoint import body, serving
+
+jwk, feed = json.loads(sys.argv[1]), sys.argv[2].encode()
+claims = Claims(iss="https://server1.example", aud=(), sub="1", iat=0, exp=0, sid="theirs")
+answer = body(feed, "Content-Type: application/revocations+jwt")
+with override_settings(DEBUG=True), serving(answer) as endpoint:
+    keys = read_configured(jwk, ["ES256"])
+    known = Subscription(claims.iss, feed_source(endpoint.url), keys, timedelta(seconds=10))
+    known.state_of(claims)
+    with known._asking._lock:  # as a thread does that is not there any more in the child
+        child = os.fork()
+        if not child:
+            signal.alarm(30)
+            known._due_at = known._stale_at = 0.0
+            os._exit(0 if known.state_of(claims).session_revoked else 1)
+        print(os.waitpid(child, 0)[1], len(endpoint.requests))
+"""
+
+
+def test_a_fork_takes_over_what_is_known_and_no_lock(ec_key, claims):
+    """In processes of their own: forking one with threads is nothing for a test runner."""
+    events = [{"scope": "session", "subject": "theirs", "exp": claims["exp"]}]
+    headers = {"typ": "revocations+jwt", "kid": "one"}
+    signed = jwt.encode({**claims, "events": events}, ec_key, "ES256", headers=headers)
+    arguments = [sys.executable, "-c", FORKED, json.dumps(_jwk(ec_key)), signed]
+    done = subprocess.run(arguments, capture_output=True, text=True, timeout=60)
+    assert done.stdout.split() == ["0", "2"], done.stderr

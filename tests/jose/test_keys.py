@@ -1,0 +1,73 @@
+"""Keys, each bound to one algorithm: their names, and which are too weak or of no known kind."""
+
+from base64 import b64decode, b64encode
+from math import prod
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import dsa, ed448, rsa
+
+from jwt_auth.jose import jwk, keys
+from jwt_auth.jose.encoding import base64url_encode
+from tests.support.keys import RFC7638_KEY, public_pem
+
+SECRET = bytes(range(128, 192))
+
+
+def test_the_kid_is_the_thumbprint_of_rfc_7638():
+    assert keys.make_key(jwk.load(RFC7638_KEY), "RS256").kid == "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"
+
+
+def test_the_kid_of_a_secret_is_short_and_tells_nothing_of_it():
+    kid = keys.make_key(SECRET, "HS256").kid
+    assert len(kid) == 16
+    assert kid not in base64url_encode(SECRET)
+    assert kid != keys.make_key(SECRET[::-1], "HS256").kid
+
+
+def test_keys_show_no_secret_when_they_are_printed(ec_key):
+    assert base64url_encode(SECRET) not in (text := repr(keys.make_key(SECRET, "HS256")))
+    assert repr(SECRET) not in text
+    assert "signing" not in repr(keys.make_key(ec_key, "ES256"))
+
+
+@pytest.mark.parametrize(("bits", "good"), [(8192, True), (8193, False), (16384, False)])
+def test_an_rsa_key_has_8192_bits_at_most(bits, good):
+    """Who gives us a public key does not choose how long each of its tokens takes; to make such keys takes minutes."""
+    key = rsa.RSAPublicNumbers(65537, (1 << (bits - 1)) + 1).public_key()
+    assert key.key_size == bits
+    if good:
+        assert keys.make_key(key, "RS256").verifying is key
+    else:
+        with pytest.raises(ValueError, match="may have 8192"):
+            keys.make_key(key, "RS256")
+
+
+def test_an_rsa_key_of_the_generator_of_cve_2017_15361_is_refused(rsa_key):
+    product = prod(prime for prime in range(2, 168) if all(prime % smaller for smaller in range(2, prime)))
+    modulus = pow(65537, 12345, product) + product * ((1 << 2047) // product + 1)
+    weak = rsa.RSAPublicNumbers(65537, modulus).public_key()
+    assert weak.key_size == rsa_key.key_size
+    assert keys.make_key(rsa_key, "RS256")
+    with pytest.raises(ValueError, match="CVE-2017-15361"):
+        keys.make_key(weak, "RS256")
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(lambda ed_key: public_pem(ed448.Ed448PrivateKey.generate()), id="Ed448"),
+        pytest.param(lambda ed_key: public_pem(dsa.generate_private_key(1024)), id="DSA"),
+        pytest.param(lambda ed_key: _of_no_known_kind(public_pem(ed_key)), id="of no known kind"),
+    ],
+)
+def test_a_public_pem_of_a_kind_that_jws_does_not_know_is_refused(ed_key, make):
+    assert keys.read_public_pem(public_pem(ed_key))
+    with pytest.raises(ValueError):
+        keys.read_public_pem(make(ed_key))
+
+
+def _of_no_known_kind(text):
+    """A PEM with another object identifier in the place of Ed25519's."""
+    lines = text.strip().splitlines()
+    document = b64decode("".join(lines[1:-1])).replace(bytes.fromhex("06032b6570"), bytes.fromhex("06032b657f"))
+    return "\n".join([lines[0], b64encode(document).decode(), lines[-1]])

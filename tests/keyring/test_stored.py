@@ -1,0 +1,530 @@
+"""Keys in the database: read when they have changed, by each process, and never a revoked one is believed."""
+
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor, wait
+from datetime import timedelta
+from io import StringIO
+from time import monotonic
+
+import pytest
+from cryptography.fernet import Fernet
+from django.core.management import call_command
+from django.db import OperationalError
+
+from jwt_auth import clients, signing_keys
+from jwt_auth.exceptions import RevokedKeyError, UnavailableError, UnknownKeyError
+from jwt_auth.jose.encoding import base64url_decode, json_object
+from jwt_auth.keyring import states, stored
+from jwt_auth.keyring.encryption import encrypt
+from jwt_auth.keyring.stored import LOOK_AGAIN_AFTER, READ_EVERY, StoredKeys
+from jwt_auth.models import RevocationEvent, SigningKey
+from jwt_auth.revocation.clients import revoke_client_key
+from jwt_auth.revocation.memory import view
+from tests.support.clocks import NOW
+from tests.support.commands import look
+from tests.support.other_processes import by_another_process
+from tests.support.outages import outage
+from tests.support.queries import Queries
+
+pytestmark = pytest.mark.django_db
+
+LATER = NOW + states.PUBLISHED_AFTER
+BOUND = 1  # second: the default of REVOCATION_MAX_STALENESS
+
+
+@pytest.fixture(autouse=True)
+def _stored_keys(jwt_settings):
+    jwt_settings(KEYS="database", ALGORITHM="ES256")
+
+
+@pytest.fixture
+def process(ticks):
+    """What a process knows that changes no key itself, and is told nothing."""
+    return StoredKeys(clock=ticks)
+
+
+@pytest.fixture
+def first():
+    return signing_keys.create(activate=True, now=NOW)
+
+
+def rotate(first):
+    """Another key signs; the first retires."""
+    second = signing_keys.create(now=NOW)
+    signing_keys.activate(second.kid, now=LATER)
+    return second
+
+
+def revoke_elsewhere(key, moment):
+    """As another process does it: this one hears nothing."""
+    SigningKey.objects.filter(pk=key.pk).update(state="revoked", signs=None, changed_at=moment)
+
+
+def queries_of(action, *arguments):
+    with Queries() as queries:
+        action(*arguments)
+    return len(queries)
+
+
+# Who signs
+
+
+def test_who_signs_learns_within_the_bound_which_key_is_active(process, ticks, first):
+    assert process.newest().signing.kid == first.kid
+    second = rotate(first)
+    assert process.newest().signing.kid == first.kid  # the control: it does not ask each time
+    ticks.forward(BOUND)
+    assert process.newest().signing.kid == second.kid
+    assert set(process.newest().verifying) == {first.kid, second.kid}
+
+
+def test_who_signs_asks_once_per_bound_and_reads_the_rows_when_they_have_changed(process, ticks, first):
+    assert queries_of(process.newest) == 2
+    assert queries_of(process.newest) == 0
+    ticks.forward(BOUND)
+    assert queries_of(process.newest) == 1
+    assert queries_of(process.newest) == 0
+
+
+def test_the_process_that_changes_a_key_knows_at_once(first, django_capture_on_commit_callbacks):
+    assert stored.own_keys().signing.kid == first.kid
+    with django_capture_on_commit_callbacks(execute=True):
+        second = rotate(first)
+    assert stored.own_keys().signing.kid == second.kid
+
+
+def test_a_private_key_is_decrypted_once(process, ticks, first, monkeypatch):
+    process.newest()
+    monkeypatch.setattr(stored, "decrypt", None)
+    signing_keys.create(now=NOW)
+    ticks.forward(BOUND)
+    assert process.newest().signing.kid == first.kid
+    assert len(process.newest().verifying) == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_without_an_active_key_nobody_can_sign_in_and_the_log_says_what_to_do(client, user, caplog):
+    answer = client.login(user)
+    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+    assert "jwt_keys create --activate" in caplog.text
+    assert "Traceback" not in caplog.text
+    assert client.get("/auth/.well-known/jwks.json").json() == {"keys": []}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_lost_encryption_key_keeps_from_signing_and_not_from_verifying(client, user, first, jwt_settings, caplog):
+    token = client.tokens(user)["access_token"]
+    jwt_settings(ENCRYPTION_KEYS=[Fernet.generate_key()])
+    answer = client.login(user)
+    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+    assert "ENCRYPTION_KEYS" in caplog.text
+    assert "Traceback" not in caplog.text
+    assert client.get_me(token).status_code == 200
+    assert [key["kid"] for key in client.get("/auth/.well-known/jwks.json").json()["keys"]] == [first.kid]
+
+
+# Rows that are broken: a restored backup, a cut column, a hand that slipped. Each process meets them fresh.
+
+
+def broken(**columns):
+    """The active key's row with other `columns`, as a process finds it that has not read it before."""
+    SigningKey.objects.filter(state="active").update(**columns)
+    return StoredKeys()
+
+
+def a_stranger():
+    return signing_keys._encrypt(signing_keys.generate("ES256"))
+
+
+def the_public_half():
+    return encrypt(SigningKey.objects.get(state="active").public_jwk.encode())
+
+
+BROKEN_CELLS = {
+    "is no ciphertext": (lambda: {"encrypted_private_jwk": "garbage"}, stored.UNREADABLE_KEY),
+    "is not ASCII": (lambda: {"encrypted_private_jwk": "g\u00e4rbage"}, stored.UNREADABLE_KEY),
+    "is empty": (lambda: {"encrypted_private_jwk": ""}, stored.UNREADABLE_KEY),
+    "is no JSON": (lambda: {"encrypted_private_jwk": encrypt(b"nothing")}, stored.BROKEN_KEY),
+    "is no object": (lambda: {"encrypted_private_jwk": encrypt(b"[]")}, stored.BROKEN_KEY),
+    "is another key": (lambda: {"encrypted_private_jwk": a_stranger()}, stored.BROKEN_KEY),
+    "has no private half": (lambda: {"encrypted_private_jwk": the_public_half()}, stored.BROKEN_KEY),
+    "is for another algorithm": (lambda: {"algorithm": "RS256"}, stored.BROKEN_KEY),
+    "has no public half": (lambda: {"public_jwk": ""}, stored.BROKEN_KEY),
+    "has no key as the public half": (lambda: {"public_jwk": '{"kty": "EC", "crv": []}'}, stored.BROKEN_KEY),
+}
+
+
+@pytest.mark.parametrize("cell", BROKEN_CELLS)
+def test_with_a_key_that_is_broken_nothing_is_signed(first, cell):
+    columns, problem = BROKEN_CELLS[cell]
+    assert StoredKeys().newest().signing.kid == first.kid  # the control
+    with pytest.raises(UnavailableError, match=problem):
+        assert broken(**columns()).newest().signing
+
+
+@pytest.fixture
+def anew():
+    """Have this process know nothing, as one that has just started."""
+    return stored._stored.cache_clear
+
+
+@pytest.mark.django_db(transaction=True)
+def test_while_the_active_key_is_broken_nobody_is_signed_out_and_an_emergency_move_ends_it(
+    client, user, first, caplog, anew
+):
+    pair = client.tokens(user)
+    SigningKey.objects.update(encrypted_private_jwk=a_stranger())
+    anew()
+    for answer in (
+        client.login(user),
+        client.refresh(pair["refresh_token"]),
+        client.get("/auth/.well-known/revocations"),
+    ):
+        assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+    assert stored.BROKEN_KEY in caplog.text
+    assert "Traceback" not in caplog.text
+    assert client.get_me(pair["access_token"]).status_code == 200
+    signing_keys.retire(first.kid, emergency=True)
+    assert client.refresh(pair["refresh_token"]).status_code == 200
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("mode", ["database", "memory"])
+def test_one_broken_key_does_not_keep_the_others_from_their_work(client, user, jwt_settings, first, mode, caplog, anew):
+    jwt_settings(KEYS="database", ALGORITHM="ES256", REVOCATION=mode)
+    old = client.tokens(user)
+    second = rotate(first)
+    SigningKey.objects.filter(pk=first.pk).update(public_jwk="{")
+    anew()
+    new = client.refresh(old["refresh_token"]).json()
+    assert client.get_me(new["access_token"]).status_code == 200
+    answer = client.get_me(old["access_token"])
+    assert (answer.status_code, answer.json()["code"]) == (401, "invalid_token")
+    assert [key["kid"] for key in client.get("/auth/.well-known/jwks.json").json()["keys"]] == [second.kid]
+    assert f"Signing key {first.kid} can't be read" in caplog.text
+    told = [record for record in caplog.records if getattr(record, "event", "") == "signing_key_unread"]
+    assert {(record.kid, bool(record.reason)) for record in told} == {(first.kid, True)}
+
+
+def test_a_broken_key_is_not_activated(first):
+    second = signing_keys.create(now=NOW)
+    SigningKey.objects.filter(pk=second.pk).update(encrypted_private_jwk=a_stranger())
+    with pytest.raises(signing_keys.KeyStateError, match="is broken, and so can't sign"):
+        signing_keys.activate(second.kid, now=LATER)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_introspection_in_plain_json_needs_no_key_that_signs(client, user, staff, first, jwt_settings):
+    token, asker = client.tokens(user)["access_token"], client.bearer(client.tokens(staff)["access_token"])
+    jwt_settings(ENCRYPTION_KEYS=[Fernet.generate_key()])
+    assert asker.send("introspect/", {"token": token}).json()["active"] is True
+    signed = asker.send("introspect/", {"token": token}, HTTP_ACCEPT="application/token-introspection+jwt")
+    assert (signed.status_code, signed.json()["code"]) == (503, "unavailable")
+
+
+# Who verifies
+
+
+def test_a_key_is_known_a_minute_after_it_was_created_and_needs_no_question_until_then(process, ticks, first):
+    process.find(first.kid)
+    second = signing_keys.create(now=NOW)
+    assert queries_of(process.find, first.kid) == 0
+    ticks.forward(READ_EVERY)
+    assert queries_of(process.find, first.kid) == 1
+    assert queries_of(process.find, second.kid) == 0
+
+
+def test_an_unknown_key_is_looked_for_at_most_every_few_seconds(process, ticks, first):
+    process.find(first.kid)
+    second = signing_keys.create(now=NOW)
+    assert process.find(second.kid).kid == second.kid
+    for _ in range(20):
+        with pytest.raises(UnknownKeyError):
+            process.find("forged")
+    assert queries_of(pytest.raises, UnknownKeyError, process.find, "forged") == 0
+    ticks.forward(LOOK_AGAIN_AFTER)
+    assert queries_of(pytest.raises, UnknownKeyError, process.find, None) == 1
+
+
+def test_a_revoked_key_is_called_revoked(process, ticks, first):
+    second = rotate(first)
+    signing_keys.revoke(first.kid, emergency=True, now=LATER)
+    with pytest.raises(RevokedKeyError):
+        process.find(first.kid)
+    assert process.find(second.kid)
+
+
+def test_in_an_outage_what_is_known_goes_on_and_what_is_not_is_unavailable(process, ticks, first):
+    with outage(), pytest.raises(UnavailableError):
+        process.find(first.kid)
+    process.find(first.kid)
+    ticks.forward(READ_EVERY)
+    with outage():
+        assert process.find(first.kid)
+        assert queries_of(process.find, first.kid) == 0  # it does not try each time
+        ticks.forward(LOOK_AGAIN_AFTER)
+        with pytest.raises(UnavailableError):
+            process.find("unknown")
+        with pytest.raises(UnavailableError):
+            StoredKeys(clock=ticks).newest()
+
+
+@pytest.fixture
+def hanging(process, monkeypatch):
+    """A look at the rows that has begun in another thread, and does not come to an end before the test does."""
+    began, end = threading.Event(), threading.Event()
+
+    def hang(manager):
+        began.set()
+        end.wait(60)
+        raise OperationalError("it never came to an end")
+
+    with ThreadPoolExecutor(1) as pool:
+        try:
+            with monkeypatch.context() as patch:
+                patch.setattr(type(SigningKey.objects), "all", hang)
+                looking = pool.submit(process._reread, process._edition)
+                assert began.wait(10)
+            yield looking
+        finally:
+            end.set()
+
+
+def all_find(process, kid):
+    """What 20 threads get that ask for a key at once, as a key id or an error."""
+
+    def find(_):
+        try:
+            return process.find(kid).kid
+        except UnavailableError as error:
+            return type(error)
+
+    with ThreadPoolExecutor(20) as pool:
+        return set(pool.map(find, range(20)))
+
+
+def test_a_look_that_hangs_holds_nobody_up_who_does_not_need_it(process, ticks, first, request, monkeypatch):
+    process.find(first.kid)
+    monkeypatch.setattr(stored, "_PATIENCE", 3600)
+    ticks.forward(READ_EVERY)
+    looking = request.getfixturevalue("hanging")
+    assert all_find(process, first.kid) == {first.kid}
+    assert not looking.done()
+
+
+def test_others_do_not_queue_behind_a_look_that_hangs(process, ticks, first, request, monkeypatch):
+    process.find(first.kid)
+    monkeypatch.setattr(stored, "_PATIENCE", 3600)
+    looking = request.getfixturevalue("hanging")
+    ticks.forward(3600)  # it has had its time: nobody waits another hour
+    assert all_find(process, "another") == {UnavailableError}
+    assert not looking.done()
+
+
+def test_who_knows_nothing_yet_waits_for_the_first_look_and_not_for_long(process, ticks, hanging, monkeypatch):
+    monkeypatch.setattr(stored, "_PATIENCE", 0.05)
+    assert all_find(process, "any") == {UnavailableError}
+    assert not hanging.done()
+
+
+def test_who_knows_nothing_yet_gets_what_the_first_look_finds(process, first, monkeypatch):
+    monkeypatch.setattr(stored, "_PATIENCE", 3600)
+    with ThreadPoolExecutor(1) as pool:
+        with process._alone(0):
+            waiting = pool.submit(process.find, first.kid)
+            assert not wait([waiting], timeout=0.2).done
+            process._read()
+        assert waiting.result(10).kid == first.kid
+
+
+def test_nor_do_those_who_sign_or_publish(process, ticks, first, request, monkeypatch):
+    assert process.newest().signing
+    monkeypatch.setattr(stored, "_PATIENCE", 0.05)
+    request.getfixturevalue("hanging")
+    assert process.newest().signing  # the control: this was compared a moment ago
+    ticks.forward(BOUND)
+    with ThreadPoolExecutor(20) as pool:
+        tries = [pool.submit(process.newest) for _ in range(20)]
+        assert {type(found.exception(10)) for found in tries} == {UnavailableError}
+
+
+def test_who_finds_that_another_has_compared_asks_nothing(process, first, monkeypatch):
+    keys = process.newest()
+    answers = iter([None, keys])
+    monkeypatch.setattr(process, "_compared", lambda: next(answers))
+    assert queries_of(process.newest) == 0
+
+
+def test_who_waits_takes_what_another_has_read(process, first):
+    process.newest()
+    assert queries_of(process._reread, None) == 0
+    assert process._reread(None) is process._edition
+
+
+def test_a_key_is_one_object_whatever_its_state_and_however_often_it_is_read(process, ticks, first):
+    """By that a remembered signature knows that it was made by this very key."""
+    before = process.find(first.kid)
+    rotate(first)
+    ticks.forward(READ_EVERY)
+    assert process.find(first.kid) is before
+
+
+def test_a_rolled_back_change_is_not_believed(process, ticks, first):
+    stranger = SigningKey.objects.get(kid=first.kid).changed_at + timedelta(seconds=1)
+    assert set(process.as_of(stranger).verifying) == {first.kid}
+    assert set(process.as_of(first.changed_at).verifying) == {first.kid}
+
+
+def test_after_a_fork_nothing_is_known(process, first):
+    process.newest()
+    stored.forget()
+    assert queries_of(process.newest) == 2
+
+
+FORKED = """
+import os, signal
+import django
+django.setup()
+from jwt_auth.keyring.usage import Usage
+from jwt_auth.keyring.stored import StoredKeys
+
+keys, usage = StoredKeys(), Usage()
+keys._edition = "known"
+usage.count("key")
+with keys._alone(0), usage._lock:  # as threads do that are not there any more in the child
+    child = os.fork()
+    if not child:
+        signal.alarm(30)
+        usage.count("key")
+        free = keys._edition is None and keys._looking.acquire()
+        os._exit(0 if free and usage._counts == {"key": 1} else 1)
+    print(os.waitpid(child, 0)[1], keys._edition, dict(usage._counts))
+"""
+
+
+def test_a_fork_takes_over_no_lock_and_no_count():
+    """In processes of their own: forking one with threads is nothing for a test runner."""
+    done = subprocess.run([sys.executable, "-c", FORKED], capture_output=True, text=True, timeout=60)
+    assert done.stdout == "0 known {'key': 1}\n", done.stderr
+
+
+def test_who_learns_of_a_revoked_key_looks_which_one_took_over_whatever_was_forged(jwt_settings, first, monkeypatch):
+    jwt_settings(KEYS="database", ALGORITHM="ES256", REVOCATION="memory")
+    source = stored.source_of_own_keys()
+    with pytest.raises(UnknownKeyError):
+        source.find("forged")
+    with by_another_process(monkeypatch):
+        successor = signing_keys.revoke(first.kid, emergency=True)
+    with pytest.raises(UnknownKeyError):
+        source.find(successor.kid)  # the control: the forged one has used up the look
+    view.view()._renew()
+    assert source.find(successor.kid).kid == successor.kid
+
+
+@pytest.mark.parametrize("mode", ["database", "memory"])
+def test_a_token_of_a_retiring_key_is_good_until_the_key_is_revoked(client, user, jwt_settings, first, mode):
+    jwt_settings(KEYS="database", ALGORITHM="ES256", REVOCATION=mode)
+    token = client.tokens(user)["access_token"]
+    rotate(first)
+    assert client.get_me(token).status_code == 200
+    signing_keys.revoke(first.kid, emergency=True)
+    answer = client.get_me(token)
+    assert (answer.status_code, answer.json()["code"]) == (401, "token_revoked")
+
+
+def test_in_database_mode_another_process_refuses_at_once_what_it_remembers(client, user, first):
+    token = client.tokens(user)["access_token"]
+    for _ in range(2):
+        assert client.get_me(token).status_code == 200
+    revoke_elsewhere(first, first.changed_at + timedelta(seconds=1))
+    answer = client.get_me(token)
+    assert (answer.status_code, answer.json()["code"]) == (401, "token_revoked")
+
+
+def test_a_request_in_database_mode_still_is_one_query(client, user, first):
+    token = client.tokens(user)["access_token"]
+    client.get_me(token)
+    plain = queries_of(client.get_me, token)
+    second = rotate(first)
+    assert queries_of(client.get_me, token) == plain + 1  # the keys have changed
+    assert queries_of(client.get_me, token) == plain
+    assert second
+
+
+@pytest.mark.django_db(transaction=True)
+def test_with_a_leaked_key_that_was_revoked_nobody_can_be_signed_out(client, user, first):
+    pair = client.tokens(user)
+    signing_keys.revoke(first.kid, emergency=True)
+    client.send("logout/", {}, HTTP_AUTHORIZATION=f"Bearer {pair['access_token']}")
+    assert client.refresh(pair["refresh_token"]).status_code == 200
+
+
+def test_neither_with_one_that_another_process_revoked(client, user, first, monkeypatch):
+    pair = client.tokens(user)
+    rotate(first)
+    revoke_elsewhere(first, LATER + timedelta(seconds=1))
+    known = stored.source_of_own_keys()
+    assert known.find(first.kid)  # the control: it is still among those that this process has read
+    monkeypatch.setattr(known, "_clock", lambda: monotonic() + BOUND)
+    client.send("logout/", {}, HTTP_AUTHORIZATION=f"Bearer {pair['access_token']}")
+    assert client.refresh(pair["refresh_token"]).status_code == 200
+
+
+def test_the_key_set_has_all_keys_but_revoked_ones_and_nothing_private(client, first):
+    second = rotate(first)
+    third = signing_keys.create(algorithm="RS256", now=LATER)
+    gone = signing_keys.create(algorithm="Ed25519", now=LATER)
+    signing_keys.revoke(gone.kid, now=LATER)
+    answer = client.get("/auth/.well-known/jwks.json")
+    keys = answer.json()["keys"]
+    assert {key["kid"] for key in keys} == {first.kid, second.kid, third.kid}
+    assert {name for key in keys for name in key} == {"kty", "crv", "x", "y", "n", "e", "kid", "alg", "use"}
+    assert answer["ETag"]
+
+
+def test_a_dump_of_the_database_has_no_private_key(first):
+    private = stored.own_keys().signing.signing
+    number = private.private_numbers().private_value
+    dump = str(list(SigningKey.objects.values())).lower()
+    assert format(number, "x") not in dump
+    assert '"d"' not in dump
+    rotate(first)
+    assert SigningKey.objects.get(pk=first.pk).encrypted_private_jwk == ""  # it signs no more
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_operator_is_told_that_the_key_was_revoked(client, user, first):
+    token = client.tokens(user)["access_token"]
+    assert "pass  key" in look(token)[0]
+    signing_keys.revoke(first.kid, emergency=True)
+    text, end = look(token)
+    assert "FAIL  key: the key is revoked" in text
+    assert "token_revoked" in end
+
+
+@pytest.mark.django_db(transaction=True)
+def test_other_servers_read_of_a_revoked_key_in_the_feed(client, first):
+    signing_keys.revoke(first.kid, emergency=True)
+    assert keys_in_the_feed(client) == [f"jwt_auth {first.kid}"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_server_that_has_our_key_in_its_settings_reads_for_ever_that_it_was_revoked(client, user, first, clock):
+    """After cleaning, too: the server would believe the key again, and whoever stole it can still sign."""
+    signing_keys.revoke(first.kid, emergency=True)
+    revoke_client_key(
+        clients.add_secret(clients.register("reports", user)).key
+    )  # the control case: nobody else verifies by it
+    assert RevocationEvent.objects.filter(scope="key").count() == 2
+    clock.shift(timedelta(days=30))
+    call_command("jwt_clear_expired", keep_events_days=0, stdout=StringIO())
+    assert RevocationEvent.objects.filter(scope="key").count() == 1
+    assert keys_in_the_feed(client) == [f"jwt_auth {first.kid}"]
+
+
+def keys_in_the_feed(client):
+    document = client.get("/auth/.well-known/revocations").content.decode()
+    events = json_object(base64url_decode(document.split(".")[1]))["events"]
+    return [event["subject"] for event in events if event["scope"] == "key"]

@@ -1,0 +1,261 @@
+"""What is cleaned away, what stays, and that nothing comes back to life by it."""
+
+from datetime import timedelta
+from functools import partial
+from threading import Event
+
+import pytest
+from django.db import connection, transaction
+from django.db.models.signals import pre_delete
+from django.utils import timezone
+
+from jwt_auth import sessions
+from jwt_auth.conf.lifetimes import longest_life
+from jwt_auth.management.cleaning import MARGIN, delete_in_batches, expired_events, expired_sessions
+from jwt_auth.models import RevocationEvent, UserSession, UserTokenCutoff
+from jwt_auth.revocation import revoke_all, revoke_session, revoke_token, revoke_user
+from jwt_auth.verification import verify
+from tests.support.clocks import NOW
+from tests.support.rows import event_rows, session_rows
+
+SECOND = timedelta(seconds=1)
+DAY = timedelta(days=1)
+
+
+def clear(rows, batch_size=1000):
+    return list(delete_in_batches(rows, batch_size))
+
+
+# What goes, and what stays
+
+
+def test_a_session_goes_when_its_end_and_the_margin_are_over(user, clock):
+    session_rows(user, NOW - MARGIN - SECOND)
+    keep = session_rows(user, NOW - MARGIN, NOW - SECOND, NOW, NOW + DAY)
+    assert clear(expired_sessions(NOW)) == [1]
+    assert set(UserSession.objects.all()) == set(keep)
+
+
+def test_a_session_that_is_over_in_another_way_stays_until_its_end(user, clock):
+    """It is still what a list shows, and what a refused token is refused for."""
+    session_rows(user, NOW + DAY, revoked_at=NOW - 10 * DAY)
+    session_rows(user, NOW - 10 * DAY, expires_at=NOW + DAY)
+    assert clear(expired_sessions(NOW)) == [0]
+
+
+def test_sessions_are_kept_for_as_long_as_wanted(user, clock):
+    session_rows(user, NOW - 8 * DAY, NOW - 6 * DAY)
+    assert clear(expired_sessions(NOW, keep=7 * DAY)) == [1]
+    assert UserSession.objects.count() == 1
+
+
+def test_an_event_goes_when_it_has_been_kept_and_refuses_nothing_any_more(db, clock):
+    event_rows(NOW - 8 * DAY, NOW - 6 * DAY, NOW + DAY, None)
+    assert clear(expired_events(NOW, keep=7 * DAY)) == [1]
+    assert RevocationEvent.objects.count() == 3
+
+
+def test_an_event_that_a_process_may_still_ask_for_stays_whatever_is_wanted(db, clock):
+    bound = longest_life() + MARGIN
+    event_rows(NOW - bound, NOW - SECOND, NOW)
+    assert clear(expired_events(NOW)) == [0]
+    clock.shift(1)
+    assert clear(expired_events(timezone.now())) == [1]
+
+
+def test_no_longer_life_of_tokens_makes_an_event_go_too_early(db, clock, jwt_settings):
+    event_rows(NOW - DAY)
+    jwt_settings(ACCESS_TOKEN_LIFETIME=DAY)
+    assert clear(expired_events(NOW)) == [0]
+
+
+def test_a_cutoff_for_everybody_stays_for_ever(db, clock):
+    revoke_all(now=NOW - 3650 * DAY)
+    event_rows(NOW - 3650 * DAY, scope="all")  # even if somebody gave it an end
+    assert clear(expired_events(NOW)) == [0]
+    assert RevocationEvent.objects.count() == 2
+
+
+# How
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 3, 5, 6, 7, 100])
+def test_batches_take_all_and_no_more(user, clock, batch_size):
+    """Some rows end in one microsecond: they go together."""
+    past = NOW - DAY
+    ends = [past - number * SECOND for number in range(4)] + [past - 10 * SECOND] * 3
+    session_rows(user, *ends, NOW + DAY)
+    numbers = clear(expired_sessions(NOW), batch_size)
+    assert sum(numbers) == 7
+    assert max(numbers) <= max(batch_size, 3)
+    assert UserSession.objects.count() == 1
+
+
+def test_each_batch_costs_two_queries(user, clock, count):
+    session_rows(user, *(NOW - DAY - number * SECOND for number in range(40)))
+    assert count(clear, expired_sessions(NOW), 10) == (8, [10, 10, 10, 10])
+    assert count(clear, expired_sessions(NOW), 10) == (2, [0])
+
+
+def test_no_row_is_loaded_though_somebody_listens_to_deletions(user, clock, count):
+    def note(**kwargs):
+        raise AssertionError("a row was loaded")
+
+    session_rows(user, *(NOW - DAY - number * SECOND for number in range(40)))
+    pre_delete.connect(note)
+    try:
+        assert count(clear, expired_sessions(NOW), 100) == (2, [40])
+    finally:
+        pre_delete.disconnect(note)
+
+
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite keeps no such statistics")
+@pytest.mark.django_db(transaction=True)  # MariaDB commits before it analyses
+def test_a_batch_is_found_and_deleted_by_the_index(user, clock):
+    session_rows(user, *(NOW + (number % 2 * 40 - 20) * DAY + number * SECOND for number in range(20_000)))
+    with connection.cursor() as cursor:
+        cursor.execute(f"ANALYZE {'TABLE ' * (connection.vendor == 'mysql')}{UserSession._meta.db_table}")
+    plans = []
+
+    def explain(execute, sql, params, many, context):
+        if sql.startswith(("SELECT", "DELETE")):
+            with connection.cursor() as cursor:
+                cursor.execute(f"EXPLAIN {sql}", params)
+                plans.append(" ".join(str(row) for row in cursor.fetchall()))
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(explain):
+        clear(expired_sessions(NOW), 500)
+    assert len(plans) >= 40
+    assert all("jwt_auth_session_expires" in plan for plan in plans), plans
+
+
+# Nothing comes back
+
+
+def extend(session):
+    UserSession.objects.filter(pk=session.pk).update(expires_at=NOW + DAY, idle_expires_at=NOW + DAY)
+
+
+def test_a_session_that_is_extended_after_it_was_found_expired_stays(user, clock):
+    extended, _ = session_rows(user, NOW - DAY, NOW - DAY)
+    rows = expired_sessions(NOW)
+    assert rows.count() == 2
+
+    def meanwhile(execute, sql, params, many, context):
+        if sql.startswith("DELETE"):
+            extend(extended)
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(meanwhile):
+        assert clear(rows) == [1]
+    assert list(UserSession.objects.all()) == [extended]
+
+
+@pytest.mark.concurrent
+@pytest.mark.django_db(transaction=True)
+def test_a_session_that_another_transaction_is_extending_is_waited_for_and_stays(user, at_once):
+    now = timezone.now()
+    extended, _ = session_rows(user, now - DAY, now - DAY)
+    changed = Event()
+
+    def extend_slowly():
+        with transaction.atomic():
+            UserSession.objects.filter(pk=extended.pk).update(expires_at=now + DAY)
+            changed.set()
+            # Until the other one waits for the row, or has passed it by, which would be the fault.
+            deleting.wait(1)
+
+    deleting = Event()
+
+    def delete():
+        changed.wait(10)
+
+        def note(execute, *arguments):
+            deleting.set()
+            return execute(*arguments)
+
+        with connection.execute_wrapper(note):
+            return clear(expired_sessions(now))
+
+    _, numbers = at_once(extend_slowly, delete)
+    assert numbers == [1]
+    assert list(UserSession.objects.all()) == [extended]
+
+
+@pytest.mark.concurrent
+@pytest.mark.django_db(transaction=True)
+def test_cleaning_that_races_refreshes_and_itself_ends_no_live_session(client, user, at_once):
+    now = timezone.now()
+    for _ in range(10):
+        session_rows(user, *[now - DAY] * 50)
+        pairs = [sessions.start(user) for _ in range(3)]
+        cleaners = [partial(clear, expired_sessions(now), 10)] * 2
+        answers = at_once(*[partial(client.refresh, pair.refresh_token) for pair in pairs], *cleaners)
+        assert [answer.status_code for answer in answers[:3]] == [200] * 3
+        assert not expired_sessions(now).exists()
+    assert UserSession.objects.count() == 30
+
+
+def log_out(client, pair, user):
+    client.send("logout/", {"refresh_token": pair["refresh_token"]})
+
+
+def deny_the_token(client, pair, user):
+    revoke_token(verify(pair["access_token"]).claims)
+    revoke_session(UserSession.objects.get().pk)
+
+
+def revoke_the_user(client, pair, user):
+    revoke_user(user)
+
+
+def revoke_everything(client, pair, user):
+    revoke_all()
+
+
+def let_it_end(client, pair, user):
+    UserSession.objects.update(expires_at=timezone.now())
+
+
+@pytest.mark.parametrize("deed", [log_out, deny_the_token, revoke_the_user, revoke_everything, let_it_end])
+@pytest.mark.parametrize("seconds", [0, 15, 299, 310, 3600, 31 * 24 * 3600, 500 * 24 * 3600])
+def test_what_was_refused_stays_refused_however_late_and_often_it_is_cleaned(client, user, clock, deed, seconds):
+    pair = client.tokens(user)
+    deed(client, pair, user)
+    assert client.is_dead(pair)
+    clock.shift(seconds)
+    clear(expired_sessions(timezone.now()))
+    clear(expired_events(timezone.now()))
+    assert client.is_dead(pair)
+
+
+def test_a_live_session_goes_on(client, user, clock):
+    """The control."""
+    pair = client.tokens(user)
+    clock.shift(200)
+    clear(expired_sessions(timezone.now()))
+    assert not client.is_dead(pair)
+
+
+def test_a_token_is_denied_for_longer_than_it_can_be_good(client, user, clock):
+    """Its session lives on, so it is the event alone that refuses it."""
+    pair = client.tokens(user)
+    revoke_token(verify(pair["access_token"]).claims)
+    for _ in range(30):
+        clear(expired_events(timezone.now()))
+        assert client.get_me(pair["access_token"]).status_code == 401
+        clock.shift(30)
+    clock.shift(3600)
+    assert clear(expired_events(timezone.now())) == [1]
+    assert client.get_me(pair["access_token"]).json()["code"] == "token_expired"
+    assert client.refresh(pair["refresh_token"]).status_code == 200
+
+
+def test_users_cutoffs_are_not_touched(user, clock):
+    revoke_user(user)
+    before = list(UserTokenCutoff.objects.values_list())
+    clock.shift(3650 * 24 * 3600)
+    clear(expired_sessions(timezone.now()))
+    clear(expired_events(timezone.now()))
+    assert list(UserTokenCutoff.objects.values_list()) == before

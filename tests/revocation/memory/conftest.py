@@ -1,0 +1,11 @@
+"""Tokens whose revocation is looked for in memory."""
+
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture
+def pair(client: Any, user: Any) -> dict[str, Any]:
+    """The tokens of alice, while time goes on."""
+    return client.tokens(user)

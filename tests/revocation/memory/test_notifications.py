@@ -1,0 +1,293 @@
+"""Bells make processes ask sooner, or less often; a bell that is broken or emptied revives nothing."""
+
+import select
+import threading
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+
+import pytest
+from django.core.cache import caches
+from django.core.cache.backends.locmem import LocMemCache
+from django.db import transaction
+
+from jwt_auth.conf import lifetimes
+from jwt_auth.exceptions import JWTAuthError
+from jwt_auth.revocation import revoke_user
+from jwt_auth.revocation.memory import notifications, view as memory
+from jwt_auth.verification import verify
+from tests.support.other_processes import end
+from tests.support.outages import outage
+from tests.support.queries import Queries
+from tests.support.redis_server import redis_server
+
+redis = pytest.importorskip("redis")
+
+PAUSE = threading.Event()
+
+
+@pytest.fixture(scope="module")
+def redis_url():
+    with redis_server() as url:
+        yield url
+
+
+class Broken(LocMemCache):
+    """A cache whose server is down."""
+
+    def get(self, *arguments, **options):
+        raise ConnectionError
+
+    set = add = get
+
+
+@pytest.fixture
+def with_cache(in_memory, settings, redis_url):
+    def switch(**cache):
+        shared = cache or {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": redis_url}
+        settings.CACHES = {**settings.CACHES, "shared": shared}
+        if not cache:
+            caches["shared"].clear()
+        return in_memory(REVOCATION_CACHE="shared", REVOCATION_MAX_STALENESS=timedelta(seconds=1))
+
+    return switch
+
+
+@pytest.fixture
+def with_push(in_memory, redis_url, monkeypatch):
+    def switch(url=redis_url):
+        view = in_memory(REVOCATION_PUSH=url)
+        monkeypatch.setattr(view._push, "_clock", view._clock)
+        return view
+
+    return switch
+
+
+@contextmanager
+def counted():
+    """How many questions the database was asked."""
+    with Queries() as queries:
+        yield lambda: queries.of("jwt_auth_revocationevent")
+
+
+def is_welcome(pair):
+    try:
+        verify(pair["access_token"])
+    except JWTAuthError:
+        return False
+    return True
+
+
+def hears(view):
+    """Whether a message that is on its way arrives."""
+    return any(view._push.rang() or PAUSE.wait(0.01) for _ in range(1000))
+
+
+# REVOCATION_CACHE
+
+
+def test_while_the_bell_is_silent_the_database_is_asked_every_five_seconds(with_cache, ticks, pair):
+    with_cache()
+    assert is_welcome(pair)
+    ticks.forward(0.8)  # the mark was missing at first
+    assert is_welcome(pair)
+    with counted() as questions:
+        for _ in range(20):
+            ticks.forward(0.5)
+            assert is_welcome(pair)
+    assert questions() == 2
+
+
+def test_a_wall_clock_that_is_put_back_is_noticed_within_the_bound_however_silent_the_bell(
+    with_cache, ticks, client, user, clock
+):
+    with_cache()
+    ended, ahead = client.tokens(user), lifetimes.longest_life() + timedelta(minutes=1)
+    end(ended)
+    assert not is_welcome(ended)
+    clock.shift(ahead)
+    living = client.tokens(user)
+    for seconds in (61, 0.8):
+        ticks.forward(seconds)
+        assert is_welcome(living)
+    with counted() as questions:
+        ticks.forward(0.8)
+        assert is_welcome(living)
+    assert questions() == 0  # the control: it is trusted now
+    clock.shift(-ahead)
+    ticks.forward(0.8)
+    assert not is_welcome(ended)
+
+
+def test_what_is_revoked_rings_the_bell_and_is_known_within_the_bound(with_cache, ticks, pair):
+    with_cache()
+    for _ in range(3):
+        assert is_welcome(pair)
+        ticks.forward(0.8)
+    end(pair)
+    notifications.ring()
+    assert not is_welcome(pair)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_bell_is_rung_though_a_hook_of_the_project_fails(with_cache, user):
+    with_cache()
+    bell = notifications.cache_bell()
+    bell.mark()  # missing at first
+    before = bell.mark()
+    assert bell.mark() == before
+    with suppress(ZeroDivisionError), transaction.atomic():
+        transaction.on_commit(lambda: 1 / 0)
+        revoke_user(user)
+    assert bell.mark() not in (before, None)
+
+
+def test_a_bell_that_did_not_ring_is_made_up_for_within_five_seconds(with_cache, ticks, pair):
+    with_cache()
+    for _ in range(3):
+        assert is_welcome(pair)
+        ticks.forward(0.8)
+    end(pair)
+    ticks.forward(2.7)
+    assert not is_welcome(pair)
+
+
+@pytest.mark.parametrize("rung", [True, False])
+def test_an_emptied_cache_makes_the_database_be_asked(with_cache, ticks, pair, rung):
+    """Whatever the cache had forgotten to tell: nothing that is missing is taken for silence."""
+    with_cache()
+    for _ in range(3):
+        assert is_welcome(pair)
+        ticks.forward(0.8)
+    end(pair)
+    if rung:
+        notifications.ring()
+    caches["shared"].clear()
+    assert not is_welcome(pair)
+    for _ in range(3):
+        ticks.forward(0.8)
+        assert not is_welcome(pair)
+
+
+def test_a_cache_that_is_down_is_no_bell_and_no_outage(with_cache, ticks, pair, caplog):
+    with_cache(BACKEND="tests.revocation.memory.test_notifications.Broken")
+    for _ in range(3):
+        assert is_welcome(pair)
+        ticks.forward(0.8)
+    assert "REVOCATION_CACHE can't be read" in caplog.text
+    end(pair)
+    notifications.ring()
+    assert "is not announced" in caplog.text
+    assert not is_welcome(pair)
+
+
+def test_after_an_outage_a_silent_bell_is_not_believed(with_cache, ticks, pair):
+    with_cache()
+    for _ in range(3):
+        assert is_welcome(pair)
+        ticks.forward(0.8)
+    ticks.forward(5)
+    with outage():
+        assert not is_welcome(pair)
+    ticks.forward(1)
+    with counted() as questions:
+        assert is_welcome(pair)
+    assert questions() == 1
+
+
+# REVOCATION_PUSH
+
+
+def test_a_message_makes_the_next_request_ask(with_push, ticks, pair):
+    view = with_push()
+    assert is_welcome(pair)
+    ticks.forward(0.02)
+    assert is_welcome(pair)  # subscribes, and asks what was missed
+    end(pair)
+    ticks.forward(0.02)
+    assert is_welcome(pair)
+    notifications.ring()
+    select.select([view._push._subscription.connection._sock], [], [], 10)
+    ticks.forward(0.005)
+    assert is_welcome(pair)  # has looked a moment ago
+    ticks.forward(0.006)
+    assert not is_welcome(pair)
+
+
+def test_without_a_message_nothing_is_asked_before_its_time(with_push, ticks, pair):
+    with_push()
+    for _ in range(2):
+        assert is_welcome(pair)
+        ticks.forward(0.02)
+    with counted() as questions:
+        for _ in range(30):
+            ticks.forward(0.02)
+            assert is_welcome(pair)
+    assert questions() == 0
+    ticks.forward(0.5)
+    end(pair)
+    assert not is_welcome(pair)
+
+
+def test_a_server_that_is_not_there_leaves_the_interval_and_is_tried_again(with_push, ticks, pair, redis_url, caplog):
+    view = with_push("unix:///nowhere/redis.sock")
+    for _ in range(2):
+        assert is_welcome(pair)
+        ticks.forward(0.02)
+    assert "REVOCATION_PUSH can't be heard" in caplog.text
+    end(pair)
+    ticks.forward(0.8)
+    assert not is_welcome(pair)
+    view._push._url = redis_url
+    assert not view._push.rang()  # not yet: it is tried every few seconds
+    ticks.forward(10)
+    assert view._push.rang()  # what came meanwhile was not heard
+    assert not view._push.rang()
+
+
+def test_a_connection_that_is_cut_is_made_again(with_push, ticks, pair, redis_url):
+    view = with_push()
+    assert is_welcome(pair)
+    assert view._push.rang()
+    assert redis.Redis.from_url(redis_url).client_kill_filter(_type="pubsub") == 1
+    view._push.rang()
+    ticks.forward(10)
+    view._push.rang()
+    notifications.ring()
+    assert hears(view)
+
+
+def test_one_thread_listens_at_a_time(with_push, ticks, pair):
+    view = with_push()
+    assert is_welcome(pair)
+    with view._push._listening:
+        assert not view._push.rang()
+    assert view._push.rang()
+
+
+def test_a_fork_subscribes_for_itself(with_push, ticks, pair):
+    view = with_push()
+    for _ in range(2):
+        assert is_welcome(pair)
+        ticks.forward(0.02)
+    before = view._push
+    memory.forget()
+    assert view._push is not before
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_revokes_rings_when_it_is_committed(with_push, user, redis_url):
+    with_push()
+    listener = redis.Redis.from_url(redis_url).pubsub()
+    listener.subscribe(notifications.NAME)
+    assert listener.get_message(timeout=5)["type"] == "subscribe"
+    revoke_user(user)
+    assert listener.get_message(timeout=5)["type"] == "message"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_redis_that_is_down_fails_no_revocation(with_push, client, pair, user, caplog):
+    with_push("redis://127.0.0.1:1/0")
+    assert is_welcome(pair)
+    revoke_user(user)
+    assert client.is_dead(pair)
+    assert "is not announced" in caplog.text

@@ -1,0 +1,792 @@
+"""Memory mode: nothing is asked per request, and the bound is kept or nobody is let in."""
+
+import logging
+import threading
+import uuid
+from datetime import timedelta
+from time import monotonic
+
+import pytest
+from django.core.cache import cache
+from django.db import connection, transaction
+from django.http import HttpResponse
+from django.test import TestCase
+from django.urls import path
+from django.utils import timezone
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.views import APIView
+
+from jwt_auth.authentication import JWTAuthentication, JWTCookieAuthentication
+from jwt_auth.conf import lifetimes
+from jwt_auth.exceptions import RevocationUnavailableError, RevokedTokenError
+from jwt_auth.models import RevocationEvent
+from jwt_auth.revocation import revoke_all, revoke_session, revoke_token, revoke_user
+from jwt_auth.revocation.memory import numbers, view as memory
+from jwt_auth.revocation.verdict import latest
+from jwt_auth.signals import user_revoked
+from jwt_auth.verification import averify, verify
+from tests.support import forge
+from tests.support.other_processes import end
+from tests.support.outages import outage
+from tests.support.queries import Queries
+from tests.urls import urlpatterns as usual_urls
+
+
+class OpenToUsers(APIView):
+    """A view that asks who came, and reads nothing of them."""
+
+    permission_classes = [IsAuthenticated]
+    authentication_classes = [JWTAuthentication]
+
+    def get(self, request):
+        return HttpResponse(request.user.pk)
+
+    post = get
+
+
+class Payment(OpenToUsers):
+    authentication_classes = [JWTAuthentication.with_revocation("database")]
+
+
+urlpatterns = [*usual_urls, path("plain/", OpenToUsers.as_view()), path("payment/", Payment.as_view())]
+
+pytestmark = pytest.mark.urls(__name__)
+
+
+@pytest.fixture
+def plain(client):
+    """`plain(pair)` GETs the plain view; the status."""
+
+    def get(pair, path="/plain/", method="get"):
+        return getattr(client.bearer(pair["access_token"]), method)(path).status_code
+
+    return get
+
+
+def test_a_request_costs_no_query_and_no_read_of_the_cache(in_memory, plain, pair, client, monkeypatch):
+    in_memory()
+    assert plain(pair) == 200
+    monkeypatch.setattr(cache, "get", None)
+    monkeypatch.setattr(cache, "get_many", None)
+    with Queries() as queries:
+        assert plain(pair) == 200
+    assert len(queries) == 0
+    with Queries() as queries:
+        assert client.get_me(pair["access_token"]).status_code == 200  # reads the user's name
+    assert len(queries) == 1
+
+
+def test_it_is_asked_after_three_quarters_of_the_bound_and_costs_one_query(in_memory, ticks, plain, pair):
+    in_memory(REVOCATION_MAX_STALENESS=timedelta(seconds=4))
+    plain(pair)
+    for forward, asked in ((2.9, 0), (0.2, 1), (2.9, 0), (0.2, 1)):
+        ticks.forward(forward)
+        with Queries() as queries:
+            plain(pair)
+        assert queries.of("SELECT") == asked
+
+
+def test_what_another_process_revokes_is_refused_within_the_bound(in_memory, ticks, plain, pair, client, user):
+    in_memory()
+    other = client.tokens(user)
+    assert plain(pair) == 200
+    end(pair)
+    ticks.forward(0.7)
+    assert plain(pair) == 200
+    ticks.forward(0.1)
+    assert (plain(pair), plain(other)) == (401, 200)
+
+
+@pytest.mark.parametrize("scope", ["token", "session", "user", "all", "client"])
+def test_each_scope_is_refused_when_another_process_has_revoked_it(
+    in_memory, ticks, plain, pair, client, make_user, user, elsewhere, scope
+):
+    in_memory()
+    bob = client.tokens(make_user("bob"))
+    assert (plain(pair), plain(bob)) == (200, 200)
+    claims = verify(pair["access_token"]).claims
+    with elsewhere():
+        match scope:
+            case "token":
+                revoke_token(claims)
+            case "session":
+                revoke_session(verify(pair["access_token"], ask_database=True).session.pk)
+            case "user":
+                revoke_user(user)
+            case "all":
+                revoke_all()
+            case "client":
+                now = timezone.now()
+                RevocationEvent.objects.create(scope="client", subject=claims.client_id, cutoff=now, expires_at=now)
+    assert plain(pair) == 200
+    ticks.forward(1)
+    assert (plain(pair), plain(bob)) == (401, 401 if scope in ("all", "client") else 200)
+    assert plain(client.tokens(user)) == 200
+
+
+def test_a_user_who_is_revoked_again_is_refused_again(in_memory, ticks, plain, client, user, elsewhere):
+    in_memory()
+    plain(client.tokens(user))
+    for _ in range(3):
+        pair = client.tokens(user)
+        with elsewhere():
+            revoke_user(user)
+        ticks.forward(1)
+        assert plain(pair) == 401
+
+
+def test_the_process_that_revokes_knows_at_once(in_memory, plain, pair, django_capture_on_commit_callbacks, user):
+    in_memory()
+    assert plain(pair) == 200
+    with django_capture_on_commit_callbacks(execute=True):  # which doesn't commit, and so tells nobody else
+        revoke_user(user)
+    assert plain(pair) == 401
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_committed_is_known_to_all_threads_and_nothing_before_it(in_memory, plain, pair, user):
+    view = in_memory()
+    claims = verify(pair["access_token"]).claims
+    seen = []
+
+    def look():
+        seen.append(latest(view.last_known_state_of(claims).cutoffs))
+
+    def look_in_another_thread():
+        thread = threading.Thread(target=look)
+        thread.start()
+        thread.join()
+
+    with transaction.atomic():
+        done = revoke_user(user)
+        look_in_another_thread()
+        look()
+    look_in_another_thread()
+    assert seen == [None, done.tokens_valid_after, done.tokens_valid_after]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("broken", [True, False])
+def test_what_is_committed_is_known_though_a_hook_of_the_project_fails(in_memory, plain, pair, user, heard, broken):
+    in_memory()
+    assert plain(pair) == 200
+    sent = heard(user_revoked)
+
+    def hook():
+        if broken:
+            raise LookupError
+
+    try:
+        with transaction.atomic():
+            transaction.on_commit(hook)
+            revoke_user(user)
+    except LookupError:
+        assert broken
+    assert plain(pair) == 401
+    assert len(sent) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_without_autocommit_what_is_committed_is_known_to_all_threads(in_memory, ticks, plain, pair, user):
+    """Django then runs no hooks, so that nobody is told: they know as of another process."""
+    view = in_memory()
+    assert plain(pair) == 200
+    claims = verify(pair["access_token"]).claims
+    seen = []
+
+    def look():
+        seen.append(latest(view.last_known_state_of(claims).cutoffs))
+
+    def ask_and_look():
+        ticks.forward(1)
+        view.state_of(claims)
+        thread = threading.Thread(target=look)
+        thread.start()
+        thread.join()
+
+    connection.set_autocommit(False)
+    try:
+        with transaction.atomic():
+            done = revoke_user(user)
+            ask_and_look()
+            look()
+        connection.commit()
+        look()
+        ask_and_look()
+    finally:
+        connection.rollback()
+        connection.set_autocommit(True)
+    assert seen == [None, *[done.tokens_valid_after] * 3]
+
+
+@pytest.mark.parametrize("warm", [True, False])
+def test_what_is_rolled_back_was_never_revoked(in_memory, ticks, plain, pair, user, warm):
+    in_memory()
+    if warm:  # then the transaction asks for what is new, else for everything
+        assert plain(pair) == 200
+    try:
+        with transaction.atomic():
+            revoke_user(user)
+            ticks.forward(1)
+            assert plain(pair) == 401  # the own transaction knows, and asks the database meanwhile
+            raise RuntimeError
+    except RuntimeError:
+        assert plain(pair) == 200
+    ticks.forward(1)
+    assert plain(pair) == 200
+    revoke_user(user)  # maybe with the number that was rolled back
+    assert plain(pair) == 401
+
+
+class InsideOfTestCase(TestCase):
+    """Where each test is rolled back, and numbers may come again."""
+
+    def check(self, revoke):
+        from django.contrib.auth import get_user_model
+
+        from jwt_auth.sessions import start
+
+        model = get_user_model()
+        user = model._default_manager.create_user(**{model.USERNAME_FIELD: "alice@example.com"}, password="x")
+        with self.settings(JWT_AUTH={**self.jwt_auth(), "REVOCATION": "memory"}):
+            for _ in range(2):
+                raw = start(user).access_token
+                assert verify(raw).user.pk == user.pk
+                revoke(user)
+                with pytest.raises(RevokedTokenError):
+                    verify(raw)
+
+    @staticmethod
+    def jwt_auth():
+        from django.conf import settings
+
+        return settings.JWT_AUTH
+
+    def test_first(self):
+        self.check(revoke_user)
+
+    def test_second(self):
+        self.check(revoke_user)
+
+    def test_third(self):
+        self.check(lambda user: revoke_all())
+
+
+def test_a_number_that_is_committed_late_is_not_lost(in_memory, ticks, plain, client, user):
+    in_memory()
+    pairs = [client.tokens(user) for _ in range(4)]
+    end(pairs[0], 100)
+    assert [plain(pair) for pair in pairs] == [401, 200, 200, 200]
+    for pair, number in zip(pairs[1:], (104, 103, 99), strict=True):
+        end(pair, number)
+        ticks.forward(1)
+        assert plain(pair) == 401
+
+
+@pytest.mark.parametrize("size", [300, 2 * numbers.MAX_GAPS])
+@pytest.mark.parametrize("warm", [True, False])
+def test_of_a_large_transaction_that_commits_late_nothing_is_lost(
+    in_memory, ticks, plain, client, user, clock, size, warm
+):
+    """On a quiet site, too, where all else is older than any token."""
+    in_memory()
+    end(client.tokens(user), 1000)
+    clock.shift(lifetimes.longest_life() + timedelta(minutes=1))
+    other, first, last = client.tokens(user), client.tokens(user), client.tokens(user)
+    if warm:
+        assert plain(other) == 200
+        ticks.forward(61)  # it is also time to read all that is young again
+    end(other, 1001 + size)  # of which 1001 and so on are given to a transaction that is still open
+    assert [plain(pair) for pair in (other, first, last)] == [401, 200, 200]
+    ticks.forward(1)
+    assert [plain(pair) for pair in (first, last)] == [200, 200]
+    end(first, 1001)
+    end(last, 1000 + size)
+    ticks.forward(1)
+    assert [plain(pair) for pair in (first, last)] == [401, 401]
+
+
+def test_a_gap_is_given_up_when_the_tokens_of_its_time_are_dead(in_memory, ticks, plain, client, user):
+    view = in_memory()
+    end(client.tokens(user), 7)
+    plain(client.tokens(user))
+    assert [gap[:2] for gap in view._numbers.gaps] == [(1, 6)]
+    ticks.forward(lifetimes.longest_life().total_seconds())
+    plain(client.tokens(user))  # begins anew, and looks back as at first
+    ticks.forward(1)
+    view._numbers.give_up(ticks.now + lifetimes.longest_life().total_seconds())
+    assert not view._numbers.gaps
+
+
+@pytest.mark.parametrize("change", ["another row of the same number", "gone"])
+def test_a_table_that_is_another_one_is_read_anew(in_memory, ticks, plain, client, user, change):
+    in_memory()
+    gone, kept = client.tokens(user), client.tokens(user)
+    end(gone, 50)
+    assert (plain(gone), plain(kept)) == (401, 200)
+    RevocationEvent.objects.all().delete()  # as a restored backup does
+    end(kept, 50 if change == "another row of the same number" else 20)
+    ticks.forward(1)
+    assert plain(kept) == 401
+    assert plain(gone) == 401  # nothing that was known is dropped before its time
+
+
+def test_once_a_minute_all_that_is_young_is_read_again(in_memory, ticks, plain, client, user, clock, monkeypatch):
+    in_memory()
+    monkeypatch.setattr(memory, "LOOK_BACK", 1)
+    end(client.tokens(user), 900)
+    clock.shift(lifetimes.longest_life() + timedelta(minutes=1))
+    first, far_below = client.tokens(user), client.tokens(user)
+    end(first, 1000)
+    assert plain(far_below) == 200
+    end(far_below, 5)  # further below than anybody looks
+    ticks.forward(1)
+    assert plain(far_below) == 200
+    ticks.forward(60)
+    assert plain(far_below) == 401
+
+
+def test_too_many_gaps_are_not_asked_for_but_all_that_is_young_is_read(
+    in_memory, ticks, plain, client, user, monkeypatch
+):
+    view = in_memory()
+    monkeypatch.setattr(numbers, "MAX_GAPS", 3)
+    late, later, *others = (client.tokens(user) for _ in range(7))
+    for place, pair in enumerate(others):
+        end(pair, 1000 + 10 * place)
+    assert plain(late) == 200
+    assert view._numbers.crowded
+    assert [gap[:2] for gap in view._numbers.gaps] == [(1011, 1019), (1021, 1029), (1031, 1039)]
+    end(late, 1001)  # not among the gaps any more
+    ticks.forward(1)
+    assert plain(late) == 401
+    assert view._numbers.crowded
+    RevocationEvent.objects.all().delete()
+    end(later, 20)
+    ticks.forward(1)
+    assert plain(later) == 401
+    assert not view._numbers.crowded
+
+
+@pytest.mark.parametrize("number", [3, 10_000])
+def test_what_is_new_costs_one_query_wherever_the_numbers_begin(in_memory, ticks, plain, client, user, number):
+    """A table that was cleaned, or one whose first transactions were rolled back, begins with any number."""
+    in_memory()
+    end(client.tokens(user), number)
+    kept, late = client.tokens(user), client.tokens(user)
+    assert plain(kept) == 200
+    end(late, 2)
+    ticks.forward(1)
+    with Queries() as queries:
+        assert (plain(late), plain(kept)) == (401, 200)
+    assert queries.of("SELECT") == 1
+
+
+@pytest.mark.parametrize(
+    "longest",
+    [
+        {"ACCESS_TOKEN_LIFETIME": timedelta(seconds=200)},
+        {"CLIENT_TOKEN_MAX_LIFETIME": timedelta(seconds=200)},
+        {"SERVICE_AUDIENCES": {"https://two.example.com": {"LIFETIME": timedelta(seconds=200)}}},
+    ],
+    ids=lambda longest: next(iter(longest)),
+)
+def test_the_longest_life_is_that_of_any_token_by_any_clock(jwt_settings, ec_settings, longest):
+    """One machine's clock is a minute ahead and signs, another's is a minute behind and verifies."""
+    minute = timedelta(seconds=60)
+    jwt_settings(**{**ec_settings, "ACCESS_TOKEN_LIFETIME": minute, "CLIENT_TOKEN_MAX_LIFETIME": minute, **longest})
+    assert lifetimes.longest_life() == timedelta(seconds=200 + 60 + 60 + 1)
+
+
+def test_what_no_living_token_could_fall_to_is_forgotten(in_memory, ticks, plain, client, user, clock, elsewhere):
+    view = in_memory()
+    claims = verify(client.tokens(user)["access_token"]).claims
+    plain(client.tokens(user))
+    with elsewhere():
+        revoke_token(claims)
+        revoke_user(user)
+    end(client.tokens(user))
+    ticks.forward(1)
+    plain(client.tokens(user))
+    assert len(view._denylist) == 3
+    clock.shift(lifetimes.longest_life() - timedelta(seconds=1))
+    ticks.forward(61)
+    plain(client.tokens(user))
+    assert len(view._denylist) == 3
+    clock.shift(timedelta(seconds=2))
+    ticks.forward(61)
+    plain(client.tokens(user))
+    assert len(view._denylist) == 0
+
+
+def test_the_signing_key_alone_makes_anybody_of_its_thief_but_not_where_the_session_is_asked_for(
+    in_memory, plain, client, user, make_user
+):
+    """The price of asking nothing, as the threat model says."""
+    victim = make_user("victim")
+    own = client.tokens(user)
+    assert plain(own, "/payment/") == 200
+    raw = forge.with_claims(own["access_token"], sub=f'"{victim.pk}"', sid=f'"{uuid.uuid4().hex}"')
+    forged = {"access_token": raw}
+    assert plain(forged) == 401
+    in_memory()
+    assert plain(forged) == 200
+    assert plain(forged, "/payment/") == 401
+
+
+@pytest.mark.parametrize("revoke", [revoke_user, lambda user: revoke_all()])
+def test_a_session_that_was_cut_off_is_dead_long_after_the_list_has_forgotten_it(
+    in_memory, ticks, plain, client, user, clock, revoke
+):
+    """Old tokens are dead by themselves, and a refresh asks the database: that is why the list may forget."""
+    in_memory()
+    pair = client.tokens(user)
+    assert plain(pair) == 200
+    revoke(user)
+    for _ in range(5):
+        clock.shift(lifetimes.longest_life())
+        ticks.forward(61)
+        assert plain(pair) == 401
+        assert client.refresh(pair["refresh_token"]).status_code == 401
+    assert plain(client.tokens(user)) == 200
+
+
+def test_a_global_cutoff_whose_transaction_stayed_open_for_an_hour_is_known(
+    in_memory, ticks, plain, client, user, clock
+):
+    """It touches no session, so refreshes went on until it was committed."""
+    in_memory()
+    pair = client.tokens(user)
+    began = timezone.now()
+    clock.shift(3600)
+    pair = client.refresh(pair["refresh_token"]).json()
+    assert plain(pair) == 200
+    RevocationEvent.objects.create(scope="all", created_at=began, cutoff=began + timedelta(seconds=1))
+    ticks.forward(61)
+    assert plain(pair) == 401
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["a cutoff is known", "no cutoff is known"])
+def test_a_global_cutoff_that_is_committed_late_is_known_within_the_bound_whatever_its_number(
+    in_memory, ticks, plain, client, user, clock, monkeypatch, known, elsewhere
+):
+    in_memory()
+    monkeypatch.setattr(memory, "LOOK_BACK", 1)
+    if known:
+        with elsewhere():
+            revoke_all()
+    end(client.tokens(user), 900)
+    clock.shift(lifetimes.longest_life() + timedelta(minutes=1))
+    pair, ended = client.tokens(user), client.tokens(user)
+    end(client.tokens(user), 1000)
+    assert plain(pair) == 200
+    end(ended, 5)
+    ticks.forward(1)
+    assert plain(ended) == 200  # the control: nobody looks for such a number before the minute is over
+    _commit_global_cutoff(6, timezone.now() + timedelta(seconds=1))
+    for expected in (401, 401):
+        ticks.forward(1)
+        with Queries() as queries:
+            assert plain(pair) == expected
+        assert queries.of("SELECT") == 1
+    clock.shift(2)
+    assert plain(client.tokens(user)) == 200
+
+
+def test_of_the_global_cutoffs_those_that_change_nothing_are_not_read_each_time(
+    in_memory, ticks, plain, client, user, monkeypatch
+):
+    view = in_memory()
+    pair = client.tokens(user)
+    before = timezone.now() - timedelta(days=1)
+    for number in range(1, 4):
+        _commit_global_cutoff(number, before + timedelta(seconds=number))
+    end(client.tokens(user), 1000)
+    assert plain(pair) == 200
+    assert view._denylist.global_cutoff == before + timedelta(seconds=3)
+    read = []
+    add = view._denylist.add
+    monkeypatch.setattr(memory.Denylist, "add", lambda _, entries, life: (read.append(entries), add(entries, life)))
+    ticks.forward(1)
+    assert plain(pair) == 200
+    assert [[entry.id for entry in entries] for entries in read] == [[1000]]
+
+
+def _commit_global_cutoff(number, cutoff):
+    """As another process does, with the number that it was given."""
+    RevocationEvent.objects.create(pk=number, scope="all", cutoff=cutoff)
+
+
+# When the wall clock is wrong for a while
+
+
+@pytest.fixture
+def revoked(client, user, make_user, elsewhere):
+    """Pairs that another process has revoked, each in its way; and bob's, which lives."""
+
+    def revoke():
+        alice, carol, dave = client.tokens(user), client.tokens(make_user("carol")), client.tokens(make_user("dave"))
+        claims = verify(dave["access_token"], ask_database=True).claims
+        with elsewhere():
+            revoke_user(user)
+            revoke_token(claims)
+        end(carol)
+        return [alice, carol, dave], client.tokens(make_user("bob"))
+
+    return revoke
+
+
+def test_what_was_forgotten_while_the_wall_clock_was_ahead_is_known_again_when_it_is_back(
+    in_memory, ticks, plain, client, user, clock, revoked
+):
+    view = in_memory()
+    dead, living = revoked()
+    assert [plain(pair) for pair in (*dead, living)] == [401, 401, 401, 200]
+    ahead = lifetimes.longest_life() + timedelta(minutes=1)
+    clock.shift(ahead)
+    ticks.forward(61)
+    assert plain(client.tokens(user)) == 200
+    assert len(view._denylist) == 0
+    clock.shift(-ahead)
+    ticks.forward(1)
+    assert [plain(pair) for pair in (*dead, living)] == [401, 401, 401, 200]
+    ticks.forward(1)
+    with Queries() as queries:
+        assert [plain(pair) for pair in (*dead, living)] == [401, 401, 401, 200]
+    assert queries.of("SELECT") == 1  # it was read anew once
+
+
+@pytest.mark.parametrize("steps", [1, 4], ids=["at once", "in steps"])
+def test_what_was_never_read_because_the_wall_clock_was_ahead_is_read_when_it_is_back(
+    in_memory, ticks, plain, client, user, clock, revoked, steps
+):
+    view = in_memory()
+    dead, living = revoked()
+    ahead = 2 * lifetimes.longest_life() + timedelta(minutes=1)
+    clock.shift(ahead)
+    end(client.tokens(user))  # so that what is left out lies below the newest number, and counts as read
+    assert plain(client.tokens(user)) == 200
+    assert len(view._denylist) == 1
+    for _ in range(steps):
+        clock.shift(-ahead / steps)
+        ticks.forward(1)
+        assert plain(client.tokens(user)) == 200
+    assert [plain(pair) for pair in (*dead, living)] == [401, 401, 401, 200]
+
+
+def test_a_wall_clock_that_is_put_back_while_the_database_is_down_is_noticed_all_the_same(
+    in_memory, ticks, plain, client, user, clock, revoked
+):
+    in_memory()
+    dead, living = revoked()
+    assert [plain(pair) for pair in (*dead, living)] == [401, 401, 401, 200]
+    ahead = lifetimes.longest_life() + timedelta(minutes=1)
+    clock.shift(ahead)
+    ticks.forward(61)
+    assert plain(client.tokens(user)) == 200
+    clock.shift(-ahead)
+    ticks.forward(2)
+    with outage():
+        assert [plain(pair) for pair in (*dead, living)] == [503, 503, 503, 503]
+    ticks.forward(2)
+    assert [plain(pair) for pair in (*dead, living)] == [401, 401, 401, 200]
+
+
+@pytest.mark.parametrize("step", [timedelta(0), timedelta(seconds=1)])
+def test_a_wall_clock_that_stands_or_goes_on_has_nothing_read_anew(in_memory, ticks, plain, client, user, clock, step):
+    in_memory()
+    pair = client.tokens(user)
+    assert plain(pair) == 200
+    for _ in range(3):
+        clock.shift(step)
+        ticks.forward(1)
+        with Queries() as queries:
+            assert plain(pair) == 200
+        assert queries.of("SELECT") == 1
+
+
+# When the database does not answer
+
+
+def test_an_outage_is_not_felt_within_the_bound_and_refuses_beyond_it(in_memory, ticks, plain, client, pair, caplog):
+    in_memory()
+    assert plain(pair) == 200
+    with outage():
+        ticks.forward(0.9)
+        assert plain(pair) == 200
+        ticks.forward(0.2)
+        answer = client.bearer(pair["access_token"]).get("/plain/")
+        assert (answer.status_code, answer.json()["code"]) == (503, "revocation_unavailable")
+        assert answer["Retry-After"] == "1"
+        assert client.send("verify/", {"token": pair["access_token"]}).json()["code"] == "revocation_unavailable"
+    ticks.forward(2)
+    assert plain(pair) == 200
+    told = [record.message for record in caplog.records if "evocations can" in record.message]
+    assert [message.partition(":")[0] for message in told] == [
+        "Revocations can't be read",
+        "Revocations can be read again.",
+    ]
+
+
+def test_a_database_that_is_down_is_not_hammered_and_is_soon_asked_when_it_is_back(
+    in_memory, ticks, plain, pair, caplog
+):
+    in_memory()
+    with outage() as tried:
+        for _ in range(100):
+            assert plain(pair) == 503
+        assert len(tried) == 1
+        ticks.forward(30)
+        for _ in range(100):
+            ticks.forward(0.1)
+            assert plain(pair) == 503
+        assert len(tried) < 20
+        ticks.forward(3600)
+        assert plain(pair) == 503
+    ticks.forward(1)
+    assert plain(pair) == 200
+    events = [getattr(record, "event", "") for record in caplog.records if record.name == "jwt_auth"]
+    assert [event for event in events if event.startswith("revocations")] == [
+        "revocations_unread",
+        "revocations_read_again",
+    ]
+    caplog.clear()
+    # The next outage is a new one: it is told of, and the pauses begin anew.
+    ticks.forward(2)
+    with outage():
+        assert plain(pair) == 503
+    assert "revocations_unread" in [getattr(record, "event", "") for record in caplog.records]
+    ticks.forward(0.05)
+    assert plain(pair) == 200
+
+
+def test_who_wants_can_let_safe_methods_pass_with_what_is_known(in_memory, ticks, plain, client, user, pair):
+    in_memory(REVOCATION_ON_STALE="allow_safe_methods")
+    with outage():
+        assert plain(pair) == 503  # nothing was ever read
+    ticks.forward(1)
+    gone = client.tokens(user)
+    end(gone)
+    assert (plain(pair), plain(gone)) == (200, 401)
+    ticks.forward(10)
+    with outage():
+        assert (plain(pair), plain(gone)) == (200, 401)
+        assert (plain(pair, method="head"), plain(pair, method="options")) == (200, 200)
+        assert (plain(pair, method="post"), plain(gone, method="post")) == (503, 503)
+        assert plain(pair, path="/payment/") == 503
+
+
+def test_others_go_on_while_one_asks_and_then_wait_for_it(in_memory, ticks, plain, pair, monkeypatch):
+    view = in_memory()
+    assert plain(pair) == 200
+    claims = verify(pair["access_token"]).claims
+    with view._asking._lock:  # another thread asks
+        ticks.forward(0.9)
+        view._asking.began_at = ticks.now
+        monkeypatch.setattr(memory, "_PATIENCE", 20)
+        begun = monotonic()
+        assert plain(pair) == 200
+        assert monotonic() - begun < 15  # nobody waits for what is not needed yet
+        monkeypatch.setattr(memory, "_PATIENCE", 1)
+        ticks.forward(0.2)
+        view._asking.began_at = ticks.now - 2
+        assert plain(pair) == 503  # that has taken too long already
+        view._asking.began_at = ticks.now
+        monkeypatch.setattr(memory, "_PATIENCE", 0.01)
+        assert plain(pair) == 503  # and so does this
+    monkeypatch.setattr(memory, "_PATIENCE", 60)
+    for answered in (True, False):
+        outcome = []
+        view._asking.acquire()
+        view._asking.began_at = ticks.now
+        thread = threading.Thread(target=lambda outcome=outcome: outcome.append(_state_or_error(view, claims)))
+        thread.start()
+        if answered:
+            view._count_from(ticks.now)
+        view._asking.release()
+        thread.join()
+        assert (outcome == ["known"]) == answered
+        ticks.forward(10)
+
+
+def _state_or_error(view, claims):
+    try:
+        view.state_of(claims)
+    except RevocationUnavailableError as error:
+        return str(error)
+    return "known"
+
+
+def test_a_failure_of_the_question_does_not_break_the_transaction_that_it_came_in(in_memory, ticks, plain, pair, user):
+    in_memory()
+    assert plain(pair) == 200
+    ticks.forward(0.9)
+
+    def break_the_question(execute, sql, params, many, context):
+        return execute(sql.replace("jwt_auth_revocationevent", "no such table"), params, many, context)
+
+    with connection.execute_wrapper(break_the_question), pytest.raises(Exception, match="no such"):
+        verify(pair["access_token"])
+    assert type(user)._default_manager.filter(pk=user.pk).exists()
+    assert plain(pair) == 200
+
+
+def test_a_fork_begins_with_nothing_and_with_its_own_locks(in_memory, plain, pair):
+    view = in_memory()
+    assert plain(pair) == 200
+    locks = (view._asking, view._adding)
+    with view._asking._lock, view._adding:
+        memory.forget()
+        assert plain(pair) == 200
+    assert view._asking not in locks
+
+
+# Views that ask for more
+
+
+def test_a_view_can_ask_the_database_whatever_the_project_does(in_memory, plain, client, user, pair):
+    in_memory()
+    assert (plain(pair), plain(pair, "/payment/")) == (200, 200)
+    end(pair)
+    assert (plain(pair), plain(pair, "/payment/")) == (200, 401)
+    other = client.tokens(user)
+    type(user)._default_manager.filter(pk=user.pk).update(is_active=False)
+    assert (plain(other), plain(other, "/payment/")) == (200, 401)
+
+
+def test_no_view_can_ask_for_less():
+    with pytest.raises(ValueError, match="database"):
+        JWTAuthentication.with_revocation("memory")
+
+
+def test_the_class_for_a_view_is_one_of_its_kind():
+    strict = JWTCookieAuthentication.with_revocation("database")
+    assert issubclass(strict, JWTCookieAuthentication)
+    assert (strict.__name__, strict.__module__) == ("JWTCookieAuthentication", JWTCookieAuthentication.__module__)
+    assert (strict.ask_database, JWTCookieAuthentication.ask_database) == (True, False)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_async_door_can_ask_for_more_too(in_memory, pair):
+    from asgiref.sync import async_to_sync
+
+    in_memory()
+    assert async_to_sync(averify)(pair["access_token"]).user.is_active
+    end(pair)
+    assert async_to_sync(averify)(pair["access_token"])
+    with pytest.raises(RevokedTokenError):
+        async_to_sync(averify)(pair["access_token"], ask_database=True)
+
+
+def test_a_project_that_asks_the_database_keeps_no_view(user, pair, jwt_settings, django_capture_on_commit_callbacks):
+    revoke_user(user)
+    memory.learn(RevocationEvent.objects.all())
+    assert not memory.view().was_ever_read
+
+
+def test_a_process_that_never_asked_learns_everything_when_it_does(in_memory, user, plain, pair, caplog):
+    caplog.set_level(logging.ERROR)
+    view = in_memory()
+    view.learn([])
+    assert not view.was_ever_read
+    assert plain(pair) == 200

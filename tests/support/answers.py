@@ -1,0 +1,10 @@
+"""What every answer with an error has."""
+
+
+def assert_error(answer, status, code):
+    assert (answer.status_code, answer.json().get("code")) == (status, code), answer.content
+    assert set(answer.json()) - {"errors"} == {"detail", "code"}
+    assert isinstance(answer.json()["detail"], str)
+    assert ("errors" in answer.json()) <= (status == 400)
+    assert answer["Cache-Control"] == "no-store"
+    assert ("WWW-Authenticate" in answer) == (status == 401)

@@ -1,0 +1,65 @@
+"""A browser as the server sees it: it keeps cookies, and says which page a request comes from."""
+
+from typing import Any
+
+from tests.support.clients import PASSWORD, Client
+
+HOST = "www.example.com"
+ORIGIN = f"https://{HOST}"
+
+
+def credentials(user: Any, password: str = PASSWORD) -> dict[str, str]:
+    """What `user` types."""
+    return {user.USERNAME_FIELD: user.get_username(), "password": password}
+
+
+class Browser(Client):
+    """A page of ours on https. Headers of a request are changed by name, or left out with None."""
+
+    access_name = "__Host-Http-access"
+    refresh_name = "__Host-Http-refresh"
+
+    def __init__(self, *, secure: bool = True, **headers: Any) -> None:
+        super().__init__(enforce_csrf_checks=True, HTTP_HOST=HOST)
+        self.secure = secure
+        self.page = {"HTTP_SEC_FETCH_SITE": "same-origin", "HTTP_ORIGIN": ORIGIN, **headers}
+
+    def generic(self, method: str, path: str, *args: Any, **extra: Any) -> Any:
+        headers = {**self.page, **extra}
+        sent = {name: value for name, value in headers.items() if value is not None}
+        response = super().generic(method, path, *args, **{"secure": self.secure, **sent})
+        for name in [name for name, cookie in response.cookies.items() if cookie["max-age"] == 0]:
+            del self.cookies[name]  # which Django's client leaves to the browser
+        return response
+
+    def send(self, path: str, body: Any = None, method: str = "post", **extra: Any) -> Any:
+        return super().send(path if path.startswith("/") else f"browser/{path}", body, method, **extra)
+
+    def sign_in(self, user: Any, password: str = PASSWORD, **extra: Any) -> "Browser":
+        """Sign in, which must succeed; itself."""
+        response = self.login(user, password, **extra)
+        assert response.status_code == 200, response.content
+        return self
+
+    def renew(self) -> Any:
+        """POST to refresh with the cookies; the response."""
+        return self.send("refresh/")
+
+    def me(self, **extra: Any) -> Any:
+        """GET a protected page; the response."""
+        return self.get("/auth/browser/me/", **extra)
+
+    @property
+    def pair(self) -> dict[str, str]:
+        """The tokens, as somebody who copied the cookies has them; no script can."""
+        return {"access_token": self.cookie(self.access_name), "refresh_token": self.cookie(self.refresh_name)}
+
+    def cookie(self, name: str) -> str:
+        """The value that is kept under `name`."""
+        return self.cookies[name].value if name in self.cookies else ""
+
+    def is_signed_out(self) -> bool:
+        """Whether neither token lets in."""
+        answers = {self.me().status_code, self.renew().status_code}
+        assert answers in ({200}, {401}), answers
+        return answers == {401}

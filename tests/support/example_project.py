@@ -1,0 +1,40 @@
+"""The example project in processes of its own."""
+
+import os
+import subprocess
+import sys
+
+from django.conf import settings
+
+SETTINGS = ["example_project.settings", "example_project.settings_custom_user"]
+
+
+def environment(data_dir, module):
+    """Of a manage.py whose data, and maybe whose settings module, are in `data_dir`."""
+    return {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": module,
+        "EXAMPLE_DATA_DIR": str(data_dir),
+        "PYTHONPATH": os.pathsep.join([str(data_dir), os.environ.get("PYTHONPATH", "")]),
+        "PYTHONWARNINGS": "error",
+    }
+
+
+def manage(data_dir, module, *arguments):
+    """Run manage.py; the completed process."""
+    return subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=settings.BASE_DIR,
+        env=environment(data_dir, module),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def write_settings(data_dir, line):
+    """A settings module in `data_dir`: the example project's, with one more line; its name."""
+    (data_dir / "changed_settings.py").write_text(f"from example_project.settings import *\n{line}\n")
+    return "changed_settings"

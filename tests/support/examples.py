@@ -1,0 +1,19 @@
+"""Where the examples are, and what they need."""
+
+import os
+import shutil
+
+import pytest
+
+from tests.support import ROOT
+
+EXAMPLES = ROOT / "examples"
+
+
+def need(*programs: str) -> None:
+    """Skip, or fail where they are required, unless all these programs are installed."""
+    missing = [name for name in programs if shutil.which(name) is None]
+    if missing and os.environ.get("REQUIRE_EXAMPLES"):
+        pytest.fail(f"not installed: {', '.join(missing)}")
+    if missing:
+        pytest.skip(f"not installed: {', '.join(missing)}")

@@ -1,0 +1,48 @@
+"""A database that does not answer, and what the app answers then."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.db import OperationalError, connection
+
+GONE = "server closed the connection unexpectedly"
+
+
+@contextmanager
+def outage(
+    error: Exception | type[Exception] = OperationalError, *, after: int = 0, of: Callable[[str], bool] | None = None
+) -> Iterator[list[str]]:
+    """
+    Let queries fail as those to a server that is gone; gives the statements that failed.
+
+    Args:
+        error: what is raised, or its class.
+        after: how many queries pass before the first one fails.
+        of: which statements fail, by their text; without it all of them do.
+    """
+    passed = 0
+    failed: list[str] = []
+
+    def fail(execute: Any, sql: str, *arguments: Any) -> Any:
+        nonlocal passed
+        if passed < after or (of and not of(sql)):
+            passed += 1
+            return execute(sql, *arguments)
+        failed.append(sql)
+        raise error(GONE) if isinstance(error, type) else error
+
+    with connection.execute_wrapper(fail):
+        yield failed
+
+
+def down(*arguments: Any, **options: Any) -> None:
+    """Stands for a function that asks the database."""
+    raise OperationalError(GONE)
+
+
+def assert_unavailable(answer: Any) -> None:
+    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+    assert answer["Retry-After"] == "1"
+    assert "WWW-Authenticate" not in answer
+    assert "server closed" not in answer.content.decode()

@@ -1,0 +1,32 @@
+"""How many queries something makes."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+_CONTROL = ("BEGIN", "COMMIT", "SAVEPOINT", "RELEASE", "ROLLBACK", "SET ")
+
+
+class Queries(CaptureQueriesContext):
+    """What the database is asked in a block: `with Queries() as queries:`. Its length counts everything."""
+
+    def __init__(self) -> None:
+        super().__init__(connection)
+
+    @property
+    def statements(self) -> list[str]:
+        """The statements without those that only begin and end transactions."""
+        return [query["sql"] for query in self if not query["sql"].startswith(_CONTROL)]
+
+    def of(self, text: str) -> int:
+        """How many statements contain `text`."""
+        return sum(text in query["sql"] for query in self)
+
+
+def count_queries(action: Callable[..., Any], *arguments: Any, **options: Any) -> tuple[int, Any]:
+    """Call `action`: how many statements it made, and its result."""
+    with Queries() as queries:
+        result = action(*arguments, **options)
+    return len(queries.statements), result

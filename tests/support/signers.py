@@ -1,0 +1,6 @@
+"""What a client has of its server."""
+
+SECRET = "c2VjcmV0LXRleHQtYXMtdGhlLXNlcnZlci1zaG93cy1pdA"
+
+
+GIVEN = {"client_id": "client_reports", "kid": "key-1", "audience": "https://api.example.com"}

@@ -1,0 +1,248 @@
+"""What this server says of itself (RFC 8414), and Global Token Revocation; the other doors have files of their own."""
+
+import uuid
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.core.checks import run_checks
+from django.test import override_settings
+from django.urls import include, path
+
+from jwt_auth.jose.algorithms import ALGORITHMS
+from jwt_auth.models import RevocationEvent, user_id_of
+from jwt_auth.views import MetadataView
+from jwt_auth.views.metadata import has_address
+from tests.support.answers import assert_error
+from tests.support.api_clients import register
+
+METADATA = "/auth/.well-known/oauth-authorization-server"
+EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
+
+ISSUER = "https://api.example.com"
+ALWAYS = {
+    "issuer": ISSUER,
+    "jwks_uri": f"{ISSUER}/auth/.well-known/jwks.json",
+    "response_types_supported": [],
+    "revocation_endpoint": f"{ISSUER}/auth/revoke/",
+    "revocation_endpoint_auth_methods_supported": ["none"],
+    "introspection_endpoint": f"{ISSUER}/auth/introspect/",
+    "introspection_endpoint_auth_methods_supported": ["Bearer"],
+    "global_token_revocation_endpoint": f"{ISSUER}/auth/revoke/global/",
+}
+WITH_A_KEY_PAIR = {
+    "introspection_signing_alg_values_supported": ["ES256"],
+    "revocations_uri": f"{ISSUER}/auth/.well-known/revocations",
+}
+WITH_EXCHANGE = {
+    "token_endpoint": f"{ISSUER}/auth/token/",
+    "token_endpoint_auth_methods_supported": ["none", "private_key_jwt", "client_secret_jwt"],
+    "token_endpoint_auth_signing_alg_values_supported": list(ALGORITHMS),
+    "grant_types_supported": [EXCHANGE],
+}
+
+
+# Metadata
+
+
+def test_only_what_there_is_is_said(client, jwt_settings, ec_settings):
+    jwt_settings(ISSUER=ISSUER)
+    assert client.get(METADATA).json() == ALWAYS
+    jwt_settings(**ec_settings)
+    assert client.get(METADATA).json() == {**ALWAYS, **WITH_A_KEY_PAIR}
+    jwt_settings(SERVICE_AUDIENCES={"https://two.example.com": {}})
+    assert client.get(METADATA).json() == {**ALWAYS, **WITH_A_KEY_PAIR, **WITH_EXCHANGE}
+
+
+def test_each_address_leads_somewhere(client, jwt_settings, ec_settings, db):
+    jwt_settings(ISSUER=ISSUER, **ec_settings, SERVICE_AUDIENCES={"https://two.example.com": {}})
+    said = client.get(METADATA).json()
+    addresses = {name: url for name, url in said.items() if name.endswith(("_uri", "_endpoint"))}
+    assert len(addresses) == 6
+    for name, url in addresses.items():
+        answer = client.get(url.removeprefix(ISSUER))
+        asks_who_calls = name.startswith(("introspection", "global"))
+        assert answer.status_code == (200 if name.endswith("_uri") else 401 if asks_who_calls else 405), name
+
+
+def test_a_forged_host_is_not_believed(client, jwt_settings):
+    jwt_settings(ISSUER=ISSUER)
+    assert client.get(METADATA, HTTP_HOST="evil.example.com").json() == ALWAYS
+
+
+def test_it_is_kept_for_minutes_and_read_by_pages_of_others(client, jwt_settings):
+    jwt_settings(ISSUER=ISSUER)
+    answer = client.get(METADATA)
+    assert (answer["Cache-Control"], answer["Access-Control-Allow-Origin"]) == ("public, max-age=300", "*")
+    assert client.get(METADATA, HTTP_IF_NONE_MATCH=answer["ETag"]).status_code == 304
+    assert client.post(METADATA).status_code == 405
+
+
+def test_an_issuer_that_is_no_address_has_no_metadata(client, jwt_settings):
+    answer = client.get(METADATA)
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+    jwt_settings(ISSUER=ISSUER)
+    assert client.get(METADATA).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("issuer", "good"),
+    [
+        (ISSUER, True),
+        (f"{ISSUER}/auth", True),
+        ("https://api.example.com:8443", True),
+        ("http://api.example.com", False),
+        ("https://", False),
+        ("api.example.com", False),
+        (f"{ISSUER}?a=b", False),
+        (f"{ISSUER}#a", False),
+        ("jwt_auth", False),
+    ],
+)
+def test_an_address_is_an_https_url_alone(issuer, good):
+    assert has_address(issuer) == good
+
+
+class WellKnown:
+    """A project whose issuer has a path: the metadata stand at the root of the host (RFC 8414 section 3.1)."""
+
+    urlpatterns = (
+        path(".well-known/oauth-authorization-server/auth", MetadataView.as_view()),
+        path("auth/", include("jwt_auth.urls")),
+    )
+
+
+def test_a_project_puts_it_where_readers_look(client, jwt_settings):
+    jwt_settings(ISSUER=f"{ISSUER}/auth")
+    with override_settings(ROOT_URLCONF=WellKnown):
+        answer = client.get("/.well-known/oauth-authorization-server/auth")
+    assert answer.json() == {**ALWAYS, "issuer": f"{ISSUER}/auth"}
+
+
+class Nested:
+    """A project that has its endpoints in a namespace of its own, and those of this app among them."""
+
+    urlpatterns = (path("api/", include(([path("auth/", include("jwt_auth.urls"))], "api"))),)
+
+
+def test_it_names_the_endpoints_that_stand_beside_it(client, jwt_settings):
+    jwt_settings(ISSUER=ISSUER)
+    with override_settings(ROOT_URLCONF=Nested):
+        answer = client.get("/api/auth/.well-known/oauth-authorization-server")
+    assert answer.json()["jwks_uri"] == f"{ISSUER}/api/auth/.well-known/jwks.json"
+
+
+def test_a_deployment_whose_name_is_no_address_is_warned(jwt_settings, ec_settings):
+    def warned():
+        return "jwt_auth.W085" in {message.id for message in run_checks(include_deployment_checks=True)}
+
+    jwt_settings(ISSUER="orders", **ec_settings)
+    assert not warned()
+    jwt_settings(SERVICE_AUDIENCES={"https://two.example.com": {}})
+    assert warned()
+    jwt_settings(ISSUER=ISSUER)
+    assert not warned()
+
+
+# Global Token Revocation
+
+
+@pytest.fixture
+def revoking(client, make_user):
+    """A client signed in as somebody who may revoke users, and nothing else."""
+    officer = make_user("officer")
+    officer.user_permissions.add(Permission.objects.get(codename="revoke_user"))
+    return client.bearer(client.tokens(officer)["access_token"])
+
+
+def revoke(revoking, **sub_id):
+    return revoking.send("revoke/global/", {"sub_id": sub_id})
+
+
+@pytest.mark.parametrize("form", ["iss_sub", "opaque"])
+def test_a_subject_loses_all_tokens(client, revoking, make_user, form):
+    alice, bob = make_user("alice"), make_user("bob")
+    pair, bystander = client.tokens(alice), client.tokens(bob)
+    members = {"iss": "jwt_auth", "sub": user_id_of(alice)} if form == "iss_sub" else {"id": user_id_of(alice)}
+    answer = revoke(revoking, format=form, **members)
+    assert (answer.status_code, answer.content, answer["Cache-Control"]) == (204, b"", "no-store")
+    assert client.is_dead(pair)
+    assert not client.is_dead(bystander)
+    assert not client.is_dead(client.tokens(alice))  # who signs in again is welcome
+
+
+def test_it_is_on_the_record(client, revoking, user):
+    revoke(revoking, format="opaque", id=user_id_of(user))
+    event = RevocationEvent.objects.get()
+    assert (event.scope, event.subject, event.reason) == ("user", user_id_of(user), "global token revocation")
+    assert event.actor == client.get_me(revoking._credentials["HTTP_AUTHORIZATION"][7:]).json()["user"]["id"]
+
+
+def test_the_subject_is_the_one_of_tokens_whichever_field_that_is(client, revoking, user, jwt_settings):
+    jwt_settings(USER_ID_FIELD=user.USERNAME_FIELD)
+    revoking = client.bearer(client.tokens(type(user)._default_manager.exclude(pk=user.pk).get())["access_token"])
+    assert_error(revoke(revoking, format="opaque", id=str(user.pk)), 404, "not_found")
+    assert revoke(revoking, format="opaque", id=user.get_username()).status_code == 204
+
+
+@pytest.mark.parametrize("subject", ["nobody", "-1", " 1", "01", "1.0", "9" * 255, "\u00e9", str(uuid.UUID(int=7))])
+def test_nobody_is_not_found(revoking, subject):
+    assert_error(revoke(revoking, format="opaque", id=subject), 404, "not_found")
+    assert_error(revoke(revoking, format="iss_sub", iss="jwt_auth", sub=subject), 404, "not_found")
+
+
+@pytest.mark.parametrize("iss", ["JWT_AUTH", "jwt_auth ", "https://two.example.com"])
+def test_a_subject_of_another_issuer_is_not_found(client, revoking, user, iss):
+    pair = client.tokens(user)
+    assert_error(revoke(revoking, format="iss_sub", iss=iss, sub=user_id_of(user)), 404, "not_found")
+    assert not client.is_dead(pair)
+
+
+@pytest.mark.parametrize(
+    "sub_id",
+    [
+        None,
+        "alice",
+        [],
+        {},
+        {"format": "iss_sub"},
+        {"format": "iss_sub", "iss": "jwt_auth"},
+        {"format": "iss_sub", "sub": "1"},
+        {"format": "iss_sub", "iss": "jwt_auth", "sub": 1},
+        {"format": "iss_sub", "iss": "jwt_auth", "sub": "1", "id": "1"},
+        {"format": "iss_sub", "id": "1"},
+        {"format": "opaque"},
+        {"format": "opaque", "id": ""},
+        {"format": "opaque", "id": "x" * 256},
+        {"format": "opaque", "id": ["1"]},
+        {"format": "opaque", "sub": "1"},
+        {"format": "email", "email": "alice@example.com"},
+        {"format": ["opaque"], "id": "1"},
+        {"id": "1"},
+    ],
+)
+def test_what_is_no_subject_identifier_is_an_invalid_request(revoking, sub_id):
+    assert_error(revoking.send("revoke/global/", {"sub_id": sub_id}), 400, "invalid_request")
+
+
+def test_only_those_with_the_permission_revoke(client, make_user, user):
+    pair = client.tokens(user)
+    body = {"sub_id": {"format": "opaque", "id": user_id_of(user)}}
+    other = client.bearer(client.tokens(make_user("bob"))["access_token"])
+    assert_error(other.send("revoke/global/", body), 403, "permission_denied")
+    assert_error(client.send("revoke/global/", body), 401, "not_authenticated")
+    client.cookies["__Host-Http-access"] = client.tokens(make_user("root", is_superuser=True))["access_token"]
+    assert_error(client.send("revoke/global/", body), 401, "not_authenticated")
+    assert not client.is_dead(pair)
+
+
+def test_a_client_revokes_by_its_scope(client, make_user, user):
+    pair = client.tokens(user)
+    body = {"sub_id": {"format": "opaque", "id": user_id_of(user)}}
+    other = register(make_user("root", is_superuser=True), scopes="read")
+    answer = client.bearer(other.token()).send("revoke/global/", body)
+    assert (answer.status_code, answer.json()["code"]) == (403, "insufficient_scope")
+    assert not client.is_dead(pair)
+    api = register(make_user("robot"), scopes="revoke_user")
+    assert client.bearer(api.token()).send("revoke/global/", body).status_code == 204
+    assert client.is_dead(pair)
+    assert RevocationEvent.objects.get(scope="user").actor == api.client_id

@@ -16,6 +16,7 @@ from django.db import connection, connections
 from django.dispatch import Signal
 from hypothesis import HealthCheck, settings as hypothesis_settings
 
+from jwt_auth.process import clock as clock_of_the_process
 from jwt_auth.revocation import cutoff
 
 # What helpers assert is explained as in a test: they must be imported after this.
@@ -52,9 +53,11 @@ def clock() -> Iterator[time_machine.Traveller]:
 
 
 @pytest.fixture
-def ticks() -> Ticks:
-    """A clock that only the test moves: `ticks.forward(seconds)`."""
-    return Ticks()
+def ticks(monkeypatch: pytest.MonkeyPatch) -> Ticks:
+    """The clock by which this process polls, stopped: `ticks.forward(seconds)` moves it."""
+    stopped = Ticks()
+    monkeypatch.setattr(clock_of_the_process, "monotonic", stopped)
+    return stopped
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ news of the key, its client or its user, and a minute at most.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from time import monotonic
 from typing import Any
 
 from django.db import connections, router
@@ -24,6 +23,7 @@ from jwt_auth.jose.keys import Key
 from jwt_auth.jose.tokens import UnverifiedToken
 from jwt_auth.models import CLIENT_ID, ClientKey, RegisteredClient, user_id_of
 from jwt_auth.principals import lazy_user
+from jwt_auth.process.clock import seconds
 from jwt_auth.process.lru import Recent
 from jwt_auth.revocation.memory import view
 from jwt_auth.revocation.subjects import token_subject
@@ -128,7 +128,7 @@ class _AskedMemory(_AskedDatabase):
         return self._kept_or_read(kid or "").key
 
     def _look_up_now(self, claims: Claims) -> tuple[State, Verified]:
-        return self._look_up_by(self._view.state_of, claims, monotonic())
+        return self._look_up_by(self._view.state_of, claims, seconds())
 
     def _look_up_in_last_known(self, claims: Claims) -> tuple[State, Verified]:
         return self._look_up_by(view.last_known_state_of, claims, 0)
@@ -154,7 +154,7 @@ class _AskedMemory(_AskedDatabase):
         # Whether this one token was denied is no fact about the key: the view knows it of each token.
         vars(found.row).pop("token_denied")
         state = replace(found.state, token_denied=False)
-        found = replace(found, state=state, marks=marks, until=monotonic() + _READ_AGAIN_AFTER)
+        found = replace(found, state=state, marks=marks, until=seconds() + _READ_AGAIN_AFTER)
         found.row.client._state.fields_cache.pop("user")  # a request gets a user of its own
         # What came while it was read, or is hidden from a transaction that began before, may be missing in it.
         if self._view.additions == before and not (_in_transaction() and any(marks)):

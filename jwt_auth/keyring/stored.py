@@ -12,7 +12,6 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from time import monotonic
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from django.db.models import QuerySet
@@ -27,6 +26,7 @@ from jwt_auth.jose.keys import Key, KeySet, make_key
 from jwt_auth.keyring.configured import configured_keys
 from jwt_auth.keyring.encryption import decrypt
 from jwt_auth.models import SigningKey
+from jwt_auth.process.clock import seconds
 from jwt_auth.process.fork_reset import Instances
 from jwt_auth.process.renewal import NEVER, Lease, Renewal, StaleError
 
@@ -65,7 +65,7 @@ class StoredKeys:
         clock: seconds that only go forward.
     """
 
-    def __init__(self, *, clock: Callable[[], float] = monotonic) -> None:
+    def __init__(self, *, clock: Callable[[], float] = seconds) -> None:
         self._clock = clock
         self._renewal = Renewal(self._read, failures=(UnavailableError,), pauses=_PAUSES, clock=clock)
         self._comparison = Renewal(self._compare, failures=(UnavailableError,), pauses=_PAUSES, clock=clock)
@@ -89,12 +89,12 @@ class StoredKeys:
             UnknownKeyError: if there is none.
             UnavailableError: if that can't be found out.
         """
-        attempts, read_at = self._renewal.attempts, self._renewal.read_at
+        attempts, readings = self._renewal.attempts, self._renewal.readings
         if self._clock() >= self._renewal.due_at:
             _renew(self._renewal)
         key = self._edition.keys.verifying.get(kid or "")
         if key is None:
-            key = self._look_for(kid or "", attempts, read_at)
+            key = self._look_for(kid or "", attempts, readings)
         return key
 
     def as_of(self, changed_at: datetime | None) -> KeySet:
@@ -115,11 +115,16 @@ class StoredKeys:
         self._comparison.expire()
         self._look_again_at = NEVER
 
-    def _look_for(self, kid: str, attempts: int, read_at: float) -> Key:
-        """A key that was not there at `read_at`; others that look meanwhile wait for the result."""
+    def _look_for(self, kid: str, attempts: int, readings: int) -> Key:
+        """
+        A key that is not known; others that look meanwhile wait for the result.
+
+        Args:
+            attempts, readings: how many there had been when it was found that it is not known.
+        """
         if self._clock() >= self._look_again_at:
             self._renewal.read_again(attempts)
-            if self._renewal.read_at == read_at:
+            if self._renewal.readings == readings:
                 raise UnavailableError("the signing keys can't be read, and the token may name a new one")
             self._look_again_at = self._clock() + LOOK_AGAIN_AFTER
         if kid in self._edition.revoked:

@@ -9,7 +9,6 @@ the transaction of some request. What a process has not written when it ends is 
 from collections import Counter
 from collections.abc import Callable
 from threading import Lock
-from time import monotonic
 
 from django.db import DatabaseError, router, transaction
 from django.db.models import F
@@ -17,6 +16,7 @@ from django.utils import timezone
 
 from jwt_auth.conf.settings import cached_until_settings_change
 from jwt_auth.models import SigningKey
+from jwt_auth.process.clock import seconds
 from jwt_auth.process.fork_reset import Instances
 
 WRITE_EVERY = 60.0  # seconds
@@ -30,7 +30,7 @@ class Usage:
         clock: seconds that only go forward.
     """
 
-    def __init__(self, *, clock: Callable[[], float] = monotonic) -> None:
+    def __init__(self, *, clock: Callable[[], float] = seconds) -> None:
         self._clock = clock
         self._write_at = clock() + WRITE_EVERY
         self.forget()

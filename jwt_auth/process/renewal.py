@@ -18,9 +18,9 @@ There is no thread but those of the requests. A fork inherits the value and no l
 """
 
 from collections.abc import Callable
-from time import monotonic
 from typing import NamedTuple
 
+from jwt_auth.process.clock import seconds
 from jwt_auth.process.fork_reset import Instances
 from jwt_auth.process.single_flight import SingleFlight
 
@@ -69,7 +69,7 @@ class Renewal:
         pauses: tuple[float, float],
         failed: Callable[[Exception], None] | None = None,
         recovered: Callable[[], None] | None = None,
-        clock: Callable[[], float] = monotonic,
+        clock: Callable[[], float] = seconds,
         patience: float = PATIENCE,
     ) -> None:
         self._read_value, self._failures, self._clock, self._patience = read, failures, clock, patience
@@ -83,7 +83,7 @@ class Renewal:
         self.let_go()
         # When reading of the value began; from when on a request should ask; from when on it must not be used.
         self.read_at = self.due_at = self.stale_at = NEVER
-        self.attempts = 0
+        self.attempts = self.readings = 0  # how often it was tried, and how often it succeeded
         self._expirations = 0
         self._retry_at = NEVER
         self._pause = self._first_pause
@@ -96,7 +96,7 @@ class Renewal:
     @property
     def was_ever_read(self) -> bool:
         """Whether there is a value at all."""
-        return self.read_at != NEVER
+        return self.readings > 0
 
     def renew(self) -> None:
         """
@@ -162,6 +162,7 @@ class Renewal:
     def _read(self, now: float) -> None:
         expirations = self._expirations
         lease = self._read_value(now)
+        self.readings += 1
         self.read_at, self.due_at, self.stale_at = now, now + lease.due_after, now + lease.stale_after
         if self._expirations != expirations:  # while it was read: the answer may be from before that
             self.due_at = NEVER

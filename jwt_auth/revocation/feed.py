@@ -12,7 +12,6 @@ from datetime import datetime, timedelta, timezone as dt_timezone
 from functools import lru_cache
 from hashlib import sha256
 from math import ceil
-from time import monotonic
 from typing import Any
 
 from django.db.models import Max, Q, QuerySet
@@ -25,6 +24,7 @@ from jwt_auth.conf.settings import cached_until_settings_change
 from jwt_auth.jose import tokens
 from jwt_auth.keyring.stored import own_keys
 from jwt_auth.models import RevocationEvent
+from jwt_auth.process.clock import seconds
 from jwt_auth.process.single_flight import SingleFlight
 from jwt_auth.revocation.memory.denylist import Entry
 from jwt_auth.revocation.verdict import latest
@@ -41,7 +41,7 @@ MAX_EVENTS = 50_000
 MAX_LENGTH = 8 * 2**20  # of the signed text
 
 # A forked child may find it held for ever, and then waits in vain for as long as this, and no more.
-_making = SingleFlight(monotonic)
+_making = SingleFlight(seconds)
 _PATIENCE = 5.0  # seconds after one has begun to make a feed, in which others wait for it
 
 Scope = RevocationEvent.Scope

@@ -286,7 +286,7 @@ def test_one_token_can_be_denied(client, api, mode, length):
     assert codes(client.bearer(raw).get("/who/"), client.bearer(other).get("/who/")) == ["token_revoked", 200]
 
 
-def test_an_inactive_user_that_no_signal_told_of_is_found_in_the_database(client, api, user, jwt_settings, monkeypatch):
+def test_an_inactive_user_that_no_signal_told_of_is_found_in_the_database(client, api, user, jwt_settings, ticks):
     jwt_settings(REVOCATION="memory")
     assert client.bearer(api.token()).get("/who/").status_code == 200
     get_user_model().objects.filter(pk=user.pk).update(is_active=False)
@@ -294,8 +294,7 @@ def test_an_inactive_user_that_no_signal_told_of_is_found_in_the_database(client
         200,
         "token_revoked",
     ]
-    seconds = client_issuers.monotonic() + 61
-    monkeypatch.setattr(client_issuers, "monotonic", lambda: seconds)
+    ticks.forward(61)
     assert client.bearer(api.token()).get("/who/").json()["code"] == "token_revoked"
 
 

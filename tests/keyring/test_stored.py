@@ -3,10 +3,9 @@
 import subprocess
 import sys
 import threading
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from io import StringIO
-from time import monotonic
 
 import pytest
 from cryptography.fernet import Fernet
@@ -20,6 +19,7 @@ from jwt_auth.keyring import states, stored
 from jwt_auth.keyring.encryption import encrypt
 from jwt_auth.keyring.stored import LOOK_AGAIN_AFTER, READ_EVERY, StoredKeys
 from jwt_auth.models import RevocationEvent, SigningKey
+from jwt_auth.process.renewal import PATIENCE
 from jwt_auth.revocation.clients import revoke_client_key
 from jwt_auth.revocation.memory import view
 from tests.support.clocks import NOW
@@ -259,6 +259,7 @@ def test_a_revoked_key_is_called_revoked(process, ticks, first):
 def test_in_an_outage_what_is_known_goes_on_and_what_is_not_is_unavailable(process, ticks, first):
     with outage(), pytest.raises(UnavailableError):
         process.find(first.kid)
+    ticks.forward(1)
     process.find(first.kid)
     ticks.forward(READ_EVERY)
     with outage():
@@ -285,7 +286,7 @@ def hanging(process, monkeypatch):
         try:
             with monkeypatch.context() as patch:
                 patch.setattr(type(SigningKey.objects), "all", hang)
-                looking = pool.submit(process._reread, process._edition)
+                looking = pool.submit(process.find, "any")
                 assert began.wait(10)
             yield looking
         finally:
@@ -305,62 +306,47 @@ def all_find(process, kid):
         return set(pool.map(find, range(20)))
 
 
-def test_a_look_that_hangs_holds_nobody_up_who_does_not_need_it(process, ticks, first, request, monkeypatch):
+def test_a_look_that_hangs_holds_nobody_up_who_does_not_need_it(process, ticks, first, request):
     process.find(first.kid)
-    monkeypatch.setattr(stored, "_PATIENCE", 3600)
     ticks.forward(READ_EVERY)
     looking = request.getfixturevalue("hanging")
     assert all_find(process, first.kid) == {first.kid}
     assert not looking.done()
 
 
-def test_others_do_not_queue_behind_a_look_that_hangs(process, ticks, first, request, monkeypatch):
+def test_others_do_not_queue_behind_a_look_that_hangs(process, ticks, first, request):
     process.find(first.kid)
-    monkeypatch.setattr(stored, "_PATIENCE", 3600)
     looking = request.getfixturevalue("hanging")
-    ticks.forward(3600)  # it has had its time: nobody waits another hour
+    ticks.forward(PATIENCE)  # it has had its time
     assert all_find(process, "another") == {UnavailableError}
     assert not looking.done()
 
 
-def test_who_knows_nothing_yet_waits_for_the_first_look_and_not_for_long(process, ticks, hanging, monkeypatch):
-    monkeypatch.setattr(stored, "_PATIENCE", 0.05)
+def test_who_knows_nothing_yet_does_not_wait_for_long(process, ticks, hanging):
+    ticks.forward(PATIENCE)
     assert all_find(process, "any") == {UnavailableError}
     assert not hanging.done()
 
 
-def test_who_knows_nothing_yet_gets_what_the_first_look_finds(process, first, monkeypatch):
-    monkeypatch.setattr(stored, "_PATIENCE", 3600)
-    with ThreadPoolExecutor(1) as pool:
-        with process._alone(0):
-            waiting = pool.submit(process.find, first.kid)
-            assert not wait([waiting], timeout=0.2).done
-            process._read()
-        assert waiting.result(10).kid == first.kid
-
-
-def test_nor_do_those_who_sign_or_publish(process, ticks, first, request, monkeypatch):
+def test_nor_do_those_who_sign_or_publish(process, ticks, first, monkeypatch):
     assert process.newest().signing
-    monkeypatch.setattr(stored, "_PATIENCE", 0.05)
-    request.getfixturevalue("hanging")
+    began, end = threading.Event(), threading.Event()
+
+    def hang():
+        began.set()
+        end.wait(60)
+        raise OperationalError("it never came to an end")
+
+    monkeypatch.setattr(stored, "changes_of_keys", hang)
     assert process.newest().signing  # the control: this was compared a moment ago
     ticks.forward(BOUND)
-    with ThreadPoolExecutor(20) as pool:
+    with ThreadPoolExecutor(21) as pool:
+        pool.submit(process.newest)
+        assert began.wait(10)
+        ticks.forward(PATIENCE)
         tries = [pool.submit(process.newest) for _ in range(20)]
         assert {type(found.exception(10)) for found in tries} == {UnavailableError}
-
-
-def test_who_finds_that_another_has_compared_asks_nothing(process, first, monkeypatch):
-    keys = process.newest()
-    answers = iter([None, keys])
-    monkeypatch.setattr(process, "_compared", lambda: next(answers))
-    assert queries_of(process.newest) == 0
-
-
-def test_who_waits_takes_what_another_has_read(process, first):
-    process.newest()
-    assert queries_of(process._reread, None) == 0
-    assert process._reread(None) is process._edition
+        end.set()
 
 
 def test_a_key_is_one_object_whatever_its_state_and_however_often_it_is_read(process, ticks, first):
@@ -393,12 +379,12 @@ from jwt_auth.keyring.stored import StoredKeys
 keys, usage = StoredKeys(), Usage()
 keys._edition = "known"
 usage.count("key")
-with keys._alone(0), usage._lock:  # as threads do that are not there any more in the child
+with keys._renewal._flight._lock, usage._lock:  # as threads do that do not exist in the child
     child = os.fork()
     if not child:
         signal.alarm(30)
         usage.count("key")
-        free = keys._edition is None and keys._looking.acquire()
+        free = keys._edition != "known" and keys._renewal._flight.acquire()
         os._exit(0 if free and usage._counts == {"key": 1} else 1)
     print(os.waitpid(child, 0)[1], keys._edition, dict(usage._counts))
 """
@@ -461,13 +447,13 @@ def test_with_a_leaked_key_that_was_revoked_nobody_can_be_signed_out(client, use
     assert client.refresh(pair["refresh_token"]).status_code == 200
 
 
-def test_neither_with_one_that_another_process_revoked(client, user, first, monkeypatch):
+def test_neither_with_one_that_another_process_revoked(client, user, first, ticks):
     pair = client.tokens(user)
     rotate(first)
     revoke_elsewhere(first, LATER + timedelta(seconds=1))
     known = stored.source_of_own_keys()
     assert known.find(first.kid)  # the control: it is still among those that this process has read
-    monkeypatch.setattr(known, "_clock", lambda: monotonic() + BOUND)
+    ticks.forward(BOUND)
     client.send("logout/", {}, HTTP_AUTHORIZATION=f"Bearer {pair['access_token']}")
     assert client.refresh(pair["refresh_token"]).status_code == 200
 

@@ -19,10 +19,12 @@ django.setup()
 from django.contrib.auth import get_user_model  # noqa: E402  # models wait for the apps
 
 from jwt_auth.exceptions import JWTAuthError  # noqa: E402
+from jwt_auth.process import clock  # noqa: E402
 from jwt_auth.revocation import revoke_user  # noqa: E402
 from jwt_auth.revocation.memory import view as memory  # noqa: E402
 from jwt_auth.sessions import start  # noqa: E402
 from jwt_auth.verification import verify  # noqa: E402
+from tests.support.clocks import Ticks  # noqa: E402
 
 PATIENCE = 30  # seconds, after which a child that is stuck is ended
 
@@ -58,13 +60,13 @@ def main():
     alice, bob = (start(user).access_token for user in users)
     with override_settings(JWT_AUTH={"REVOCATION": "memory"}):
         view = memory.view()
-        view._clock = lambda: 1000.0  # stands still: what was read stays fresh
+        ticks = clock.monotonic = Ticks()  # stands still: what was read stays fresh
         show("warm", alice)
         assert in_a_child(lambda: revoke_user(users[0]))
         held, done = threading.Event(), threading.Event()
 
         def hold():
-            with view._asking._lock, view._adding:
+            with view._renewal._flight._lock, view._adding:
                 held.set()
                 done.wait(2 * PATIENCE)
 
@@ -81,8 +83,7 @@ def main():
         try:
             show("parent, fresh", alice)
             finished = in_a_child(be_a_worker)
-            view._clock = lambda: 1010.0
-            memory._PATIENCE = 0.0
+            ticks.forward(10)
             show("parent, locked", alice)
         finally:
             done.set()

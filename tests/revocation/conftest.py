@@ -10,15 +10,12 @@ from tests.support.other_processes import by_another_process
 
 
 @pytest.fixture
-def in_memory(jwt_settings: Any, ticks: Ticks, monkeypatch: pytest.MonkeyPatch) -> Any:
+def in_memory(jwt_settings: Any, ticks: Ticks) -> Any:
     """`in_memory(NAME=value)` turns memory mode on, by the clock `ticks`; the view."""
 
     def switch(**values: Any) -> memory.View:
         jwt_settings(REVOCATION="memory", **values)
-        view = memory.view()
-        monkeypatch.setattr(view, "_clock", ticks)
-        monkeypatch.setattr(view._asking, "_clock", ticks)
-        return view
+        return memory.view()
 
     return switch
 

@@ -1,6 +1,12 @@
 """The moment at which tests stop time, and clocks that only a test moves."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timezone
+from time import monotonic
+from unittest import mock
+
+from jwt_auth.process import clock
 
 NOW = datetime(2026, 5, 17, 12, 30, 15, 250_000, tzinfo=timezone.utc)
 
@@ -16,3 +22,14 @@ class Ticks:
 
     def forward(self, seconds: float) -> None:
         self.now += seconds
+
+
+@contextmanager
+def later(seconds: float) -> Iterator[None]:
+    """The clock by which this process polls is so much ahead in the block."""
+
+    def ahead() -> float:
+        return monotonic() + seconds
+
+    with mock.patch.object(clock, "monotonic", ahead):
+        yield

@@ -34,6 +34,7 @@ from jwt_auth.revocation.memory import notifications, view as memory
 from jwt_auth.verification import verify
 from jwt_auth.views.serializers import ACCESS_TOKEN_TYPE, TOKEN_EXCHANGE
 from tests.support.browser import Browser
+from tests.support.clocks import later
 from tests.support.http_endpoint import body, document, serving
 from tests.support.keys import pem
 from tests.support.outages import outage
@@ -130,8 +131,8 @@ def fail_to_renew_the_memory(client, user):
 
 def renew_the_memory_after_all(client, user):
     view = fail_to_renew_the_memory(client, user)
-    view._retry_at = view._clock()
-    view.state_of(CLAIMS)
+    with later(60):
+        view.state_of(CLAIMS)
 
 
 def listen_where_nobody_is(client, user):
@@ -154,8 +155,9 @@ def fetch_keys_after_all(client, user):
     keys = fail_to_fetch_keys(client, user)
     key = {**jwk.dump_public(ec.generate_private_key(ec.SECP256R1()).public_key()), "kid": "one"}
     with override_settings(DEBUG=True), serving(document({"keys": [key]})) as endpoint:
-        keys._source, keys._retry_at = jwks_source(endpoint.url), keys._clock()
-        assert keys.find("one")
+        keys._source = jwks_source(endpoint.url)
+        with later(60):
+            assert keys.find("one")
 
 
 def find_a_broken_signing_key(client, user):
@@ -245,8 +247,8 @@ def fetch_a_feed_after_all(client, user):
     answer = body(encode(values, key, "revocations+jwt").encode(), "Content-Type: application/revocations+jwt")
     with override_settings(DEBUG=True), serving(answer) as endpoint:
         known._source, known._keys = feed_source(endpoint.url), PublicKeys({key.kid: key})
-        known._retry_at = known._clock()
-        known.state_of(CLAIMS)
+        with later(60):
+            known.state_of(CLAIMS)
 
 
 HAPPENINGS = {

@@ -15,13 +15,13 @@ Another issuer's JWK Set: fetched when a token needs it, kept for as long as it 
 import logging
 import re
 from collections.abc import Callable, Sequence
-from time import monotonic
 
 from jwt_auth.exceptions import UnavailableError, UnknownKeyError
 from jwt_auth.issuers.remote.fetching import FetchError, Source, fetch
 from jwt_auth.jose.encoding import json_object
 from jwt_auth.jose.keys import Key
 from jwt_auth.jose.public_keys import PublicKeys, read_jwks
+from jwt_auth.process.clock import seconds
 from jwt_auth.process.renewal import Lease, Renewal, StaleError
 
 logger = logging.getLogger("jwt_auth")
@@ -53,7 +53,7 @@ class RemoteKeys:
         clock: seconds that only go forward.
     """
 
-    def __init__(self, source: Source, algorithms: Sequence[str], *, clock: Callable[[], float] = monotonic) -> None:
+    def __init__(self, source: Source, algorithms: Sequence[str], *, clock: Callable[[], float] = seconds) -> None:
         self._source, self._algorithms, self._clock = source, algorithms, clock
         self._keys = PublicKeys({})
         self._renewal = Renewal(
@@ -90,10 +90,10 @@ class RemoteKeys:
 
     def _find_new(self, kid: str | None, attempts: int) -> Key:
         """A key that is not in the set that is known."""
-        before = self._renewal.read_at
-        if self._clock() >= before + COOL_DOWN:
+        readings = self._renewal.readings
+        if self._clock() >= self._renewal.read_at + COOL_DOWN:
             self._renewal.read_again(attempts)
-            if self._renewal.read_at == before:
+            if self._renewal.readings == readings:
                 raise UnavailableError(f"it is not known whether {self._source.url} has the token's kid by now")
         return self._keys.find(kid)
 

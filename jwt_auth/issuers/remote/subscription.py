@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from time import monotonic
 from typing import Any, Protocol
 
 from django.utils import timezone
@@ -26,6 +25,7 @@ from jwt_auth.exceptions import InvalidTokenError, RevocationUnavailableError, U
 from jwt_auth.issuers.remote.fetching import FetchError, Source, fetch
 from jwt_auth.jose import tokens
 from jwt_auth.jose.keys import Key
+from jwt_auth.process.clock import seconds
 from jwt_auth.process.renewal import Lease, Renewal, StaleError
 from jwt_auth.revocation.feed import FEED_TYPE, LIFETIME, MAX_LENGTH
 from jwt_auth.revocation.memory.denylist import Denylist, Entry
@@ -134,7 +134,7 @@ class Subscription:
         keys: Keys,
         max_staleness: timedelta,
         *,
-        clock: Callable[[], float] = monotonic,
+        clock: Callable[[], float] = seconds,
     ) -> None:
         self._issuer, self._source, self._keys = issuer, source, keys
         self._bound = max_staleness.total_seconds()

@@ -9,13 +9,13 @@ import logging
 import secrets
 from collections.abc import Callable
 from threading import Lock
-from time import monotonic
 from typing import Any
 
 from django.core.cache import caches
 
 from jwt_auth.conf import get_settings
 from jwt_auth.conf.settings import cached_until_settings_change
+from jwt_auth.process.clock import seconds
 
 logger = logging.getLogger("jwt_auth")
 
@@ -55,7 +55,7 @@ class CacheBell:
 class Push:
     """A subscription to messages that Redis hands on as soon as something is revoked."""
 
-    def __init__(self, url: str, *, clock: Callable[[], float] = monotonic) -> None:
+    def __init__(self, url: str, *, clock: Callable[[], float] = seconds) -> None:
         self._url = url
         self._clock = clock
         self._listening = Lock()

@@ -11,7 +11,6 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import nullcontext
 from datetime import datetime
 from threading import Lock
-from time import monotonic
 from typing import Any
 
 from django.db import connections, transaction
@@ -26,6 +25,7 @@ from jwt_auth.conf.settings import cached_until_settings_change
 from jwt_auth.exceptions import RevocationUnavailableError, UnavailableError
 from jwt_auth.keyring import stored
 from jwt_auth.models import RevocationEvent
+from jwt_auth.process.clock import seconds
 from jwt_auth.process.fork_reset import Instances
 from jwt_auth.process.lru import Recent
 from jwt_auth.process.renewal import NEVER, Lease, Renewal, StaleError
@@ -57,7 +57,7 @@ class View:
         clock: seconds that only go forward.
     """
 
-    def __init__(self, *, clock: Callable[[], float] = monotonic) -> None:
+    def __init__(self, *, clock: Callable[[], float] = seconds) -> None:
         self._clock = clock
         self._renewal = Renewal(
             self._ask,
@@ -133,7 +133,7 @@ class View:
 
     def _renew(self) -> None:
         """Ask the database if it is time, or if a message came that says so."""
-        if self._push is not None and self._push.rang():
+        if self._push is not None and self._clock() < self._renewal.due_at and self._push.rang():
             self._renewal.fall_due()
         try:
             self._renewal.renew()

@@ -16,10 +16,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 from jwt_auth.exceptions import UnavailableError, UnknownKeyError
-from jwt_auth.issuers.directory import find_issuer
 from jwt_auth.issuers.remote import fetching, jwks
 from jwt_auth.issuers.remote.jwks import RemoteKeys, jwks_source
-from tests.support.clocks import Ticks
+from jwt_auth.process.renewal import PATIENCE
 from tests.support.http_endpoint import body, document, dripping, raw, serving, silence
 
 NAME = "https://issuer.example"
@@ -63,14 +62,6 @@ def sign(ec_key):
         return jwt.encode(claims, key, algorithm, headers=headers)
 
     return make
-
-
-def make_stale():
-    """As after five minutes."""
-    keys = find_issuer(NAME).keys
-    keys.expire()
-    keys._fetched_at -= jwks.COOL_DOWN
-    return keys
 
 
 @pytest.mark.parametrize("endpoint_path", ["logout/", "revoke/"])
@@ -176,10 +167,10 @@ def test_without_keys_nobody_is_let_in_and_nobody_is_signed_out(client, trust, s
 
 
 @pytest.mark.parametrize("answer", FAULTS.values(), ids=FAULTS)
-def test_known_keys_go_on_working_and_a_new_one_is_not_judged(client, trust, sign, new_key, answer):
+def test_known_keys_go_on_working_and_a_new_one_is_not_judged(client, trust, sign, new_key, answer, ticks):
     assert client.get_me(sign()).status_code == 200
     trust.answer = answer
-    make_stale()
+    ticks.forward(jwks.FRESH_FOR)
     assert [client.get_me(sign()).status_code for _ in range(3)] == [200] * 3
     assert client.get_me(sign("new", new_key)).json()["code"] == "unavailable"
     assert client.get_me(sign("one", new_key)).json()["code"] == "invalid_token"
@@ -194,11 +185,11 @@ def test_a_redirect_is_not_followed(client, trust, sign, good):
 
 
 @pytest.mark.parametrize("answer", [silence, dripping(b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 1000)])
-def test_a_slow_one_is_waited_for_once_and_not_for_long(client, trust, sign, answer, monkeypatch):
+def test_a_slow_one_is_waited_for_once_and_not_for_long(client, trust, sign, answer, monkeypatch, ticks):
     assert client.get_me(sign()).status_code == 200
     monkeypatch.setattr(fetching, "TIMEOUT", 0.2)
     trust.answer = answer
-    make_stale()
+    ticks.forward(jwks.FRESH_FOR)
     assert [client.get_me(sign()).status_code for _ in range(3)] == [200] * 3
     assert client.get_me(sign("new")).status_code == 503
     assert len(trust.requests) == 2
@@ -218,11 +209,11 @@ def test_nobody_listens(client, trust, sign):
     assert client.get_me(sign()).json()["code"] == "unavailable"
 
 
-def test_when_it_comes_back_all_is_well_again(client, trust, sign, good, new_key):
+def test_when_it_comes_back_all_is_well_again(client, trust, sign, good, new_key, ticks):
     trust.answer = FAULTS["it is down (500)"]
     assert client.get_me(sign()).status_code == 503
     trust.answer = good
-    find_issuer(NAME).keys._retry_at = 0
+    ticks.forward(1)
     assert client.get_me(sign()).status_code == 200
     assert client.get_me(sign("new", new_key)).status_code == 401
 
@@ -274,10 +265,10 @@ def test_a_key_has_one_algorithm(client, trust, sign, rsa_key, jwt_settings):
     assert client.get_me(sign("rsa", rsa_key, "RS256")).status_code == 401
 
 
-def test_a_token_need_not_name_the_only_key(client, trust, sign, ec_key, new_key):
+def test_a_token_need_not_name_the_only_key(client, trust, sign, ec_key, new_key, ticks):
     assert client.get_me(sign(None)).status_code == 200
     trust.answer = keys(public_jwk(ec_key, "one"), public_jwk(new_key, "two"))
-    make_stale()
+    ticks.forward(jwks.FRESH_FOR)
     assert client.get_me(sign(None)).status_code == 401
     assert client.get_me(sign("two", new_key)).status_code == 200
 
@@ -285,9 +276,9 @@ def test_a_token_need_not_name_the_only_key(client, trust, sign, ec_key, new_key
 # How often is asked.
 
 
-def test_twenty_forged_names_cost_one_question(client, trust, sign, new_key):
+def test_twenty_forged_names_cost_one_question(client, trust, sign, new_key, ticks):
     assert client.get_me(sign()).status_code == 200
-    make_stale()._due_at = float("inf")
+    ticks.forward(jwks.COOL_DOWN)
     assert {client.get_me(sign(f"forged {i}".replace(" ", "-"), new_key)).status_code for i in range(20)} == {401}
     assert len(trust.requests) == 2
     assert client.get_me(sign()).status_code == 200
@@ -310,41 +301,36 @@ def test_twenty_at_once_cost_one_question(trust, sign, new_key):
     assert len(trust.requests) == 1
 
 
-def test_a_new_key_is_found_by_the_token_that_has_it(client, trust, sign, ec_key, new_key):
+def test_a_new_key_is_found_by_the_token_that_has_it(client, trust, sign, ec_key, new_key, ticks):
     """A rotation: the old key goes on, the new one is fetched when the first token names it."""
     assert client.get_me(sign()).status_code == 200
     trust.answer = keys(public_jwk(ec_key, "one"), public_jwk(new_key, "new"))
-    make_stale()._due_at = float("inf")
+    ticks.forward(jwks.COOL_DOWN)
     assert client.get_me(sign("new", new_key)).status_code == 200
     assert client.get_me(sign()).status_code == 200
     assert len(trust.requests) == 2
 
 
-def test_a_key_that_is_gone_is_refused_although_its_tokens_were_verified_before(client, trust, sign, new_key):
+def test_a_key_that_is_gone_is_refused_although_its_tokens_were_verified_before(client, trust, sign, new_key, ticks):
     raw_token = sign()
     assert client.get_me(raw_token).status_code == 200
     trust.answer = keys(public_jwk(new_key, "new"))
-    make_stale()
+    ticks.forward(jwks.FRESH_FOR)
     assert client.get_me(raw_token).status_code == 401
 
 
-def test_another_key_of_the_same_name_is_another_key(client, trust, sign, new_key):
+def test_another_key_of_the_same_name_is_another_key(client, trust, sign, new_key, ticks):
     raw_token = sign()
     assert client.get_me(raw_token).status_code == 200
     trust.answer = keys(public_jwk(new_key, "one"))
-    make_stale()
+    ticks.forward(jwks.FRESH_FOR)
     assert client.get_me(raw_token).status_code == 401
     assert client.get_me(sign("one", new_key)).status_code == 200
 
 
 @pytest.fixture
-def clock():
-    return Ticks()
-
-
-@pytest.fixture
-def remote(trust, clock):
-    return RemoteKeys(jwks_source(trust.url), ["ES256"], clock=clock)
+def remote(trust, ticks):
+    return RemoteKeys(jwks_source(trust.url), ["ES256"])
 
 
 def asked(remote, endpoint, kid="one"):
@@ -369,62 +355,62 @@ def asked(remote, endpoint, kid="one"):
         ("Cache-Control: max-age=" + "9" * 400, 300),
     ],
 )
-def test_it_is_asked_again_when_the_answer_is_stale(remote, trust, clock, ec_key, header, seconds):
+def test_it_is_asked_again_when_the_answer_is_stale(remote, trust, ticks, ec_key, header, seconds):
     trust.answer = document({"keys": [public_jwk(ec_key, "one")]}, header)
     assert asked(remote, trust) == ("one", 1)
-    clock.now += seconds - 1
+    ticks.now += seconds - 1
     assert asked(remote, trust) == ("one", 0)
-    clock.now += 1
+    ticks.now += 1
     assert asked(remote, trust) == ("one", 1)
 
 
-def test_what_has_not_changed_stays_the_same_key(remote, trust, clock):
+def test_what_has_not_changed_stays_the_same_key(remote, trust, ticks):
     key = remote.find("one")
-    clock.now += 300
+    ticks.now += 300
     assert remote.find("one") is key
     assert len(trust.requests) == 2
 
 
-def test_an_unknown_name_is_asked_for_every_30_seconds(remote, trust, clock):
+def test_an_unknown_name_is_asked_for_every_30_seconds(remote, trust, ticks):
     assert asked(remote, trust, "new") == (UnknownKeyError, 1)
-    clock.now += 29
+    ticks.now += 29
     assert asked(remote, trust, "new") == (UnknownKeyError, 0)
-    clock.now += 1
+    ticks.now += 1
     assert asked(remote, trust, "new") == (UnknownKeyError, 1)
     assert asked(remote, trust, "newer") == (UnknownKeyError, 0)
 
 
-def test_after_a_failure_there_is_a_pause_that_grows(remote, trust, clock, good):
+def test_after_a_failure_there_is_a_pause_that_grows(remote, trust, ticks, good):
     trust.answer = FAULTS["it is down (500)"]
     assert asked(remote, trust) == (UnavailableError, 1)
     for pause in (1, 2, 4, 8, 16, 30, 30):
-        clock.now += pause - 0.5
+        ticks.now += pause - 0.5
         assert asked(remote, trust) == (UnavailableError, 0)
-        clock.now += 0.5
+        ticks.now += 0.5
         assert asked(remote, trust) == (UnavailableError, 1)
     trust.answer = good
-    clock.now += 30
+    ticks.now += 30
     assert asked(remote, trust) == ("one", 1)
     trust.answer = FAULTS["it is down (500)"]
-    clock.now += 300
+    ticks.now += 300
     assert asked(remote, trust) == ("one", 1)
-    clock.now += 1
+    ticks.now += 1
     assert asked(remote, trust) == ("one", 1)
 
 
-def test_what_was_fetched_is_good_for_an_hour(remote, trust, clock):
+def test_what_was_fetched_is_good_for_an_hour(remote, trust, ticks):
     assert asked(remote, trust) == ("one", 1)
     trust.answer = FAULTS["it is down (500)"]
-    clock.now += 3599
+    ticks.now += 3599
     assert asked(remote, trust) == ("one", 1)
-    clock.now += 1
+    ticks.now += 1
     assert asked(remote, trust) == (UnavailableError, 1)
 
 
-def test_others_go_on_while_one_asks(remote, trust, clock, good, monkeypatch):
+def test_others_go_on_while_one_asks(remote, trust, ticks, good):
     """With what is known; who needs more waits a little, and is then told to come again."""
     remote.find("one")
-    clock.now += 300
+    ticks.now += 300
     arrived, go_on = threading.Event(), threading.Event()
 
     def answer(wire):
@@ -433,20 +419,19 @@ def test_others_go_on_while_one_asks(remote, trust, clock, good, monkeypatch):
         good(wire)
 
     trust.answer = answer
-    monkeypatch.setattr(jwks, "_PATIENCE", 0.05)
     with ThreadPoolExecutor(1) as pool:
         asking = pool.submit(remote.find, "one")
         assert arrived.wait(10)
         assert asked(remote, trust) == ("one", 0)
+        ticks.now += PATIENCE
         assert asked(remote, trust, "new") == (UnavailableError, 0)
         go_on.set()
         assert asking.result(10).kid == "one"
     assert asked(remote, trust, "new") == (UnknownKeyError, 0)
 
 
-def test_however_many_come_one_waits_for_a_server_that_is_silent(remote, trust, clock, monkeypatch):
+def test_however_many_come_one_waits_for_a_server_that_is_silent(remote, trust, ticks):
     """Forged tokens that name the issuer would otherwise hold all threads, for a second each."""
-    monkeypatch.setattr(jwks, "_PATIENCE", 3600)
     arrived, go_on = threading.Event(), threading.Event()
 
     def answer(wire):
@@ -457,7 +442,7 @@ def test_however_many_come_one_waits_for_a_server_that_is_silent(remote, trust, 
     with ThreadPoolExecutor(21) as pool:
         asking = pool.submit(asked, remote, trust)
         assert arrived.wait(10)
-        clock.now += 3600
+        ticks.now += 3600
         assert set(pool.map(lambda _: asked(remote, trust), range(20))) == {(UnavailableError, 0)}
         assert not asking.done()
         go_on.set()
@@ -482,22 +467,6 @@ def test_who_waits_for_the_first_answer_gets_it(remote, trust, good):
     assert len(trust.requests) == 1
 
 
-def test_who_finds_that_another_was_faster_asks_nothing(remote, trust):
-    """Between finding that an answer is needed and being the one who asks, another has asked."""
-    remote.find("one")
-    remote._fetch(0, wait=False)
-    assert len(trust.requests) == 1
-    remote._fetch(1, wait=False)
-    assert len(trust.requests) == 2
-
-
-def test_a_lock_is_let_go(remote, trust):
-    """What a forked child does first; the test below is the real one."""
-    remote._fetching.acquire()
-    jwks._all.reset()
-    assert remote.find("one").kid == "one"
-
-
 FORKED = """
 import json, os, signal, sys
 import django
@@ -509,12 +478,12 @@ from tests.support.http_endpoint import document, serving
 with override_settings(DEBUG=True), serving(document(json.loads(sys.argv[1]))) as endpoint:
     remote = RemoteKeys(jwks_source(endpoint.url), ["ES256"])
     remote.find("one")
-    with remote._fetching._lock:  # as a thread does that is not there any more in the child
+    with remote._renewal._flight._lock:  # as a thread does that does not exist in the child
         child = os.fork()
         if not child:
             signal.alarm(30)
             remote.expire()
-            os._exit(0 if remote.find("one").kid == "one" and remote._attempts == 2 else 1)
+            os._exit(0 if remote.find("one").kid == "one" and remote._renewal.attempts == 2 else 1)
         print(os.waitpid(child, 0)[1], len(endpoint.requests))
 """
 
@@ -526,11 +495,11 @@ def test_a_fork_takes_over_the_keys_and_no_lock(ec_key):
     assert done.stdout.split() == ["0", "2"], done.stderr
 
 
-def test_it_is_logged_when_it_fails_and_when_it_is_over(remote, trust, clock, good, caplog):
+def test_it_is_logged_when_it_fails_and_when_it_is_over(remote, trust, ticks, good, caplog):
     trust.answer = FAULTS["HTML"]
     for _ in range(3):
         asked(remote, trust)
-        clock.now += 30
+        ticks.now += 30
     trust.answer = good
     asked(remote, trust)
     assert [record.event for record in caplog.records] == ["keys_unread", "keys_read_again"]

@@ -21,9 +21,8 @@ from jwt.api_jws import PyJWS
 
 from jwt_auth import sessions
 from jwt_auth.claims import Claims
-from jwt_auth.exceptions import RevocationUnavailableError, UnavailableError
+from jwt_auth.exceptions import RevocationUnavailableError, UnavailableError, UnknownKeyError
 from jwt_auth.issuers.directory import find_issuer
-from jwt_auth.issuers.remote import subscription as module
 from jwt_auth.issuers.remote.jwks import RemoteKeys, jwks_source
 from jwt_auth.issuers.remote.subscription import Subscription, feed_source
 from jwt_auth.jose.public_keys import read_configured
@@ -89,7 +88,6 @@ def subscribe(settings, jwt_settings, server1, endpoint, ticks, monkeypatch):
         with server1():
             keys = {"keys": own_keys().public_jwks()}
         entry = {"KEYS": keys, "ALGORITHMS": ["ES256"], "AUDIENCE": NAME, "REVOCATIONS_URL": endpoint.url}
-        monkeypatch.setattr(Subscription.__init__, "__kwdefaults__", {"clock": ticks})
         jwt_settings(TRUSTED_ISSUERS={NAME: {**entry, **options}})
 
     return trust
@@ -232,14 +230,12 @@ def test_others_go_on_while_one_asks_and_wait_when_it_is_too_old(
     with ThreadPoolExecutor(2) as pool:
         asking = pool.submit(subscription.state_of, claims)
         assert arrived.wait(10)
-        monkeypatch.setattr(module, "_PATIENCE", 20)
         subscription.state_of(claims)
         assert not asking.done()  # the answer was not waited for
         ticks.now += 3
-        monkeypatch.setattr(module, "_PATIENCE", 0.01)
         with pytest.raises(RevocationUnavailableError):
             subscription.state_of(claims)
-        monkeypatch.setattr(module, "_PATIENCE", 10)
+        ticks.now -= 3  # so that there is time to wait for it
         waiting = pool.submit(subscription.state_of, claims)
         go_on.set()
         assert asking.result(10)
@@ -249,7 +245,7 @@ def test_others_go_on_while_one_asks_and_wait_when_it_is_too_old(
 
 def _subscription(endpoint, ticks, keys=None):
     keys = keys or find_issuer(NAME).keys
-    return Subscription(NAME, feed_source(endpoint.url), keys, timedelta(seconds=10), clock=ticks)
+    return Subscription(NAME, feed_source(endpoint.url), keys, timedelta(seconds=10))
 
 
 # When it can't be had.
@@ -515,13 +511,16 @@ def test_a_key_that_is_revoked_there_is_refused_here(settings, endpoint, ticks, 
 
     publish("one", ec_key)
     assert not subscription.state_of(theirs).key_revoked
-    assert keys._due_at > float("-inf")  # a feed that takes no key back leaves the others as they are
+    assert keys.find("one")
+    asked = len(jwks_endpoint.requests)  # a feed that revokes no key leaves the others as they are
     new_key = ec.generate_private_key(ec.SECP256R1())
     jwks_endpoint.answer = document({"keys": [{**_jwk(ec_key)}, {**_jwk(new_key), "kid": "two"}]})
     event = {"scope": "key", "subject": f"{NAME} one", "exp": claims["exp"] + 600}
     publish("two", new_key, event)
     assert subscription.state_of(theirs).key_revoked
-    assert keys._due_at == float("-inf")  # with the next token they are fetched anew
+    with pytest.raises(UnknownKeyError):
+        keys.find("three")  # with the next token they are fetched again
+    assert len(jwks_endpoint.requests) == asked + 2
     publish("one", ec_key)  # who stole it may say what he likes
     ticks.now += 11
     with pytest.raises(RevocationUnavailableError):
@@ -555,25 +554,6 @@ def test_keys_that_could_not_be_had_a_moment_ago_are_asked_for_again(
     assert len(jwks_endpoint.requests) == asked + 1
 
 
-def test_a_lock_is_let_go(subscribe, endpoint, ticks, publish):
-    """What a forked child does first; the test below is the real one."""
-    publish()
-    subscribe()
-    known = _subscription(endpoint, ticks)
-    known._asking.acquire()
-    module._all.reset()
-    assert known.state_of(Claims(iss=NAME, aud=(), sub="1", iat=0, exp=0))
-
-
-def test_who_finds_that_another_was_faster_asks_nothing(subscribe, endpoint, ticks, publish):
-    publish()
-    subscribe()
-    known = _subscription(endpoint, ticks)
-    known.state_of(Claims(iss=NAME, aud=(), sub="1", iat=0, exp=0))
-    known._renew()  # as one that had found that it was time before the other's answer came
-    assert len(endpoint.requests) == 1
-
-
 FORKED = """
 import json, os, signal, sys
 from datetime import timedelta
@@ -592,11 +572,11 @@ with override_settings(DEBUG=True), serving(answer) as endpoint:
     keys = read_configured(jwk, ["ES256"])
     known = Subscription(claims.iss, feed_source(endpoint.url), keys, timedelta(seconds=10))
     known.state_of(claims)
-    with known._asking._lock:  # as a thread does that is not there any more in the child
+    with known._renewal._flight._lock:  # as a thread does that does not exist in the child
         child = os.fork()
         if not child:
             signal.alarm(30)
-            known._due_at = known._stale_at = 0.0
+            known._renewal.due_at = known._renewal.stale_at = 0.0
             os._exit(0 if known.state_of(claims).session_revoked else 1)
         print(os.waitpid(child, 0)[1], len(endpoint.requests))
 """

@@ -4,7 +4,6 @@ import logging
 import threading
 import uuid
 from datetime import timedelta
-from time import monotonic
 
 import pytest
 from django.core.cache import cache
@@ -676,42 +675,31 @@ def test_who_wants_can_let_safe_methods_pass_with_what_is_known(in_memory, ticks
         assert plain(pair, path="/payment/") == 503
 
 
-def test_others_go_on_while_one_asks_and_then_wait_for_it(in_memory, ticks, plain, pair, monkeypatch):
-    view = in_memory()
+def test_others_go_on_while_one_asks_and_are_refused_when_that_takes_too_long(in_memory, ticks, plain, pair):
+    in_memory()
     assert plain(pair) == 200
-    claims = verify(pair["access_token"]).claims
-    with view._asking._lock:  # another thread asks
-        ticks.forward(0.9)
-        view._asking.began_at = ticks.now
-        monkeypatch.setattr(memory, "_PATIENCE", 20)
-        begun = monotonic()
-        assert plain(pair) == 200
-        assert monotonic() - begun < 15  # nobody waits for what is not needed yet
-        monkeypatch.setattr(memory, "_PATIENCE", 1)
-        ticks.forward(0.2)
-        view._asking.began_at = ticks.now - 2
-        assert plain(pair) == 503  # that has taken too long already
-        view._asking.began_at = ticks.now
-        monkeypatch.setattr(memory, "_PATIENCE", 0.01)
-        assert plain(pair) == 503  # and so does this
-    monkeypatch.setattr(memory, "_PATIENCE", 60)
-    for answered in (True, False):
-        outcome = []
-        view._asking.acquire()
-        view._asking.began_at = ticks.now
-        thread = threading.Thread(target=lambda outcome=outcome: outcome.append(_state_or_error(view, claims)))
+    outcomes = []
+
+    def look_meanwhile(execute, sql, params, many, context):
+        thread = threading.Thread(target=lambda: outcomes.append(_state_or_error(claims)))
         thread.start()
-        if answered:
-            view._count_from(ticks.now)
-        view._asking.release()
-        thread.join()
-        assert (outcome == ["known"]) == answered
-        ticks.forward(10)
+        thread.join(10)
+        ticks.forward(2)
+        thread = threading.Thread(target=lambda: outcomes.append(_state_or_error(claims)))
+        thread.start()
+        thread.join(10)
+        return execute(sql, params, many, context)
+
+    claims = verify(pair["access_token"]).claims
+    ticks.forward(0.9)
+    with connection.execute_wrapper(look_meanwhile):
+        _state_or_error(claims)
+    assert outcomes[:2] == ["known", "the last revocations known are too old"]
 
 
-def _state_or_error(view, claims):
+def _state_or_error(claims):
     try:
-        view.state_of(claims)
+        memory.state_of(claims)
     except RevocationUnavailableError as error:
         return str(error)
     return "known"
@@ -734,11 +722,9 @@ def test_a_failure_of_the_question_does_not_break_the_transaction_that_it_came_i
 def test_a_fork_begins_with_nothing_and_with_its_own_locks(in_memory, plain, pair):
     view = in_memory()
     assert plain(pair) == 200
-    locks = (view._asking, view._adding)
-    with view._asking._lock, view._adding:
+    with view._renewal._flight._lock, view._adding:  # as threads do that do not exist in the child
         memory.forget()
         assert plain(pair) == 200
-    assert view._asking not in locks
 
 
 # Views that ask for more

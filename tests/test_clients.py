@@ -233,7 +233,7 @@ def test_a_key_may_have_an_end(reports, clock):
 
 
 def test_for_a_user_who_was_just_deleted_there_is_no_client(leaver):
-    with pytest.raises(RegistrationError, match="not there any more"):
+    with pytest.raises(RegistrationError, match="no longer exists"):
         clients.register("reports", leaver)
     assert not RegisteredClient.objects.exists()
 

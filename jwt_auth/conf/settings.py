@@ -47,7 +47,7 @@ _OF_SIMPLEJWT = {
 
 # Cookie attributes that other packages have settings for. Here they are fixed, because they keep the cookies safe.
 _FIXED = {
-    "COOKIE_DOMAIN": "With a Domain, each host below it would receive the tokens and could plant others.",
+    "COOKIE_DOMAIN": "With a Domain, each host below it would get the tokens and could plant others.",
     "COOKIE_SECURE": "It is always on, except under DEBUG on plain http.",
     "COOKIE_HTTPONLY": "It is always on: a script that can read a token can send it to anyone.",
     "COOKIE_PATH": "It is always /, as the prefix of the names requires.",

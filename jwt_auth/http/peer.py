@@ -11,7 +11,7 @@ from rest_framework.settings import api_settings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Peer:
-    """Where a request came from. Both fields are for people to read, and prove nothing."""
+    """The origin of a request. Both fields are for people to read, and prove nothing."""
 
     ip_address: str | None = None
     user_agent: str = ""

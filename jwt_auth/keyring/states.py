@@ -52,7 +52,7 @@ class KeyStateError(JWTAuthError):
         self.possible_at = possible_at
 
 
-# When
+# Times
 
 
 def ready_at(key: SigningKey) -> datetime:
@@ -68,7 +68,7 @@ def dead_at(retired_at: datetime) -> datetime:
     return retired_at + longest + settings.REVOCATION_MAX_STALENESS + 2 * MAX_LEEWAY
 
 
-# What comes next
+# The next step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -103,10 +103,8 @@ def delete_latecomers(user: Any) -> None:
     """
     Delete the clients that were registered after Django collected the rows to delete with `user`.
 
-    The user's row must be locked.
-
-    They would prevent the deletion. The clients that Django collected are no longer active: `record_deletion` was
-    called for them.
+    The user's row must be locked. Such clients would prevent the deletion. The clients that Django collected are no
+    longer active: `record_deletion` was called for them.
     """
     late = RegisteredClient.objects.filter(user_id=user.pk, is_active=True)
     for client in late.select_for_update():

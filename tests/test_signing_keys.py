@@ -214,7 +214,7 @@ def test_who_loses_a_race_is_told_to_look_again(active):
     def deadlock(execute, sql, params, many, context):
         raise OperationalError(1213, "Deadlock found when trying to get lock")
 
-    with connection.execute_wrapper(deadlock), pytest.raises(KeyStateError, match="look again"):
+    with connection.execute_wrapper(deadlock), pytest.raises(KeyStateError, match="Try again"):
         signing_keys.create()
 
 

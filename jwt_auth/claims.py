@@ -1,7 +1,7 @@
 """
-The claims of a token (RFC 7519, RFC 9068) as a value, and the rules that time and audience set.
+The claims of a token (RFC 7519, RFC 9068) as a value, and the rules about audience and time.
 
-Pure: what can be decided from values is a function of values, with `now` passed in.
+Pure: functions of values alone, with `now` passed in.
 """
 
 from collections.abc import Collection, Mapping
@@ -30,17 +30,17 @@ _AS_THEY_ARE: Mapping[str, str] = {}
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """
-    What an issuer's tokens must keep.
+    The rules for an issuer's tokens.
 
     Args:
         types: accepted values of the `typ` header, in lower case; None stands for an absent one.
-        audiences: the values of which `aud` must name one.
-        sole_audience: whether it may name nobody else beside.
+        audiences: the audiences of which `aud` must name one.
+        sole_audience: whether `aud` must name no other audience.
         max_lifetime: the longest accepted `exp - iat`.
         leeway: tolerance for clocks that differ.
-        required: names of claims beyond iss, aud, sub, iat and exp that must be there.
-        names: what the issuer calls a claim, by our name for it, where the two differ.
-        values: for names of claims as the issuer writes them, the values of which each must have one.
+        required: names of claims that must be present, beyond iss, aud, sub, iat and exp.
+        names: the issuer's name for a claim, by our name for it, where the two differ.
+        values: the accepted values of a claim, by the issuer's name for it.
     """
 
     types: frozenset[str | None]
@@ -56,11 +56,11 @@ class Policy:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claims:
     """
-    Claims of the right types; whether they hold now is `check_claims`' question.
+    Claims of the right types; `check_claims` decides whether they are valid now.
 
-    `exp`, `iat` and `nbf` are seconds since the epoch; `auth_time` is an aware moment with microseconds.
-    `kid` is no claim, but names the key that has signed them; None when no signature was looked at.
-    `all` has every claim of the token as it came, private ones too.
+    `exp`, `iat` and `nbf` are seconds since the epoch; `auth_time` is an aware datetime with microseconds.
+    `kid` is not a claim, but names the key that signed them; None if no signature was checked.
+    `all` has every claim of the token as received, including private ones.
     """
 
     iss: str
@@ -83,7 +83,7 @@ class Claims:
         return frozenset((self.scope or "").split())
 
     def as_dict(self) -> dict[str, Any]:
-        """The claims as they stand in a token; `all` has no part in it."""
+        """Return the claims in the form that a token has; `all` is not used."""
         values = {
             "iss": self.iss,
             "aud": self.aud[0] if len(self.aud) == 1 else list(self.aud),
@@ -101,7 +101,7 @@ class Claims:
 
     @property
     def expires_at(self) -> datetime:
-        """`exp` as an aware moment."""
+        """`exp` as an aware datetime."""
         return moment(self.exp)
 
 
@@ -109,7 +109,7 @@ def parse_claims(
     document: Mapping[str, Any], names: Mapping[str, str] = _AS_THEY_ARE, *, kid: str | None = None
 ) -> Claims:
     """
-    Type-check the claims of a decoded token.
+    Check the types of a decoded token's claims.
 
     Args:
         names: see Policy.
@@ -137,22 +137,23 @@ def parse_claims(
 
 
 def _in_our_words(document: Mapping[str, Any], names: Mapping[str, str]) -> Mapping[str, Any]:
-    """The claims under our names; one that goes by another name there is not taken from where we would have it."""
+    """Return the claims under our names; a claim that the issuer calls otherwise is not read from our name for it."""
     values = {name: value for name, value in document.items() if name not in names}
     values |= {ours: document[theirs] for ours, theirs in names.items() if theirs in document}
     scope = values.get("scope")
     if isinstance(scope, list) and all(isinstance(item, str) for item in scope):
-        values["scope"] = " ".join(scope)  # RFC 9068 has a text; Okta and others write a list
+        values["scope"] = " ".join(scope)  # RFC 9068 has a string; Okta and others write a list
     return values
 
 
 def check_claims(claims: Claims, policy: Policy, now: datetime) -> None:
     """
-    Judge audience and times (RFC 7519 section 4.1).
+    Check the audience, the times, and the claims that `policy` requires (RFC 7519 section 4.1).
 
     Raises:
-        InvalidClaimError: when the token is not for us, not valid yet, or valid for too long.
-        ExpiredTokenError: when its time is over.
+        InvalidClaimError: when the token is not for us, not valid yet, or valid for too long, or when a required
+            claim is missing or has another value.
+        ExpiredTokenError: when the token has expired.
     """
     for name in policy.required:
         if claims.all.get(name) is None:
@@ -163,7 +164,7 @@ def check_claims(claims: Claims, policy: Policy, now: datetime) -> None:
     if policy.audiences.isdisjoint(claims.aud):
         raise InvalidClaimError("aud", "does not name us")
     if policy.sole_audience and len(claims.aud) > 1:
-        raise InvalidClaimError("aud", "names others beside us")
+        raise InvalidClaimError("aud", "names others besides us")
     seconds, leeway = now.timestamp(), policy.leeway.total_seconds()
     if claims.exp - claims.iat > policy.max_lifetime.total_seconds():
         raise InvalidClaimError("exp", "is further from iat than allowed")
@@ -176,7 +177,7 @@ def check_claims(claims: Claims, policy: Policy, now: datetime) -> None:
 
 
 def moment(seconds: float) -> datetime:
-    """Seconds since the epoch as an aware moment, right to the microsecond."""
+    """Return seconds since the epoch as an aware datetime, exact to the microsecond."""
     return datetime.fromtimestamp(seconds, timezone.utc)
 
 
@@ -193,7 +194,7 @@ def _check_text(value: object, claim: str) -> str:
         raise InvalidClaimError(claim, "is missing")
     if not isinstance(value, str):
         raise InvalidClaimError(claim, "is not a string")
-    # Control characters have no business in an identifier, and PostgreSQL can't look up a NUL.
+    # An identifier must not have control characters, and PostgreSQL can't look up a NUL.
     if not 0 < len(value) <= 255 or not value.isprintable():
         raise InvalidClaimError(claim, "is empty, too long or not printable")
     return value
@@ -216,8 +217,8 @@ def _number(values: Mapping[str, Any], claim: str) -> float:
     value = values.get(claim, _ABSENT)
     if value is _ABSENT:
         raise InvalidClaimError(claim, "is missing")
-    # type(), because True is an int; RFC 7519 section 2 knows no other NumericDate than a number. NaN and
-    # Infinity lie in no range.
+    # type(), because True is an int; by RFC 7519 section 2 a NumericDate is always a number. NaN and Infinity are
+    # in no range.
     if type(value) not in (int, float) or not 0 <= value < _END_OF_TIME:
         raise InvalidClaimError(claim, "is not a number of seconds")
     return value  # type: ignore[no-any-return]

@@ -1,12 +1,12 @@
 """
-Registering programs that sign their own tokens, and the life of their keys.
+Register programs that sign their own tokens (API clients), and manage their keys.
 
-    added -> rotated -> expired      the client changes over while both keys are good
-    added -> expired                 when it was given an end
-    any   -> revoked                 at once, and for good: `jwt_auth.revocation.revoke_client_key`
+    added -> rotated -> expired      the client switches to the new key while both keys are valid
+    added -> expired                 the key was added with an end
+    any   -> revoked                 at once and permanently: `jwt_auth.revocation.revoke_client_key`
 
-A key is rotated once, by whoever comes first: the client's row is the lock. A secret is in the value that is
-returned, and from then on only encrypted in the database.
+A key can be rotated only once. The client's row is the lock: of two concurrent rotations the first one succeeds.
+A secret is in the returned value; after that it exists only in the database, encrypted.
 """
 
 import json
@@ -33,18 +33,18 @@ from jwt_auth.revocation.clients import lock
 from jwt_auth.revocation.operations import deny_client, name_of
 from jwt_auth.signals import client_changed, client_key_added, client_registered, send_on_commit
 
-OVERLAP = timedelta(days=7)  # time to bring a new key to where a client runs
+OVERLAP = timedelta(days=7)  # time to deploy a new key to the client
 MAX_OVERLAP = timedelta(days=90)
-LATEST_END = datetime.fromisoformat("9999-12-30T00:00:00+00:00")  # a moment that each time zone has a date for
-MAX_SCOPES = 1000  # characters, as many as the column has
+LATEST_END = datetime.fromisoformat("9999-12-30T00:00:00+00:00")  # every time zone has a date for this moment
+MAX_SCOPES = 1000  # characters, the size of the column
 
-# What endpoints of this app ask clients for. Each is called as the permission that users need there.
+# The scopes that endpoints of this app require of clients. Each has the name of the permission that users need there.
 OWN_SCOPES = frozenset(("introspect", "revoke_user"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewKey:
-    """A key that was just added; `secret` is shown this once, and is None for a public key."""
+    """A key that was just added. `secret` can't be retrieved later; it is None for a public key."""
 
     key: ClientKey
     secret: str | None = field(repr=False)
@@ -52,13 +52,14 @@ class NewKey:
 
 def may_hand_out(actor: Any, user: Any, scopes: str = "") -> bool:
     """
-    Whether `actor` may make credentials that act as `user`: themselves, or somebody who may no more than they.
+    Return whether `actor` may create credentials that act as `user`.
 
-    Else the permission to register clients would be the permission to become anybody. An inactive user has
-    no permissions to compare, and may be activated later.
+    Actors may do so for themselves, and for users with no more permissions than they have. Otherwise anyone with the
+    permission to register clients could act as any user. Inactive users are refused: they have no permissions to
+    compare, and may be activated later.
 
     Args:
-        scopes: of the client that gets the credentials; see `may_grant`.
+        scopes: the scopes of the client that gets the credentials; see `may_grant`.
     """
     if getattr(actor, "is_superuser", False):
         return True
@@ -69,12 +70,12 @@ def may_hand_out(actor: Any, user: Any, scopes: str = "") -> bool:
     if getattr(user, "is_superuser", False) or not user.is_active:
         return False
     if getattr(user, "is_staff", False) and not getattr(actor, "is_staff", False):
-        return False  # no permission, but views and the admin ask for it
+        return False  # not a permission, but views and the admin check it
     return bool(actor.has_perms(user.get_all_permissions()))
 
 
 def may_grant(actor: Any, scopes: str) -> bool:
-    """Whether `actor` may do what `scopes` let a client do at the endpoints of this app."""
+    """Return whether `actor` has the permissions for all that `scopes` allow a client at endpoints of this app."""
     return bool(actor.has_perms([f"jwt_auth.{scope}" for scope in OWN_SCOPES.intersection(scopes.split())]))
 
 
@@ -85,14 +86,14 @@ def register(
     Register a client. It can do nothing until it has a key.
 
     Args:
-        name: what people call it.
-        user: whom it acts as.
-        scopes: what its tokens may ask for, separated by spaces (RFC 6749 section 3.3).
+        name: a name for people.
+        user: the user that the client acts as.
+        scopes: the scopes that its tokens may have, separated by spaces (RFC 6749 section 3.3).
         requires_binding: whether each token must name the request that it is for.
-        actor: the user who does it, or the name of what does; None for the app itself.
+        actor: the user who does it, or a name; None for the app itself.
 
     Raises:
-        RegistrationError: when the name or the scopes can't be such, or the user is inactive or gone.
+        RegistrationError: when the name or the scopes are invalid, or the user is inactive or no longer exists.
     """
     if not user.is_active:
         raise RegistrationError("The user is inactive.")
@@ -100,8 +101,8 @@ def register(
         name=clean_name(name), user=user, scopes=clean_scopes(scopes), requires_binding=requires_binding
     )
     with _atomic():
-        if not cutoff.lock(user.pk):  # held, so that a deletion comes wholly before or after
-            raise RegistrationError("The user is not there any more.")
+        if not cutoff.lock(user.pk):  # held, so that a deletion is complete before this, or begins after it
+            raise RegistrationError("The user no longer exists.")
         client.save(force_insert=True)
         send_on_commit(client_registered, RegisteredClient, client=client, actor=name_of(actor))
     return client
@@ -117,13 +118,16 @@ def change(
     now: datetime | None = None,
 ) -> RegisteredClient:
     """
-    Change what was registered; None leaves a value as it is. Whom the client acts as never changes.
+    Change a client; None leaves a value as it is. The user that the client acts as never changes.
+
+    Args:
+        actor: the user who does it, or a name; None for the app itself.
 
     Returns:
         The client as it is now.
 
     Raises:
-        RegistrationError: when a value can't be such, or the client is gone.
+        RegistrationError: when a value is invalid, or the client no longer exists.
     """
     wanted = {
         "name": None if name is None else clean_name(name),
@@ -152,12 +156,13 @@ def add_secret(
     now: datetime | None = None,
 ) -> NewKey:
     """
-    Give `client` a secret, made here, with as many random bits as the algorithm's hash has.
+    Generate a secret for `client`, with as many random bits as the algorithm's hash has.
 
-    The HMAC key is the text itself, as UTF-8, which is what libraries make of a secret that is a text.
+    The HMAC key is the secret's text in UTF-8, as libraries encode a secret that is a text.
 
     Raises:
-        RegistrationError: when the algorithm needs no secret, the end has passed, or the client has ended.
+        RegistrationError: when the algorithm is not an HMAC algorithm, `expires_at` has passed or is too far away,
+            or the client is disabled or no longer exists.
     """
     key, secret = _make_secret(algorithm)
     with _atomic():
@@ -176,15 +181,15 @@ def add_public_key(
     now: datetime | None = None,
 ) -> NewKey:
     """
-    Give `client` the public half of a key pair that it made itself.
+    Add the public half of a key pair that `client` made itself.
 
     Args:
-        source: a PEM, or a JWK as text or parsed. A `kid` in it is not used: see ClientKey.
-        algorithm: None takes the JWK's `alg`, or the usual one of the kind.
+        source: a PEM, or a JWK as text or parsed. A `kid` in it is ignored: see ClientKey.
+        algorithm: None uses the JWK's `alg`, or the usual algorithm for the kind of key.
 
     Raises:
-        RegistrationError: when it can't be read, is private, weak, known already, or of another algorithm; and
-            as add_secret.
+        RegistrationError: when the key can't be read, is private, weak, already known, or for another algorithm;
+            and as in `add_secret`.
     """
     key = _read(source, algorithm)
     with _atomic():
@@ -204,15 +209,17 @@ def rotate(
     now: datetime | None = None,
 ) -> NewKey:
     """
-    Add a key that replaces `old`, which is good for `overlap` longer, and never longer than it was.
+    Add a key that replaces `old`. The old key stays valid for `overlap`, but not beyond its own end.
 
     Args:
-        source: the new public key; None for a new secret, if `old` is one.
-        algorithm: None for the secret's own, or as in `add_public_key`.
+        source: the new public key; None for a new secret, if `old` is a secret.
+        algorithm: for a secret, None for the algorithm of `old`; for a public key as in `add_public_key`.
+        overlap: between 0 and 90 days.
         expires_at: the end of the new key.
 
     Raises:
-        RegistrationError: when `old` has ended or was rotated before; and as add_secret and add_public_key.
+        RegistrationError: when `overlap` is out of range, or `old` has expired or was revoked or rotated before;
+            and as in `add_secret` and `add_public_key`.
     """
     now = now or timezone.now()
     if not timedelta(0) <= overlap <= MAX_OVERLAP:
@@ -227,7 +234,7 @@ def rotate(
 
 
 def _atomic() -> Any:
-    # With a savepoint: what is refused here is the caller's to report, whose own transaction goes on.
+    # With a savepoint: the caller reports an error that is raised here, and the caller's own transaction goes on.
     return transaction.atomic(using=router.db_for_write(RegisteredClient))
 
 
@@ -245,13 +252,13 @@ def _make_successor(
 @sensitive_variables()
 def _make_secret(algorithm: str) -> tuple[Key, str]:
     if algorithm not in HMAC_ALGORITHMS:
-        raise RegistrationError(f"A secret is for {', '.join(HMAC_ALGORITHMS)}; a key pair is made by the client.")
+        raise RegistrationError(f"Secrets are for {', '.join(HMAC_ALGORITHMS)}; the client makes a key pair itself.")
     secret = secrets.token_urlsafe(hash_size(algorithm))
     return make_key(secret.encode(), algorithm), secret
 
 
 def _end(key: ClientKey, end: datetime, now: datetime) -> ClientKey:
-    """Mark `key`, whose client is locked, as rotated; the row as it is now."""
+    """Mark `key` as rotated, and return its row as it is now. The client must be locked."""
     rows = ClientKey.objects.filter(pk=key.pk)
     row = rows.select_for_update().first()
     if row is None or row.rotated_at is not None or not row.is_usable(now):
@@ -271,13 +278,13 @@ def _add(
     now: datetime,
     replaced: ClientKey | None = None,
 ) -> ClientKey:
-    """Give `key` to `client`, which is locked."""
+    """Add `key` to `client`, which must be locked."""
     if not client.is_active:
         raise RegistrationError("The client was disabled.")
     if expires_at is not None and not now < expires_at < LATEST_END:
         raise RegistrationError("The end of the key has passed, or is too far away.")
     if ClientKey.objects.filter(client=client, kid=key.kid).exists():
-        raise RegistrationError("The client has this key, or had it: what was revoked can't come back.")
+        raise RegistrationError("The client has or had this key. A revoked key can't be added again.")
     material = key.verifying
     row = ClientKey(
         client=client,
@@ -298,26 +305,26 @@ def _read(source: str | Mapping[str, Any], algorithm: str | None) -> Key:
     try:
         return read_one(source, algorithm)
     except ValueError as error:
-        # From None: the chain would carry the document, which may be what nobody should have sent.
+        # From None: the chained error would carry the document, which may be a private key that was sent by mistake.
         raise RegistrationError(f"The public key can't be used: {error}.") from None
 
 
 def clean_name(name: str) -> str:
-    """`name` without spaces around it; raise RegistrationError for what is none."""
+    """Return `name` without surrounding spaces; raise RegistrationError if it is invalid."""
     name = name.strip()
-    # Control characters would write elsewhere than where a name stands, in a terminal or a log.
+    # Control characters could overwrite other text in a terminal or a log.
     if not 0 < len(name) <= 100 or not name.isprintable():
         raise RegistrationError("A name has 1 to 100 printable characters.")
     return name
 
 
 def clean_scopes(text: str) -> str:
-    """The scopes in `text`, each once, with single spaces; raise RegistrationError."""
+    """Return the scopes in `text`, each once, with single spaces; raise RegistrationError."""
     names = dict.fromkeys(filter(None, text.split(" ")))
     for name in names:
         if not is_scope(name):
             allowed = "at most 255 printable ASCII characters without quotes and backslashes"
-            raise RegistrationError(f"The scopes can't be used: {name!r} is no scope: {allowed}.")
+            raise RegistrationError(f"The scopes can't be used: {name!r} is not a scope: {allowed}.")
     scopes = " ".join(names)
     if len(scopes) > MAX_SCOPES:
         raise RegistrationError(f"The scopes have more than {MAX_SCOPES} characters.")

@@ -1,9 +1,9 @@
 """
-Every error of this app.
+The exceptions of this app.
 
-`ConfigurationError` is our fault, `UnavailableError` is an outage, and nearly all else is about what a client
-sent. The client is told a stable `code` and a plain `detail`; the `reason`, which check failed and why, is for
-the log alone.
+`ConfigurationError` is a fault of the server, `UnavailableError` is an outage, and nearly all others are about a
+client's request. The client receives a stable `code` and a plain `detail`. The `reason` says which check failed and
+why; it is only for the log.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class JWTAuthError(Exception):
-    """Root of all errors of this app. Not raised itself."""
+    """Base class of all errors of this app. Not raised itself."""
 
 
 class ConfigurationError(JWTAuthError, ImproperlyConfigured):
@@ -23,9 +23,9 @@ class ConfigurationError(JWTAuthError, ImproperlyConfigured):
     Raised when the settings, a key or a callable named in the settings can't be used.
 
     Args:
-        id: of the system check that names the fault, without the app's label.
+        id: the id of the system check that reports the fault, without the app's label.
         message: what is wrong.
-        hint: how to mend it.
+        hint: how to fix it.
     """
 
     def __init__(self, id: str, message: str, hint: str) -> None:
@@ -34,7 +34,7 @@ class ConfigurationError(JWTAuthError, ImproperlyConfigured):
 
 
 class UnavailableError(JWTAuthError):
-    """Raised when the truth can't be asked: the request is neither let in nor signed out (503)."""
+    """Raised when a request can't be judged, as in an outage: it is not accepted, but no one is signed out (503)."""
 
     code: ClassVar[str] = "unavailable"
     detail: ClassVar[str | Promise] = _("The service is temporarily unavailable. Try again.")
@@ -42,18 +42,18 @@ class UnavailableError(JWTAuthError):
 
 
 class RevocationUnavailableError(UnavailableError):
-    """Raised when what this process knows about revocations is older than it may be, and can't be renewed."""
+    """Raised when this process's data about revocations is older than allowed, and can't be renewed."""
 
     code = "revocation_unavailable"
 
 
 class DecryptionError(UnavailableError):
-    """Raised when no key of ENCRYPTION_KEYS fits what is in the database: our fault, and no client's."""
+    """Raised when no key of ENCRYPTION_KEYS decrypts a secret in the database: a fault of the server, not a client."""
 
 
 class RegistrationError(JWTAuthError, ValueError):
     """
-    Raised when a client or its key can't be what is asked for.
+    Raised when a client or one of its keys can't be registered or changed as requested.
 
     The message is for people, and never shows a secret or a private key.
     """
@@ -61,7 +61,7 @@ class RegistrationError(JWTAuthError, ValueError):
 
 class ReasonedError(JWTAuthError):
     """
-    Root of what the client is told in general, and the log in particular. Not raised itself.
+    Base class of errors that the client learns of in general terms, and the log exactly. Not raised itself.
 
     Args:
         reason: what exactly is wrong; never shown to the client.
@@ -84,14 +84,14 @@ class CsrfError(ReasonedError):
 
 class InsufficientScopeError(JWTAuthError):
     """
-    Raised when a token is good, but not for this (403; RFC 6750 section 3.1).
+    Raised when a token is valid, but lacks a required scope (403; RFC 6750 section 3.1).
 
     Args:
-        scopes: what it would have to have.
+        scopes: the scopes that are required.
     """
 
     code: ClassVar[str] = "insufficient_scope"
-    detail: ClassVar[str | Promise] = _("The token is not good for this.")
+    detail: ClassVar[str | Promise] = _("The token does not have the required scope.")
 
     def __init__(self, scopes: Sequence[str]) -> None:
         super().__init__(f"needs {' '.join(scopes)}")
@@ -99,64 +99,68 @@ class InsufficientScopeError(JWTAuthError):
 
 
 class BodyTooLargeError(JWTAuthError):
-    """Raised when a body is larger than what may be held in memory to be compared with its digest (413)."""
+    """Raised when a body is too large to be held in memory and compared with its digest (413)."""
 
     code: ClassVar[str] = "body_too_large"
     detail: ClassVar[str | Promise] = _("The body is too large to be compared with the digest in the token.")
 
 
 class GrantError(ReasonedError):
-    """Root of what a token endpoint answers with 400 (RFC 6749 section 5.2; RFC 8693 section 2.2.2). Not raised."""
+    """
+    Base class of errors that a token endpoint answers with 400. Not raised itself.
+
+    RFC 6749 section 5.2, RFC 8693 section 2.2.2.
+    """
 
 
 class InvalidTargetError(GrantError):
-    """Raised when whoever asks gets no tokens for that audience."""
+    """Raised when the audience is unknown, or the requester may not get tokens for it."""
 
     code = "invalid_target"
-    detail = _("No token can be had for this audience.")
+    detail = _("No token can be issued for this audience.")
 
 
 class InvalidScopeError(GrantError):
-    """Raised when more is asked for than may be had, or what is asked for is no scope."""
+    """Raised when more scopes are requested than are allowed, or the requested scope is malformed."""
 
     code = "invalid_scope"
-    detail = _("This scope can't be had.")
+    detail = _("This scope can't be granted.")
 
 
 class UnsupportedGrantTypeError(GrantError):
-    """Raised for another `grant_type` than token exchange."""
+    """Raised for a `grant_type` other than token exchange."""
 
     code = "unsupported_grant_type"
-    detail = _("There is no such grant type.")
+    detail = _("This grant type is not supported.")
 
 
 class RefusedError(ReasonedError):
-    """Root of what is answered with 401. Not raised itself."""
+    """Base class of errors that are answered with 401. Not raised itself."""
 
 
 class InvalidCredentialsError(RefusedError):
-    """Raised when a sign-in fails, for whatever cause: the client can't tell which."""
+    """Raised when a sign-in fails. It is the same for every cause, so that the client can't tell which."""
 
     code = "invalid_credentials"
     detail = _("No active account was found with these credentials.")
 
 
 class NoTokenError(RefusedError):
-    """Raised when a request brings no token where it must."""
+    """Raised when a request has no token, but needs one."""
 
     code = "not_authenticated"
     detail = _("Authentication credentials were not provided.")
 
 
 class TokenError(RefusedError):
-    """Root of every refused token. Not raised itself."""
+    """Base class of the errors for refused tokens. Not raised itself."""
 
     code = "invalid_token"
     detail = _("The token is invalid.")
 
 
 class InvalidTokenError(TokenError):
-    """Raised for a token that was never good here. Narrower classes say why."""
+    """Raised for a token that was never valid here. Subclasses say why."""
 
 
 class MalformedTokenError(InvalidTokenError):
@@ -168,23 +172,23 @@ class UntrustedIssuerError(InvalidTokenError):
 
 
 class UnknownKeyError(InvalidTokenError):
-    """Raised when the issuer has no key of that `kid`, or none for that use."""
+    """Raised when the issuer has no key with that `kid`, or none for that use."""
 
 
 class RevokedKeyError(UnknownKeyError):
-    """Raised when the key of that `kid` was taken back, and with it all that it signed."""
+    """Raised when the key with that `kid` was revoked, and with it every token that it signed."""
 
     code = "token_revoked"
     detail = _("The token has been revoked.")
 
 
 class InvalidSignatureError(InvalidTokenError):
-    """Raised when the signature, or the algorithm it claims, is not the key's."""
+    """Raised when the signature, or the algorithm in the header, is not the key's."""
 
 
 class InvalidClaimError(InvalidTokenError):
     """
-    Raised when a claim is missing, of the wrong type, or not for us.
+    Raised when a claim is missing, of the wrong type, or has a value that is not accepted here.
 
     Args:
         claim: the claim's name.
@@ -197,28 +201,28 @@ class InvalidClaimError(InvalidTokenError):
 
 
 class ReplayedTokenError(InvalidTokenError):
-    """Raised when a token that is good for once comes a second time."""
+    """Raised when a single-use token is used a second time."""
 
     code = "token_replayed"
     detail = _("The token was used before.")
 
 
 class ExpiredTokenError(TokenError):
-    """Raised for a token, or a session, whose time is over."""
+    """Raised for a token that has expired, itself or with its session."""
 
     code = "token_expired"
     detail = _("The token has expired.")
 
 
 class RevokedTokenError(TokenError):
-    """Raised for a token that was taken back, directly or with its session, user or key."""
+    """Raised for a token that was revoked, directly or with its session, user or key."""
 
     code = "token_revoked"
     detail = _("The token has been revoked.")
 
 
 class RefreshTokenReusedError(RevokedTokenError):
-    """Raised when a refresh token comes a second time outside the grace period."""
+    """Raised when a refresh token is used a second time outside the grace period."""
 
     code = "refresh_token_reused"
     detail = _("The refresh token was used before. The session has been ended.")

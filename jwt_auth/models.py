@@ -1,11 +1,11 @@
 """
-Rows: facts and queries, no flows. `sessions` and `revocation` have the rules.
+The models: columns and constraints, but no procedures. `sessions` and `revocation` have the rules.
 
-A `UserSession` is one sign-in on one device. It is the `sid` of its access tokens, the family of its
-refresh tokens, and its one row is all that a session ever stores.
+A `UserSession` is one sign-in on one device. Its id is the `sid` of its access tokens, its refresh tokens are one
+family, and its one row is all that a session stores.
 
 A `RegisteredClient` is a program that signs its own tokens, each with one of its `ClientKey`s. It has no
-sessions: who signs anew for each request has nothing to refresh.
+sessions: a program that signs a new token for each request has nothing to refresh.
 """
 
 import re
@@ -29,28 +29,28 @@ from jwt_auth.jose.encoding import json_object
 Row = TypeVar("Row", bound=models.Model)
 
 CLIENT_PREFIX = "client_"
-# As `new_client_id` makes them: nothing else can be in the database, so nothing else need be looked for.
+# The form of ids from `new_client_id`. No other form can be in the database, so no other form is looked up.
 CLIENT_ID = re.compile(f"{CLIENT_PREFIX}[0-9a-f]{{32}}")
 
 
 class PrimaryManager(models.Manager[Row]):
-    """Reads where writes go: a replica that lags would un-revoke for as long as it does."""
+    """Reads from the database that is written to: a replica that lags behind would accept revoked tokens."""
 
     def get_queryset(self) -> models.QuerySet[Row]:
         return super().get_queryset().using(router.db_for_write(self.model))
 
 
 def new_handle() -> str:
-    """128 random bits in hexadecimal, which no collation folds together."""
+    """Return 128 random bits in hexadecimal: no collation takes two different ones for equal."""
     return secrets.token_hex(16)
 
 
 class Described(models.Model):
     """
-    A row of which `save()`, once it is there, writes only the columns that are DESCRIPTIVE.
+    A model whose `save()` writes only the DESCRIPTIVE columns of an existing row.
 
-    The rest is moved by conditional updates alone: an instance loaded before a revocation or a rotation would
-    otherwise take it back.
+    The other columns are changed by conditional updates only: otherwise saving an instance that was loaded before a
+    revocation or a rotation would undo it.
     """
 
     DESCRIPTIVE: ClassVar[frozenset[str]]
@@ -103,7 +103,7 @@ class UserSession(Described):
         verbose_name_plural = _("sessions")
         permissions = [("introspect", _("Can look into tokens"))]
         indexes = [models.Index(fields=["expires_at"], name="jwt_auth_session_expires")]
-        # `unique=True` would bring an index for LIKE as well, which PostgreSQL would write with each session.
+        # With `unique=True` PostgreSQL would have to write a second index, for LIKE, with each session.
         constraints = [models.UniqueConstraint(fields=["handle"], name="jwt_auth_session_handle")]
 
     def __str__(self) -> str:
@@ -111,17 +111,17 @@ class UserSession(Described):
 
     @property
     def sid(self) -> str:
-        """The id as it stands in tokens."""
+        """The id in the form that tokens have."""
         return self.id.hex
 
     @property
     def ends_at(self) -> datetime:
-        """When it ends unless it is used again."""
+        """The time when the session ends unless it is refreshed."""
         return min(self.idle_expires_at, self.expires_at)
 
     @property
     def has_stale_credentials(self) -> bool:
-        """Whether the user's password is no longer the one of the sign-in, SECRET_KEY rotations aside."""
+        """True if the user's password has changed since the sign-in; rotations of SECRET_KEY don't count."""
         known = (self.auth_hash, self.upgraded_auth_hash)
         current = self.user.get_session_auth_hash()
         if any(constant_time_compare(own, current) for own in known):
@@ -131,7 +131,7 @@ class UserSession(Described):
 
 
 class UserTokenCutoff(models.Model):
-    """The home of users' cutoffs, unless USER_CUTOFF_FIELD names a field of the user model."""
+    """The cutoff of a user, unless USER_CUTOFF_FIELD names a field of the user model."""
 
     created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
     user = models.OneToOneField(
@@ -152,15 +152,15 @@ class UserTokenCutoff(models.Model):
 
 class RevocationEvent(models.Model):
     """
-    One deed of taking back. The rows are the denylist, and the record of who did it; none is changed.
+    One revocation. The rows are the denylist, and the record of who revoked what; they are never changed.
 
-    `subject` is the session's `sid`, the user's `sub`, the client's id, for a token "<iss> <jti>" (never
-    its text or hash: an ECDSA signature can be written in two ways), for a key "<iss> <kid>", where the
-    issuer of a client's tokens is the client. `expires_at` is when the last token that it refuses is
-    dead by itself; None means never.
+    `subject` is the session's `sid`, the user's `sub`, the client's id, "<iss> <jti>" for a token (never its
+    text or hash: an ECDSA signature can be written in two ways), or "<iss> <kid>" for a key; the issuer of a
+    client's tokens is the client. `expires_at` is the time when the last token that the event refuses has
+    expired; None means never.
 
-    A client's event without a cutoff refuses no token: it says that its row or its keys were narrowed, to
-    those who hold them in memory.
+    A client's event without a cutoff refuses no token: it tells the processes that hold the client's row and keys
+    in memory that these were narrowed.
     """
 
     class Scope(models.TextChoices):
@@ -181,7 +181,7 @@ class RevocationEvent(models.Model):
         _("actor"),
         max_length=255,
         blank=True,
-        help_text=_("Primary key of the user who did it, or what did; empty: the app."),
+        help_text=_("Primary key of the user who did it, or a name; empty for the app itself."),
     )
     reason = models.CharField(_("reason"), max_length=255, blank=True)
 
@@ -201,21 +201,21 @@ class RevocationEvent(models.Model):
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         if not self._state.adding:
-            raise TypeError("what happened can't be changed")
+            raise TypeError("a revocation can't be changed")
         super().save(*args, **kwargs)
 
 
 def new_client_id() -> str:
     """
-    A name that no issuer and no user has: 128 random bits behind a prefix, in hexadecimal.
+    Return an id that no issuer and no user has: a prefix, and 128 random bits in hexadecimal.
 
-    A `sub` and an `iss` can't be mistaken for those of somebody else (RFC 9700 section 4.15).
+    As `sub` and `iss` it can't be mistaken for those of another party (RFC 9700 section 4.15).
     """
     return CLIENT_PREFIX + new_handle()
 
 
 class RegisteredClient(Described):
-    """A program that signs its own tokens, and what it may do: it acts as `user`, within `scopes`."""
+    """A program that signs its own tokens. It acts as `user`, within `scopes`."""
 
     client_id = models.CharField(_("client id"), max_length=64, unique=True, default=new_client_id, editable=False)
     created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
@@ -225,10 +225,10 @@ class RegisteredClient(Described):
         on_delete=models.CASCADE,
         related_name="jwt_clients",
         verbose_name=_("user"),
-        help_text=_("Whom it acts as."),
+        help_text=_("The user that it acts as."),
     )
     scopes = models.CharField(
-        _("scopes"), max_length=1000, blank=True, help_text=_("What its tokens may ask for, separated by spaces.")
+        _("scopes"), max_length=1000, blank=True, help_text=_("The scopes of its tokens, separated by spaces.")
     )
     requires_binding = models.BooleanField(
         _("requires binding"), default=False, help_text=_("Each token must name the request that it is for.")
@@ -252,10 +252,10 @@ class RegisteredClient(Described):
 
 class ClientKey(models.Model):
     """
-    A key that a client signs with: the public half of its own, or a secret that it shares with us.
+    A key that a client signs with: the public half of its key pair, or a secret that it shares with us.
 
-    `kid` is always the one of `make_key`, so that a key has one name. A row is written once; what ends it
-    (`expires_at`, `rotated_at`, `revoked_at`) is moved by conditional updates alone.
+    `kid` is always the one from `make_key`, so that a key has one name. A row is written once; the times that end
+    the key (`expires_at`, `rotated_at`, `revoked_at`) are changed by conditional updates only.
     """
 
     client = models.ForeignKey(
@@ -292,7 +292,7 @@ class ClientKey(models.Model):
         super().save(*args, **kwargs)
 
     def is_usable(self, now: datetime) -> bool:
-        """Whether a token that it signed is to be believed at `now`."""
+        """Return whether tokens that the key signed are accepted at `now`."""
         return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
 
     @property
@@ -303,12 +303,12 @@ class ClientKey(models.Model):
 
 class UsedToken(models.Model):
     """
-    A token that was good for once, and came; `digest` is of its `iss` and `jti`.
+    A single-use token that was used; `digest` is computed from its `iss` and `jti`.
 
-    authentication/replay.py has the rule.
+    The rule is in authentication/replay.py.
     """
 
-    # A part of a SHA-256, in a third of the bytes that its digits and their indexes would take.
+    # Part of a SHA-256 digest, in a third of the bytes that its hexadecimal digits and their indexes would need.
     digest = models.UUIDField(_("digest"), primary_key=True)
     expires_at = models.DateTimeField(_("expires at"))
 
@@ -325,10 +325,10 @@ class UsedToken(models.Model):
 
 class SigningKey(models.Model):
     """
-    One key of our own tokens, where KEYS is "database"; `signing_keys` moves it from state to state.
+    A key that signs our own tokens, for KEYS = "database"; `signing_keys` moves it from state to state.
 
-    The public half is for everybody. The private half is encrypted, and gone as soon as the key has stopped
-    signing. A revoked row stays, so that its key can't be brought back.
+    The public half is not secret. The private half is encrypted, and deleted as soon as the key stops signing.
+    The row of a revoked key stays, so that the key can't be used again.
     """
 
     class State(models.TextChoices):
@@ -343,12 +343,12 @@ class SigningKey(models.Model):
     public_jwk = models.TextField(_("public key"), help_text=_("A JWK."))
     encrypted_private_jwk = models.TextField(_("private key"), blank=True, editable=False)
     state = models.CharField(_("state"), max_length=16, choices=State, default=State.STANDBY)
-    # True for the active key and NULL for all others: a unique column has room for one True, on every database.
+    # True for the active key and NULL for all others: on every database a unique column allows only one True.
     signs = models.BooleanField(null=True, default=None, unique=True, editable=False)
     activated_at = models.DateTimeField(_("activated at"), null=True, blank=True)
     retired_at = models.DateTimeField(_("retired at"), null=True, blank=True)
     revoked_at = models.DateTimeField(_("revoked at"), null=True, blank=True)
-    # Never the same twice in the table, so that the newest says whether any key has changed.
+    # Unique in the table, so that the newest value tells whether any key has changed.
     changed_at = models.DateTimeField(_("changed at"), editable=False)
     verified = models.PositiveBigIntegerField(_("tokens verified"), default=0, editable=False)
     last_used_at = models.DateTimeField(_("last used at"), null=True, blank=True, editable=False)
@@ -361,7 +361,7 @@ class SigningKey(models.Model):
         permissions = [("rotate_signingkey", _("Can activate, retire and revoke signing keys"))]
         constraints = [
             models.CheckConstraint(
-                # IS NOT NULL, because NULL = True is not False, and a constraint is kept by what is not False.
+                # IS NOT NULL, because NULL = True is not False, and a constraint allows all that is not False.
                 condition=(
                     models.Q(state="active", signs=True, signs__isnull=False)
                     | (~models.Q(state="active") & models.Q(signs=None))
@@ -380,10 +380,10 @@ class SigningKey(models.Model):
 
     @property
     def short_kid(self) -> str:
-        """As much of the key id as tells it from others, for people."""
+        """The beginning of the key id, long enough for people to tell keys apart."""
         return f"{self.kid[:12]}\N{HORIZONTAL ELLIPSIS}"
 
 
 def user_id_of(user: Any) -> str:
-    """What stands in `sub` for `user`."""
+    """Return the `sub` of tokens for `user`."""
     return str(getattr(user, get_settings().USER_ID_FIELD))

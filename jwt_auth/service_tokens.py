@@ -1,9 +1,9 @@
 """
-Tokens for other servers: short-lived, for one audience, and with no more scope than their reason has.
+Tokens for other servers (service tokens): short-lived, for one audience, and limited in scope.
 
-A service token is an access token (RFC 9068) of which this server itself wants nothing: it names another
-audience. It carries the `sid` and `auth_time` of the user's session, so that the revocation of either
-reaches that server with the feed.
+A service token is an access token (RFC 9068) that this server itself does not accept: it names another
+audience. It carries the `sid` and `auth_time` of the user's session, so that a revocation of the session or of
+the user reaches that server through the feed.
 """
 
 import secrets
@@ -50,26 +50,26 @@ def exchange(
     now: datetime | None = None,
 ) -> ServiceToken:
     """
-    Exchange a user's access token for one that is good at `audience` (RFC 8693).
+    Exchange a user's access token for one that is valid at `audience` (RFC 8693).
 
-    The database is asked, whatever REVOCATION says: a token that was just taken back opens no other door.
+    The database is queried whatever REVOCATION says, so that a token that was just revoked can't be exchanged.
 
     Args:
-        raw: the access token; one of ours, for us.
+        raw: the access token, issued by this server for this server.
         audience: one of SERVICE_AUDIENCES.
-        scope: what is asked for; None asks for all that may be had.
-        client_id: the client that acts for the user, None when the user asks.
-        client_scopes: of the client's own token; it hands on no scope that it does not have.
+        scope: the requested scopes, with a space between them; None requests all that are allowed.
+        client_id: the client that acts for the user; None if the user asks.
+        client_scopes: the scopes of the client's own token; a client can't pass on a scope that it does not have.
 
     Raises:
-        TokenError: when the access token is not good.
-        InvalidTargetError: when there is no such audience, for whoever asks.
-        InvalidScopeError: when it is more than may be had.
+        TokenError: when the access token is refused.
+        InvalidTargetError: when the audience is unknown, or not allowed for the client or the user.
+        InvalidScopeError: when more scopes are requested than are allowed.
     """
     now = now or timezone.now()
     subject = verify(raw, ask_database=True, now=now)
     if subject.claims.iss != get_settings().ISSUER:
-        raise UntrustedIssuerError("only a token of our own can be exchanged")
+        raise UntrustedIssuerError("only our own tokens can be exchanged")
     allowed = _audience(audience).scopes_for(client_id)
     if allowed is None:
         raise InvalidTargetError(f"{client_id or 'a user'} may not ask for {audience!r}")
@@ -90,19 +90,19 @@ def issue(
     now: datetime | None = None,
 ) -> ServiceToken:
     """
-    A token for `user` at `audience`. Who calls this decides what it may do there: no rule is asked.
+    Issue a token for `user` at `audience`. The caller decides what it may do there: no rule about scopes is checked.
 
     Args:
-        user: whom the token speaks for.
+        user: the user that the token speaks for.
         audience: one of SERVICE_AUDIENCES.
         scope: the scopes, with a space between them.
-        session: the user's session, with which the token ends; None for what the server does without one.
+        session: the user's session, with which the token ends; None if the server acts without a session.
         actor: the `client_id` of the client that acts for the user.
-        one_time: whether it is good for one request, also where the audience's setting doesn't say so.
+        one_time: whether the token is single-use, even if the setting of the audience doesn't say so.
 
     Raises:
         InvalidTargetError: when there is no such audience.
-        InvalidScopeError: when the scope is not one.
+        InvalidScopeError: when `scope` is malformed.
     """
     target, granted, now = _audience(audience), _parsed(scope), now or timezone.now()
     claims = _claims(user, target, scopes=granted, session=session, actor=actor, now=now)
@@ -119,10 +119,10 @@ def issue(
 @sensitive_variables("raw")
 def revoke(raw: str, *, reason: str = "", now: datetime | None = None) -> bool:
     """
-    Take back one token for another server, which learns it from the feed; the session lives on.
+    Revoke one token for another server, which learns it from the feed; the session continues.
 
     Returns:
-        False when there was nothing to take back: it is no such token, over, or taken back before.
+        False if there was nothing to revoke: it is not such a token, has expired, or was revoked before.
     """
     now = now or timezone.now()
     try:
@@ -177,10 +177,10 @@ def _parsed(scope: str) -> frozenset[str]:
 
 
 def _granted(scope: str | None, allowed: frozenset[str], subject: Claims) -> str:
-    """What is asked for, provided that it is allowed, and that the user's own token has it."""
-    # A token without scope is the user's own, from a sign-in, and is limited by nothing.
+    """Return the requested scopes; raise InvalidScopeError if one is not allowed, or not in the user's own token."""
+    # A token without scope is the user's own, from a sign-in, and has no limits.
     available = allowed if subject.scope is None else allowed & subject.scopes
     wanted = available if scope is None else _parsed(scope)
     if not wanted <= available:
-        raise InvalidScopeError(f"not to be had: {' '.join(sorted(wanted - available))}")
+        raise InvalidScopeError(f"not allowed: {' '.join(sorted(wanted - available))}")
     return " ".join(sorted(wanted))

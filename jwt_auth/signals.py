@@ -1,6 +1,8 @@
 """
-What happened, in the past tense. All are sent with `send_robust`: a receiver that fails is logged and stops
-nothing. What was written to the database has been committed by then.
+The signals of this app, each sent after the event that it is named for.
+
+All are sent with `send_robust`: a receiver that fails is logged and stops nothing. Changes to the database have been
+committed by then.
 """
 
 from functools import partial
@@ -15,14 +17,14 @@ from jwt_auth._django.commit_hooks import on_commit
 # session: the new UserSession.
 session_started = Signal()
 
-# session: the new UserSession; device: its name; first: whether it is the user's first sign-in of all. Looked
-# for only when somebody is connected, because it costs the sign-in a query.
+# session: the new UserSession; device: its name; first: whether it is the user's first sign-in ever. New devices
+# are looked for only if a receiver is connected, because the check costs the sign-in a query.
 new_device_seen = Signal()
 
-# session: the UserSession; rotated: False when the same successor was handed out again.
+# session: the UserSession; rotated: False when the same successor was returned again.
 token_refreshed = Signal()
 
-# session: the UserSession, revoked by now; presented, expected: counters of the token and the row.
+# session: the UserSession, already revoked; presented, expected: counters of the token and the row.
 refresh_token_reused = Signal()
 
 # event: the RevocationEvent.
@@ -37,25 +39,25 @@ user_revoked = Signal()
 # event: the RevocationEvent; cutoff: aware datetime.
 all_revoked = Signal()
 
-# claims: of the token; user: whom it speaks for; actor: client_id of the client that acts, or None.
+# claims: of the token; user: the user that it speaks for; actor: client_id of the client that acts, or None.
 service_token_issued = Signal()
 
 # key: the new SigningKey.
 key_created = Signal()
 
-# key: the SigningKey that signs from now on; former: the one that did until now, or None.
+# key: the SigningKey that signs from now on; former: the one that signed until now, or None.
 key_activated = Signal()
 
 # event: the RevocationEvent; key: the SigningKey.
 key_revoked = Signal()
 
-# client: the new RegisteredClient; actor: the primary key of the user who did it, or what did, as a text.
+# client: the new RegisteredClient; actor: the primary key of the user who did it, or a name, as a str.
 client_registered = Signal()
 
 # client: the RegisteredClient as it is now; changed: the names of its fields; actor: as above.
 client_changed = Signal()
 
-# client_key: the new ClientKey; replaced: the ClientKey that ends for it, or None; actor: as above.
+# client_key: the new ClientKey; replaced: the ClientKey that it replaces, or None; actor: as above.
 client_key_added = Signal()
 
 # event: the RevocationEvent; client_key: the ClientKey.
@@ -64,7 +66,7 @@ client_key_revoked = Signal()
 # event: the RevocationEvent; client: the RegisteredClient; cutoff: aware datetime.
 client_revoked = Signal()
 
-# event: the RevocationEvent; client: the RegisteredClient, ended for good, or deleted.
+# event: the RevocationEvent; client: the RegisteredClient, permanently disabled, or deleted.
 client_disabled = Signal()
 
 

@@ -1,8 +1,8 @@
 """
-Making signing keys and moving them from state to state, where KEYS is "database". `keyring/states.py` has the rules.
+Create signing keys and move them from state to state, for KEYS = "database". `keyring/states.py` has the rules.
 
-In an emergency `revoke` waits for nothing, and another key takes over in the same transaction. Moves take turns:
-each holds the rows of all keys, which are few.
+In an emergency `revoke` does not wait, and another key takes over in the same transaction. Concurrent moves run one
+after another: each locks the rows of all keys, of which there are few.
 """
 
 from collections.abc import Iterator
@@ -33,18 +33,18 @@ from jwt_auth.signals import key_activated, key_created, key_revoked, send_on_co
 State = SigningKey.State
 
 _TICK = timedelta(microseconds=1)
-_DEADLOCK = 1213  # what MariaDB and MySQL call it
+_DEADLOCK = 1213  # the error number of MariaDB and MySQL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlastRadius:
     """
-    What happens when a key is revoked before its time.
+    The effects of revoking a key early.
 
     Args:
-        sessions: live ones whose access token the key may have signed, so that they have to refresh.
-        own_bound: after which our own processes refuse its tokens.
-        others_bound: after which those who fetch our JWKS do.
+        sessions: the number of live sessions whose access token the key may have signed, so that they must refresh.
+        own_bound: the longest time until our own processes refuse its tokens.
+        others_bound: the longest time until servers that fetch our JWK Set refuse them.
     """
 
     sessions: int
@@ -53,7 +53,7 @@ class BlastRadius:
 
 
 def blast_radius(key: SigningKey, now: datetime) -> BlastRadius:
-    """What happens when `key` is revoked at `now`."""
+    """Return the effects of revoking `key` at `now`."""
     settings = get_settings()
     since = max(key.activated_at or now, now - settings.ACCESS_TOKEN_LIFETIME)
     sessions = database.live(now).filter(last_issued_at__gte=since)
@@ -74,14 +74,14 @@ def create(
     *, algorithm: str | None = None, activate: bool = False, actor: Any = None, now: datetime | None = None
 ) -> SigningKey:
     """
-    Make a key, and publish it.
+    Create a key, and publish it.
 
     Args:
-        algorithm: an asymmetric one; the setting ALGORITHM when left out.
-        activate: sign with it at once, which is only possible while there is no active key.
+        algorithm: an asymmetric algorithm; None for the setting ALGORITHM.
+        activate: sign with the key at once, which is only possible while there is no active key.
 
     Raises:
-        KeyStateError: when there is an active key already.
+        KeyStateError: when `activate` is set, but there is already an active key.
     """
     with _turn(now) as turn:
         row = turn.make(algorithm)
@@ -92,13 +92,13 @@ def create(
 
 def activate(kid: str, *, emergency: bool = False, now: datetime | None = None) -> SigningKey:
     """
-    Sign with a standby key from now on; the key that did so until now retires.
+    Sign with a standby key from now on; the key that signed until now retires.
 
     Args:
-        emergency: don't wait until every verifier can know the key. Those that don't refuse its tokens.
+        emergency: don't wait until every verifier can know the key. Verifiers that don't know it refuse its tokens.
 
     Raises:
-        KeyStateError: when it is in another state, or was published too recently.
+        KeyStateError: when the key is in another state, or was published too recently.
     """
     with _turn(now) as turn:
         row = turn.find(kid)
@@ -111,13 +111,13 @@ def retire(kid: str, *, emergency: bool = False, now: datetime | None = None) ->
     Stop signing with the active key: the standby key that was published first takes over.
 
     Args:
-        emergency: don't wait until every verifier can know that key, and make one if there is none.
+        emergency: don't wait until every verifier can know that key, and create one if there is none.
 
     Returns:
         The key that took over.
 
     Raises:
-        KeyStateError: when it is in another state, or no other key can take over yet.
+        KeyStateError: when the key is in another state, or no other key can take over yet.
     """
     with _turn(now) as turn:
         row = turn.find(kid)
@@ -130,18 +130,18 @@ def revoke(
     kid: str, *, emergency: bool = False, reason: str = "", actor: Any = None, now: datetime | None = None
 ) -> SigningKey | None:
     """
-    Refuse all that a key has signed, for ever. Sessions go on: their clients refresh.
+    Permanently refuse all tokens that a key has signed. Sessions continue: their clients refresh.
 
     Args:
-        emergency: don't wait until its last token is dead; for the active key another one takes over at once.
+        emergency: don't wait until the key's last token has expired; if the key is active, another one takes over.
         reason: for the record, at most 255 characters.
-        actor: the user who does it, or the name of what does; None for the app itself.
+        actor: the user who does it, or a name; None for the app itself.
 
     Returns:
-        The key that took over, if one had to.
+        The key that took over, if the revoked key was active.
 
     Raises:
-        KeyStateError: when it is revoked already, signs, or may have signed tokens that are alive.
+        KeyStateError: when the key is already revoked, is active, or may have signed tokens that are still valid.
     """
     with _turn(now) as turn:
         row = turn.find(kid)
@@ -153,10 +153,10 @@ def revoke(
 
 def import_configured(*, now: datetime | None = None) -> list[SigningKey]:
     """
-    Store SIGNING_KEY as the active key and SIGNING_KEY_FALLBACKS as retiring ones, while KEYS still is "settings".
+    Store SIGNING_KEY as the active key and SIGNING_KEY_FALLBACKS as retiring ones, while KEYS is still "settings".
 
     Returns:
-        The keys that were not there yet. A symmetric fallback is left out.
+        The keys that were not stored before. Symmetric fallbacks are left out.
 
     Raises:
         ConfigurationError: when a key in the settings can't be used.
@@ -166,7 +166,7 @@ def import_configured(*, now: datetime | None = None) -> list[SigningKey]:
     if isinstance(keys.signing.signing, bytes | None):
         raise KeyStateError(
             f"ALGORITHM is {keys.signing.algorithm}, and a symmetric key stays in the settings. Start with a new key: "
-            "what the old one signed is refused then, and clients refresh."
+            "tokens that the old one signed are then refused, and clients refresh."
         )
     with _turn(now, keys="settings") as turn:
         known = set(turn.rows)
@@ -183,13 +183,13 @@ def rotate(
     *, every: timedelta = timedelta(0), actor: Any = None, now: datetime | None = None
 ) -> tuple[Step, SigningKey | None]:
     """
-    Do the next step of a rotation, if it can be done already.
+    Do the next step of a rotation, if it is due.
 
     Args:
-        every: see next_step().
+        every: the age of the active key at which another rotation begins.
 
     Returns:
-        The step, and the key that was moved; None when it is too early.
+        The step, and the key that was moved; None instead of the key if the step is not due yet.
     """
     now = now or timezone.now()
     with _turn(now) as turn:
@@ -208,7 +208,7 @@ def rotate(
 
 
 class _Turn:
-    """The moves of one transaction, which holds the rows of all keys. `rows` are by kid."""
+    """The moves of one transaction, which has locked the rows of all keys. `rows` are by kid."""
 
     def __init__(self, rows: dict[str, SigningKey], now: datetime) -> None:
         self.rows = rows
@@ -226,10 +226,10 @@ class _Turn:
             raise KeyStateError(f"There is no key {kid!r}.") from None
 
     def make(self, algorithm: str | None = None) -> SigningKey:
-        """A new standby key."""
+        """Create a standby key."""
         algorithm = algorithm or get_settings().ALGORITHM
         key = make_key(private := generate(algorithm), algorithm)
-        while key.kid.startswith("-"):  # which a shell's commands take for an option
+        while key.kid.startswith("-"):  # which a command line would read as an option
             key = make_key(private := generate(algorithm), algorithm)
         return self.add(key, encrypted_private_jwk=_encrypt(private))
 
@@ -255,7 +255,7 @@ class _Turn:
         send_on_commit(key_activated, SigningKey, key=row, former=former)
 
     def hand_over(self, *, emergency: bool) -> SigningKey:
-        """Have the standby key that was published first sign; in an emergency one that is made for it."""
+        """Activate the standby key that was published first; in an emergency create one if none can be activated."""
         standby = sorted((row for row in self.rows.values() if row.state == State.STANDBY), key=_age)
         for row in standby:
             with suppress(KeyStateError):
@@ -271,7 +271,7 @@ class _Turn:
 
     def revoke(self, row: SigningKey, reason: str, actor: Any) -> None:
         self._move(row, State.REVOKED, revoked_at=self.now, encrypted_private_jwk="")
-        # A leaked key signs for ever, and another server may have our public keys in its settings.
+        # No end: a leaked key can always sign, and another server may have our public keys in its settings.
         event = deny_key(get_settings().ISSUER, row.kid, until=None, reason=reason, actor=actor, now=self.now)
         send_on_commit(key_revoked, RevocationEvent, event=event, key=row)
 
@@ -295,9 +295,9 @@ def _age(row: SigningKey) -> datetime:
 
 @contextmanager
 def _turn(now: datetime | None, *, keys: str = "database") -> Iterator[_Turn]:
-    """A transaction in which nobody else moves a key; this process knows what it did as soon as it is committed."""
+    """Open a transaction in which no one else can move a key. After the commit this process reads its keys again."""
     if keys != get_settings().KEYS:
-        raise KeyStateError(f'KEYS is "{get_settings().KEYS}" in the settings, and has to be "{keys}" for this.')
+        raise KeyStateError(f'KEYS is "{get_settings().KEYS}" in the settings, but must be "{keys}" for this.')
     alias = router.db_for_write(SigningKey)
     try:
         with transaction.atomic(using=alias):
@@ -306,13 +306,13 @@ def _turn(now: datetime | None, *, keys: str = "database") -> Iterator[_Turn]:
     except DatabaseError as error:
         if not isinstance(error, IntegrityError) and error.args[:1] != (_DEADLOCK,):
             raise
-        raise KeyStateError("Another key was created or activated in this very moment: look again.") from error
+        raise KeyStateError("Another key was created or activated at the same moment. Try again.") from error
 
 
 def _lock_all() -> dict[str, SigningKey]:
     rows = SigningKey.objects.order_by("pk")
     lock_by_writing(rows, "kid")
-    # Read again when they are held: whoever held them before may have added a row, which a query that has begun
-    # already does not see.
+    # Read again once the rows are locked: the transaction that held them before may have added a row, which a query
+    # that had already begun does not see.
     list(rows.select_for_update().values_list("pk"))
     return {row.kid: row for row in rows.select_for_update()}

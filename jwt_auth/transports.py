@@ -1,5 +1,7 @@
 """
-How a token travels. What it means is not decided here.
+Tokens in requests and responses: the Authorization header, bodies and cookies.
+
+This module does not decide what a token means.
 """
 
 import re
@@ -14,27 +16,27 @@ from jwt_auth.conf.rules import without_prefix
 from jwt_auth.exceptions import ConfigurationError, MalformedTokenError
 
 # Browsers drop a cookie whose name and value have more than 4096 bytes (RFC 6265bis section 5.6), and
-# servers in between count all headers together.
+# servers in between limit the size of all headers together.
 MAX_COOKIE = 3800
 
 SCHEME = "Bearer"
 
 # RFC 9110 section 11.4: the scheme is case-insensitive, and one or more spaces follow it.
-# Its flag stands with the scheme alone: over the whole it would make matching a token five times slower.
+# The flag is for the scheme only: for the whole pattern it would make matching a token five times slower.
 _CREDENTIALS = re.compile(r"(?i:bearer) +(?P<token>[!-~]+)[ \t]*")
 
 
 def is_bearer(request: HttpRequest) -> bool:
-    """Whether the request means to authenticate with a bearer token, well or badly."""
+    """Return whether the request has the scheme Bearer, even if the rest of the header is malformed."""
     return _header(request)[: len(SCHEME) + 1].strip().lower() == SCHEME.lower()
 
 
 def bearer_token(request: HttpRequest) -> str | None:
     """
-    The token in the Authorization header (RFC 6750 section 2.1), None when there is another or no scheme.
+    Return the token in the Authorization header (RFC 6750 section 2.1); None for another scheme, or none.
 
     Raises:
-        MalformedTokenError: when the scheme is ours and the rest isn't one token.
+        MalformedTokenError: when the scheme is Bearer and the rest isn't one token.
     """
     match = _CREDENTIALS.fullmatch(_header(request))
     if match is not None:
@@ -46,10 +48,10 @@ def bearer_token(request: HttpRequest) -> str | None:
 
 def challenge(*, token_presented: bool, code: str = "") -> str:
     """
-    The value of WWW-Authenticate (RFC 6750 section 3); without credentials it names no error.
+    Return the value of WWW-Authenticate (RFC 6750 section 3); without credentials it names no error.
 
     Args:
-        code: said as well, where the body may not have it.
+        code: an error code to include, for answers whose body may not have it.
     """
     value = f'{SCHEME} realm="{get_settings().REALM}"'
     if token_presented:
@@ -58,12 +60,12 @@ def challenge(*, token_presented: bool, code: str = "") -> str:
 
 
 def scope_challenge(scopes: Iterable[str]) -> str:
-    """The value of WWW-Authenticate for a token that lacks one of `scopes` (RFC 6750 section 3.1)."""
+    """Return the value of WWW-Authenticate for a token that lacks one of `scopes` (RFC 6750 section 3.1)."""
     return f'{SCHEME} realm="{get_settings().REALM}", error="insufficient_scope", scope="{" ".join(scopes)}"'
 
 
 def bearer_body(pair: Any) -> Mapping[str, Any]:
-    """A TokenPair as the answer to login and refresh (RFC 6749 section 5.1)."""
+    """Return a TokenPair as the body of an answer to login and refresh (RFC 6749 section 5.1)."""
     return {
         "access_token": pair.access_token,
         "token_type": SCHEME,
@@ -79,21 +81,21 @@ def bearer_body(pair: Any) -> Mapping[str, Any]:
 
 def access_cookie(request: HttpRequest) -> str | None:
     """
-    The access token in its cookie, None when there is no such cookie.
+    Return the access token in its cookie; None if there is no such cookie.
 
     Raises:
-        MalformedTokenError: when there are several that differ: who planted which can't be known.
+        MalformedTokenError: when there are several that differ: it can't be known which one was planted.
     """
     return _only(_cookies(request, get_settings().COOKIE_ACCESS_NAME))
 
 
 def refresh_cookie(request: HttpRequest) -> str | None:
-    """The refresh token in its cookie; see access_cookie()."""
+    """Return the refresh token in its cookie; see access_cookie()."""
     return _only(_cookies(request, get_settings().COOKIE_REFRESH_NAME))
 
 
 def all_cookies(request: HttpRequest) -> list[str]:
-    """Every token that came in a cookie, refresh tokens first."""
+    """Return every token that came in a cookie, refresh tokens first."""
     settings = get_settings()
     return [
         *_cookies(request, settings.COOKIE_REFRESH_NAME),
@@ -105,7 +107,8 @@ def set_cookies(request: HttpRequest, response: HttpResponse, pair: Any) -> None
     """
     Put a TokenPair into cookies; both last as long as the session.
 
-    An access token that is over still comes, so that the answer can say so, and a sign-out know its session.
+    Browsers thus still send an expired access token: the answer can say that it has expired, and a sign-out can
+    find its session.
     """
     settings = get_settings()
     _set_cookie(request, response, settings.COOKIE_ACCESS_NAME, pair.access_token, pair.refresh_expires_in)
@@ -114,9 +117,9 @@ def set_cookies(request: HttpRequest, response: HttpResponse, pair: Any) -> None
 
 def clear_cookies(request: HttpRequest, response: HttpResponse) -> None:
     """
-    Have the browser forget both cookies.
+    Have the browser delete both cookies.
 
-    Not by `delete_cookie()`, which leaves HttpOnly out: browsers then keep a cookie named `__Host-Http-`.
+    `delete_cookie()` is not used: it omits HttpOnly, and browsers then keep a cookie named `__Host-Http-`.
     """
     settings = get_settings()
     for name in (settings.COOKIE_ACCESS_NAME, settings.COOKIE_REFRESH_NAME):
@@ -124,15 +127,17 @@ def clear_cookies(request: HttpRequest, response: HttpResponse) -> None:
 
 
 def cookie_body(pair: Any) -> Mapping[str, Any]:
-    """A TokenPair as the answer to a browser's login and refresh: all but the tokens."""
+    """Return a TokenPair as the body of an answer to a browser's login and refresh: all but the tokens."""
     body = bearer_body(pair)
     return {name: body[name] for name in ("expires_in", "refresh_expires_in", "session")}
 
 
 def check_cookie_size(access_token: str) -> None:
     """
+    Check that a cookie with this access token is not too large.
+
     Raises:
-        ConfigurationError: when a browser would drop a cookie with this token without a word.
+        ConfigurationError: when a browser might silently drop the cookie.
     """
     size = len(get_settings().COOKIE_ACCESS_NAME) + len(access_token)
     if size > MAX_COOKIE:
@@ -144,7 +149,7 @@ def check_cookie_size(access_token: str) -> None:
 
 
 def _name(request: HttpRequest, name: str) -> str:
-    """Over plain http browsers take no prefixed cookie, and under DEBUG alone that is what we speak."""
+    """Return the cookie's name; on plain http under DEBUG without the prefix, which browsers refuse there."""
     return without_prefix(name) if django_settings.DEBUG and not request.is_secure() else name
 
 
@@ -157,16 +162,16 @@ def _set_cookie(request: HttpRequest, response: HttpResponse, name: str, value: 
         path="/",
         secure=name_now == name,
         httponly=True,
-        samesite=get_settings().COOKIE_SAMESITE,  # type: ignore[arg-type]  # conf has seen that it is one of three
+        samesite=get_settings().COOKIE_SAMESITE,  # type: ignore[arg-type]  # conf has checked that it is one of three
     )
 
 
 def _cookies(request: HttpRequest, name: str) -> list[str]:
     """
-    The different values of all cookies of that name.
+    Return the distinct values of all cookies of that name.
 
-    Not from `request.COOKIES`, which keeps the last of several, and takes off any white space of Unicode:
-    a script may write a cookie named `<no-break space>__Host-...`, which browsers don't take for prefixed.
+    `request.COOKIES` is not used: it keeps only the last of several, and strips all white space of Unicode. A script
+    may set a cookie named `<no-break space>__Host-...`, which browsers don't treat as prefixed.
     """
     wanted = _name(request, name)
     pairs = (chunk.strip(" \t").partition("=") for chunk in request.META.get("HTTP_COOKIE", "").split(";"))

@@ -284,7 +284,7 @@ def test_a_reuse_is_a_warning_and_a_counter_that_we_never_gave_out_an_alarm(clie
     token = client.refresh(client.tokens(user)["refresh_token"]).json()["refresh_token"]
     UserSession.objects.update(counter=counter, rotated_at=None)
     client.refresh(token)
-    text = f"Refresh token 1 of session {UserSession.objects.get().pk} came when {counter} was due"
+    text = f"Refresh token 1 of session {UserSession.objects.get().pk} was presented, but {counter} was expected"
     assert [line for line in lines(log()) if line[0] == level] == [(level, f"{text}; the session has been ended.")]
 
 

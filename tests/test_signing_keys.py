@@ -57,7 +57,7 @@ def test_a_second_key_is_published_first(active, standby):
 def test_a_key_that_verifiers_may_not_know_is_not_activated(active, standby):
     too_early = ready_at(standby) - timedelta(seconds=90)
     assert refusal_of(signing_keys.activate, standby.kid, now=too_early) == (
-        f"Key {standby.kid} was published at 2026-05-17 12:30:15 UTC, and who verifies may not know it yet. "
+        f"Key {standby.kid} was published at 2026-05-17 12:30:15 UTC, and verifiers may not know it yet. "
         "It can be activated from 2026-05-17 12:37:15 UTC on, in 1 min 30 s."
     )
     assert refusal_of(signing_keys.activate, standby.kid, now=ready_at(standby) - ONE).endswith("in 1 s.")
@@ -76,7 +76,7 @@ def test_a_key_whose_tokens_may_be_alive_is_not_revoked(active, standby):
     possible = changed + timedelta(seconds=300 + 120 + 1)
     assert dead_at(changed) == possible
     assert refusal_of(signing_keys.revoke, active.kid, now=possible - ONE) == (
-        f"Key {active.kid} retired at 2026-05-17 12:37:15 UTC, and tokens that it signed may be alive. "
+        f"Key {active.kid} retired at 2026-05-17 12:37:15 UTC, and tokens that it signed may still be valid. "
         "It can be revoked from 2026-05-17 12:44:16 UTC on, in 1 s."
     )
     signing_keys.revoke(active.kid, now=possible)
@@ -97,7 +97,7 @@ def test_shorter_ones_do_not_make_it_shorter_than_tokens_for_other_servers_may_l
 
 def test_the_active_key_is_not_revoked_while_it_signs(active):
     assert refusal_of(signing_keys.revoke, active.kid, now=NOW) == (
-        f"Key {active.kid} signs: what it signed would be refused. Retire it first; if you do so now, it can be "
+        f"Key {active.kid} is active: its tokens would be refused. Retire it first; if you do so now, it can be "
         "revoked from 2026-05-17 12:37:16 UTC on, in 7 min 1 s."
     )
 
@@ -117,12 +117,12 @@ def test_a_standby_key_has_signed_nothing_and_can_be_revoked_at_any_time(active,
 def test_no_key_comes_back(active, standby):
     signing_keys.activate(standby.kid, now=ready_at(standby))
     for emergency in (False, True):
-        assert "no key comes back" in refusal_of(signing_keys.activate, active.kid, emergency=emergency)
+        assert "can't become active again" in refusal_of(signing_keys.activate, active.kid, emergency=emergency)
         assert "is active already" in refusal_of(signing_keys.activate, standby.kid, emergency=emergency)
         assert "only the active key can be retired" in refusal_of(signing_keys.retire, active.kid, emergency=emergency)
     signing_keys.revoke(active.kid, emergency=True, now=ready_at(standby))
     for emergency in (False, True):
-        assert "no key comes back" in refusal_of(signing_keys.activate, active.kid, emergency=emergency)
+        assert "can't become active again" in refusal_of(signing_keys.activate, active.kid, emergency=emergency)
         assert "was revoked at 2026-05-17 12:37:15 UTC" in refusal_of(
             signing_keys.revoke, active.kid, emergency=emergency
         )
@@ -210,7 +210,7 @@ def test_an_outage_is_not_taken_for_a_race(active):
 
 def test_who_loses_a_race_is_told_to_look_again(active):
     deadlock = OperationalError(1213, "Deadlock found when trying to get lock")
-    with outage(deadlock), pytest.raises(KeyStateError, match="look again"):
+    with outage(deadlock), pytest.raises(KeyStateError, match="Try again"):
         signing_keys.create()
 
 

@@ -1,6 +1,7 @@
 """
-The other servers that tokens are issued for, and who may ask for what: one value for each entry of
-SERVICE_AUDIENCES. Pure.
+SERVICE_AUDIENCES: other servers that tokens are issued for, and the scopes that users and clients may request.
+
+One value for each entry. Pure.
 """
 
 import re
@@ -11,7 +12,7 @@ from typing import Any
 
 from jwt_auth.jose.scopes import is_scope
 
-# RFC 9700 section 2.3: what travels between servers is short-lived.
+# RFC 9700 section 2.3: tokens that travel between servers are short-lived.
 MAX_LIFETIME = timedelta(seconds=300)
 MIN_LIFETIME = timedelta(seconds=10)
 
@@ -26,11 +27,11 @@ class ServiceAudience:
     One other server.
 
     Args:
-        name: what it calls itself in `aud`.
-        users: the scopes that users may ask for themselves; None when they may not ask at all.
-        clients: the clients that may ask for a user, and for which scopes.
+        name: its name in `aud`.
+        users: the scopes that users may request themselves; None when they may request no token at all.
+        clients: the clients that may request tokens for a user, each with the scopes that it may request.
         lifetime: of the tokens.
-        one_time: whether each token is good for one request.
+        one_time: whether each token is single-use.
     """
 
     name: str
@@ -40,16 +41,20 @@ class ServiceAudience:
     one_time: bool = False
 
     def scopes_for(self, client_id: str | None) -> frozenset[str] | None:
-        """What `client_id`, or for None the user, may ask for; None when that is nothing, not even an empty scope."""
+        """
+        Return the scopes that `client_id` may request, or the user if it is None.
+
+        None means no token at all, not even one without scopes.
+        """
         return self.users if client_id is None else self.clients.get(client_id)
 
 
 def parse_audiences(raw: object, lifetime: timedelta) -> Mapping[str, ServiceAudience]:
     """
-    Read the whole setting; `lifetime` is of those that name none.
+    Parse the whole setting; `lifetime` is the default for entries without one.
 
     Raises:
-        ValueError: for the first fault, in words that go on after the setting's name.
+        ValueError: for the first fault; its text continues a sentence that begins with the setting's name.
     """
     if not isinstance(raw, Mapping):
         raise ValueError("must be a dict of audiences")
@@ -58,7 +63,7 @@ def parse_audiences(raw: object, lifetime: timedelta) -> Mapping[str, ServiceAud
 
 def _parse(name: object, raw: object, lifetime: timedelta) -> ServiceAudience:
     if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise ValueError(f"has the audience {name!r}, which is no text of printable ASCII without spaces")
+        raise ValueError(f"has the audience {name!r}, which is not a string of printable ASCII without spaces")
     if not isinstance(raw, Mapping) or not set(raw).issubset(_KEYS):
         raise ValueError(f"[{name!r}] must be a dict of {', '.join(_KEYS)}")
     users, clients = raw.get("USERS"), raw.get("CLIENTS", {})

@@ -1,8 +1,8 @@
 """
 TRUSTED_ISSUERS: other servers whose tokens are accepted, parsed into one frozen value object each.
 
-Each option is one line of `TrustedIssuer` with the rule that its value must keep. `find_trust_problems()` names
-every fault for `manage.py check`; `trusted_issuers()` raises for the first one.
+Each option is one line of `TrustedIssuer`, with the rule for its value. `find_trust_problems()` reports every fault
+to `manage.py check`; `trusted_issuers()` raises the first one.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -26,7 +26,7 @@ _SECOND = timedelta(seconds=1)
 
 def _texts(value: object) -> str | None:
     ok = isinstance(value, list | tuple) and value and all(isinstance(item, str) and item for item in value)
-    return None if ok else "must be a list of strings that is not empty"
+    return None if ok else "must be a non-empty list of strings"
 
 
 def _audience(value: object) -> str | None:
@@ -37,7 +37,7 @@ def _algorithms(value: object) -> str | None:
     if problem := _texts(value):
         return problem
     wrong = [name for name in value if name not in PUBLIC_KEY_ALGORITHMS]  # type: ignore[attr-defined]  # it's a list
-    return f"has {wrong[0]!r}; there are {', '.join(PUBLIC_KEY_ALGORITHMS)}" if wrong else None
+    return f"has {wrong[0]!r}; the algorithms are {', '.join(PUBLIC_KEY_ALGORITHMS)}" if wrong else None
 
 
 def _types(value: object) -> str | None:
@@ -68,14 +68,14 @@ def _keys(value: object) -> str | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrustedIssuer:
-    """What is accepted of one issuer, with the defaults of all that the project did not say."""
+    """The rules for tokens of one issuer, with the defaults of all options that the project did not set."""
 
     name: str
     JWKS_URL: str | None = setting(None, rules.remote_url)
     PRIVATE_NETWORK: bool = setting(False, rules.flag)
     KEYS: PublicKeys | None = setting(None, _keys)
     ALGORITHMS: tuple[str, ...] = setting((), _algorithms)
-    AUDIENCE: tuple[str, ...] = setting((), _audience)  # () stands for ours, and is never seen outside
+    AUDIENCE: tuple[str, ...] = setting((), _audience)  # () stands for our own, and is never seen outside this module
     TYPES: tuple[str | None, ...] = setting(("at+jwt",), _types)
     MAX_LIFETIME: timedelta = setting(timedelta(minutes=5), rules.duration(_SECOND, MAX_LIFETIME))
     CLAIMS: Mapping[str, str] = setting({}, _names)
@@ -93,10 +93,10 @@ _RULES = rules.rules_of(TrustedIssuer)
 @cached_until_settings_change
 def trusted_issuers() -> Mapping[str, TrustedIssuer]:
     """
-    The issuers that the project trusts beside itself, by their names.
+    Return the other issuers that the project trusts, by their names.
 
     Raises:
-        ConfigurationError: for the first fault that `manage.py check` would name.
+        ConfigurationError: for the first fault that `manage.py check` would report.
     """
     for problem in find_trust_problems():
         raise problem
@@ -104,13 +104,13 @@ def trusted_issuers() -> Mapping[str, TrustedIssuer]:
 
 
 def find_trust_problems() -> Iterator[ConfigurationError]:
-    """Name every fault of TRUSTED_ISSUERS; the rest of the settings must be good."""
+    """Yield every fault of TRUSTED_ISSUERS; the rest of the settings must be valid."""
     for name, options in get_settings().TRUSTED_ISSUERS.items():
         if not (isinstance(name, str) and 0 < len(name) <= 255 and name.isprintable() and isinstance(options, Mapping)):
             yield ConfigurationError(
                 "E075",
-                f"TRUSTED_ISSUERS has {name!r}, which is no `iss` with a dict.",
-                'Name issuers as their tokens do: {"https://login.example.com": {"JWKS_URL": "https://..."}}.',
+                f"TRUSTED_ISSUERS has {name!r}, which is not an `iss` with a dict of options.",
+                'Use the `iss` of the tokens as the key: {"https://login.example.com": {"JWKS_URL": "https://..."}}.',
             )
         elif name == get_settings().ISSUER:
             yield ConfigurationError(
@@ -144,13 +144,13 @@ def _contradictions(name: str, options: Mapping[str, Any]) -> Iterator[Configura
         yield ConfigurationError(
             "E079",
             f"{_of(name)} must have either JWKS_URL or KEYS.",
-            "Say where its public keys are published, or write them down.",
+            "Set the URL where its public keys are published, or the keys themselves.",
         )
     elif "ALGORITHMS" not in options:
         yield ConfigurationError(
             "E080",
-            f"{_of(name)} has no ALGORITHMS: which signatures are good must not be left to the tokens.",
-            'Name those that the issuer uses, such as ["RS256"].',
+            f"{_of(name)} has no ALGORITHMS: the tokens must not choose which signatures are accepted.",
+            'List those that the issuer uses, such as ["RS256"].',
         )
     elif "KEYS" in options:
         try:

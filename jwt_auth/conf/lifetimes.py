@@ -1,5 +1,5 @@
 """
-How long tokens live at most.
+The longest lifetime of tokens.
 """
 
 from datetime import timedelta
@@ -8,7 +8,11 @@ from jwt_auth.conf.settings import MAX_LEEWAY, get_settings
 
 
 def longest_life() -> timedelta:
-    """How long a token lives at most that is signed now, by us or a client, by whichever machine's clock and leeway."""
+    """
+    Return the longest time for which a token can be valid that we or a client sign now.
+
+    It covers every machine's clock and leeway.
+    """
     settings = get_settings()
     services = (audience.lifetime for audience in settings.SERVICE_AUDIENCES.values())
     lifetime = max(settings.ACCESS_TOKEN_LIFETIME, settings.CLIENT_TOKEN_MAX_LIFETIME, *services)

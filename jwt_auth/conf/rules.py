@@ -1,7 +1,7 @@
 """
-What the values of settings must keep: a rule takes a value, and says what is wrong with it, or None.
+Rules for the values of settings: a rule is called with a value, and returns what is wrong with it, or None.
 
-`settings` and `issuers` have one beside the default of each of their settings.
+`settings` and `issuers` have a rule next to the default of each setting.
 """
 
 import importlib
@@ -17,45 +17,45 @@ from django.conf import settings as django_settings
 
 Rule: TypeAlias = Callable[[object], str | None]
 
-# Browsers keep a cookie of such a name only if it came over https, for this host alone (RFC 6265bis section
-# 4.1.3), and with the first one only if no script has written it. The longer one first: it contains the other.
+# Browsers store a cookie with such a prefix only if it came over https, for this host alone (RFC 6265bis section
+# 4.1.3), and with the first prefix only if no script has written it. The longer one is first: it contains the other.
 COOKIE_PREFIXES = ("__Host-Http-", "__Host-")
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 def setting(default: Any, rule: Rule, *, secret: bool = False) -> Any:
-    """A field of a dataclass of settings; a `secret` one is shown nowhere."""
+    """Return a field for a dataclass of settings; the value of a `secret` one is never shown."""
     given: dict[str, Any] = {"default_factory": dict} if default == {} else {"default": default}
     return field(**given, repr=not secret, metadata={"rule": rule})
 
 
 def rules_of(settings: Any) -> Mapping[str, Rule]:
-    """The rules of a dataclass that was made with `setting`, by the names of its fields."""
+    """Return the rules of a dataclass whose fields were made by `setting`, by the names of the fields."""
     return {item.name: item.metadata["rule"] for item in fields(settings) if item.metadata}
 
 
 def did_you_mean(name: object, known: Collection[str], kind: str) -> str:
-    """The hint for a name that is none of `known`, which are `kind`."""
+    """Return the hint for a name that is not in `known`; `kind` is the text for what these are."""
     near = get_close_matches(str(name).upper(), known, n=1)
     return f'Did you mean "{near[0]}"?' if near else f"The {kind} are: {', '.join(known)}."
 
 
 def frozen(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The `values` with a tuple for each list."""
+    """Return `values` with a tuple for each list."""
     return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
 
 
-# Rules made of others
+# Rules made of other rules
 
 
 def optional(rule: Rule) -> Rule:
-    """None, or what keeps `rule`."""
+    """None, or a value that satisfies `rule`."""
     return lambda value: None if value is None else rule(value)
 
 
 def list_of(rule: Rule) -> Rule:
-    """A list or tuple of which each item keeps `rule`."""
+    """A list or tuple in which every item satisfies `rule`."""
 
     def check(value: object) -> str | None:
         if not isinstance(value, list | tuple):
@@ -66,7 +66,7 @@ def list_of(rule: Rule) -> Rule:
 
 
 def at_least_one(rule: Rule) -> Rule:
-    """What keeps `rule`, and is no empty list."""
+    """A value that satisfies `rule`, and is not an empty list."""
     return lambda value: "must have at least one item, or be None" if value in ([], ()) else rule(value)
 
 
@@ -79,14 +79,14 @@ def flag(value: object) -> str | None:
 
 
 def text(value: object) -> str | None:
-    """A text of printable ASCII without spaces, as identifiers are."""
+    """A string of printable ASCII without spaces, as for identifiers."""
     if not isinstance(value, str) or not value or not value.isascii() or not value.isprintable():
         return "must be a non-empty string of printable ASCII characters"
     return None if " " not in value and len(value) <= 255 else "must have no space and at most 255 characters"
 
 
 def one_of(*choices: str) -> Rule:
-    """One of these texts."""
+    """One of these strings."""
 
     def rule(value: object) -> str | None:
         return None if value in choices else f"must be one of {', '.join(choices)}"
@@ -95,7 +95,7 @@ def one_of(*choices: str) -> Rule:
 
 
 def duration(low: timedelta, high: timedelta) -> Rule:
-    """A timedelta between the two."""
+    """A timedelta between `low` and `high`."""
 
     def rule(value: object) -> str | None:
         if not isinstance(value, timedelta):
@@ -106,7 +106,7 @@ def duration(low: timedelta, high: timedelta) -> Rule:
 
 
 def between(low: int, high: int) -> Rule:
-    """A whole number between the two."""
+    """A whole number between `low` and `high`."""
 
     def rule(value: object) -> str | None:
         ok = type(value) is int and low <= value <= high  # type(), because True is an int
@@ -116,7 +116,7 @@ def between(low: int, high: int) -> Rule:
 
 
 def count(value: object) -> str | None:
-    """A whole number above 0, where None stands for no limit."""
+    """A whole number above 0; for settings in which None stands for no limit."""
     return None if type(value) is int and value > 0 else "must be a whole number above 0, or None"
 
 
@@ -126,7 +126,7 @@ def mapping(value: object) -> str | None:
 
 
 def field_name(value: object) -> str | None:
-    """What can be the name of a field; whether there is one, `checks` says."""
+    """A valid name of a field; `checks` looks whether the user model has that field."""
     ok = isinstance(value, str) and value.isidentifier()
     return None if ok else "must be the name of a field of the user model"
 
@@ -154,12 +154,12 @@ def import_callable(path: str) -> Callable[..., Any]:
 
 
 def remote_url(value: object) -> str | None:
-    """The address of a document that another server publishes."""
+    """The URL of a document that another server publishes."""
     if not isinstance(value, str):
         return "must be a URL"
     try:
         parts = urlsplit(value)
-        parts.port  # noqa: B018  # raises when it is no number
+        parts.port  # noqa: B018  # raises if it is not a number
     except ValueError:
         return "must be a URL"
     if not parts.hostname or not value.isascii() or not value.isprintable() or " " in value:
@@ -168,11 +168,11 @@ def remote_url(value: object) -> str | None:
         return "must be a URL without a user and without a fragment"
     if parts.scheme == "https" or (parts.scheme == "http" and is_this_machine(parts.hostname)):
         return None
-    return "must begin with https://; under DEBUG, http:// is good for localhost"
+    return "must begin with https://; under DEBUG, http:// is allowed for localhost"
 
 
 def is_this_machine(host: str) -> bool:
-    """Whether `host` may be asked in plain text, under DEBUG alone: nobody listens between a machine and itself."""
+    """Return whether plain http to `host` is allowed: only under DEBUG, and only to this machine itself."""
     return django_settings.DEBUG and host in LOOPBACK
 
 
@@ -180,7 +180,7 @@ def is_this_machine(host: str) -> bool:
 
 
 def realm(value: object) -> str | None:
-    """What can stand between quotes in a header (RFC 9110 section 11.5)."""
+    """A text that can stand between quotes in a header (RFC 9110 section 11.5)."""
     ok = isinstance(value, str) and value.isascii() and value.isprintable() and not set(value) & {'"', "\\"}
     return None if ok else "must be a string of printable ASCII characters without quotes and backslashes"
 
@@ -193,21 +193,21 @@ def fernet_key(value: object) -> str | None:
 
 
 def cache_alias(value: object) -> str | None:
-    """The name of one of CACHES."""
+    """A name in CACHES."""
     ok = isinstance(value, str) and value in django_settings.CACHES
     return None if ok else "must be the name of one of CACHES"
 
 
 def redis_url(value: object) -> str | None:
-    """An address that redis-py understands."""
+    """A URL that redis-py understands."""
     ok = isinstance(value, str) and value.startswith(("redis://", "rediss://", "unix://"))
     return None if ok else "must be a URL that begins with redis://, rediss:// or unix://"
 
 
 def site_data(value: object) -> str | None:
-    """What a sign-out may have the browser forget, as Clear-Site-Data calls it."""
+    """A kind of data that a sign-out may have the browser delete, as Clear-Site-Data names it."""
     if value == "cookies":
-        return "is 'cookies', which would take the cookies of every host of the domain, not only this app's"
+        return "is 'cookies', which would delete the cookies of every host of the domain, not only this app's"
     return None if value in ("cache", "storage") else "must be 'cache' or 'storage'"
 
 
@@ -221,7 +221,7 @@ def rate(value: object) -> str | None:
 
 
 def parse_rate(value: object) -> tuple[int, int]:
-    """Give `"10/min"` as (10, 60): how many requests in how many seconds. Raise ValueError or TypeError."""
+    """Parse `"10/min"` as (10, 60): the number of requests, and the seconds. Raise ValueError or TypeError."""
     if not isinstance(value, str):
         raise TypeError("a rate is a string")
     count, slash, period = value.partition("/")
@@ -239,5 +239,5 @@ def cookie_name(value: object) -> str | None:
 
 
 def without_prefix(name: str) -> str:
-    """`name`, of a cookie, without the prefix that binds it to https and to one host."""
+    """Return the cookie's `name` without the prefix that binds the cookie to https and to one host."""
     return name.removeprefix(COOKIE_PREFIXES[0]).removeprefix(COOKIE_PREFIXES[1])

@@ -1,8 +1,8 @@
 """
-The `JWT_AUTH` setting, parsed into one frozen value object; nothing else reads it.
+The `JWT_AUTH` setting, parsed into one frozen value object; no other module reads it.
 
-Each setting is one line of `Settings` with the rule that its value must keep. `find_problems()` names
-every fault for `manage.py check`; `get_settings()` raises for the first one.
+Each setting is one line of `Settings`, with the rule for its value. `find_problems()` reports every fault to
+`manage.py check`; `get_settings()` raises the first one.
 """
 
 import functools
@@ -29,28 +29,28 @@ KeySource: TypeAlias = str | bytes | Path | Mapping[str, Any]
 # RFC 7519 section 4.1.4 allows "no more than a few minutes"; we allow one.
 MAX_LEEWAY = timedelta(seconds=60)
 
-# Names of the abandoned djangorestframework-jwt, which used the same setting.
+# The prefix of the settings of djangorestframework-jwt, an abandoned package that also read JWT_AUTH.
 LEGACY_PREFIX = "JWT_"
 
-# Names of djangorestframework-simplejwt, as they come along when SIMPLE_JWT is renamed.
+# Settings of djangorestframework-simplejwt, which are still there when SIMPLE_JWT is renamed.
 _OF_SIMPLEJWT = {
-    "REFRESH_TOKEN_LIFETIME": "SESSION_IDLE_TIMEOUT is how long a session goes on without a refresh.",
+    "REFRESH_TOKEN_LIFETIME": "SESSION_IDLE_TIMEOUT sets how long a session lasts without a refresh.",
     "ROTATE_REFRESH_TOKENS": "Refresh tokens always rotate.",
-    "BLACKLIST_AFTER_ROTATION": "A refresh token is always good once.",
-    "CHECK_REVOKE_TOKEN": "A new password always ends the sessions that began with the former one.",
-    "UPDATE_LAST_LOGIN": "Django does so at each sign-in.",
+    "BLACKLIST_AFTER_ROTATION": "Refresh tokens are always single-use.",
+    "CHECK_REVOKE_TOKEN": "A new password always ends the sessions that began with the old one.",
+    "UPDATE_LAST_LOGIN": "Django updates it at each sign-in.",
     "AUTH_HEADER_TYPES": "It is always Bearer.",
     "USER_ID_CLAIM": "It is always sub; CLAIMS_CALLABLE can add another.",
     "VERIFYING_KEY": "It follows from SIGNING_KEY.",
-    "JWK_URL": "TRUSTED_ISSUERS has other issuers, each with its JWKS_URL.",
+    "JWK_URL": "TRUSTED_ISSUERS lists other issuers, each with its JWKS_URL.",
 }
 
-# What is sometimes set elsewhere, and here is what makes a cookie safe.
+# Cookie attributes that other packages have settings for. Here they are fixed, because they keep the cookies safe.
 _FIXED = {
     "COOKIE_DOMAIN": "With a Domain, each host below it would get the tokens and could plant others.",
     "COOKIE_SECURE": "It is always on, except under DEBUG on plain http.",
-    "COOKIE_HTTPONLY": "It is always on: a script that can read a token can send it away.",
-    "COOKIE_PATH": "It is always /, as the prefix of the names demands.",
+    "COOKIE_HTTPONLY": "It is always on: a script that can read a token can send it to anyone.",
+    "COOKIE_PATH": "It is always /, as the prefix of the names requires.",
 }
 
 
@@ -72,7 +72,7 @@ _SECOND = timedelta(seconds=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The settings in force, with the defaults of all that the project did not name."""
+    """The settings in force, with the defaults of all that the project did not set."""
 
     ISSUER: str = setting("jwt_auth", rules.text)
     AUDIENCE: str = setting("", rules.text)  # "" stands for ISSUER, and is never seen outside this module
@@ -119,7 +119,7 @@ _SECRETS = frozenset(item.name for item in fields(Settings) if not item.repr)
 
 
 def find_problems(raw: object) -> Iterator[ConfigurationError]:
-    """Name every fault of `raw`, a value of the `JWT_AUTH` setting."""
+    """Yield every fault of `raw`, a value of the `JWT_AUTH` setting."""
     if not isinstance(raw, Mapping):
         yield ConfigurationError(
             "E001", "JWT_AUTH must be a dict.", 'Write JWT_AUTH = {"ISSUER": "..."}, or leave it out.'
@@ -153,9 +153,9 @@ def _unknown(name: object) -> ConfigurationError:
 
 
 def _former(name: object) -> tuple[str, str] | None:
-    """The package that had a setting of this name, and what to do with it here."""
+    """Return the other package that has a setting of this name, and the hint for it."""
     if isinstance(name, str) and name.startswith(LEGACY_PREFIX):
-        return "djangorestframework-jwt", "Remove it; docs/reference/settings.md lists what there is instead."
+        return "djangorestframework-jwt", "Remove it; docs/reference/settings.md lists the settings of this app."
     if name in _OF_SIMPLEJWT:
         hint = f"{_OF_SIMPLEJWT[str(name)]} Remove it; docs/how-to/from-simplejwt.md has the rest."
         return "djangorestframework-simplejwt", hint
@@ -205,20 +205,20 @@ def _contradictions_of_audiences(settings: Settings) -> Iterator[ConfigurationEr
     if settings.SERVICE_AUDIENCES and settings.ALGORITHM in HMAC_ALGORITHMS:
         yield ConfigurationError(
             "E085",
-            f"There are SERVICE_AUDIENCES, but ALGORITHM is {settings.ALGORITHM}: they could not verify their tokens.",
+            f"SERVICE_AUDIENCES is set, but ALGORITHM is {settings.ALGORITHM}: other servers can't verify the tokens.",
             "Set ALGORITHM and SIGNING_KEY to those of a key pair; docs/how-to/keys.md has the commands.",
         )
     if settings.SERVICE_AUDIENCES and settings.REVOCATION == "none":
         yield ConfigurationError(
             "E087",
-            'There are SERVICE_AUDIENCES, but REVOCATION is "none": there is no session to exchange tokens of.',
-            "Exchange tokens where sessions begin, and leave SERVICE_AUDIENCES out here.",
+            'SERVICE_AUDIENCES is set, but REVOCATION is "none": there are no sessions whose tokens can be exchanged.',
+            "Exchange tokens on the server that starts the sessions, and remove SERVICE_AUDIENCES here.",
         )
     if {settings.ISSUER, settings.AUDIENCE}.intersection(settings.SERVICE_AUDIENCES):
         yield ConfigurationError(
             "E086",
-            "SERVICE_AUDIENCES names this server: its short tokens would be good here, whatever their scope.",
-            "Name other servers alone, each by an audience of its own.",
+            "SERVICE_AUDIENCES names this server: service tokens would be accepted here, whatever their scope.",
+            "Name other servers only, each with its own audience.",
         )
 
 
@@ -241,19 +241,19 @@ def _contradictions_of_stored_keys(settings: Settings) -> Iterator[Configuration
     if settings.ALGORITHM in HMAC_ALGORITHMS:
         yield ConfigurationError(
             "E070",
-            f'KEYS is "database", but ALGORITHM is {settings.ALGORITHM}: who can verify with such a key can sign.',
-            'Set ALGORITHM to "ES256", say. Symmetric keys stay in the settings, and rotate there.',
+            f'KEYS is "database", but ALGORITHM is {settings.ALGORITHM}: anyone who can verify with it can sign.',
+            'Set ALGORITHM to "ES256", for example. Symmetric keys stay in the settings, and rotate there.',
         )
     if settings.SIGNING_KEY is not None or settings.SIGNING_KEY_FALLBACKS:
         yield ConfigurationError(
             "E071",
-            'KEYS is "database", but there is SIGNING_KEY or SIGNING_KEY_FALLBACKS, which would not be read.',
-            'Run manage.py jwt_keys import while KEYS still is "settings", then remove them.',
+            'KEYS is "database", but SIGNING_KEY or SIGNING_KEY_FALLBACKS is set, which would not be read.',
+            'Run manage.py jwt_keys import while KEYS is still "settings", then remove them.',
         )
     if settings.REVOCATION == "none":
         yield ConfigurationError(
             "E072",
-            'KEYS is "database", but REVOCATION is "none", which asks no database, about keys neither.',
+            'KEYS is "database", but REVOCATION is "none", which makes no queries, not even for keys.',
             'Set REVOCATION to "database" or "memory", or KEYS to "settings".',
         )
 
@@ -280,24 +280,24 @@ def cached_until_settings_change(build: Callable[[], T]) -> Callable[[], T]:
 @cached_until_settings_change
 def get_settings() -> Settings:
     """
-    The settings in force, live under `override_settings`.
+    Return the settings in force; `override_settings` takes effect at once.
 
     Raises:
-        ConfigurationError: for the first fault that `manage.py check` would name.
+        ConfigurationError: for the first fault that `manage.py check` would report.
     """
     raw = raw_settings()
     for problem in find_problems(raw):
         raise problem
-    return _build(raw)  # type: ignore[arg-type]  # find_problems() has seen that it is a mapping
+    return _build(raw)  # type: ignore[arg-type]  # find_problems() has checked that it is a mapping
 
 
 def settings_are_valid() -> bool:
-    """Whether `get_settings()` gives any; `manage.py check` says why not."""
+    """Return whether `get_settings()` succeeds; if not, `manage.py check` says why."""
     return not any(find_problems(raw_settings()))
 
 
 def raw_settings() -> object:
-    """What the project wrote, unread."""
+    """Return the project's JWT_AUTH, unparsed."""
     return getattr(django_settings, "JWT_AUTH", {})
 
 

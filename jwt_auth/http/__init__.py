@@ -1,5 +1,5 @@
 """
-The HTTP request as this app sees it: its sender, cross-site request forgery, and the log.
+HTTP requests: the client's address, protection against cross-site request forgery, and the log.
 
-Empty on purpose: `transports` imports from this room, and must not load DRF.
+Empty on purpose: `transports` imports from this package, and must not load DRF.
 """

@@ -1,16 +1,16 @@
 """
-Cross-site request forgery: whether a request that changes something comes from a page of ours. Pure.
+Protection against cross-site request forgery: check that a request comes from a page of ours. Pure.
 
-A browser adds cookies to whatever it sends us, on behalf of whichever page. It also says where that page
-is, in two headers that no script can write, and in these one has nothing to issue, keep or compare:
+A browser adds our cookies to every request to us, whichever page caused it. It also says where that page comes
+from, in two headers that no script can set. With these headers there is no token to issue, store or compare:
 
     Sec-Fetch-Site            answer
-    -----------------------   ---------------------------------------------------------------------
+    -----------------------   -------------------------------------------------------------------------
     same-origin               pass
-    none (typed, bookmarked)  pass, unless a cookie is what authenticates
-    same-site, cross-site     pass if `Origin` is trusted: a sibling host is not us
-    missing, or a new word    `Origin` decides: pass if it is ours or trusted; if there is no `Origin`
-                              either, it is no browser: pass, unless a cookie is what authenticates
+    none (typed, bookmarked)  pass, unless a cookie authenticates the request
+    same-site, cross-site     pass if `Origin` is trusted: a sibling host is another site to us
+    missing, or unknown       `Origin` decides: pass if it is ours or trusted; if `Origin` is missing too,
+                              the client is no browser: pass, unless a cookie authenticates the request
 """
 
 import re
@@ -30,19 +30,19 @@ _KNOWN_SITES = frozenset({"same-origin", "none", "same-site", "cross-site"})
 _ORIGIN = re.compile(r"(?P<scheme>https?)://(?P<host>[a-z0-9._*-]+|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{1,5}))?")
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
 
-_Origin: TypeAlias = tuple[str, str]  # scheme, and host with its port unless that is the scheme's own
+_Origin: TypeAlias = tuple[str, str]  # scheme, and host with its port unless that is the scheme's default
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provenance:
     """
-    Where a request comes from, and what that is measured by.
+    The origin of a request, and the origins that it is compared with.
 
     Args:
         fetch_site: Sec-Fetch-Site, None when it is missing.
         origin: Origin, None when it is missing.
-        own_origin: scheme and host under which we were asked.
-        trusted_origins: others that may act for a user here, in the form of CSRF_TRUSTED_ORIGINS.
+        own_origin: scheme and host that the request was sent to.
+        trusted_origins: other origins that may act for a user here, in the form of CSRF_TRUSTED_ORIGINS.
     """
 
     fetch_site: str | None
@@ -53,8 +53,10 @@ class Provenance:
 
 def check(sent: Provenance, *, by_cookie: bool) -> None:
     """
+    Check the origin of a request.
+
     Args:
-        by_cookie: whether a cookie is what authenticates the request.
+        by_cookie: whether a cookie authenticates the request.
 
     Raises:
         CsrfError: when a page that is neither ours nor trusted may have sent it.
@@ -64,7 +66,7 @@ def check(sent: Provenance, *, by_cookie: bool) -> None:
         return
     if site == "none" or (site is None and sent.origin is None):
         if by_cookie:
-            raise CsrfError(f"nothing says which page sent it (Sec-Fetch-Site: {sent.fetch_site})")
+            raise CsrfError(f"no header says which page sent it (Sec-Fetch-Site: {sent.fetch_site})")
         return
     allowed = sent.trusted_origins if site else (sent.own_origin, *sent.trusted_origins)
     if not _is_among(sent.origin, allowed):
@@ -77,12 +79,12 @@ def _is_among(origin: str | None, allowed: Iterable[str]) -> bool:
 
 
 def _matches(origin: _Origin, pattern: _Origin | None) -> bool:
-    """As Django reads CSRF_TRUSTED_ORIGINS: `https://*.example.com` is all below it, and itself."""
+    """Match as Django matches CSRF_TRUSTED_ORIGINS: `https://*.example.com` is that host and all hosts below it."""
     return pattern is not None and origin[0] == pattern[0] and is_same_domain(origin[1], pattern[1].removeprefix("*"))
 
 
 def _parse(text: str) -> _Origin | None:
-    """None for what is no origin of the web: `null`, a path, a list."""
+    """Return the parsed origin; None for anything that is not an http(s) origin: `null`, a path, a list."""
     match = _ORIGIN.fullmatch(text.lower())
     if match is None:
         return None

@@ -1,5 +1,5 @@
 """
-Holds a request to the rules of `csrf`, in the way that CSRF_MODE says.
+Apply the CSRF checks to a request, in the mode that CSRF_MODE names.
 """
 
 from typing import Any
@@ -16,13 +16,15 @@ from jwt_auth.http.logs import log_let_through
 
 def guard(request: HttpRequest, *, by_cookie: bool) -> None:
     """
+    Refuse a request of another site's page, as far as CSRF_MODE says so.
+
     Args:
-        by_cookie: whether a cookie is what authenticates the request.
+        by_cookie: whether a cookie authenticates the request.
 
     Raises:
         CsrfError: when `request` may change something, and another site's page may have sent it.
     """
-    # Set by Django's test client, unless it was made with `enforce_csrf_checks=True`; never by a request.
+    # Set by Django's test client, unless it was created with `enforce_csrf_checks=True`; never by a request.
     if request.method in SAFE_METHODS or getattr(request, "_dont_enforce_csrf_checks", False):
         return
     mode = get_settings().CSRF_MODE
@@ -38,7 +40,7 @@ def guard(request: HttpRequest, *, by_cookie: bool) -> None:
 
 
 def provenance_of(request: HttpRequest) -> Provenance:
-    """What a browser said about the page that sent `request`."""
+    """Return what the browser said about the page that sent `request`."""
     return Provenance(
         fetch_site=request.META.get("HTTP_SEC_FETCH_SITE"),
         origin=request.META.get("HTTP_ORIGIN"),
@@ -49,17 +51,17 @@ def provenance_of(request: HttpRequest) -> Provenance:
 
 def hand_out_token(request: HttpRequest, *, fresh: bool = False) -> None:
     """
-    In mode "django": have CsrfViewMiddleware send the cookie whose value pages then put into a header.
+    Have CsrfViewMiddleware send its cookie, if CSRF_MODE is "django". Pages send the value back in a header.
 
     Args:
-        fresh: a new one, as Django's own sign-in makes it.
+        fresh: whether to make a new token, as Django's own sign-in does.
     """
     if get_settings().CSRF_MODE == "django":
         (rotate_token if fresh else get_token)(request)
 
 
 class _TokenCheck(CsrfViewMiddleware):
-    """Says why it refuses, instead of making a page of it."""
+    """Raises CsrfError with the reason, instead of rendering an error page."""
 
     def _reject(self, request: HttpRequest, reason: str) -> Any:
         raise CsrfError(reason)
@@ -71,5 +73,5 @@ def _check_token(request: HttpRequest) -> None:
     token_check.process_view(request, _never_called, (), {})
 
 
-# The check wants to know what it stands in front of; here that is nothing.
+# CsrfViewMiddleware requires the view that it protects; here there is none.
 _never_called: Any = lambda request: None  # noqa: E731

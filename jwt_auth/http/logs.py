@@ -1,9 +1,9 @@
 """
-What is written to the logger `jwt_auth`: a text for people, and `extra` for machines.
+The records of the logger `jwt_auth`: a text for people, and `extra` for machines.
 
-Each record has `event`, a name that stays, and the fields that FIELDS lists for it; docs/reference/logging.md
-explains them. No token, password or secret is ever among them, nor a name that somebody typed at
-sign-in: people type passwords into that field.
+Each record has `event`, a stable name, and the fields that FIELDS lists for that event;
+docs/reference/logging.md explains them. No record contains a token, a password or a secret, nor the name that
+was typed at a sign-in: people type passwords into that field.
 """
 
 import logging
@@ -50,7 +50,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "csrf_let_through": _REQUEST,
     "request_throttled": _REQUEST,
     "unavailable": _REQUEST,
-    # These by modules that know no requests: `revocation.memory`,
+    # The rest is logged by modules that handle no requests: `revocation.memory`,
     "revocations_unread": ("reason",),
     "revocations_read_again": (),
     # `keyring.stored`,
@@ -67,13 +67,13 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
 
 
 def connect() -> None:
-    """Log each signal. Once, when the apps are ready."""
+    """Connect the log to all signals. Call it once, when the apps are ready."""
     for signal, receiver in _RECEIVERS.items():
         signal.connect(receiver, dispatch_uid="jwt_auth.log")
 
 
 def log_refusal(error: ReasonedError, request: HttpRequest | None) -> None:
-    """Why a token, a sign-in or a page of another site was refused, which the client is not told."""
+    """Log why a token, a sign-in, a token exchange or a cross-site request was refused; the client is not told."""
     event, text = "token_refused", "Token refused: %s."
     if isinstance(error, InvalidCredentialsError):
         event, text = "sign_in_refused", "Sign-in refused: %s."
@@ -85,23 +85,23 @@ def log_refusal(error: ReasonedError, request: HttpRequest | None) -> None:
 
 
 def log_let_through(error: CsrfError, request: HttpRequest) -> None:
-    """A request of another site's page that CSRF_MODE does not stop yet."""
+    """Log a request of another site's page that CSRF_MODE does not stop yet."""
     fields = _of_request(request, error.code, error.reason)
     text = "Let through, because CSRF_MODE is log_only: %s."
     _log(logging.WARNING, "csrf_let_through", text, error.reason, **fields)
 
 
 def log_throttled(request: HttpRequest | None) -> None:
-    """A request over its budget."""
+    """Log a request over its rate limit."""
     fields = _of_request(request, "throttled", "too many requests")
     _log(logging.WARNING, "request_throttled", "Throttled: %s.", fields["path"], **fields)
 
 
 def log_outage(error: Exception, request: HttpRequest | None) -> None:
-    """A request that was answered with 503. An error that was not raised here is told with its traceback."""
+    """Log a request that was answered with 503; an error other than UnavailableError with its traceback."""
     code = error.code if isinstance(error, UnavailableError) else UnavailableError.code
     fields = _of_request(request, code, str(error))
-    # Ours say in one line what failed; in an outage there is one for each request.
+    # Our own errors say in one line what failed; during an outage there is one for each request.
     exc_info = None if isinstance(error, UnavailableError) else error
     _log(logging.ERROR, "unavailable", "Unavailable: %s.", error, exc_info=exc_info, **fields)
 
@@ -145,10 +145,10 @@ def _token_refreshed(session: Any, rotated: bool, **kwargs: Any) -> None:
 
 
 def _refresh_token_reused(session: Any, presented: int, expected: int, **kwargs: Any) -> None:
-    # A counter that we never gave out was signed with our key, or our database was set back.
+    # Someone signed a counter that we never issued with our key, or our database was restored to an earlier state.
     ahead = presented > expected
     level, event = (logging.CRITICAL, "refresh_token_ahead") if ahead else (logging.WARNING, "refresh_token_reused")
-    text = "Refresh token %s of session %s came when %s was due; the session has been ended."
+    text = "Refresh token %s of session %s was presented, but %s was expected; the session has been ended."
     fields = {**_of_session(session), "presented": presented, "expected": expected}
     _log(level, event, text, presented, session.pk, expected, **fields)
 
@@ -235,7 +235,7 @@ def _log_deed(name: str, event: Any, **fields: Any) -> None:
     _log(logging.INFO, name, "Revoked: %s (%s).", event, event.reason, **_of_event(event), **fields)
 
 
-# Not `new_device_seen`: to look for new devices costs a query, which is only spent when somebody listens.
+# Not `new_device_seen`: the check for new devices costs a query, and is only made if a receiver is connected.
 _RECEIVERS: Mapping[Signal, Callable[..., None]] = {
     signals.session_started: _session_started,
     signals.token_refreshed: _token_refreshed,

@@ -1,5 +1,5 @@
 """
-Who is on the other end of a request, as far as that can be known.
+The client that sent a request, as far as it can be known.
 """
 
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ from rest_framework.settings import api_settings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Peer:
-    """Where a request came from; both parts are for people to read, and prove nothing."""
+    """The origin of a request. Both fields are for people to read, and prove nothing."""
 
     ip_address: str | None = None
     user_agent: str = ""
 
 
 def peer_of(request: HttpRequest) -> Peer:
-    """The peer of `request`."""
+    """Return the peer of `request`."""
     agent = request.META.get("HTTP_USER_AGENT", "")
     printable = "".join(character for character in agent if character.isprintable())
     return Peer(ip_address=client_address(request), user_agent=printable[:255])
@@ -26,10 +26,10 @@ def peer_of(request: HttpRequest) -> Peer:
 
 def client_address(request: HttpRequest) -> str | None:
     """
-    The address of the client behind as many proxies as DRF's NUM_PROXIES says that we run.
+    Return the address of the client behind our own proxies; DRF's NUM_PROXIES is their number.
 
-    Each of ours appends one entry to X-Forwarded-For; what stands before those was written by the client.
-    Without NUM_PROXIES the header is not looked at (where DRF would take all of it).
+    Each of our proxies appends one entry to X-Forwarded-For; the client wrote the entries before those. Without
+    NUM_PROXIES the header is ignored (DRF would use all of it).
     """
     proxies = api_settings.NUM_PROXIES or 0
     forwarded = request.META.get("HTTP_X_FORWARDED_FOR")
@@ -42,7 +42,7 @@ def client_address(request: HttpRequest) -> str | None:
 
 
 def _normalized(candidate: str) -> str | None:
-    """An address in one spelling: without port and zone, and not as IPv4 in the dress of IPv6."""
+    """Return the canonical form of an address: without port and zone, an IPv4-mapped IPv6 address as IPv4."""
     text = candidate.partition("%")[0]
     if text.startswith("["):  # [2001:db8::1]:4711
         text = text[1:].partition("]")[0]
@@ -56,7 +56,7 @@ def _normalized(candidate: str) -> str | None:
 
 
 def address_group(request: HttpRequest) -> str:
-    """What counts as one client when requests are counted: an IPv4 address, or an IPv6 /64."""
+    """Return what counts as one client when requests are counted: an IPv4 address, or an IPv6 /64 network."""
     address = client_address(request)
     if address is None:
         return "unknown"

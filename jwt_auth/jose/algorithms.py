@@ -1,8 +1,8 @@
 """
-The signature algorithms that this app knows (RFC 7518 section 3, RFC 8037, RFC 9864), and no other.
+The signature algorithms that this app supports (RFC 7518 section 3, RFC 8037, RFC 9864).
 """
 
-# What a shared secret signs, whoever verifies could have signed as well.
+# With these, the key is a shared secret: anyone who can verify a signature can also make it.
 HMAC_ALGORITHMS = ("HS256", "HS384", "HS512")
 PUBLIC_KEY_ALGORITHMS = (
     *("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),

@@ -1,8 +1,8 @@
 """
-base64url and JSON, read strictly: one text for one value, or ValueError.
+Strict parsers for base64url and JSON: ambiguous input raises ValueError.
 
-Two spellings of one token would escape a denylist, and two readers that disagree about one document
-can be played against each other (RFC 8725 section 2.4; RFC 7519 section 4).
+A second spelling of a token would escape a denylist, and attackers can exploit two parsers that read one
+document differently (RFC 8725 section 2.4; RFC 7519 section 4).
 """
 
 import json
@@ -13,7 +13,7 @@ from typing import Any
 MAX_DEPTH = 32
 
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]*")
-# Half of a surrogate pair: legal in JSON, but no database and no header can hold it.
+# May be half of a surrogate pair: legal in JSON, but no database and no header can hold it.
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -22,7 +22,7 @@ def base64url_encode(value: bytes) -> str:
 
 
 def base64url_decode(text: str) -> bytes:
-    """Decode `text` without padding and stray bits (RFC 4648 section 3.5); raise ValueError."""
+    """Decode `text`, which must have no padding and no stray bits (RFC 4648 section 3.5); raise ValueError."""
     if not _BASE64URL.fullmatch(text) or len(text) % 4 == 1:
         raise ValueError("not base64url")
     value = urlsafe_b64decode(text + "=" * (-len(text) % 4))
@@ -33,7 +33,7 @@ def base64url_decode(text: str) -> bytes:
 
 def json_object(document: bytes) -> dict[str, Any]:
     """
-    Read a JSON object: UTF-8 without a BOM, no name twice, no NaN or Infinity, at most 32 levels.
+    Parse a JSON object: UTF-8 without a BOM, no duplicate names, no NaN or Infinity, at most 32 levels.
 
     Raises:
         ValueError: for anything else.

@@ -1,5 +1,5 @@
 """
-JSON Web Keys (RFC 7517, 7518 section 6, 8037), read into `cryptography` objects and written from them.
+Convert JSON Web Keys (RFC 7517, 7518 section 6, 8037) to `cryptography` objects, and back.
 """
 
 from collections.abc import Mapping
@@ -24,16 +24,16 @@ CURVES: Mapping[str, tuple[ec.EllipticCurve, int]] = {
 }
 _CURVE_NAMES = {curve.name: name for name, (curve, _) in CURVES.items()}
 
-# RFC 7638 section 3.2 and RFC 8037 section 2: what is hashed, in this order.
+# RFC 7638 section 3.2 and RFC 8037 section 2: the members that are hashed, in this order.
 _THUMBPRINT_MEMBERS = {"EC": ("crv", "kty", "x", "y"), "RSA": ("e", "kty", "n"), "OKP": ("crv", "kty", "x")}
 
 
 def load(jwk: Mapping[str, Any]) -> KeyMaterial:
     """
-    Read one JWK that may sign or verify: kty `oct` gives bytes, the others a private or a public key.
+    Load one JWK that may sign or verify: bytes for the kty `oct`, a private or a public key for the others.
 
     Raises:
-        ValueError: when it is no such key, or says itself that it is for another use.
+        ValueError: when it is not such a key, or its members say that it is for another use.
     """
     if jwk.get("use", "sig") != "sig":
         raise ValueError('"use" is not "sig"')
@@ -47,7 +47,7 @@ def load(jwk: Mapping[str, Any]) -> KeyMaterial:
 
 
 def dump_public(key: PublicKey) -> dict[str, str]:
-    """The public members of `key`, and nothing else; raise ValueError for a curve that no algorithm has."""
+    """Return only the public members of `key`; raise ValueError for a curve that no algorithm uses."""
     if isinstance(key, rsa.RSAPublicKey):
         rsa_numbers = key.public_numbers()
         return {"kty": "RSA", "n": _minimal(rsa_numbers.n), "e": _minimal(rsa_numbers.e)}
@@ -62,13 +62,13 @@ def dump_public(key: PublicKey) -> dict[str, str]:
 
 
 def kind_of(key: PublicKey) -> str:
-    """What its algorithm depends on: "RSA", or the name of its curve."""
+    """Return the kind of key, which limits its algorithms: "RSA", or the name of its curve."""
     public = dump_public(key)
     return public.get("crv", public["kty"])
 
 
 def dump_private(key: PrivateKey) -> dict[str, str]:
-    """All members of `key`: what `load` makes it of again."""
+    """Return all members of `key`; `load` turns them into the same key."""
     public = dump_public(key.public_key())
     if isinstance(key, rsa.RSAPrivateKey):
         numbers = key.private_numbers()
@@ -81,7 +81,7 @@ def dump_private(key: PrivateKey) -> dict[str, str]:
 
 
 def thumbprint(jwk: Mapping[str, str]) -> str:
-    """The RFC 7638 thumbprint (SHA-256, base64url) of a public JWK."""
+    """Return the RFC 7638 thumbprint (SHA-256, base64url) of a public JWK."""
     members = {name: jwk[name] for name in _THUMBPRINT_MEMBERS[jwk["kty"]]}
     canonical = dumps(members, separators=(",", ":"), sort_keys=True)
     return base64url_encode(sha256(canonical.encode()).digest())

@@ -1,7 +1,7 @@
 """
-Keys: one `Key` has one algorithm for its whole life, whatever a token's header says (RFC 8725 section 3.1).
+Keys: each `Key` is bound to one algorithm, whatever a token's header says (RFC 8725 section 3.1).
 
-Pure: key material goes in, a `Key` or a ValueError comes out. `keyring` says where our own keys come from.
+Pure: key material goes in, a `Key` or a ValueError comes out. `keyring` loads our own keys.
 """
 
 from collections.abc import Mapping
@@ -19,19 +19,19 @@ from jwt_auth.jose.algorithms import HMAC_ALGORITHMS
 from jwt_auth.jose.encoding import base64url_encode
 
 MIN_RSA_BITS = 2048  # RFC 7518 section 3.3
-MAX_RSA_BITS = 8192  # each verification costs time, and who gives us a key shall not choose how much
+MAX_RSA_BITS = 8192  # each verification costs time; the owner of a key must not be able to choose how much
 
 _CURVE_OF = {"ES256": "P-256", "ES384": "P-384", "ES512": "P-521"}
 _PRIVATE = (rsa.RSAPrivateKey, ec.EllipticCurvePrivateKey, ed25519.Ed25519PrivateKey)
 _PUBLIC = (rsa.RSAPublicKey, ec.EllipticCurvePublicKey, ed25519.Ed25519PublicKey)
 
-# CVE-2017-15361 ("ROCA"): keys of a broken generator are powers of 65537 modulo all of these primes.
+# CVE-2017-15361 ("ROCA"): moduli of a broken generator are powers of 65537 modulo each of these primes.
 _ROCA_PRIMES = (11, 13, 17, 19, 37, 53, 61, 71, 73, 79, 97, 103, 107, 109, 127, 151, 157)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Key:
-    """One key for one algorithm. `signing` is None for a key that only verifies. Build with `make_key`."""
+    """One key for one algorithm. `signing` is None for a key that only verifies. Use `make_key` to create it."""
 
     kid: str
     algorithm: str
@@ -40,17 +40,17 @@ class Key:
 
     @property
     def is_secret(self) -> bool:
-        """Whether who verifies with it could sign, too (HMAC)."""
+        """True if the key that verifies can also sign (HMAC)."""
         return isinstance(self.verifying, bytes)
 
 
 @dataclass(frozen=True, slots=True)
 class KeySet:
     """
-    One key that signs, and all that verify, by their `kid`.
+    The key that signs, and all keys that verify, by their `kid`.
 
     Args:
-        problem: why there is no key that signs, if there is none.
+        problem: the reason why there is no key that signs, if there is none.
     """
 
     active: Key | None
@@ -59,20 +59,20 @@ class KeySet:
 
     @property
     def signing(self) -> Key:
-        """The key that signs; raise UnavailableError when it can't be had."""
+        """The key that signs; raise UnavailableError if there is none."""
         if self.active is None:
             raise UnavailableError(self.problem)
         return self.active
 
     def find(self, kid: str | None) -> Key:
-        """The key named `kid`; raise UnknownKeyError."""
+        """Return the key named `kid`; raise UnknownKeyError."""
         try:
             return self.verifying[kid]  # type: ignore[index]  # None is simply not in it
         except KeyError:
             raise UnknownKeyError("no key has the token's kid") from None
 
     def public_jwks(self) -> list[dict[str, str]]:
-        """The public keys as JWKs; symmetric keys are never among them."""
+        """Return the public keys as JWKs; symmetric keys are never among them."""
         return [
             {**jwk.dump_public(key.verifying), "kid": key.kid, "alg": key.algorithm, "use": "sig"}
             for key in self.verifying.values()
@@ -85,7 +85,7 @@ def make_key(material: jwk.KeyMaterial, algorithm: str) -> Key:
     Bind `material` to `algorithm`.
 
     Raises:
-        ValueError: when it is too weak for it, or of another kind (RFC 7518 sections 3.2 to 3.5).
+        ValueError: when the material is too weak for the algorithm, or of another kind (RFC 7518 sections 3.2 to 3.5).
     """
     if isinstance(material, bytes):
         _check_secret(material, algorithm)
@@ -113,15 +113,15 @@ def _check_public(key: jwk.PublicKey, algorithm: str) -> None:
         raise ValueError(f"{jwk.kind_of(key)} can't be used with {algorithm}")
     if isinstance(key, rsa.RSAPublicKey):
         if key.key_size < MIN_RSA_BITS:
-            raise ValueError(f"the RSA key has {key.key_size} bits, and needs {MIN_RSA_BITS}")
+            raise ValueError(f"the RSA key has {key.key_size} bits, fewer than {MIN_RSA_BITS}")
         if key.key_size > MAX_RSA_BITS:
-            raise ValueError(f"the RSA key has {key.key_size} bits, and may have {MAX_RSA_BITS}")
+            raise ValueError(f"the RSA key has {key.key_size} bits, more than {MAX_RSA_BITS}")
         if _has_roca_fingerprint(key.public_numbers().n):
             raise ValueError("the RSA key comes from a broken generator (CVE-2017-15361)")
 
 
 def fits(key: jwk.PublicKey, algorithm: str) -> bool:
-    """Whether `algorithm` is one for keys of this kind."""
+    """Return whether `algorithm` is for keys of this kind."""
     if isinstance(key, rsa.RSAPublicKey):
         return algorithm[:2] in ("RS", "PS")
     if isinstance(key, ec.EllipticCurvePublicKey):
@@ -134,7 +134,7 @@ def _has_roca_fingerprint(modulus: int) -> bool:
 
 
 def generate(algorithm: str) -> jwk.PrivateKey:
-    """A new private key for `algorithm`, an asymmetric one."""
+    """Generate a private key for `algorithm`, which must be asymmetric."""
     if algorithm in _CURVE_OF:
         return ec.generate_private_key(jwk.CURVES[_CURVE_OF[algorithm]][0])
     if algorithm in ("Ed25519", "EdDSA"):
@@ -143,41 +143,41 @@ def generate(algorithm: str) -> jwk.PrivateKey:
 
 
 def hash_size(algorithm: str) -> int:
-    """Octets of the hash of an HMAC algorithm: 32, 48 or 64."""
+    """Return the size of an HMAC algorithm's hash in octets: 32, 48 or 64."""
     return int(algorithm[2:]) // 8
 
 
 def hkdf(secret: bytes, purpose: str, length: int) -> bytes:
-    """RFC 5869, with the purpose as the info."""
+    """Derive a key of `length` octets by HKDF (RFC 5869), with `purpose` as the info."""
     return HKDF(algorithm=SHA256(), length=length, salt=None, info=f"jwt_auth.{purpose}".encode()).derive(secret)
 
 
 def public_half(material: jwk.PrivateKey | jwk.PublicKey) -> jwk.PublicKey:
-    """The public key of a key pair; a public key as it is."""
+    """Return the public half of a private key; a public key is returned as it is."""
     return material.public_key() if isinstance(material, _PRIVATE) else material
 
 
 def read_pem(document: bytes) -> jwk.PrivateKey | jwk.PublicKey:
     """
-    The private or public key in a PEM.
+    Return the private or public key in a PEM.
 
     Raises:
-        ValueError, TypeError, UnsupportedAlgorithm: when it can't be read, or is of another kind.
+        ValueError, TypeError, UnsupportedAlgorithm: when it can't be read, or is not RSA, EC or Ed25519.
     """
     private = b"PRIVATE KEY-----" in document
     key = load_pem_private_key(document, password=None) if private else load_pem_public_key(document)
     if not isinstance(key, (*_PRIVATE, *_PUBLIC)):
-        raise ValueError("the PEM holds a key of another kind than RSA, EC or Ed25519")
+        raise ValueError("the key in the PEM is not RSA, EC or Ed25519")
     return key
 
 
 def read_public_pem(document: str | bytes) -> jwk.PublicKey:
-    """The public key in a PEM; raise ValueError."""
+    """Return the public key in a PEM; raise ValueError."""
     raw = document.encode() if isinstance(document, str) else document
     try:
         key = load_pem_public_key(raw.strip())
     except UnsupportedAlgorithm as error:
         raise ValueError(str(error)) from error
     if not isinstance(key, _PUBLIC):
-        raise ValueError("the PEM holds a key of another kind than RSA, EC or Ed25519")
+        raise ValueError("the key in the PEM is not RSA, EC or Ed25519")
     return key

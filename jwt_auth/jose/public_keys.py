@@ -1,5 +1,5 @@
 """
-The public keys of somebody else: what of a JWK Set, or of a PEM, can be used to verify.
+Public keys of other parties: read those that can verify from a JWK Set, a JWK or a PEM.
 
 Pure: documents go in, keys come out. `issuers.remote` fetches documents.
 """
@@ -22,10 +22,10 @@ from jwt_auth.jose.keys import Key, make_key, read_public_pem
 # The largest sets of public services have about twenty.
 MAX_KEYS = 64
 
-# What most libraries call the algorithm of a key that doesn't say it itself.
+# The algorithm of a key that names none itself, as most libraries choose it.
 _USUAL = {"RSA": "RS256", "P-256": "ES256", "P-384": "ES384", "P-521": "ES512", "Ed25519": "EdDSA"}
 
-_PRIVATE = "it is a private key, which is its owner's alone; give its public half"
+_PRIVATE = "it is a private key, which only its owner may have; give its public half"
 
 _KID = re.compile(r"[!-~]{1,255}")
 
@@ -33,12 +33,12 @@ _KID = re.compile(r"[!-~]{1,255}")
 @dataclass(frozen=True, slots=True)
 class PublicKeys:
     """
-    Keys of one issuer, by the `kid` that its tokens have.
+    The keys of one issuer, by the `kid` in its tokens.
 
     Args:
         named: by the name that the issuer gave, or else by the thumbprint (RFC 7638).
-        sole: the only key, where tokens need not name it.
-        nameless: whether `sole` has no name of the issuer's, so that a token may call it anything.
+        sole: the only key, if there is one key; tokens need not name it.
+        nameless: whether the issuer gave `sole` no name, so that a token may use any `kid`.
     """
 
     named: Mapping[str, Key]
@@ -46,26 +46,26 @@ class PublicKeys:
     nameless: bool = False
 
     def find(self, kid: str | None) -> Key:
-        """The key named `kid`; raise UnknownKeyError."""
+        """Return the key named `kid`; raise UnknownKeyError."""
         key = self.sole if kid is None or self.nameless else self.named.get(kid)
         if key is None:
             raise UnknownKeyError("the issuer has no key of the token's kid")
         return key
 
     def expire(self) -> None:
-        """Nothing: what is written down changes with the settings."""
+        """Do nothing: these keys change only with the settings."""
 
 
 def read_jwks(document: Mapping[str, Any], algorithms: Sequence[str]) -> PublicKeys:
     """
-    The usable keys of a JWK Set that was fetched (RFC 7517 section 5).
+    Return the usable keys of a JWK Set that was fetched (RFC 7517 section 5).
 
-    Keys for other uses, of unknown kinds, weak, or of no algorithm in `algorithms` are passed over, as the
-    RFC says, and so is a private or a symmetric key: it has no business in public. A name that two keys
-    share names neither of them.
+    Weak keys, and keys for other uses, of unknown kinds, or of no algorithm in `algorithms` are skipped, as the
+    RFC says. Private and symmetric keys are skipped too: they must not be public. If two keys share a name, both
+    are left out.
 
     Raises:
-        ValueError: when it is no JWK Set, or has no usable key at all.
+        ValueError: when it is not a JWK Set, or has no usable key at all.
     """
     entries = document.get("keys")
     if not isinstance(entries, list):
@@ -80,7 +80,7 @@ def read_jwks(document: Mapping[str, Any], algorithms: Sequence[str]) -> PublicK
 
 def read_configured(source: object, algorithms: Sequence[str]) -> PublicKeys:
     """
-    The keys that were written into the settings: a PEM, a JWK, a JWK Set, or a list of these.
+    Return the keys that are written in the settings: a PEM, a JWK, a JWK Set, or a list of these.
 
     Raises:
         ValueError: when one of them can't be used.
@@ -95,14 +95,14 @@ def read_configured(source: object, algorithms: Sequence[str]) -> PublicKeys:
 @sensitive_variables()
 def read_one(source: str | Mapping[str, Any], algorithm: str | None) -> Key:
     """
-    The key that somebody hands in: a PEM, or a JWK as text or parsed.
+    Return the public key in a submitted document: a PEM, or a JWK as text or parsed.
 
     Args:
-        algorithm: None takes the JWK's `alg`, or the usual one of the kind.
+        algorithm: None uses the JWK's `alg`, or the usual algorithm for the kind of key.
 
     Raises:
-        ValueError: when it can't be used, says that it is for another algorithm, or is no public key. The text
-            quotes nothing of a key.
+        ValueError: when the key can't be used, names another algorithm, or is not a public key. The text never
+            quotes a key.
     """
     try:
         material, named = _read_document(source)
@@ -122,7 +122,7 @@ def _read_document(source: str | Mapping[str, Any]) -> tuple[jwk.PublicKey, str 
             raise ValueError(_PRIVATE)
         return read_public_pem(source), None
     if source.get("kty") == "oct":
-        raise ValueError("it is a secret, which is nobody's public key")
+        raise ValueError("it is a secret, not a public key")
     if "d" in source:
         raise ValueError(_PRIVATE)
     return cast("jwk.PublicKey", jwk.load(source)), source.get("alg")
@@ -170,11 +170,11 @@ def _read_one(item: object, algorithms: Sequence[str]) -> tuple[str | None, Key]
 
 
 def _read_jwk(entry: Mapping[str, Any], algorithms: Sequence[str]) -> tuple[str | None, Key]:
-    """The name and the key of a JWK; raise ValueError, TypeError or UnsupportedAlgorithm."""
+    """Return the name and the key of a JWK; raise ValueError, TypeError or UnsupportedAlgorithm."""
     if not isinstance(entry, Mapping):
         raise ValueError("a JWK is an object")
     if "d" in entry or entry.get("kty") == "oct":
-        raise ValueError("a symmetric or private key is its owner's alone")
+        raise ValueError("only its owner may have a symmetric or private key")
     material, kid = jwk.load(entry), entry.get("kid")
     if kid is not None and not _KID.fullmatch(kid):
         raise ValueError('"kid" is not a short string')
@@ -182,9 +182,9 @@ def _read_jwk(entry: Mapping[str, Any], algorithms: Sequence[str]) -> tuple[str 
 
 
 def _bind(material: Any, algorithms: Sequence[str], named: object) -> Key:
-    """The key with its one algorithm: the one it names, or the first of the issuer's that it fits."""
+    """Bind the key to one algorithm: the one that it names, or the issuer's first one that fits."""
     if named is not None and named not in algorithms:
-        raise ValueError('"alg" is none of ALGORITHMS')
+        raise ValueError('"alg" is not in ALGORITHMS')
     *others, last = algorithms if named is None else (str(named),)
     for algorithm in others:
         with suppress(ValueError):

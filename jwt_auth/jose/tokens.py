@@ -1,8 +1,8 @@
 """
-Signed tokens: claims to text and back. The only importer of PyJWT.
+Signed tokens: encode claims, and decode them. The only module that imports PyJWT.
 
-Reading has two steps, because the issuer that the claims name chooses the key that must have signed
-them: `peek_unverified` takes the text apart, `verify_signature` says whether to believe it.
+Decoding has two steps, because the claims name the issuer, and the issuer determines the key that must have
+signed them: `peek_unverified` parses the text, `verify_signature` checks the signature.
 """
 
 import json
@@ -41,7 +41,7 @@ _jws.register_algorithm("Ed25519", OKPAlgorithm())
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnverifiedToken:
     """
-    A well-formed token that anybody may have written. Good for choosing a key, and nothing else.
+    A well-formed token that anyone may have written. Use it to choose a key, and for nothing else.
 
     `issuer` is the `iss` claim, if it is a string.
     """
@@ -57,11 +57,11 @@ class UnverifiedToken:
 
 def peek_unverified(raw: str, *, max_length: int = MAX_LENGTH) -> UnverifiedToken:
     """
-    Take a compact JWS apart, without believing a word of it.
+    Parse a compact JWS, without verifying anything.
 
     Raises:
         MalformedTokenError: when it isn't three segments of canonical base64url over two JSON objects,
-            or its header has parameters of the wrong type or ones that we don't understand.
+            or its header has parameters of the wrong type, or critical ones.
     """
     if len(raw) > max_length or not _COMPACT.fullmatch(raw):
         raise MalformedTokenError("not a compact JWS")
@@ -72,7 +72,7 @@ def peek_unverified(raw: str, *, max_length: int = MAX_LENGTH) -> UnverifiedToke
         signature = base64url_decode(signature_segment)
     except ValueError as error:
         raise MalformedTokenError(str(error)) from error
-    # RFC 7515 section 4.1.11: what is critical and not understood refuses. We understand nothing extra.
+    # RFC 7515 section 4.1.11: a critical parameter that is not understood makes a JWS invalid. We support none.
     if "crit" in header or "b64" in header:
         raise MalformedTokenError("the header has critical parameters")
     algorithm, kid, typ = header.get("alg"), header.get("kid"), header.get("typ")
@@ -96,10 +96,10 @@ def peek_unverified(raw: str, *, max_length: int = MAX_LENGTH) -> UnverifiedToke
 
 def verify_signature(token: UnverifiedToken, key: Key, policy: Policy) -> Claims:
     """
-    Claims that the holder of `key` signed, for the use that `policy` names.
+    Return the claims of a token that `key` signed, and that is of a type which `policy` accepts.
 
     Raises:
-        InvalidTokenError: when the token is of another kind (RFC 8725 section 3.11).
+        InvalidTokenError: when the token is of another type (RFC 8725 section 3.11).
         InvalidSignatureError: when the algorithm is not the key's, or the signature is wrong.
         InvalidClaimError: when a claim is missing or of the wrong type.
     """
@@ -111,10 +111,10 @@ def verify_document(
     raw: str, find_key: Callable[[str | None], Key], typ: str, *, max_length: int
 ) -> tuple[Key, Mapping[str, Any]]:
     """
-    The key that signed a document of the kind `typ`, which is no access token, and what it says.
+    Return the key that signed a document of the type `typ`, which is not an access token, and its claims.
 
     Raises:
-        InvalidTokenError: when it is of another kind, or was not signed by that key.
+        InvalidTokenError: when it is of another type, or was not signed by that key.
     """
     token = peek_unverified(raw, max_length=max_length)
     key = find_key(token.kid)
@@ -132,7 +132,7 @@ def _check_signature(token: UnverifiedToken, key: Key, types: Collection[str | N
 
 
 def _is_signed_by(token: UnverifiedToken, key: Key) -> bool:
-    # PyJWT's algorithm, without PyJWT's reader: the text was read already, and more strictly.
+    # PyJWT's algorithm, without PyJWT's parser: the text was parsed before, and more strictly.
     prepare = _prepare_secret if isinstance(key.verifying, bytes) else _prepare
     try:
         algorithm, prepared = prepare(key.algorithm, key.verifying)
@@ -142,7 +142,7 @@ def _is_signed_by(token: UnverifiedToken, key: Key) -> bool:
 
 
 def _prepare(name: str, key: Any) -> tuple[Algorithm, Any]:
-    """An algorithm, and a key as it wants it; raise InvalidKeyError when it wants another one."""
+    """Return an algorithm, and the key in the form that it requires; raise InvalidKeyError for an unsuitable key."""
     algorithm = _jws.get_algorithm_by_name(name)
     prepared = algorithm.prepare_key(key)
     if problem := algorithm.check_key_length(prepared):
@@ -150,7 +150,7 @@ def _prepare(name: str, key: Any) -> tuple[Algorithm, Any]:
     return algorithm, prepared
 
 
-# Whether a secret is a public key in disguise takes longer to find out than whether a signature is good.
+# Cached, because checking that a secret is not a public key takes longer than checking a signature.
 _prepare_secret = lru_cache(maxsize=1024)(_prepare)
 
 
@@ -159,17 +159,17 @@ def encode(claims: Mapping[str, Any], key: Key, typ: str, *, max_length: int = M
     Sign `claims` as a compact JWS.
 
     Args:
-        max_length: more than MAX_LENGTH only for what travels in a body.
+        max_length: more than MAX_LENGTH only for a document that is sent in a body.
 
     Raises:
-        ConfigurationError: when the claims are no JSON, or make a token too long to be read again.
+        ConfigurationError: when the claims are not JSON, or the token would be longer than `max_length`.
         UnknownKeyError: when the key can only verify.
     """
     if key.signing is None:
         raise UnknownKeyError("the key can only verify")
     try:
         document = json.dumps(claims, separators=(",", ":"), allow_nan=False).encode()
-        json_object(document)  # what we could not read ourselves is not given out
+        json_object(document)  # a token that we could not parse ourselves must not be issued
     except (TypeError, ValueError, RecursionError) as error:
         raise ConfigurationError(
             "E017", f"The claims are not JSON: {error}.", "Have CLAIMS_CALLABLE return strings, numbers and lists."
@@ -178,12 +178,12 @@ def encode(claims: Mapping[str, Any], key: Key, typ: str, *, max_length: int = M
     if len(raw) > max_length:
         raise ConfigurationError(
             "E018",
-            f"The access token has {len(raw)} bytes, and every request would carry them.",
-            f"Have CLAIMS_CALLABLE return less: {max_length} bytes are the limit.",
+            f"The access token has {len(raw)} bytes, which every request would carry.",
+            f"Have CLAIMS_CALLABLE return less: the limit is {max_length} bytes.",
         )
     return raw
 
 
 def media_type(typ: str | None) -> str | None:
-    """`typ` in its short, lower-case form (RFC 7515 section 4.1.9)."""
+    """Return `typ` in its short, lower-case form (RFC 7515 section 4.1.9)."""
     return None if typ is None else typ.lower().removeprefix("application/")

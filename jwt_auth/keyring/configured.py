@@ -1,5 +1,5 @@
 """
-Our own keys, as the settings have them.
+This server's own keys, from the settings.
 
 Without a SIGNING_KEY the keys are derived from SECRET_KEY, one per purpose, so that no two uses share
 a key and SECRET_KEY itself signs nothing.
@@ -20,14 +20,14 @@ from jwt_auth.jose.algorithms import ALGORITHMS, HMAC_ALGORITHMS
 from jwt_auth.jose.encoding import json_object
 from jwt_auth.jose.keys import Key, KeySet, fits, hash_size, hkdf, make_key, public_half, read_pem
 
-# What a key of the settings signs with that names no algorithm and does not fit ALGORITHM.
+# The algorithm of a key in the settings that names none, and that does not fit ALGORITHM.
 _DEFAULTS = {"RSA": "RS256", "P-256": "ES256", "P-384": "ES384", "P-521": "ES512", "Ed25519": "Ed25519"}
 
 
 @cached_until_settings_change
 def configured_keys() -> KeySet:
     """
-    The keys of our own access tokens, where KEYS is "settings".
+    Return the keys of our own access tokens, for KEYS = "settings".
 
     Raises:
         ConfigurationError: when a configured key can't be read, or is too weak.
@@ -41,7 +41,7 @@ def configured_keys() -> KeySet:
         raise ConfigurationError(
             "E013",
             "SIGNING_KEY is a public key, and can't sign.",
-            "Set it to the private key; a public one may stand in SIGNING_KEY_FALLBACKS.",
+            "Set it to the private key; a public one is allowed in SIGNING_KEY_FALLBACKS.",
         )
     fallbacks = (
         _configured(f"SIGNING_KEY_FALLBACKS[{i}]", source, None)
@@ -52,7 +52,7 @@ def configured_keys() -> KeySet:
 
 @cached_until_settings_change
 def refresh_keys() -> list[bytes]:
-    """The keys of refresh tokens: the first signs, all verify. Signing keys have no part in them."""
+    """Return the keys of refresh tokens: the first signs, all verify. They don't depend on the signing keys."""
     return derived("refresh", 32)
 
 
@@ -62,22 +62,22 @@ def _key_set(keys: Iterable[Key]) -> KeySet:
 
 
 def derived(purpose: str, length: int) -> list[bytes]:
-    """Keys for one purpose alone: the first of SECRET_KEY, the others of its fallbacks."""
+    """Return keys for one purpose only: the first is derived from SECRET_KEY, the others from its fallbacks."""
     secret_keys = [django_settings.SECRET_KEY, *django_settings.SECRET_KEY_FALLBACKS]
     return [hkdf(_as_bytes(secret), purpose, length) for secret in secret_keys]
 
 
 def _configured(name: str, source: KeySource, algorithm: str | None) -> Key:
-    """Read one key of the settings; `algorithm` None means that it follows from the key."""
+    """Load one key from the settings; if `algorithm` is None, the key determines it."""
     try:
         material, named = _read(source)
     except (ValueError, TypeError, OSError, UnsupportedAlgorithm) as error:
         raise ConfigurationError(
             "E010",
-            # Of a file only what the system says: what was taken for its name may be a secret.
+            # For a file only the system's message: the text that was used as its name may be a secret.
             f"{name} can't be read: {error.strerror if isinstance(error, OSError) else error}.",
-            "Give a PEM, a JWK or the path of a file with one, BASE_DIR / ... for one that does not depend on where"
-            """ the process was started. An HMAC key is the JWK {"kty": "oct", "k": "..."}.""",
+            "Give a PEM, a JWK or the path of a file with one. With BASE_DIR / ... the path does not depend on the"
+            """ process's working directory. An HMAC key is the JWK {"kty": "oct", "k": "..."}.""",
         ) from error
     if isinstance(material, bytes):
         _refuse_text(name, material)
@@ -93,16 +93,16 @@ def _configured(name: str, source: KeySource, algorithm: str | None) -> Key:
         raise ConfigurationError(
             "E011",
             f"{name} can't be used: {error}.",
-            "Set ALGORITHM to the one of the key, or make a new key; docs/how-to/keys.md has the commands.",
+            "Set ALGORITHM to the key's algorithm, or make a new key; docs/how-to/keys.md has the commands.",
         ) from error
 
 
 def _refuse_text(name: str, secret: bytes) -> None:
-    # RFC 8725 section 3.5. It also keeps a public key, which is text, from ever being an HMAC secret.
+    # RFC 8725 section 3.5. This also prevents the use of a public key, which is text, as an HMAC secret.
     if set(secret) <= set(printable.encode()) or b"-----BEGIN" in secret:
         raise ConfigurationError(
             "E014",
-            f"{name} is a text, not random bytes.",
+            f"{name} is text, not random bytes.",
             """Run python -c "import secrets; print(secrets.token_urlsafe(64))", """
             """and set {"kty": "oct", "k": "<what it prints>"}.""",
         )
@@ -119,7 +119,7 @@ def _default_algorithm(material: jwk.KeyMaterial) -> str:
 
 
 def _read(source: KeySource) -> tuple[jwk.KeyMaterial, str | None]:
-    """The key in `source`, and the algorithm that it names itself, if any."""
+    """Return the key in `source`, and the algorithm that it names, if any."""
     if isinstance(source, Mapping):
         if source.get("alg", ALGORITHMS[0]) not in ALGORITHMS:
             raise ValueError(f'"alg" must be one of {", ".join(ALGORITHMS)}')

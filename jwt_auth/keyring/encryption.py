@@ -1,8 +1,8 @@
 """
-Secrets at rest: encrypted by the first key of ENCRYPTION_KEYS, readable with any of them.
+Encryption of secrets at rest: the first key of ENCRYPTION_KEYS encrypts, all of them decrypt.
 
-Without the setting the keys are derived from SECRET_KEY, with its fallbacks. Who has a copy of the
-database alone then has nothing; who has the settings as well has everything.
+Without the setting the keys are derived from SECRET_KEY and its fallbacks. A copy of the database alone then
+reveals no secret; together with the settings it reveals all of them.
 """
 
 from base64 import urlsafe_b64encode
@@ -18,28 +18,28 @@ from jwt_auth.keyring.configured import derived
 
 @sensitive_variables()
 def encrypt(secret: bytes) -> str:
-    """`secret` under the first key: a text that is another one each time."""
+    """Encrypt `secret` with the first key. The text differs each time."""
     return _keys()[0].encrypt(secret).decode()
 
 
 @sensitive_variables()
 def decrypt(text: str) -> bytes:
     """
-    What `encrypt` was given.
+    Return the secret that `encrypt` was called with.
 
     Raises:
         DecryptionError: when no key fits.
     """
     try:
         return MultiFernet(_keys()).decrypt(text)
-    except (InvalidToken, ValueError):  # ValueError: other characters than ASCII
+    except (InvalidToken, ValueError):  # ValueError: non-ASCII characters
         raise DecryptionError("no key of ENCRYPTION_KEYS fits a secret in the database") from None
 
 
 @sensitive_variables()
 def reencrypt(text: str) -> str:
     """
-    `text` under the first key, as it is when it already was.
+    Return `text` encrypted with the first key; unchanged if it already is.
 
     Raises:
         DecryptionError: when no key fits.

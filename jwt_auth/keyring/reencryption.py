@@ -1,8 +1,9 @@
 """
-Putting what is encrypted in the database under the first of ENCRYPTION_KEYS, while everything goes on.
+Re-encrypt the secrets in the database with the first of ENCRYPTION_KEYS, while the server is running.
 
-Each row is written only if it still holds what was read, so that a key which is rotated or revoked meanwhile
-stays so. What a process with former settings writes meanwhile is left for the next time.
+Each row is written only if it still holds the value that was read, so that a rotation or a revocation of the key
+in the meantime is not undone. A row that a process with older settings writes in the meantime is left to the
+next run.
 """
 
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from jwt_auth.exceptions import DecryptionError
 from jwt_auth.keyring.encryption import reencrypt
 from jwt_auth.models import ClientKey, SigningKey
 
-# All that is encrypted in the database; an empty text is nothing.
+# All encrypted columns in the database; an empty text is no secret.
 COLUMNS: tuple[tuple[type[Model], str], ...] = (
     (ClientKey, "encrypted_secret"),
     (SigningKey, "encrypted_private_jwk"),
@@ -23,7 +24,7 @@ COLUMNS: tuple[tuple[type[Model], str], ...] = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """Some rows that were looked at: how many, how many of them changed, and the primary keys that no key opens."""
+    """A batch of rows: their number, how many of them changed, and the primary keys of those that no key decrypts."""
 
     rows: int
     changed: int
@@ -31,12 +32,12 @@ class Batch:
 
 
 def encrypted_rows(model: type[Model], column: str) -> QuerySet[Model]:
-    """The rows of `model` that have something in `column`."""
+    """Return the rows of `model` with a secret in `column`."""
     return model._default_manager.exclude(**{column: ""})
 
 
 def reencrypt_rows(model: type[Model], column: str, batch_size: int, *, dry_run: bool = False) -> Iterator[Batch]:
-    """Put `column` of all rows under the first key; with `dry_run` only count those that aren't there yet."""
+    """Re-encrypt `column` of all rows with the first key; with `dry_run` only count the rows that need it."""
     rows, last = encrypted_rows(model, column).order_by("pk"), 0
     while found := list(rows.filter(pk__gt=last).values_list("pk", column)[:batch_size]):
         last = found[-1][0]

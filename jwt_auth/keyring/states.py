@@ -1,17 +1,20 @@
 """
-The states of a signing key, where KEYS is "database": what each means, and when it may be left.
+The states of a signing key, for KEYS = "database": their meaning, and the earliest time to leave each.
 
-    state       what it does                        from there, and not before
+    state       meaning                             next state, and the earliest time
     ---------   ---------------------------------   ------------------------------------------------------------
-    STANDBY     is published, so that all get to    active, when every verifier can know it (PUBLISHED_AFTER);
-                know it; signs nothing              revoked, at any time: it has signed nothing
-    ACTIVE      signs; at most one does             retiring, when another takes over
-    RETIRING    is published, so that what it       revoked, when the last token that it signed is dead
-                signed goes on; has no private half (`dead_at`)
-    REVOKED     nothing: it is published nowhere,   nothing, ever
-                and no token of it is good
+    STANDBY     is published, so that verifiers     active, when every verifier can know it (PUBLISHED_AFTER);
+                learn it; signs nothing             revoked, at any time: it has signed nothing
+    ACTIVE      is published, and signs; there is   retiring, when another key takes over
+                at most one
+    RETIRING    is published, so that the tokens    revoked, when the last token that it signed has expired
+                it signed stay valid; its private   (`dead_at`)
+                half is deleted
+    REVOKED     is not published; none of its       none
+                tokens is accepted
 
-No move goes back. `jwt_auth.signing_keys` makes the moves; who asks for an emergency waits for nothing.
+A key never returns to an earlier state. `jwt_auth.signing_keys` moves keys from state to state; in an emergency it
+does not wait.
 """
 
 from collections.abc import Iterable
@@ -27,11 +30,11 @@ from jwt_auth.models import SigningKey
 
 State = SigningKey.State
 
-# Who verifies may hold the key set for JWKS_MAX_AGE; our own processes read their keys once a minute. The rest is
+# Verifiers may keep the key set for JWKS_MAX_AGE; our own processes read their keys once a minute. The rest is
 # for a fetch that fails and is tried again, and for clocks that differ.
 PUBLISHED_AFTER = JWKS_MAX_AGE + timedelta(minutes=2)
 
-# No other kind of token that our keys sign lives longer than this or ACCESS_TOKEN_LIFETIME.
+# Tokens of other kinds that our keys sign live at most for this or for ACCESS_TOKEN_LIFETIME.
 _OTHER_TOKENS = timedelta(seconds=300)
 
 
@@ -41,7 +44,7 @@ class KeyStateError(JWTAuthError):
 
     Args:
         message: a sentence that says why, and when it becomes possible.
-        possible_at: when; None if never, or if it is not a matter of time.
+        possible_at: the time when it becomes possible; None if never, or if it does not depend on time.
     """
 
     def __init__(self, message: str, possible_at: datetime | None = None) -> None:
@@ -49,23 +52,23 @@ class KeyStateError(JWTAuthError):
         self.possible_at = possible_at
 
 
-# When
+# Times
 
 
 def ready_at(key: SigningKey) -> datetime:
-    """When every verifier can know a standby key."""
+    """Return the time from which every verifier can know a standby key."""
     return key.created_at + PUBLISHED_AFTER
 
 
 def dead_at(retired_at: datetime) -> datetime:
-    """When the last token is dead that a key retired at `retired_at` has signed, by whichever machine's clock."""
+    """Return when the last token of a key that retired at `retired_at` has expired, by every machine's clock."""
     settings = get_settings()
     longest = max(settings.ACCESS_TOKEN_LIFETIME, _OTHER_TOKENS)
-    # A process may have signed with it for as long as it may not know that it was retired.
+    # A process that does not know yet that the key was retired may still have signed with it.
     return retired_at + longest + settings.REVOCATION_MAX_STALENESS + 2 * MAX_LEEWAY
 
 
-# What comes next
+# The next step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,8 +78,8 @@ class Step:
 
     Args:
         move: "create", "activate" or "revoke".
-        key: which key is moved; None for one that is to be made.
-        at: from when on it is possible; None for at once.
+        key: the key to move; None for one that is to be created.
+        at: the earliest time; None for at once.
     """
 
     move: str
@@ -84,16 +87,16 @@ class Step:
     at: datetime | None = None
 
     def is_due(self, now: datetime) -> bool:
-        """Whether it can be done."""
+        """Return whether the step is possible at `now`."""
         return self.at is None or self.at <= now
 
 
 def next_step(keys: Iterable[SigningKey], now: datetime, every: timedelta = timedelta(0)) -> Step:
     """
-    What a rotation has to do next: first it is brought to an end, then another one begins. Pure.
+    Return the next step of a rotation; a rotation is completed before another one begins. Pure.
 
     Args:
-        every: how old the active key is when another rotation begins.
+        every: the age of the active key at which another rotation begins.
     """
     rows = sorted(keys, key=lambda row: row.created_at)
     standby = [row for row in rows if row.state == State.STANDBY]
@@ -111,15 +114,15 @@ def next_step(keys: Iterable[SigningKey], now: datetime, every: timedelta = time
 
 
 def check_activation(row: SigningKey, active: SigningKey | None, *, emergency: bool, now: datetime) -> None:
-    """Raise KeyStateError when `row` can't take over from `active`, or not yet."""
+    """Raise KeyStateError if `row` can't take over from `active`, or can't yet."""
     if row.state == State.ACTIVE:
         raise KeyStateError(f"Key {row.kid} is active already.")
     if row.state != State.STANDBY:
-        raise KeyStateError(f"Key {row.kid} is {row.state}, and no key comes back. Create a new one.")
-    # Without an active key nothing is signed at all: there is nothing to wait for.
+        raise KeyStateError(f"Key {row.kid} is {row.state}, and can't become active again. Create a new one.")
+    # Without an active key no token is signed at all: there is nothing to wait for.
     if active is not None and not emergency and now < ready_at(row):
         raise KeyStateError(
-            f"Key {row.kid} was published at {_moment(row.created_at)}, and who verifies may not know it yet. "
+            f"Key {row.kid} was published at {_moment(row.created_at)}, and verifiers may not know it yet. "
             f"It can be activated from {_moment(ready_at(row))} on, {describe_wait(ready_at(row) - now)}.",
             ready_at(row),
         )
@@ -127,15 +130,15 @@ def check_activation(row: SigningKey, active: SigningKey | None, *, emergency: b
         private_key(row)
     except DecryptionError:
         raise KeyStateError(
-            f"Key {row.kid} can't be decrypted, and so can't sign. Put back the key of ENCRYPTION_KEYS that is "
-            "missing, or create another key."
+            f"Key {row.kid} can't be decrypted, and so can't sign. Restore the missing key of ENCRYPTION_KEYS, "
+            "or create another signing key."
         ) from None
     except ValueError:
         raise KeyStateError(f"Key {row.kid} is broken, and so can't sign. Create another key.") from None
 
 
 def check_revocation(row: SigningKey, *, emergency: bool, now: datetime) -> None:
-    """Raise KeyStateError when `row` can't be revoked, or not yet."""
+    """Raise KeyStateError if `row` can't be revoked, or can't yet."""
     if row.state == State.REVOKED:
         raise KeyStateError(f"Key {row.kid} was revoked at {_moment(row.revoked_at)}.")
     if emergency or row.state == State.STANDBY:
@@ -143,20 +146,20 @@ def check_revocation(row: SigningKey, *, emergency: bool, now: datetime) -> None
     if row.state == State.ACTIVE:
         possible_at = dead_at(now)
         raise KeyStateError(
-            f"Key {row.kid} signs: what it signed would be refused. Retire it first; if you do so now, it can be "
+            f"Key {row.kid} is active: its tokens would be refused. Retire it first; if you do so now, it can be "
             f"revoked from {_moment(possible_at)} on, {describe_wait(possible_at - now)}.",
             possible_at,
         )
     if now < (possible_at := dead_at(row.retired_at or now)):
         raise KeyStateError(
-            f"Key {row.kid} retired at {_moment(row.retired_at)}, and tokens that it signed may be alive. "
+            f"Key {row.kid} retired at {_moment(row.retired_at)}, and tokens that it signed may still be valid. "
             f"It can be revoked from {_moment(possible_at)} on, {describe_wait(possible_at - now)}.",
             possible_at,
         )
 
 
 def no_successor(now: datetime) -> KeyStateError:
-    """Why no key takes over at `now`: none is standby."""
+    """Return the error for a key that can't retire at `now`, because no standby key can take over."""
     possible_at = now + PUBLISHED_AFTER
     return KeyStateError(
         "There is no standby key to take over. Create one; it can be activated from "
@@ -170,7 +173,7 @@ def _moment(moment: datetime | None) -> str:
 
 
 def describe_wait(distance: timedelta) -> str:
-    """How long something that can't be done yet has to wait."""
+    """Return a waiting time for people to read, such as "in 5 min 0 s"."""
     if distance > timedelta(days=2):
         return f"in {distance.days} days"
     minutes, seconds = divmod(ceil(distance.total_seconds()), 60)

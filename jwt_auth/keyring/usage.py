@@ -1,9 +1,9 @@
 """
-How often each of our own keys in the database is still needed, so that one knows when a former one is not.
+Count how often each of our own keys in the database is used, to show when an old key is no longer needed.
 
-What is counted are signatures that were checked, not requests: a remembered signature is not checked again,
-so that the count costs those requests nothing. Each process counts for itself, and writes once a minute, after
-the transaction of some request. What a process has not written when it ends is lost: the counts are a hint.
+The counts are of verified signatures, not of requests: a cached signature is not verified again, so counting
+costs those requests nothing. Each process counts for itself, and writes once a minute, after the transaction of
+some request. Counts that a process has not written when it ends are lost: the numbers are a hint.
 """
 
 from collections import Counter
@@ -27,7 +27,7 @@ class Usage:
     The counts of this process that are not written yet.
 
     Args:
-        clock: seconds that only go forward.
+        clock: a monotonic clock, in seconds.
     """
 
     def __init__(self, *, clock: Callable[[], float] = seconds) -> None:
@@ -37,19 +37,19 @@ class Usage:
         _known.add(self)
 
     def forget(self) -> None:
-        """Count anew, as after a fork: the parent writes what it has counted."""
+        """Start again from zero, as after a fork: the parent process writes its own counts."""
         self._lock = Lock()
         self._counts: Counter[str] = Counter()
 
     def count(self, kid: str) -> None:
-        """Note that a signature of a key was good; write the counts if it is time."""
+        """Count a valid signature of the key `kid`; write the counts if they are due."""
         now = self._clock()
         with self._lock:
             self._counts[kid] += 1
             if now < self._write_at:
                 return
             self._write_at = now + WRITE_EVERY
-        # After the transaction of the request: a row that it has written would be locked until then.
+        # After the transaction of the request: a row written within it would stay locked until its end.
         transaction.on_commit(self._write, using=router.db_for_write(SigningKey), robust=True)
 
     def _write(self) -> None:
@@ -60,7 +60,7 @@ class Usage:
                 kid, count = next(iter(counts.items()))
                 SigningKey.objects.filter(kid=kid).update(verified=F("verified") + count, last_used_at=timezone.now())
                 del counts[kid]
-        except DatabaseError:  # the next minute will do; whoever needs the database says that it is down
+        except DatabaseError:  # tried again in a minute; code that needs the database reports the outage
             with self._lock:
                 self._counts += counts
 

@@ -40,7 +40,7 @@ class Migration(migrations.Migration):
                     "scopes",
                     models.CharField(
                         blank=True,
-                        help_text="What its tokens may ask for, separated by spaces.",
+                        help_text="The scopes of its tokens, separated by spaces.",
                         max_length=1000,
                         verbose_name="scopes",
                     ),
@@ -62,7 +62,7 @@ class Migration(migrations.Migration):
                 (
                     "user",
                     models.ForeignKey(
-                        help_text="Whom it acts as.",
+                        help_text="The user that it acts as.",
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name="jwt_clients",
                         to=settings.AUTH_USER_MODEL,
@@ -106,7 +106,7 @@ class Migration(migrations.Migration):
                     "actor",
                     models.CharField(
                         blank=True,
-                        help_text="Primary key of the user who did it, or what did; empty: the app.",
+                        help_text="Primary key of the user who did it, or a name; empty for the app itself.",
                         max_length=255,
                         verbose_name="actor",
                     ),

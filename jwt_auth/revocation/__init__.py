@@ -1,4 +1,4 @@
-"""Is a token still welcome (`verdict`), and how to take one back (`revoke`)."""
+"""Revoke tokens, sessions, users and clients (`operations`), and decide whether a token is revoked (`verdict`)."""
 
 from jwt_auth.revocation.clients import (
     disable_client as disable_client,

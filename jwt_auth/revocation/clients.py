@@ -1,8 +1,8 @@
 """
-The deed for programs that sign their own tokens: refuse what a client has signed, end it, take back a key.
+The revocation operations for API clients: refuse a client's tokens, disable the client, revoke a key.
 
-A cutoff stops stolen tokens, and nothing more: whoever has the key signs new ones. What stops a stolen key
-is its revocation, and only that. Nothing here can be undone; the client's row is the lock.
+A cutoff stops only stolen tokens: anyone who has the key can sign new ones. Only its revocation stops a stolen
+key. No operation can be undone; the client's row is the lock.
 """
 
 from datetime import datetime, timedelta
@@ -17,7 +17,7 @@ from jwt_auth.revocation import cutoff as cutoffs
 from jwt_auth.revocation.operations import atomic, deny_client, deny_key
 from jwt_auth.signals import client_disabled, client_key_revoked, client_revoked, send_on_commit
 
-# Only we verify by a client's key. Each of our processes has read the keys anew long before.
+# Only this server verifies by a client's key. Each of its processes has read the keys again long before.
 KEYS_FORGOTTEN_AFTER = timedelta(days=1)
 
 
@@ -25,18 +25,18 @@ def revoke_client(
     client: RegisteredClient, *, reason: str = "", actor: Any = None, now: datetime | None = None
 ) -> datetime:
     """
-    Refuse all tokens that `client` has signed up to now; it signs new ones with the keys that it has.
+    Refuse all tokens that `client` has signed up to now; it can sign new ones with its keys.
 
     Args:
         client: the client.
         reason: for the record, at most 255 characters.
-        actor: the user who does it, or the name of what does; None for the app itself.
+        actor: the user who does it, or a name; None for the app itself.
 
     Returns:
         The cutoff in force.
 
     Raises:
-        RegistrationError: when the client is gone.
+        RegistrationError: when the client no longer exists.
     """
     now = now or timezone.now()
     with atomic():
@@ -51,10 +51,10 @@ def disable_client(
     client: RegisteredClient, *, reason: str = "", actor: Any = None, now: datetime | None = None
 ) -> bool:
     """
-    End `client` for good: what it has signed is refused, and so is what it signs from now on; see `revoke_client`.
+    Disable `client` permanently: tokens that it has signed or will sign are refused. See `revoke_client`.
 
     Returns:
-        False when it was ended before.
+        False if it was disabled before.
     """
     now = now or timezone.now()
     with atomic():
@@ -70,10 +70,10 @@ def disable_client(
 
 def revoke_client_key(key: ClientKey, *, reason: str = "", actor: Any = None, now: datetime | None = None) -> bool:
     """
-    Refuse all that `key` has signed and will sign; the client's other keys live on. See `revoke_client`.
+    Refuse all tokens that `key` has signed or will sign; the client's other keys stay valid. See `revoke_client`.
 
     Returns:
-        False when it was revoked before.
+        False if it was revoked before.
     """
     now = now or timezone.now()
     with atomic():
@@ -87,13 +87,13 @@ def revoke_client_key(key: ClientKey, *, reason: str = "", actor: Any = None, no
 
 
 def record_deletion(client: RegisteredClient, *, now: datetime | None = None) -> None:
-    """Put the deletion of `client`, whose keys go with the row, on the record; the row is not active any more."""
+    """Record the deletion of `client`, whose keys are deleted with the row, and mark the row as inactive."""
     now = now or timezone.now()
     with atomic():
         new = _next_cutoff(lock(client).tokens_valid_after, now)
         RegisteredClient.objects.filter(pk=client.pk).update(is_active=False)
         event = deny_client(client.client_id, new, reason="client deleted", now=now)
-        # Django deletes those that it has collected before this lock; one that was added since would stop it.
+        # Django deletes the keys that it collected before this lock; a key that was added since would prevent that.
         keys = ClientKey.objects.filter(client_id=client.pk)
         keys._raw_delete(keys.db)
         send_on_commit(client_disabled, RevocationEvent, event=event, client=client)
@@ -101,9 +101,10 @@ def record_deletion(client: RegisteredClient, *, now: datetime | None = None) ->
 
 def delete_latecomers(user: Any) -> None:
     """
-    Delete the clients that were registered after Django had collected what goes with `user`, whose row is locked.
+    Delete the clients that were registered after Django collected the rows to delete with `user`.
 
-    They would stop the deletion. Those that it has collected are not active any more: `record_deletion` was there.
+    The user's row must be locked. Such clients would prevent the deletion. The clients that Django collected are no
+    longer active: `record_deletion` was called for them.
     """
     late = RegisteredClient.objects.filter(user_id=user.pk, is_active=True)
     for client in late.select_for_update():
@@ -114,16 +115,16 @@ def delete_latecomers(user: Any) -> None:
 
 def lock(client: RegisteredClient) -> RegisteredClient:
     """
-    Hold the client's row until the end of the transaction, and give it as it is now. At most two queries.
+    Lock the client's row until the end of the transaction, and return it as it is now. At most two queries.
 
     Raises:
-        RegistrationError: when it is gone.
+        RegistrationError: when the client no longer exists.
     """
     rows = RegisteredClient.objects.filter(pk=client.pk)
     lock_by_writing(rows, "name")
     row = rows.select_for_update().first()
     if row is None:
-        raise RegistrationError("The client is not there any more.")
+        raise RegistrationError("The client no longer exists.")
     return row
 
 

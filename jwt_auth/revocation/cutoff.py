@@ -1,8 +1,8 @@
 """
-Where a user's cutoff lives: in `UserTokenCutoff`, or in the field that USER_CUTOFF_FIELD names.
+Read and write users' cutoffs, in `UserTokenCutoff` or in the field that USER_CUTOFF_FIELD names.
 
-The user's row is the lock for both: what changes a cutoff and what starts a session hold it, so that
-one comes wholly before the other.
+The user's row is the lock for both: the transaction that changes a cutoff and the one that starts a session hold
+it, so that one is complete before the other begins.
 """
 
 from collections.abc import Collection, Mapping
@@ -21,49 +21,49 @@ TICK = timedelta(microseconds=1)
 
 
 def users() -> models.QuerySet[Any]:
-    """All users, in the database of the sessions."""
+    """Return all users, in the database of the sessions."""
     return get_user_model()._base_manager.using(router.db_for_write(UserSession))
 
 
 def path_from(prefix: str = "") -> str:
-    """The lookup of the cutoff, from the user or from what `prefix` leads to it."""
+    """Return the lookup of the cutoff, from the user model or from a model that `prefix` leads from to the user."""
     return prefix + (get_settings().USER_CUTOFF_FIELD or "jwt_token_cutoff__tokens_valid_after")
 
 
 def as_annotation(user: str) -> F | Subquery:
-    """The cutoff of the user that the foreign key `user` leads to."""
+    """Return the cutoff of the user that the foreign key `user` leads to, as an annotation."""
     if name := get_settings().USER_CUTOFF_FIELD:
         return F(f"{user}__{name}")
-    # Not joined: PostgreSQL takes longer to plan one join more than to run the whole query of a request.
+    # Not joined: PostgreSQL needs more time to plan one more join than to run the whole query of a request.
     return Subquery(UserTokenCutoff.objects.filter(user=OuterRef(user)).values("tokens_valid_after"))
 
 
 def users_with_cutoff() -> models.QuerySet[Any]:
-    """All users, loaded so that `read` needs no query."""
+    """Return all users, loaded so that `read` needs no query."""
     return with_cutoff(users())
 
 
 def with_cutoff(rows: models.QuerySet[Any]) -> models.QuerySet[Any]:
-    """Those users, loaded so that `read` needs no query."""
+    """Return the users in `rows`, loaded so that `read` needs no query."""
     return rows if get_settings().USER_CUTOFF_FIELD else rows.select_related("jwt_token_cutoff")
 
 
 def read(user: Any) -> datetime | None:
-    """The cutoff of `user`, which was loaded with it."""
+    """Return the cutoff of `user`, which was loaded with it."""
     name = get_settings().USER_CUTOFF_FIELD
     home = user if name else getattr(user, "jwt_token_cutoff", None)
     return getattr(home, name or "tokens_valid_after", None)
 
 
 def lock(user_pk: Any) -> bool:
-    """Hold the user's row until the end of the transaction; False when it is not there. One query."""
+    """Lock the user's row until the end of the transaction; return False if it does not exist. One query."""
     rows = users().filter(pk=user_pk)
     written = lock_by_writing(rows, _some_column())
     return bool(rows.select_for_update().values_list("pk") if written is None else written)
 
 
 def read_locked(user_pk: Any) -> datetime | None:
-    """The cutoff of a user whose row is locked. One query."""
+    """Return the cutoff of a user whose row is locked. One query."""
     rows, name = _home(user_pk)
     # A locking read, because an older snapshot of an outer transaction could miss the last cutoff.
     return rows.select_for_update().values_list(name, flat=True).first()
@@ -73,18 +73,18 @@ def write(user_pk: Any, cutoff: datetime) -> None:
     """Set the cutoff of a user whose row is locked. At most two queries."""
     rows, name = _home(user_pk)
     if not rows.update(**{name: cutoff}) and rows.model is UserTokenCutoff:
-        # Not create(): a receiver records what others save.
+        # Not create(), whose signal would make a receiver record the cutoff as one that was saved elsewhere.
         UserTokenCutoff.objects.bulk_create([UserTokenCutoff(user_id=user_pk, tokens_valid_after=cutoff)])
 
 
 def lock_many(user_pks: Collection[Any]) -> dict[Any, models.Model]:
     """
-    Hold several users' rows until the end of the transaction. At most two queries, one more on SQLite.
+    Lock several users' rows until the end of the transaction. At most two queries, one more on SQLite.
 
-    All who do this take the rows in the same order, and so never wait for each other in a circle.
+    Transactions always lock the rows in the same order, and so never wait for each other in a circle.
 
     Returns:
-        What holds the cutoff of each user that is there, by the user's key, to be given to `write_many`.
+        The row that has the cutoff of each user that exists, by the user's key, for `write_many`.
     """
     rows = users().filter(pk__in=user_pks)
     lock_by_writing(rows, _some_column())
@@ -97,7 +97,7 @@ def lock_many(user_pks: Collection[Any]) -> dict[Any, models.Model]:
 
 
 def held_by(holder: models.Model) -> datetime | None:
-    """The cutoff in a row that `lock_many` gave."""
+    """Return the cutoff in a row from `lock_many`."""
     cutoff: datetime | None = getattr(holder, _field_name())
     return cutoff
 
@@ -108,18 +108,18 @@ def write_many(new: Mapping[Any, datetime], holders: Mapping[Any, models.Model])
         setattr(holders[pk], _field_name(), cutoff)
     home: models.QuerySet[Any] = users() if get_settings().USER_CUTOFF_FIELD else UserTokenCutoff.objects.all()
     home.bulk_update([holders[pk] for pk in new if not holders[pk]._state.adding], [_field_name()])
-    # Not asked of users, of whom none is new: Django refuses that for a model that inherits from another's table.
+    # Never called for users, none of which is new: Django refuses it for a model with multi-table inheritance.
     if added := [holders[pk] for pk in new if holders[pk]._state.adding]:
         home.bulk_create(added)
 
 
 def _field_name() -> str:
-    """Of the cutoff, in its home."""
+    """Return the name of the cutoff's field, in the model that has it."""
     return get_settings().USER_CUTOFF_FIELD or "tokens_valid_after"
 
 
 def _home(user_pk: Any) -> tuple[models.QuerySet[Any], str]:
-    """The row with the cutoff, if there is one, and the name of its field."""
+    """Return the row that has the cutoff, if there is one, and the name of its field."""
     if name := get_settings().USER_CUTOFF_FIELD:
         return users().filter(pk=user_pk), name
     return UserTokenCutoff.objects.filter(user_id=user_pk), "tokens_valid_after"

@@ -1,5 +1,5 @@
 """
-The state behind a token, read from the database: an allowlist. One query, with everything joined.
+Read the state of a token from the database, which is an allowlist, with one query.
 """
 
 import uuid
@@ -26,17 +26,17 @@ Scope = RevocationEvent.Scope
 
 
 def global_cutoff() -> Subquery:
-    """The newest cutoff for everybody, as an annotation."""
+    """Return the newest global cutoff, as an annotation."""
     return Subquery(RevocationEvent.objects.filter(scope=Scope.ALL).order_by("-cutoff").values("cutoff")[:1])
 
 
 def is_denied(iss: str, jti: str) -> bool:
-    """Whether a single token was taken back by itself."""
+    """Return whether a single token was revoked by itself."""
     return RevocationEvent.objects.filter(scope=Scope.TOKEN, subject=token_subject(iss, jti)).exists()
 
 
 def find_by_token(claims: Claims) -> UserSession | None:
-    """The session that `claims` name, with the user and all that `state_of` needs."""
+    """Return the session that `claims` name, with the user and all that `state_of` needs."""
     sid = parse_sid(claims.sid)
     if sid is None:
         return None
@@ -53,7 +53,7 @@ def find_by_token(claims: Claims) -> UserSession | None:
 
 
 def session_of_token(sid: uuid.UUID, subject: str) -> QuerySet[UserSession]:
-    """The session `sid`, with the user and all that `state_of` needs, for the token named `subject`."""
+    """Return the session `sid`, with the user and all that `state_of` needs, for the token named `subject`."""
     denied = RevocationEvent.objects.filter(scope=Scope.TOKEN, subject=subject)
     facts: dict[str, Any] = {"token_denied": Exists(denied)}
     if get_settings().KEYS == "database":
@@ -61,7 +61,7 @@ def session_of_token(sid: uuid.UUID, subject: str) -> QuerySet[UserSession]:
     return _joined().annotate(**facts).filter(pk=sid).defer(*_UNJUDGED)
 
 
-# Columns that no verdict needs. Each would cost a request a few microseconds; who looks at one loads it.
+# Columns that no verdict needs. Each would cost a request a few microseconds; code that reads one loads it then.
 _UNJUDGED = (
     *("created_at", "handle", "counter", "last_issued_at", "rotated_at", "revoked_reason"),
     *("transport", "label", "ip_address", "user_agent"),
@@ -86,28 +86,28 @@ def _compiled(alias: str) -> CompiledQuery:
 
 
 def find_by_handle(handle: str) -> UserSession | None:
-    """The session of a refresh token, with the user and all that `state_of` needs."""
+    """Return the session of a refresh token, with the user and all that `state_of` needs."""
     return _joined().filter(handle=handle).first()
 
 
 def live_sessions(user: Any, now: datetime) -> list[UserSession]:
-    """The sessions of `user` that would be welcome, the latest used first."""
+    """Return the live sessions of `user`, the most recently used first."""
     rows = live(now).filter(user=user).order_by("-last_issued_at")
     return [session for session in rows if not session.has_stale_credentials]
 
 
 def live(now: datetime) -> QuerySet[UserSession]:
     """
-    The sessions that would be welcome, for counting and for lists.
+    Return the live sessions, for counts and lists.
 
-    An approximation: only with its user's row can a session tell whether the password was changed in a way
-    that went around `save()`. `refusal_of` knows.
+    This is an approximation: only the user's row shows that a password was changed without `save()`. `refusal_of`
+    is exact.
     """
     return _joined().filter(is_live(now))
 
 
 def is_live(now: datetime) -> Q:
-    """The condition of `live`, for sessions that have `global_cutoff` as an annotation."""
+    """Return the condition of `live`, for sessions that have `global_cutoff` as an annotation."""
     user_cutoff = cutoff.path_from("user__")
     return (
         Q(revoked_at=None, expires_at__gt=now, idle_expires_at__gt=now)
@@ -118,7 +118,7 @@ def is_live(now: datetime) -> Q:
 
 
 def refusal_of(session: UserSession, now: datetime) -> RefusedError | None:
-    """What a token of a session that was found here would be refused with, if it would."""
+    """Return the error that tokens of `session` are refused with, or None. `with_state` must have loaded it."""
     claims = Claims(iss="", aud=(), sub="", iat=0, exp=0, auth_time=session.started_at)
     try:
         verdict(claims, state_of(session), now)
@@ -128,12 +128,12 @@ def refusal_of(session: UserSession, now: datetime) -> RefusedError | None:
 
 
 def with_state(rows: QuerySet[UserSession]) -> QuerySet[UserSession]:
-    """Sessions with their users and all that `state_of` and `refusal_of` need, in the same query."""
+    """Return the sessions with their users and all that `state_of` and `refusal_of` need, in the same query."""
     return rows.select_related("user").annotate(user_cutoff=cutoff.as_annotation("user"), global_cutoff=global_cutoff())
 
 
 def state_of(session: UserSession) -> State:
-    """What `verdict` wants to know about a session that was found here."""
+    """Return the state that `verdict` needs of a session. `with_state` must have loaded it."""
     return State(
         token_denied=getattr(session, "token_denied", False),
         session_revoked=session.revoked_at is not None,

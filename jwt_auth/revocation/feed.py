@@ -1,8 +1,8 @@
 """
-What other servers are told about revocations: one signed document with every event that still matters.
+The revocation feed for other servers: one signed document with every event that still matters.
 
-It is complete each time, so that a reader needs no history. It replaces what it knew, and an event whose
-transaction commits late is simply in the next one. Nothing in it says who revoked, or why.
+Each document is complete, so that a reader needs no history: it replaces what the reader knew, and an event whose
+transaction commits late is in the next document. The feed does not say who revoked, or why.
 """
 
 import json
@@ -32,17 +32,17 @@ from jwt_auth.revocation.verdict import latest
 FEED_TYPE = "revocations+jwt"
 LIFETIME = timedelta(seconds=60)
 
-# An ETag is good for one slice of time. So "unchanged" is only said of a document that was signed in the same
-# slice, and has most of its life before it.
+# An ETag is valid for one slice of time. So a document is only reported as unchanged if it was signed in the same
+# slice, and has most of its lifetime left.
 SLICE = timedelta(seconds=20)
 
-# Beyond either, one cutoff for everybody stands for all the single events: too much is refused, never too little.
+# Above either limit the feed has one global cutoff instead of the events: too much is refused, never too little.
 MAX_EVENTS = 50_000
 MAX_LENGTH = 8 * 2**20  # of the signed text
 
-# A forked child may find it held for ever, and then waits in vain for as long as this, and no more.
+# A forked child may inherit it locked, with no thread to release it; then it waits in vain, but only for _PATIENCE.
 _making = SingleFlight(seconds)
-_PATIENCE = 5.0  # seconds after one has begun to make a feed, in which others wait for it
+_PATIENCE = 5.0  # seconds for which other threads wait, counted from when one began to make a feed
 
 Scope = RevocationEvent.Scope
 Event = dict[str, Any]
@@ -50,7 +50,7 @@ Event = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Feed:
-    """The signed document, and the name of its content for conditional requests."""
+    """The signed document, and the ETag of its content for conditional requests."""
 
     document: str = field(repr=False)
     etag: str
@@ -58,19 +58,19 @@ class Feed:
 
 def publish(*, now: datetime | None = None) -> Feed:
     """
-    The feed as of now. One query if nothing has happened in this slice of time, two otherwise.
+    Return the feed as of now. One query if nothing has happened in this slice of time, two otherwise.
 
     Raises:
-        UnavailableError: when the database can't be asked.
+        UnavailableError: when the database can't be queried.
     """
     start = _start_of_slice(now or timezone.now())
     with outage_is_unavailable():
-        # Within a slice no event leaves the window, and events are never changed: as many as before are the same.
+        # Within a slice no event leaves the window, and events are never changed: an equal number is the same events.
         return _made_once(own_keys().signing.kid, start, _window(start).count())
 
 
 def _made_once(kid: str, start: datetime, count: int) -> Feed:
-    """To make a long one takes seconds: others wait for it, for none has to be made twice."""
+    """Make the feed in one thread while others wait for it: a long one takes seconds, and need not be made twice."""
     begun = _making.acquire(_PATIENCE)
     try:
         return _remembering()(kid, start, count)
@@ -85,7 +85,7 @@ def _remembering() -> Callable[[str, datetime, int], Feed]:
 
 
 def _publish(kid: str, start: datetime, count: int) -> Feed:
-    # Before the table is read: a reader may rely on all that was committed by then.
+    # Taken before the table is read: readers may rely on the feed to have all that was committed by then.
     issued_at = timezone.now()
     events = _single_events(start) if count <= MAX_EVENTS else _coarse_events(start)
     text = _text(events)
@@ -105,7 +105,7 @@ def _publish(kid: str, start: datetime, count: int) -> Feed:
 
 
 def _room() -> int:
-    """How long the events may be as JSON, for the whole to fit when it is encoded."""
+    """Return the greatest length of the events as JSON with which the encoded document fits into MAX_LENGTH."""
     return MAX_LENGTH // 4 * 3 - 4096
 
 
@@ -119,7 +119,7 @@ def _start_of_slice(now: datetime) -> datetime:
 
 
 def _window(start: datetime) -> QuerySet[RevocationEvent]:
-    """All events that a living token could fall to in the slice from `start` on."""
+    """Return all events that could refuse an unexpired token in the slice that begins at `start`."""
     return RevocationEvent.objects.filter(Q(expires_at__gt=start - longest_life()) | Q(expires_at=None))
 
 
@@ -129,7 +129,7 @@ def _single_events(start: datetime) -> list[Event]:
 
 
 def _events(entries: Iterable[Entry], start: datetime) -> list[Event]:
-    """One event for each subject, in an order that does not depend on the database."""
+    """Return one event for each subject, in an order that does not depend on the database."""
     found: dict[tuple[str, str], tuple[datetime | None, datetime]] = {}
     for entry in entries:
         until = _until(entry, start)
@@ -145,7 +145,7 @@ def _event(scope: str, subject: str, cutoff: datetime | None, until: datetime) -
 
 
 def _until(entry: Entry, start: datetime) -> datetime:
-    """When the last token that the event refuses is dead."""
+    """Return the time when the last token that the event refuses has expired."""
     life = longest_life()
     if entry.expires_at is None:
         return start + SLICE + life
@@ -153,16 +153,16 @@ def _until(entry: Entry, start: datetime) -> datetime:
 
 
 def _is_ours(entry: Entry) -> bool:
-    """Whether it is about tokens that we issue: a client's key and another server's token are our own affair."""
+    """Return whether it is about tokens that we issue; clients' keys and other servers' tokens concern only us."""
     if entry.scope == Scope.CLIENT and entry.cutoff is None:
-        return False  # its row was changed, and nothing was taken back
+        return False  # its row was changed, and no token was revoked
     return entry.scope not in (Scope.TOKEN, Scope.KEY) or entry.subject.startswith(f"{get_settings().ISSUER} ")
 
 
 def _coarse_events(start: datetime) -> list[Event]:
     keys = [Entry(*row) for row in _window(start).filter(scope=Scope.KEY).values_list(*Entry._fields)]
     newest = _window(start).aggregate(cutoff=Max("cutoff"), created=Max("created_at"))
-    # A session that has been ended may have begun by a clock that was ahead.
+    # A session that was ended may have been started by a machine whose clock was ahead.
     moment = max(filter(None, newest.values())) + get_settings().LEEWAY
     everybody = _event(Scope.ALL, "", moment, start + SLICE + longest_life())
     return [*_events(filter(_is_ours, keys), start), everybody]

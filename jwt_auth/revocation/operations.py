@@ -1,9 +1,9 @@
 """
-The deed: take back a token, a session, a user's tokens, or everything.
+The revocation operations: revoke a token, sessions, users' tokens, or everything.
 
-Each door is one transaction that writes rows and one event; signals follow the commit. Nothing here can
-be undone, and a cutoff only moves forward. Transactions join an outer one without a savepoint: a
-revocation stands or falls with what it belongs to.
+Each operation is one transaction that writes rows and one event; signals are sent after the commit. No operation
+can be undone, and a cutoff only moves forward. Transactions join an outer one without a savepoint: a revocation is
+committed or rolled back together with the work that it belongs to.
 """
 
 from collections import Counter
@@ -34,7 +34,7 @@ Scope = RevocationEvent.Scope
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserRevocation:
-    """What `revoke_user` did: the cutoff in force and how many live sessions it ended."""
+    """The result of `revoke_user`: the cutoff in force, and the number of live sessions that were ended."""
 
     tokens_valid_after: datetime
     sessions_revoked: int
@@ -42,38 +42,39 @@ class UserRevocation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BulkRevocation:
-    """What `revoke_users` did: how many users it revoked and how many live sessions it ended."""
+    """The result of `revoke_users`: the number of users, and the number of live sessions that were ended."""
 
     users_revoked: int
     sessions_revoked: int
 
 
-# Users in one transaction of `revoke_users`: so few that nobody waits long for their rows, and that SQLite,
-# which Django holds to 999 parameters, writes their cutoffs with one query.
+# Users in one transaction of `revoke_users`: few enough that other requests don't wait long for the rows, and that
+# SQLite, which Django limits to 999 parameters, writes the cutoffs with one query.
 BATCH = 300
 
 
 def atomic() -> Any:
-    """The transaction of everything that is written about sessions."""
+    """Return the transaction for everything that is written about sessions."""
     return transaction.atomic(using=router.db_for_write(UserSession), savepoint=False)
 
 
 def revoke_token(claims: Claims, *, reason: str = "", actor: Any = None, now: datetime | None = None) -> None:
     """
-    Deny one access token; its session lives on.
+    Revoke one access token; its session continues.
 
     Args:
         claims: of a verified token with a `jti`.
-        actor: the user who does it, or the name of what does; None for the app itself.
+        reason: for the record, at most 255 characters.
+        actor: the user who does it, or a name; None for the app itself.
 
     Raises:
-        ValueError: when the token has no `jti`, and so can't be told from others, or is another issuer's: nobody
-            would ask for it here.
+        ValueError: when the token has no `jti`, and so can't be told from others, or is another issuer's: the
+            denylist is not consulted for such tokens.
     """
     if claims.iss in get_settings().TRUSTED_ISSUERS:
-        raise ValueError(f"issuer {claims.iss!r} takes back its tokens itself")
+        raise ValueError(f"issuer {claims.iss!r} has to revoke its tokens itself")
     if claims.jti is None:
-        raise ValueError("a token without jti can't be denied by itself")
+        raise ValueError("a token without jti can't be revoked by itself")
     with atomic():
         event = _record(
             Scope.TOKEN,
@@ -88,15 +89,15 @@ def revoke_token(claims: Claims, *, reason: str = "", actor: Any = None, now: da
 
 def revoke_session(sid: UUID, *, reason: str = "", actor: Any = None, now: datetime | None = None) -> bool:
     """
-    End one session, with its access and refresh tokens.
+    End one session, and revoke its access and refresh tokens.
 
     Args:
         sid: the session's id.
         reason: for the record, at most 255 characters.
-        actor: the user who does it, or the name of what does; None for the app itself.
+        actor: the user who does it, or a name; None for the app itself.
 
     Returns:
-        False when there was nothing to end.
+        False if there is no such session, or it was revoked before.
     """
     now = now or timezone.now()
     with atomic():
@@ -110,15 +111,15 @@ def revoke_session(sid: UUID, *, reason: str = "", actor: Any = None, now: datet
 
 def revoke_sessions(sids: Iterable[UUID], *, reason: str = "", actor: Any = None, now: datetime | None = None) -> int:
     """
-    End several sessions at once; see `revoke_session`. Three queries (SQLite writes events in hundreds).
+    End several sessions at once; see `revoke_session`. Three queries (SQLite writes the events in hundreds).
 
     Returns:
-        How many were live until now.
+        The number of sessions that were not revoked before.
     """
     now = now or timezone.now()
     with atomic():
         rows = UserSession.objects.filter(pk__in=list(sids), revoked_at=None)
-        # In one order, whoever comes: two that end the same sessions must not wait for each other.
+        # Always in the same order: two transactions that end the same sessions must not wait for each other.
         live = list(rows.select_for_update().order_by("pk").values_list("pk", flat=True))
         UserSession.objects.filter(pk__in=live).update(revoked_at=now, revoked_reason=reason)
         events = [_session_event(sid, reason, actor, now) for sid in live]
@@ -132,20 +133,20 @@ def revoke_user(
     user: Any, *, at: datetime | None = None, reason: str = "", actor: Any = None, now: datetime | None = None
 ) -> UserRevocation:
     """
-    Refuse all tokens of sessions that `user` began up to now, and end those sessions.
+    Revoke all tokens of sessions that `user` started up to now, and end those sessions.
 
     Args:
         user: the user.
-        at: an earlier moment instead of now, aware. A cutoff that is already later stays.
+        at: an aware datetime, earlier than now, to use instead of now. If the user's cutoff is later, it stays.
         reason: for the record, at most 255 characters.
-        actor: the user who does it, or the name of what does; None for the app itself.
+        actor: the user who does it, or a name; None for the app itself.
 
     Raises:
-        ValueError: when `at` lies in the future, which would lock the user out until then.
+        ValueError: when `at` is in the future, which would lock the user out until then.
     """
     now = now or timezone.now()
     if at is not None and at > now:
-        raise ValueError("a cutoff can't lie in the future")
+        raise ValueError("a cutoff can't be in the future")
     with atomic():
         is_there = cutoffs.lock(user.pk)
         old = cutoffs.read_locked(user.pk)
@@ -153,7 +154,7 @@ def revoke_user(
             new = _next_cutoff(now, old, UserSession.objects.filter(user_id=user.pk))
         else:
             new = max(at, old or at)
-        if is_there:  # who was deleted in the meantime has no cutoff, and the event is on the record all the same
+        if is_there:  # a user who was deleted in the meantime has no cutoff, but the event is recorded all the same
             cutoffs.write(user.pk, new)
         count = _end(_unfinished([user.pk], now).filter(started_at__lt=new), reason, now)
         event = _write(_user_event(user, new, reason, actor, now))
@@ -165,15 +166,15 @@ def revoke_users(
     users: Iterable[Any], *, reason: str = "", actor: Any = None, now: datetime | None = None
 ) -> BulkRevocation:
     """
-    Do `revoke_user` for many, with as many queries for three hundred as for one: an event and a signal for each.
+    Do `revoke_user` for many users, with one event and one signal for each.
 
-    Each three hundred are a transaction of their own, so that what was done stands when a later one fails.
-    Whoever is gone by now is passed over.
+    Three hundred users take as many queries as one, and are one transaction: if a later transaction fails, the
+    earlier ones stay committed. Users who no longer exist are skipped.
 
     Args:
-        users: the users, who are read once; a `QuerySet.iterator()` is never in memory as a whole.
+        users: the users, iterated once; a `QuerySet.iterator()` is never in memory as a whole.
         reason: for the record, at most 255 characters.
-        actor: the user who does it; None for the app itself.
+        actor: the user who does it, or a name; None for the app itself.
     """
     now = now or timezone.now()
     done = [_revoke_batch(batch, reason, actor, now) for batch in _in_batches(users)]
@@ -185,7 +186,11 @@ def revoke_users(
 
 def revoke_all(*, reason: str = "", actor: Any = None, now: datetime | None = None) -> datetime:
     """
-    Refuse all tokens of all sessions begun up to now. The sessions' rows are left as they are.
+    Revoke all tokens of all sessions that were started up to now. The sessions' rows are not changed.
+
+    Args:
+        reason: for the record, at most 255 characters.
+        actor: the user who does it, or a name; None for the app itself.
 
     Returns:
         The global cutoff in force.
@@ -203,12 +208,12 @@ def deny_key(
     issuer: str, kid: str, *, until: datetime | None, reason: str = "", actor: Any = None, now: datetime | None = None
 ) -> RevocationEvent:
     """
-    Refuse all that a key has signed, in memory mode and at those who read the feed; its row is the caller's.
+    Refuse all tokens that a key has signed, in memory mode and at servers that read the feed.
 
-    Call it in the transaction that marks the row.
+    Call it in the transaction in which the caller marks the key's row.
 
     Args:
-        until: when nobody who verifies can have the key any more; None if that can't be known.
+        until: the time when no verifier can have the key any more; None if that can't be known.
     """
     now = now or timezone.now()
     return _record(Scope.KEY, key_subject(issuer, kid), expires_at=until, reason=reason, actor=actor, now=now)
@@ -218,9 +223,9 @@ def deny_client(
     client_id: str, cutoff: datetime | None, *, reason: str = "", actor: Any = None, now: datetime | None = None
 ) -> RevocationEvent:
     """
-    Refuse what a client has signed before `cutoff`, and have its rows read anew by those who hold them in memory.
+    Refuse the tokens that a client signed before `cutoff`, and have processes that cache its rows read them again.
 
-    Call it in the transaction that changes the rows; with None for a change that refuses no token by itself.
+    Call it in the transaction that changes the rows. For a change that refuses no token by itself, `cutoff` is None.
     """
     now = now or timezone.now()
     facts = {"cutoff": cutoff, "expires_at": _tokens_dead_at(now), "reason": reason, "actor": actor, "now": now}
@@ -228,7 +233,7 @@ def deny_client(
 
 
 def record_cutoff(user: Any, cutoff: datetime, *, now: datetime | None = None) -> None:
-    """Do what `revoke_user` does, for a cutoff that somebody has saved already."""
+    """Do what `revoke_user` does, for a cutoff that has already been saved."""
     now = now or timezone.now()
     with atomic():
         cutoffs.lock(user.pk)
@@ -240,10 +245,10 @@ def record_cutoff(user: Any, cutoff: datetime, *, now: datetime | None = None) -
 
 
 def record_deletion(user: Any, *, now: datetime | None = None) -> None:
-    """Put the deletion of `user`, whose sessions go with the row, on the record."""
+    """Record the deletion of `user`, whose sessions are deleted with the row."""
     now = now or timezone.now()
     with atomic():
-        # A session that is being started would reach the table after the cascade has been there.
+        # Without the lock, a session that is being started would be inserted after the cascade.
         cutoffs.lock(user.pk)
         new = _next_cutoff(now, None, UserSession.objects.filter(user_id=user.pk))
         event = _write(_user_event(user, new, "user deleted", None, now))
@@ -252,7 +257,7 @@ def record_deletion(user: Any, *, now: datetime | None = None) -> None:
 
 
 def _in_batches(users: Iterable[Any]) -> Iterator[dict[Any, Any]]:
-    """`users` by their keys, so many at a time."""
+    """Yield `users` by their primary keys, BATCH at a time."""
     waiting = iter(users)
     while batch := {user.pk: user for user in islice(waiting, BATCH)}:
         yield batch
@@ -266,7 +271,7 @@ def _revoke_batch(users: dict[Any, Any], reason: str, actor: Any, now: datetime)
         new = {pk: _after(now, cutoffs.held_by(holder), newest.get(pk)) for pk, holder in holders.items()}
         cutoffs.write_many(new, holders)
         live = _unfinished(holders, now)
-        # Locked before they are counted: whoever ends one of them meanwhile is not counted twice.
+        # Locked before they are counted: a session that another transaction ends meanwhile is not counted twice.
         counts = Counter(live.order_by("pk").select_for_update().values_list("user_id", flat=True))
         live.update(revoked_at=now, revoked_reason=reason)
         events = {pk: _user_event(users[pk], cutoff, reason, actor, now) for pk, cutoff in new.items()}
@@ -280,13 +285,13 @@ def _revoke_batch(users: dict[Any, Any], reason: str, actor: Any, now: datetime)
 
 def _end(sessions: QuerySet[UserSession], reason: str, now: datetime) -> int:
     """
-    Mark `sessions` as revoked; how many. One query.
+    Mark `sessions` as revoked, and return their number. One query.
 
-    It locks the rows in the order of their keys, as whoever locks several does: two that end the same
-    sessions must not wait for each other.
+    It locks the rows in the order of their keys, as all code does that locks several: two transactions that end
+    the same sessions must not wait for each other.
     """
     ordered = sessions.order_by("pk")
-    if connections[sessions.db].vendor == "mysql":  # can't read the table that it writes, but sorts what it writes
+    if connections[sessions.db].vendor == "mysql":  # can't read the table that it updates, but can order an UPDATE
         return ordered.update(revoked_at=now, revoked_reason=reason)
     rows = UserSession.objects.filter(pk__in=ordered.select_for_update().values("pk"))
     return rows.update(revoked_at=now, revoked_reason=reason)
@@ -299,7 +304,7 @@ def _unfinished(user_pks: Iterable[Any], now: datetime) -> QuerySet[UserSession]
 
 
 def _next_cutoff(now: datetime, old: datetime | None, sessions: Any) -> datetime:
-    """Later than the last cutoff and than anything issued, by whichever machine's clock."""
+    """Return a time later than the last cutoff and than the last token that any machine issued, by its own clock."""
     return _after(now, old, sessions.aggregate(newest=Max("last_issued_at"))["newest"])
 
 
@@ -350,7 +355,7 @@ def _event(
 
 
 def name_of(actor: Any) -> str:
-    """How who did something stands in the record."""
+    """Return the text for `actor` in the record."""
     if actor is None or isinstance(actor, str):
         return actor or ""
     return str(actor.pk)

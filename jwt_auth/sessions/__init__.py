@@ -1,4 +1,4 @@
-"""Sessions: how they start, go on and end."""
+"""Start, refresh and end sessions."""
 
 from jwt_auth.http.peer import Peer, peer_of
 from jwt_auth.sessions.credentials import Account, find_account

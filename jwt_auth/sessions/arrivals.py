@@ -1,8 +1,8 @@
 """
-What a sign-in means to the sessions before it: the oldest may have to go, and its device may be new.
+The checks of a sign-in against earlier sessions: the session limit, and the notice of a new device.
 
-Both are asked under the lock on the user's row that starts a session, so that of two sign-ins at once
-one sees the other.
+Both run under the lock on the user's row that starting a session holds, so that one of two concurrent
+sign-ins sees the other.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ LIMIT_REASON = "session limit"
 
 
 def make_room(user: Any, now: datetime) -> None:
-    """End the sessions of `user` that began first, so that SESSION_LIMIT allows one more."""
+    """End the oldest sessions of `user`, so that SESSION_LIMIT allows one more."""
     limit = get_settings().SESSION_LIMIT
     if limit is None:
         return
@@ -36,7 +36,7 @@ def make_room(user: Any, now: datetime) -> None:
 
 
 def look_at_device(session: UserSession) -> None:
-    """Send `new_device_seen` on commit, unless the user has signed in with such a device before."""
+    """Send `new_device_seen` on commit, unless the user has signed in with this kind of device before."""
     if not new_device_seen.has_listeners(UserSession):
         return
     before = UserSession.objects.filter(user_id=session.user_id).exclude(pk=session.pk)

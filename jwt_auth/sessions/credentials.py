@@ -1,10 +1,10 @@
 """
-Names, passwords and their hashes: whose a name is, and what it means when a hash is rewritten.
+Login names and password hashes: find the account of a name, and keep sessions when a hash is upgraded.
 
-A session knows the hash of its sign-in (`auth_hash`), so that a new password ends it. But
-`AbstractBaseUser.check_password` rewrites hashes that are no longer up to date, which each release of
-Django makes of all of them; signing in on one device would sign out every other. An upgrade is therefore
-announced to the sessions before the row is written, and settled afterwards.
+A session knows the password hash of its sign-in (`auth_hash`), so that a new password ends the session. But
+`AbstractBaseUser.check_password` rewrites hashes that are no longer up to date, and each release of Django
+makes all existing hashes out of date: signing in on one device would sign out every other. An upgrade is
+therefore announced to the sessions before the user's row is written, and settled afterwards.
 """
 
 import copy
@@ -34,7 +34,14 @@ from jwt_auth.revocation.verdict import latest
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """Whose name it is, as it is written there, and what the cutoff was before the credentials are checked."""
+    """
+    The account of a login name, as it was before the credentials are checked.
+
+    Args:
+        pk: the user's primary key.
+        name: the login name as the user's row has it.
+        cutoff: the user's or the global cutoff, whichever is later.
+    """
 
     pk: Any
     name: str
@@ -43,7 +50,7 @@ class Account:
 
 def find_account(name: str) -> Account | None:
     """
-    The account that signs in as `name`, as the database compares names; None if there is none. One query.
+    Return the account that signs in as `name`, as the database compares names; None if there is none. One query.
     """
     username = clean_name(name)
     if username is None:
@@ -55,7 +62,7 @@ def find_account(name: str) -> Account | None:
 
 
 def clean_name(name: str) -> Any:
-    """`name` as Django's sign-in form cleans it (UsernameField); None when it can't be anybody's."""
+    """Return `name` as Django's sign-in form cleans it (UsernameField); None if no user can have that name."""
     field: Any = get_user_model()._meta.get_field(get_user_model().USERNAME_FIELD)
     normalized = unicodedata.normalize("NFKC", name.strip())
     if not normalized.isprintable():
@@ -68,7 +75,7 @@ def clean_name(name: str) -> Any:
 
 @dataclass(slots=True)
 class _SignIn:
-    """A sign-in that checks credentials just now, and so changes no password."""
+    """A sign-in that is checking credentials at the moment, and so changes no password."""
 
     locked: bool
     upgrade_due_for: Any = None
@@ -78,22 +85,22 @@ _sign_in: ContextVar[_SignIn | None] = ContextVar("jwt_auth_sign_in", default=No
 
 
 class UpgradeDueError(JWTAuthError):
-    """Raised out of a sign-in that is about to upgrade a hash without holding the user's lock."""
+    """Raised to abort a sign-in that is about to upgrade a hash without the lock on the user's row."""
 
 
 @sensitive_variables("credentials")
 def authenticate(request: HttpRequest, credentials: dict[str, Any]) -> Any:
     """
-    Django's `authenticate()`; the user, or None.
+    Call Django's `authenticate()`, and return the user or None.
 
-    If it is about to upgrade the hash, it is begun again under a lock on the user's row. Otherwise two
-    sign-ins at once would overwrite each other's upgrade, or one of them a password that was just changed.
+    If the sign-in is about to upgrade the hash, it starts again under a lock on the user's row. Otherwise two
+    concurrent sign-ins would overwrite each other's upgrade, or one of them a password that was just changed.
     """
     with _signing_in(locked=False) as sign_in:
         user = None
         with suppress(UpgradeDueError):
             user = auth.authenticate(request, **credentials)
-    # Asked of the note and not of the error, which a backend may have caught.
+    # Checked here instead of in an `except` clause: a backend may have caught the error.
     if sign_in.upgrade_due_for is None:
         return user
     with atomic(), _signing_in(locked=True):
@@ -113,10 +120,10 @@ def _signing_in(*, locked: bool) -> Iterator[_SignIn]:
 
 def is_hash_upgrade(user: Any, old: str, update_fields: Iterable[str] | None) -> bool:
     """
-    Whether the save of `user`, whose row has the hash `old`, is Django's upgrade of it.
+    Return whether the save of `user`, whose row has the hash `old`, is Django's upgrade of the hash.
 
-    Django then saves that column alone, and has just reset `_password` on the instance; a hash that
-    somebody assigned comes without. Outside of our own sign-in, `old` must have needed it as well.
+    In an upgrade, Django saves that column alone and has just reset `_password` on the instance; assigning a
+    hash to the instance does not reset it. Outside our own sign-in, `old` must also have needed the upgrade.
     """
     if set(update_fields or ()) != {"password"} or vars(user).get("_password", old) is not None:
         return False
@@ -124,7 +131,7 @@ def is_hash_upgrade(user: Any, old: str, update_fields: Iterable[str] | None) ->
 
 
 def begin_again(user: Any) -> None:
-    """Raise UpgradeDueError in a sign-in that is about to save `user`, and doesn't hold the lock."""
+    """Raise UpgradeDueError if a sign-in is about to save `user` without holding the lock."""
     sign_in = _sign_in.get()
     if sign_in is not None and not sign_in.locked:
         sign_in.upgrade_due_for = user.pk
@@ -133,10 +140,10 @@ def begin_again(user: Any) -> None:
 
 def announce_upgrade(user: Any, old: str) -> None:
     """
-    Before the row is written: let the sessions that know the hash `old` know the new one too.
+    Add the new hash to the sessions that know the hash `old`. Call it before the user's row is written.
 
     Raises:
-        UpgradeDueError: in a sign-in that has to begin again.
+        UpgradeDueError: in a sign-in that has to start again.
     """
     begin_again(user)
     _sessions_knowing(user, old).update(
@@ -145,7 +152,11 @@ def announce_upgrade(user: Any, old: str) -> None:
 
 
 def settle_upgrade(user: Any, old: str) -> None:
-    """After it was written: of several upgrades at once, the last one written is the one that counts."""
+    """
+    Set the hash that was written last in the sessions. Call it after the user's row is written.
+
+    Of several concurrent upgrades only the last one written counts.
+    """
     with atomic():
         cutoff.lock(user.pk)
         written = cutoff.users().filter(pk=user.pk).values_list("password", flat=True).first() or user.password
@@ -170,7 +181,7 @@ def _with_password(user: Any, password: str) -> Any:
 
 
 def _is_current(encoded: str) -> bool | None:
-    """Whether Django would leave this hash as it is; None when it is no hash, as of an unusable password."""
+    """Return whether Django would keep this hash; None if it is not a hash, as for an unusable password."""
     try:
         hasher = identify_hasher(encoded)
     except ValueError:

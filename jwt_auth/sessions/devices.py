@@ -1,8 +1,8 @@
 """
-What kind of device a User-Agent is: its browser and system, without their versions.
+Device names: the browser and the system in a User-Agent, without their versions.
 
 The names are for people to read. They come from the client, and prove nothing. With the extra `devices`
-(ua-parser) they are short, such as "Firefox on Linux"; without it the text itself is the name.
+(ua-parser) they are short, such as "Firefox on Linux"; without it the User-Agent itself is the name.
 """
 
 from functools import cache
@@ -10,7 +10,7 @@ from typing import Any
 
 
 def name_of(user_agent: str) -> str:
-    """A name for the kind of device, the same for all versions of its programs; "" when there is none."""
+    """Return a name for the kind of device, the same for all versions of its software; "" if there is none."""
     parser = _parser()
     if parser is None or not user_agent:
         return user_agent

@@ -1,20 +1,21 @@
 """
-Sessions: how they start, go on and end. Everything that moves a refresh token stands in this file.
+The lifecycle of a session: start, refresh, end. All code that rotates refresh tokens is in this file.
 
-A refresh token carries a counter `k`; the session's row has the counter `n` of the newest one.
+A refresh token carries a counter `k`; the session's row has the counter `n` of the newest token.
 
     case        condition                                       answer
     ---------   ---------------------------------------------   -----------------------------------------
-    FRESH       k == n                                          n moves to n + 1; the token n + 1
-    COALESCED   k == n > 0, rotated within the grace period     the token n again; nothing moves
-    GRACE       k == n - 1, rotated within the grace period     the token n; nothing moves
+    FRESH       k == n                                          n becomes n + 1; returns token n + 1
+    COALESCED   k == n > 0, rotated within the grace period     returns token n again; n stays
+    GRACE       k == n - 1, rotated within the grace period     returns token n; n stays
     REUSED      k <= n - 1 otherwise                            the session ends: two parties hold its tokens
-    AHEAD       k > n, signature good                           the session ends: a leaked key, or a database
-                                                                that was set back
-    (dead)      revoked, over, cut off, inactive, new password  refused by `verdict` before any case is made
+    AHEAD       k > n, with a valid signature                   the session ends: a leaked key, or a database
+                                                                that was restored to an earlier state
+    (refused)   session revoked, expired or before a cutoff,    refused by `verdict` before the case is
+                user inactive, or password changed              determined
 
-A token is `<handle>.<counter>.<signature>`. The same row always gives the same token, so the server can
-hand a successor out again, when an answer was lost or two requests came at once, and stores none.
+A token is `<handle>.<counter>.<signature>`. The same row always gives the same token. The server therefore
+stores no token, and can return the same successor again if an answer was lost or two requests came at once.
 """
 
 import re
@@ -67,7 +68,7 @@ class _AccessToken:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenPair:
-    """What a sign-in or a refresh gives. Lifetimes are in seconds."""
+    """The tokens that a sign-in or a refresh returns. `expires_in` and `refresh_expires_in` are in seconds."""
 
     access_token: str = field(repr=False)
     expires_in: int
@@ -77,7 +78,7 @@ class TokenPair:
 
 
 class CredentialsChangedError(InvalidCredentialsError):
-    """Raised when what was authenticated is no longer true: authenticate again."""
+    """Raised when a user's password, cutoff or status changed since the sign-in was checked: authenticate again."""
 
 
 # Start
@@ -94,21 +95,23 @@ def start(
     now: datetime | None = None,
 ) -> TokenPair:
     """
-    Begin a session for a user whose credentials were just checked.
+    Start a session for a user whose credentials were just checked.
 
     Args:
         user: as the authentication backend returned it.
-        account: what `find_account()` found before the check; a cutoff that has moved since refuses.
+        account: the result of `find_account()` from before the check; if the cutoff has moved since, the
+            sign-in is refused.
         peer: where the request came from.
-        label: what the user calls the device.
-        transport: how its tokens will travel, a value of UserSession.Transport.
+        label: the user's name for the device.
+        transport: how the tokens are sent, a value of UserSession.Transport.
 
     Raises:
-        CredentialsChangedError: when the password or the user's standing changed since the check.
+        CredentialsChangedError: when the user's password, cutoff or status changed since the check.
     """
     now = now or timezone.now()
     with atomic():
-        # Who changes the password, deactivates or revokes holds this lock too, or has not begun.
+        # Changing the password, deactivating the user and revoking need this lock too: each is finished, or has
+        # not begun.
         cutoff.lock(user.pk)
         fresh = _reload(user, account)
         if fresh is not None:
@@ -117,18 +120,18 @@ def start(
             access = _sign(_claims(session, now), session)
             send_on_commit(session_started, UserSession, session=session)
             arrivals.look_at_device(session)
-    # Raised out here, where it rolls nothing back that the caller has in hand.
+    # Raised outside the block: inside, it would mark the caller's transaction for rollback.
     if fresh is None:
-        raise CredentialsChangedError("the user's row is missing, inactive, cut off since, or has another password")
+        raise CredentialsChangedError("the user's row is missing, inactive, or has a new cutoff or another password")
     return _pair(session, access, now)
 
 
 def _reload(user: Any, account: Account | None) -> Any:
-    """The user's row as it is under the lock, or None when it is no longer what was authenticated."""
+    """Return the user's row as it is under the lock, or None if it no longer matches what was authenticated."""
     fresh = cutoff.users_with_cutoff().filter(pk=user.pk).annotate(jwt_global_cutoff=database.global_cutoff()).first()
     if fresh is None or not fresh.is_active or fresh.password != user.password:
         return None
-    # A backend may find a user by another name than the account's; then there is nothing to compare.
+    # A backend may find another user than the one in `account`; then there is nothing to compare.
     moved = account is not None and account.pk == fresh.pk and account.cutoff != _cutoff_of(fresh)
     return None if moved else fresh
 
@@ -159,7 +162,7 @@ def _create(user: Any, peer: Peer, label: str, transport: str, now: datetime) ->
 
 
 class Case(Enum):
-    """What a refresh token is to a live session; the table above says what follows."""
+    """The case of a refresh token whose session is live; the table above has the consequences."""
 
     FRESH = auto()
     COALESCED = auto()
@@ -172,7 +175,7 @@ MISUSES = (Case.REUSED, Case.AHEAD)
 
 
 def judge(presented: int, session: UserSession, now: datetime) -> Case:
-    """The case of the counter `presented`. Pure."""
+    """Return the case of the counter `presented`. Pure."""
     newest, rotated_at = session.counter, session.rotated_at
     in_grace = rotated_at is not None and now - rotated_at < get_settings().ROTATION_GRACE_PERIOD
     if presented > newest:
@@ -185,20 +188,20 @@ def judge(presented: int, session: UserSession, now: datetime) -> Case:
 @sensitive_variables()
 def refresh(raw: str, *, now: datetime | None = None) -> TokenPair:
     """
-    Exchange a refresh token for a new pair. Two queries when it rotates, at most three.
+    Exchange a refresh token for a new pair. Two queries if it rotates, at most three.
 
     Raises:
-        InvalidTokenError: when it is no refresh token of ours.
-        ExpiredTokenError: when the session is over.
+        InvalidTokenError: when it is not a refresh token of ours.
+        ExpiredTokenError: when the session has expired.
         RevokedTokenError: when the session was revoked.
-        RefreshTokenReusedError: when it was used before; the session has been ended.
+        RefreshTokenReusedError: when the token was used before; the session has been ended.
     """
     now = now or timezone.now()
     handle, presented = _unsign(raw)
     session, access = _welcome(handle, now)
     case = judge(presented, session, now)
     if case is Case.FRESH and not _rotate(session, now):
-        # Another request was faster: a rotation, a logout, a revocation. Look again.
+        # Another request was faster: a rotation, a logout or a revocation. Read the row again.
         session, access = _welcome(handle, now)
         case = judge(presented, session, now)
         if case is Case.FRESH:
@@ -211,9 +214,9 @@ def refresh(raw: str, *, now: datetime | None = None) -> TokenPair:
 
 def _welcome(handle: str, now: datetime) -> tuple[UserSession, _AccessToken]:
     """
-    The session of `handle`, and its next access token, judged like one that came with a request.
+    Return the session of `handle` and its next access token, after the checks of a token in a request.
 
-    It is signed before anything is written: if that fails, the refresh token is not used up.
+    The token is signed before anything is written: if signing fails, the refresh token is not used up.
     """
     session = database.find_by_handle(handle)
     if session is None:
@@ -224,14 +227,14 @@ def _welcome(handle: str, now: datetime) -> tuple[UserSession, _AccessToken]:
 
 
 def _rotate(session: UserSession, now: datetime) -> bool:
-    """Move the counter on, if nobody has; the condition settles every race."""
+    """Increment the counter, unless another request has; the condition of the UPDATE decides every race."""
     moved = {
         "counter": session.counter + 1,
         "rotated_at": now,
-        # Never back, though another machine's clock was ahead: a cutoff is put after it.
+        # Never moved back, even if another machine's clock was ahead: a cutoff is set later than this time.
         "last_issued_at": max(now, session.last_issued_at),
         "idle_expires_at": min(now + get_settings().SESSION_IDLE_TIMEOUT, session.expires_at),
-        # It was found current, maybe with a key of SECRET_KEY_FALLBACKS: that key may go now.
+        # The hash was found current, maybe with a key of SECRET_KEY_FALLBACKS: that key may be removed now.
         "auth_hash": session.user.get_session_auth_hash(),
     }
     rows = UserSession.objects.filter(
@@ -260,7 +263,7 @@ def _misuse(presented: int, session: UserSession, case: Case) -> RevokedTokenErr
 
 
 def refuse_misuse(presented: int, session: UserSession, now: datetime) -> None:
-    """Raise what `refresh` would, and end nothing: for those who only look."""
+    """Raise the error that `refresh` would raise for misuse, but don't end the session. For read-only checks."""
     case = judge(presented, session, now)
     if case in MISUSES:
         raise _misuse(presented, session, case)
@@ -272,10 +275,10 @@ def refuse_misuse(presented: int, session: UserSession, now: datetime) -> None:
 @sensitive_variables()
 def end(raw: str, *, reason: str = "logout", now: datetime | None = None) -> UUID | None:
     """
-    End the session of a refresh or an access token, expired ones too.
+    End the session of a refresh token or an access token; an expired token is accepted too.
 
     Returns:
-        The session's id, also when it had ended before; None when the token is not one of ours.
+        The session's id, even if the session had ended before; None if the token is not one of ours.
     """
     sid = session_id_of(raw)
     if sid is not None:
@@ -285,7 +288,7 @@ def end(raw: str, *, reason: str = "logout", now: datetime | None = None) -> UUI
 
 @sensitive_variables()
 def session_id_of(raw: str) -> UUID | None:
-    """The session of a refresh or an access token, dead or alive; None when the token is not one of ours."""
+    """Return the id of the session of a token, even an expired or revoked one; None if the token is not ours."""
     try:
         handle, _ = _unsign(raw)
         return UserSession.objects.filter(handle=handle).values_list("pk", flat=True).first()
@@ -301,13 +304,13 @@ def session_id_of(raw: str) -> UUID | None:
 
 
 def is_shaped_like_a_refresh_token(raw: str) -> bool:
-    """Whether it is one, or was meant to be."""
+    """Return whether `raw` has the form of a refresh token. The signature is not checked."""
     return _REFRESH_TOKEN.fullmatch(raw) is not None
 
 
 @sensitive_variables("raw")
 def find(raw: str) -> tuple[UserSession | None, int]:
-    """The session of a refresh token, with all that judges it, and its counter; raise MalformedTokenError."""
+    """Return the session of a refresh token, loaded for `state_of`, and the counter; raise MalformedTokenError."""
     handle, presented = _unsign(raw)
     return database.find_by_handle(handle), presented
 
@@ -331,7 +334,7 @@ def _claims(session: UserSession, now: datetime) -> Claims:
     settings = get_settings()
     issued_at = int(now.timestamp())
     lifetime = int(settings.ACCESS_TOKEN_LIFETIME.total_seconds())
-    # Tokens of one deployment must not expire all in one second: up to 5 % are taken off.
+    # Up to 5 % is subtracted at random, so that tokens issued together don't expire in the same second.
     lifetime -= secrets.randbelow(lifetime // 20 + 1)
     return Claims(
         iss=settings.ISSUER,
@@ -371,7 +374,7 @@ def _custom_claims(session: UserSession) -> dict[str, Any]:
     custom = (rules.import_callable(source) if isinstance(source, str) else source)(session.user, session)
     if not isinstance(custom, Mapping):
         raise ConfigurationError(
-            "E019", f"CLAIMS_CALLABLE returned {type(custom).__name__}.", "Have it return a dict, maybe an empty one."
+            "E019", f"CLAIMS_CALLABLE returned {type(custom).__name__}.", "Have it return a dict, which may be empty."
         )
     taken = REGISTERED.intersection(custom)
     if taken:

@@ -145,7 +145,7 @@ def test_what_can_not_be_is_an_error_on_the_form_and_leaves_nothing(user, browse
 
 def test_for_a_user_who_was_just_deleted_there_is_no_client(browser, leaver):
     page = text_of(browser.post(client_url("add"), registration(leaver)))
-    assert "The user is not there any more." in page
+    assert "The user no longer exists." in page
     assert not RegisteredClient.objects.exists()
 
 

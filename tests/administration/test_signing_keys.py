@@ -116,10 +116,10 @@ def test_a_key_that_another_has_just_moved_is_left_as_it_is(browser, active, sta
     clock.shift(WAIT)
 
     def too_late(*arguments, **options):
-        raise key_states.KeyStateError("Another key was created or activated in this very moment: look again.")
+        raise key_states.KeyStateError("Another key was created or activated at the same moment. Try again.")
 
     monkeypatch.setattr(signing_keys, "activate", too_late)
-    assert "look again" in said(post(browser, "activate", standby))
+    assert "Try again" in said(post(browser, "activate", standby))
 
 
 @pytest.mark.parametrize("page", ["activate", "retire", "revoke", "activate_emergency", "revoke_emergency"])

@@ -39,7 +39,7 @@ def test_the_common_lifetime_is_that_of_the_settings(jwt_settings, ec_settings):
         ([TWO], "must be a dict of audiences"),
         ({"": {}}, "has the audience '', which"),
         ({"two words": {}}, "has the audience 'two words', which"),
-        ({"\u00e9": {}}, "which is no text of printable ASCII"),
+        ({"\u00e9": {}}, "which is not a string of printable ASCII"),
         ({7: {}}, "has the audience 7, which"),
         ({TWO: None}, f"['{TWO}'] must be a dict of USERS, CLIENTS"),
         ({TWO: {"SCOPES": []}}, f"['{TWO}'] must be a dict of USERS, CLIENTS"),

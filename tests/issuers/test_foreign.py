@@ -177,7 +177,7 @@ def test_its_sessions_are_not_ours(client, trust, sign, user):
 def test_it_is_not_taken_back_here(trust, sign, user):
     """Nothing would come of it, so nobody shall believe that it was done."""
     trust()
-    with pytest.raises(ValueError, match="takes back its tokens itself"):
+    with pytest.raises(ValueError, match="has to revoke its tokens itself"):
         revoke_token(verify(sign(jti="one")).claims)
     assert not RevocationEvent.objects.exists()
     revoke_token(verify(sessions.start(user).access_token).claims)

@@ -108,7 +108,7 @@ def test_arguments_that_make_no_sense_are_refused(user, arguments):
 
 
 def test_for_a_user_who_was_just_deleted_there_is_no_client(leaver):
-    assert refusal("create", "reports", f"--user={leaver.pk}") == "The user is not there any more."
+    assert refusal("create", "reports", f"--user={leaver.pk}") == "The user no longer exists."
     assert not RegisteredClient.objects.exists()
 
 

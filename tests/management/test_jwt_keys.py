@@ -218,11 +218,11 @@ def test_the_keys_of_the_settings_are_imported_and_nobody_notices(client, user, 
         'Next: set KEYS to "database", remove SIGNING_KEY and SIGNING_KEY_FALLBACKS, and deploy.',
     ]
     assert run("jwt_keys", "import").startswith("All keys of the settings had been imported before.")
-    assert "has to be" in str(refused("rotate"))
+    assert "must be" in str(refused("rotate"))
     jwt_settings(KEYS="database", SIGNING_KEY=None, SIGNING_KEY_FALLBACKS=[])
     assert client.get_me(pair["access_token"]).status_code == 200
     assert client.get_me(client.refresh(pair["refresh_token"]).json()["access_token"]).status_code == 200
-    assert "has to be" not in run("jwt_keys", "list")
+    assert "must be" not in run("jwt_keys", "list")
 
 
 def test_a_symmetric_key_is_not_imported(jwt_settings):

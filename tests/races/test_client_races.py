@@ -150,7 +150,7 @@ def test_a_registration_that_comes_after_the_deletion_of_its_user_is_refused(at_
         with before_the_first_lock(lambda user=user, number=number: number and at_once(lambda: delete(user))):
             answer = boss.send("clients/", body)
         assert answer.status_code == (400 if number else 201), answer.content
-    assert answer.json() == {"detail": "The user is not there any more.", "code": "invalid_request"}
+    assert answer.json() == {"detail": "The user no longer exists.", "code": "invalid_request"}
     assert RegisteredClient.objects.count() == 1
 
 

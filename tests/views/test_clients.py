@@ -144,7 +144,7 @@ def test_nobody_is_nobody(boss, db):
 def test_for_a_user_who_was_just_deleted_there_is_no_client(boss, leaver):
     answer = boss.send("clients/", {"client_name": "reports", "user": str(leaver.pk), "key": {}})
     assert answer.status_code == 400
-    assert answer.json() == {"detail": "The user is not there any more.", "code": "invalid_request"}
+    assert answer.json() == {"detail": "The user no longer exists.", "code": "invalid_request"}
     assert not RegisteredClient.objects.exists()
 
 

@@ -53,10 +53,9 @@ def with_cache(in_memory, settings, redis_url):
 
 
 @pytest.fixture
-def with_push(in_memory, redis_url, monkeypatch):
+def with_push(in_memory, redis_url):
     def switch(url=redis_url):
-        view = in_memory(REVOCATION_PUSH=url)
-        return view
+        return in_memory(REVOCATION_PUSH=url)
 
     return switch
 

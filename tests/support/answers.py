@@ -1,4 +1,4 @@
-"""What every answer with an error has."""
+"""The form of every answer with an error."""
 
 
 def assert_error(answer, status, code):

@@ -1,4 +1,4 @@
-"""What `manage.py check` says of this app."""
+"""The messages of `manage.py check` about this app."""
 
 from django.core import checks
 

@@ -1,4 +1,4 @@
-"""Where the examples are, and what they need."""
+"""The folder of the examples, and the programs that they need."""
 
 import os
 import shutil

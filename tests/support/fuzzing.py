@@ -1,4 +1,4 @@
-"""Requests that may hold anything, and no endpoint may crash of."""
+"""Requests with arbitrary content, which must not crash any endpoint."""
 
 import hashlib
 import hmac

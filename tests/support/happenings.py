@@ -1,4 +1,4 @@
-"""All that is logged, made to happen: each function brings one record about."""
+"""Functions that each cause one kind of documented log record."""
 
 from contextlib import contextmanager
 from datetime import timedelta
@@ -40,7 +40,6 @@ from tests.support.keys import pem
 from tests.support.outages import outage
 
 CLAIMS = Claims(iss="jwt_auth", aud=("jwt_auth",), sub="1", iat=0, exp=1, jti="x", sid="0" * 32)
-
 
 NOBODY = "unix:///nowhere/redis.sock"
 

@@ -1,6 +1,4 @@
-"""
-Whatever takes tokens back: the deeds of the matrix of revocation, and the scene in which they are done.
-"""
+"""The deeds of the revocation matrix, and the scene in which they are done."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -1,4 +1,4 @@
-"""What other processes do, as this one sees it."""
+"""The work of other processes, as this one sees it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""A database that does not answer, and what the app answers then."""
+"""A database that does not answer, and the answer of the app."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

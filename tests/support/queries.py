@@ -1,4 +1,4 @@
-"""How many queries something makes."""
+"""Counting queries."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +10,7 @@ _CONTROL = ("BEGIN", "COMMIT", "SAVEPOINT", "RELEASE", "ROLLBACK", "SET ")
 
 
 class Queries(CaptureQueriesContext):
-    """What the database is asked in a block: `with Queries() as queries:`. Its length counts everything."""
+    """The queries of a block: `with Queries() as queries:`. Its length counts all of them."""
 
     def __init__(self) -> None:
         super().__init__(connection)

@@ -1,4 +1,4 @@
-"""Rows by the hundred, without the price of what makes them one by one."""
+"""Many rows at once, made without the endpoints that usually make them."""
 
 from datetime import timedelta
 

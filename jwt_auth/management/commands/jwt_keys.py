@@ -177,7 +177,7 @@ _DONE = {
 }
 _NEXT = {
     "create": "It will begin the next rotation.",
-    "activate": "It will sign with key {kid}.",
+    "activate": "It will activate key {kid}.",
     "revoke": "It will revoke key {kid}, whose tokens will have expired by then.",
 }
 _UNKNOWN_TO_OTHERS = (

@@ -196,7 +196,7 @@ def test_the_apps_own_scopes_are_given_by_who_may_do_the_same(user, clerk):
     held = clients.register("held", user, "introspect")
     other = clients.register("other", user)
     browser = signed_in(clerk)
-    refusal = "You may not give a client a permission that you don't have."
+    refusal = "You may not give a client a permission that you do not have."
     assert refusal in text_of(browser.post(client_url("add"), {**registration(clerk), "scopes": "read introspect"}))
     change = {"name": "x", "scopes": "revoke_user"}
     assert refusal in text_of(browser.post(client_url("change", other.pk), change))

@@ -49,7 +49,7 @@ class DescriptionForm(forms.Form):
     def clean_scopes(self) -> str:
         scopes = _by_rule(clients.clean_scopes, self.cleaned_data["scopes"])
         if not clients.may_grant(self.actor, scopes):
-            raise ValidationError(_("You may not give a client a permission that you don't have."), code="forbidden")
+            raise ValidationError(_("You may not give a client a permission that you do not have."), code="forbidden")
         return scopes
 
 

@@ -136,7 +136,7 @@ def _check_lifetimes(settings: Settings) -> Iterator[checks.CheckMessage]:
         )
     if settings.SESSION_ABSOLUTE_TIMEOUT > LONG_SESSION:
         yield checks.Warning(
-            f"SESSION_ABSOLUTE_TIMEOUT is {settings.SESSION_ABSOLUTE_TIMEOUT}: users stay signed in for this long.",
+            f"SESSION_ABSOLUTE_TIMEOUT is {settings.SESSION_ABSOLUTE_TIMEOUT}: nobody signs in again for this long.",
             hint="NIST SP 800-63B requires 30 days at most; choose a value that fits your users' accounts.",
             id="jwt_auth.W015",
         )

@@ -33,4 +33,4 @@ class JWTAuthConfig(AppConfig):
 
             users.connect()
         if apps.is_installed("drf_spectacular"):
-            from jwt_auth.contrib import spectacular  # noqa: F401  # what it declares is found once it is imported
+            from jwt_auth.contrib import spectacular  # noqa: F401  # the import makes its declarations known

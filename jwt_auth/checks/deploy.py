@@ -225,8 +225,8 @@ def _check_encryption(alias: str) -> Iterator[checks.CheckMessage]:
     if lost := sum(len(batch.unreadable) for batch in seen):
         yield checks.Error(
             f"{lost} of the secrets in the database can't be decrypted: requests that need them are answered with 503.",
-            hint="Restore the key that ENCRYPTION_KEYS or SECRET_KEY_FALLBACKS lacks; manage.py jwt_reencrypt names the "
-            "rows.",
+            hint="Restore the key that ENCRYPTION_KEYS or SECRET_KEY_FALLBACKS lacks; manage.py jwt_reencrypt names "
+            "the rows.",
             id="jwt_auth.E051",
         )
     if seen and get_settings().ENCRYPTION_KEYS is None:

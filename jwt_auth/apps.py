@@ -1,3 +1,5 @@
+"""The app's configuration, which registers the checks, receivers and integrations."""
+
 from django.apps import AppConfig, apps
 from django.core.checks import Tags, register
 from django.utils.translation import gettext_lazy as _

@@ -27,7 +27,7 @@ class HasScope(_Base):
     Require a token with all of `scopes`: `permission_classes = [HasScope("read")]`.
 
     Other requests get 403 `insufficient_scope`. A request without a token of this app, for example with a Django
-    session, has no scope, whoever the user is. A token without a scope claim has none either.
+    session, has no scope, regardless of the user. A token without a scope claim has none either.
 
     It can be used like a permission class, alone and with `&`, `|` and `~`.
     """

@@ -82,7 +82,7 @@ class RegisteredClientAdmin(ReadOnlyAdmin):
         return request.user.has_perm("jwt_auth.revoke_client") and self.has_view_permission(request, obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Return whether the row is deleted together with its user; by itself, deletion would forget revocations."""
+        """Return whether the row is deleted together with its user; any other deletion would forget revocations."""
         return obj is not None and is_cascading(request, self)
 
     # Lists

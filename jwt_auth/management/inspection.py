@@ -107,7 +107,7 @@ def _inspect_access_token(raw: str, now: datetime) -> Inspection:
     if issuer is not None and claims is not None and issuer.name.startswith(CLIENT_PREFIX):
         _judge_client(found, issuer, claims, now)
     elif issuer is not None and claims is not None and issuer.name != get_settings().ISSUER:
-        with found.check("not revoked, as far as its issuer tells, and somebody here"):
+        with found.check("not revoked by its issuer, and principal known here"):
             standing = issuer.look_ups[None](claims)
             verdict(standing.claims, standing.state, now)
     elif claims is not None:

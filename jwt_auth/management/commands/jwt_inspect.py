@@ -54,7 +54,7 @@ class Command(BaseCommand):
         self.stdout.write("")
         if found.refusal is not None:
             raise CommandError(f"It is refused: {found.refusal.code}.")
-        self.stdout.write(self.style.SUCCESS("It is good."))
+        self.stdout.write(self.style.SUCCESS("It is valid."))
 
 
 def _facts(found: Inspection, now: datetime) -> list[str]:

@@ -1,8 +1,8 @@
 """
-Everything, on SQLite and PostgreSQL: prints the tables, and draws the plot.
+Run all benchmarks on SQLite and PostgreSQL, print the tables, and draw the plot.
 
     python -m benchmarks                     a quarter of an hour
-    python -m benchmarks --quick             a minute, and no figures to quote
+    python -m benchmarks --quick             a minute; the figures are not reliable
 """
 
 import argparse
@@ -35,7 +35,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _run(module: str, database: str, arguments: list[str]) -> Any:
-    """In a process of its own: Django is set up once per process, and for one database."""
+    """Run a module in a separate process, because Django is set up once per process, for one database."""
     command = [sys.executable, "-m", module, "--database", database, *arguments]
     return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
 

@@ -1,11 +1,11 @@
 """
-How `jwt_clear_expired` fares where half of two million rows are over, beside djangorestframework-simplejwt.
+The cost of `jwt_clear_expired` if half of two million rows have expired, compared to djangorestframework-simplejwt.
 
     python benchmarks/clear_expired.py [--rows 2000000] [--shuffled] [--explain]
 
-Needs PostgreSQL at PGHOST and PGPORT (127.0.0.1:5432), where user PGUSER (postgres) may make databases,
-and `pip install djangorestframework-simplejwt`. It makes a database of its own, and drops it at the end.
-Each command runs in a process of its own, so that the memory is its own too.
+It requires PostgreSQL at PGHOST and PGPORT (127.0.0.1:5432), where the user PGUSER (postgres) may create databases,
+and `pip install djangorestframework-simplejwt`. It creates its own database, and drops it at the end.
+Each command runs in a separate process, so that its memory can be measured.
 """
 
 import argparse
@@ -35,8 +35,8 @@ SERVER = {
 }
 USERS = 10_000
 
-# Half of the rows are over, for up to a year; the others live for up to a month more. `{place}` is where a row
-# stands in this time, from 0 to 2: in the order of the rows, as sign-ins come, or by chance.
+# Half of the rows have been expired for up to a year; the others live for up to a month more. `{place}` is a row's
+# position in this period, from 0 to 2: in the order of the rows, as with real sign-ins, or random.
 WHEN = """
     SELECT i, CASE WHEN {place} <= 1 THEN now() - {over} - (1 - {place}) * interval '364 days'
         ELSE now() + {live} + ({place} - 1) * interval '30 days' END AS t
@@ -58,7 +58,7 @@ FILL = {
         SELECT repeat('c', 230), t - interval '1 day', t, 1 + i % {users}, md5(i::text)
         FROM ({when}) AS rows""",
 }
-# Which command clears which table; the other tables have nothing to clear at that time.
+# Each command with the table that it clears; the other tables have nothing to clear at that time.
 RUNS = [
     ("jwt_clear_expired", "jwt_auth_usersession"),
     ("jwt_clear_expired", "jwt_auth_revocationevent"),
@@ -118,13 +118,13 @@ def fill(table: str, rows: int, shuffled: bool) -> None:
     with psycopg.connect(dbname=NAME, autocommit=True, **SERVER) as connection:
         connection.execute(f"TRUNCATE {table} CASCADE")
         connection.execute(FILL[table].format(when=when, users=USERS))
-        # As autovacuum would have left it by the time of the night's run.
+        # The state in which autovacuum would have left it before a nightly run.
         connection.execute(f"VACUUM ANALYZE {table}")
         connection.execute("CHECKPOINT")
 
 
 def measure(command: str) -> None:
-    """In a process of its own: run `command`, and print what it took as JSON."""
+    """Run `command`, in a separate process, and print its time, queries and memory as JSON."""
     from django.db import connection
 
     queries = 0
@@ -143,7 +143,7 @@ def measure(command: str) -> None:
 
 
 def peak() -> float:
-    """The most memory that this process has had, in MB."""
+    """Return the peak memory of this process in MB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
@@ -158,7 +158,7 @@ def left(table: str) -> int:
 
 
 def explain() -> None:
-    """The plans of a batch of sessions in the middle of the work: carried out, and rolled back."""
+    """Print the query plans of a batch of sessions in the middle of the work, executed and rolled back."""
     from django.db import connection, transaction
     from django.utils import timezone
 
@@ -187,9 +187,9 @@ def explain() -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.strip().splitlines()[0])
-    parser.add_argument("--rows", type=int, default=2_000_000, help="Rows in each table; every other one is over.")
+    parser.add_argument("--rows", type=int, default=2_000_000, help="Rows in each table; half of them have expired.")
     parser.add_argument("--explain", action="store_true", help="Print the plans of one batch as well.")
-    parser.add_argument("--shuffled", action="store_true", help="Rows in no order of time, the worst case.")
+    parser.add_argument("--shuffled", action="store_true", help="Rows in random order of time, the worst case.")
     parser.add_argument("--measure", help=argparse.SUPPRESS)
     options = parser.parse_args()
     configure()
@@ -200,7 +200,7 @@ def main() -> None:
         call_command("migrate", verbosity=0)
         make_users()
         print(f"PostgreSQL {version}, Python {sys.version.split()[0]}, Django {django.__version__}")
-        print(f"{options.rows:,} rows in each table, about {options.rows // 2:,} of them over\n")
+        print(f"{options.rows:,} rows in each table, about {options.rows // 2:,} of them expired\n")
         print(
             f"{'command':<20}{'table':<34}{'deleted':>10}{'seconds':>9}{'queries':>9}{'memory: before':>16}{'most':>9}"
         )
@@ -213,7 +213,7 @@ def main() -> None:
                 f"{taken['before']:>13.0f} MB{taken['peak']:>6.0f} MB"
             )
         if options.explain:
-            print("\nOne batch: the rows, and where the next one ends\n")
+            print("\nOne batch: the rows, and the end of the next one\n")
             fill("jwt_auth_usersession", options.rows, options.shuffled)
             explain()
 

@@ -1,5 +1,5 @@
 """
-Who is compared: for each, the class that authenticates a request and how a user gets what it asks for.
+The compared packages: for each, the authentication class, and a function that gets a user's credentials.
 """
 
 import time
@@ -21,10 +21,12 @@ Headers = Mapping[str, str]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contender:
     """
+    One of the compared authentication methods.
+
     Args:
-        name: in tables and URLs.
-        authentication: the dotted path of DRF's authentication class; None for an open view.
-        credentials: what a request of that user carries.
+        name: the name in tables and URLs.
+        authentication: the dotted path of the DRF authentication class; None for an open view.
+        credentials: returns the headers of a request of a user.
     """
 
     name: str
@@ -40,7 +42,7 @@ class Contender:
         return [getattr(import_module(module), name)]
 
 
-# The limit of what can be done in Python: two dictionaries, written out by hand.
+# The lower bound in Python: two dictionaries in handwritten code.
 
 verified: dict[str, tuple[float, float, str]] = {}
 cutoffs: dict[str, float] = {}
@@ -48,9 +50,9 @@ cutoffs: dict[str, float] = {}
 
 class BareLimit(BaseAuthentication):
     """
-    Checks nothing but time and cutoff, of a token that somebody else verified.
+    Check only the time and the cutoff of a token that was verified before.
 
-    The user is an instance that has its key and nothing else: the least that views can filter by.
+    The user is an instance with only its primary key, which is the least that views need to filter by.
     """
 
     def authenticate(self, request: Any) -> Any:
@@ -64,7 +66,7 @@ class BareLimit(BaseAuthentication):
 
 
 class SessionPerPathMiddleware(SessionMiddleware):
-    """Both kinds of session store in one process, by path."""
+    """Choose the session store by path, so that one process has both kinds."""
 
     def process_request(self, request: HttpRequest) -> None:
         self.SessionStore = cached_db.SessionStore if "cached_db" in request.path else db.SessionStore
@@ -72,7 +74,7 @@ class SessionPerPathMiddleware(SessionMiddleware):
 
 
 class Session(SessionAuthentication):
-    """Django's session, without the CSRF check, which these requests (GET) don't need."""
+    """Django's session. These GET requests need no CSRF check."""
 
 
 def _nothing(user: Any) -> Headers:

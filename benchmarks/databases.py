@@ -1,4 +1,4 @@
-"""A database for one run, made before Django is set up and dropped when the run is over."""
+"""A database for one run, created before Django is set up and dropped after the run."""
 
 import os
 import tempfile
@@ -9,7 +9,7 @@ from pathlib import Path
 
 @contextmanager
 def temporary_database(kind: str) -> Iterator[None]:
-    """Name a new database of `kind` (sqlite, postgresql) to the settings, and drop it in the end."""
+    """Create a database of `kind` (sqlite, postgresql), pass its name to the settings, and drop it at the end."""
     os.environ["BENCH_DATABASE"] = kind
     if kind == "sqlite":
         with tempfile.TemporaryDirectory(prefix="jwt_auth_bench_") as directory:

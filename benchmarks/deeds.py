@@ -1,4 +1,4 @@
-"""What signing in, refreshing, signing out and revoking cost: seconds and queries, besides the password check."""
+"""The cost of sign-in, refresh, sign-out and revocation in seconds and queries, without the password check."""
 
 from collections.abc import Callable, Iterable
 from datetime import timedelta
@@ -15,10 +15,10 @@ Deed = Callable[[Any], Callable[[], Any]]
 
 def measure(user: Any, times: int, many: int) -> dict[str, dict[str, float]]:
     """
-    Each deed `times` times.
+    Measure each operation `times` times.
 
     Args:
-        many: how many sessions the user has whom `revoke_user` takes them from.
+        many: the number of sessions of the user that `revoke_user` revokes.
     """
     results = {name: _repeat(prepare, user, times) for name, prepare in DEEDS.items()}
     results[f"jwt_auth revoke a user with {many} sessions"] = _repeat(lambda u: _revoke(u, many), user, min(times, 20))
@@ -116,7 +116,7 @@ DEEDS: dict[str, Deed] = {
 
 
 def begin_sessions(users: Iterable[Any], number: int) -> None:
-    """`number` live sessions for each of `users`, without the price of signing in."""
+    """Create `number` live sessions for each of `users`, without the cost of signing in."""
     from jwt_auth.models import UserSession
 
     now = timezone.now()

@@ -1,4 +1,4 @@
-"""That a request costs the same with a thousand users and with a million, and however many were revoked."""
+"""The cost of a request with growing numbers of users, sessions and revocations. It should stay the same."""
 
 import tracemalloc
 from datetime import timedelta
@@ -17,10 +17,10 @@ OURS = ("open", "jwt_auth_memory", "jwt_auth_database")
 
 def measure(user: Any, numbers: list[int], rounds: int) -> dict[str, dict[str, dict[str, float]]]:
     """
-    Microseconds over an open view with so many users, then sessions, then live revocations.
+    Measure microseconds over an open view, by the number of users, then of sessions, then of live revocations.
 
     Args:
-        numbers: rising; revocations stop at a hundred thousand.
+        numbers: in rising order; revocations are measured up to 100,000.
     """
     return {
         "users": {str(number): _after(_users, user, number, rounds) for number in numbers},
@@ -79,12 +79,12 @@ def _events(begin: int, end: int) -> Any:
 
 
 def _bytes(number: int) -> float:
-    """What a process holds for so many revocations."""
+    """Return the bytes of memory per entry in a denylist of `number` revocations."""
     from jwt_auth.conf import lifetimes
     from jwt_auth.revocation.memory import view
     from jwt_auth.revocation.memory.denylist import Denylist
 
-    tracemalloc.start()  # before the entries are made: the names in them stay
+    tracemalloc.start()  # before the entries are made, because the strings in them stay in memory
     denylist = Denylist()
     denylist.add(view._entries(list(_events(0, number))), lifetimes.longest_life())
     size, _ = tracemalloc.get_traced_memory()

@@ -1,8 +1,8 @@
 """
-A request through the whole of Django, and how long it takes beside another one.
+Measurements of requests through the whole of Django, compared with each other.
 
-The machine's moods (other processes, clock speed) hit all contenders alike only if they take turns:
-each round gives each of them a few requests, and medians over the rounds are compared.
+The state of the machine (other processes, clock speed) affects all measurements equally only if they alternate: each
+round makes a few requests of each kind, and the medians over the rounds are compared.
 """
 
 import gc
@@ -18,13 +18,13 @@ Call = Callable[[], Any]
 
 
 class Server:
-    """Django as a WSGI server calls it, signals of the beginning and the end of a request included."""
+    """Django, called like by a WSGI server, including the signals at the beginning and the end of a request."""
 
     def __init__(self) -> None:
         self._application = WSGIHandler()
 
     def get(self, path: str, headers: Mapping[str, str]) -> Call:
-        """A function that sends the same request each time it is called, and gives its status."""
+        """Return a function that sends the same request at each call, and returns the status."""
         environ = {
             "REQUEST_METHOD": "GET",
             "PATH_INFO": path,
@@ -50,7 +50,7 @@ def _start_response(status: str, headers: Any, exc_info: Any = None) -> Any:
 
 
 def interleaved(calls: Mapping[str, Call], *, rounds: int, per_round: int) -> dict[str, float]:
-    """Median seconds per call of each, over `rounds` in which each has its turn."""
+    """Return the median seconds per call of each function, over `rounds` in which each has its turn."""
     for call in calls.values():
         for _ in range(per_round):
             call()

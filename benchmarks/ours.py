@@ -1,4 +1,4 @@
-"""Both of this app's modes in one process: the project's own, REVOCATION = "memory", and a single view's."""
+"""Both modes of this app in one process: REVOCATION = "memory" for the project, and "database" for single views."""
 
 from jwt_auth.authentication import JWTAuthentication
 

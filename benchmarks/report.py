@@ -18,7 +18,7 @@ LABELS = {
 
 
 def tables(run: Mapping[str, Any]) -> str:
-    """One run as Markdown."""
+    """Return the tables of one run as Markdown."""
     return "\n\n".join(
         (_requests(run["requests"]), _signatures(run["signatures"]), _deeds(run["deeds"]), _growth(run["growth"]))
     )
@@ -52,7 +52,7 @@ def _signatures(signatures: Mapping[str, Any]) -> str:
 
 
 def _deeds(deeds: Mapping[str, Any]) -> str:
-    rows = ["| deed | ms | queries |", "| --- | --: | --: |"]
+    rows = ["| operation | ms | queries |", "| --- | --: | --: |"]
     rows += [f"| {name} | {found['seconds'] * 1e3:.2f} | {found['queries']} |" for name, found in deeds.items()]
     return "\n".join(rows)
 
@@ -67,7 +67,7 @@ def _growth(growth: Mapping[str, Any]) -> str:
 
 
 def plot(runs: list[Mapping[str, Any]], path: Path) -> None:
-    """What a request costs on each database, as bars."""
+    """Draw the cost of a request on each database as bars."""
     import matplotlib as mpl
 
     mpl.use("svg")

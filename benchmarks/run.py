@@ -1,5 +1,5 @@
 """
-All measurements in one process, on the database that the environment names; JSON on standard output.
+All measurements in one process, on one kind of database; prints JSON to standard output.
 
     python -m benchmarks.run --rounds 300
 """
@@ -16,9 +16,9 @@ import django
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__)
     parser.add_argument("--database", choices=["sqlite", "postgresql"], default="sqlite")
-    parser.add_argument("--rounds", type=int, default=300, help="rounds in which each contender has its turn")
-    parser.add_argument("--deeds", type=int, default=50, help="how often each deed is done")
-    parser.add_argument("--sessions", type=int, default=1000, help="sessions of the user who is revoked")
+    parser.add_argument("--rounds", type=int, default=300, help="number of rounds; each round measures all packages")
+    parser.add_argument("--deeds", type=int, default=50, help="number of repetitions of each operation")
+    parser.add_argument("--sessions", type=int, default=1000, help="number of sessions of the user that is revoked")
     parser.add_argument("--growth", type=int, nargs="*", default=[], help="numbers of users, sessions, revocations")
     options = parser.parse_args(arguments)
     from benchmarks.databases import temporary_database
@@ -28,7 +28,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def run(options: Any) -> dict[str, Any]:
-    """Set Django up on the new database, and measure."""
+    """Set up Django on the new database, and measure."""
     os.environ["DJANGO_SETTINGS_MODULE"] = "benchmarks.settings"
     django.setup()
     from django.contrib.auth import get_user_model
@@ -52,7 +52,7 @@ def run(options: Any) -> dict[str, Any]:
 
 
 def requests(user: Any, rounds: int) -> dict[str, dict[str, float]]:
-    """What a request costs over one to an open view, in microseconds, queries and looks into the cache."""
+    """Measure a request's microseconds over a request to an open view, and its queries and cache reads."""
     from benchmarks.contenders import CONTENDERS
     from benchmarks.measure import Server, interleaved
 
@@ -61,7 +61,7 @@ def requests(user: Any, rounds: int) -> dict[str, dict[str, float]]:
     medians = interleaved(calls, rounds=rounds, per_round=10)
     results = {}
     for name, call in calls.items():
-        # The least of several: now and then a request in memory mode is the one that asks what is new.
+        # The minimum of several, because now and then a request in memory mode queries for new events.
         queries, reads = min(_count(call) for _ in range(5))
         over_open = (medians[name] - medians["open"]) * 1e6
         results[name] = {"microseconds": over_open, "queries": queries, "cache_reads": reads}

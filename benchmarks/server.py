@@ -1,7 +1,7 @@
 """
-Requests per second under gunicorn, with two workers of its default kind. Needs wrk.
+Requests per second under gunicorn, with two workers of its default kind. Requires wrk.
 
-Each request is a connection of its own: connections that stay open are not shared out evenly.
+Each request has its own connection, because persistent connections are not distributed evenly over the workers.
 
     python -m benchmarks.server --database postgresql --seconds 5
 """
@@ -32,7 +32,7 @@ CLIENTS = 8
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.server", description=__doc__)
     parser.add_argument("--database", choices=["sqlite", "postgresql"], default="sqlite")
-    parser.add_argument("--seconds", type=int, default=2, help="how long each contender is asked in each round")
+    parser.add_argument("--seconds", type=int, default=2, help="duration for each package in each round")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args(arguments)
@@ -47,7 +47,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _set_up() -> dict[str, dict[str, str]]:
-    """What the requests to each contender carry, of a user in a new database."""
+    """Create a user in the new database, and return the headers of their requests for each package."""
     os.environ["DJANGO_SETTINGS_MODULE"] = "benchmarks.settings"
     django.setup()
     from django.contrib.auth import get_user_model
@@ -58,7 +58,7 @@ def _set_up() -> dict[str, dict[str, str]]:
 
     call_command("migrate", verbosity=0)
     user = get_user_model()._default_manager.create_user("alice", password="x")  # type: ignore[attr-defined]
-    # The bare limit knows the tokens of its own process alone.
+    # The bare limit only knows the tokens of its own process.
     headers = {item.name: dict(item.credentials(user)) for item in CONTENDERS if item.name != "bare_limit"}
     connections.close_all()
     return headers
@@ -66,7 +66,7 @@ def _set_up() -> dict[str, dict[str, str]]:
 
 @contextmanager
 def gunicorn(workers: int) -> Iterator[int]:
-    """A server on a port of its own."""
+    """Run a server on a free port."""
     with socket.socket() as chosen:
         chosen.bind(("127.0.0.1", 0))
         port = chosen.getsockname()[1]
@@ -85,7 +85,7 @@ def gunicorn(workers: int) -> Iterator[int]:
 
 
 def _wait_for(port: int) -> None:
-    """Until a request is answered: the port is open before the workers have started."""
+    """Wait until a request is answered, because the port is open before the workers have started."""
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         with closing(HTTPConnection("127.0.0.1", port, timeout=30)) as connection, suppress(OSError):
@@ -97,7 +97,7 @@ def _wait_for(port: int) -> None:
 
 
 def _measure(port: int, headers: dict[str, dict[str, str]], options: Any) -> dict[str, float]:
-    """Requests per second of each: the median of rounds in which each has its turn."""
+    """Return the requests per second of each package: the median over the rounds, each of which measures all."""
     seen: dict[str, list[float]] = {name: [] for name in headers}
     for _ in range(options.rounds):
         for name, carried in headers.items():
@@ -106,7 +106,7 @@ def _measure(port: int, headers: dict[str, dict[str, str]], options: Any) -> dic
 
 
 def _rate(port: int, path: str, carried: dict[str, str], seconds: float) -> float:
-    """Requests per second that wrk gets answered; a generator in Python would be what is measured."""
+    """Return the requests per second according to wrk; a load generator in Python would limit the result."""
     headers = [("--header", f"{name.removeprefix('HTTP_').title()}: {value}") for name, value in carried.items()]
     command = ["wrk", "--threads", "1", "--connections", str(CLIENTS), "--duration", f"{seconds}s"]
     command += [*(word for pair in headers for word in pair), f"http://127.0.0.1:{port}{path}"]

@@ -1,7 +1,7 @@
 """
-One project in which every contender is installed, on the database that BENCH_DATABASE names.
+A project with all compared packages installed, on the kind of database in BENCH_DATABASE.
 
-`benchmarks.databases` makes and drops the database; BENCH_NAME says which one it is.
+`benchmarks.databases` creates and drops the database; BENCH_NAME is its name.
 """
 
 import os
@@ -13,7 +13,7 @@ ROOT_URLCONF = "benchmarks.urls"
 USE_TZ = True
 TIME_ZONE = "UTC"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-# What a password costs to check is the same for all, and a hundred times the rest.
+# The password check costs the same for all, and a hundred times as much as the rest, so a cheap hasher is used.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 INSTALLED_APPS = [
@@ -36,7 +36,7 @@ MIDDLEWARE = [
 
 CONN_MAX_AGE = None if os.environ.get("BENCH_CONN_MAX_AGE", "None") == "None" else int(os.environ["BENCH_CONN_MAX_AGE"])
 
-# Whether PostgreSQL may keep the plans of statements.
+# True if PostgreSQL may keep the plans of statements.
 PREPARED = "BENCH_PREPARED" in os.environ
 
 match os.environ.get("BENCH_DATABASE", "sqlite"):
@@ -64,7 +64,7 @@ match os.environ.get("BENCH_DATABASE", "sqlite"):
     case other:
         raise ValueError(f"BENCH_DATABASE={other}")
 
-# The fastest cache there is, for those who use one.
+# The fastest cache, for the packages that use one.
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 SESSION_ENGINE = "django.contrib.sessions.backends.db"
 

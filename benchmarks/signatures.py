@@ -1,4 +1,4 @@
-"""Whether the algorithm matters: a token that came before, and one that is new, with each."""
+"""The cost of each algorithm, for a token that was seen before and for a new one."""
 
 from typing import Any
 
@@ -19,7 +19,13 @@ KEYS: dict[str, Any] = {
 
 
 def measure(user: Any, rounds: int) -> dict[str, dict[str, float]]:
-    """Microseconds over an open view, warm; and of the verification alone, cold, beside PyJWT's own decode."""
+    """
+    Measure each algorithm in microseconds.
+
+    Returns:
+        "warm": a request with a known token, over an open view; "cold": the verification alone; "pyjwt": PyJWT's own
+        decode.
+    """
     results = {}
     for algorithm, make in KEYS.items():
         key = make()

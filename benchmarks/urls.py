@@ -1,4 +1,4 @@
-"""One view per contender, all alike but for who authenticates."""
+"""One view per compared package. The views only differ in their authentication classes."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from benchmarks.contenders import CONTENDERS, Contender
 
 
 class PingView(APIView):
-    """The least that a view does: it answers, and looks at nothing."""
+    """A minimal view: it answers and does nothing else."""
 
     def get(self, request: Request) -> Response:
         return Response({"pong": True})

@@ -1,5 +1,5 @@
 """
-A small project with jwt_auth, on SQLite, with nothing configured that need not be.
+A small project with jwt_auth, on SQLite, with only the settings that it needs.
 """
 
 import os
@@ -9,11 +9,11 @@ from django.core.management.utils import get_random_secret_key
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-# The database and the secret key stand here, readable for nobody else.
+# The database and the secret key are here; other users of the machine can't read them.
 DATA_DIR = Path(os.environ.get("EXAMPLE_DATA_DIR", BASE_DIR / "example_data"))
 DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
 
-# A new key at each start would end every session, so it is kept in a file. Yours comes from its environment.
+# A new key at each start would end every session, so it is kept in a file. In production read it from the environment.
 _secret_file = DATA_DIR / "secret_key"
 if not _secret_file.exists():
     _secret_file.touch(mode=0o600)
@@ -71,7 +71,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 TIME_ZONE = "UTC"
 USE_TZ = True
 
-# All that jwt_auth needs, besides its place in INSTALLED_APPS and in the URLs.
+# The settings that jwt_auth needs, besides INSTALLED_APPS and the URLs.
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "jwt_auth.authentication.JWTAuthentication",
@@ -82,5 +82,5 @@ REST_FRAMEWORK = {
     "EXCEPTION_HANDLER": "jwt_auth.responses.exception_handler",
 }
 
-# Error mails list the cookies of a request: not the tokens in them.
+# Error mails list the cookies of a request; this filter hides the tokens in them.
 DEFAULT_EXCEPTION_REPORTER_FILTER = "jwt_auth.error_reports.ExceptionReporterFilter"

@@ -1,5 +1,5 @@
 """
-The example project with a user model of its own, whose field holds the cutoff.
+The example project with its own user model, which has a field for the cutoff.
 """
 
 from example_project.settings import *  # noqa: F403  # settings files inherit this way

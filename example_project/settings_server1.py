@@ -1,8 +1,8 @@
 """
-The example project as a server that sends its users on to another one (example_project.server2).
+The example project as a server whose users also use another server (example_project.server2).
 
-Its keys are pairs that live in the database, because the other server verifies with their public halves:
-`manage.py jwt_keys create --activate` makes the first.
+Its signing keys are key pairs in the database, because the other server verifies with the public keys:
+`manage.py jwt_keys create --activate` makes the first one.
 """
 
 import os
@@ -10,7 +10,7 @@ import os
 from example_project.settings import *  # noqa: F403  # settings files inherit this way
 from example_project.settings import DATA_DIR
 
-# Which server is where. Yours are https, and on machines of their own.
+# The URLs of the servers. In production use https, and separate machines.
 SERVER1 = os.environ.get("SERVER1", "http://localhost:8001")
 SERVER2 = os.environ.get("SERVER2", "http://localhost:8002")
 

@@ -1,9 +1,9 @@
 """
 Sessions, clients, signing keys and revocations on `admin.site`.
 
-On a site of your own: `site.register(UserSession, UserSessionAdmin)`, and so on.
+To use them on another site, register them there: `site.register(UserSession, UserSessionAdmin)`, and so on.
 
-Users are the project's to register, and are extended where they are: see `administration.users`.
+The project registers its users; `administration.users` extends that admin.
 """
 
 from django.contrib import admin

@@ -1,3 +1,5 @@
+"""The app's configuration, which registers the checks, receivers and integrations."""
+
 from django.apps import AppConfig, apps
 from django.core.checks import Tags, register
 from django.utils.translation import gettext_lazy as _
@@ -33,4 +35,4 @@ class JWTAuthConfig(AppConfig):
 
             users.connect()
         if apps.is_installed("drf_spectacular"):
-            from jwt_auth.contrib import spectacular  # noqa: F401  # what it declares is found once it is imported
+            from jwt_auth.contrib import spectacular  # noqa: F401  # the import makes its declarations known

@@ -1,8 +1,8 @@
 """
 The cutoff as a field for the project's own user model.
 
-Abstract things only: a `models.py` can import this module while the apps are being loaded, and when
-`jwt_auth` is not in INSTALLED_APPS.
+The module has only fields and abstract models: a `models.py` can import it while the apps are being loaded, and even
+if `jwt_auth` is not in INSTALLED_APPS.
 """
 
 from typing import Any
@@ -14,11 +14,11 @@ from django.utils.translation import gettext_lazy as _
 
 class TokenCutoffField(models.DateTimeField):  # type: ignore[type-arg]  # set by django-stubs' plugin
     """
-    A nullable moment: a token whose session began before it is refused.
+    A nullable datetime: a token is refused if its session began before it.
 
-    Saving only moves it forward. An instance that was loaded before a revocation would write the old
-    moment back, and revive what was taken back; so `save()` keeps the later of the two. `QuerySet.update()`
-    and `bulk_update()` that name the field write what they are told.
+    `save()` keeps the later of the stored and the new value. Otherwise an instance that was loaded before a
+    revocation would write the old value back, and make revoked tokens valid again. `QuerySet.update()` and
+    `bulk_update()` write the given value.
     """
 
     description = _("Cutoff of tokens (date with time)")
@@ -42,12 +42,12 @@ class TokenCutoffField(models.DateTimeField):  # type: ignore[type-arg]  # set b
         if value is None:
             return models.F(self.attname)
         moment = models.Value(value, output_field=self)
-        # Coalesce, because GREATEST is NULL in SQLite and MariaDB when one argument is.
+        # Coalesce, because in SQLite and MariaDB GREATEST is NULL if one argument is NULL.
         return Greatest(Coalesce(models.F(self.attname), moment), moment)
 
 
 class TokensValidAfterMixin(models.Model):
-    """Adds `tokens_valid_after`; name it in JWT_AUTH["USER_CUTOFF_FIELD"] to have it used."""
+    """Add the field `tokens_valid_after`. To use it, set JWT_AUTH["USER_CUTOFF_FIELD"] to its name."""
 
     tokens_valid_after = TokenCutoffField()
 

@@ -1,4 +1,4 @@
-"""Endpoints for browsers, whose tokens are in httpOnly cookies."""
+"""URLs of the endpoints for browsers, with tokens in httpOnly cookies."""
 
 from django.urls import path
 

@@ -1,8 +1,8 @@
 """
-What Django's error pages and mails show of a request: no token.
+An exception reporter filter that keeps tokens out of Django's error pages and mails.
 
-Django hides the header with the cookies, and lists the cookies beside it, except for those whose names
-sound secret to it.
+Django hides the Cookie header, but lists the cookies separately, except for those with names that it considers
+secret.
 """
 
 from django.http import HttpRequest
@@ -14,10 +14,10 @@ from jwt_auth.exceptions import ConfigurationError
 
 
 class ExceptionReporterFilter(SafeExceptionReporterFilter):
-    """Django's own, and our cookies are hidden as well. For DEFAULT_EXCEPTION_REPORTER_FILTER."""
+    """Django's filter, which also hides our cookies. For DEFAULT_EXCEPTION_REPORTER_FILTER."""
 
     def get_safe_cookies(self, request: HttpRequest) -> dict[str, str]:
-        """The cookies, ours without what is in them."""
+        """Return the cookies, with the values of ours replaced."""
         cookies: dict[str, str] = super().get_safe_cookies(request)
         return {name: self.cleansed_substitute if _is_ours(name) else value for name, value in cookies.items()}
 
@@ -25,7 +25,7 @@ class ExceptionReporterFilter(SafeExceptionReporterFilter):
 def _is_ours(name: str) -> bool:
     try:
         settings = get_settings()
-    except ConfigurationError:  # maybe what is reported
+    except ConfigurationError:  # may be the reported error itself
         return True
     ours = (settings.COOKIE_ACCESS_NAME, settings.COOKIE_REFRESH_NAME)
     return without_prefix(name) in map(without_prefix, ours)

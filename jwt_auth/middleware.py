@@ -1,5 +1,5 @@
 """
-What an authentication class of DRF can't do: say what answers depend on, and know the user of a plain view.
+Middleware for the tasks that DRF's authentication classes can't do: set Vary, and authenticate plain Django views.
 """
 
 from collections.abc import Awaitable, Callable
@@ -18,7 +18,7 @@ from jwt_auth.responses import error_response
 
 
 class _Middleware:
-    """As asynchronous as what it wraps."""
+    """Base class that is asynchronous if `get_response` is."""
 
     sync_capable = True
     async_capable = True
@@ -33,19 +33,19 @@ class _Middleware:
         return self.acall(request) if self.is_async else self.answer(request, self.get_response(request))
 
     async def acall(self, request: HttpRequest) -> HttpResponseBase:
-        """See __call__()."""
+        """Handle a request asynchronously; see __call__()."""
         return self.answer(request, await self.get_response(request))
 
     def answer(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-        """The answer that goes out for what came from inside."""
+        """Return the response to send, given the response of the wrapped layers."""
         return response
 
 
 class VaryMiddleware(_Middleware):
     """
-    Sets `Vary: Authorization`, and `Cookie`, on answers that an authentication class of this app had a say in.
+    Set `Vary: Authorization`, and `Cookie`, on responses that depended on an authentication class of this app.
 
-    Without it a cache between here and the browser, or Django's own, may show one user's answer to another.
+    Without it a cache between server and browser, or Django's own cache, may show one user's response to another.
     """
 
     def answer(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
@@ -54,16 +54,16 @@ class VaryMiddleware(_Middleware):
         return response
 
     def process_template_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-        """Before an answer of DRF is rendered, which is when the decorator `cache_page` stores it."""
+        """Set the header before a response of DRF is rendered, because the decorator `cache_page` stores it then."""
         return self.answer(request, response)
 
 
 class JWTUserMiddleware(_Middleware):
     """
-    Makes `request.user` whom a token speaks for, in plain Django views, by the rules that hold in DRF's.
+    Set `request.user` to the user of the token in plain Django views, by the same rules as in DRF's views.
 
-    A bad header is 401, a bad cookie changes nothing, a forged request is 403, and in an outage it is 503.
-    Without a token the user stays who Django's session says. Views of DRF ask by themselves.
+    An invalid token in the header is answered with 401, a forged request with 403, and an outage with 503. An invalid
+    cookie is ignored. Without a token the user is that of Django's session. DRF's views authenticate by themselves.
     """
 
     authentication_classes: tuple[type[JWTAuthentication], ...] = (JWTAuthentication, JWTCookieAuthentication)
@@ -97,7 +97,7 @@ def _set_user(request: HttpRequest, user: Any, claims: Any) -> None:
 
     request.user = user
     request.auser = auser
-    request.auth = claims  # type: ignore[attr-defined]  # as DRF calls it
+    request.auth = claims  # type: ignore[attr-defined]  # the same name as in DRF
 
 
 def _as_json(error: APIException) -> JsonResponse:

@@ -1,8 +1,8 @@
 """
-What a token may be used for: its scopes (RFC 6749 section 3.3), as permissions of DRF.
+Scopes of tokens (RFC 6749 section 3.3) as DRF permissions.
 
-A scope is what the holder of a token was given, and not what the user may do: both are asked, each by
-permissions of its own.
+A scope limits a token, and grants the user nothing: check scopes and the user's permissions separately, with one
+permission class for each.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from jwt_auth.exceptions import InsufficientScopeError
 from jwt_auth.jose.scopes import is_scope
 
 if TYPE_CHECKING:
-    # Of what a list of permissions may hold, the stubs of DRF have no other name for a holder that is no class.
+    # The stubs of DRF have no other name for an item of a permission list that is not a class.
     _Base = SingleOperandHolder
 else:
     _Base = OperationHolderMixin
@@ -24,21 +24,21 @@ else:
 
 class HasScope(_Base):
     """
-    Lets in whoever brings a token with all of `scopes`: `permission_classes = [HasScope("read")]`.
+    Require a token with all of `scopes`: `permission_classes = [HasScope("read")]`.
 
-    Others get 403 `insufficient_scope`. A request without a token of this app, by a session of Django's say,
-    has no scope, whoever the user is; neither has a token that names none.
+    Other requests get 403 `insufficient_scope`. A request without a token of this app, for example with a Django
+    session, has no scope, regardless of the user. A token without a scope claim has none either.
 
-    It stands where a permission class does, alone and with `&`, `|` and `~`.
+    It can be used like a permission class, alone and with `&`, `|` and `~`.
     """
 
     def __init__(self, *scopes: str) -> None:
         if not scopes or not all(map(is_scope, scopes)):
-            raise ValueError("name scopes, each without spaces, quotes and backslashes")
+            raise ValueError("give at least one scope, each without spaces, quotes and backslashes")
         self.scopes = scopes
 
     def __call__(self) -> BasePermission:
-        """What DRF does with a permission class, once for each request."""
+        """Return a permission for one request, as DRF instantiates permission classes."""
         return _HasScope(self.scopes)
 
     def __repr__(self) -> str:
@@ -59,7 +59,7 @@ class _HasScope(BasePermission):
 
     @property
     def message(self) -> None:
-        # A view asks for it when it refuses over this permission, and not when another one let the request in.
-        # What it would raise itself has no place for the challenge. Who is not known at all gets its 401.
+        # DRF reads this attribute only if this permission refuses the request. DRF's own error can't carry the
+        # challenge, so ours is raised here. An unauthenticated request gets DRF's 401.
         if self._is_known:
             raise as_api_exception(InsufficientScopeError(self._scopes))

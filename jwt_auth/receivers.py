@@ -1,8 +1,8 @@
 """
-What revokes by itself: a new password, deactivation, deletion, a cutoff that is saved by hand.
+Automatic revocation by signals: a new password, deactivation, deletion, or a cutoff that is saved by hand.
 
-Only `save()` and `delete()` send signals. What goes around them (`QuerySet.update()`, SQL) is still
-caught by every refresh and, in `database` mode, by every request: both read the row.
+Only `save()` and `delete()` send signals. Changes without signals (`QuerySet.update()`, SQL) still take effect at
+every refresh and, in `database` mode, at every request, because both read the row.
 """
 
 from collections.abc import Iterable, Iterator
@@ -24,12 +24,12 @@ from jwt_auth.sessions.credentials import announce_upgrade, begin_again, is_hash
 
 WATCHED = frozenset({"password", "is_active"})
 
-# Where a saved user carries what its row said before, from pre_save to post_save.
+# The attribute that keeps the former values of a user's row from pre_save to post_save.
 _BEFORE = "_jwt_auth_before"
 
 
 def connect() -> None:
-    """Connect all receivers. Once, when the apps are ready."""
+    """Connect all receivers; called once, when the apps are ready."""
     for model in _user_models():
         pre_save.connect(_remember, sender=model, dispatch_uid="jwt_auth.remember")
         post_save.connect(_compare, sender=model, dispatch_uid="jwt_auth.compare")
@@ -37,21 +37,21 @@ def connect() -> None:
     post_save.connect(_follow, sender=UserTokenCutoff, dispatch_uid="jwt_auth.follow")
     pre_delete.connect(_record_client, sender=RegisteredClient, dispatch_uid="jwt_auth.record_client")
     pre_delete.connect(_record_key, sender=ClientKey, dispatch_uid="jwt_auth.record_key")
-    # Also sent when tests have emptied the tables.
+    # Also sent after tests have flushed the tables.
     post_migrate.connect(_read_anew, dispatch_uid="jwt_auth.read_anew")
     post_migrate.connect(_guide, sender=apps.get_app_config("jwt_auth"), dispatch_uid="jwt_auth.guide")
 
 
 def _user_models() -> Iterator[type[Model]]:
-    # Proxies and children send signals of their own. A receiver without a sender would hear them too, but
-    # it would also keep Django from deleting any model's rows without loading them.
+    # Proxy and child models send signals of their own. A receiver without a sender would get them too, but then
+    # Django would have to load the rows of every model before deleting them.
     return (model for model in apps.get_models(include_auto_created=True) if issubclass(model, get_user_model()))
 
 
 def _remember(
     instance: Any, raw: bool, update_fields: Iterable[str] | None = None, using: str | None = None, **kwargs: Any
 ) -> None:
-    vars(instance).pop(_BEFORE, None)  # of a save that failed
+    vars(instance).pop(_BEFORE, None)  # left over from a failed save
     if using != cutoff.users().db:
         return  # a copy of the user in another database
     watched = WATCHED.union(filter(None, [get_settings().USER_CUTOFF_FIELD]))
@@ -88,7 +88,7 @@ def _follow_on_user(instance: Any, before: dict[str, Any]) -> None:
     name = get_settings().USER_CUTOFF_FIELD
     if name is None or name not in before or getattr(instance, name) in (None, before[name]):
         return
-    # Of the old and the new the later was kept.
+    # The later of the old and the new cutoff was saved.
     saved = cutoff.users().filter(pk=instance.pk).values_list(name, flat=True).get()
     if saved != before[name]:
         record_cutoff(instance, saved)
@@ -106,7 +106,7 @@ def _read_anew(**kwargs: Any) -> None:
 
 
 def _guide(using: str, verbosity: int, stdout: Any = None, **kwargs: Any) -> None:
-    """Have `migrate` say what to do before anybody can sign in."""
+    """Have `migrate` print how to activate a signing key, if none is active."""
     if stdout is None or not verbosity or using != router.db_for_write(SigningKey):
         return
     if get_settings().KEYS == "database" and not SigningKey.objects.filter(state=SigningKey.State.ACTIVE).exists():

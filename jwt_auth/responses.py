@@ -1,5 +1,5 @@
 """
-Answers to errors, with a `code` in each body.
+Responses to errors, with a `code` in each body.
 """
 
 from typing import Any
@@ -17,15 +17,15 @@ from jwt_auth.authentication.errors import as_api_exception, error_body
 from jwt_auth.exceptions import ReasonedError, RegistrationError, UnavailableError
 from jwt_auth.http.logs import log_outage, log_refusal, log_throttled
 
-# DRF's names of what is `invalid_request` here.
+# DRF's codes for errors that have the code `invalid_request` here.
 _CODES = {"invalid": "invalid_request", "parse_error": "invalid_request"}
 
 
 def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | None:
     """
-    For REST_FRAMEWORK["EXCEPTION_HANDLER"]: the project's own views answer in the form of this app's.
+    For REST_FRAMEWORK["EXCEPTION_HANDLER"]: give errors of the project's own views the form of this app's errors.
 
-    Like DRF's handler it rolls the request's transaction back.
+    Like DRF's handler it rolls back the request's transaction.
     """
     response = error_response(exc, context.get("request"))
     if response is not None:
@@ -34,7 +34,7 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
 
 
 def error_response(exc: Exception, request: Request | None = None) -> Response | None:
-    """The answer to `exc`, or None when it is nobody's fault but ours (500)."""
+    """Return the response to `exc`, or None if it is an unexpected error of the server (500)."""
     error = _as_api_exception(exc, request)
     if error is None:
         return None
@@ -62,7 +62,7 @@ def _as_api_exception(exc: Exception, request: Request | None) -> drf.APIExcepti
 
 
 def _of_others(exc: Exception) -> drf.APIException | None:
-    """For errors that know nothing of HTTP."""
+    """Convert errors that don't depend on HTTP."""
     if isinstance(exc, RegistrationError):
         return drf.ParseError(str(exc))
     if isinstance(exc, Http404):
@@ -73,7 +73,7 @@ def _of_others(exc: Exception) -> drf.APIException | None:
 
 
 def _with_reason(exc: drf.APIException, request: Request | None) -> drf.APIException:
-    """Who came with a bad cookie is told what is wrong with it, and not that nothing came."""
+    """If the request had an invalid cookie, replace "no credentials" by the reason why the cookie was refused."""
     refusal = request and refusal_of(request)
     if refusal and isinstance(exc, drf.NotAuthenticated):
         exc.detail = drf.ErrorDetail(str(refusal.detail), refusal.code)

@@ -1,9 +1,9 @@
 """
-How often the endpoints may be called. On by default.
+Throttles of the endpoints, on by default.
 
-A sign-in is counted per address. A failed one is also counted per name and address, and, with a wider
-budget, per name over all addresses. So guessing is slow from one address and from many, and locking
-somebody out by failing on purpose takes many addresses.
+Each sign-in is counted per address. A failed sign-in is also counted per name and address, and, with a larger
+budget, per name over all addresses. So guessing is slow from one address and from many, and an attacker needs many
+addresses to lock a user out by failing on purpose.
 """
 
 import hashlib
@@ -32,10 +32,10 @@ if TYPE_CHECKING:
 
 class GuardedCache:
     """
-    The default cache.
+    The default cache. A failure raises an error, so that a throttle never lets all requests through.
 
     Raises:
-        UnavailableError: when it can't be asked. A throttle that then lets everything through is none.
+        UnavailableError: if the cache fails.
     """
 
     def get(self, key: str, default: Any) -> Any:
@@ -52,29 +52,29 @@ class GuardedCache:
 
 
 class AddressThrottle(SimpleRateThrottle):
-    """A sliding window over the requests of one client address."""
+    """Limit requests per client address, with a sliding window."""
 
     cache = GuardedCache()  # type: ignore[assignment]  # the two methods that throttles use
     default_rate = "600/min"
 
     def get_rate(self) -> Any:
-        # Read from the settings, because DRF binds its `THROTTLE_RATES` attribute at import.
+        # Read from the settings each time, because DRF sets its attribute `THROTTLE_RATES` at import.
         return api_settings.DEFAULT_THROTTLE_RATES.get(str(self.scope), self.default_rate)
 
     def parse_rate(self, rate: Any) -> Any:
         return (None, None) if rate is None else parse_rate(rate)
 
     def allow_request(self, request: Request, view: "APIView") -> bool:
-        # A preflight or a wrong method costs nobody's budget.
+        # Preflights and wrong methods are not counted.
         return request.method != "POST" or super().allow_request(request, view)
 
     def get_cache_key(self, request: Request, view: "APIView") -> str | None:
         ident = self.ident(request)
-        # Hashed, because a name may hold what memcached keys can't, and is nobody's business in a cache.
+        # Hashed, because a name may have characters that memcached keys can't have, and should not be in a cache.
         return None if ident is None else f"{self.scope}.{hashlib.sha256(ident.encode()).hexdigest()}"
 
     def ident(self, request: Request) -> str | None:
-        """What shares a budget; None is not counted."""
+        """Return the key of the budget; None if the request is not counted."""
         return address_group(request._request)
 
 
@@ -109,7 +109,7 @@ class IntrospectThrottle(AddressThrottle):
 
 
 class ClientsThrottle(AddressThrottle):
-    """Whatever the method. DEFAULT_THROTTLE_RATES["jwt_auth_clients"] changes the rate."""
+    """All methods are counted. DEFAULT_THROTTLE_RATES["jwt_auth_clients"] changes the rate."""
 
     scope = "jwt_auth_clients"
 
@@ -119,7 +119,9 @@ class ClientsThrottle(AddressThrottle):
 
 class ClientThrottle(AddressThrottle):
     """
-    All requests of one API client, whichever its key and address; nobody else's. For `throttle_classes` of your views.
+    Limit the requests of each API client, over all its keys and addresses. For `throttle_classes` of your views.
+
+    Requests of users are not counted.
 
     DEFAULT_THROTTLE_RATES["jwt_auth_client"] changes the rate.
     """
@@ -129,7 +131,7 @@ class ClientThrottle(AddressThrottle):
     def allow_request(self, request: Request, view: "APIView") -> bool:
         try:
             return SimpleRateThrottle.allow_request(self, request, view)
-        except UnavailableError as error:  # which your views' exception handler may not know
+        except UnavailableError as error:  # the project's exception handler may not know this error
             log_outage(error, request._request)
             raise as_api_exception(error) from error
 
@@ -139,7 +141,7 @@ class ClientThrottle(AddressThrottle):
 
 
 class LoginThrottle(AddressThrottle):
-    """Sign-ins, good or bad, per address: LOGIN_THROTTLE."""
+    """Limit sign-ins per address, successful or not, by LOGIN_THROTTLE."""
 
     scope = "jwt_auth_login"
 
@@ -149,9 +151,9 @@ class LoginThrottle(AddressThrottle):
 
 class FailedLoginThrottle(LoginThrottle):
     """
-    Failed sign-ins per name and address: `times` the budget of LOGIN_THROTTLE in sixty times the time.
+    Limit failed sign-ins per name and address to `times` the budget of LOGIN_THROTTLE in sixty times the period.
 
-    A request only asks; `failed()` counts.
+    `allow_request()` only checks the budget; `failed()` counts.
     """
 
     scope = "jwt_auth_login_failures"
@@ -170,12 +172,12 @@ class FailedLoginThrottle(LoginThrottle):
 
     def failed(self, request: Request, view: "APIView") -> None:
         """Count one failure."""
-        self.allow_request(request, view)  # reads what there is
+        self.allow_request(request, view)  # reads the history
         super().throttle_success()
 
 
 class FailedNameThrottle(FailedLoginThrottle):
-    """Failed sign-ins per name, over all addresses."""
+    """Limit failed sign-ins per name, over all addresses."""
 
     scope = "jwt_auth_login_failures_by_name"
     times = 10
@@ -185,7 +187,7 @@ class FailedNameThrottle(FailedLoginThrottle):
 
 
 def account_of(request: Request) -> Account | None:
-    """The account that a sign-in is for; looked up once, and noted on the request."""
+    """Return the account that a sign-in is for. It is looked up once, and noted on the request."""
     name, known = _name_in(request), note_on(request._request).accounts
     if name is None:
         return None
@@ -196,10 +198,10 @@ def account_of(request: Request) -> Account | None:
 
 def whose(request: Request) -> str | None:
     """
-    What all spellings of one name have in common, so that they share a budget.
+    Return the canonical form of a login name, used as the throttle key; all spellings of a name share a budget.
 
-    If the database knows the name, it is as the account writes it: only the database knows which spellings
-    it takes for one (MariaDB: case, accents, invisible characters). Either way it is folded.
+    If there is an account, the result is the account's spelling: only the database knows which spellings it
+    considers equal (MariaDB ignores case, accents and invisible characters). In both cases the name is normalized.
     """
     typed, account = _name_in(request), account_of(request)
     name = typed if account is None else account.name

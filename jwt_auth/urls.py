@@ -1,4 +1,4 @@
-"""Endpoints for clients that send their token in the Authorization header."""
+"""URLs of the endpoints for clients that send their token in the Authorization header."""
 
 from django.urls import path
 

@@ -1,5 +1,5 @@
 """
-A user model of the project's own, with the cutoff as a field of its own.
+The project's own user model, with a field for the cutoff.
 """
 
 from django.contrib.auth.models import AbstractUser
@@ -8,4 +8,4 @@ from jwt_auth.base_models import TokensValidAfterMixin
 
 
 class Member(TokensValidAfterMixin, AbstractUser):
-    """With JWT_AUTH = {"USER_CUTOFF_FIELD": "tokens_valid_after"}, the cutoff comes with the user's row."""
+    """With JWT_AUTH = {"USER_CUTOFF_FIELD": "tokens_valid_after"}, the cutoff is in the user's row."""

@@ -1,5 +1,5 @@
 """
-The page for people: a single-page app in miniature, whose tokens no script can read.
+The page at /: a small single-page app whose tokens no script can read.
 """
 
 from typing import Any
@@ -10,7 +10,7 @@ from django.http.response import HttpResponseBase
 from django.urls import reverse
 from django.views.generic import TemplateView
 
-# Scripts and styles from our own files alone, nothing inline, no HTML made of text, requests to nobody else.
+# Allow scripts and styles from our own files only, nothing inline, no HTML from strings, no requests to other origins.
 CONTENT_SECURITY_POLICY = "; ".join(
     [
         "default-src 'none'",
@@ -28,7 +28,7 @@ CONTENT_SECURITY_POLICY = "; ".join(
 
 
 class PageView(TemplateView):
-    """Knows nobody: who is signed in, the page's script asks the API."""
+    """The same page for everybody: its script asks the API who is signed in."""
 
     template_name = "browser/page.html"
     http_method_names = ["get", "head"]

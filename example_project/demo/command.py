@@ -1,5 +1,5 @@
 """
-What commands that tell a story have in common.
+The base class of the commands that tell a story.
 """
 
 import sys
@@ -20,7 +20,7 @@ class StoryCommand(BaseCommand):
         )
 
     def narrator(self, address: str, *, interactive: bool) -> Narrator:
-        """Who tells of the server at `address`, as fast as the reader wants, if there is one at a keyboard."""
+        """Return a narrator for the server at `address`; at a terminal it waits for Enter between the steps."""
         pauses = interactive and sys.stdin.isatty()
         pause = self.wait_for_enter if pauses else None
         return Narrator(address, write=self.write, style=self.style, pause=pause)
@@ -35,4 +35,4 @@ class StoryCommand(BaseCommand):
 
     def write(self, line: str) -> None:
         self.stdout.write(line)
-        self.stdout.flush()  # for whoever reads it through a pipe
+        self.stdout.flush()  # for readers of a pipe

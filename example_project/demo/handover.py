@@ -1,5 +1,5 @@
 """
-From server to server: Alice is sent on to a server that has no account of her, no session and no database.
+The story of two servers: Alice uses a server that has no account for her, no session and no database.
 """
 
 from collections.abc import Iterator, Mapping
@@ -19,25 +19,25 @@ EXCHANGE = {
     "subject_token": "$ALICE_ACCESS",
 }
 
-# The bounds of both servers, and some patience with a machine that has other things to do.
+# The bounds of both servers, and a margin for a busy machine.
 ARRIVES_WITHIN = 15.0  # seconds
 
-# Between two requests of the traffic; more would come to the limit of how many tokens an address gets in a minute.
+# The time between two requests of the traffic; with less, the exchange throttle would refuse requests.
 PAUSE = 0.1  # seconds
 
 
 def tell(narrator: Narrator, passwords: Mapping[str, str], *, other: str, standby: str) -> None:
     """
-    The whole story.
+    Tell the whole story.
 
     Args:
-        narrator: at the server that Alice belongs to.
-        passwords: of alice and admin.
+        narrator: a narrator for the server that has Alice's account.
+        passwords: the passwords of alice and admin.
         other: host and port of the other server.
-        standby: name of the key that takes over.
+        standby: id of the key that takes over.
 
     Raises:
-        StepFailedError: when one step went otherwise than it should.
+        StepFailedError: if a step has an unexpected result.
     """
     audience = f"http://{other}"
     _hand_over(narrator, passwords, other, audience)
@@ -50,7 +50,7 @@ def _hand_over(narrator: Narrator, passwords: Mapping[str, str], other: str, aud
     narrator.chapter("From server to server")
     sign_in(narrator, "Alice signs in at the first server", "alice", passwords, keep={"ALICE_ACCESS": "access_token"})
     narrator.step(
-        "The second server does not want that token: it is for the first",
+        "The second server refuses that token, because it is for the first server",
         REPORTS,
         at=other,
         token="ALICE_ACCESS",
@@ -58,7 +58,7 @@ def _hand_over(narrator: Narrator, passwords: Mapping[str, str], other: str, aud
         expect={"code": "invalid_token"},
     )
     narrator.step(
-        "So she exchanges it for one that is good at the second server",
+        "She exchanges it for a token for the second server",
         "POST /auth/token/",
         body={**EXCHANGE, "audience": audience},
         status=200,
@@ -66,7 +66,7 @@ def _hand_over(narrator: Narrator, passwords: Mapping[str, str], other: str, aud
         keep={"REPORTS_ACCESS": "access_token"},
     )
     narrator.step(
-        "There she is known by it alone: no account, no session, no database",
+        "The second server accepts that token, without an account, a session or a database",
         REPORTS,
         at=other,
         token="REPORTS_ACCESS",
@@ -77,14 +77,14 @@ def _hand_over(narrator: Narrator, passwords: Mapping[str, str], other: str, aud
 
 def _keep_apart(narrator: Narrator) -> None:
     narrator.step(
-        "The first server does not want that token: it is for the second",
+        "The first server refuses that token, because it is for the second server",
         "GET /api/notes/",
         token="REPORTS_ACCESS",
         status=401,
         expect={"code": "invalid_token"},
     )
     narrator.step(
-        "Nobody gets a token for a server that is not on the list",
+        "There are no tokens for a server that is not listed",
         "POST /auth/token/",
         body={**EXCHANGE, "audience": "http://elsewhere.example.com"},
         status=400,
@@ -93,35 +93,35 @@ def _keep_apart(narrator: Narrator) -> None:
 
 
 def _rotate(narrator: Narrator, other: str, audience: str, standby: str) -> None:
-    narrator.chapter("Another key, while requests come in")
+    narrator.chapter("A new key, while requests come in")
     narrator.command(
-        "Another key must not sign before every server can know it",
+        "A new key must not sign before every server can know it",
         *("jwt_keys", "activate", standby),
         status=1,
         expect="It can be activated from",
     )
     with _traffic(narrator, other, audience) as answers:
         narrator.command(
-            "We know that the only other server has it already, so it signs from now on",
+            "The only other server already has the key, so we activate it now",
             *("jwt_keys", "activate", standby, "--emergency", "--yes"),
         )
         narrator.step(
-            "A token by the new key",
+            "Alice gets a token that is signed with the new key",
             "POST /auth/token/",
             body={**EXCHANGE, "audience": audience},
             status=200,
             keep={"NEW_ACCESS": "access_token"},
         )
-        narrator.step("It is good at the second server", REPORTS, at=other, token="NEW_ACCESS", status=200)
-        narrator.step("And so are the tokens by the old key", REPORTS, at=other, token="REPORTS_ACCESS", status=200)
+        narrator.step("The second server accepts it", REPORTS, at=other, token="NEW_ACCESS", status=200)
+        narrator.step("It still accepts tokens of the old key", REPORTS, at=other, token="REPORTS_ACCESS", status=200)
     refused = [status for status in answers if status != 200]
     if refused or not answers:
-        raise StepFailedError(f"Of {len(answers)} requests meanwhile {len(refused)} were refused: {refused[:5]}")
+        raise StepFailedError(f"Of {len(answers)} other requests {len(refused)} were refused: {refused[:5]}")
     narrator.remark(f"Meanwhile the two servers answered {len(answers)} other requests, and refused none.")
 
 
 def _revoke(narrator: Narrator, passwords: Mapping[str, str], other: str) -> None:
-    narrator.chapter("A revocation travels")
+    narrator.chapter("A revocation reaches the other server")
     sign_in(
         narrator, "The admin of the first server signs in", "admin", passwords, keep={"ADMIN_ACCESS": "access_token"}
     )
@@ -146,7 +146,7 @@ def _revoke(narrator: Narrator, passwords: Mapping[str, str], other: str) -> Non
 
 @contextmanager
 def _traffic(narrator: Narrator, other: str, audience: str) -> Iterator[list[int]]:
-    """Ask both servers again and again: the first for a token, the second with it; each answer's status."""
+    """Request a token from the first server and use it at the second, repeatedly; yield the list of statuses."""
     answers: list[int] = []
     over = Event()
 

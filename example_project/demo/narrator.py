@@ -1,5 +1,5 @@
 """
-Tells a story in requests: shows each as a line for the shell, sends it, shows the answer and checks it.
+A narrator that tells a story in requests: it shows each one as a shell command, sends it, and checks the answer.
 """
 
 import json
@@ -23,12 +23,12 @@ INDENT = "   "
 
 
 class StepFailedError(Exception):
-    """Raised when a request was not answered as it should be."""
+    """Raised if a request gets an unexpected answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One request; `$NAME` in the body, and `token`, stand for variables."""
+    """One request. `$NAME` in the body, and `token`, refer to variables."""
 
     method: str
     path: str
@@ -38,7 +38,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What came back; `body` is read when it is JSON, None when it is empty."""
+    """One answer. `body` is parsed if it is JSON, and None if it is empty."""
 
     status: int
     reason: str
@@ -49,9 +49,9 @@ class Narrator:
     """
     Args:
         address: host and port of the server.
-        write: takes a text to end with a line break.
+        write: writes a text and a line break.
         style: colours of the output.
-        pause: called before each step but the first, when given.
+        pause: called before each step except the first, if given.
     """
 
     def __init__(
@@ -84,20 +84,20 @@ class Narrator:
         within: float = 0,
     ) -> Any:
         """
-        One request and its answer; the answer's body.
+        Send one request, show and check its answer, and return the answer's body.
 
         Args:
             call: method and path.
-            status: which the answer must have.
-            expect: what the answer's body must have, at least; None stands for any value.
+            status: the expected status.
+            expect: the content that the answer's body must at least have; None stands for any value.
             token: the variable with the access token to send.
-            body: to send as JSON.
-            keep: variables to set, each from the member that the answer must have.
+            body: the body to send as JSON.
+            keep: variables to set, each from a member that the answer must have.
             at: host and port of another server.
-            within: for how many seconds it is sent again while the answer has another status.
+            within: the number of seconds for which the request is repeated while the answer has another status.
 
         Raises:
-            StepFailedError: when the answer is another one, or none.
+            StepFailedError: if there is no answer, or an unexpected one.
         """
         self._begin(title)
         method, path = call.split()
@@ -118,14 +118,14 @@ class Narrator:
 
     def command(self, title: str, name: str, *arguments: str, status: int = 0, expect: str = "") -> str:
         """
-        One run of a command of `manage.py`, with the settings of this one; what it wrote.
+        Run a command of `manage.py` with the settings of this process, and return its output.
 
         Args:
-            status: the exit code that it must have.
-            expect: words that it must write.
+            status: the expected exit code.
+            expect: text that the output must contain.
 
         Raises:
-            StepFailedError: when it ends otherwise.
+            StepFailedError: if the exit code or the output is unexpected.
         """
         self._begin(title)
         words = [name, "--settings", settings.SETTINGS_MODULE, *arguments]
@@ -139,7 +139,7 @@ class Narrator:
         return said
 
     def remark(self, text: str) -> None:
-        """Say what no answer says."""
+        """Write a remark that is not part of an answer."""
         self._write(text)
 
     def _begin(self, title: str) -> None:
@@ -176,11 +176,11 @@ class Narrator:
                 is_json = response.headers.get_content_type() == "application/json"
                 body = json.loads(text) if is_json else text or None
             except (OSError, HTTPException, ValueError) as error:
-                raise self._failure(title, "an answer", f"none that can be read: {error!r}") from error
+                raise self._failure(title, "an answer", f"none, or an unreadable one: {error!r}") from error
         return Answer(status=response.status, reason=response.reason, body=body)
 
     def _filled(self, value: Any) -> Any:
-        """`value` with the variables filled in: tokens, which JSON writes as they are."""
+        """Return `value` with the variables filled in. Their values are tokens, which need no escaping in JSON."""
         return json.loads(Template(json.dumps(value)).substitute(self.variables))
 
     def _show(self, answer: Answer) -> None:
@@ -200,20 +200,20 @@ class Narrator:
 
 
 def curl(address: str, request: Request) -> str:
-    """`request` as a line for a POSIX shell in which the variables are set."""
+    """Return `request` as a command for a POSIX shell in which the variables are set."""
     method = "" if request.method == "GET" else f"-X {request.method} "
     parts = [f"curl {method}http://{address}{request.path}"]
     if request.token:
         parts.append(f'-H "Authorization: Bearer ${request.token}"')
     if request.body is not None:
         quoted = shlex.quote(json.dumps(request.body))
-        # Out of the quotes, and back into them: '{"refresh_token": "'$NAME'"}'
+        # Variables must be outside of the single quotes: '{"refresh_token": "'$NAME'"}'
         parts += ["-H 'Content-Type: application/json'", "-d " + re.sub(r"\$[A-Z0-9_]+", r"'\g<0>'", quoted)]
     return " \\\n     ".join(parts)
 
 
 def shortened(body: Any) -> Any:
-    """`body` with the middle of each token left out, and of a page that is no JSON all but the beginning."""
+    """Return `body` without the middle of each token; if it is not JSON, return only its beginning."""
     if isinstance(body, dict):
         return {name: _ends(value) if name.endswith("_token") else value for name, value in body.items()}
     return body[:500] if isinstance(body, str) else body
@@ -229,7 +229,7 @@ def _one_line(value: Any) -> str:
 
 
 def matches(expected: Any, got: Any) -> bool:
-    """Whether `got` has all of `expected`: members of objects, items of lists. None is in anything."""
+    """Return whether `got` contains `expected`: members of objects, items of lists. None matches anything."""
     if expected is None:
         return True
     if isinstance(expected, dict):

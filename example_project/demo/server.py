@@ -1,5 +1,5 @@
 """
-Development servers of the example project, as processes beside this one.
+Development servers of the example project in separate processes.
 """
 
 import http.client
@@ -20,18 +20,18 @@ SECONDS_TO_START = 60
 
 
 class ServerError(Exception):
-    """Raised when the server can't be started."""
+    """Raised if the server can't be started."""
 
 
 def free_port(wanted: int = 0) -> int:
     """
-    `wanted`, or any port when it is 0.
+    Return `wanted`, or any free port if it is 0.
 
     Raises:
-        ServerError: when the port is taken, so that nobody else's server is mistaken for ours.
+        ServerError: if the port is in use, so that another server is not mistaken for ours.
     """
     with closing(socket.socket()) as probe:
-        if os.name == "posix":  # as runserver does; elsewhere the option means another thing
+        if os.name == "posix":  # as in runserver; on other systems the option has another meaning
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, wanted))
@@ -43,15 +43,15 @@ def free_port(wanted: int = 0) -> int:
 @contextmanager
 def running(port: int, log: Path, *, settings_module: str | None = None) -> Iterator[subprocess.Popen[bytes]]:
     """
-    A server that answers, and is stopped in the end, however this process ends (but for SIGKILL).
+    Start a server, wait until it answers, and stop it at the end, however this process ends (except by SIGKILL).
 
     Args:
-        settings_module: of another project than this one.
+        settings_module: the settings module, if it is another one than this process has.
 
     Raises:
-        ServerError: when it does not answer in time.
+        ServerError: if the server does not answer in time.
     """
-    # It inherits the environment, and so the settings module and the data directory.
+    # The server inherits the environment, including the settings module and the data directory.
     command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "runserver", "--noreload", f"{HOST}:{port}"]
     if settings_module is not None:
         command += ["--settings", settings_module]
@@ -66,7 +66,7 @@ def running(port: int, log: Path, *, settings_module: str | None = None) -> Iter
 
 @contextmanager
 def _sigterm_interrupts() -> Iterator[None]:
-    """Make SIGTERM raise KeyboardInterrupt; by default it ends Python without a `finally`."""
+    """Make SIGTERM raise KeyboardInterrupt; by default it ends Python without running `finally` blocks."""
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
@@ -78,7 +78,7 @@ def _wait_for_answer(process: subprocess.Popen[bytes], port: int, log: Path) -> 
     deadline = time.monotonic() + SECONDS_TO_START
     while not _answers(port):
         if process.poll() is not None or time.monotonic() > deadline:
-            raise ServerError(f"The server does not answer. Its last words:\n{log.read_text()[-2000:]}")
+            raise ServerError(f"The server does not answer. The end of its log:\n{log.read_text()[-2000:]}")
         time.sleep(0.1)
 
 

@@ -1,5 +1,5 @@
 """
-Steps that more than one story has.
+Steps that several stories share.
 """
 
 from collections.abc import Mapping
@@ -18,6 +18,6 @@ def sign_in(
     expect: Any = None,
     **more: str,
 ) -> Any:
-    """The user `name` signs in, and tells `more` than the password; the answer's body. See Narrator.step()."""
+    """Sign in the user `name`, with `more` members in the body; return the answer's body. See Narrator.step()."""
     body = {"username": name, "password": passwords[name], **more}
     return narrator.step(title, "POST /auth/login/", body=body, status=200, expect=expect, keep=keep)

@@ -1,5 +1,5 @@
 """
-Alice, Bob, and a lost phone: what a token can do, and how it is taken back.
+The story of Alice, Bob and a lost phone: how tokens are used and revoked.
 """
 
 from collections.abc import Mapping
@@ -7,18 +7,18 @@ from collections.abc import Mapping
 from example_project.demo.narrator import Narrator
 from example_project.demo.steps import sign_in
 
-# Five sign-ins; LOGIN_THROTTLE lets one address have ten a minute.
+# The story has five sign-ins; LOGIN_THROTTLE allows ten a minute from one address.
 
 
 def tell(narrator: Narrator, passwords: Mapping[str, str]) -> None:
     """
-    The whole story.
+    Tell the whole story.
 
     Args:
-        passwords: of alice, bob and admin, who may revoke others.
+        passwords: the passwords of alice, bob and admin.
 
     Raises:
-        StepFailedError: when one step was not answered as it should be.
+        StepFailedError: if a step gets an unexpected answer.
     """
     note = _use_the_api(narrator, passwords)
     _refresh(narrator)
@@ -69,7 +69,7 @@ def _refresh(narrator: Narrator) -> None:
         keep={"LAPTOP_ACCESS_2": "access_token", "LAPTOP_REFRESH_2": "refresh_token"},
     )
     narrator.step(
-        "The old refresh token again, at once: the same successor, and nobody is signed out",
+        "It sends the old refresh token again at once: it gets the same successor, and nobody is signed out",
         "POST /auth/refresh/",
         body={"refresh_token": "$LAPTOP_REFRESH"},
         status=200,
@@ -78,7 +78,7 @@ def _refresh(narrator: Narrator) -> None:
 
 
 def _end_a_session(narrator: Narrator, passwords: Mapping[str, str]) -> None:
-    narrator.chapter("One session is ended")
+    narrator.chapter("One session ends")
     phone = sign_in(
         narrator,
         "Alice signs in on her phone",
@@ -117,7 +117,7 @@ def _revoke_a_user(narrator: Narrator, passwords: Mapping[str, str]) -> None:
     )
     sign_in(narrator, "The admin signs in", "admin", passwords, keep={"ADMIN_ACCESS": "access_token"})
     narrator.step(
-        "The admin revokes Alice, with all that she has",
+        "The admin revokes all of Alice's tokens",
         "POST /auth/revoke/user/",
         token="ADMIN_ACCESS",
         body=order,
@@ -132,11 +132,11 @@ def _revoke_a_user(narrator: Narrator, passwords: Mapping[str, str]) -> None:
         status=401,
         expect={"code": "token_revoked"},
     )
-    narrator.step("Bob notices nothing", "GET /api/notes/", token="BOB_ACCESS", status=200)
+    narrator.step("Bob is not affected", "GET /api/notes/", token="BOB_ACCESS", status=200)
 
 
 def _come_back(narrator: Narrator, passwords: Mapping[str, str], note: str) -> None:
-    narrator.chapter("And back again")
+    narrator.chapter("Signing in again")
     sign_in(
         narrator,
         "Alice signs in again",

@@ -1,5 +1,5 @@
 """
-Who plays a part in the stories.
+The users in the stories.
 """
 
 import secrets
@@ -10,7 +10,7 @@ from django.contrib.auth import get_user_model
 
 
 def make_users() -> dict[str, str]:
-    """Make alice, bob and admin, or give them new passwords, which ends their sessions; the passwords."""
+    """Create alice, bob and admin, or set new passwords, which ends their sessions; return the passwords by name."""
     make = partial(_make_user, is_active=True)
     return {
         "alice": make("alice", is_staff=False, is_superuser=False),

@@ -3,7 +3,7 @@ from django.db import models
 
 
 class Note(models.Model):
-    """A text that only its owner sees."""
+    """A text that only its owner can see."""
 
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="notes")
     text = models.CharField(max_length=500)

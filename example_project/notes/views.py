@@ -1,5 +1,5 @@
 """
-A protected API as one writes it with DRF: that the user came with a JWT shows nowhere.
+A protected API in plain DRF: nothing in it depends on how the user was authenticated.
 """
 
 from typing import Any
@@ -19,7 +19,7 @@ class NoteSerializer(serializers.ModelSerializer[Note]):
 
 
 class NoteViewSet(viewsets.ModelViewSet[Note]):
-    """The notes of whoever asks; somebody else's are not found."""
+    """The notes of the requesting user; notes of other users are not found."""
 
     serializer_class = NoteSerializer
 
@@ -31,7 +31,7 @@ class NoteViewSet(viewsets.ModelViewSet[Note]):
 
 
 class ClientNoteViewSet(NoteViewSet):
-    """The same for API clients: the notes of the user that a client acts as, if it was given the scope."""
+    """The same for API clients: the notes of the user that the client acts as, if the client has the scope."""
 
     authentication_classes = [ClientJWTAuthentication]
     permission_classes = [HasScope("notes")]

@@ -1,5 +1,5 @@
 """
-Another server: no database, no users, no secret of the first one's. It believes what SERVER1 has signed for it.
+Another server, without a database, users, or secrets of the first one. It accepts tokens that SERVER1 signs for it.
 
     python manage.py runserver 8002 --settings example_project.server2.settings
 """
@@ -12,13 +12,13 @@ from django.core.management.utils import get_random_secret_key
 SERVER1 = os.environ.get("SERVER1", "http://localhost:8001")
 SERVER2 = os.environ.get("SERVER2", "http://localhost:8002")
 
-SECRET_KEY = get_random_secret_key()  # Django asks for one; nothing here is signed with it
+SECRET_KEY = get_random_secret_key()  # Django requires one; nothing here is signed with it
 
 DEBUG = True  # plain http: for this machine only
 ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]"]
 
 INSTALLED_APPS = [
-    "django.contrib.auth",  # jwt_auth has models that point to its users; there is no table of them
+    "django.contrib.auth",  # models of jwt_auth refer to its users; there is no table
     "django.contrib.contenttypes",
     "rest_framework",
     "jwt_auth",
@@ -37,7 +37,7 @@ REST_FRAMEWORK = {
 }
 
 JWT_AUTH = {
-    "ISSUER": SERVER2,  # the audience of what it accepts
+    "ISSUER": SERVER2,  # the audience of the tokens that it accepts
     "REVOCATION": "none",
     "TRUSTED_ISSUERS": {
         SERVER1: {

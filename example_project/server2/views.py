@@ -1,5 +1,5 @@
 """
-An API for users of another server: all it knows of them stands in their tokens.
+An API for users of another server. All it knows about them is in their tokens.
 """
 
 from typing import cast
@@ -16,6 +16,6 @@ class ReportsView(APIView):
     permission_classes = [HasScope("reports.read")]
 
     def get(self, request: Request) -> Response:
-        """Whose reports these would be: users of two issuers may have the same `sub`, and are two users."""
+        """Return reports by issuer and user: users of two issuers may have the same `sub`, and are different users."""
         claims = cast("Claims", request.auth)
         return Response({"issuer": claims.iss, "user": claims.sub, "reports": ["May", "June"]})

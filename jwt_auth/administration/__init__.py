@@ -1,1 +1,1 @@
-"""What stands in Django's admin; `jwt_auth.admin` registers it. Nothing else imports it."""
+"""The pages in Django's admin, which `jwt_auth.admin` registers."""

@@ -1,7 +1,7 @@
 """
-What staff fill in to register a client, to give it a key and to replace one.
+The admin forms to register a client, to add a key, and to replace a key.
 
-The rules are those of `jwt_auth.clients`; here they become errors beside the fields.
+The rules are those of `jwt_auth.clients`; the forms show violations as errors beside the fields.
 """
 
 from collections.abc import Callable
@@ -20,11 +20,11 @@ from jwt_auth.models import RegisteredClient
 
 SECRET, PUBLIC_KEY = "secret", "public_key"
 
-_PASTE = _("PEM or JWK. Of a key pair only the public half: the private one never leaves the client.")
+_PASTE = _("PEM or JWK. Paste the public key only: the private key never leaves the client.")
 
 
 class _PublicKeyInput(AdminTextareaWidget):
-    """Forgets what may be a private key, pasted by mistake: the page with the error would hold it."""
+    """Drop a value that may be a private key pasted by mistake, so that the page with the error does not repeat it."""
 
     def format_value(self, value: Any) -> str | None:
         text = str(value or "").strip()
@@ -39,7 +39,7 @@ class _PublicKeyField(forms.CharField):
 
 
 class DescriptionForm(forms.Form):
-    """What a client is called and what it may do, by the rules of `clients`. `actor` is the one who fills it in."""
+    """The name and scopes of a client, by the rules of `clients`. `actor` is the user who submits the form."""
 
     actor: Any
 
@@ -49,23 +49,23 @@ class DescriptionForm(forms.Form):
     def clean_scopes(self) -> str:
         scopes = _by_rule(clients.clean_scopes, self.cleaned_data["scopes"])
         if not clients.may_grant(self.actor, scopes):
-            raise ValidationError(_("You may not give a client what you may not do yourself."), code="forbidden")
+            raise ValidationError(_("You may not give a client a permission that you do not have."), code="forbidden")
         return scopes
 
 
 class ChangeForm(DescriptionForm, forms.ModelForm):  # type: ignore[type-arg]  # not generic at run time
-    """What can be changed of a client; it is written by `clients.change`."""
+    """The changeable fields of a client; `clients.change` writes them."""
 
 
 class KeyForm(forms.Form):
-    """A key pair, of which we get the public half, or a secret that we make."""
+    """The public key of the client's key pair, or a secret made by the server."""
 
     required_css_class = "required"
 
     kind = forms.ChoiceField(
         label=_("Kind of key"),
         choices=[
-            (PUBLIC_KEY, _("Key pair of the client (recommended): what is kept here signs nothing")),
+            (PUBLIC_KEY, _("Key pair of the client (recommended): the public key stored here can't sign")),
             (SECRET, _("Secret, made here and shown once")),
         ],
         initial=PUBLIC_KEY,
@@ -76,13 +76,13 @@ class KeyForm(forms.Form):
         label=_("Algorithm"),
         choices=[("", _("The usual one for the key")), *((name, name) for name in ALGORITHMS)],
         required=False,
-        help_text=_("A key has one algorithm for its whole life."),
+        help_text=_("The algorithm of a key can't be changed later."),
     )
     expires_at = forms.DateTimeField(
         label=_("Expires at"),
         required=False,
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}),
-        help_text=_("Optional. From then on the key is refused."),
+        help_text=_("Optional. From this time on the key is refused."),
     )
 
     def clean(self) -> dict[str, Any]:
@@ -92,7 +92,7 @@ class KeyForm(forms.Form):
         return cleaned
 
     def add_to(self, client: RegisteredClient, actor: Any) -> clients.NewKey:
-        """Give the key to `client`; raise RegistrationError."""
+        """Add the key to `client`; raise RegistrationError."""
         given = self.cleaned_data
         options = {"expires_at": given["expires_at"], "actor": actor}
         if given["kind"] == SECRET:
@@ -101,23 +101,23 @@ class KeyForm(forms.Form):
 
 
 class ClientForm(DescriptionForm, KeyForm):
-    """A client, with its first key."""
+    """A client and its first key."""
 
     name = forms.CharField(label=_("Name"), max_length=100, widget=AdminTextInputWidget)
     user: Any = forms.ModelChoiceField(
-        label=_("User"), queryset=None, help_text=_("Whom the client acts as: it sees and changes what that user may.")
+        label=_("User"), queryset=None, help_text=_("The client acts as this user, with the user's permissions.")
     )
     scopes = forms.CharField(
         label=_("Scopes"),
         max_length=1000,
         required=False,
         widget=AdminTextInputWidget,
-        help_text=_("What it may do, as your views name it, separated by spaces."),
+        help_text=_("The scopes of your views that the client may use, separated by spaces."),
     )
     requires_binding = forms.BooleanField(
         label=_("Requires binding"),
         required=False,
-        help_text=_("Each token must name the one request that it is for."),
+        help_text=_("Each token must be bound to one request."),
     )
 
     field_order = ["name", "user", "scopes", "requires_binding"]
@@ -128,16 +128,16 @@ class ClientForm(DescriptionForm, KeyForm):
         foreign_key: Any = RegisteredClient._meta.get_field("user")
         field: Any = self.fields["user"]
         field.queryset = foreign_key.remote_field.model._default_manager.all()
-        field.widget = ForeignKeyRawIdWidget(foreign_key.remote_field, site)  # a list of all users has no end
+        field.widget = ForeignKeyRawIdWidget(foreign_key.remote_field, site)  # a list of all users may be too long
 
     def clean_user(self) -> Any:
         user = self.cleaned_data["user"]
         if not clients.may_hand_out(self.actor, user):
-            raise ValidationError(_("You may not make keys with which somebody acts as this user."), code="forbidden")
+            raise ValidationError(_("You may not create keys for a client that acts as this user."), code="forbidden")
         return user
 
     def register(self) -> tuple[RegisteredClient, clients.NewKey]:
-        """The client and its key; raise RegistrationError."""
+        """Return the new client and its key; raise RegistrationError."""
         given = self.cleaned_data
         client = clients.register(
             given["name"],
@@ -150,7 +150,7 @@ class ClientForm(DescriptionForm, KeyForm):
 
 
 class RotationForm(forms.Form):
-    """The successor of a key, and how long both are good."""
+    """The successor of a key, and the overlap during which both keys are accepted."""
 
     required_css_class = "required"
 
@@ -159,7 +159,7 @@ class RotationForm(forms.Form):
         initial=clients.OVERLAP.days,
         min_value=0,
         max_value=clients.MAX_OVERLAP.days,
-        help_text=_("For so long the old key is good beside the new one. 0 ends it now."),
+        help_text=_("The old key is accepted for this long beside the new one. 0 ends it now."),
     )
 
     def __init__(self, *args: Any, pasted: bool, **kwargs: Any) -> None:
@@ -168,7 +168,7 @@ class RotationForm(forms.Form):
             self.fields["public_key"] = _PublicKeyField()
 
     def rotate(self, key: Any, actor: Any) -> clients.NewKey:
-        """Give the client of `key` another one; raise RegistrationError."""
+        """Replace `key` by a new key of the same client; raise RegistrationError."""
         overlap = timedelta(days=self.cleaned_data["overlap"])
         return clients.rotate(key, self.cleaned_data.get("public_key"), overlap=overlap, actor=actor)
 

@@ -1,8 +1,8 @@
 """
-API clients in Django's admin: registered, given keys, and taken back.
+API clients in Django's admin: register them, manage their keys, and revoke them.
 
-A secret stands in one answer, to the POST that made it, and nowhere else: not in a session, a message or
-the log. Whoever leaves that page can only make another key.
+A secret is in the response to the POST that made it, and nowhere else: not in a session, a message or the log.
+After leaving that page, the only way to get a secret is to make another key.
 """
 
 from collections.abc import Callable
@@ -41,12 +41,12 @@ from jwt_auth.exceptions import RegistrationError
 from jwt_auth.models import ClientKey, RegisteredClient
 from jwt_auth.revocation import disable_client, revoke_client, revoke_client_key
 
-# So many keys stand on a client's page, the newest first.
+# The number of keys on a client's page, newest first.
 KEYS_SHOWN = 50
 
 
 class RegisteredClientAdmin(ReadOnlyAdmin):
-    """One row for each program that signs its own tokens. What its keys consist of is not shown."""
+    """One row for each program that signs its own tokens. The content of its keys is not shown."""
 
     list_display = ["name", "owner", "state", "last_used_at", "created_at", "client_id"]
     list_filter = ["is_active", "last_used_at"]
@@ -66,26 +66,26 @@ class RegisteredClientAdmin(ReadOnlyAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return self.readonly_fields
 
-    # Who may
+    # Permissions
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("jwt_auth.add_registeredclient")
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """To rename a client, to say what it may do, and to give it keys: as far as one may do that oneself."""
+        """Return whether the request may rename a client, set its scopes and add keys; see `may_hand_out`."""
         if not request.user.has_perm("jwt_auth.change_registeredclient"):
             return False
         return obj is None or (obj.is_active and clients.may_hand_out(request.user, obj.user, obj.scopes))
 
     def has_revoke_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """To take back tokens or keys, and to disable."""
+        """Return whether the request may revoke tokens and keys, and disable clients."""
         return request.user.has_perm("jwt_auth.revoke_client") and self.has_view_permission(request, obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Clients go with their user, and by themselves don't: what was revoked would be forgotten."""
+        """Return whether the row is deleted together with its user; any other deletion would forget revocations."""
         return obj is not None and is_cascading(request, self)
 
-    # What is listed
+    # Lists
 
     def get_search_fields(self, request: HttpRequest) -> list[str]:
         return ["name", "client_id__startswith", *(f"user__{name}" for name in name_fields_of_users(request))]
@@ -119,7 +119,7 @@ class RegisteredClientAdmin(ReadOnlyAdmin):
         return path(f"<path:object_id>/{route}/", view, name=f"jwt_auth_registeredclient_{name}")
 
     def _open(self, request: HttpRequest, object_id: str, *, page: Callable[..., HttpResponse], **key: int) -> Any:
-        """A page of one client, and of one of its keys if the address names one."""
+        """Call the view `page` for one client, and for one of its keys if the URL names one."""
         client = self.get_object(request, unquote(object_id)) if self.has_view_permission(request) else None
         if client is None:
             if not self.has_view_permission(request):
@@ -131,7 +131,7 @@ class RegisteredClientAdmin(ReadOnlyAdmin):
             return gone(self, request, object_id)
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> Any:
-        """A client and its first key, on one page."""
+        """Register a client and its first key on one page."""
         if not self.has_add_permission(request):
             raise PermissionDenied
         form = ClientForm(request.POST or None, actor=request.user, site=self.admin_site)
@@ -175,9 +175,9 @@ class RegisteredClientAdmin(ReadOnlyAdmin):
             lambda reason: revoke_client_key(key, reason=reason, actor=request.user),
             title=_("Revoke a key"),
             warning=_(
-                "Whatever is signed with this key will be refused, and this can't be undone. It is what helps when "
-                "a secret or a private key was stolen. Without another key the client is shut out: to change keys "
-                "without a pause, replace it instead."
+                "All tokens signed with this key will be refused, and this can't be undone. Do this if a secret or a "
+                "private key was stolen. A client without another key is locked out: to change keys without an "
+                "interruption, replace the key instead."
             ),
             button=_("Revoke the key"),
             done=gettext("The key %(kid)s was revoked.") % {"kid": key.kid},
@@ -190,9 +190,9 @@ class RegisteredClientAdmin(ReadOnlyAdmin):
             lambda reason: revoke_client(client, reason=reason, actor=request.user),
             title=_("Revoke the tokens of a client"),
             warning=_(
-                "What this client has signed until now will be refused, and this can't be undone. It helps when a "
-                "token was stolen. The client goes on with new tokens, and so does whoever has one of its keys: "
-                "when a secret or a private key was stolen, revoke the key."
+                "All tokens that this client has signed until now will be refused, and this can't be undone. Do this "
+                "if a token was stolen. The client can sign new tokens, and so can anyone who has one of its keys: "
+                "if a secret or a private key was stolen, revoke the key."
             ),
             button=_("Revoke the tokens"),
             done=gettext("The tokens of the client were revoked."),
@@ -205,7 +205,8 @@ class RegisteredClientAdmin(ReadOnlyAdmin):
             lambda reason: disable_client(client, reason=reason, actor=request.user),
             title=_("Disable a client"),
             warning=_(
-                "Whatever this client signs will be refused, with any key and for ever: it can't be enabled again."
+                "All tokens that this client signs, with any key, will be refused permanently. It can't be enabled "
+                "again."
             ),
             button=_("Disable"),
             done=gettext("The client was disabled."),
@@ -224,13 +225,13 @@ class RegisteredClientAdmin(ReadOnlyAdmin):
         context.update(self._describe(request, context["original"]))
         return super().render_change_form(request, context, *args, **kwargs)
 
-    # How pages are made
+    # Rendering
 
     def _describe(self, request: HttpRequest, client: RegisteredClient) -> dict[str, Any]:
         keys = list(client.keys.order_by("-pk")[: KEYS_SHOWN + 1])
         return {
             "show_save_and_add_another": False,
-            "subtitle": client.name,  # the id is too long a word for some screens
+            "subtitle": client.name,  # the id is too long for some screens
             "client_keys": [(key, _state_of(key)) for key in keys[:KEYS_SHOWN]],
             "more_keys": len(keys) > KEYS_SHOWN,
             "may_change": self.has_change_permission(request, client),
@@ -240,17 +241,17 @@ class RegisteredClientAdmin(ReadOnlyAdmin):
     def _ask(
         self, request: HttpRequest, form: Form, client: RegisteredClient | None = None, **texts: Text
     ) -> TemplateResponse:
-        """A page with `form`. Its texts: `title`, `button`, and `lead` if there is more to say."""
+        """Return a page with `form`. `texts` are `title`, `button` and optionally `lead`."""
         back = self._url(client) if client else changelist_url(self)
         context = {**texts, "form": form, "back": back, "media": self.media + form.media, "original": client}
         return self._render(request, "client_form", context)
 
     def _show(self, request: HttpRequest, client: RegisteredClient, new: clients.NewKey) -> HttpResponse:
-        """Back to the client; after a secret was made, by the one page that has it."""
+        """Redirect to the client; if a secret was made, return the only page that shows it."""
         if new.secret is None:
             self.message_user(request, gettext("The key %(kid)s was added.") % {"kid": new.key.kid}, messages.SUCCESS)
             return HttpResponseRedirect(self._url(client))
-        # As `new`, which an error report shows without its secret.
+        # Pass the object `new`, because an error report shows it without its secret.
         context = {"title": _("The secret"), "original": client, "new": new}
         context |= {"audience": get_settings().ISSUER, "client_url": self._url(client)}
         response = self._render(request, "client_secret", context)
@@ -273,7 +274,7 @@ class RegisteredClientAdmin(ReadOnlyAdmin):
         button: Text,
         done: str,
     ) -> HttpResponse:
-        """Ask, and do what can't be undone by POST."""
+        """Ask for confirmation, and do an irreversible operation on POST."""
         self._demand(self.has_revoke_permission(request, client))
         form, back = read(request), self._url(client)
         if not form.is_valid():
@@ -301,11 +302,11 @@ class RegisteredClientAdmin(ReadOnlyAdmin):
 
 
 def _save(form: Form, deed: Callable[[], Any]) -> Any:
-    """What `deed` gives if the form is good; None, with the errors in the form, if not."""
+    """Return the result of `deed`; if the form is invalid, add the errors to it and return None."""
     if not form.is_valid():
         return None
     try:
-        with _whole():  # no client without its key
+        with _whole():  # so that no client is saved without its key
             return deed()
     except RegistrationError as error:
         form.add_error(None, str(error))
@@ -313,7 +314,7 @@ def _save(form: Form, deed: Callable[[], Any]) -> Any:
 
 
 def _whole() -> Any:
-    """All of it or nothing; where it fails, whatever transaction the request has goes on."""
+    """Return a transaction or savepoint, so that a failure does not break the request's own transaction."""
     return transaction.atomic(using=router.db_for_write(RegisteredClient))
 
 

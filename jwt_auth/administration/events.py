@@ -1,8 +1,8 @@
 """
-Revocations in Django's admin: who took back whose tokens, why and when; and the page that takes back all.
+Revocation events in Django's admin, and the page that revokes everything.
 
-Events name people and clients by keys alone, so that they outlive them. A page of events costs at most
-three queries to turn the keys into names, however many there are.
+An event records the actor, the subject, the reason and the time. It names users and clients by keys only, so that it
+outlives them. A page of events needs at most three queries to turn the keys into names, regardless of their number.
 """
 
 from collections.abc import Collection, Iterable
@@ -35,12 +35,12 @@ from jwt_auth.revocation import cutoff, database, revoke_all, subjects as subjec
 
 Scope = RevocationEvent.Scope
 
-# A search for a name that more users have than these finds the events of these.
+# If a search matches more users than this, it finds the events of this many.
 SEARCHED_USERS = 200
 
 
 class EventList(ChangeList):
-    """A page of events that know their people."""
+    """A page of events, each with its users and client; see `find_people`."""
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
@@ -48,14 +48,14 @@ class EventList(ChangeList):
 
 
 class RevocationEventAdmin(ReadOnlyAdmin):
-    """An audit trail: one row for each deed, in the order in which they were done."""
+    """An audit trail: one row for each revocation, newest first."""
 
     list_display = ["created_at", "scope", "whom", "who", "reason"]
     list_filter = ["scope", "created_at"]
     ordering = ["-id"]
     search_fields = ["reason"]
     search_help_text = _(
-        "By the name or e-mail of who was hit or who did it, the id of a session or a client, or the reason."
+        "By the name or e-mail of the affected or the acting user, the id of a session or a client, or the reason."
     )
     fields = ["created_at", "scope", "whom", "who", "reason", "subject", "cutoff", "expires_at"]
     shown_otherwise = ("actor",)
@@ -76,7 +76,7 @@ class RevocationEventAdmin(ReadOnlyAdmin):
         view = self.admin_site.admin_view(self.revoke_all_view)
         return [path("revoke-everything/", view, name=REVOKE_ALL), *super().get_urls()]
 
-    @admin.display(description=_("whom"))
+    @admin.display(description=_("affected"))
     def whom(self, event: RevocationEvent) -> str:
         user = event.hit_user  # type: ignore[attr-defined]  # see find_people
         if user is not None:
@@ -86,13 +86,13 @@ class RevocationEventAdmin(ReadOnlyAdmin):
             return link_to(self.admin_site, client)
         return gettext("everybody") if event.scope == Scope.ALL else event.subject
 
-    @admin.display(description=_("who"))
+    @admin.display(description=_("actor"))
     def who(self, event: RevocationEvent) -> str:
         user = event.acting_user  # type: ignore[attr-defined]
         return link_to(self.admin_site, user) if user is not None else event.actor or gettext("the app")
 
     def revoke_all_view(self, request: HttpRequest) -> HttpResponse:
-        """Asks for a phrase before the tokens of everybody are revoked, and does it by POST."""
+        """Ask for a typed phrase, and revoke everybody's tokens on POST."""
         if not request.user.has_perm("jwt_auth.revoke_all"):
             raise PermissionDenied
         back = changelist_url(self) if self.has_view_permission(request) else reverse(f"{self.admin_site.name}:index")
@@ -112,9 +112,9 @@ class RevocationEventAdmin(ReadOnlyAdmin):
             form,
             title=_("Revoke everything"),
             warning=_(
-                "Every access and refresh token of every user will be refused, and this can't be undone. All have to "
-                "sign in again, which may be more at once than your site is used to. Logins with Django's own "
-                "sessions, as in this admin, go on."
+                "Every access and refresh token of every user will be refused, and this can't be undone. All users "
+                "have to sign in again, possibly more at once than your site is used to. Logins with Django's own "
+                "sessions, as in this admin, continue."
             ),
             summary={
                 _("users with live sessions"): live.values("user").distinct().count(),
@@ -126,7 +126,7 @@ class RevocationEventAdmin(ReadOnlyAdmin):
 
 
 def find_people(events: Iterable[RevocationEvent]) -> list[RevocationEvent]:
-    """The events, each with `hit_user`, `hit_client` and `acting_user`: None when there is or was nobody."""
+    """Return the events with `hit_user`, `hit_client` and `acting_user` set; None if there is or was none."""
     rows = list(events)
     owners = _owners_of([event.subject for event in rows if event.scope == Scope.SESSION])
     subs = {event.subject for event in rows if event.scope == Scope.USER}
@@ -142,14 +142,14 @@ def find_people(events: Iterable[RevocationEvent]) -> list[RevocationEvent]:
 
 
 def _owners_of(subjects: Iterable[str]) -> dict[str, str]:
-    """The keys of the users of sessions, by `sid`."""
+    """Return the primary keys of the sessions' users, by `sid`."""
     sids = [sid for sid in map(subjects_.parse_sid, subjects) if sid is not None]
     rows = UserSession.objects.filter(pk__in=sids).values_list("pk", "user_id") if sids else ()
     return {sid.hex: str(key) for sid, key in rows}
 
 
 def _users_of(keys: Iterable[str], subs: Iterable[str]) -> list[Any]:
-    """The users with these primary keys, or these `sub`."""
+    """Return the users with one of these primary keys or `sub` values."""
     name = get_settings().USER_ID_FIELD
     rows = cutoff.users()
     keys, subs = _valid("pk", keys), _valid(name, subs)
@@ -157,7 +157,7 @@ def _users_of(keys: Iterable[str], subs: Iterable[str]) -> list[Any]:
 
 
 def _client_id_of(event: RevocationEvent) -> str:
-    """Of whom the event may be: of the issuer of a key, which is a client or ourselves."""
+    """Return the client that the event may name; for a key, its issuer, which is a client or this server; else ""."""
     return event.subject.partition(" ")[0] if event.scope in (Scope.CLIENT, Scope.KEY) else ""
 
 
@@ -167,7 +167,7 @@ def _clients_of(ids: Collection[str]) -> dict[str, RegisteredClient]:
 
 
 def _valid(name: str, values: Iterable[str]) -> list[Any]:
-    """Those of `values` that can stand in a field: an actor may have been of another model, or an older key."""
+    """Return the `values` that are valid for a field; an actor may be of another user model or key type."""
     field = user_field(name)
     return [value for text in values if (value := _to_python(field, text)) is not None]
 
@@ -176,18 +176,23 @@ def _to_python(field: Any, text: str) -> Any:
     try:
         value = field.to_python(text)
         if isinstance(value, int):
-            field.run_validators(value)  # SQLite can't even be asked about a number that is too large for it
+            field.run_validators(value)  # SQLite raises an error for a number that is too large
     except ValidationError:
         return None
     return value
 
 
 def _is_about(term: str, names: Iterable[str]) -> Q:
-    """Whether an event hit, or was done by, a user whom a field of `names` calls so; or hit what has this id."""
+    """
+    Return the condition for events that a search term finds.
+
+    These are the events that affect, or were caused by, a user with the term in one of the fields `names`, and the
+    events that affect the client, the session or the issuer of a key with the term as its id.
+    """
     called = Q()
     for name in names:
         called |= Q(**{f"{name}__icontains": term})
-    users = list(cutoff.users().filter(called)[:SEARCHED_USERS]) if called else []  # an empty Q is everybody
+    users = list(cutoff.users().filter(called)[:SEARCHED_USERS]) if called else []  # an empty Q would find all users
     hit = Q(scope=Scope.USER, subject__in=[user_id_of(user) for user in users])
     acting = Q(actor__in=[str(user.pk) for user in users])
     client = Q(scope=Scope.CLIENT, subject=term) | Q(scope=Scope.KEY, subject__startswith=f"{term} ")

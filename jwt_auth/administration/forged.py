@@ -1,8 +1,9 @@
 """
-What no page of the admin would send: filters and selections with values that the database can't look for.
+Forged admin requests: filters and selections with values that the database can't look up.
 
-Django's own admin refuses some of it, and answers the rest with an error of the server: it asks the database
-late, and each database has its own limits. Here all of it is refused in Django's way.
+No page of the admin sends such values. Django's own admin refuses some of them, and answers the rest with a
+server error, because it queries the database late, and each database has its own limits. This module refuses all
+of them the way Django does.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -21,26 +22,26 @@ if TYPE_CHECKING:
 else:
     _Base = object
 
-# What fields, drivers and databases say of a value that is none; SQLite and MariaDB, of a regular expression, the
-# same as when they are down.
+# The errors that fields, drivers and databases raise for an invalid value. For an invalid regular expression SQLite
+# and MariaDB raise the same errors as when they are down.
 _REFUSALS = (ValueError, OverflowError, ValidationError, DatabaseError)
 
 
 class ForgedRequestMixin(_Base):
     """
-    For a `ModelAdmin`: a forged filter leads to the list without it, and a forged selection selects nothing.
+    For a `ModelAdmin`: a forged filter redirects to the list without it, and a forged selection selects nothing.
 
-    Either way the list is read again, without what was forged: a database that is down says so then.
+    In both cases the list is read again without the forged value. If the database is down, that read raises the error.
     """
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         try:
-            # With a savepoint: PostgreSQL answers nothing more in a transaction in which it was asked wrongly.
+            # In a savepoint: after a failed query PostgreSQL refuses all other queries of the transaction.
             with transaction.atomic(using=self.get_queryset(request).db):
                 return super().get_changelist_instance(request)
         except _REFUSALS as error:
             if not request.GET.keys() - {ERROR_FLAG}:
-                raise  # nothing was asked for that could be wrong
+                raise  # the request has no filter that could be invalid
             raise IncorrectLookupParameters(error) from error
 
     def response_action(self, request: HttpRequest, queryset: Any, *args: Any, **kwargs: Any) -> Any:

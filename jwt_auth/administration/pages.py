@@ -1,8 +1,8 @@
 """
-What the admin pages have in common: a page that says who is hit and asks, a reason, and Django's log.
+Shared parts of the admin pages: the confirmation page, the form for a reason, and Django's admin log.
 
-Everything irreversible is done by POST alone, after this page. It has no script and no style of its own,
-so that it works under a strict Content-Security-Policy.
+Every irreversible operation is done by POST only, after the confirmation page. That page has no script and no
+inline style, so it works under a strict Content-Security-Policy.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -28,7 +28,7 @@ from jwt_auth.administration.forged import ForgedRequestMixin
 
 Text = str | Promise
 
-# As many are named on a confirmation page; the rest is counted.
+# The number of objects that a confirmation page names; the rest are only counted.
 SHOWN = 20
 
 REVOKE_ALL = "jwt_auth_revocationevent_revoke_all"
@@ -37,19 +37,19 @@ _CONFIRMED = "confirmed"
 
 
 class ReasonForm(forms.Form):
-    """Why it is done, if whoever does it wants to say."""
+    """An optional reason for the operation."""
 
     reason = forms.CharField(
         label=_("Reason"),
         max_length=255,
         required=False,
         widget=AdminTextInputWidget,
-        help_text=_("Optional. It is kept in the record, where others will read it."),
+        help_text=_("Optional. It is kept in the record, where others can read it."),
     )
 
 
 class EverythingForm(ReasonForm):
-    """Asks for a phrase, because a click is too little."""
+    """Ask for a typed phrase, because one click is too easy for this operation."""
 
     phrase = forms.CharField(widget=AdminTextInputWidget(attrs={"autocomplete": "off", "spellcheck": "false"}))
 
@@ -69,13 +69,13 @@ class EverythingForm(ReasonForm):
 
 
 class ReadOnlyAdmin(ForgedRequestMixin, admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
-    """No row is added, changed or deleted by hand: what was revoked stays revoked."""
+    """Rows can't be added, changed or deleted by hand, so that a revocation can't be undone."""
 
-    show_full_result_count = False  # counting all rows, to say how many the filter hides, is a price without use
+    show_full_result_count = False  # the total without the filter is not worth counting all rows
     show_facets = admin.ShowFacets.NEVER  # for the same reason
     list_per_page = 50
     actions: Any = ()
-    # Columns that are shown under another name than their own.
+    # Columns that the list shows under another name.
     shown_otherwise: tuple[str, ...] = ()
 
     class Media:
@@ -94,7 +94,7 @@ class ReadOnlyAdmin(ForgedRequestMixin, admin.ModelAdmin):  # type: ignore[type-
         return self.fields or ()
 
     def lookup_allowed(self, lookup: str, value: Any, request: Any = None) -> bool:
-        """What is not shown can't be guessed letter by letter through the address either."""
+        """Allow lookups of shown fields only, so that hidden values can't be guessed letter by letter via the URL."""
         shown = {"id", *self.shown_otherwise, *(self.fields or ()), *self.list_filter}
         return lookup.partition("__")[0] in shown and super().lookup_allowed(lookup, value, request)
 
@@ -104,13 +104,13 @@ class ReadOnlyAdmin(ForgedRequestMixin, admin.ModelAdmin):  # type: ignore[type-
 
 
 def selection(request: HttpRequest, action: str) -> list[tuple[str, Any]]:
-    """The fields by which a list names an action and the rows that it is for; to be sent along by the answer."""
+    """Return the hidden fields that name an admin action and its selected rows, for the confirmation form to resend."""
     rows = [(helpers.ACTION_CHECKBOX_NAME, pk) for pk in request.POST.getlist(helpers.ACTION_CHECKBOX_NAME)]
     return [("action", action), ("select_across", request.POST.get("select_across", "0")), *rows]
 
 
 def read(request: HttpRequest, form_class: type[ReasonForm] = ReasonForm) -> ReasonForm:
-    """The form of a confirmation page, bound if it was sent from there."""
+    """Return the form of a confirmation page, bound if the request was sent from that page."""
     return form_class(request.POST if request.POST.get(_CONFIRMED) else None)
 
 
@@ -130,17 +130,17 @@ def confirm(
     hidden: Iterable[tuple[str, Any]] = (),
 ) -> TemplateResponse:
     """
-    The page that asks before something irreversible is done.
+    Return the page that asks for confirmation before an irreversible operation.
 
     Args:
-        warning: what will happen.
-        summary: numbers that say how many are hit, by what they count.
-        button: what the button says.
-        back: where "No" leads.
-        objects: some of what is hit.
-        name: what each of them is called here.
-        count: of all that is hit, if `objects` are not all.
-        hidden: fields that the answer shall have besides the form's.
+        warning: the consequences of the operation.
+        summary: the number of affected things, by the name of the kind.
+        button: the text of the button.
+        back: the URL that "No" leads to.
+        objects: affected objects to list, possibly not all.
+        name: returns the text for an object.
+        count: the number of all affected objects, if `objects` has not all of them.
+        hidden: hidden fields to add to the form.
     """
     request.current_app = model_admin.admin_site.name
     shown = [(url_of(model_admin.admin_site, each), name(each)) for each in objects]
@@ -162,7 +162,7 @@ def confirm(
 
 
 def url_of(site: Any, row: Any) -> str | None:
-    """The page of `row` on an admin site, if it has one."""
+    """Return the URL of the page of `row` on an admin site, or None if it has no page."""
     meta = row._meta
     try:
         return reverse(f"{site.name}:{meta.app_label}_{meta.model_name}_change", args=(quote(row.pk),))
@@ -171,18 +171,18 @@ def url_of(site: Any, row: Any) -> str | None:
 
 
 def link_to(site: Any, row: Any) -> str:
-    """The name of `row`, with a link to its page if it has one."""
+    """Return the name of `row`, linked to its page if it has one."""
     url = url_of(site, row)
     return format_html('<a href="{}">{}</a>', url, row) if url else str(row)
 
 
 def badge(text: str, *, live: bool) -> str:
-    """A state as it stands in lists: one that is in force, or that is over."""
+    """Return a state formatted for lists; `live` is whether it is in force or has ended."""
     return format_html('<span class="{}">{}</span>', "jwt-auth-live" if live else "jwt-auth-ended", text)
 
 
 def revoke_all_url(site: Any, request: HttpRequest) -> str | None:
-    """The page that revokes everything, for those who may."""
+    """Return the URL of the page that revokes everything, or None if the user has no permission for it."""
     if not request.user.has_perm("jwt_auth.revoke_all"):
         return None
     try:
@@ -192,10 +192,10 @@ def revoke_all_url(site: Any, request: HttpRequest) -> str | None:
 
 
 def name_fields_of_users(request: HttpRequest) -> list[str]:
-    """The fields by which people know a user, to search in; only the name for those who may not look at users."""
+    """Return the user fields to search in: the name, and the e-mail address if the request may view users."""
     model = get_user_model()
     names = {model.USERNAME_FIELD: None}
-    # What the lists don't show could be guessed letter by letter.
+    # A search in fields that are not shown would allow guessing their values letter by letter.
     if any(may(request, deed, model._meta) for deed in ("view", "change")):
         names[model.get_email_field_name()] = None
     columns = {field.name: field for field in model._meta.concrete_fields}
@@ -203,35 +203,35 @@ def name_fields_of_users(request: HttpRequest) -> list[str]:
 
 
 def may(request: HttpRequest, deed: str, meta: Any) -> bool:
-    """Whether who asks has Django's permission for `deed` ("view", say) on all rows of a model."""
+    """Return whether the user has Django's permission for `deed` (such as "view") on all rows of a model."""
     return request.user.has_perm(f"{meta.app_label}.{get_permission_codename(deed, meta)}")
 
 
 def changelist_url(model_admin: Any) -> str:
-    """The list of `model_admin`."""
+    """Return the URL of the list of `model_admin`."""
     meta = model_admin.opts
     return reverse(f"{model_admin.admin_site.name}:{meta.app_label}_{meta.model_name}_changelist")
 
 
 def gone(model_admin: Any, request: HttpRequest, object_id: str) -> HttpResponse:
-    """What the admin answers when a row is not there."""
+    """Return the admin's usual response for a row that does not exist."""
     response: HttpResponse = model_admin._get_obj_does_not_exist_redirect(request, model_admin.opts, object_id)
     return response
 
 
 def is_popup(request: HttpRequest) -> bool:
-    """Whether a page is open only for something to be picked or added."""
+    """Return whether the page is a popup of the admin, opened to pick or add a related object."""
     return IS_POPUP_VAR in request.GET or IS_POPUP_VAR in request.POST
 
 
 def is_cascading(request: HttpRequest, model_admin: Any) -> bool:
-    """Whether rows of `model_admin` are about to go with others, which a page of another model deletes."""
+    """Return whether the request is to a page of another model, whose deletion cascades to rows of `model_admin`."""
     here = getattr(request.resolver_match, "func", None)
     return not isinstance(getattr(here, "model_admin", None), type(model_admin))
 
 
 def log(request: Any, rows: Collection[Any], message: str) -> None:
-    """Put what a member of staff did to each of `rows` into the history of the admin."""
+    """Write an entry to the admin's history for each of `rows`."""
     LogEntry.objects.log_actions(
         user_id=request.user.pk,
         queryset=rows,

@@ -1,5 +1,5 @@
 """
-Sessions in Django's admin: looked at, searched, ended, never edited.
+Sessions in Django's admin: view, search and end them; they are never edited.
 """
 
 from itertools import islice
@@ -32,11 +32,11 @@ from jwt_auth.exceptions import ExpiredTokenError, RefusedError
 from jwt_auth.models import UserSession
 from jwt_auth.revocation import database, revoke_sessions
 
-# Sessions that are ended in one transaction.
+# The number of sessions that one transaction ends.
 BATCH = 500
 
 
-# What `verdict` says to the log, in words for people.
+# The reasons that `verdict` writes to the log, as texts for people.
 ENDED = {
     "the session is revoked": _("Revoked"),
     "the session began before the cutoff": _("Before the cutoff"),
@@ -46,7 +46,7 @@ ENDED = {
 
 
 class LiveFilter(admin.SimpleListFilter):
-    """Live or ended, whatever ended it."""
+    """Filter by live or ended, whatever the reason for the end."""
 
     title = _("state")
     parameter_name = "state"
@@ -60,7 +60,7 @@ class LiveFilter(admin.SimpleListFilter):
 
 
 class UserSessionAdmin(ReadOnlyAdmin):
-    """One row for each sign-in. The handle and the hashes, on which tokens rest, are not shown."""
+    """One row for each sign-in. The handle and the hashes that tokens depend on are not shown."""
 
     list_display = ["owner", "device", "state", "last_issued_at", "ip_address", "started_at", "transport"]
     list_display_links = ["device"]
@@ -75,13 +75,15 @@ class UserSessionAdmin(ReadOnlyAdmin):
     shown_otherwise = ("user",)
 
     def has_revoke_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Whether the session `obj`, or sessions at all, may be ended."""
+        """Return whether the request may end the session `obj`, or sessions in general."""
         return request.user.has_perm("jwt_auth.revoke_user")
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """
-        Rows go with their user, and so whoever may delete users must not be kept from it; by themselves
-        they don't go. (That would revive nothing: a session that is not there is refused.)
+        Return whether the row is deleted together with its user; a session is not deleted by itself.
+
+        The rows must not prevent staff who may delete users from doing so. A deletion would not make any token
+        valid again: a session without a row is refused.
         """
         return obj is not None and is_cascading(request, self)
 
@@ -118,7 +120,7 @@ class UserSessionAdmin(ReadOnlyAdmin):
         return self._revoke(request, queryset, back=request.get_full_path(), hidden=hidden)
 
     def revoke_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Asks before one session is ended, and does it by POST."""
+        """Ask for confirmation, and end one session on POST."""
         if not self.has_revoke_permission(request):
             raise PermissionDenied
         session = self.get_object(request, unquote(object_id))
@@ -129,7 +131,7 @@ class UserSessionAdmin(ReadOnlyAdmin):
         return self._revoke(request, rows, back=back) or HttpResponseRedirect(back)
 
     def _revoke(self, request: HttpRequest, queryset: Any, *, back: str, hidden: Any = ()) -> HttpResponse | None:
-        """Ask, or do what was confirmed and answer nothing."""
+        """Return the confirmation page, or end the sessions and return None if it was confirmed."""
         sessions = list(queryset.filter(revoked_at=None))
         if not all(self._allows(request, session) for session in sessions):
             raise PermissionDenied
@@ -143,9 +145,9 @@ class UserSessionAdmin(ReadOnlyAdmin):
                 title=_("Revoke sessions"),
                 warning=_(
                     "The access and refresh tokens of these sessions will be refused, and this can't be undone. "
-                    "Their users have to sign in again there; their other sessions go on."
+                    "Their users have to sign in again there; their other sessions continue."
                 ),
-                summary={_("sessions not revoked yet"): len(sessions), _("of them live"): live},
+                summary={_("sessions not revoked yet"): len(sessions), _("of these, live"): live},
                 button=_("Revoke"),
                 back=back,
                 objects=sessions[:SHOWN],

@@ -1,8 +1,8 @@
 """
-Signing keys in Django's admin: made, and moved from state to state under the guards of `signing_keys`.
+Signing keys in Django's admin: create them and change their state, under the checks of `signing_keys`.
 
-What comes too early is refused with the moment from which on it is possible, and offered as an emergency, which
-says whom it hits and asks for a word. Nothing private is shown.
+If a step comes too early, it is refused with the time from which it is possible, and offered as an emergency. The
+emergency page shows the consequences and asks for a typed word. No private key material is shown.
 """
 
 from collections.abc import Callable, Mapping
@@ -43,7 +43,7 @@ State = SigningKey.State
 
 
 class PhraseForm(EverythingForm):
-    """Asks for a word, because an emergency waits for nothing."""
+    """Ask for a typed word, because an emergency step skips the waiting times."""
 
     @property
     def wanted(self) -> str:
@@ -52,7 +52,7 @@ class PhraseForm(EverythingForm):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Move:
-    """What can be done to a key in one state, and what its page says."""
+    """A change of a key's state, and the texts of its page."""
 
     title: Text
     warning: Text
@@ -72,15 +72,15 @@ def _check_revocation(key: SigningKey, emergency: bool, now: datetime) -> None:
 
 
 def _leave_it_to_the_deed(key: SigningKey, emergency: bool, now: datetime) -> None:
-    """Which key takes over is only known under the lock."""
+    """Check nothing: the key that takes over is only known under the lock."""
 
 
 MOVES: Mapping[str, Move] = {
     "activate": Move(
         title=_("Activate a key"),
         warning=_(
-            "Tokens will be signed with this key from now on. The key that signs now retires: what it has signed stays "
-            "good, and its private half is deleted. Nobody has to sign in again. No key can be made active twice."
+            "Tokens will be signed with this key from now on. The currently active key retires: its tokens stay valid, "
+            "and its private key is deleted. Nobody has to sign in again. A key can't be made active twice."
         ),
         button=_("Activate"),
         done=_("Tokens are signed with the key %(kid)s from now on."),
@@ -90,8 +90,8 @@ MOVES: Mapping[str, Move] = {
     "retire": Move(
         title=_("Retire a key"),
         warning=_(
-            "Another key, which has been published for long enough, will sign from now on. What this key has signed "
-            "stays good, and its private half is deleted. Nobody has to sign in again."
+            "Another key, which has been published for long enough, will sign from now on. The tokens of this key stay "
+            "valid, and its private key is deleted. Nobody has to sign in again."
         ),
         button=_("Retire"),
         done=_("The key %(kid)s was retired."),
@@ -101,8 +101,9 @@ MOVES: Mapping[str, Move] = {
     "revoke": Move(
         title=_("Revoke a key"),
         warning=_(
-            "Whatever this key has signed, or will sign, is refused, and this can't be undone. Refresh tokens have "
-            "other keys and stay good: nobody has to sign in again. If the key signs now, another one takes over."
+            "Everything that this key has signed, or will sign, is refused, and this can't be undone. Refresh tokens "
+            "have other keys and stay valid: nobody has to sign in again. If this is the active key, another one "
+            "takes over."
         ),
         button=_("Revoke"),
         done=_("The key %(kid)s was revoked."),
@@ -119,7 +120,7 @@ _MOVES_OF: Mapping[str, tuple[str, ...]] = {
 
 
 class SigningKeyAdmin(ReadOnlyAdmin):
-    """One row for each key; those that were revoked stay, so that nothing brings them back."""
+    """One row for each key. Revoked keys stay in the table, so that they can't be added again."""
 
     list_display = ["key", "algorithm", "status", "next_step", "verified", "last_used_at"]
     list_filter = ["state"]
@@ -129,16 +130,16 @@ class SigningKeyAdmin(ReadOnlyAdmin):
         *("verified", "last_used_at", "public_jwk"),
     ]
 
-    # Who may
+    # Permissions
 
     def has_rotate_permission(self, request: HttpRequest) -> bool:
-        """To make keys, and to move them."""
+        """Return whether the request may create keys and change their state."""
         return request.user.has_perm("jwt_auth.rotate_signingkey") and self.has_view_permission(request)
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return get_settings().KEYS == "database" and self.has_rotate_permission(request)
 
-    # What is shown
+    # Lists and pages
 
     @admin.display(description=_("key"), ordering="kid")
     def key(self, key: SigningKey) -> str:
@@ -162,7 +163,7 @@ class SigningKeyAdmin(ReadOnlyAdmin):
         return super().render_change_form(request, context, *args, **kwargs)
 
     def _moves(self, key: SigningKey) -> list[tuple[Text, str]]:
-        """What the buttons of a key's page say, and where they lead."""
+        """Return the text and the URL of each button on a key's page."""
         found: list[tuple[Text, str]] = []
         for name in _MOVES_OF[key.state]:
             found.append((MOVES[name].button, self._url(key, name)))
@@ -171,7 +172,7 @@ class SigningKeyAdmin(ReadOnlyAdmin):
                 found.append((text, self._url(key, name, "emergency")))
         return found
 
-    # What is done
+    # Operations
 
     def get_urls(self) -> Any:
         return [
@@ -189,7 +190,7 @@ class SigningKeyAdmin(ReadOnlyAdmin):
         return reverse(f"{self.admin_site.name}:jwt_auth_signingkey_{'_'.join(names)}", args=[quote(key.pk)])
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> Any:
-        """Asks before a key is made, and makes it by POST."""
+        """Ask for confirmation, and create a key on POST."""
         if not self.has_add_permission(request):
             raise PermissionDenied
         back = changelist_url(self)
@@ -201,7 +202,7 @@ class SigningKeyAdmin(ReadOnlyAdmin):
                 form,
                 title=_("Create a key"),
                 warning=gettext(
-                    "A key for %(algorithm)s will be made and published. It signs nothing until it is activated."
+                    "A key for %(algorithm)s will be created and published. It signs nothing until it is activated."
                 )
                 % {"algorithm": get_settings().ALGORITHM},
                 summary={},
@@ -214,7 +215,7 @@ class SigningKeyAdmin(ReadOnlyAdmin):
         return HttpResponseRedirect(url_of(self.admin_site, key) or back)
 
     def move_view(self, request: HttpRequest, object_id: str, *, name: str, emergency: bool) -> HttpResponse:
-        """Asks before a key is moved, and does it by POST; says why when it can't be done, or not yet."""
+        """Ask for confirmation, and change a key's state on POST; if that is refused, show the reason."""
         if not self.has_add_permission(request):
             raise PermissionDenied
         key = self.get_object(request, unquote(object_id))
@@ -239,8 +240,8 @@ class SigningKeyAdmin(ReadOnlyAdmin):
             radius = signing_keys.blast_radius(key, timezone.now())
             summary = {
                 _("live sessions that may have to refresh"): radius.sessions,
-                _("seconds until this deployment refuses what was signed"): int(radius.own_bound.total_seconds()),
-                _("seconds until servers that keep to our max-age know it"): int(radius.others_bound.total_seconds()),
+                _("seconds until this deployment refuses its tokens"): int(radius.own_bound.total_seconds()),
+                _("seconds until servers that respect our max-age know it"): int(radius.others_bound.total_seconds()),
             }
         return confirm(
             self,
@@ -257,7 +258,7 @@ class SigningKeyAdmin(ReadOnlyAdmin):
     def _do(
         self, request: HttpRequest, key: SigningKey, move: Move, emergency: bool, reason: str
     ) -> KeyStateError | None:
-        """Do what was confirmed; what it was refused for, if another was faster."""
+        """Do the confirmed change; return the refusal if another process was faster."""
         try:
             move.do(key.kid, emergency, reason=reason, actor=request.user)
         except KeyStateError as refusal:

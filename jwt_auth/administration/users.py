@@ -1,15 +1,16 @@
 """
-"Revoke all tokens" on the project's own admin of users, whichever that is.
+"Revoke all tokens" on the project's own admin of users.
 
-The project registers what it likes, where and when it likes: Django's `UserAdmin`, one of its own, none;
-on `admin.site` or another; in an `admin.py` that is imported before or after this app, or in `urls.py`;
-once, or again after `unregister()`. All these come to one point: an admin site is asked for its URLs
-(`AdminSite.get_urls`) when the URLconf is loaded, and what is registered by then is what has pages. So
-`connect()` has a site extend its admins of users in that moment.
+The project may register Django's `UserAdmin`, its own class or none; on `admin.site` or on another site;
+in an `admin.py` that is imported before or after this app, or in `urls.py`; once, or again after
+`unregister()`. In all these cases an admin site is asked for its URLs (`AdminSite.get_urls`) when the URLconf
+is loaded, and only the models registered by then have pages. So `connect()` has each site extend its admins
+of users at that moment.
 
-Extending is to give the `ModelAdmin` a class that has `TokenRevocationMixin` before its own. The mixin
-calls `super()` and adds: overridden `get_actions`, `get_urls` or templates stay in force. A project that
-wants another order, or to change a method, derives from the mixin itself and is left alone.
+To extend a `ModelAdmin`, it is given a class that has `TokenRevocationMixin` before its own class. The mixin
+calls `super()` and only adds to the result: overridden `get_actions`, `get_urls` or templates stay in force.
+If a project needs another order, or changes a method, it derives from the mixin itself, and its class is not
+extended again.
 """
 
 from functools import cache, wraps
@@ -35,21 +36,21 @@ if TYPE_CHECKING:
 else:
     _Base = object
 
-# So many sessions stand on a user's page; the rest are behind a link.
+# The number of sessions on a user's page; a link leads to the rest.
 SESSIONS_SHOWN = 10
 
 WARNING = _(
     "Every access and refresh token issued until now will be refused, and this can't be undone. "
-    "Whoever knows the password can sign in again. Logins with Django's own sessions, as in this admin, go on."
+    "Anyone who knows the password can sign in again. Logins with Django's own sessions, as in this admin, continue."
 )
 
 
 class TokenRevocationMixin(ForgedRequestMixin, _Base):
     """
-    For a `ModelAdmin` of users: an action, a button, and a panel with the cutoff and the live sessions.
+    Add an action, a button, and a panel with the cutoff and the live sessions to a `ModelAdmin` of users.
 
-    There is no need to use it, because every admin of users gets it by itself. Derive from it, before
-    `UserAdmin`, to override something:
+    Every admin of users gets this mixin automatically. Derive from it, before `UserAdmin`, only to override
+    something:
 
         class MemberAdmin(TokenRevocationMixin, UserAdmin):
             def has_revoke_tokens_permission(self, request, obj=None):
@@ -58,12 +59,12 @@ class TokenRevocationMixin(ForgedRequestMixin, _Base):
     """
 
     def has_revoke_tokens_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Whether the tokens of the user `obj`, or of users at all, may be revoked."""
+        """Return whether the request may revoke the tokens of the user `obj`, or of users in general."""
         return request.user.has_perm("jwt_auth.revoke_user")
 
     def _get_base_actions(self, *args: Any, **kwargs: Any) -> Any:
-        # Before get_actions(), which the project may have overridden, and which asks for the permission.
-        actions = super()._get_base_actions(*args, **kwargs)  # type: ignore[misc]  # Django's, and no stub knows it
+        # This runs before get_actions(), which the project may have overridden, and which checks the permission.
+        actions = super()._get_base_actions(*args, **kwargs)  # type: ignore[misc]  # private: the stubs lack it
         ours = self.get_action(jwt_auth_revoke_tokens, *args, **kwargs)
         return [*actions, ours] if ours else actions
 
@@ -72,7 +73,7 @@ class TokenRevocationMixin(ForgedRequestMixin, _Base):
         return [path("<path:object_id>/revoke-tokens/", view, name=_url_name(self.opts)), *super().get_urls()]
 
     def revoke_tokens_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Asks before the tokens of one user are revoked, and does it by POST."""
+        """Ask for confirmation, and revoke the tokens of one user on POST."""
         if not self.has_revoke_tokens_permission(request):
             raise PermissionDenied
         user = self.get_object(request, unquote(object_id))
@@ -95,7 +96,7 @@ class TokenRevocationMixin(ForgedRequestMixin, _Base):
             return response
         may_revoke, may_look = self.has_revoke_tokens_permission(request, user), _sees_sessions(self, request)
         if may_revoke or may_look:
-            # What the page would have been made of goes into `extends`, so that templates of the project stay.
+            # Our template extends the original one, so that the project's own templates stay in use.
             extended = response.resolve_template(response.template_name)
             tokens = _describe(self, user, may_revoke=may_revoke, may_look=may_look)
             response.context_data = {**(response.context_data or {}), "jwt_auth_base": extended, "tokens": tokens}
@@ -104,7 +105,7 @@ class TokenRevocationMixin(ForgedRequestMixin, _Base):
 
 
 def connect() -> None:
-    """Have each admin site extend its admins of users when its URLs are made."""
+    """Have each admin site extend its admins of users when it builds its URLs."""
     _connect_once()
 
 
@@ -121,7 +122,7 @@ def _connect_once() -> None:
 
 
 def extend(site: admin.AdminSite) -> None:
-    """Put the mixin before the class of each admin of users, proxies and children included."""
+    """Put the mixin before the class of each admin of users, including proxy and child models."""
     for model, model_admin in site._registry.items():
         if issubclass(model, get_user_model()) and not isinstance(model_admin, TokenRevocationMixin):
             own = type(model_admin)
@@ -131,7 +132,7 @@ def extend(site: admin.AdminSite) -> None:
 
 @admin.action(permissions=["revoke_tokens"], description=_("Revoke all tokens of selected %(verbose_name_plural)s"))
 def jwt_auth_revoke_tokens(model_admin: Any, request: HttpRequest, queryset: Any) -> HttpResponse | None:
-    """The action, by a name that no other has: asks first, and revokes when that was answered."""
+    """Ask for confirmation, then revoke. The function has a unique name, because Django finds actions by name."""
     users = list(queryset)
     refused = [user for user in users if not _allowed(model_admin, request, user)]
     if refused:
@@ -149,7 +150,7 @@ def jwt_auth_revoke_tokens(model_admin: Any, request: HttpRequest, queryset: Any
 
 
 def _allowed(model_admin: Any, request: HttpRequest, user: Any) -> bool:
-    """Whether this one may be seen and revoked; object permissions are the project's to define."""
+    """Return whether the request may view and revoke this user; the project may define object permissions."""
     sees = model_admin.has_view_or_change_permission(request, user)
     return bool(sees and model_admin.has_revoke_tokens_permission(request, user))
 
@@ -185,7 +186,7 @@ def _tell(model_admin: Any, request: HttpRequest, users: list[Any], sessions: in
 
 
 def _describe(model_admin: Any, user: Any, *, may_revoke: bool, may_look: bool) -> dict[str, Any]:
-    """What stands in the panel: at most three queries, however many sessions there are."""
+    """Return the content of the panel, with at most three queries, regardless of the number of sessions."""
     known = cutoff.users_with_cutoff().annotate(jwt_global_cutoff=database.global_cutoff()).get(pk=user.pk)
     live = database.live(timezone.now()).filter(user=user.pk)
     return {

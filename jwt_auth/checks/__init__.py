@@ -1,5 +1,5 @@
 """
-What `manage.py check` reports about a project's settings.
+System checks for `manage.py check`.
 
 Each fault has one id, and a hint that says how to fix it.
 """

@@ -1,5 +1,5 @@
 """
-System checks of what cookies depend on beside our own settings.
+System checks of the settings that cookies depend on, besides our own.
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,21 +24,21 @@ T = TypeVar("T")
 
 
 def check_browser_settings(app_configs: Sequence[Any] | None = None, **kwargs: Any) -> list[checks.CheckMessage]:
-    """Only when our own settings can be read; `checks.settings` says so if not."""
+    """Check cookies, CSRF, CORS and middleware, if our own settings are valid; else `checks.settings` reports them."""
     if not settings_are_valid():
         return []
     return [*_check_names(), *_check_csrf(), *_check_other_sites(), *_check_middleware()]
 
 
 def check_error_reports(app_configs: Sequence[Any] | None = None, **kwargs: Any) -> list[checks.CheckMessage]:
-    """Whether Django's error mails show the tokens in cookies. For `--deploy`: in development nobody mails."""
+    """Check that Django's error mails hide the tokens in cookies. For `--deploy`: development sends no mails."""
     if not settings_are_valid() or not _authenticates_by_cookie():
         return []
     if issubclass(import_string(django_settings.DEFAULT_EXCEPTION_REPORTER_FILTER), ExceptionReporterFilter):
         return []
     return [
         checks.Warning(
-            "Cookies authenticate requests, and Django's error mails list them with the tokens in them.",
+            "Cookies authenticate requests, and Django's error mails list the cookies with their tokens.",
             hint='Set DEFAULT_EXCEPTION_REPORTER_FILTER = "jwt_auth.error_reports.ExceptionReporterFilter".',
             id="jwt_auth.W045",
         )
@@ -53,7 +53,7 @@ def _check_names() -> Iterator[checks.CheckMessage]:
             if getattr(django_settings, other) in (name, without_prefix(name)):
                 yield checks.Error(
                     f"{setting} and {other} are the same: one cookie would overwrite the other.",
-                    hint=f"Change either; under DEBUG on plain http, {name} is {without_prefix(name)}.",
+                    hint=f"Change one of them; under DEBUG on plain http, {name} is {without_prefix(name)}.",
                     id="jwt_auth.E044",
                 )
 
@@ -62,20 +62,20 @@ def _check_csrf() -> Iterator[checks.CheckMessage]:
     mode = get_settings().CSRF_MODE
     if mode == "django" and not _has_middleware(CsrfViewMiddleware):
         yield checks.Error(
-            'CSRF_MODE is "django", but nothing sends the cookie with its token.',
+            'CSRF_MODE is "django", but nothing sets the CSRF cookie.',
             hint="Add django.middleware.csrf.CsrfViewMiddleware to MIDDLEWARE.",
             id="jwt_auth.E045",
         )
     if mode == "django" and (django_settings.CSRF_USE_SESSIONS or django_settings.CSRF_COOKIE_HTTPONLY):
         yield checks.Warning(
-            'CSRF_MODE is "django", but no script can read its token.',
+            'CSRF_MODE is "django", but scripts can\'t read the CSRF token.',
             hint="Set CSRF_USE_SESSIONS and CSRF_COOKIE_HTTPONLY to False, or write the token into your pages.",
             id="jwt_auth.W043",
         )
     if mode == "log_only":
         yield checks.Warning(
-            'CSRF_MODE is "log_only": requests that other sites\' pages forge are logged and let through.',
-            hint='Read the log, then set it to "fetch_metadata".',
+            'CSRF_MODE is "log_only": requests forged by other sites are logged, but not refused.',
+            hint='Read the log, then set CSRF_MODE to "fetch_metadata".',
             id="jwt_auth.W040",
         )
 
@@ -83,18 +83,18 @@ def _check_csrf() -> Iterator[checks.CheckMessage]:
 def _check_other_sites() -> Iterator[checks.CheckMessage]:
     if get_settings().COOKIE_SAMESITE == "None" and not django_settings.CSRF_TRUSTED_ORIGINS:
         yield checks.Warning(
-            'COOKIE_SAMESITE is "None", but no other site is trusted: its pages could change nothing.',
-            hint="Name their origins in CSRF_TRUSTED_ORIGINS (and for CORS), or leave COOKIE_SAMESITE at Strict.",
+            'COOKIE_SAMESITE is "None", but no other site is trusted: pages of other sites can\'t change anything.',
+            hint="Add their origins to CSRF_TRUSTED_ORIGINS (and for CORS), or leave COOKIE_SAMESITE at Strict.",
             id="jwt_auth.W041",
         )
-    # Of django-cors-headers, which answers each origin by its own name when all are allowed.
+    # Settings of django-cors-headers. If all origins are allowed, it echoes the request's origin.
     if (
         _authenticates_by_cookie()
         and getattr(django_settings, "CORS_ALLOW_ALL_ORIGINS", False)
         and getattr(django_settings, "CORS_ALLOW_CREDENTIALS", False)
     ):
         yield checks.Error(
-            "CORS_ALLOW_ALL_ORIGINS and CORS_ALLOW_CREDENTIALS: any page can read what a signed-in user can.",
+            "CORS_ALLOW_ALL_ORIGINS and CORS_ALLOW_CREDENTIALS are on: any page can read what a signed-in user can.",
             hint="List the origins in CORS_ALLOWED_ORIGINS.",
             id="jwt_auth.E046",
         )
@@ -103,21 +103,21 @@ def _check_other_sites() -> Iterator[checks.CheckMessage]:
 def _check_middleware() -> Iterator[checks.CheckMessage]:
     if _authenticates_by_cookie() and not _has_middleware(VaryMiddleware):
         yield checks.Warning(
-            "Cookies authenticate requests, but answers don't say so: a cache may show them to others.",
+            "Cookies authenticate requests, but responses lack the Vary header: a cache may show them to other users.",
             hint="Add jwt_auth.middleware.VaryMiddleware to MIDDLEWARE.",
             id="jwt_auth.W042",
         )
     order = [found for found in _middleware(object) if issubclass(found, (JWTUserMiddleware, LoginRequiredMiddleware))]
     if len(order) > 1 and issubclass(order[-1], JWTUserMiddleware):
         yield checks.Warning(
-            "LoginRequiredMiddleware comes before JWTUserMiddleware: it sends away those who have only a token.",
+            "LoginRequiredMiddleware comes before JWTUserMiddleware: it turns away users who have only a token.",
             hint="Put JWTUserMiddleware between AuthenticationMiddleware and LoginRequiredMiddleware.",
             id="jwt_auth.W044",
         )
 
 
 def _authenticates_by_cookie() -> bool:
-    """In DRF's views, unless they say otherwise, or in plain ones."""
+    """Return whether cookies authenticate requests, by the default classes of DRF or in plain Django views."""
     classes: list[Any] = [*api_settings.DEFAULT_AUTHENTICATION_CLASSES]
     for found in _middleware(JWTUserMiddleware):
         classes += found.authentication_classes
@@ -129,7 +129,7 @@ def _has_middleware(wanted: type) -> bool:
 
 
 def _middleware(wanted: type[T]) -> Iterator[type[T]]:
-    """The classes in MIDDLEWARE that are `wanted`; what can't be imported will be named when it is to run."""
+    """Return the subclasses of `wanted` in MIDDLEWARE; Django reports paths that can't be imported when it starts."""
     for path in django_settings.MIDDLEWARE:
         with suppress(ImportError):
             found = import_string(path)

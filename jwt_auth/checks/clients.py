@@ -1,5 +1,5 @@
 """
-System checks of how views take the tokens of API clients, and of where used tokens are kept.
+System checks of views that accept tokens of API clients, and of the store for used tokens.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,14 +21,14 @@ from jwt_auth.models import UsedToken
 
 
 def check_client_authentication(app_configs: Sequence[Any] | None = None, **kwargs: Any) -> list[checks.CheckMessage]:
-    """Only when our own settings can be read; `checks.settings` says so if not."""
+    """Check lists of authentication classes, if our own settings are valid; else `checks.settings` reports them."""
     if not settings_are_valid():
         return []
     return list(_check_lists())
 
 
 def check_used_tokens(app_configs: Sequence[Any] | None = None, **kwargs: Any) -> list[checks.CheckMessage]:
-    """What protects against a second use. For `--deploy`: a developer's machine has no other cache."""
+    """Check the replay protection. For `--deploy`: a developer's machine has no shared cache."""
     if not settings_are_valid() or not _clients_are_let_in():
         return []
     return [*_check_protection(), *_check_transactions(), *_check_cache()]
@@ -39,14 +39,14 @@ def _check_lists() -> Iterator[checks.CheckMessage]:
         issuers = {found.issuers for found in classes if _reads_the_header(found)}
         if len(issuers) > 1:
             yield checks.Error(
-                f"{where} has classes for users' and for clients' tokens: the first of them refuses the other's.",
-                hint="Name jwt_auth.authentication.UserOrClientJWTAuthentication instead of both.",
+                f"{where} has classes for users' and for clients' tokens: the first one refuses the other's tokens.",
+                hint="Use jwt_auth.authentication.UserOrClientJWTAuthentication instead of both.",
                 id="jwt_auth.E053",
             )
         if get_settings().REVOCATION == "none" and _lets_clients_in(classes):
             yield checks.Error(
-                f'{where} has a class for clients\' tokens, but REVOCATION is "none", which looks up no keys: '
-                "they are refused.",
+                f'{where} has a class for clients\' tokens, but REVOCATION is "none", which looks up no client keys: '
+                "these tokens are refused.",
                 hint='Set REVOCATION to "database" or "memory", or remove the class.',
                 id="jwt_auth.E054",
             )
@@ -55,9 +55,9 @@ def _check_lists() -> Iterator[checks.CheckMessage]:
 def _check_transactions() -> Iterator[checks.CheckMessage]:
     if _in_the_database() and connections[router.db_for_write(UsedToken)].settings_dict["ATOMIC_REQUESTS"]:
         yield checks.Warning(
-            "ATOMIC_REQUESTS is on, and used tokens are rows: a request that ends in an error makes its token "
-            "good again.",
-            hint="Have REPLAY_CACHE name a cache that all machines share, such as Redis or Memcached.",
+            "ATOMIC_REQUESTS is on, and used tokens are rows: if a request ends in an error, its token can be used "
+            "again.",
+            hint="Set REPLAY_CACHE to a cache that all machines share, such as Redis or Memcached.",
             id="jwt_auth.W053",
         )
 
@@ -68,9 +68,9 @@ def _check_cache() -> Iterator[checks.CheckMessage]:
     # The table of a DatabaseCache would be no better than ours.
     if _in_the_database() and backend not in ("", "DatabaseCache"):
         yield checks.Warning(
-            f"REPLAY_CACHE names {name!r}, which can't say for all machines who came first ({backend}): "
-            "used tokens are rows of the database instead, a write for each.",
-            hint="Name a cache that they share, such as Redis or Memcached, or say that you mean it: None.",
+            f"REPLAY_CACHE is {name!r}, which can't detect a second use on all machines ({backend}): "
+            "used tokens are rows of the database instead, with one write for each token.",
+            hint="Set it to a cache that all machines share, such as Redis or Memcached, or to None to use rows.",
             id="jwt_auth.W054",
         )
 
@@ -78,14 +78,14 @@ def _check_cache() -> Iterator[checks.CheckMessage]:
 def _check_protection() -> Iterator[checks.CheckMessage]:
     if get_settings().CLIENT_REPLAY_PROTECTION == "off":
         yield checks.Warning(
-            'CLIENT_REPLAY_PROTECTION is "off": who overhears a client\'s request can send it again.',
+            'CLIENT_REPLAY_PROTECTION is "off": an attacker who intercepts a client\'s request can send it again.',
             hint='Set it to "unsafe_methods".',
             id="jwt_auth.W055",
         )
 
 
 def _in_the_database() -> bool:
-    """Whether used tokens are rows."""
+    """Return whether used tokens are stored as rows."""
     used = get_settings().CLIENT_REPLAY_PROTECTION != "off" and _clients_are_let_in()
     return used and shared_cache() is None
 
@@ -103,10 +103,10 @@ def _reads_the_header(found: type) -> bool:
 
 
 def _lists() -> Iterator[tuple[str, list[Any]]]:
-    """What authenticates by default, and in each view of the project that says so itself; and what that is called."""
+    """Yield the name and the classes of the default list, and of each view of the project with a list of its own."""
     defaults = list(api_settings.DEFAULT_AUTHENTICATION_CLASSES)
     yield "DEFAULT_AUTHENTICATION_CLASSES", defaults
-    with suppress(ImportError, AttributeError, ImproperlyConfigured):  # Django's own checks say what is wrong there
+    with suppress(ImportError, AttributeError, ImproperlyConfigured):  # Django's own checks report these errors
         for callback in _callbacks_in(get_resolver().url_patterns):
             view = getattr(callback, "cls", None)  # set by DRF
             if view is not None and not view.__module__.startswith("jwt_auth."):

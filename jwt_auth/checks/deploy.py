@@ -1,7 +1,7 @@
 """
-System checks of a deployment: `manage.py check --deploy`. None of these is wrong on a developer's machine.
+System checks of a deployment: `manage.py check --deploy`. None of these faults matters on a developer's machine.
 
-Those that ask the database only run where it is named: `manage.py check --deploy --database default`.
+The checks that query the database only run if it is named: `manage.py check --deploy --database default`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -35,16 +35,16 @@ from jwt_auth.views.metadata import has_address
 LONG_TOKEN = timedelta(hours=1)
 LONG_SESSION = timedelta(days=90)
 
-BATCH = 100  # secrets that a check decrypts
+BATCH = 100  # number of secrets that a check decrypts
 
-# As django.core.checks.security.base has them for the SECRET_KEY.
+# The same values as for SECRET_KEY in django.core.checks.security.base.
 MIN_LENGTH, MIN_UNIQUE, INSECURE_PREFIX = 50, 5, "django-insecure-"
 
 
 def check_deployment(app_configs: Sequence[Any] | None = None, **kwargs: Any) -> list[checks.CheckMessage]:
-    """What settings that are right may still lack in production."""
+    """Check valid settings for weaknesses in production."""
     if not settings_are_valid():
-        return []  # `checks.settings` says so
+        return []  # `checks.settings` reports it
     settings = get_settings()
     return [
         *_check_identity(settings),
@@ -58,7 +58,7 @@ def check_deployment(app_configs: Sequence[Any] | None = None, **kwargs: Any) ->
 def check_database(
     app_configs: Sequence[Any] | None = None, databases: Sequence[str] | None = None, **kwargs: Any
 ) -> list[checks.CheckMessage]:
-    """Whether the tables are as this version needs them."""
+    """Check migrations, the cutoff column, the stored keys and the encryption of secrets."""
     alias = router.db_for_write(UserSession)
     if alias not in (databases or ()) or not has_database(alias) or not settings_are_valid():
         return []
@@ -73,8 +73,8 @@ def check_database(
 def _check_identity(settings: Settings) -> Iterator[checks.CheckMessage]:
     if settings.ISSUER == Settings().ISSUER:
         yield checks.Warning(
-            f"ISSUER is still {settings.ISSUER!r}: tokens of another deployment with the same key would be good here.",
-            hint='Name this deployment, at best by its URL: JWT_AUTH = {"ISSUER": "https://api.example.com"}.',
+            f"ISSUER is still {settings.ISSUER!r}: tokens of another deployment with the same key would be valid here.",
+            hint='Name this deployment, preferably by its URL: JWT_AUTH = {"ISSUER": "https://api.example.com"}.',
             id="jwt_auth.W011",
         )
 
@@ -82,8 +82,8 @@ def _check_identity(settings: Settings) -> Iterator[checks.CheckMessage]:
 def _check_audiences(settings: Settings) -> Iterator[checks.CheckMessage]:
     if settings.SERVICE_AUDIENCES and not has_address(settings.ISSUER):
         yield checks.Warning(
-            f"ISSUER is {settings.ISSUER!r}, no https URL: other servers can't find what this one says of itself.",
-            hint="Name this server by its URL, without query and fragment, before others are told the name.",
+            f"ISSUER is {settings.ISSUER!r}, not an https URL: other servers can't find the metadata of this server.",
+            hint="Set ISSUER to the URL of this server, without query and fragment, before others use the name.",
             id="jwt_auth.W085",
         )
 
@@ -94,7 +94,7 @@ def _check_secrets() -> Iterator[checks.CheckMessage]:
     if len(text) < MIN_LENGTH or len(set(text)) < MIN_UNIQUE or text.startswith(INSECURE_PREFIX):
         yield checks.Warning(
             "SECRET_KEY is short, or made by startproject: refresh tokens are signed with keys derived from it.",
-            hint="Make one of at least 50 random characters, and keep it out of the repository.",
+            hint="Generate a key of at least 50 random characters, and keep it out of the repository.",
             id="jwt_auth.W010",
         )
     if get_settings().KEYS == "database":
@@ -102,13 +102,13 @@ def _check_secrets() -> Iterator[checks.CheckMessage]:
     if get_settings().SIGNING_KEY is None:
         yield checks.Warning(
             "SIGNING_KEY is not set: access tokens are signed with a key derived from SECRET_KEY, and leak with it.",
-            hint="Give tokens their own key (docs/how-to/keys.md), or silence this where one key for all is meant.",
+            hint="Give tokens their own key (docs/how-to/keys.md), or silence this if one key for all is intended.",
             id="jwt_auth.W012",
         )
     elif _shared_with_secret_key():
         yield checks.Warning(
-            "SIGNING_KEY, or one of its fallbacks, is SECRET_KEY itself: one leak gives both away.",
-            hint="Make a key of its own: docs/how-to/keys.md has the commands.",
+            "SIGNING_KEY, or one of its fallbacks, is SECRET_KEY itself: one leak exposes both.",
+            hint="Generate a separate key: docs/how-to/keys.md has the commands.",
             id="jwt_auth.W013",
         )
 
@@ -123,51 +123,51 @@ def _shared_with_secret_key() -> bool:
     try:
         keys = configured_keys().verifying.values()
     except ConfigurationError:
-        return False  # `checks.settings` says so
+        return False  # `checks.settings` reports it
     return any(key.verifying in secrets for key in keys if isinstance(key.verifying, bytes))
 
 
 def _check_lifetimes(settings: Settings) -> Iterator[checks.CheckMessage]:
     if settings.ACCESS_TOKEN_LIFETIME > LONG_TOKEN:
         yield checks.Warning(
-            f"ACCESS_TOKEN_LIFETIME is {settings.ACCESS_TOKEN_LIFETIME}: a stolen token is good for so long.",
-            hint="Minutes are right: clients refresh by themselves.",
+            f"ACCESS_TOKEN_LIFETIME is {settings.ACCESS_TOKEN_LIFETIME}: a stolen token is valid for this long.",
+            hint="Use minutes: clients refresh automatically.",
             id="jwt_auth.W014",
         )
     if settings.SESSION_ABSOLUTE_TIMEOUT > LONG_SESSION:
         yield checks.Warning(
-            f"SESSION_ABSOLUTE_TIMEOUT is {settings.SESSION_ABSOLUTE_TIMEOUT}: nobody signs in anew for so long.",
-            hint="NIST SP 800-63B asks for 30 days at most; choose what your users' accounts are worth.",
+            f"SESSION_ABSOLUTE_TIMEOUT is {settings.SESSION_ABSOLUTE_TIMEOUT}: nobody signs in again for this long.",
+            hint="NIST SP 800-63B requires 30 days at most; choose a value that fits your users' accounts.",
             id="jwt_auth.W015",
         )
 
 
 def _check_surroundings() -> Iterator[checks.CheckMessage]:
-    # Without a default cache Django's own check speaks.
+    # Django's own check reports a missing default cache.
     if "default" in django_settings.CACHES and isinstance(caches["default"], LocMemCache | DummyCache):
         yield checks.Warning(
-            "The default cache is not shared: each process counts sign-ins for itself, or nobody does.",
-            hint="Use Redis, Memcached or the database for CACHES['default'], where the throttles count.",
+            "The default cache is not shared: each process counts sign-ins separately, or they are not counted at all.",
+            hint="Use Redis, Memcached or the database for CACHES['default'], which the throttles use.",
             id="jwt_auth.W016",
         )
     behind_proxy = django_settings.SECURE_PROXY_SSL_HEADER or django_settings.USE_X_FORWARDED_HOST
     if behind_proxy and api_settings.NUM_PROXIES is None:
         yield checks.Warning(
             "There is a proxy, but no NUM_PROXIES: all clients have its address, and share one budget of sign-ins.",
-            hint="Set REST_FRAMEWORK['NUM_PROXIES'] to how many proxies of yours a request passes.",
+            hint="Set REST_FRAMEWORK['NUM_PROXIES'] to the number of your own proxies that a request passes.",
             id="jwt_auth.W017",
         )
     authenticators: Any = api_settings.DEFAULT_AUTHENTICATION_CLASSES
     if not any(issubclass(authenticator, JWTAuthentication) for authenticator in authenticators):
         yield checks.Warning(
             "No class of DEFAULT_AUTHENTICATION_CLASSES reads access tokens.",
-            hint="Add jwt_auth.authentication.JWTAuthentication, or silence this when each of your views names it.",
+            hint="Add jwt_auth.authentication.JWTAuthentication, or silence this if each of your views names it.",
             id="jwt_auth.W018",
         )
     if not django_settings.SECURE_SSL_REDIRECT and not django_settings.SECURE_HSTS_SECONDS:
         yield checks.Warning(
-            "Nothing keeps tokens from being asked for and sent over plain http.",
-            hint="Set SECURE_SSL_REDIRECT and SECURE_HSTS_SECONDS, or silence this when the proxy does it.",
+            "Nothing prevents tokens from being requested and sent over plain http.",
+            hint="Set SECURE_SSL_REDIRECT and SECURE_HSTS_SECONDS, or silence this if the proxy does it.",
             id="jwt_auth.W019",
         )
 
@@ -187,7 +187,7 @@ def _check_cutoff_column(alias: str) -> Iterator[checks.CheckMessage]:
     name, model = get_settings().USER_CUTOFF_FIELD, get_user_model()
     connection = connections[alias]
     for field in (field for field in model._meta.concrete_fields if field.name == name):
-        home = field.model  # a parent, where the user model inherits tables
+        home = field.model  # a parent model, if the user model uses multi-table inheritance
         with connection.cursor() as cursor:
             if home._meta.db_table not in connection.introspection.table_names(cursor):
                 return  # migrations are lacking
@@ -211,7 +211,8 @@ def _check_stored_keys(alias: str) -> Iterator[checks.CheckMessage]:
     elif problem:
         yield checks.Error(
             "The active signing key can't be decrypted: nobody can sign in or refresh.",
-            hint="Put back what ENCRYPTION_KEYS lacks. If it is lost, run manage.py jwt_keys retire KEY --emergency.",
+            hint="Restore the key that ENCRYPTION_KEYS lacks. If it is lost, run manage.py jwt_keys retire KEY "
+            "--emergency.",
             id="jwt_auth.E074",
         )
 
@@ -223,13 +224,14 @@ def _check_encryption(alias: str) -> Iterator[checks.CheckMessage]:
     seen = [batch for column in columns for batch in islice(reencrypt_rows(*column, BATCH, dry_run=True), 1)]
     if lost := sum(len(batch.unreadable) for batch in seen):
         yield checks.Error(
-            f"{lost} of the secrets in the database can't be decrypted: what depends on them is answered with 503.",
-            hint="Put back what ENCRYPTION_KEYS or SECRET_KEY_FALLBACKS lacks; manage.py jwt_reencrypt names the rows.",
+            f"{lost} of the secrets in the database can't be decrypted: requests that need them are answered with 503.",
+            hint="Restore the key that ENCRYPTION_KEYS or SECRET_KEY_FALLBACKS lacks; manage.py jwt_reencrypt names "
+            "the rows.",
             id="jwt_auth.E051",
         )
     if seen and get_settings().ENCRYPTION_KEYS is None:
         yield checks.Warning(
-            "ENCRYPTION_KEYS is not set: secrets in the database are under keys derived from SECRET_KEY.",
-            hint="Name their own keys, and the derived ones behind them at first: docs/reference/settings.md has how.",
+            "ENCRYPTION_KEYS is not set: secrets in the database are encrypted with keys derived from SECRET_KEY.",
+            hint="Set separate keys, at first followed by the derived ones: docs/reference/settings.md shows how.",
             id="jwt_auth.W050",
         )

@@ -21,7 +21,7 @@ from jwt_auth.principals import user_field
 
 
 def check_trust(app_configs: Sequence[Any] | None = None, **kwargs: Any) -> list[checks.CheckMessage]:
-    """Only when our own settings can be read; `checks.settings` says so if not."""
+    """Check TRUSTED_ISSUERS, if our own settings are valid; else `checks.settings` reports them."""
     if not settings_are_valid():
         return []
     if problems := list(find_trust_problems()):
@@ -30,14 +30,14 @@ def check_trust(app_configs: Sequence[Any] | None = None, **kwargs: Any) -> list
 
 
 def check_no_revocation(app_configs: Sequence[Any] | None = None, **kwargs: Any) -> list[checks.CheckMessage]:
-    """Whether sessions are kept that nobody asks for. For `--deploy`: somebody may mean it so."""
+    """Check that revocations take effect if there is a database. For `--deploy`: "none" may be intended."""
     if not settings_are_valid() or get_settings().REVOCATION != "none" or not _has_database():
         return []
     return [
         checks.Warning(
-            'REVOCATION is "none", and there is a database: who signs out, or is revoked, keeps access all the same '
-            "until the access token expires.",
-            hint='Set REVOCATION to "database" or "memory", or silence this where nobody signs in.',
+            'REVOCATION is "none", and there is a database: users who sign out or are revoked keep access until the '
+            "access token expires.",
+            hint='Set REVOCATION to "database" or "memory", or silence this if nobody signs in at this server.',
             id="jwt_auth.W076",
         )
     ]
@@ -52,22 +52,22 @@ def _check_user_fields() -> Iterator[checks.CheckMessage]:
         if not getattr(_field(name), "unique", False):
             user = get_user_model().__name__
             yield checks.Error(
-                f"TRUSTED_ISSUERS[{trusted.name!r}]: USER_FIELD names {name!r}, no unique field of {user}.",
+                f"TRUSTED_ISSUERS[{trusted.name!r}]: USER_FIELD is {name!r}, which is not a unique field of {user}.",
                 hint="Name a unique field that holds nothing but this issuer's `sub`.",
                 id="jwt_auth.E083",
             )
 
 
 def _check_subjects() -> Iterator[checks.CheckMessage]:
-    """Whether one issuer could name the users of another."""
+    """Check that no issuer can name the users of another issuer."""
     names = [get_settings().USER_ID_FIELD, *(name for name, _ in _with_user_field())]
     used = Counter(map(_field, names))  # the primary key has two names
     for name, trusted in _with_user_field():
         if used[_field(name)] > 1:
             yield checks.Warning(
                 f"TRUSTED_ISSUERS[{trusted.name!r}]: USER_FIELD {name!r} also holds the `sub` of another issuer, "
-                "so that each of them can speak for the users of both.",
-                hint="Give each issuer a field of its own, or silence this when both number the same users.",
+                "so each of them can issue tokens for the users of both.",
+                hint="Give each issuer its own field, or silence this if both use the same ids for the same users.",
                 id="jwt_auth.W075",
             )
 

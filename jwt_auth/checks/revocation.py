@@ -1,5 +1,5 @@
 """
-System checks of what memory mode depends on: where events are written, bells, and a database's settings.
+System checks of the requirements of memory mode: the database of the events, notifications, and database options.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,23 +14,23 @@ from jwt_auth.conf import get_settings
 from jwt_auth.conf.settings import settings_are_valid
 from jwt_auth.models import RevocationEvent, UserSession
 
-# Caches that no other process sees.
+# Caches that other processes can't see.
 _PRIVATE_CACHES = ("locmem.LocMemCache", "dummy.DummyCache")
 
-# Isolation levels of which a transaction sees what was there when it began.
+# Isolation levels at which a transaction sees a snapshot from its beginning.
 _SNAPSHOTS = ("repeatable read", "serializable")
 
-# What each database's client calls the time that it waits for a connection.
+# The timeout options of each database's client.
 _TIMEOUTS = {"postgresql": ("connect_timeout",), "mysql": ("connect_timeout", "read_timeout")}
 
 
 def check_revocation(app_configs: Sequence[Any] | None = None, **kwargs: Any) -> list[checks.CheckMessage]:
-    """What would keep a revocation from other processes."""
+    """Check that revocations reach other processes."""
     return [*_check_databases(), *_check_bells()] if settings_are_valid() else []
 
 
 def check_timeouts(app_configs: Sequence[Any] | None = None, **kwargs: Any) -> list[checks.CheckMessage]:
-    """Whether the request that asks on behalf of all others could wait for ever."""
+    """Check that the request that queries on behalf of all others can't wait without a limit."""
     if not settings_are_valid() or get_settings().REVOCATION != "memory":
         return []
     connection = connections[router.db_for_write(RevocationEvent)]
@@ -41,15 +41,15 @@ def check_timeouts(app_configs: Sequence[Any] | None = None, **kwargs: Any) -> l
     return [
         checks.Warning(
             f"The database {connection.alias!r} has no {' and no '.join(wanted)}: "
-            "in memory mode a request waits for it on behalf of all others.",
-            hint="Set them in OPTIONS; docs/how-to/production.md has values.",
+            "in memory mode one request waits for the database on behalf of all others.",
+            hint="Set it in OPTIONS; docs/how-to/production.md has values.",
             id="jwt_auth.W060",
         )
     ]
 
 
 def check_isolation(app_configs: Sequence[Any] | None = None, **kwargs: Any) -> list[checks.CheckMessage]:
-    """Whether the request that asks on behalf of all others could see nothing but the past."""
+    """Check that the request that queries on behalf of all others does not read from an old snapshot."""
     if not settings_are_valid() or get_settings().REVOCATION != "memory":
         return []
     connection = connections[router.db_for_write(RevocationEvent)]
@@ -58,7 +58,7 @@ def check_isolation(app_configs: Sequence[Any] | None = None, **kwargs: Any) -> 
     return [
         checks.Warning(
             f"The isolation level of the database {connection.alias!r} is above read committed: in memory mode, "
-            "while a transaction is open in which a token was verified, the process may accept what is revoked.",
+            "while a transaction in which a token was verified is open, the process may accept revoked tokens.",
             hint='Remove isolation_level from OPTIONS, or set REVOCATION to "database".',
             id="jwt_auth.W061",
         )
@@ -66,17 +66,17 @@ def check_isolation(app_configs: Sequence[Any] | None = None, **kwargs: Any) -> 
 
 
 def _keeps_snapshots(vendor: str, options: Mapping[str, Any]) -> bool:
-    """Whether a transaction sees what was there when it began, as far as the settings say so."""
+    """Return whether a transaction reads from a snapshot, according to the settings."""
     if "isolation_level" not in options:
         return False  # Django's own default is read committed
     level = options["isolation_level"]
     if vendor == "mysql":
-        # None leaves it to the server, whose own default is repeatable read.
+        # None means the server's own setting; its default is repeatable read.
         return str(level or "repeatable read").lower() in _SNAPSHOTS
     if vendor == "postgresql":
-        from django.db.backends.postgresql.psycopg_any import IsolationLevel  # there with PostgreSQL only
+        from django.db.backends.postgresql.psycopg_any import IsolationLevel  # needs a PostgreSQL driver
 
-        # By name, because psycopg and psycopg2 number them differently. Of an unknown one Django complains.
+        # By name, because psycopg and psycopg2 number the levels differently. Django itself reports unknown levels.
         return any(level == known and known.name.replace("_", " ").lower() in _SNAPSHOTS for known in IsolationLevel)
     return False
 
@@ -85,15 +85,15 @@ def _check_databases() -> Iterator[checks.CheckMessage]:
     sessions, events = router.db_for_write(UserSession), router.db_for_write(RevocationEvent)
     if sessions != events:
         yield checks.Error(
-            f"Sessions are written to {sessions!r} and revocations to {events!r}: no transaction holds both.",
+            f"Sessions are written to {sessions!r} and revocations to {events!r}: no transaction can contain both.",
             hint="Have your router send the whole app jwt_auth, and the user model, to one database.",
             id="jwt_auth.E060",
         )
     if not connections[sessions].settings_dict["AUTOCOMMIT"]:
         yield checks.Error(
-            f"The database {sessions!r}, which sessions are written to, has AUTOCOMMIT off: Django runs no hooks of "
-            "on_commit, so that no revocation is announced or logged.",
-            hint="Remove it, and use transaction.atomic() or ATOMIC_REQUESTS.",
+            f"The database {sessions!r}, which sessions are written to, has AUTOCOMMIT off: Django runs no on_commit "
+            "hooks, so revocations are neither announced nor logged.",
+            hint="Remove the option, and use transaction.atomic() or ATOMIC_REQUESTS.",
             id="jwt_auth.E063",
         )
 
@@ -104,8 +104,8 @@ def _check_bells() -> Iterator[checks.CheckMessage]:
         backend = django_settings.CACHES[settings.REVOCATION_CACHE]["BACKEND"]
         if backend.endswith(_PRIVATE_CACHES):
             yield checks.Error(
-                f"REVOCATION_CACHE names {settings.REVOCATION_CACHE!r}, which no other process sees ({backend}).",
-                hint="Name a cache that all machines share, such as Redis or Memcached, or leave it out.",
+                f"REVOCATION_CACHE is {settings.REVOCATION_CACHE!r}, which other processes can't see ({backend}).",
+                hint="Use a cache that all machines share, such as Redis or Memcached, or remove the setting.",
                 id="jwt_auth.E061",
             )
     if settings.REVOCATION_PUSH is not None and find_spec("redis") is None:

@@ -1,5 +1,5 @@
 """
-System checks. Each fault has one id, and a hint that says how to mend it.
+System checks of the settings, the keys in them, and the names that they refer to.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,7 +22,7 @@ from jwt_auth.principals import user_field
 
 
 def check_settings(app_configs: Sequence[Any] | None = None, **kwargs: Any) -> list[checks.CheckMessage]:
-    """Settings, keys and what they name. The rest is only looked at when the settings can be read."""
+    """Check settings, keys and the names in them. If settings are invalid, nothing else is checked."""
     problems = list(find_problems(raw_settings()))
     if problems:
         return [_error(problem) for problem in problems]
@@ -35,7 +35,7 @@ def _error(problem: ConfigurationError) -> checks.CheckMessage:
 
 def _check_keys() -> Iterator[checks.CheckMessage]:
     if get_settings().KEYS == "database":
-        return  # `deploy_checks` asks the database
+        return  # `checks.deploy` checks the database
     try:
         configured_keys()
     except ConfigurationError as problem:
@@ -47,8 +47,8 @@ def _check_issuers() -> Iterator[checks.CheckMessage]:
     for name in (settings.ISSUER, *settings.TRUSTED_ISSUERS):
         if str(name).startswith(CLIENT_PREFIX):
             yield checks.Error(
-                f"The issuer {name!r} begins with {CLIENT_PREFIX!r}, as the ids of API clients do.",
-                hint="Let ISSUER and the names in TRUSTED_ISSUERS be URLs.",
+                f"The issuer {name!r} begins with {CLIENT_PREFIX!r}, like the ids of API clients.",
+                hint="Use URLs for ISSUER and for the names in TRUSTED_ISSUERS.",
                 id="jwt_auth.E050",
             )
 
@@ -59,21 +59,21 @@ def _check_user_fields() -> Iterator[checks.CheckMessage]:
         field = _field(settings.USER_CUTOFF_FIELD)
         if field is None:
             yield checks.Error(
-                f"USER_CUTOFF_FIELD names {settings.USER_CUTOFF_FIELD!r}, which {model.__name__} does not have.",
+                f"USER_CUTOFF_FIELD is {settings.USER_CUTOFF_FIELD!r}, which {model.__name__} does not have.",
                 hint="Add jwt_auth.base_models.TokensValidAfterMixin to the model and migrate.",
                 id="jwt_auth.E020",
             )
         elif not isinstance(field, TokenCutoffField):
             yield checks.Error(
                 f"{model.__name__}.{settings.USER_CUTOFF_FIELD} is not a TokenCutoffField.",
-                hint="Only that field moves forward and never back: use jwt_auth.base_models.TokenCutoffField.",
+                hint="Use jwt_auth.base_models.TokenCutoffField: only this field never moves back.",
                 id="jwt_auth.E021",
             )
     field = _field(settings.USER_ID_FIELD)
     if not getattr(field, "unique", False) or field.null:
         yield checks.Error(
-            f"USER_ID_FIELD names {settings.USER_ID_FIELD!r}, no unique and non-null field of {model.__name__}.",
-            hint='Name a unique field that never changes, or leave it at "pk".',
+            f"USER_ID_FIELD is {settings.USER_ID_FIELD!r}, which is not a unique, non-null field of {model.__name__}.",
+            hint='Use a unique field that never changes, or leave it at "pk".',
             id="jwt_auth.E022",
         )
 
@@ -82,15 +82,15 @@ def _check_throttles() -> Iterator[checks.CheckMessage]:
     for scope, rate in api_settings.DEFAULT_THROTTLE_RATES.items():
         if scope.startswith("jwt_auth_") and rate is not None and rules.rate(rate):
             yield checks.Error(
-                f'DEFAULT_THROTTLE_RATES["{scope}"] is {rate!r}, which is no rate.',
-                hint='Write a rate such as "600/min", or None to count nothing.',
+                f'DEFAULT_THROTTLE_RATES["{scope}"] is {rate!r}, which is not a rate.',
+                hint='Use a rate such as "600/min", or None to disable the throttle.',
                 id="jwt_auth.E024",
             )
     proxies = api_settings.NUM_PROXIES
     if proxies is not None and (type(proxies) is not int or proxies < 0):
         yield checks.Error(
-            f"NUM_PROXIES is {proxies!r}, which is no number of proxies.",
-            hint="Set REST_FRAMEWORK['NUM_PROXIES'] to how many proxies of yours a request passes.",
+            f"NUM_PROXIES is {proxies!r}, which is not a number of proxies.",
+            hint="Set REST_FRAMEWORK['NUM_PROXIES'] to the number of your own proxies that a request passes.",
             id="jwt_auth.E025",
         )
 
@@ -98,14 +98,14 @@ def _check_throttles() -> Iterator[checks.CheckMessage]:
 def _check_project() -> Iterator[checks.CheckMessage]:
     if not django_settings.USE_TZ:
         yield checks.Error(
-            "USE_TZ is False: local times repeat an hour every autumn, in which no cutoff can be judged.",
+            "USE_TZ is False: local times repeat an hour every autumn, in which cutoffs are ambiguous.",
             hint="Set USE_TZ = True.",
             id="jwt_auth.E023",
         )
     if connections[router.db_for_write(UserSession)].settings_dict["ATOMIC_REQUESTS"]:
         yield checks.Warning(
-            "ATOMIC_REQUESTS is on: an error answer rolls back what the view wrote, a revocation too.",
-            hint="The views of jwt_auth are excepted by themselves. Decorate your own views that call "
+            "ATOMIC_REQUESTS is on: an error response rolls back what the view wrote, including a revocation.",
+            hint="The views of jwt_auth are already exempt. Decorate your own views that call "
             "jwt_auth.sessions.refresh() with django.db.transaction.non_atomic_requests, "
             "then add jwt_auth.W001 to SILENCED_SYSTEM_CHECKS.",
             id="jwt_auth.W001",

@@ -1,11 +1,11 @@
 """
-For programs that call an API of jwt_auth: short tokens of their own, signed with what the server knows.
+A client library for programs that call an API with jwt_auth: they sign short-lived tokens with a registered key.
 
     from jwt_auth.client import Signer
     from jwt_auth.client.requests import JWTAuth
 
-Neither Django nor DRF is imported here. `requests` and `httpx` are imported only by the modules named
-after them. Another language needs none of it, only a JWT library: see docs/how-to/api-clients.md.
+The package imports neither Django nor DRF. Only the modules named after `requests` and `httpx` import them.
+Programs in other languages only need a JWT library: see docs/how-to/api-clients.md.
 """
 
 from jwt_auth.client.origin import ForeignOriginError

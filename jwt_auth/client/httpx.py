@@ -1,5 +1,5 @@
 """
-Authentication for `httpx`, which need not be installed for the rest: `pip install jwt_auth[client-httpx]`.
+Authentication for `httpx`. Only this module requires it: `pip install jwt_auth[client-httpx]`.
 """
 
 from collections.abc import Generator
@@ -12,14 +12,13 @@ from jwt_auth.client.signer import Signer
 
 class JWTAuth(httpx.Auth):
     """
-    Gives each request to one API a token: `httpx.Client(auth=JWTAuth(signer, "https://api.example.com"))`,
-    or an AsyncClient.
+    Add a token to each request to one API: `httpx.Client(auth=JWTAuth(signer, "https://api.example.com"))`.
 
-    A request to another origin raises ForeignOriginError; a redirect there is followed without the token,
-    which `httpx` sees to.
+    It works with an AsyncClient too. A request to another origin raises ForeignOriginError. If the API redirects to
+    another origin, `httpx` follows without the token.
 
     Raises:
-        ValueError: when the API is neither https nor on this machine.
+        ValueError: if the API is neither https nor on this machine.
     """
 
     def __init__(self, signer: Signer, api: str) -> None:

@@ -1,5 +1,5 @@
 """
-The key of a client, as people keep one: a secret as the server showed it, a PEM, a JWK, or a file of these.
+The key of a client, read from a secret as the server showed it, a PEM, a JWK, or a file with one of these.
 """
 
 from collections.abc import Mapping
@@ -17,11 +17,11 @@ KeySource: TypeAlias = str | bytes | Path | Mapping[str, Any]
 
 def read(source: KeySource) -> jwk.KeyMaterial:
     """
-    The key in `source`. Only a `Path` is a path: a text that is neither PEM nor JWK is a secret.
+    Return the key in `source`. Only a `Path` is read as a file: a text that is neither PEM nor JWK is a secret.
 
     Raises:
-        ValueError: when it holds no key that can sign.
-        OSError: when the file can't be read.
+        ValueError: if there is no key that can sign.
+        OSError: if the file can't be read.
     """
     key = _read(source)
     if not isinstance(key, bytes | jwk.PrivateKey):
@@ -46,6 +46,6 @@ def _read_pem(document: bytes) -> Any:
     try:
         return load_pem_private_key(document, password=None)
     except TypeError:
-        raise ValueError("the PEM is encrypted: keep it from others by the rights of its file") from None
+        raise ValueError("the PEM is encrypted: store it unencrypted, protected by file permissions") from None
     except (ValueError, UnsupportedAlgorithm):
-        raise ValueError("the PEM holds no private key that can be read") from None
+        raise ValueError("the PEM contains no readable private key") from None

@@ -1,8 +1,8 @@
 """
-Where a token may go: to one origin (RFC 6454), which is https, or this machine.
+The origin (RFC 6454) to which tokens may be sent: one https origin, or one on this machine.
 
-Whoever gets a token can use it until it expires. Libraries drop it when they follow a redirect to another
-origin; this also keeps it from one to which a session is sent by mistake.
+Anyone who gets a token can use it until it expires. HTTP libraries drop the token if they follow a redirect to
+another origin; this module also refuses to send it to another origin by mistake.
 """
 
 from ipaddress import ip_address
@@ -12,15 +12,15 @@ _DEFAULT_PORTS = {"https": 443, "http": 80}
 
 
 class ForeignOriginError(Exception):
-    """Raised instead of sending a token to an origin that it is not for."""
+    """Raised instead of sending a token to another origin than the API's."""
 
 
 def api_origin(url: str) -> str:
     """
-    The origin of an API.
+    Return the origin of an API.
 
     Raises:
-        ValueError: when it is neither https nor on this machine: whoever listens would have the token.
+        ValueError: if it is neither https nor on this machine, because others on the network could read the token.
     """
     scheme, host = urlsplit(url).scheme, urlsplit(url).hostname or ""
     if not host or (scheme != "https" and not (scheme == "http" and _is_loopback(host))):
@@ -35,7 +35,7 @@ def check(url: str, allowed: str) -> None:
 
 
 def origin(url: str) -> str:
-    """Scheme, host and port, in one spelling."""
+    """Return scheme, host and port in normalized form."""
     parts = urlsplit(url)
     host = parts.hostname or ""
     host = f"[{host}]" if ":" in host else host

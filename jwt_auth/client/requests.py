@@ -1,5 +1,5 @@
 """
-Authentication for `requests`, which need not be installed for the rest: `pip install jwt_auth[client-requests]`.
+Authentication for `requests`. Only this module requires it: `pip install jwt_auth[client-requests]`.
 """
 
 from requests import PreparedRequest
@@ -11,13 +11,13 @@ from jwt_auth.client.signer import Signer
 
 class JWTAuth(AuthBase):
     """
-    Gives each request to one API a token: `requests.get(url, auth=JWTAuth(signer, "https://api.example.com"))`.
+    Add a token to each request to one API: `requests.get(url, auth=JWTAuth(signer, "https://api.example.com"))`.
 
-    A request to another origin raises ForeignOriginError; a redirect there is followed without the token,
-    which `requests` sees to (`Session.rebuild_auth`).
+    A request to another origin raises ForeignOriginError. If the API redirects to another origin, `requests`
+    follows without the token (`Session.rebuild_auth`).
 
     Raises:
-        ValueError: when the API is neither https nor on this machine.
+        ValueError: if the API is neither https nor on this machine.
     """
 
     def __init__(self, signer: Signer, api: str) -> None:
@@ -35,5 +35,5 @@ class JWTAuth(AuthBase):
 def _body(request: PreparedRequest) -> bytes:
     body = request.body or b""
     if not isinstance(body, str | bytes):
-        raise ValueError("a token can't be bound to a body that is streamed")
+        raise ValueError("a token can't be bound to a streamed body")
     return body.encode() if isinstance(body, str) else body

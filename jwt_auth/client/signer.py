@@ -20,19 +20,20 @@ from jwt.exceptions import PyJWTError
 from jwt_auth.client import key as keys
 from jwt_auth.client.origin import origin
 
-# Which requests may share a token. The server burns one that it guards against replay; it says for which methods it
-# does: CLIENT_REPLAY_PROTECTION "unsafe_methods", its default, is our "safe_methods", "off" "always", "all" "never".
+# The requests that may share a token. A server with replay protection accepts a token only once; its setting
+# CLIENT_REPLAY_PROTECTION determines the methods: "unsafe_methods", the default, requires "safe_methods" here, "off"
+# allows "always", and "all" requires "never".
 Reuse: TypeAlias = Literal["safe_methods", "always", "never"]
 
 TYPE = "client-authentication+jwt"
 MAX_LIFETIME = timedelta(hours=1)  # no server can be set to accept more; without a setting it accepts 300 s
 
-# Of its life a token is used again, so that it is still good when the request arrives.
+# A token is reused for this share of its lifetime, so that it is still valid when the request arrives.
 _REUSED = 0.9
 _SAFE = ("GET", "HEAD", "OPTIONS")  # RFC 9110 section 9.2.1, as the server counts them
 
 _jws = PyJWS(options={"verify_signature": True, "enforce_minimum_key_length": True})
-# RFC 9864 gave EdDSA over Ed25519 a name of its own, which PyJWT does not know yet.
+# RFC 9864 defines the name Ed25519 for EdDSA with that curve; PyJWT does not know it yet.
 _jws.register_algorithm("Ed25519", OKPAlgorithm())
 
 
@@ -45,20 +46,20 @@ class _Kept:
 
 class Signer:
     """
-    Makes tokens for one client with one of its keys. May be shared by threads, and by processes that fork.
+    Make tokens for one client with one of its keys. Threads and forked processes may share a Signer.
 
     Args:
         client_id, kid, algorithm, audience: as the server shows them; `audience` is its ISSUER or AUDIENCE.
         key: the secret as the server showed it, or a private key; see `jwt_auth.client.key`.
-        scope: of what the client may do, what the tokens are to be good for, separated by spaces; all by default.
-        lifetime: from signing to expiry. A stolen token is good for so long.
-        reuse: which requests may share a token.
-        bind: whether a token is for one request alone (RFC 9449 section 4.2), with a digest of its body.
-        clock: seconds since the epoch.
+        scope: the scopes of the tokens, separated by spaces; by default all scopes of the client.
+        lifetime: from signing to expiry. A stolen token is valid for this long.
+        reuse: the requests that may share a token.
+        bind: whether each token is bound to one request (RFC 9449 section 4.2), with a digest of the body.
+        clock: returns seconds since the epoch.
 
     Raises:
-        ValueError: when the key doesn't fit the algorithm, or the lifetime is none that a server accepts.
-        OSError: when a key's file can't be read.
+        ValueError: if the key doesn't fit the algorithm, or no server accepts the lifetime.
+        OSError: if a key's file can't be read.
     """
 
     def __init__(
@@ -90,12 +91,12 @@ class Signer:
         return f"<Signer client_id={self.client_id!r} kid={self.kid!r} algorithm={self.algorithm!r}>"
 
     def token(self, method: str = "GET", url: str = "", body: bytes = b"") -> str:
-        """A token for a request. `url` and `body` matter only if tokens are bound to them."""
-        # No lock: of two threads that find none both make one, and both are good.
+        """Return a token for a request. `url` and `body` are only used if tokens are bound to requests."""
+        # No lock is needed: if two threads find no token, both make one, and both tokens are valid.
         kept, now = self._kept, self._clock()
         if not self._may_reuse(method):
             return self._sign(int(now), self._binding(method, url, body) if self.bind else {})
-        if not kept.since <= now < kept.until:  # a clock that was set back makes a token of the future
+        if not kept.since <= now < kept.until:  # if the clock was set back, the kept token may be from the future
             since = int(now)
             kept = self._kept = _Kept(self._sign(since), since, since + _REUSED * self._seconds)
         return kept.token
@@ -106,7 +107,7 @@ class Signer:
     def _binding(self, method: str, url: str, body: bytes) -> dict[str, str]:
         digest = b64encode(sha256(body).digest()).decode()
         htu = origin(url) + (urlsplit(url).path or "/")  # RFC 9449: without query and fragment
-        # The digest as RFC 9530 writes it in the header Content-Digest.
+        # The digest has the form of the header Content-Digest (RFC 9530).
         return {"htm": method.upper(), "htu": htu, "content_digest": f"sha-256=:{digest}:"}
 
     def _sign(self, now: int, more: dict[str, str] | None = None) -> str:
@@ -125,9 +126,9 @@ class Signer:
         return _jws.encode(document, self._key, self.algorithm, headers=headers)  # type: ignore[arg-type]
 
     def _check_key(self) -> None:
-        """Sign once, for a key of the wrong kind is better found at start than at the first request."""
+        """Sign once, so that a key of the wrong kind is found at start, and not at the first request."""
         try:
             self._sign(0)
         except (PyJWTError, TypeError, ValueError, AttributeError, NotImplementedError):
-            # From None, and without the text: it may quote the key.
+            # The original error may quote the key, so neither the error nor its text is passed on.
             raise ValueError(f"the key can't be used with {self.algorithm}") from None

@@ -1,1 +1,1 @@
-"""For packages that a project may use beside this app; each module needs its own."""
+"""Integrations with other packages; each module requires the package that it is named after."""

@@ -1,1 +1,1 @@
-"""Commands for `manage.py`, and what they do."""
+"""Commands for `manage.py`, and the functions behind them."""

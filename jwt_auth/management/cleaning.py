@@ -1,11 +1,11 @@
 """
-What is over and can go, in batches.
+Deletion of expired rows, in batches.
 
-Gone is what no token can depend on any more. A session is needed until its absolute end: its access
-tokens end with it, at the latest. An event is needed until the last token that it refuses is dead
-(`expires_at`), and for as long as a process may still ask for it. Cutoffs stay: the users' own, and
-the events of scope `all`, which have no end; so do those of our own keys. A session's row is an
-allowlist, so that its deletion can only refuse; an event's is never deleted early, so that none revives.
+A row is deleted when no token can depend on it any more. A session is needed until its absolute end: its access
+tokens end with it, at the latest. An event is needed until the last token that it refuses has expired
+(`expires_at`), and for as long as a process may still ask for it. Cutoffs are never deleted: neither the users' own,
+nor the events of scope `all`, which have no end, nor the events of our own keys. Session rows are an allowlist, so
+deleting one can only refuse tokens; an event is never deleted early, so no refused token becomes valid again.
 """
 
 from collections.abc import Iterator
@@ -17,36 +17,36 @@ from django.db.models import Model, QuerySet
 from jwt_auth.conf.lifetimes import longest_life
 from jwt_auth.models import RevocationEvent, UsedToken, UserSession
 
-# For requests that are under way, and for machines whose clock is behind the one that cleans.
+# For requests in progress, and for machines whose clock is behind the clock of the machine that cleans.
 MARGIN = timedelta(minutes=5)
 
 
 def expired_sessions(now: datetime, keep: timedelta = timedelta(0)) -> QuerySet[UserSession]:
-    """Sessions whose absolute end has been over for longer than `keep`."""
+    """Return the sessions whose absolute end passed more than `keep` ago."""
     return UserSession.objects.filter(expires_at__lt=now - keep - MARGIN)
 
 
 def expired_events(now: datetime, keep: timedelta = timedelta(0)) -> QuerySet[RevocationEvent]:
-    """Events that have had no token to refuse for longer than `keep`."""
-    # A memory of revocations asks for all that are younger than a token can be, whatever they refuse.
+    """Return the events that have had no token to refuse for longer than `keep`."""
+    # A memory view reads all events that are younger than the longest token lifetime, whatever they refuse.
     rows = RevocationEvent.objects.filter(expires_at__lt=now - max(keep, longest_life()) - MARGIN)
     return rows.exclude(scope=RevocationEvent.Scope.ALL)
 
 
 def expired_used_tokens(now: datetime) -> QuerySet[UsedToken]:
-    """Tokens that were used once, and would be refused by now for their age."""
+    """Return the used single-use tokens that have expired by now."""
     return UsedToken.objects.filter(expires_at__lt=now - MARGIN)
 
 
 def delete_in_batches(rows: QuerySet[Any], batch_size: int) -> Iterator[int]:
     """
-    Delete `rows`, of one of the functions above, in transactions of their own.
+    Delete `rows`, from one of the functions above, with one transaction per batch.
 
-    Each batch is a range of the index on `expires_at`: one query finds where it ends, one deletes it. No
-    row is loaded. Rows of one microsecond go together, however many they are.
+    Each batch is a range of the index on `expires_at`: one query finds its end, and one deletes it. No
+    row is loaded. All rows of one microsecond are in the same batch, regardless of their number.
 
     Yields:
-        How many rows each batch has deleted.
+        The number of rows that each batch deleted.
     """
     start = None
     while True:
@@ -65,6 +65,6 @@ def _moment_at(rows: QuerySet[Any], position: int) -> datetime | None:
 
 
 def _delete(rows: QuerySet[Model]) -> int:
-    # Not `delete()`: as soon as a project listens to deletions, that loads the rows, and then deletes them by
-    # their keys, be they still expired or not. This is one DELETE with the whole condition in it.
+    # Not `delete()`: if a project has receivers for deletions, `delete()` loads the rows and then deletes them by
+    # primary key, even if they are no longer expired. This is one DELETE that contains the whole condition.
     return rows._raw_delete(rows.db)

@@ -1,8 +1,8 @@
 """
-Cutoffs from one home to the other, for a project that gives its user model the field, or takes it away.
+Copy users' cutoffs from one place to the other, for a project that adds the field to its user model, or removes it.
 
-A cutoff in the target only moves forward, by one UPDATE per batch that compares the two where they are: a
-revocation that comes in between is neither overwritten nor lost.
+A cutoff in the target only moves forward, by one UPDATE per batch that compares both values in the database: a
+concurrent revocation is neither overwritten nor lost.
 """
 
 from collections.abc import Iterator
@@ -19,17 +19,17 @@ _FIELD = "tokens_valid_after"
 
 
 def pending(source: str, target: str) -> QuerySet[Any]:
-    """The users whose cutoff in `source` is later than in `target`; each a field's name or TABLE."""
+    """Return the users whose cutoff in `source` is later than in `target`; each is a field's name or TABLE."""
     rows: QuerySet[Any] = cutoff.users().annotate(jwt_source=_cutoff_in(source), jwt_target=_cutoff_in(target))
     return rows.filter(Q(jwt_target=None) | Q(jwt_target__lt=F("jwt_source")), jwt_source__isnull=False)
 
 
 def copy_in_batches(source: str, target: str, batch_size: int) -> Iterator[int]:
     """
-    Copy, in the order of the users' primary keys.
+    Copy cutoffs in the order of the users' primary keys.
 
     Yields:
-        How many cutoffs each batch has moved forward.
+        The number of cutoffs that each batch moved forward.
     """
     last = None
     while True:
@@ -49,8 +49,7 @@ def _copy_to_field(source: str, target: str, keys: list[Any]) -> int:
 
 
 def _copy_to_table(source: str, keys: list[Any]) -> int:
-    # Rows without a moment first, so that there is one to move forward for everybody; who was deleted meanwhile
-    # gets none.
+    # First insert empty rows, so that the UPDATE finds a row for each user; users deleted in the meantime get none.
     present = cutoff.users().filter(pk__in=keys, jwt_token_cutoff=None).values_list("pk", flat=True)
     UserTokenCutoff.objects.bulk_create([UserTokenCutoff(user_id=key) for key in present], ignore_conflicts=True)
     value = Subquery(cutoff.users().filter(pk=OuterRef("user_id")).values(source)[:1])

@@ -1,9 +1,9 @@
 """
-Why a token is good or not: each check of the read path by itself, for whoever answers the telephone.
+Diagnosis of a token: run each check of the read path separately, for support staff.
 
-It decides nothing. The checks are those of requests, asked one after the other; where a later one needs what an
-earlier one did not give, it is left out. The database is asked, whatever REVOCATION says; of another issuer's token
-it knows nothing.
+Nothing here decides about a request. The checks are those of requests, run one after the other; a check that needs
+the result of a failed check is left out. The database is queried, whatever the setting REVOCATION is; it knows
+nothing about tokens of other issuers.
 """
 
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ from jwt_auth.revocation import database
 from jwt_auth.revocation.verdict import WELCOME, verdict
 from jwt_auth.sessions import lifecycle
 
-# What each check puts one fact of the real state into `WELCOME` for.
+# Each check takes this one fact from the real state, and all other facts from `WELCOME`.
 _QUESTIONS = {
     "token not denied": "token_denied",
     "session not revoked": "session_revoked",
@@ -46,7 +46,7 @@ _QUESTIONS_OF_A_CLIENT = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One check of a token; `refusal` is None when it passed."""
+    """One check of a token; `refusal` is None if it passed."""
 
     name: str
     refusal: RefusedError | None
@@ -54,7 +54,7 @@ class Check:
 
 @dataclass(slots=True)
 class Inspection:
-    """What is known about a token. `claims` are those of an access token with a good signature."""
+    """The findings about a token. `claims` is only set for an access token with a valid signature."""
 
     kind: str
     checks: list[Check] = field(default_factory=list)
@@ -64,12 +64,12 @@ class Inspection:
 
     @property
     def refusal(self) -> RefusedError | None:
-        """What a request would be refused for, the first of all; None when the token is good."""
+        """Return the first refusal, which a request with the token would get; None if the token is valid."""
         return next((check.refusal for check in self.checks if check.refusal), None)
 
     @contextmanager
     def check(self, name: str) -> Iterator[None]:
-        """Note whether the block refuses."""
+        """Record whether the block raises RefusedError."""
         refusal = None
         try:
             yield
@@ -80,7 +80,7 @@ class Inspection:
 
 @sensitive_variables("raw")
 def inspect(raw: str, now: datetime) -> Inspection:
-    """Look at an access token or a refresh token; nothing is changed by it."""
+    """Inspect an access token or a refresh token, without changing anything."""
     if lifecycle.is_shaped_like_a_refresh_token(raw):
         return _inspect_refresh_token(raw, now)
     return _inspect_access_token(raw, now)
@@ -107,7 +107,7 @@ def _inspect_access_token(raw: str, now: datetime) -> Inspection:
     if issuer is not None and claims is not None and issuer.name.startswith(CLIENT_PREFIX):
         _judge_client(found, issuer, claims, now)
     elif issuer is not None and claims is not None and issuer.name != get_settings().ISSUER:
-        with found.check("not revoked, as far as its issuer tells, and somebody here"):
+        with found.check("not revoked by its issuer, and principal known here"):
             state, verified = issuer.look_ups.configured(claims)
             verdict(verified.claims, state, now)
     elif claims is not None:
@@ -130,7 +130,7 @@ def _inspect_refresh_token(raw: str, now: datetime) -> Inspection:
 
 
 def _claims_of(session: UserSession | None) -> Claims | None:
-    """What an access token of the session would say of it."""
+    """Return the claims that an access token of the session would have."""
     if session is None:
         return None
     name = get_settings().ISSUER
@@ -138,7 +138,7 @@ def _claims_of(session: UserSession | None) -> Claims | None:
 
 
 def _judge(found: Inspection, claims: Claims | None, now: datetime) -> None:
-    """Ask `verdict` once for each fact, with all others in favour of the token."""
+    """Call `verdict` once for each fact, with all other facts in favour of the token."""
     session = found.session
     with found.check("session found"):
         if session is None or claims is None:
@@ -155,7 +155,7 @@ def _judge(found: Inspection, claims: Claims | None, now: datetime) -> None:
 
 
 def _judge_client(found: Inspection, issuer: Issuer, claims: Claims, now: datetime) -> None:
-    """The same for what a client has signed. Whether a request uses it up, or is the one it is for, is not asked."""
+    """Do the same for a client's token. Replay protection and the binding to one request are not checked."""
     found.kind = "a client's token"
     with found.check("about the client itself"):
         state, verified = issuer.look_ups.database(claims)

@@ -1,5 +1,5 @@
 """
-How long a running deployment goes on accepting what was revoked, seen from outside.
+A measurement, from outside, of how long a running deployment accepts a revoked token.
 """
 
 import http.client
@@ -14,13 +14,13 @@ from jwt_auth.revocation import revoke_session
 from jwt_auth.sessions import start
 
 _TIMEOUT = 10.0  # seconds for one answer
-_PAUSE = 0.01  # seconds between the requests of one asker
-_LINGER = 1.0  # seconds that are watched beyond the bound
+_PAUSE = 0.01  # seconds between the requests of one thread
+_LINGER = 1.0  # seconds to go on asking beyond the bound
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """One answer. `begun_after`: seconds from the revocation to the request; negative before it."""
+    """One answer. `begun_after` is the time from the revocation to the request in seconds, negative before it."""
 
     url: str
     begun_after: float
@@ -29,7 +29,7 @@ class Answer:
 
 
 def ask(url: str, token: str | None, worker_header: str) -> tuple[int, str]:
-    """The status, and who answered as far as the header says. Each request has a connection of its own."""
+    """Return the status, and the worker that the header names, if any. Each request has its own connection."""
     parts = urlsplit(url)
     make = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     connection = make(parts.netloc, timeout=_TIMEOUT)
@@ -45,10 +45,10 @@ def ask(url: str, token: str | None, worker_header: str) -> tuple[int, str]:
 
 def probe(user: Any, urls: Sequence[str], *, askers: int, bound: float, worker_header: str) -> list[Answer]:
     """
-    Begin a session, end it, and ask all the while.
+    Start a session, end it, and send requests all the time.
 
     Returns:
-        What was answered to the requests that were begun after the end was committed.
+        The answers to the requests that were sent after the end was committed.
     """
     pair = start(user, label="jwt_probe")
     revoked_at: list[float] = []

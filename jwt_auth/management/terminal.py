@@ -1,5 +1,5 @@
 """
-What commands have in common: how they read arguments, find a user, ask, and show sessions to a person.
+Shared functions of the commands: read arguments, find a user, ask for confirmation, and print sessions.
 """
 
 import argparse
@@ -25,12 +25,12 @@ PK_PREFIX = "pk:"
 
 # Exit codes; 1 is Django's own for any CommandError.
 NOTHING_DONE = 1
-MISUSED = 2  # as argparse has it
-INTERRUPTED = 130  # what a shell says of a process that Ctrl-C ended
+MISUSED = 2  # as in argparse
+INTERRUPTED = 130  # as shells report a process that Ctrl-C ended
 
 
 def number(low: int, high: int) -> Callable[[str], int]:
-    """The type of an argument that is a whole number between the two."""
+    """Return the argparse type of a whole number from `low` to `high`."""
 
     def read(text: str) -> int:
         if not (text.isascii() and text.isdigit() and low <= int(text) <= high):
@@ -41,42 +41,42 @@ def number(low: int, high: int) -> Callable[[str], int]:
 
 
 def add_reason(parser: CommandParser) -> None:
-    """Let a command be told why; see `record`."""
+    """Add the option `--reason`; see `record`."""
     parser.add_argument("--reason", default="", help="For the record; at most 255 characters.")
 
 
 def record(reason: str) -> dict[str, Any]:
-    """The `reason` and the `actor` of what a command does; raise CommandError."""
+    """Return the `reason` and the `actor` of a command's operation; raise CommandError."""
     if len(reason) > 255 or not reason.isprintable():
         raise CommandError("The reason must be one line of at most 255 characters.", returncode=MISUSED)
     return {"reason": reason or "by command", "actor": describe_operator()}
 
 
 def add_yes(parser: CommandParser) -> None:
-    """Let a command be told not to ask; see `confirm`."""
+    """Add the option `--yes`; see `confirm`."""
     parser.add_argument("--yes", "--no-input", "--noinput", action="store_true", help="Don't ask.")
 
 
 def confirm(command: BaseCommand, answer: str, *, yes: bool, otherwise: str = "Nothing was revoked") -> None:
     """
-    Go on when `yes`, or when the person at the terminal types `answer`.
+    Return if `yes` is true, or if the person at the terminal types `answer`.
 
     Raises:
-        CommandError: else; its text begins with `otherwise`.
+        CommandError: otherwise; its text begins with `otherwise`.
     """
     if yes:
         return
     if not sys.stdin.isatty():
-        raise CommandError(f"{otherwise}: nobody is here to ask. Repeat it with --yes.")
+        raise CommandError(f"{otherwise}: there is no terminal to ask at. Repeat the command with --yes.")
     if not _ask(command, f'Type "{answer}" to go on:', answer):
         raise CommandError(f"{otherwise}.", returncode=NOTHING_DONE)
 
 
 def find_user(text: str) -> Any:
     """
-    The user with this primary key, or who signs in with this name; raise CommandError.
+    Return the user with this primary key or this login name; raise CommandError.
 
-    "pk:42" is a primary key, whatever names there are.
+    "pk:42" is always a primary key.
     """
     by_key = _by_key(text.removeprefix(PK_PREFIX))
     account = None if text.startswith(PK_PREFIX) else find_account(text)
@@ -96,24 +96,24 @@ def _by_key(text: str) -> Any:
     key = get_user_model()._meta.pk
     try:
         pk = key.to_python(text)
-        key.run_validators(pk)  # a number that no column holds is nobody's
+        key.run_validators(pk)  # a number that is too large for the column is no user's key
     except ValidationError:
         return None
     return cutoff.users().filter(pk=pk).values_list("pk", flat=True).first()
 
 
 def describe_user(user: Any) -> str:
-    """Who it is, in the words of an operator."""
+    """Return the login name and the primary key of a user."""
     return f"{printable(user.get_username())} (primary key {user.pk})"
 
 
 def describe_moment(moment: datetime | None) -> str:
-    """A moment in UTC, to the second."""
+    """Return a time in UTC, to the second."""
     return "-" if moment is None else f"{moment.astimezone(timezone.utc):%Y-%m-%d %H:%M:%S}"
 
 
 def describe_operator() -> str:
-    """Who is at the keyboard, for the record: an account of the machine, not of the project."""
+    """Return the actor of a command for the record: the account on this machine, not a user of the project."""
     try:
         name = getpass.getuser()
     except (ImportError, KeyError, OSError):  # a container's user may have no name
@@ -122,12 +122,12 @@ def describe_operator() -> str:
 
 
 def printable(text: str) -> str:
-    """`text` without what would move the cursor or colour the screen: users choose labels themselves."""
+    """Return `text` without control characters: users choose labels, which could move the cursor or set colours."""
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
 
 
 def describe_state(session: UserSession, now: datetime) -> str:
-    """What has become of a session that came `with_state`: live, or what ended it."""
+    """Return the state of a session that was read `with_state`: "live", or the reason for its end."""
     refusal = refusal_of(session, now)
     if refusal is None:
         return "live"
@@ -137,7 +137,7 @@ def describe_state(session: UserSession, now: datetime) -> str:
 
 
 def session_lines(sessions: Iterable[tuple[UserSession, str]]) -> list[str]:
-    """A table of sessions, each with its state."""
+    """Return the lines of a table of sessions and their states."""
     head = ("SESSION", "DEVICE", "LABEL", "ADDRESS", "STARTED (UTC)", "LAST USED (UTC)", "STATE")
     return table([head, *(_row(session, state) for session, state in sessions)])
 
@@ -155,13 +155,13 @@ def _row(session: UserSession, state: str) -> tuple[str, ...]:
 
 
 def table(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Rows of cells as lines, each column as wide as it has to be."""
+    """Return rows of cells as lines, with each column as wide as its widest cell."""
     widths = [max(map(_width, column)) for column in zip(*rows, strict=True)]
     return ["  ".join(map(_pad, row, widths)).rstrip() for row in rows]
 
 
 def shorten(text: str, length: int) -> str:
-    """`text`, cut to `length` characters."""
+    """Return `text`, cut to `length` characters."""
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
@@ -170,14 +170,14 @@ def _pad(text: str, width: int) -> str:
 
 
 def _width(text: str) -> int:
-    """How many columns of a terminal `text` takes."""
+    """Return the number of terminal columns that `text` occupies."""
     wide = sum(unicodedata.east_asian_width(character) in "WF" for character in text)
     marks = sum(unicodedata.combining(character) > 0 for character in text)
     return len(text) + wide - marks
 
 
 def read_token(text: str) -> str:
-    """The token: `text` itself, or for "-" what is typed unseen or comes from standard input."""
+    """Return the token: `text` itself, or, if it is "-", a hidden input at the terminal or standard input."""
     if text == "-":
         text = getpass.getpass("Token: ") if sys.stdin.isatty() else sys.stdin.read()
     return text.strip()

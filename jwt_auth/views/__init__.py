@@ -1,4 +1,4 @@
-"""The endpoints: thin, a serializer reads, `sessions` or `revocation` acts, a transport writes."""
+"""The endpoints: a serializer reads, `sessions` or `revocation` acts, and a transport writes."""
 
 from jwt_auth.views.servers import MetadataView
 from jwt_auth.views.users import LoginView, RefreshView, VerifyView

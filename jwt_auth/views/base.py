@@ -1,5 +1,5 @@
 """
-What all endpoints are made of.
+Base classes and permissions of all endpoints.
 """
 
 from typing import Any, cast
@@ -22,15 +22,15 @@ from jwt_auth.views.parsers import StrictJSONParser
 
 class TokenView(APIView):
     """
-    Base of all endpoints: JSON in and out, nothing cached, transactions of its own.
+    Base of all endpoints: JSON requests and responses, no caching, and no ATOMIC_REQUESTS.
 
-    With ATOMIC_REQUESTS an error would roll back the revocation that it reports, so these views are
-    excepted from it.
+    With ATOMIC_REQUESTS an error response would roll back the revocation that it reports, so these views are
+    exempt from that setting.
     """
 
     parser_classes = [StrictJSONParser]
     throttle_classes: list[Any] = []
-    # A project's versions are those of its API: with them on, these addresses would be 404.
+    # A project's API versioning does not apply here: with it, these URLs would answer 404.
     versioning_class = None
 
     @classmethod
@@ -44,7 +44,7 @@ class TokenView(APIView):
         return lambda exc, context: error_response(exc, context["request"])
 
     def perform_content_negotiation(self, request: Request, force: bool = False) -> tuple[JSONRenderer, str]:
-        """JSON, whatever Accept says: a sign-out must not fail over it."""
+        """Return JSON whatever the Accept header says, because a sign-out must not fail because of it."""
         return JSONRenderer(), JSONRenderer.media_type
 
     def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
@@ -54,21 +54,25 @@ class TokenView(APIView):
 
     @sensitive_variables()
     def valid(self, serializer_class: Any, request: Request) -> Any:
-        """The serializer for the body of `request`, found valid."""
+        """Return the serializer for the body of `request`, after validation."""
         serializer = serializer_class(data=request.data)
         serializer.is_valid(raise_exception=True)
         return serializer
 
 
 class CredentialView(TokenView):
-    """Looks at no credential but the one it is about: a stale token never stands in its way."""
+    """
+    Base of endpoints that only read the credential that they are about.
+
+    Any other token in the request is ignored, so an expired one can't make the request fail.
+    """
 
     authentication_classes: list[Any] = []
     permission_classes: list[Any] = []
 
 
 class IsUser(IsAuthenticated):
-    """Somebody whom our tables know: a principal of claims alone has no sessions, tokens or cutoff here."""
+    """Require a user of this project's database; a principal from claims has no sessions, tokens or cutoff here."""
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         return super().has_permission(request, view) and isinstance(request.user, get_user_model())
@@ -76,9 +80,9 @@ class IsUser(IsAuthenticated):
 
 class IsInScope(BasePermission):
     """
-    The scope that the view names, of clients and of tokens that name scopes, as another issuer's may.
+    Require the scope of the view from API clients, and from tokens with a scope claim, as other issuers may send.
 
-    What was given out for one thing must not end sessions or make credentials, whoever the user is.
+    A token that was issued for another purpose must not end sessions or create credentials, whatever its user may do.
     """
 
     def has_permission(self, request: Request, view: APIView) -> bool:
@@ -89,7 +93,7 @@ class IsInScope(BasePermission):
 
 
 class UserView(TokenView):
-    """For a user who is signed in with an access token."""
+    """Base of endpoints for a user who is signed in with an access token."""
 
     authentication_classes = [JWTAuthentication]
     permission_classes: list[Any] = [IsUser, IsInScope]
@@ -97,10 +101,10 @@ class UserView(TokenView):
 
 
 def user_of(request: Request) -> Any:
-    """The user, of whatever model, whom IsAuthenticated has let in."""
+    """Return the user that IsAuthenticated admitted, whatever the user model is."""
     return request.user
 
 
 def claims_of(request: Request) -> Claims:
-    """What JWTAuthentication, the only authenticator of these views, made of the token."""
+    """Return the claims of the token, as set by JWTAuthentication, the only authenticator of these views."""
     return cast("Claims", request.auth)

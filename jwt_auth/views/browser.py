@@ -1,7 +1,7 @@
 """
-The endpoints for browsers: the tokens travel in httpOnly cookies, and other sites' pages are kept out.
+The endpoints for browsers, with tokens in httpOnly cookies and protection against requests from other sites.
 
-Each of them takes cookies, and so each is guarded against forged requests; those of `views` look at none.
+Each of these endpoints accepts cookies, so each is guarded against forged requests. All other endpoints ignore cookies.
 """
 
 from contextlib import suppress
@@ -24,7 +24,7 @@ from jwt_auth.views import base, users
 
 
 class BrowserView(base.TokenView):
-    """Base of all of them; caches must not mix up whose answer it is."""
+    """Base of all endpoints for browsers. It sets Vary, so that caches don't mix up the responses of users."""
 
     def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
         response = super().finalize_response(request, response, *args, **kwargs)
@@ -34,8 +34,9 @@ class BrowserView(base.TokenView):
 
 class GuardedView(BrowserView):
     """
-    Looks at no credential but the one that it is about, and asks first which page it comes from: a
-    foreign one must not even use up the visitor's throttle.
+    Base of endpoints that only read the credential that they are about. They check the origin of the request first.
+
+    The check comes before the throttles, so that a page of another site can't use up the visitor's budget.
     """
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
@@ -43,18 +44,18 @@ class GuardedView(BrowserView):
         super().initial(request, *args, **kwargs)
 
     def is_by_cookie(self, request: Request) -> bool:
-        """Whether a cookie is what `request` acts by."""
+        """Return whether `request` acts by a cookie."""
         return bool(transports.all_cookies(request._request))
 
 
 class SignedInView(BrowserView):
-    """For whoever is signed in; JWTCookieAuthentication is the guard."""
+    """Base of endpoints for signed-in users; JWTCookieAuthentication guards against forged requests."""
 
     authentication_classes = [JWTAuthentication, JWTCookieAuthentication]
 
 
 class CookieAnswer:
-    """Tokens go out in cookies, and are in no body."""
+    """Send tokens in cookies, and never in a body."""
 
     transport = UserSession.Transport.COOKIE
 
@@ -65,7 +66,11 @@ class CookieAnswer:
 
 
 class LoginView(CookieAnswer, GuardedView, users.LoginView):
-    """The session whose cookies are replaced ends: nobody could go on with it but who copied them."""
+    """
+    Sign in, and end the session whose cookies are replaced.
+
+    Afterwards only a person with a copy of these cookies could have used that session.
+    """
 
     @sensitive_variables()
     def post(self, request: Request) -> Response:
@@ -76,16 +81,16 @@ class LoginView(CookieAnswer, GuardedView, users.LoginView):
         return response
 
     def is_by_cookie(self, request: Request) -> bool:
-        """The password is what signs in; cookies left over from earlier don't stand in its way."""
+        """Return False: the password authenticates the request, and cookies from earlier don't matter."""
         return False
 
 
 class RefreshView(CookieAnswer, GuardedView, users.RefreshView):
     """
-    Takes the refresh token from its cookie alone.
+    Refresh with the refresh token from its cookie only.
 
-    A refused one is left where it is: in the meantime another tab may have signed in, and an answer that
-    deletes would delete the new ones.
+    If the token is refused, the cookies stay: in the meantime another tab may have signed in, and deleting them
+    would delete the new ones.
     """
 
     @sensitive_variables()
@@ -97,7 +102,7 @@ class RefreshView(CookieAnswer, GuardedView, users.RefreshView):
 
 
 class LogoutView(GuardedView, users.LogoutView):
-    """Ends the session of whichever token comes, in a cookie, the header or the body, and clears always."""
+    """End the session of each token in cookies, header or body, and always clear the cookies."""
 
     @sensitive_variables()
     def post(self, request: Request) -> Response:
@@ -109,7 +114,7 @@ class LogoutView(GuardedView, users.LogoutView):
         return list(dict.fromkeys([*transports.all_cookies(request._request), *super().presented(request)]))
 
     def in_body(self, request: Request) -> str | None:
-        """A body that can't be read has no token; that is no reason to stay signed in."""
+        """Return the token in the body, if any. An unreadable body must not prevent the sign-out."""
         with suppress(drf.ParseError, drf.ValidationError, drf.UnsupportedMediaType):
             return super().in_body(request)
         return None
@@ -125,7 +130,7 @@ class SessionsView(SignedInView, users.SessionsView): ...
 
 
 class SessionView(SignedInView, users.SessionView):
-    """Ending the session that one is in is signing out."""
+    """End one session. If it is the current session, this signs out."""
 
     def delete(self, request: Request, session_id: UUID) -> Response:
         response = super().delete(request, session_id)
@@ -133,7 +138,7 @@ class SessionView(SignedInView, users.SessionView):
 
 
 class MeView(SignedInView, users.MeView):
-    """What a page asks first. With CSRF_MODE "django" it gets its token here, signed in or not."""
+    """A page's first request. With CSRF_MODE "django" the page gets its CSRF token here, signed in or not."""
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         hand_out_token(request._request)
@@ -141,7 +146,7 @@ class MeView(SignedInView, users.MeView):
 
 
 def signed_out(request: Request) -> Response:
-    """204 after which the browser has forgotten the tokens, and what the pages of this origin had kept."""
+    """Return a 204 that clears the cookies, and, depending on CLEAR_SITE_DATA, other data of this origin."""
     response = Response(status=204)
     transports.clear_cookies(request._request, response)
     if kinds := get_settings().CLEAR_SITE_DATA:

@@ -1,5 +1,5 @@
 """
-What the endpoints of staff accept and show of API clients and their keys. A secret is in none of it.
+Serializers for API clients and their keys, for the endpoints for staff. None of them contains a secret.
 """
 
 from datetime import timedelta, timezone
@@ -14,12 +14,12 @@ from jwt_auth.views.serializers import ExactField, KeyField, TextField
 
 
 def _moment(**options: Any) -> serializers.DateTimeField:
-    """A moment as it is shown: in UTC, whatever TIME_ZONE the server has."""
+    """Return a read-only field for a time in UTC, whatever the server's TIME_ZONE is."""
     return serializers.DateTimeField(default_timezone=timezone.utc, read_only=True, **options)
 
 
 class ClientSerializer(serializers.ModelSerializer[RegisteredClient]):
-    """An API client; names are those of RFC 7591 section 2, where it has one."""
+    """An API client. If RFC 7591 section 2 has a name for a member, it is used."""
 
     client_name = serializers.CharField(source="name")
     scope = serializers.CharField(source="scopes")
@@ -36,7 +36,7 @@ class ClientSerializer(serializers.ModelSerializer[RegisteredClient]):
 
 
 class ClientKeySerializer(serializers.ModelSerializer[ClientKey]):
-    """A key, with what is public of it."""
+    """A key, with its public part."""
 
     alg = serializers.CharField(source="algorithm")
     jwk = serializers.SerializerMethodField()
@@ -51,12 +51,12 @@ class ClientKeySerializer(serializers.ModelSerializer[ClientKey]):
         fields = ["kid", "alg", "jwk", "created_at", "expires_at", "rotated_at", "revoked_at", "last_used_at"]
 
     def get_jwk(self, key: ClientKey) -> dict[str, str] | None:
-        """The public key; None stands for a secret."""
+        """Return the public key, or None if the key is a secret."""
         return dict(key.parsed_jwk) if key.public_jwk else None
 
 
 class NewKeySerializer(serializers.Serializer[Any]):
-    """A public key as `jwk` or `pem`; without either a secret is made. `source` is whichever came."""
+    """A public key as `jwk` or `pem`; without either a secret is made. `source` is the given one, or None."""
 
     alg = serializers.ChoiceField(choices=ALGORITHMS, required=False)
     jwk = serializers.DictField(required=False, allow_empty=False)
@@ -81,7 +81,7 @@ class RotateKeySerializer(NewKeySerializer):
 
 
 class RegisterClientSerializer(serializers.Serializer[Any]):
-    """Acts as one of `user` (primary key) and `username`; `key` gives it its first key."""
+    """The client acts as `user` (primary key) or `username`, of which one must be given. `key` is its first key."""
 
     client_name = TextField(max_length=100)
     user = KeyField(max_length=255, required=False)

@@ -1,8 +1,8 @@
 """
-The endpoints of staff that manage API clients. A secret is in the answer of the call that makes it, and in no other.
+The endpoints for staff that manage API clients. A secret is only in the response to the request that makes it.
 
-Whoever hands out a key hands out what its client may do. So beside the permission it takes one who may do
-all that the client's user may: `clients.may_hand_out`.
+A key gives its holder all permissions of the client. So a caller needs, besides the permission for the endpoint, all
+permissions of the client's user: see `clients.may_hand_out`.
 """
 
 import re
@@ -36,12 +36,12 @@ from jwt_auth.views.users import find_user, find_user_by_name
 VIEW, ADD = "jwt_auth.view_registeredclient", "jwt_auth.add_registeredclient"
 CHANGE, REVOKE = "jwt_auth.change_registeredclient", "jwt_auth.revoke_client"
 
-# As the app makes them; what looks otherwise is not looked for, as with CLIENT_ID.
+# The format of the app's key ids. Other values are not looked up, as with CLIENT_ID.
 _KID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
 class MayManageClients(BasePermission):
-    """The permission that the view names for the method. Each method that it answers has one; the others get 405."""
+    """Require the view's permission for the method. Methods without one are not implemented and get 405."""
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         needed = view.needed.get("GET" if request.method == "HEAD" else request.method)  # type: ignore[attr-defined]
@@ -49,7 +49,7 @@ class MayManageClients(BasePermission):
 
 
 class Pages(PageNumberPagination):
-    """Of a hundred, whatever the project's own pages are like."""
+    """Pages of 100 items, whatever the project's own pagination is."""
 
     page_size = 100
 
@@ -68,7 +68,7 @@ class ManagementView(UserView):
 
     def check_may_hand_out(self, request: Request, user: Any, *scopes: str) -> None:
         if not clients.may_hand_out(request.user, user, " ".join(scopes)):
-            raise drf.PermissionDenied("The client, or its user, may do what you may not.")
+            raise drf.PermissionDenied("The client or its user has permissions that you don't have.")
 
 
 class ClientsView(ManagementView):
@@ -171,7 +171,7 @@ class RotateClientKeyView(ManagementView):
 
 @sensitive_variables()
 def add_key(client: RegisteredClient, data: dict[str, Any], actor: Any) -> clients.NewKey:
-    """The key that NewKeySerializer has read: a public one, or a secret where there is none."""
+    """Add the key that NewKeySerializer has read: a public key, or, if there is none, a new secret."""
     end = data.get("expires_at")
     if data["source"] is None:
         return clients.add_secret(client, data.get("alg", "HS256"), expires_at=end, actor=actor)
@@ -180,13 +180,13 @@ def add_key(client: RegisteredClient, data: dict[str, Any], actor: Any) -> clien
 
 @sensitive_variables()
 def describe_new(new: clients.NewKey) -> dict[str, Any]:
-    """The key, with its secret if it has one (RFC 7591 section 3.2.1)."""
+    """Return the description of a new key, including its secret if it has one (RFC 7591 section 3.2.1)."""
     described = dict(ClientKeySerializer(new.key).data)
     return described if new.secret is None else {**described, "client_secret": new.secret}
 
 
 def find_client(client_id: str) -> RegisteredClient:
-    """The client of this id; raise NotFound."""
+    """Return the client with this id; raise NotFound."""
     rows = RegisteredClient.objects.select_related("user").filter(client_id=client_id)
     client = rows.first() if CLIENT_ID.fullmatch(client_id) else None
     if client is None:
@@ -195,10 +195,10 @@ def find_client(client_id: str) -> RegisteredClient:
 
 
 def find_key(client_id: str, kid: str) -> ClientKey:
-    """The key of this name that this client has; raise NotFound."""
+    """Return the key with this id of this client; raise NotFound."""
     rows = find_client(client_id).keys.select_related("client__user")
     found = rows.filter(kid=kid) if _KID.fullmatch(kid) else ()
     for key in found:
-        if key.kid == kid:  # to the letter: MariaDB finds other cases, too
+        if key.kid == kid:  # an exact comparison, because MariaDB ignores case
             return key
     raise drf.NotFound("The client has no such key.")

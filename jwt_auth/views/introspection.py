@@ -1,7 +1,7 @@
 """
-What a token is worth right now, for those who may ask about tokens of others (RFC 7662).
+Token introspection (RFC 7662), for callers who may ask about other users' tokens.
 
-The rules are those of requests and refreshes. Of a token that is not good nothing is said, not even why.
+The rules are those of requests and refreshes. If a token is not valid, the answer does not say why.
 """
 
 import secrets
@@ -31,10 +31,10 @@ INACTIVE: Mapping[str, Any] = {"active": False}
 @sensitive_variables("raw")
 def introspect(raw: str, *, now: datetime | None = None) -> Mapping[str, Any]:
     """
-    The claims of an access or a refresh token that is good here, with `active`; INACTIVE for all else.
+    Return the claims of an access or a refresh token that is valid here, with `active`; else return INACTIVE.
 
     Raises:
-        UnavailableError: when the database can't be asked.
+        UnavailableError: if the database can't be queried.
     """
     now = now or timezone.now()
     try:
@@ -46,7 +46,7 @@ def introspect(raw: str, *, now: datetime | None = None) -> Mapping[str, Any]:
 
 
 def sign(found: Mapping[str, Any], caller: str, *, now: datetime | None = None) -> str:
-    """What was found, as a signed answer for `caller` and for nobody else (RFC 9701 section 5)."""
+    """Return the result as a signed response with `caller` as its only audience (RFC 9701 section 5)."""
     claims = {
         "iss": get_settings().ISSUER,
         "aud": caller,

@@ -1,5 +1,5 @@
 """
-What this server says of itself to those who look for an authorization server (RFC 8414): only what is true.
+The authorization server metadata of this server (RFC 8414), limited to what the server supports.
 """
 
 from typing import Any
@@ -16,17 +16,17 @@ TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"  # noqa: S105
 
 
 def has_address(issuer: str) -> bool:
-    """Whether `issuer` is one that metadata can be found by: an https URL without query and fragment (section 2)."""
+    """Return whether `issuer` is a URL that leads to metadata: https, without query and fragment (section 2)."""
     parts = urlsplit(issuer)
     return parts.scheme == "https" and bool(parts.netloc) and not parts.query and not parts.fragment
 
 
 def describe(namespace: str) -> dict[str, Any]:
-    """The metadata; ISSUER has to have an address, and the endpoints stand in `namespace`."""
+    """Return the metadata. `has_address` must hold for ISSUER; `namespace` is the URL namespace of the endpoints."""
     return {
         "issuer": get_settings().ISSUER,
         "jwks_uri": _url(namespace, "jwks"),
-        # Required, and there is no authorization endpoint to ask for any.
+        # The member is required, but there is no authorization endpoint.
         "response_types_supported": [],
         "revocation_endpoint": _url(namespace, "revoke"),
         "revocation_endpoint_auth_methods_supported": ["none"],
@@ -60,6 +60,6 @@ def _of_signatures(namespace: str) -> dict[str, Any]:
 
 
 def _url(namespace: str, name: str) -> str:
-    # The host is the one of ISSUER, and not of the request: what Host says, a cache would keep for everybody.
+    # The host is that of ISSUER, not that of the request: a cache would keep a forged Host header for everybody.
     parts = urlsplit(get_settings().ISSUER)
     return f"{parts.scheme}://{parts.netloc}{reverse(f'{namespace}:{name}')}"

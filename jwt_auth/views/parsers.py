@@ -1,5 +1,5 @@
 """
-Request bodies, read as strictly as tokens.
+Strict parsers for request bodies.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from rest_framework.parsers import BaseParser
 
 from jwt_auth.jose.encoding import json_object
 
-MAX_BODY = 65536  # bytes; the largest body that an endpoint here has a use for is a tenth of it
+MAX_BODY = 65536  # bytes; ten times the largest body that an endpoint here needs
 MAX_FIELDS = 100
 
 
@@ -20,7 +20,7 @@ def _read(stream: IO[Any]) -> bytes:
     try:
         body: bytes = stream.read(MAX_BODY + 1)
     except UnreadablePostError as error:
-        raise ParseError("The request ended early.") from error
+        raise ParseError("The request body ended early.") from error
     if len(body) > MAX_BODY:
         raise ParseError(f"The body has more than {MAX_BODY} bytes.")
     return body
@@ -30,7 +30,7 @@ class StrictJSONParser(BaseParser):
     """
     A JSON object in UTF-8, of bounded size and depth.
 
-    DRF's own parser answers a body nested 100,000 deep with a 500.
+    With DRF's own parser, a body with 100,000 levels of nesting is answered with a 500.
     """
 
     media_type = "application/json"
@@ -45,7 +45,7 @@ class StrictJSONParser(BaseParser):
 
 
 class StrictFormParser(BaseParser):
-    """Parameters as a form, in UTF-8, none of them twice (RFC 6749 section 3.2)."""
+    """Form parameters in UTF-8, each at most once (RFC 6749 section 3.2)."""
 
     media_type = "application/x-www-form-urlencoded"
 

@@ -1,5 +1,5 @@
 """
-What the endpoints accept and show.
+Serializers for the requests and responses of the endpoints.
 """
 
 from datetime import timezone
@@ -21,7 +21,11 @@ ACCESS_TOKEN_TYPE = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S10
 
 
 class TextField(serializers.CharField):
-    """A text; DRF would make one of a number, which who looks at the body itself then doesn't see."""
+    """
+    A string; other types are refused.
+
+    DRF turns numbers into strings. The login throttle reads `request.data` directly and would miss them.
+    """
 
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
@@ -30,35 +34,35 @@ class TextField(serializers.CharField):
 
 
 class ExactField(TextField):
-    """A text, with the spaces around it."""
+    """A string, with leading and trailing whitespace."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(trim_whitespace=False, **kwargs)
 
 
 class KeyField(ExactField):
-    """A primary key: a number, or a text to the letter."""
+    """A primary key: a number, or a string that is compared exactly."""
 
     def to_internal_value(self, data: Any) -> str:
         return super().to_internal_value(str(data) if type(data) is int else data)
 
 
 class LoginSerializer(serializers.Serializer[Any]):
-    """The user model's USERNAME_FIELD, `password`, and what the user calls the device."""
+    """The user model's USERNAME_FIELD, `password`, and `label`, the user's name for the device."""
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         return {
             get_user_model().USERNAME_FIELD: TextField(max_length=1024),
-            # Spaces around a password belong to it.
+            # Leading and trailing spaces are part of the password.
             "password": ExactField(max_length=4096),
             "label": serializers.CharField(max_length=100, required=False, allow_blank=True, default=""),
         }
 
     def credentials(self) -> dict[str, Any] | None:
         """
-        What `authenticate()` takes; None when the name can't be anybody's.
+        Return the arguments for `authenticate()`; None if no user can have the name.
 
-        The name is called `username` whatever the field is, as in Django's own form: backends expect it so.
+        The name's key is `username` whatever USERNAME_FIELD is, as in Django's own form, because backends expect it.
         """
         username = clean_name(self.validated_data[get_user_model().USERNAME_FIELD])
         return None if username is None else {"username": username, "password": self.validated_data["password"]}
@@ -73,15 +77,15 @@ class LogoutSerializer(serializers.Serializer[Any]):
 
 
 class TokenSerializer(serializers.Serializer[Any]):
-    """RFC 7009 section 2.1; `token_type_hint` is not needed, and any value of it is fine."""
+    """RFC 7009 section 2.1. `token_type_hint` is not needed; any value is accepted."""
 
     token = ExactField()
 
 
 class ExchangeSerializer(serializers.Serializer[Any]):
     """
-    RFC 8693 section 2.1; a parameter that we don't know is ignored, and one without a value is not there (RFC
-    6749 section 3.2).
+    RFC 8693 section 2.1. An unknown parameter is ignored, and one without a value counts as absent (RFC 6749
+    section 3.2).
     """
 
     grant_type = ExactField()
@@ -103,16 +107,16 @@ class ExchangeSerializer(serializers.Serializer[Any]):
         return value
 
     def validate_actor_token(self, value: str) -> str:
-        raise serializers.ValidationError("A client that acts for a user authenticates itself with this request.")
+        raise serializers.ValidationError("A client that acts for a user must authenticate itself in this request.")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if "resource" in attrs or "audience" not in attrs:
-            raise InvalidTargetError("a server is named by one audience, and not by its address")
+            raise InvalidTargetError("the server must be named by one audience, and not by its address")
         return attrs
 
 
 class SubjectSerializer(serializers.Serializer[Any]):
-    """A subject identifier (RFC 9493 sections 3.2.4 and 3.2.5); both formats name a user by the `sub` of tokens."""
+    """A subject identifier (RFC 9493 sections 3.2.4 and 3.2.5). Both formats name a user by the `sub` of tokens."""
 
     format = serializers.ChoiceField(["iss_sub", "opaque"])
     iss = ExactField(max_length=255, required=False)
@@ -122,7 +126,7 @@ class SubjectSerializer(serializers.Serializer[Any]):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         members = {"iss_sub": {"iss", "sub"}, "opaque": {"id"}}[attrs["format"]]
         if set(attrs) != {"format", *members}:
-            raise serializers.ValidationError(f"This format has the members {', '.join(sorted(members))}.")
+            raise serializers.ValidationError(f"This format requires the members {', '.join(sorted(members))}.")
         return attrs
 
 
@@ -131,7 +135,7 @@ class GlobalRevocationSerializer(serializers.Serializer[Any]):
 
 
 class RevokeUserSerializer(serializers.Serializer[Any]):
-    """One of `user` (primary key) and `username`; the reason is for the record."""
+    """Either `user` (primary key) or `username`; the reason is for the record."""
 
     user = KeyField(max_length=255, required=False)
     username = TextField(max_length=1024, required=False)
@@ -144,7 +148,7 @@ class RevokeUserSerializer(serializers.Serializer[Any]):
 
 
 class SessionSerializer(serializers.ModelSerializer[UserSession]):
-    # In UTC, whatever TIME_ZONE the server has.
+    # In UTC, whatever the server's TIME_ZONE is.
     started_at = serializers.DateTimeField(default_timezone=timezone.utc)
     last_used_at = serializers.DateTimeField(source="last_issued_at", default_timezone=timezone.utc)
     expires_at = serializers.DateTimeField(source="ends_at", default_timezone=timezone.utc)
@@ -166,7 +170,7 @@ class SessionSerializer(serializers.ModelSerializer[UserSession]):
 
 
 def describe(user: Any, claims: Claims, client: RegisteredClient | None = None) -> dict[str, Any]:
-    """The principal of a request, for `me`: the user, and the client if it is one that acts as the user."""
+    """Return the principal of a request, for `me`: the user, and the client if one acts as the user."""
     return {
         "user": _named(user, claims),
         "client_id": claims.client_id,
@@ -186,6 +190,6 @@ def _named(user: Any, claims: Claims) -> dict[str, str]:
 
 
 def _session_of(claims: Claims) -> str | None:
-    """Our own session as the other endpoints write it; another issuer's as its tokens do."""
+    """Return our own session id as the other endpoints write it, or another issuer's as in its tokens."""
     sid = parse_sid(claims.sid)
     return claims.sid if sid is None else str(sid)

@@ -1,5 +1,5 @@
 """
-The endpoints for other servers: what they need to trust this one, and to learn what it took back.
+The endpoints for other servers: keys, metadata, the revocation feed, token exchange, introspection and revocation.
 """
 
 from collections.abc import Mapping
@@ -40,25 +40,25 @@ from jwt_auth.views.users import find_user
 
 
 class JWKSView(CredentialView):
-    """Our public keys, but revoked ones, as a JWK Set (RFC 7517 section 5): empty while the algorithm is symmetric."""
+    """Our public keys, without revoked ones, as a JWK Set (RFC 7517 section 5); empty if the algorithm is symmetric."""
 
     def get(self, request: Request) -> HttpResponseBase:
         return _published(request, {"keys": own_keys().public_jwks()})
 
 
 class MetadataView(CredentialView):
-    """Authorization server metadata (RFC 8414), which readers find and check by an ISSUER that is an address."""
+    """Authorization server metadata (RFC 8414). Readers find and check it by ISSUER, which must be an https URL."""
 
     def get(self, request: Request) -> HttpResponseBase:
         if not has_address(get_settings().ISSUER):
-            raise drf.NotFound("ISSUER is no https URL to look under.")
-        # The endpoints that stand beside it; it may stand alone, at the root of the host (RFC 8414 section 3.1).
+            raise drf.NotFound("ISSUER is not an https URL, so there is no metadata.")
+        # Use the endpoints of this URL's namespace; the view may be alone at the host's root (RFC 8414 section 3.1).
         match = cast("ResolverMatch", request._request.resolver_match)
         return _published(request, describe(match.namespace if "jwt_auth" in match.app_names else "jwt_auth"))
 
 
 def _published(request: Request, document: Mapping[str, Any]) -> HttpResponseBase:
-    """`document` for everybody, to be kept for minutes."""
+    """Return `document` as a public response that caches may keep for minutes."""
     response = JsonResponse(document)
     response["Cache-Control"] = f"public, max-age={JWKS_MAX_AGE.seconds}"
     response["ETag"] = f'"{sha256(response.content).hexdigest()}"'
@@ -69,22 +69,22 @@ def _published(request: Request, document: Mapping[str, Any]) -> HttpResponseBas
 
 
 class RevocationsView(CredentialView):
-    """The signed revocation feed. For everybody: whoever can verify our tokens may know which not to believe."""
+    """The signed revocation feed. It is public: anyone who can verify our tokens may know which are revoked."""
 
     def get(self, request: Request) -> HttpResponseBase:
         if own_keys().signing.is_secret:
-            raise drf.NotFound("There is no revocation feed: the tokens of this server are for itself.")
+            raise drf.NotFound("There is no revocation feed: this server's tokens are only for itself.")
         published = feed.publish()
         response = HttpResponse(published.document, content_type=f"application/{feed.FEED_TYPE}")
         response["ETag"] = f'"{published.etag}"'
-        # Caches may keep it, and must ask each time: what they added to its age, nobody would know.
+        # Caches may keep it, but must revalidate it each time, because readers can't know how long a cache kept it.
         response["Cache-Control"] = "public, no-cache"
         plain = request._request
         return cast("HttpResponseBase", get_conditional_response(plain, etag=response["ETag"], response=response))
 
 
 class ExchangeView(CredentialView):
-    """RFC 8693. Cookies are not looked at, so no other site's page can ask for anything."""
+    """Token exchange (RFC 8693). Cookies are ignored, so pages of other sites can't make requests."""
 
     parser_classes = [StrictFormParser, StrictJSONParser]
     authentication_classes = [ClientAssertionAuthentication]
@@ -109,13 +109,13 @@ class ExchangeView(CredentialView):
         )
 
     def client(self, request: Request, asked: Mapping[str, Any]) -> RegisteredClient | None:
-        """Who asks for the user, None when the user asks."""
+        """Return the client that asks on behalf of the user; None if the user asks."""
         client = client_of(request)
         if transports.is_bearer(request._request) and assertion_in(request) is not None:
-            raise drf.ParseError("A client authenticates itself in one way.")  # RFC 6749 section 2.3
-        # RFC 7521 section 4.2: not needed, and never of another client.
+            raise drf.ParseError("A client must use only one way to authenticate.")  # RFC 6749 section 2.3
+        # RFC 7521 section 4.2: client_id is optional, and must be that of the authenticated client.
         if client is not None and asked.get("client_id", client.client_id) != client.client_id:
-            raise drf.ParseError("client_id is not the client that has authenticated itself.")
+            raise drf.ParseError("client_id is not the id of the authenticated client.")
         return client
 
     def get_exception_handler(self) -> Any:
@@ -123,14 +123,14 @@ class ExchangeView(CredentialView):
 
 
 class IsClientOrMay(BasePermission):
-    """Users by the permission that the view names; clients by its scope alone, whatever their user may do."""
+    """Require the view's permission from users; clients only need its scope, whatever permissions their user has."""
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         return client_of(request) is not None or request.user.has_perm(view.permission)  # type: ignore[attr-defined]
 
 
 class ServerView(TokenView):
-    """For users with a permission, and clients with a scope."""
+    """Base of endpoints for users with a permission and clients with a scope."""
 
     authentication_classes = [UserOrClientJWTAuthentication]
     permission_classes = [IsUser, IsInScope, IsClientOrMay]
@@ -139,7 +139,7 @@ class ServerView(TokenView):
 
 
 class IntrospectView(ServerView):
-    """RFC 7662. The token is in the body; a GET would leave it in logs."""
+    """Introspection (RFC 7662). The token is in the body, because a GET would leave it in logs."""
 
     parser_classes = [StrictFormParser, StrictJSONParser]
     throttle_classes = [throttling.IntrospectThrottle]
@@ -148,7 +148,7 @@ class IntrospectView(ServerView):
     @sensitive_variables()
     def post(self, request: Request) -> HttpResponseBase:
         found = introspection.introspect(self.valid(TokenSerializer, request).validated_data["token"])
-        # Asked in this order: a plain answer needs no key, and there may be none that can sign.
+        # In this order, because a plain answer needs no key, and there may be no key that can sign.
         if not _accepts(request, introspection.RESPONSE_MEDIA_TYPE) or own_keys().signing.is_secret:
             return Response(found)
         client = client_of(request)
@@ -157,13 +157,13 @@ class IntrospectView(ServerView):
 
 
 def _accepts(request: Request, media_type: str) -> bool:
-    """Whether it is asked for by name; who takes anything gets JSON."""
+    """Return whether the Accept header names this media type; wildcards get JSON."""
     accepted = request.headers.get("Accept", "").split(",")
     return any(item.partition(";")[0].strip().lower() == media_type for item in accepted)
 
 
 class RevokeGlobalView(ServerView):
-    """Global Token Revocation (draft-parecki-oauth-global-token-revocation): a user's tokens, by the `sub` in them."""
+    """Global Token Revocation (draft-parecki-oauth-global-token-revocation) of a user, named by the tokens' `sub`."""
 
     throttle_classes = [throttling.RevokeThrottle]
     scope, permission = "revoke_user", "jwt_auth.revoke_user"
@@ -181,11 +181,11 @@ class RevokeGlobalView(ServerView):
 
 
 def _as_oauth(exc: Exception, response: Response | None) -> Response | None:
-    """An error in the form of RFC 6749 section 5.2, beside our own."""
+    """Return an error in the form of RFC 6749 section 5.2, in addition to our own form."""
     if response is None:
         return None
     if isinstance(exc, TokenError):
-        # RFC 8693 section 2.2.2: the subject token is a parameter, and its holder no client who has to sign in.
+        # RFC 8693 section 2.2.2: the subject token is a parameter, not the client's authentication, so this is a 400.
         response.status_code = 400
         del response["WWW-Authenticate"]
     body = response.data

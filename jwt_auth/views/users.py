@@ -1,5 +1,5 @@
 """
-The endpoints. Thin: a serializer reads, `sessions` or `revocation` acts, a transport writes.
+The endpoints for users: sign-in, refresh, logout, sessions, revocation and verification.
 """
 
 from contextlib import suppress
@@ -43,7 +43,7 @@ from jwt_auth.views.serializers import (
 
 
 class BearerAnswer:
-    """Tokens go out in the body, and clients send them in the Authorization header."""
+    """Send tokens in the body; clients send them back in the Authorization header."""
 
     transport = UserSession.Transport.BEARER
 
@@ -59,7 +59,7 @@ class LoginView(BearerAnswer, CredentialView):
         serializer = self.valid(LoginSerializer, request)
         with suppress(sessions.CredentialsChangedError):
             return self.sign_in(request, serializer, throttling.account_of(request))
-        # The password was changed, or the user revoked, in this very moment: check once more.
+        # The password was changed, or the user was revoked, during the sign-in: check the credentials again.
         return self.sign_in(request, serializer, None)
 
     @sensitive_variables()
@@ -80,13 +80,13 @@ class LoginView(BearerAnswer, CredentialView):
         return self.answer(request, pair)
 
     def announce(self, request: Request, user: Any, pair: sessions.TokenPair) -> None:
-        """Tell Django's receivers, as its `login()` does; one that fails has refused the sign-in."""
+        """Send Django's signal `user_logged_in`, as `login()` does; a receiver that raises refuses the sign-in."""
         request._request.user = user
         try:
             user_logged_in.send(sender=user.__class__, request=request._request, user=user)
-        except Exception as error:  # whatever it is; it goes on below
+        except Exception as error:  # any error; it is raised again below
             revoke_session(pair.session_id, reason="sign-in refused")
-            # Django's own receiver writes `last_login`, and can't when the user was just deleted.
+            # Django's own receiver writes `last_login`, which fails if the user was just deleted.
             gone = not get_user_model()._base_manager.filter(pk=user.pk).exists()
             if isinstance(error, DatabaseError) and gone:
                 raise InvalidCredentialsError("the user was deleted while signing in") from error
@@ -109,7 +109,7 @@ class RefreshView(BearerAnswer, CredentialView):
 
 
 class LogoutView(CredentialView):
-    """Ends the session of whichever token comes. 204 whatever the token, so that it can be repeated."""
+    """End the session of the presented tokens. The answer is always 204, so that the request can be repeated."""
 
     throttle_classes = [throttling.RevokeThrottle]
 
@@ -129,7 +129,7 @@ class LogoutView(CredentialView):
         try:
             return transports.bearer_token(request._request)
         except MalformedTokenError:
-            return ""  # presented, and nobody's
+            return ""  # a token was presented, but belongs to no session
 
     def in_body(self, request: Request) -> str | None:
         return self.valid(LogoutSerializer, request).validated_data.get("refresh_token")  # type: ignore[no-any-return]
@@ -165,7 +165,7 @@ class SessionView(UserView):
 
 class RevokeView(CredentialView):
     """
-    RFC 7009. Whoever holds a token may take it back; a token that is none is already gone.
+    Revoke a token (RFC 7009). Anyone who holds a token may revoke it; an invalid token counts as revoked.
     """
 
     parser_classes = [StrictFormParser, StrictJSONParser]
@@ -203,7 +203,7 @@ class RevokeUserView(UserView):
 
 
 class VerifyView(CredentialView):
-    """Says of an access token what a request with it would be told."""
+    """Verify an access token, with the same result as a request with it."""
 
     throttle_classes = [throttling.VerifyThrottle]
 
@@ -214,7 +214,7 @@ class VerifyView(CredentialView):
 
 
 class MeView(UserView):
-    """Any principal may ask."""
+    """Describe the principal of the request; any principal may ask."""
 
     authentication_classes = [UserOrClientJWTAuthentication]
     permission_classes = [IsAuthenticated]
@@ -224,21 +224,21 @@ class MeView(UserView):
 
 
 def find_user(key: str, name: str = "pk") -> Any:
-    """The user whose field `name`, the primary key or another unique one, is written `key`; raise NotFound."""
+    """Return the user whose unique field `name` has the text form `key`; raise NotFound."""
     try:
         user = visible_users().filter(**{name: user_field(name).to_python(key)}).first()
-    except (ValidationError, OverflowError):  # too large for SQLite, which Django sees of keys that aren't inherited
+    except (ValidationError, OverflowError):  # too large for SQLite; Django only checks keys that aren't inherited
         user = None
-    if user is None or str(getattr(user, name)) != key:  # to the letter: "01" is nobody
+    if user is None or str(getattr(user, name)) != key:  # an exact comparison: "01" is no user's key
         raise drf.NotFound("There is no such user.")
     return user
 
 
 def find_user_by_name(username: str) -> Any:
-    """The user who signs in as `username`; raise NotFound."""
+    """Return the user with the login name `username`; raise NotFound."""
     model = get_user_model()
     try:
-        # As find_user() does, where users are written: whom a replica does not have yet can be taken back, too.
+        # On the primary database, as in find_user(), so that a user can be revoked before a replica has the row.
         return model._default_manager.db_manager(visible_users().db).get_by_natural_key(username)
     except (model.DoesNotExist, model.MultipleObjectsReturned, ValidationError, ValueError):
         raise drf.NotFound("There is no such user.") from None

@@ -172,7 +172,7 @@ def test_nobody_makes_keys_to_act_as_somebody_who_may_more(user, staff, clerk):
     grant(clerk, "add_registeredclient", "change_registeredclient")
     browser = signed_in(clerk)
     page = text_of(browser.post(client_url("add"), registration(staff)))
-    assert "You may not make keys with which somebody acts as this user." in page
+    assert "You may not create keys for a client that acts as this user." in page
     assert not RegisteredClient.objects.exists()
     of_staff = clients.register("Root", staff)
     key = clients.add_secret(of_staff).key
@@ -188,7 +188,7 @@ def test_the_apps_own_scopes_are_given_by_who_may_do_the_same(user, clerk):
     held = clients.register("held", user, "introspect")
     other = clients.register("other", user)
     browser = signed_in(clerk)
-    refusal = "You may not give a client what you may not do yourself."
+    refusal = "You may not give a client a permission that you do not have."
     assert refusal in text_of(browser.post(client_url("add"), {**registration(clerk), "scopes": "read introspect"}))
     change = {"name": "x", "scopes": "revoke_user"}
     assert refusal in text_of(browser.post(client_url("change", other.pk), change))
@@ -291,7 +291,7 @@ def test_a_deed_asks_first_and_is_done_by_post(registered, secret_key, browser, 
     url = deed_url(page, registered, secret_key.key)
     assert url in text_of(browser.get(client_url("change", registered.pk)))
     question = text_of(browser.get(url))
-    assert "be undone" in question or "for ever" in question
+    assert "be undone" in question or "permanently" in question
     assert "Keys that can sign: <strong>1</strong>" in question
     browser.post(url, {"reason": "not confirmed"})
     assert not RevocationEvent.objects.exists()

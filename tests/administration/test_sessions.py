@@ -220,7 +220,7 @@ def test_it_asks_first(client, session, browser, way):
         assert session_url("revoke", session.pk) in text_of(browser.get(session_url("change", session.pk)))
         page = text_of(browser.get(session_url("revoke", session.pk)))
     assert "Sessions not revoked yet: <strong>1</strong>" in page
-    assert "Of them live: <strong>1</strong>" in page
+    assert "Of these, live: <strong>1</strong>" in page
     assert f"{session.user}: alice&#x27;s phone" in page
     assert not client.is_dead(session.pair)
 

@@ -66,7 +66,7 @@ def test_nothing_private_is_shown(browser, active):
 
 def test_a_key_is_made_after_a_question(browser, active, staff):
     page = text_of(browser.get(key_url("add")))
-    assert "A key for ES256 will be made and published." in page
+    assert "A key for ES256 will be created and published." in page
     assert len(states()) == 1
     answer = browser.post(key_url("add"), CONFIRMED, follow=True)
     (made,) = SigningKey.objects.filter(state="standby")

@@ -246,10 +246,10 @@ def test_the_panel_has_the_cutoff_and_the_live_sessions(client, user, browser, c
     assert "new phone" in page
     assert "old phone" not in page
     assert "<dd>1</dd>" in page
-    assert "Cutoff of everybody" not in page
+    assert "Global cutoff" not in page
     revoke_all()
     page = text_of(browser.get(user_url("change", user.pk)))
-    assert "Cutoff of everybody" in page
+    assert "Global cutoff" in page
     assert "new phone" not in page
     assert "<dd>0</dd>" in page
 

@@ -169,7 +169,7 @@ def test_the_next_request_of_a_revoked_user_signs_the_page_out(app, user, site):
 def test_a_session_that_is_over_says_so(app, user, server_clock):
     app.sign_in(user)
     server_clock.shift(15 * 24 * 3600)
-    app.press("Renew now").is_signed_out("has come to its end")
+    app.press("Renew now").is_signed_out("has expired")
 
 
 def test_somebody_else_with_a_copy_of_the_refresh_token_is_found_out(app, user, site, client, server_clock):
@@ -192,7 +192,7 @@ def test_an_outage_signs_nobody_out_and_is_over_by_itself(app, user):
     with override_settings(CACHES=nowhere):
         refused = answers_to(app.page, "/refresh/")
         app.press("Renew now")
-        app.expect(app.page.locator("#trouble")).to_contain_text("Nobody is signed out by that")
+        app.expect(app.page.locator("#trouble")).to_contain_text("This signs nobody out")
         assert refused == [503]
         app.is_signed_in(user)
     app.later(2)

@@ -28,17 +28,21 @@ STORY = [
     ("Bob signs in", "200 OK", '"token_type": "Bearer"'),
     ("Bob does not find Alice's note", "404 Not Found", '"code": "not_found"'),
     ("Alice's laptop refreshes its tokens", "200 OK", '"token_type": "Bearer"'),
-    ("The old refresh token again, at once: the same successor, and nobody is signed out", "200 OK", "refresh_token"),
+    (
+        "It sends the old refresh token again at once: it gets the same successor, and nobody is signed out",
+        "200 OK",
+        "refresh_token",
+    ),
     ("Alice signs in on her phone", "200 OK", '"token_type": "Bearer"'),
     ("From the laptop she lists her sessions", "200 OK", '"label": "phone"'),
     ("The phone is lost: she ends its session", "204 No Content", ""),
     ("The phone's access token is refused from now on", "401 Unauthorized", '"code": "token_revoked"'),
     ("Bob may not revoke anybody", "403 Forbidden", '"code": "permission_denied"'),
     ("The admin signs in", "200 OK", '"token_type": "Bearer"'),
-    ("The admin revokes Alice, with all that she has", "200 OK", '"sessions_revoked": 1'),
+    ("The admin revokes all of Alice's tokens", "200 OK", '"sessions_revoked": 1'),
     ("Her laptop's access token is refused, long before it expires", "401 Unauthorized", '"code": "token_revoked"'),
     ("Its refresh token is refused, too", "401 Unauthorized", '"code": "token_revoked"'),
-    ("Bob notices nothing", "200 OK", "[]"),
+    ("Bob is not affected", "200 OK", "[]"),
     ("Alice signs in again", "200 OK", '"token_type": "Bearer"'),
     ("She deletes her note", "204 No Content", ""),
 ]
@@ -60,7 +64,7 @@ def port_of(output):
 
 def assert_told(done):
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "All 20 steps were answered as they should be." in done.stdout
+    assert "All 20 steps got the expected answers." in done.stdout
     steps = steps_of(done.stdout)
     assert [title for title, _ in steps] == [title for title, _, _ in STORY]
     for (title, text), (_, status, fact) in zip(steps, STORY, strict=True):
@@ -111,7 +115,7 @@ def test_it_can_be_told_again_at_once_with_new_passwords(tmp_path):
 def test_a_wrong_answer_fails_the_command(tmp_path, line, failed, expected, got):
     done = manage(tmp_path, write_settings(tmp_path, FAST + line), "demo", "--no-input", "--one-server")
     assert done.returncode == 1, done.stdout
-    assert "as they should be" not in done.stdout
+    assert "the expected answers" not in done.stdout
     assert [part for part in (failed, expected, got) if part not in done.stderr] == [], done.stderr
     assert free_port(port_of(done.stdout)), "the server still runs"
 
@@ -120,20 +124,20 @@ def test_a_wrong_answer_fails_the_command(tmp_path, line, failed, expected, got)
 
 OF_TWO_SERVERS = [
     ("Alice signs in at the first server", "200 OK", '"token_type": "Bearer"'),
-    ("The second server does not want that token: it is for the first", "401 Unauthorized", "invalid_token"),
-    ("So she exchanges it for one that is good at the second server", "200 OK", '"scope": "reports.read"'),
-    ("There she is known by it alone: no account, no session, no database", "200 OK", '"user": "1"'),
-    ("The first server does not want that token: it is for the second", "401 Unauthorized", "invalid_token"),
-    ("Nobody gets a token for a server that is not on the list", "400 Bad Request", "invalid_target"),
+    ("The second server refuses that token, because it is for the first server", "401 Unauthorized", "invalid_token"),
+    ("She exchanges it for a token for the second server", "200 OK", '"scope": "reports.read"'),
+    ("The second server accepts that token, without an account, a session or a database", "200 OK", '"user": "1"'),
+    ("The first server refuses that token, because it is for the second server", "401 Unauthorized", "invalid_token"),
+    ("There are no tokens for a server that is not listed", "400 Bad Request", "invalid_target"),
     (
-        "Another key must not sign before every server can know it",
+        "A new key must not sign before every server can know it",
         "python manage.py jwt_keys",
         "It can be activated from",
     ),
-    ("We know that the only other server has it already, so it signs from now on", "", "signs from now on"),
-    ("A token by the new key", "200 OK", '"scope": "reports.read"'),
-    ("It is good at the second server", "200 OK", '"user": "1"'),
-    ("And so are the tokens by the old key", "200 OK", "other requests, and refused none"),
+    ("The only other server already has the key, so we activate it now", "", "signs from now on"),
+    ("Alice gets a token that is signed with the new key", "200 OK", '"scope": "reports.read"'),
+    ("The second server accepts it", "200 OK", '"user": "1"'),
+    ("It still accepts tokens of the old key", "200 OK", "other requests, and refused none"),
     ("The admin of the first server signs in", "200 OK", '"token_type": "Bearer"'),
     ("The admin revokes Alice", "200 OK", '"sessions_revoked": 1'),
     ("Her token is refused at the second server, long before it expires", "401 Unauthorized", "token_revoked"),
@@ -150,7 +154,7 @@ def test_both_stories_are_told_and_again_with_new_keys(tmp_path):
         for (title, text), (_, status, fact) in zip(steps, OF_TWO_SERVERS, strict=True):
             assert f"\n   {status}" in text, title
             assert fact in text, title
-        assert "All 14 steps went as they should." in done.stdout
+        assert "All 14 steps had the expected results." in done.stdout
     for port in re.findall(r"A server: http://localhost:(\d+)/", done.stdout):
         assert free_port(int(port)), "the server still runs"
 
@@ -206,8 +210,8 @@ def paste(output, *titles):
 def test_its_lines_of_curl_can_be_pasted_while_it_serves(tmp_path):
     with serving(tmp_path) as (_, output):
         assert '"token_type":"Bearer"' in paste(output, "Bob signs in")
-        assert paste(output, "Bob signs in", "Bob notices nothing").endswith("[]")
-        assert '"code":"invalid_token"' in paste(output, "Bob notices nothing"), "the variable is not set"
+        assert paste(output, "Bob signs in", "Bob is not affected").endswith("[]")
+        assert '"code":"invalid_token"' in paste(output, "Bob is not affected"), "the variable is not set"
         phone = paste(output, "Alice signs in on her phone", "The phone's access token is refused from now on")
         assert '"code":"token_revoked"' in phone
         laptop = paste(output, "Alice signs in on her laptop", "Alice's laptop refreshes its tokens")
@@ -219,7 +223,7 @@ def test_it_serves_at_the_given_port_until_it_is_stopped(tmp_path, number):
     port = free_port()
     with serving(tmp_path, "--port", str(port)) as (process, output):
         assert port_of(output) == port
-        closing_words = output.rpartition("as they should be.")[2]
+        closing_words = output.rpartition("the expected answers.")[2]
         assert passwords_of(closing_words) == passwords_of(output)
         socket.create_connection(("127.0.0.1", port)).close()
         process.send_signal(number)

@@ -43,7 +43,7 @@ def test_a_client_is_registered_with_a_secret_that_is_shown_once(user):
         "with the scopes read write."
     )
     assert [line.split()[-1] for line in facts] == [key.kid, "HS256", client.client_id, "jwt_auth", secret]
-    assert last.startswith("The secret is shown this once.")
+    assert last.startswith("The secret is shown only once.")
     assert secret not in run("jwt_client", "keys", client.client_id)
     assert secret not in run("jwt_client", "keys", client.client_id, "--json")
     assert secret not in run("jwt_client", "list", "--json")
@@ -83,9 +83,9 @@ def test_a_key_that_is_no_good_registers_nothing(user, ec_key, tmp_path, monkeyp
     assert "private" in refusal(*arguments, f"--public-key={private}")
     assert "can't be read: No such file" in refusal(*arguments, f"--public-key={tmp_path / 'nothing'}")
     private.write_bytes(b"\xff\xfe")
-    assert "no text" in refusal(*arguments, f"--public-key={private}")
+    assert "not a text file" in refusal(*arguments, f"--public-key={private}")
     monkeypatch.setattr(sys, "stdin", TextIOWrapper(BytesIO(b"\xff"), encoding="utf-8"))
-    assert "no text" in refusal(*arguments, "--public-key=-")
+    assert "not a text file" in refusal(*arguments, "--public-key=-")
     assert "public key" in refusal(*arguments, "--public-key=")
     assert "HS256" in refusal(*arguments, "--algorithm=RS256")
     assert not RegisteredClient.objects.exists()
@@ -147,8 +147,8 @@ def test_keys_are_listed_with_what_became_of_them(reports, clock):
     states = {line.split()[0]: " ".join(line.split()[5:]) for line in lines[1:]}
     assert states == {
         expired.kid: "expired at 2026-05-17 13:30:15",
-        rotated.kid: "rotated, is good until 2026-05-24 13:30:15",
-        good.kid: "good",
+        rotated.kid: "rotated, active until 2026-05-24 13:30:15",
+        good.kid: "active",
         revoked.kid: "revoked at 2026-05-17 13:30:15",
     }
     shown = json.loads(run("jwt_client", "keys", reports.client_id, "--json"))
@@ -170,7 +170,7 @@ def test_the_only_key_is_rotated(reports):
     shown = run("jwt_client", "rotate", reports.client_id, "--overlap-hours=2")
     new = ClientKey.objects.exclude(pk=old.pk).get()
     assert to_key(new).verifying.decode() in shown
-    assert f"The former key {old.kid} is good until 2026-05-17 14:30:15 UTC." in shown
+    assert f"The old key {old.kid} is accepted until 2026-05-17 14:30:15 UTC." in shown
     assert ClientKey.objects.get(pk=old.pk).expires_at == NOW + timedelta(hours=2)
     again = json.loads(run("jwt_client", "rotate", reports.client_id, "--json"))  # the new one: it is the only one left
     assert again["key"]["kid"] not in (old.kid, new.kid)
@@ -195,7 +195,7 @@ def test_tokens_are_revoked_after_a_question(reports, monkeypatch):
     assert not RevocationEvent.objects.exists()
     type_in(monkeypatch, "yes\n")
     shown = run("jwt_client", "revoke", reports.client_id, "--reason=seen in a log")
-    assert "signs new ones with the same keys" in shown
+    assert "can sign new ones with the same keys" in shown
     assert "Tokens signed before 2026-05-17 12:30:15 UTC are refused." in shown
     event = RevocationEvent.objects.get()
     assert (event.scope, event.reason) == ("client", "seen in a log")
@@ -207,7 +207,7 @@ def test_a_key_is_revoked_once(reports):
     key = clients.add_secret(reports).key
     arguments = ("revoke", reports.client_id, f"--kid={key.kid}", "--yes")
     assert f"Revoked key {key.kid}." in run("jwt_client", *arguments)
-    assert "before" in run("jwt_client", *arguments)
+    assert "already" in run("jwt_client", *arguments)
     assert RevocationEvent.objects.get().scope == "key"
 
 
@@ -217,7 +217,7 @@ def test_a_client_is_disabled_once(reports, monkeypatch):
     assert RegisteredClient.objects.get().is_active
     assert "Disabled reports" in run("jwt_client", "disable", reports.client_id, "--yes")
     assert not RegisteredClient.objects.get().is_active
-    assert "before" in run("jwt_client", "disable", reports.client_id, "--yes")
+    assert "already" in run("jwt_client", "disable", reports.client_id, "--yes")
     assert "disabled" in refusal("add-key", reports.client_id)
 
 

@@ -143,8 +143,8 @@ def test_progress_is_shown_on_demand(make_user):
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (["--from=password", "--to=table"], "'password' is no home of cutoffs here"),
-        (["--from=table", "--to=nothing"], "'nothing' is no home of cutoffs here"),
+        (["--from=password", "--to=table"], "'password' does not hold cutoffs"),
+        (["--from=table", "--to=nothing"], "'nothing' does not hold cutoffs"),
         (["--from=table", "--to=table"], "must differ"),
     ],
 )
@@ -162,5 +162,5 @@ def test_a_batch_has_at_least_one_user(db):
 
 @pytest.mark.skipif(bool(FIELDS), reason="this user model has a field")
 def test_without_a_field_there_is_nothing_to_copy_from(db):
-    with pytest.raises(CommandError, match="Say --from which field; there are: none"):
+    with pytest.raises(CommandError, match="Name a field with --from; there are: none"):
         run("jwt_copy_cutoffs")

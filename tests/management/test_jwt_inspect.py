@@ -38,7 +38,7 @@ def test_of_a_good_token_every_check_passes(client, user, kind, checks):
     assert (lines(text, "pass"), lines(text, "FAIL"), end) == (checks, [], "good")
     assert f"Its session, of {user.get_username()} (primary key {user.pk}):" in text
     assert "phone" in text
-    assert text.endswith("\nIt is good.\n")
+    assert text.endswith("\nIt is valid.\n")
     assert pair[kind] not in text
     assert not client.is_dead(pair)  # nothing was used up
 
@@ -186,7 +186,7 @@ def test_a_refresh_token_that_was_changed_is_none(client, user):
 
 def test_the_token_may_come_from_standard_input(client, user, monkeypatch):
     type_in(monkeypatch, client.tokens(user)["access_token"] + "\n", terminal=False)
-    assert run("jwt_inspect").endswith("It is good.\n")
+    assert run("jwt_inspect").endswith("It is valid.\n")
 
 
 @pytest.mark.parametrize("fault", [None, *FAULTS])
@@ -217,16 +217,16 @@ def theirs(jwt_settings, ec_key):
 def test_a_token_of_another_issuer_is_looked_at_by_its_rules(theirs, user):
     text, end = look(theirs())
     assert (lines(text, "FAIL"), end) == ([], "good")
-    assert lines(text, "pass")[-1] == "not revoked, as far as its issuer tells, and somebody here"
+    assert lines(text, "pass")[-1] == "not revoked by its issuer, and principal known here"
     text, end = look(theirs(one_time=True))
-    assert lines(text, "FAIL") == ["not revoked, as far as its issuer tells, and somebody here"]
+    assert lines(text, "FAIL") == ["not revoked by its issuer, and principal known here"]
     assert "invalid_token" in end
 
 
 def test_when_its_keys_can_not_be_had_nothing_is_said_of_it(theirs, jwt_settings):
     url = "https://127.0.0.1/keys"  # never asked: it is this machine
     jwt_settings(TRUSTED_ISSUERS={"https://issuer.example": {"JWKS_URL": url, "ALGORITHMS": ["ES256"]}})
-    assert look(theirs())[1].startswith("That can't be told now: no keys of https://127.0.0.1/keys are known")
+    assert look(theirs())[1].startswith("The token can't be checked now: no keys of https://127.0.0.1/keys are known")
 
 
 # What a client has signed.

@@ -49,7 +49,7 @@ def test_the_first_key_signs_at_once():
     ((kid, state),) = states().items()
     assert state == "active"
     assert output == (
-        f"Key {kid} (ES256) signs from now on.\nThere is nothing more to do; the next rotation may begin at any time.\n"
+        f"Key {kid} (ES256) signs from now on.\nNothing is left to do; the next rotation may begin at any time.\n"
     )
 
 
@@ -58,19 +58,21 @@ def test_a_rotation_is_one_command_that_says_what_comes_next_and_when(clock):
     (first,) = kids("active")
     output = run("jwt_keys", "rotate")
     (second,) = kids("standby")
-    nothing_yet = f"Next: run jwt_keys rotate from 2026-05-17 12:37:15 UTC on, in 7 min 0 s. Key {second} will sign.\n"
+    nothing_yet = (
+        f"Next: run jwt_keys rotate from 2026-05-17 12:37:15 UTC on, in 7 min 0 s. It will activate key {second}.\n"
+    )
     assert output == f"Created key {second} (ES256): it is published, and signs nothing yet.\n" + nothing_yet
     assert run("jwt_keys", "rotate") == "Nothing can be done yet.\n" + nothing_yet
     clock.shift(WAIT)
     assert run("jwt_keys", "rotate") == (
         f"Key {second} (ES256) signs from now on.\n"
         "Next: run jwt_keys rotate from 2026-05-17 12:44:16 UTC on, in 7 min 1 s. "
-        f"What key {first} signed is dead then, and it will be revoked.\n"
+        f"It will revoke key {first}, whose tokens will have expired by then.\n"
     )
     assert states() == {first: "retiring", second: "active"}
     clock.shift(421)
     assert run("jwt_keys", "rotate") == (
-        f"Revoked key {first}.\nThere is nothing more to do; the next rotation may begin at any time.\n"
+        f"Revoked key {first}.\nNothing is left to do; the next rotation may begin at any time.\n"
     )
     event = RevocationEvent.objects.get(scope="key")
     assert (event.subject, event.reason, event.actor) == (f"jwt_auth {first}", "rotation", "command line: olga")
@@ -81,14 +83,14 @@ def test_what_can_be_done_at_once_is_said_to_be_next(clock):
     run("jwt_keys", "create")
     clock.shift(WAIT)
     output = run("jwt_keys", "create")
-    assert "Next: run jwt_keys rotate now. Key " in output
+    assert "Next: run jwt_keys rotate now. It will activate key " in output
 
 
 def test_a_schedule_is_told_when_the_next_rotation_begins(clock):
     run("jwt_keys", "create", "--activate")
     assert run("jwt_keys", "rotate", "--every=90") == (
         "Nothing can be done yet.\n"
-        "Next: run jwt_keys rotate from 2026-08-15 12:30:15 UTC on, in 90 days. Another rotation will begin.\n"
+        "Next: run jwt_keys rotate from 2026-08-15 12:30:15 UTC on, in 90 days. It will begin the next rotation.\n"
     )
     clock.shift(90 * 86400)
     assert run("jwt_keys", "rotate", "--every=90").startswith("Created key ")
@@ -154,12 +156,12 @@ def test_an_emergency_says_whom_it_hits_and_asks(client, user, monkeypatch):
     output = run(*asked)
     (successor,) = kids("active")
     assert output.splitlines() == [
-        f"Key {leaked} is active. When it is revoked:",
-        "- The access tokens of up to 1 live session are refused. Refresh tokens stay good: nobody is signed out.",
+        f"Key {leaked} is active. If it is revoked:",
+        "- The access tokens of up to 1 live session are refused. Refresh tokens stay valid: nobody is signed out.",
         "- The processes of this deployment refuse them at once.",
-        "- Other servers do when they fetch the key set anew, within 300 s if they keep to its",
-        "  max-age, or when they next read the revocation feed.",
-        "- Another key signs at once. Servers that don't know it yet refuse its tokens until they do.",
+        "- Other servers refuse them when they fetch the key set again, within 300 s if they",
+        "  respect its max-age, or when they next read the revocation feed.",
+        "- Another key signs at once. Servers refuse its tokens until they know that key.",
         f'Type "revoke" to go on: Revoked key {leaked}.',
         f"Key {successor} (ES256) signs from now on.",
     ]
@@ -196,7 +198,7 @@ def test_an_emergency_overrides_the_wait(action):
     kid = {"activate": standby, "retire": active}[action]
     assert "--yes" in str(refused(action, kid, "--emergency"))
     output = run("jwt_keys", action, kid, "--emergency", "--yes")
-    assert output.startswith("Other servers that have not fetched the key set")
+    assert output.startswith("If another server has not fetched the key set")
     assert states() == {active: "retiring", standby: "active"}
 
 
@@ -209,7 +211,7 @@ def test_the_keys_of_the_settings_are_imported_and_nobody_notices(client, user, 
     configured = {"ALGORITHM": "ES256", "SIGNING_KEY": pem(ec_key), "SIGNING_KEY_FALLBACKS": [public_pem(ed_key)]}
     jwt_settings(KEYS="settings", **configured)
     pair = client.tokens(user)
-    assert run("jwt_keys", "list") == 'KEYS is "settings": keys in the database are not used.\n'
+    assert run("jwt_keys", "list") == 'KEYS is "settings": the keys in the database are not used.\n'
     lines = run("jwt_keys", "import").splitlines()
     (active,), (retiring,) = kids("active"), kids("retiring")
     assert lines == [
@@ -217,7 +219,7 @@ def test_the_keys_of_the_settings_are_imported_and_nobody_notices(client, user, 
         f"Imported key {retiring} (Ed25519): retiring.",
         'Next: set KEYS to "database", remove SIGNING_KEY and SIGNING_KEY_FALLBACKS, and deploy.',
     ]
-    assert run("jwt_keys", "import").startswith("All keys of the settings had been imported before.")
+    assert run("jwt_keys", "import").startswith("All keys of the settings are already imported.")
     assert "must be" in str(refused("rotate"))
     jwt_settings(KEYS="database", SIGNING_KEY=None, SIGNING_KEY_FALLBACKS=[])
     assert client.get_me(pair["access_token"]).status_code == 200

@@ -51,12 +51,12 @@ def test_a_deployment_that_keeps_its_word(live_server, user):
     told = probe(f"{live_server.url}/auth/me/", user=user)
     assert "promised  0.000" in told
     assert told.endswith("The bound was kept.\n")
-    assert "workers that don't say who they are" in told
+    assert "workers that send no worker header" in told
     assert not UserSession.objects.filter(revoked_at=None).exists()
 
 
 @pytest.mark.parametrize(
-    ("header", "who"), [("X-Served-By", "to 1 worker, "), ("X-Worker", "to workers that don't say who they are, ")]
+    ("header", "who"), [("X-Served-By", "to 1 worker, "), ("X-Worker", "to workers that send no worker header, ")]
 )
 def test_workers_say_who_they_are_in_the_header_that_is_named(serve, user, header, who):
     out = StringIO()
@@ -81,9 +81,9 @@ def test_a_page_that_would_say_nothing_is_no_target(serve, user, anonymous, sign
 
 
 def test_what_is_no_url_and_who_does_not_answer(user):
-    with pytest.raises(CommandError, match="no URL"):
+    with pytest.raises(CommandError, match="does not begin with http"):
         probe("ftp://localhost/", user=user)
-    with pytest.raises(CommandError, match="can't be asked"):
+    with pytest.raises(CommandError, match="can't be reached"):
         probe("https://127.0.0.1:1/", user=user)
 
 

@@ -68,8 +68,8 @@ def test_how_far_it_is_is_told_and_each_batch_is_one_query_and_its_updates(
         clients.add_secret(reports)
     jwt_settings(ENCRYPTION_KEYS=[NEW, OLD])
     assert run("jwt_reencrypt", "--batch-size=2", "--dry-run").splitlines()[:2] == [
-        "2 of 5 client keys looked at",
-        "4 of 5 client keys looked at",
+        "2 of 5 client keys checked",
+        "4 of 5 client keys checked",
     ]
     with django_assert_num_queries(4 + 5):
         list(reencrypt_rows(ClientKey, "encrypted_secret", 2))

@@ -55,7 +55,7 @@ def test_what_was_revoked_before_is_no_failure(client, user):
     run("jwt_revoke", f"--session={phone['session']}", "--yes")
     output = run("jwt_revoke", f"--session={phone['session']}", "--yes")
     assert "revoked at 20" in output
-    assert output.endswith("was revoked before; there was nothing to do.\n")
+    assert output.endswith("was already revoked; there was nothing to do.\n")
     assert RevocationEvent.objects.count() == 1
 
 
@@ -136,7 +136,7 @@ def test_the_answer_that_is_asked_for_revokes(client, user, target, monkeypatch)
 def test_where_nobody_can_be_asked_nothing_is_revoked(client, user, target, monkeypatch):
     pair = client.tokens(user)
     type_in(monkeypatch, "yes\n", terminal=False)
-    with pytest.raises(CommandError, match="Repeat it with --yes"):
+    with pytest.raises(CommandError, match="Repeat the command with --yes"):
         run("jwt_revoke", TARGETS[target](user, pair))
     assert not client.is_dead(pair)
 
@@ -145,10 +145,10 @@ def test_where_nobody_can_be_asked_nothing_is_revoked(client, user, target, monk
     ("arguments", "text"),
     [
         (["--user=nobody"], "There is no user"),
-        (["--session=x"], "That is no session's id"),
+        (["--session=x"], "That is not a session id"),
         ([f"--session={uuid4()}"], "There is no session"),
-        (["--token=x"], "That is no token of this project"),
-        (["--token="], "That is no token of this project"),
+        (["--token=x"], "That is not a token of this project"),
+        (["--token="], "That is not a token of this project"),
         ([], "one of the arguments"),
         (["--all", "--user=1"], "not allowed with"),
         (["--all", f"--reason={'x' * 256}"], "at most 255"),
@@ -166,7 +166,7 @@ def test_a_user_without_sessions_can_be_revoked_and_revoked_again(client, user):
     assert ": 0 live sessions" in run("jwt_revoke", f"--user={user.pk}", "--yes")
     output = run("jwt_revoke", f"--user={user.pk}", "--yes")
     assert "Sessions from before 20" in output
-    assert "are refused already" in output
+    assert "are already refused" in output
     pair = sessions.start(user)
     assert client.get_me(pair.access_token).status_code == 200
     assert "Revoked 1 session;" in run("jwt_revoke", f"--user={user.pk}", "--yes")

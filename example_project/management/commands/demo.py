@@ -1,5 +1,5 @@
 """
-`manage.py demo`: the example project's stories, in requests to servers that really run.
+`manage.py demo`: tells the example project's stories with requests to running servers.
 """
 
 import os
@@ -17,21 +17,21 @@ from example_project.demo.narrator import StepFailedError
 from example_project.demo.story import tell
 from example_project.demo.users import make_users
 
-INTERRUPTED = 130  # what a shell says of a process that Ctrl-C ended
+INTERRUPTED = 130  # as shells report a process that Ctrl-C ended
 
 
 class Command(StoryCommand):
     help = (
-        "Shows what jwt_auth does, request by request: migrates, makes the users alice, bob and admin with new "
-        "passwords, starts the server, and tells a story of sign-ins and revocations in lines of curl. Then "
-        "two servers show how one sends a user on to the other."
+        "Shows what jwt_auth does, request by request: migrates, creates the users alice, bob and admin with new "
+        "passwords, starts the server, and tells a story of sign-ins and revocations as curl commands. Then a second "
+        "story shows how a user of one server uses another server."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
         parser.add_argument("--serve", action="store_true", help="Leave the server running until Ctrl-C.")
-        parser.add_argument("--one-server", action="store_true", help="Tell the first story alone.")
-        parser.add_argument("--port", type=int, default=0, help="The server's port; any free one when left out.")
+        parser.add_argument("--one-server", action="store_true", help="Tell only the first story.")
+        parser.add_argument("--port", type=int, default=0, help="The server's port; by default any free port.")
 
     def handle(self, *args: Any, port: int, serve: bool, one_server: bool, interactive: bool, **options: Any) -> None:
         log = settings.DATA_DIR / "demo_server.log"
@@ -56,17 +56,17 @@ class Command(StoryCommand):
 
     def introduce(self, address: str, passwords: Mapping[str, str]) -> None:
         self.write(f"The server: http://{address}/  (settings: {settings.SETTINGS_MODULE})")
-        self.write("The users, with passwords made for this run:")
+        self.write("The users, with passwords created for this run:")
         for name, password in passwords.items():
             self.write(f"   {name:<6} {password}")
 
     def tell(self, address: str, passwords: Mapping[str, str], interactive: bool) -> None:
         narrator = self.narrator(address, interactive=interactive)
         tell(narrator, passwords)
-        self.write(self.style.SUCCESS(f"\nAll {narrator.steps} steps were answered as they should be."))
+        self.write(self.style.SUCCESS(f"\nAll {narrator.steps} steps got the expected answers."))
 
     def tell_of_two_servers(self, interactive: bool) -> None:
-        """The second story, by a process with the settings of the first of its two servers."""
+        """Tell the second story, in a process with the settings of its first server."""
         urls = {name: f"http://localhost:{server.free_port()}" for name in ("SERVER1", "SERVER2")}
         command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "demo_servers"]
         command += ["--settings", "example_project.settings_server1", *([] if interactive else ["--no-input"])]
@@ -79,11 +79,11 @@ class Command(StoryCommand):
             self.write("")
             self.introduce(address, passwords)
             self.write(
-                f"In a browser: http://{address}/ is a page whose tokens no script can read; sign in as any of them."
+                f"In a browser: http://{address}/ is a page whose tokens no script can read; sign in as any user."
             )
             self.write(f"admin also signs in at http://{address}/admin/. Ctrl-C stops the server.")
             process.wait()
         except KeyboardInterrupt:
             self.write("Stopped.")
         else:
-            raise server.ServerError("The server has stopped by itself.")
+            raise server.ServerError("The server stopped unexpectedly.")

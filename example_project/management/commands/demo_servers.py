@@ -1,5 +1,5 @@
 """
-`manage.py demo_servers`: the second story of `demo`, in which one server sends a user on to another.
+`manage.py demo_servers`: the second story of `demo`, in which a user of one server uses another server.
 """
 
 from contextlib import ExitStack
@@ -21,7 +21,7 @@ from jwt_auth import signing_keys
 
 class Command(StoryCommand):
     help = (
-        "Starts two servers, of which the second has no database, and sends a user from the first to the second. "
+        "Starts two servers, the second without a database, and shows how a user of the first one uses the second. "
         "Run it with --settings example_project.settings_server1."
     )
 
@@ -29,7 +29,7 @@ class Command(StoryCommand):
         servers = [getattr(settings, name, "") for name in ("SERVER1", "SERVER2")]
         if not all(servers):
             raise CommandError("Run it with --settings example_project.settings_server1.")
-        # Begins anew each time, with keys that nobody knows yet.
+        # Each run starts with an empty database and new keys.
         Path(connection.settings_dict["NAME"]).unlink(missing_ok=True)
         call_command("migrate", verbosity=0, interactive=False)
         passwords = make_users()
@@ -44,7 +44,7 @@ class Command(StoryCommand):
                 tell(narrator, passwords, other=second, standby=standby.kid)
         except (server.ServerError, StepFailedError) as error:
             raise CommandError(str(error)) from error
-        self.write(self.style.SUCCESS(f"\nAll {narrator.steps} steps went as they should."))
+        self.write(self.style.SUCCESS(f"\nAll {narrator.steps} steps had the expected results."))
 
     def start(self, stack: ExitStack, url: str, module: str) -> None:
         port = server.free_port(urlsplit(url).port or 80)

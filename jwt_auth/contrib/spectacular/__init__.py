@@ -1,8 +1,8 @@
 """
-For drf-spectacular: how requests authenticate, and what the endpoints take and answer, as OpenAPI.
+OpenAPI descriptions for drf-spectacular: the security schemes, and the requests and responses of the endpoints.
 
-Nothing here is called when a request comes. drf-spectacular finds what was declared once it is imported, and
-`apps` imports it where a project has that app: its schema then needs nothing more.
+No request runs this code. drf-spectacular finds the declarations as soon as they are imported, and `apps` imports
+them if drf-spectacular is installed as an app: the project's schema then needs nothing more.
 """
 
 from jwt_auth.contrib.spectacular import endpoints as endpoints, schemes as schemes

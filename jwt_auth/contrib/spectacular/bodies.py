@@ -1,5 +1,5 @@
 """
-What the endpoints take and answer, where no serializer of theirs says it. For the schema alone.
+Serializers for request and response bodies that the endpoints have no serializer for. Only the schema uses them.
 """
 
 from typing import Any
@@ -13,10 +13,10 @@ from jwt_auth.views.serializers import ACCESS_TOKEN_TYPE
 
 
 class ErrorSerializer(drf.Serializer[Any]):
-    detail = drf.CharField(help_text="For people.")
-    code = drf.CharField(help_text="For machines; it does not change.")
-    errors = drf.DictField(  # type: ignore[assignment]  # the metaclass takes it out, and leaves the property
-        required=False, help_text="With `invalid_request`: what is wrong, by the name of the field."
+    detail = drf.CharField(help_text="A text for people.")
+    code = drf.CharField(help_text="A stable code for programs.")
+    errors = drf.DictField(  # type: ignore[assignment]  # the metaclass removes it, and the property stays
+        required=False, help_text="With `invalid_request`: the errors by field name."
     )
 
 
@@ -38,7 +38,7 @@ class BearerAnswerSerializer(CookieAnswerSerializer):
 
 
 class ExchangeRequestSerializer(drf.Serializer[Any]):
-    """Without what is always refused, and with the ways in which a client may say who it is."""
+    """The request without parameters that are always refused, and with those that authenticate a client."""
 
     grant_type = drf.CharField(help_text=TOKEN_EXCHANGE)
     subject_token = drf.CharField()
@@ -75,7 +75,7 @@ class VerifiedSerializer(drf.Serializer[Any]):
 
 
 class IntrospectionSerializer(VerifiedSerializer):
-    """Of a token that is not good `active` alone; what else there is depends on the token."""
+    """Only `active` for a token that is not valid; the other members depend on the token."""
 
     token_type = drf.CharField(required=False)
     iss = drf.CharField(required=False)
@@ -92,7 +92,7 @@ class IntrospectionSerializer(VerifiedSerializer):
 
 
 class PrincipalSerializer(drf.Serializer[Any]):
-    user = drf.DictField(child=drf.CharField(), help_text="`id` and name; of another issuer's, `iss` and `sub`.")
+    user = drf.DictField(child=drf.CharField(), help_text="`id` and name; `iss` and `sub` for another issuer's user.")
     client_id = drf.CharField(allow_null=True)
     client = drf.CharField(allow_null=True)
     session = drf.CharField(allow_null=True)
@@ -103,7 +103,7 @@ class PrincipalSerializer(drf.Serializer[Any]):
 
 
 class NewClientKeySerializer(ClientKeySerializer):
-    client_secret = drf.CharField(required=False, help_text="Shown this once.")
+    client_secret = drf.CharField(required=False, help_text="Shown only once.")
 
     class Meta(ClientKeySerializer.Meta):
         fields = [*ClientKeySerializer.Meta.fields, "client_secret"]

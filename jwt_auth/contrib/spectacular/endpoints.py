@@ -1,5 +1,5 @@
 """
-The endpoints, each with what it takes and answers.
+The endpoints, with their requests and responses.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from jwt_auth.views.introspection import RESPONSE_MEDIA_TYPE
 
 
 def name_components() -> None:
-    """Put the app's name before those of its serializers: a project may well have a Session or a Client of its own."""
+    """Prefix the component names with "JWT", because a project may have a Session or a Client of its own."""
     for each in (item for module in (serializers, clients, bodies) for item in vars(module).values()):
         if isinstance(each, type) and issubclass(each, BaseSerializer) and each.__module__.startswith("jwt_auth."):
             extend_schema_serializer(component_name=f"JWT{each.__name__.removesuffix('Serializer')}")(each)
@@ -31,14 +31,14 @@ name_components()
 @dataclass(frozen=True, slots=True)
 class Operation:
     """
-    What one method of an endpoint does.
+    The description of one method of an endpoint.
 
     Args:
-        name: for its operationId.
-        text: for people; the first sentence is the summary.
-        takes: a serializer for the body, None for an empty one.
-        answers: serializers, by the status, or by the status and the media type.
-        refusals: the statuses of errors beside 503, which any endpoint may answer.
+        name: the operationId without its prefix.
+        text: the description; its first sentence is the summary.
+        takes: the serializer of the request body, or None for an empty body.
+        answers: serializers by status, or by status and media type.
+        refusals: the statuses of errors besides 503, which any endpoint may return.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Operation:
     refusals: tuple[int, ...] = ()
 
     def declare(self, prefix: str) -> Any:
-        """The decorator that tells drf-spectacular of it."""
+        """Return the decorator that declares the operation to drf-spectacular."""
         errors = dict.fromkeys((*self.refusals, 503), bodies.ErrorSerializer)
         return extend_schema(
             operation_id=prefix + self.name,
@@ -60,7 +60,7 @@ class Operation:
 
 
 def declare(view: str, **operations: Operation) -> None:
-    """Tell drf-spectacular what `view`, named from the room of views, does for each of its methods."""
+    """Declare the operations of `view`, a dotted path within `jwt_auth.views`, by method."""
 
     def view_replacement(self: OpenApiViewExtension) -> Any:
         facts: dict[str, Any] = {"renderer_classes": [JSONRenderer]}
@@ -79,14 +79,14 @@ _DONE: dict[Any, Any] = {204: None}
 _OWN = (401, 403)
 _OF_STAFF = (401, 403, 404, 429)
 
-_SIGN_IN, _SIGN_OUT = "Sign in. A label is what the user calls the device.", "Sign out. The session ends."
-_REFRESH = "Exchange the refresh token for new tokens. One that comes a second time ends its session."
+_SIGN_IN, _SIGN_OUT = "Sign in. The label is the user's name for the device.", "Sign out. The session ends."
+_REFRESH = "Exchange the refresh token for new tokens. If it is used a second time, its session ends."
 
 _LOGOUT_ALL = Operation("logout_all", "Sign out everywhere.", None, _DONE, (401, 403, 429))
-_LIST = Operation("sessions", "List one's sessions.", None, {200: serializers.SessionSerializer(many=True)}, _OWN)
-_END_OTHERS = Operation("end_other_sessions", "End all of one's sessions but this one.", None, _DONE, _OWN)
-_END_ONE = Operation("end_session", "End one of one's sessions.", None, _DONE, (401, 403, 404))
-_ME = Operation("me", "Say who asks.", None, {200: bodies.PrincipalSerializer}, (401,))
+_LIST = Operation("sessions", "List your sessions.", None, {200: serializers.SessionSerializer(many=True)}, _OWN)
+_END_OTHERS = Operation("end_other_sessions", "End all your sessions except this one.", None, _DONE, _OWN)
+_END_ONE = Operation("end_session", "End one of your sessions.", None, _DONE, (401, 403, 404))
+_ME = Operation("me", "Return the authenticated user or client.", None, {200: bodies.PrincipalSerializer}, (401,))
 
 declare(
     "users.LoginView",
@@ -129,7 +129,7 @@ declare(
     "users.RevokeView",
     post=Operation(
         "revoke",
-        "Take back a token, and its session with it (RFC 7009).",
+        "Revoke a token and its session (RFC 7009).",
         serializers.TokenSerializer,
         {200: OpenApiTypes.OBJECT},
         (400, 429),
@@ -139,7 +139,7 @@ declare(
     "users.RevokeUserView",
     post=Operation(
         "revoke_user",
-        "Take back all tokens of a user.",
+        "Revoke all tokens of a user.",
         serializers.RevokeUserSerializer,
         {200: bodies.UserRevocationSerializer},
         (400, *_OF_STAFF),
@@ -149,7 +149,7 @@ declare(
     "users.VerifyView",
     post=Operation(
         "verify",
-        "Say whether an access token is good.",
+        "Check whether an access token is valid.",
         serializers.TokenSerializer,
         {200: bodies.VerifiedSerializer},
         (400, 401, 429),
@@ -160,7 +160,7 @@ declare(
     "servers.RevokeGlobalView",
     post=Operation(
         "revoke_global",
-        "Take back all tokens of a subject (Global Token Revocation).",
+        "Revoke all tokens of a subject (Global Token Revocation).",
         serializers.GlobalRevocationSerializer,
         _DONE,
         (400, *_OF_STAFF),
@@ -170,7 +170,7 @@ declare(
     "servers.IntrospectView",
     post=Operation(
         "introspect",
-        "Look into a token (RFC 7662).",
+        "Introspect a token (RFC 7662).",
         serializers.TokenSerializer,
         {200: bodies.IntrospectionSerializer, (200, RESPONSE_MEDIA_TYPE): OpenApiTypes.STR},
         (400, 401, 403, 429),
@@ -180,7 +180,7 @@ declare(
     "servers.ExchangeView",
     post=Operation(
         "exchange",
-        "Exchange an access token for one that is good at another server (RFC 8693).",
+        "Exchange an access token for a token for another server (RFC 8693).",
         bodies.ExchangeRequestSerializer,
         {
             200: bodies.ExchangeAnswerSerializer,
@@ -212,7 +212,7 @@ declare(
     get=Operation("clients", "List the API clients.", None, {200: clients.ClientSerializer(many=True)}, _OF_STAFF),
     post=Operation(
         "register_client",
-        "Register an API client. The secret of its key, if it gets one, is in this answer alone.",
+        "Register an API client. If its key is a secret, only this response contains it.",
         clients.RegisterClientSerializer,
         {201: bodies.NewClientSerializer},
         (400, *_OF_STAFF),
@@ -220,7 +220,7 @@ declare(
 )
 declare(
     "clients.ClientView",
-    get=Operation("client", "Look at an API client.", None, {200: clients.ClientSerializer}, _OF_STAFF),
+    get=Operation("client", "Read an API client.", None, {200: clients.ClientSerializer}, _OF_STAFF),
     patch=Operation(
         "change_client",
         "Change an API client.",
@@ -228,13 +228,13 @@ declare(
         {200: clients.ClientSerializer},
         (400, *_OF_STAFF),
     ),
-    delete=Operation("disable_client", "End an API client for good.", None, _DONE, _OF_STAFF),
+    delete=Operation("disable_client", "Disable an API client permanently.", None, _DONE, _OF_STAFF),
 )
 declare(
     "clients.RevokeClientView",
     post=Operation(
         "revoke_client",
-        "Take back what an API client has signed. It goes on with its keys.",
+        "Revoke the tokens that an API client has signed. Its keys stay valid.",
         clients.ReasonSerializer,
         {200: bodies.ClientRevocationSerializer},
         (400, *_OF_STAFF),
@@ -247,7 +247,7 @@ declare(
     ),
     post=Operation(
         "add_client_key",
-        "Give a client a key. A secret is in this answer alone.",
+        "Add a key to a client. If the key is a secret, only this response contains it.",
         clients.NewKeySerializer,
         {201: bodies.NewClientKeySerializer},
         (400, *_OF_STAFF),
@@ -255,13 +255,13 @@ declare(
 )
 declare(
     "clients.ClientKeyView",
-    delete=Operation("revoke_client_key", "Revoke a client's key for good.", None, _DONE, _OF_STAFF),
+    delete=Operation("revoke_client_key", "Revoke a client's key permanently.", None, _DONE, _OF_STAFF),
 )
 declare(
     "clients.RotateClientKeyView",
     post=Operation(
         "rotate_client_key",
-        "Replace a client's key. Both are good for the overlap.",
+        "Replace a client's key. Both keys are accepted during the overlap.",
         clients.RotateKeySerializer,
         {201: bodies.NewClientKeySerializer},
         (400, *_OF_STAFF),

@@ -1,5 +1,5 @@
 """
-The authentication classes, as security schemes.
+Security schemes for the authentication classes.
 """
 
 from typing import Any
@@ -12,7 +12,7 @@ from jwt_auth.conf import get_settings
 
 BEARER = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
 
-# One scheme stands for a class and for those derived from it, by `with_revocation()` for one: that is no accident.
+# A class and the classes derived from it, as by `with_revocation()`, share one scheme on purpose.
 set_override(JWTAuthentication, "suppress_collision_warning", True)
 
 
@@ -20,7 +20,7 @@ class JWTScheme(OpenApiAuthenticationExtension):
     target_class = "jwt_auth.authentication.JWTAuthentication"
     match_subclasses = True
     name: str | list[str] = "jwtAuth"
-    # The narrower class goes first, and what a project declares for a class of ours, with 0, before all.
+    # Schemes of derived classes go first; a scheme that a project declares for our classes has 0, and goes before all.
     priority = -3
 
     def get_security_definition(self, auto_schema: Any) -> Any:

@@ -1,5 +1,5 @@
 """
-`manage.py jwt_clear_expired`: deletes what is over. See `jwt_auth.management.cleaning`, which says what that is.
+`manage.py jwt_clear_expired`: deletes expired rows. `jwt_auth.management.cleaning` defines which these are.
 """
 
 from datetime import timedelta
@@ -13,39 +13,39 @@ from django.utils import timezone
 from jwt_auth.management.cleaning import delete_in_batches, expired_events, expired_sessions, expired_used_tokens
 from jwt_auth.management.terminal import INTERRUPTED, number
 
-WIDTH = 72  # of a line that covers the one before
+WIDTH = 72  # lines are padded to this width, to overwrite the previous line
 
-REPORT_EVERY = 5.0  # seconds, where lines can't be written over
+REPORT_EVERY = 5.0  # seconds, if the output is not a terminal
 
 
 class Command(BaseCommand):
     help = (
         "Deletes sessions, revocation events and used tokens that nothing depends on any more, in batches. It can "
-        "run at any time, beside everything else, and never makes a refused token good again. Run it every night."
+        "run at any time, during normal operation, and never makes a refused token valid again. Run it every night."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--dry-run", action="store_true", help="Only count what would be deleted.")
+        parser.add_argument("--dry-run", action="store_true", help="Only count the rows that would be deleted.")
         parser.add_argument(
             "--batch-size",
             type=number(1, 1_000_000),
             default=10_000,
             metavar="ROWS",
-            help="How many rows one transaction deletes; 10,000 when left out.",
+            help="The number of rows that one transaction deletes; 10,000 by default.",
         )
         parser.add_argument(
             "--keep-sessions-days",
             type=number(0, 36_500),
             default=0,
             metavar="DAYS",
-            help="Keep sessions for so long after their end, for lists and for recognising devices; 0 when left out.",
+            help="Keep sessions for this long after their end, for lists and for recognising devices; 0 by default.",
         )
         parser.add_argument(
             "--keep-events-days",
             type=number(0, 36_500),
             default=365,
             metavar="DAYS",
-            help="Keep the record of revocations for so long after it has done its work; 365 when left out.",
+            help="Keep revocation events for this long after they have no token to refuse; 365 by default.",
         )
 
     def handle(
@@ -80,14 +80,14 @@ class Command(BaseCommand):
                 done += deleted
                 self.report(name, done, total)
         except KeyboardInterrupt:
-            text = f"Interrupted after {done:,} {name}, which stay deleted. Run it again for the rest."
+            text = f"Interrupted after {done:,} {name}, which stay deleted. Run the command again for the rest."
             raise CommandError(text, returncode=INTERRUPTED) from None
         if self.verbosity:
             text = f"{done:,} expired {name} deleted in {monotonic() - began:.1f} s."
             self.stdout.write(self.style.SUCCESS(text.ljust(WIDTH if self.stdout.isatty() else 0)))
 
     def report(self, name: str, done: int, total: int) -> None:
-        """How far it is: in one line at a terminal, and now and then a line elsewhere."""
+        """Report the progress: in one line that is overwritten at a terminal, else with a line now and then."""
         terminal, now = self.stdout.isatty(), monotonic()
         if not self.verbosity or done >= total or not (terminal or now - self.reported_at >= REPORT_EVERY):
             return

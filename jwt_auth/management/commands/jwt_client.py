@@ -1,5 +1,5 @@
 """
-`manage.py jwt_client`: registers API clients, gives them keys, and takes back what they have.
+`manage.py jwt_client`: registers API clients, manages their keys, and revokes their tokens and keys.
 """
 
 import json
@@ -42,38 +42,38 @@ MAX_OVERLAP_HOURS = int(clients.MAX_OVERLAP.total_seconds()) // 3600
 
 class Command(BaseCommand):
     help = (
-        "Registers API clients, which sign their own tokens, gives them keys, rotates those, and takes back what they "
-        "have. A secret is printed once; a public key that the client made itself is better."
+        "Registers API clients, which sign their own tokens; adds, rotates and revokes their keys; and revokes their "
+        "tokens. A secret is printed only once. Prefer a key pair that the client makes: it keeps the private key."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
         each = actions.add_parser("list", help="Show all clients.")
         each.add_argument("--json", action="store_true", help="Print JSON instead of a table.")
-        each = actions.add_parser("create", help="Register a client, with its first key.")
-        each.add_argument("name", help="What people call it.")
-        each.add_argument("--user", required=True, help="Whom it acts as: primary key, or the name to sign in with.")
-        each.add_argument("--scopes", default="", help="What its tokens may ask for, separated by spaces.")
-        each.add_argument("--requires-binding", action="store_true", help="Each token must name its request.")
+        each = actions.add_parser("create", help="Register a client and its first key.")
+        each.add_argument("name", help="A name for people.")
+        each.add_argument("--user", required=True, help="The user it acts as: primary key, or name to sign in with.")
+        each.add_argument("--scopes", default="", help="The scopes that its tokens may have, separated by spaces.")
+        each.add_argument("--requires-binding", action="store_true", help="Each token must be bound to one request.")
         _add_key_options(each)
         each = _add_action(actions, "keys", "Show the keys of a client.")
         each.add_argument("--json", action="store_true", help="Print JSON instead of a table.")
-        _add_key_options(_add_action(actions, "add-key", "Give a client another key."))
-        each = _add_action(actions, "rotate", "Give a client a key in place of one that then ends.")
-        each.add_argument("--kid", help="Which one; not needed when there is one alone.")
+        _add_key_options(_add_action(actions, "add-key", "Add a key to a client."))
+        each = _add_action(actions, "rotate", "Replace a key of a client; the old key expires after the overlap.")
+        each.add_argument("--kid", help="The key to replace; not needed if the client has only one.")
         each.add_argument(
             "--overlap-hours",
             type=number(0, MAX_OVERLAP_HOURS),
             default=int(clients.OVERLAP.total_seconds()) // 3600,
             metavar="HOURS",
-            help="How long both are good; a week when left out.",
+            help="How long both keys are accepted; a week by default.",
         )
         _add_key_options(each)
-        each = _add_action(actions, "revoke", "Refuse what a client has signed, or a key for ever.")
-        each.add_argument("--kid", help="A key: what it has signed and will sign is refused.")
+        each = _add_action(actions, "revoke", "Refuse all tokens that a client has signed, or revoke one of its keys.")
+        each.add_argument("--kid", help="Revoke this key: all tokens that it has signed and will sign are refused.")
         add_reason(each)
         add_yes(each)
-        each = _add_action(actions, "disable", "End a client for good.")
+        each = _add_action(actions, "disable", "Disable a client permanently.")
         add_reason(each)
         add_yes(each)
 
@@ -122,7 +122,7 @@ class Command(BaseCommand):
             head = ("KEY", "ALGORITHM", "ADDED (UTC)", "LAST USED (UTC)", "STATE")
             self.stdout.write("\n".join(["", *table([head, *(_key_row(row, now) for row in rows)])]))
         else:
-            self.stdout.write("It has no key, and can do nothing.")
+            self.stdout.write("It has no key, so it can't sign tokens.")
 
     @sensitive_variables()
     def add_key(self, *, client_id: str, **options: Any) -> None:
@@ -142,20 +142,22 @@ class Command(BaseCommand):
         self.show_new(new, json=options["json"])
         if not options["json"]:
             old.refresh_from_db()
-            self.stdout.write(f"The former key {old.kid} is good until {describe_moment(old.expires_at)} UTC.")
+            self.stdout.write(f"The old key {old.kid} is accepted until {describe_moment(old.expires_at)} UTC.")
 
     def revoke(self, *, client_id: str, kid: str | None, reason: str, yes: bool, **options: Any) -> None:
         deed = record(reason)
         if kid is not None:
             key = _find_key(client_id, kid)
-            self.confirm(f"Key {kid} of {_name(key.client)}: what it has signed and will sign is refused.", yes)
+            self.confirm(
+                f"Key {kid} of {_name(key.client)}: all tokens that it has signed and will sign are refused.", yes
+            )
             done = revoke_client_key(key, **deed)
-            self.stdout.write(self.style.SUCCESS(f"Revoked key {kid}.") if done else "It was revoked before.")
+            self.stdout.write(self.style.SUCCESS(f"Revoked key {kid}.") if done else "It was already revoked.")
             return
         client = _find_client(client_id)
         self.confirm(
-            f"{_name(client)}: the tokens that it has signed are refused. It signs new ones with the same keys; "
-            "revoke a key that was stolen with --kid.",
+            f"{_name(client)}: the tokens that it has signed are refused. It can sign new ones with the same keys; "
+            "if a key was stolen, revoke it with --kid.",
             yes,
         )
         moment = describe_moment(revoke_client(client, **deed))
@@ -163,9 +165,9 @@ class Command(BaseCommand):
 
     def disable(self, *, client_id: str, reason: str, yes: bool, **options: Any) -> None:
         deed, client = record(reason), _find_client(client_id)
-        self.confirm(f"{_name(client)}: all that it has signed and will sign is refused, for good.", yes)
+        self.confirm(f"{_name(client)}: all tokens that it has signed and will sign are refused permanently.", yes)
         done = disable_client(client, **deed)
-        self.stdout.write(self.style.SUCCESS(f"Disabled {_name(client)}.") if done else "It was disabled before.")
+        self.stdout.write(self.style.SUCCESS(f"Disabled {_name(client)}.") if done else "It was already disabled.")
 
     @sensitive_variables()
     def show_new(self, new: clients.NewKey, *, json: bool) -> None:
@@ -186,7 +188,7 @@ class Command(BaseCommand):
             facts.append(("Secret:", new.secret))
         self.stdout.write("\n".join(["", *table(facts)]))
         if new.secret is not None:
-            self.stdout.write("The secret is shown this once. Keep it where the client reads it, and nowhere else.")
+            self.stdout.write("The secret is shown only once. Store it where the client reads it, and nowhere else.")
 
     def show_json(self, document: Any) -> None:
         self.stdout.write(json.dumps(document, indent=2, default=str))
@@ -204,11 +206,11 @@ def _add_action(actions: Any, name: str, help: str) -> CommandParser:
 
 def _add_key_options(parser: CommandParser) -> None:
     parser.add_argument(
-        "--public-key", metavar="FILE", help='A PEM or JWK; "-" is standard input. Without it a secret is made.'
+        "--public-key", metavar="FILE", help='A PEM or JWK file; "-" is standard input. Without it a secret is made.'
     )
-    parser.add_argument("--algorithm", choices=ALGORITHMS, help="Of the key; HS256 of a secret, when left out.")
-    parser.add_argument("--expires-days", type=number(1, 36_500), metavar="DAYS", help="The key's end.")
-    parser.add_argument("--json", action="store_true", help="Print JSON, with the secret.")
+    parser.add_argument("--algorithm", choices=ALGORITHMS, help="The key's algorithm; HS256 by default for a secret.")
+    parser.add_argument("--expires-days", type=number(1, 36_500), metavar="DAYS", help="The key's lifetime in days.")
+    parser.add_argument("--json", action="store_true", help="Print JSON, including the secret.")
 
 
 @sensitive_variables()
@@ -229,7 +231,7 @@ def _read_public_key(path: str | None) -> str | None:
     except OSError as error:
         raise CommandError(f"{path} can't be read: {error.strerror}.") from None
     except UnicodeDecodeError:
-        raise CommandError(f"{path} is no text.") from None
+        raise CommandError(f"{path} is not a text file.") from None
 
 
 def _end(days: int | None) -> datetime | None:
@@ -238,7 +240,7 @@ def _end(days: int | None) -> datetime | None:
 
 def _find_client(client_id: str) -> RegisteredClient:
     client = RegisteredClient.objects.select_related("user").filter(client_id=client_id).first()
-    if client is None or client.client_id != client_id:  # MariaDB finds other cases, too
+    if client is None or client.client_id != client_id:  # MariaDB ignores case
         raise CommandError(f"There is no client {printable(client_id)!r}.")
     return client
 
@@ -251,12 +253,12 @@ def _find_key(client_id: str, kid: str) -> ClientKey:
 
 
 def _only_key(client_id: str) -> ClientKey:
-    """The key that can be rotated, if it is one alone."""
+    """Return the client's only key that can be rotated; raise CommandError if there is none, or more than one."""
     now = timezone.now()
     rows = _find_client(client_id).keys.select_related("client").filter(rotated_at=None)
     found = [key for key in rows if key.is_usable(now)]
     if len(found) != 1:
-        raise CommandError("The client has no key to rotate." if not found else "Say which key, with --kid.")
+        raise CommandError("The client has no key to rotate." if not found else "Name the key with --kid.")
     return found[0]
 
 
@@ -289,7 +291,7 @@ def _state_of(key: ClientKey, now: datetime) -> str:
     if key.revoked_at is not None:
         return f"revoked at {describe_moment(key.revoked_at)}"
     if key.expires_at is None:
-        return "good"
-    ends = "is good until" if key.is_usable(now) else "expired at"
+        return "active"
+    ends = "active until" if key.is_usable(now) else "expired at"
     rotated = "rotated, " if key.rotated_at else ""
     return f"{rotated}{ends} {describe_moment(key.expires_at)}"

@@ -1,5 +1,5 @@
 """
-`manage.py jwt_copy_cutoffs`: from one home of users' cutoffs to the other. See `jwt_auth.management.cutoff_copy`.
+`manage.py jwt_copy_cutoffs`: copies users' cutoffs to another place. See `jwt_auth.management.cutoff_copy`.
 """
 
 from typing import Any
@@ -21,13 +21,13 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         homes = 'the name of a TokenCutoffField of the user model, or "table"'
-        parser.add_argument("--from", dest="source", metavar="HOME", help=f"Where to read: {homes}.")
+        parser.add_argument("--from", dest="source", metavar="PLACE", help=f"Where to read: {homes}.")
         parser.add_argument(
-            "--to", dest="target", metavar="HOME", help="Where to write, likewise; the one in force when left out."
+            "--to", dest="target", metavar="PLACE", help="Where to write, likewise; by default the place in use."
         )
-        parser.add_argument("--dry-run", action="store_true", help="Only count what would be copied.")
+        parser.add_argument("--dry-run", action="store_true", help="Only count the cutoffs that would be copied.")
         parser.add_argument(
-            "--batch-size", type=number(1, 1_000_000), default=1000, metavar="USERS", help="1,000 when left out."
+            "--batch-size", type=number(1, 1_000_000), default=1000, metavar="USERS", help="1,000 by default."
         )
 
     def handle(
@@ -57,14 +57,14 @@ def _other_home(target: str) -> str:
     if target != TABLE:
         return TABLE
     if len(names) != 1:
-        raise CommandError(f"Say --from which field; there are: {', '.join(names) or 'none'}.", returncode=MISUSED)
+        raise CommandError(f"Name a field with --from; there are: {', '.join(names) or 'none'}.", returncode=MISUSED)
     return names[0]
 
 
 def _check(home: str) -> None:
     if home not in (TABLE, *_fields()):
         choices = ", ".join([TABLE, *_fields()])
-        raise CommandError(f"{home!r} is no home of cutoffs here; there are: {choices}.", returncode=MISUSED)
+        raise CommandError(f"{home!r} does not hold cutoffs; there are: {choices}.", returncode=MISUSED)
 
 
 def _fields() -> list[str]:

@@ -1,5 +1,5 @@
 """
-`manage.py jwt_inspect`: why a token is good or not. See `jwt_auth.management.inspection`.
+`manage.py jwt_inspect`: shows why a token is valid or not. See `jwt_auth.management.inspection`.
 """
 
 from datetime import datetime
@@ -23,8 +23,8 @@ from jwt_auth.management.terminal import (
 
 class Command(BaseCommand):
     help = (
-        "Says of an access or a refresh token which checks it passes and which not, and why. It changes nothing, a "
-        "refresh token is not used up by it, and the token is not shown."
+        "Shows which checks an access or a refresh token passes, which it fails, and why. It changes nothing, does not "
+        "use up a refresh token, and does not print the token."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -32,8 +32,8 @@ class Command(BaseCommand):
             "token",
             nargs="?",
             default="-",
-            help='The token. Left out, or "-": it is asked for, or read from standard input, which keeps it out of the '
-            "shell's history.",
+            help='The token. If it is left out or "-", the command asks for it, or reads it from standard input, which '
+            "keeps it out of the shell's history.",
         )
 
     def handle(self, *args: Any, token: str, **options: Any) -> None:
@@ -42,7 +42,7 @@ class Command(BaseCommand):
         try:
             found = inspect(raw, now)
         except UnavailableError as error:
-            raise CommandError(f"That can't be told now: {error}.") from error
+            raise CommandError(f"The token can't be checked now: {error}.") from error
         self.stdout.write(f"Looked at as {found.kind}, at {describe_moment(now)} UTC:\n\n")
         for check in found.checks:
             if check.refusal is None:
@@ -54,7 +54,7 @@ class Command(BaseCommand):
         self.stdout.write("")
         if found.refusal is not None:
             raise CommandError(f"It is refused: {found.refusal.code}.")
-        self.stdout.write(self.style.SUCCESS("It is good."))
+        self.stdout.write(self.style.SUCCESS("It is valid."))
 
 
 def _facts(found: Inspection, now: datetime) -> list[str]:

@@ -1,5 +1,5 @@
 """
-`manage.py jwt_keys`: makes signing keys, lists them, and moves them from state to state.
+`manage.py jwt_keys`: creates and lists signing keys, and changes their state.
 """
 
 import json
@@ -33,27 +33,27 @@ State = SigningKey.State
 
 class Command(BaseCommand):
     help = (
-        "Makes signing keys, and rotates them without signing anybody out. What would refuse good tokens is only done "
-        "when its time has come; `rotate` does whatever can be done, and says what comes next and when."
+        "Creates signing keys, and rotates them without signing anybody out. A step is refused for as long as it would "
+        "invalidate unexpired tokens; `rotate` does the step that is due, and prints the next step and its time."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
         each = actions.add_parser("list", help="Show all keys.")
         each.add_argument("--json", action="store_true", help="Print JSON instead of a table.")
-        each = actions.add_parser("rotate", help="Do the next step of a rotation, if its time has come.")
+        each = actions.add_parser("rotate", help="Do the next step of a rotation, if it is due.")
         each.add_argument(
-            "--every", type=number(1, 3650), default=0, metavar="DAYS", help="Begin when the active key is so old."
+            "--every", type=number(1, 3650), default=0, metavar="DAYS", help="Begin when the active key has this age."
         )
-        each = actions.add_parser("create", help="Make a standby key: published, to be known when it signs.")
+        each = actions.add_parser("create", help="Create a standby key, published so that verifiers know it in time.")
         each.add_argument("--algorithm", choices=PUBLIC_KEY_ALGORITHMS, help="Instead of the setting ALGORITHM.")
         each.add_argument("--activate", action="store_true", help="Sign with it at once: for the first key.")
-        each = actions.add_parser("activate", help="Sign with a standby key; the active one retires.")
-        _add_key(each, "Don't wait until verifiers can know it.")
+        each = actions.add_parser("activate", help="Sign with a standby key; the active key retires.")
+        _add_key(each, "Don't wait until all verifiers can know it.")
         each = actions.add_parser("retire", help="Stop signing with the active key; a standby key takes over.")
-        _add_key(each, "Don't wait until verifiers can know the other key; make one if there is none.")
-        each = actions.add_parser("revoke", help="Refuse for ever what a key has signed.")
-        _add_key(each, "A key has leaked: don't wait until its tokens are dead.")
+        _add_key(each, "Don't wait until all verifiers can know the new key; create one if there is none.")
+        each = actions.add_parser("revoke", help="Permanently refuse everything that a key has signed.")
+        _add_key(each, "A key has leaked: don't wait until its tokens have expired.")
         add_reason(each)
         actions.add_parser("import", help='Store the keys of the settings, before KEYS becomes "database".')
 
@@ -80,7 +80,7 @@ class Command(BaseCommand):
         if rows:
             self.stdout.write("\n".join(_lines(rows, now)))
         if get_settings().KEYS != "database":
-            self.stdout.write('KEYS is "settings": keys in the database are not used.')
+            self.stdout.write('KEYS is "settings": the keys in the database are not used.')
         elif not any(row.state == State.ACTIVE for row in rows):
             self.stdout.write("No key is active, so nobody can sign in or refresh: run jwt_keys create --activate.")
 
@@ -129,7 +129,7 @@ class Command(BaseCommand):
         for row in rows:
             self.stdout.write(self.style.SUCCESS(f"Imported key {row.kid} ({row.algorithm}): {row.state}."))
         if not rows:
-            self.stdout.write("All keys of the settings had been imported before.")
+            self.stdout.write("All keys of the settings are already imported.")
         self.stdout.write('Next: set KEYS to "database", remove SIGNING_KEY and SIGNING_KEY_FALLBACKS, and deploy.')
 
     def show_blast_radius(self, kid: str) -> None:
@@ -141,14 +141,14 @@ class Command(BaseCommand):
         radius = signing_keys.blast_radius(key, now)
         whose = "1 live session" if radius.sessions == 1 else f"{radius.sessions:,} live sessions"
         lines = [
-            f"Key {kid} is {key.state}. When it is revoked:",
-            f"- The access tokens of up to {whose} are refused. Refresh tokens stay good: nobody is signed out.",
+            f"Key {kid} is {key.state}. If it is revoked:",
+            f"- The access tokens of up to {whose} are refused. Refresh tokens stay valid: nobody is signed out.",
             f"- The processes of this deployment refuse them {_within(radius.own_bound)}.",
-            f"- Other servers do when they fetch the key set anew, {_within(radius.others_bound)} if they keep to its",
-            "  max-age, or when they next read the revocation feed.",
+            f"- Other servers refuse them when they fetch the key set again, {_within(radius.others_bound)} if they",
+            "  respect its max-age, or when they next read the revocation feed.",
         ]
         if key.state == State.ACTIVE:
-            lines.append("- Another key signs at once. Servers that don't know it yet refuse its tokens until they do.")
+            lines.append("- Another key signs at once. Servers refuse its tokens until they know that key.")
         self.stdout.write("\n".join(lines))
 
     def confirm(self, answer: str, *, yes: bool) -> None:
@@ -158,11 +158,11 @@ class Command(BaseCommand):
         self.stdout.write(self.style.SUCCESS(text.format(kid=key.kid, algorithm=key.algorithm)))
 
     def say_next(self, every: int = 0) -> None:
-        """What a rotation needs after this, and from when on."""
+        """Print the next step of a rotation, and the time from which it is possible."""
         now = timezone.now()
         step = states.next_step(SigningKey.objects.all(), now, timedelta(days=every))
         if step.key is None and step.is_due(now):
-            self.stdout.write("There is nothing more to do; the next rotation may begin at any time.")
+            self.stdout.write("Nothing is left to do; the next rotation may begin at any time.")
             return
         wait = (step.at or now) - now
         when = f"from {describe_moment(step.at)} UTC on, {describe_wait(wait)}" if wait > timedelta(0) else "now"
@@ -176,19 +176,19 @@ _DONE = {
     "revoke": "Revoked key {kid}.",
 }
 _NEXT = {
-    "create": "Another rotation will begin.",
-    "activate": "Key {kid} will sign.",
-    "revoke": "What key {kid} signed is dead then, and it will be revoked.",
+    "create": "It will begin the next rotation.",
+    "activate": "It will activate key {kid}.",
+    "revoke": "It will revoke key {kid}, whose tokens will have expired by then.",
 }
 _UNKNOWN_TO_OTHERS = (
-    "Other servers that have not fetched the key set since the key was published refuse its tokens until they do: "
-    "for up to 5 minutes if they keep to its max-age."
+    "If another server has not fetched the key set since the key was published, it refuses the key's tokens until it "
+    "does: for up to 5 minutes if it respects the max-age."
 )
 
 
 def _add_key(parser: Any, emergency: str) -> None:
     parser.add_argument("kid", help="The key's id, as `list` shows it.")
-    parser.add_argument("--emergency", action="store_true", help=emergency + " Says whom it hits, and asks.")
+    parser.add_argument("--emergency", action="store_true", help=emergency + " Shows the consequences, and asks.")
     add_yes(parser)
 
 

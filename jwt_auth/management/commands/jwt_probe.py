@@ -1,5 +1,5 @@
 """
-`manage.py jwt_probe`: measures how long a running deployment accepts what was revoked.
+`manage.py jwt_probe`: measures how long a running deployment accepts a revoked token.
 """
 
 import http.client
@@ -18,19 +18,21 @@ from jwt_auth.sessions import start
 
 class Command(BaseCommand):
     help = (
-        "Begins a session, ends it, and asks a running deployment all the while: how long is the token accepted? "
-        "Needs the deployment's database and keys. Fails when the promised bound is exceeded."
+        "Starts a session, ends it, and sends requests to a running deployment all the time, to measure how long the "
+        "token is accepted. Needs the deployment's database and keys. Fails if the promised bound is exceeded."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("urls", nargs="+", metavar="URL", help="A page that answers 200 to who is signed in.")
-        parser.add_argument("--user", required=True, help="Whose session it is: primary key, or name to sign in with.")
+        parser.add_argument("urls", nargs="+", metavar="URL", help="A URL that answers 200 to a signed-in user.")
+        parser.add_argument("--user", required=True, help="The session's user: primary key, or name to sign in with.")
         parser.add_argument(
-            "--rounds", type=number(1, 1000), default=5, help="How many sessions, one after another (5)."
+            "--rounds", type=number(1, 1000), default=5, help="The number of sessions, one after another (5)."
         )
-        parser.add_argument("--askers", type=number(1, 1000), default=8, help="How many ask each URL at once (8).")
         parser.add_argument(
-            "--worker-header", default="X-Worker", help="A header in which your servers say which worker answers."
+            "--askers", type=number(1, 1000), default=8, help="The number of concurrent requests to each URL (8)."
+        )
+        parser.add_argument(
+            "--worker-header", default="X-Worker", help="A response header in which your servers name the worker."
         )
         parser.add_argument("--json", action="store_true", help="Print JSON instead of a table.")
 
@@ -43,21 +45,21 @@ class Command(BaseCommand):
         except InvalidCredentialsError as error:
             raise CommandError(f"This user can't sign in: {error.reason}.") from error
         except (OSError, http.client.HTTPException) as error:
-            raise CommandError(f"The deployment can't be asked: {error!r}.") from error
+            raise CommandError(f"The deployment can't be reached: {error!r}.") from error
         report = summarize(answers, bound)
         self.stdout.write(json.dumps(report, indent=2) if options["json"] else "\n".join(_table(report)))
         if report["kept"] is False:
-            raise CommandError("What was revoked was accepted for longer than promised.")
+            raise CommandError("A revoked token was accepted for longer than promised.")
 
 
 def promised_bound() -> float:
-    """Seconds, by the settings of this process."""
+    """Return the promised bound in seconds, by the settings of this process."""
     settings = get_settings()
     return settings.REVOCATION_MAX_STALENESS.total_seconds() if settings.REVOCATION == "memory" else 0.0
 
 
 def summarize(rounds: list[list[Answer]], bound: float) -> dict[str, Any]:
-    """The longest acceptance of each worker, or of each URL, in each round; and what they come to."""
+    """Return statistics of the longest acceptance in each round, per worker, or per URL if workers are unknown."""
     longest: list[float] = []
     workers: set[tuple[str, str]] = set()
     others: dict[str, int] = {}
@@ -88,17 +90,17 @@ def summarize(rounds: list[list[Answer]], bound: float) -> dict[str, Any]:
 
 
 def _check_targets(user: Any, urls: list[str], header: str) -> None:
-    """Whether the answers will say anything at all."""
+    """Check that each URL refuses a request without a token and accepts the probe's token; raise CommandError."""
     pair = start(user, label="jwt_probe")
     try:
         for url in urls:
             if not url.startswith(("http://", "https://")):
-                raise CommandError(f"{url} is no URL that begins with http:// or https://.")
+                raise CommandError(f"{url} does not begin with http:// or https://.")
             if (status := ask(url, None, header)[0]) != 401:
-                raise CommandError(f"{url} answers {status} to somebody without a token, where 401 was expected.")
+                raise CommandError(f"{url} answers {status} to a request without a token; 401 was expected.")
             if not 200 <= (status := ask(url, pair.access_token, header)[0]) < 300:
                 raise CommandError(
-                    f"{url} answers {status} to the probe's token. Has this command the same database and keys?"
+                    f"{url} answers {status} to the probe's token. Does this command use the same database and keys?"
                 )
     finally:
         revoke_session(pair.session_id, reason="jwt_probe")
@@ -106,12 +108,12 @@ def _check_targets(user: Any, urls: list[str], header: str) -> None:
 
 def _table(report: dict[str, Any]) -> list[str]:
     seen = report["workers_seen"]
-    who = f"{seen} worker{'s' * (seen > 1)}" if seen else "workers that don't say who they are"
+    who = f"{seen} worker{'s' * (seen > 1)}" if seen else "workers that send no worker header"
     accepted = report["accepted_for"]
     lines = [
         f"{report['requests']} requests to {who}, after {report['rounds']} revocations.",
         "",
-        "Accepted for how many seconds after the revocation:",
+        "Seconds after the revocation for which the token was accepted:",
         *(f"  {name:<8}{accepted[name]:>7.3f}" for name in accepted),
         f"  {'promised':<8}{report['bound']:>7.3f}",
     ]

@@ -1,5 +1,5 @@
 """
-`manage.py jwt_reencrypt`: puts secrets in the database under the first of ENCRYPTION_KEYS.
+`manage.py jwt_reencrypt`: re-encrypts the secrets in the database with the first of ENCRYPTION_KEYS.
 """
 
 from typing import Any
@@ -13,18 +13,21 @@ from jwt_auth.management.terminal import number
 
 class Command(BaseCommand):
     help = (
-        "Encrypts all secrets in the database anew, under the first of ENCRYPTION_KEYS, so that the other keys can go. "
-        "It can run at any time, beside everything else, and again: what is under the first key is left as it is."
+        "Re-encrypts all secrets in the database with the first of ENCRYPTION_KEYS, so that the other keys can be "
+        "removed. It can run at any time, during normal operation, and repeatedly: secrets that are already encrypted "
+        "with the first key stay as they are."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--dry-run", action="store_true", help="Only count what is not under the first key.")
+        parser.add_argument(
+            "--dry-run", action="store_true", help="Only count the secrets that are not encrypted with the first key."
+        )
         parser.add_argument(
             "--batch-size",
             type=number(1, 100_000),
             default=500,
             metavar="ROWS",
-            help="How many rows are read at once; 500.",
+            help="The number of rows read at once; 500 by default.",
         )
 
     def handle(self, *args: Any, dry_run: bool, batch_size: int, verbosity: int, **options: Any) -> None:
@@ -32,19 +35,19 @@ class Command(BaseCommand):
         lost = [text for column in COLUMNS for text in self.go_over(*column, batch_size, dry_run)]
         if lost:
             raise CommandError(
-                f"No key opens {', '.join(lost)}. Add the key that they are under to ENCRYPTION_KEYS, or the former "
-                "SECRET_KEY to SECRET_KEY_FALLBACKS; without it they are lost, and have to be replaced."
+                f"No key decrypts {', '.join(lost)}. Add the missing key to ENCRYPTION_KEYS, or the former SECRET_KEY "
+                "to SECRET_KEY_FALLBACKS; without it these secrets are lost, and have to be replaced."
             )
 
     def go_over(self, model: type[Model], column: str, batch_size: int, dry_run: bool) -> list[str]:
-        """Do it for one column; the names of the rows that no key opens."""
+        """Re-encrypt one column; return the names of the rows that no key decrypts."""
         name, total = model._meta.verbose_name_plural, encrypted_rows(model, column).count()
         seen, changed, unreadable = 0, 0, list[object]()
         for batch in reencrypt_rows(model, column, batch_size, dry_run=dry_run):
             seen, changed = seen + batch.rows, changed + batch.changed
             unreadable += batch.unreadable
             if self.verbosity and seen < total:
-                self.stdout.write(f"{seen:,} of {total:,} {name} looked at")
+                self.stdout.write(f"{seen:,} of {total:,} {name} checked")
         would = "would be re-encrypted" if dry_run else "re-encrypted"
         self.stdout.write(f"{changed:,} of {seen:,} secrets of {name} {would}.")
         return [f"{model._meta.verbose_name} {pk}" for pk in unreadable]

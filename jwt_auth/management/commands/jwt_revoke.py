@@ -1,5 +1,5 @@
 """
-`manage.py jwt_revoke`: takes back a session, all that a user has, or everything.
+`manage.py jwt_revoke`: revokes a session, all tokens of a user, or everything.
 """
 
 from collections.abc import Callable
@@ -31,7 +31,7 @@ from jwt_auth.sessions.lifecycle import session_id_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deed:
-    """What is about to be done: whom it hits, what to type to have it done, and the doing."""
+    """A revocation: the lines that describe its consequences, the answer that confirms it, and the function."""
 
     hits: list[str]
     answer: str
@@ -41,21 +41,21 @@ class Deed:
 class Command(BaseCommand):
     help = (
         "Revokes a session, a user's sessions, or everybody's: their tokens are refused from the next request on. "
-        "Says first whom it hits, and asks. What is revoked stays revoked."
+        "Shows the consequences first, and asks. A revocation can't be undone."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         target = parser.add_mutually_exclusive_group(required=True)
-        target.add_argument("--user", help="All that this user has: primary key, or the name to sign in with.")
+        target.add_argument("--user", help="All tokens of this user: primary key, or the name to sign in with.")
         target.add_argument("--session", metavar="ID", help="One session, by its id.")
         target.add_argument(
             "--token",
-            help='The session of an access or a refresh token. "-" asks for it or reads it from standard input, which '
-            "keeps it out of the shell's history and of the list of processes.",
+            help='The session of an access or a refresh token. "-" asks for the token or reads it from standard input, '
+            "which keeps it out of the shell's history and out of the process list.",
         )
-        target.add_argument("--all", action="store_true", help="Everything of everybody, this moment.")
+        target.add_argument("--all", action="store_true", help="All tokens of all users.")
         add_reason(parser)
-        parser.add_argument("--dry-run", action="store_true", help="Only say whom it would hit.")
+        parser.add_argument("--dry-run", action="store_true", help="Only show the consequences.")
         add_yes(parser)
 
     def handle(self, *args: Any, reason: str, dry_run: bool, yes: bool, **options: Any) -> None:
@@ -85,7 +85,7 @@ def _everything() -> Deed:
     def do(record: dict[str, Any]) -> str:
         return f"Revoked everything: sessions from before {describe_moment(revoke_all(**record))} UTC are refused."
 
-    hits = f"Everybody: up to {_count(live.count())} of {whose}. All have to sign in again, you too."
+    hits = f"Everybody: up to {_count(live.count())} of {whose}. All users have to sign in again, including you."
     return Deed(hits=[hits], answer="revoke everything", do=do)
 
 
@@ -95,12 +95,12 @@ def _of_user(user: Any) -> Deed:
     if live:
         hits += ["", *session_lines((session, "live") for session in live), ""]
     if (before := cutoff.read(user)) is not None:
-        hits.append(f"Sessions from before {describe_moment(before)} UTC are refused already (the user's cutoff).")
+        hits.append(f"Sessions from before {describe_moment(before)} UTC are already refused (the user's cutoff).")
 
     def do(record: dict[str, Any]) -> str:
         done = revoke_user(user, **record)
         moment = describe_moment(done.tokens_valid_after)
-        # Without "live": those that another password had ended are among them.
+        # Not "live sessions": the number includes sessions that a password change had ended.
         ended = "1 session" if done.sessions_revoked == 1 else f"{done.sessions_revoked:,} sessions"
         return f"Revoked {ended}; those from before {moment} UTC are refused."
 
@@ -117,7 +117,7 @@ def _of_session(sid: UUID) -> Deed:
 
     def do(record: dict[str, Any]) -> str:
         ended = revoke_session(sid, **record)
-        return f"Revoked session {sid}." if ended else f"Session {sid} was revoked before; there was nothing to do."
+        return f"Revoked session {sid}." if ended else f"Session {sid} was already revoked; there was nothing to do."
 
     hits = [f"A session of {describe_user(session.user)}:", "", *session_lines([(session, state)]), ""]
     return Deed(hits=hits, answer="yes", do=do)
@@ -127,13 +127,13 @@ def _parse(text: str) -> UUID:
     try:
         return UUID(text)
     except ValueError:
-        raise CommandError("That is no session's id; jwt_sessions lists them.", returncode=MISUSED) from None
+        raise CommandError("That is not a session id; jwt_sessions lists them.", returncode=MISUSED) from None
 
 
 def _session_of(text: str) -> UUID:
     sid = session_id_of(read_token(text))
     if sid is None:
-        raise CommandError("That is no token of this project: it was changed, or signed with a key that is gone.")
+        raise CommandError("That is not a token of this project: it was changed, or its signing key is gone.")
     return sid
 
 

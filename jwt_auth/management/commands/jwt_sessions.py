@@ -1,5 +1,5 @@
 """
-`manage.py jwt_sessions`: where a user is signed in.
+`manage.py jwt_sessions`: lists the sessions of a user.
 """
 
 import json
@@ -16,11 +16,11 @@ from jwt_auth.sessions import devices
 
 
 class Command(BaseCommand):
-    help = "Lists the sessions of a user, with their devices; no token is shown, and none can be made of it."
+    help = "Lists the sessions of a user and their devices. The output contains no token and no secret."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--user", required=True, help="Primary key, or the name to sign in with.")
-        parser.add_argument("--all", action="store_true", help="List those that have ended, too.")
+        parser.add_argument("--all", action="store_true", help="Include ended sessions.")
         parser.add_argument("--json", action="store_true", help="Print JSON instead of a table.")
 
     def handle(self, *args: Any, user: str, all: bool, json: bool, **options: Any) -> None:
@@ -51,7 +51,7 @@ class Command(BaseCommand):
 
 
 def _with_states(user: Any, *, ended_too: bool) -> list[tuple[UserSession, str]]:
-    """The sessions of `user`, the latest used first, each with what has become of it."""
+    """Return the sessions of `user` with their states, most recently used first."""
     now = timezone.now()
     if not ended_too:
         return [(session, "live") for session in live_sessions(user, now)]

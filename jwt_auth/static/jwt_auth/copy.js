@@ -1,5 +1,5 @@
-// The page that shows a secret once: its button copies, and reloading leads to the client instead of making another secret.
-// Without script the secret can be selected by a click (admin.css), and the button is not there.
+// The page that shows a secret once: the button copies it, and a reload leads to the client instead of making another secret.
+// Without scripts a click selects the secret (admin.css), and the button stays hidden.
 
 const secret = document.querySelector(".jwt-auth-secret");
 const button = document.querySelector(".jwt-auth-copy");
@@ -11,7 +11,7 @@ function select() {
 async function copy() {
     select();
     if (navigator.clipboard) await navigator.clipboard.writeText(secret.textContent);
-    else document.execCommand("copy"); // on plain http there is no clipboard but this
+    else document.execCommand("copy"); // plain http has no other clipboard API
     button.textContent = button.dataset.copied;
 }
 

@@ -1,4 +1,4 @@
-/** The live countdown. It needs no token: the server says how long one lives. */
+/** The live countdown. It needs no token, because the server sends the lifetime. */
 
 import { byId } from "./dom.js";
 

@@ -1,4 +1,4 @@
-/** The user's sessions, and ending them. */
+/** The list of the user's sessions, with buttons to end them. */
 
 import { byId, element, onClick, say, written } from "./dom.js";
 
@@ -20,7 +20,7 @@ export class Devices {
 
   async load() {
     const sessions = await this.#session.sessions();
-    // The one in your hands first; the server gives the others as they were last used.
+    // The current session first; the server sorts the others by last use.
     sessions.sort((a, b) => b.current - a.current);
     this.#list.replaceChildren(...sessions.map((each) => this.#row(each)));
     byId("end-others").hidden = sessions.length < 2;
@@ -59,7 +59,7 @@ export class Devices {
 const BROWSERS = { Edge: /Edg/, Firefox: /Firefox/, Chrome: /Chrom(e|ium)/, Safari: /Safari/, curl: /^curl/ };
 const SYSTEMS = { iOS: /iPhone|iPad/, Android: /Android/, Windows: /Windows/, macOS: /Mac OS X/, Linux: /Linux/ };
 
-/** "Firefox on Linux", where the server has no parser for it: enough to tell one's devices apart, no more. */
+/** Return a name such as "Firefox on Linux", if the server has no User-Agent parser: good enough to tell devices apart. */
 function browserOf(agent) {
   const [browser, system] = [BROWSERS, SYSTEMS].map(
     (known) => Object.keys(known).find((name) => known[name].test(agent)),

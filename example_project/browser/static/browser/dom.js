@@ -1,20 +1,20 @@
-/** The little that the page needs to build itself. Text is set as text: nothing that somebody wrote becomes HTML. */
+/** Helpers to build the page. All texts are set as text, so that no user input becomes HTML. */
 
 export const byId = (id) => document.getElementById(id);
 
-/** An element with properties and children. */
+/** Create an element with properties and children. */
 export function element(tag, properties = {}, ...children) {
   const made = Object.assign(document.createElement(tag), properties);
   made.append(...children);
   return made;
 }
 
-/** Say something to those who don't see the page. */
+/** Announce a text to screen readers. */
 export function say(text) {
   byId("status").textContent = text;
 }
 
-/** Run `task` at each click; the button can't be pressed twice meanwhile, and `place` shows what went wrong. */
+/** Run `task` at each click. The button is inactive while the task runs, and `place` shows errors. */
 export function onClick(button, place, task) {
   button.addEventListener("click", () => attempt(place, task, [button]));
 }
@@ -29,7 +29,7 @@ export function onSubmit(form, place, task) {
 
 async function attempt(place, task, buttons) {
   place.textContent = "";
-  // Not `disabled`, which would throw the keyboard's focus away.
+  // Not `disabled`, because a disabled button loses the keyboard focus.
   if (buttons.some((button) => button.ariaDisabled === "true")) return;
   for (const button of buttons) button.ariaDisabled = "true";
   try {
@@ -41,14 +41,14 @@ async function attempt(place, task, buttons) {
   }
 }
 
-/** A text for people about a SessionError, or about fetch() that got no answer. */
+/** Return a text for people about a SessionError, or about a fetch() without an answer. */
 function explain(error) {
   if (error instanceof TypeError) return "The server can’t be reached. Try again in a moment.";
   if (error.code === "throttled") return `Too many attempts. Try again in ${error.retryAfter ?? 60} seconds.`;
   return error.message;
 }
 
-/** A moment as people write it: the time, with the day unless it is today. */
+/** Format a time for people, with the date unless it is today. */
 export function written(time) {
   const [moment, today] = [new Date(time), new Date()];
   const day = moment.toDateString() === today.toDateString() ? {} : { dateStyle: "medium" };

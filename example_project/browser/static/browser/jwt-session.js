@@ -1,38 +1,38 @@
 /**
- * A signed-in session of a single-page app whose tokens no script can read. Copy this file: it needs nothing else.
+ * A session of a single-page app whose tokens no script can read. Copy this file: it has no dependencies.
  *
- * The server (`jwt_auth.browser_urls`) keeps both tokens in httpOnly cookies. This module knows only who is
- * signed in and how long the access token lives, and keeps that in memory: it stores nothing.
+ * The server (`jwt_auth.browser_urls`) keeps both tokens in httpOnly cookies. This module only knows the user and the
+ * lifetime of the access token, and keeps them in memory: it stores nothing.
  *
  *     const session = new JWTSession();
  *     session.addEventListener("change", () => render(session.state, session.user));
  *     await session.start();
  *     const response = await session.fetch("/api/notes/"); // as fetch(), for your own API
  *
- * What happens to an answer:
+ * The module handles responses as follows:
  *
- *     200 ... 400, 403, 404    yours
- *     401                      one refresh, whichever requests and tabs ask for it; then the request once more
- *     401 to that refresh      signed out: all tabs notice, `reason` has the server's code
- *     429, 503, no answer      to a refresh: still signed in, tried again later. To a request: yours, nobody is signed out
+ *     200 ... 400, 403, 404    returned to you
+ *     401                      one refresh for all requests and tabs; then the request is sent once more
+ *     401 to that refresh      signed out in all tabs; `reason` has the server's code
+ *     429, 503, no answer      to a refresh: still signed in, tried again later. To a request: returned to you
  *
- * Tabs take turns (`navigator.locks`) and tell each other what they learn (`BroadcastChannel`). Where a browser has
- * no locks, which is on plain http, two tabs may refresh at once; the server gives both the same successor.
+ * Tabs take turns (`navigator.locks`) and share their state (`BroadcastChannel`). On plain http browsers have no
+ * locks, so two tabs may refresh at once; the server gives both the same successor.
  */
 export class JWTSession extends EventTarget {
-  /** "unknown" until the server has said, then "signed-in" or "signed-out". */
+  /** "unknown" until the server has answered, then "signed-in" or "signed-out". */
   state = "unknown";
-  /** `{id, username}` as the server's `me/` has it; null when signed out. */
+  /** `{id, username}` as in the server's `me/`; null if signed out. */
   user = null;
   /** The session's id: one sign-in in one browser. */
   id = null;
-  /** When the access token ends, by this machine's clock (milliseconds, as Date.now()). */
+  /** The expiry time of the access token by this machine's clock (milliseconds, as Date.now()). */
   expiresAt = null;
-  /** How long the access token lived when it was new, in milliseconds. */
+  /** The full lifetime of the access token in milliseconds. */
   lifetime = null;
-  /** Why signed out: "signed_out" or the server's code ("token_revoked", "token_expired", ...). */
+  /** The reason for being signed out: "signed_out" or the server's code ("token_revoked", "token_expired", ...). */
   reason = null;
-  /** False while the server can't be asked; the session is neither renewed nor given up then. */
+  /** False while the server can't be reached; meanwhile the session is neither renewed nor given up. */
   available = true;
 
   #base;
@@ -43,17 +43,18 @@ export class JWTSession extends EventTarget {
   #channel;
   #timer = null;
   #refreshing = null;
-  #renewals = 0; // of this tab or heard of
+  #renewals = 0; // by this tab or by others
   #failures = 0; // in a row
 
   /**
    * @param {object} [options]
-   * @param {string} [options.base] where `jwt_auth.browser_urls` is included
-   * @param {string} [options.name] of the lock and the channel, when one origin has several apps
-   * @param {number} [options.heartbeat] seconds after which a visible tab asks whether it is still signed in, so that
-   *   a page on which nothing happens notices a revocation. 0: with its next request, or the next refresh
-   * @param {() => object} [options.headers] more headers for sign-in, sign-out and so on, such as Django's X-CSRFToken
-   * @param {string} [options.credentials] as fetch() has it: "include" when the API is at another host name
+   * @param {string} [options.base] the path at which `jwt_auth.browser_urls` is included
+   * @param {string} [options.name] name of the lock and the channel, if one origin has several apps
+   * @param {number} [options.heartbeat] interval in seconds at which a visible tab checks that it is still signed in, so
+   *   that an idle page notices a revocation. With 0 it notices at its next request, or the next refresh
+   * @param {() => object} [options.headers] returns more headers for sign-in, sign-out and so on, such as Django's
+   *   X-CSRFToken
+   * @param {string} [options.credentials] as in fetch(): "include" if the API has another host name
    */
   constructor({
     base = "/auth/browser/",
@@ -70,11 +71,11 @@ export class JWTSession extends EventTarget {
     this.#credentials = credentials;
   }
 
-  /** Find out who is signed in, and stay so: call it once. Fires "change". */
+  /** Find out who is signed in, and keep the session alive. Call it once. Fires "change". */
   async start() {
     this.#channel = new BroadcastChannel(this.#name);
     this.#channel.onmessage = ({ data }) => this.#hear(data);
-    // Timers sleep in hidden tabs and closed laptops. A tab that nobody looks at keeps no session alive.
+    // Timers stop in hidden tabs and closed laptops. A hidden tab does not keep the session alive.
     document.addEventListener("visibilitychange", () => this.#tick());
     addEventListener("online", () => this.#tick());
     await this.check();
@@ -87,12 +88,13 @@ export class JWTSession extends EventTarget {
       const { user, session, issued_at, expires_at } = await response.json();
       const end = Date.parse(expires_at);
       const lifetime = end - Date.parse(issued_at);
-      // Both ends by the server's clock, because this machine's may be wrong. Date has no fractions: assume the worst.
+      // Both times are by the server's clock, because this machine's may be wrong. The Date header has whole seconds:
+      // subtract one.
       const left = end - Date.parse(response.headers.get("Date") ?? new Date().toUTCString()) - 1000;
       const expiresAt = Math.max(this.id === session ? this.expiresAt : 0, Date.now() + left);
       this.#set({ state: "signed-in", reason: null, user, id: session, expiresAt, lifetime });
     } else if (response?.status === 401) {
-      // A refresh that was refused has said so already. One that could not be asked is asked again.
+      // A refused refresh has already set the state. A refresh without an answer is tried again later.
       if (this.state === "unknown" && this.available) this.#signedOut((await SessionError.of(response)).code);
     } else if (response) {
       this.#trouble(response);
@@ -100,11 +102,11 @@ export class JWTSession extends EventTarget {
   }
 
   /**
-   * Sign in. Rejects with a SessionError when the server refuses, or when the browser keeps no cookies.
-   * @param {object} credentials the user model's USERNAME_FIELD, `password`, and `label`: a name for this device
+   * Sign in. Rejects with a SessionError if the server refuses, or if the browser does not keep the cookies.
+   * @param {object} credentials the user model's USERNAME_FIELD, `password`, and `label`, a name for this device
    */
   async signIn(credentials) {
-    // Not while a refresh is under way, whose cookies would replace those of the new session.
+    // Not during a refresh, because its cookies would replace those of the new session.
     await this.#alone(async () => {
       const response = await this.#send("POST", "login/", credentials, fetch);
       this.#renewals += 1;
@@ -118,19 +120,19 @@ export class JWTSession extends EventTarget {
     this.#tell({ type: "signed-in", id: this.id });
   }
 
-  /** End this session. Rejects when the server can't be reached: then it has not ended. */
+  /** End this session. Rejects if the server can't be reached; then the session has not ended. */
   async signOut() {
     await this.#alone(() => this.#send("POST", "logout/", {}, fetch));
     this.#signedOut("signed_out");
   }
 
-  /** End all sessions of this user, this one too. */
+  /** End all sessions of this user, including this one. */
   async signOutEverywhere() {
     await this.#send("POST", "logout/all/", {});
     this.#signedOut("signed_out");
   }
 
-  /** The live sessions of this user: `[{id, label, device, last_used_at, current, ...}]`. */
+  /** Return the live sessions of this user: `[{id, label, device, last_used_at, current, ...}]`. */
   async sessions() {
     return (await this.#send("GET", "sessions/")).json();
   }
@@ -140,23 +142,23 @@ export class JWTSession extends EventTarget {
     await this.#send("DELETE", `sessions/${id}/`);
   }
 
-  /** End all sessions of this user but this one. */
+  /** End all sessions of this user except this one. */
   async endOtherSessions() {
     await this.#send("DELETE", "sessions/");
   }
 
-  /** fetch(), but a request whose access token has ended is sent once more with a new one. */
+  /** Like fetch(), but if the access token has expired, refresh it and send the request once more. */
   async fetch(input, init) {
     const request = new Request(input, { credentials: this.#credentials, ...init });
     const [whose, before] = [this.id, this.#renewals];
     const response = await fetch(request.clone());
     if (response.status !== 401) return response;
     const renewed = this.#renewals !== before || (await this.refresh());
-    // What one user wrote is not sent in the name of another, who signed in meanwhile in another tab.
+    // If another user signed in meanwhile in another tab, the request must not be sent in their name.
     return renewed && (whose === null || whose === this.id) ? fetch(request) : response;
   }
 
-  /** Renew the access token now; true when that was done, here or by another tab. */
+  /** Renew the access token now; return true if it was renewed, by this or another tab. */
   refresh() {
     this.#refreshing ??= this.#refreshInTurn().finally(() => (this.#refreshing = null));
     return this.#refreshing;
@@ -165,7 +167,7 @@ export class JWTSession extends EventTarget {
   #refreshInTurn() {
     const before = this.#renewals;
     return this.#alone(async () => {
-      if (this.#renewals !== before) return true; // another tab did, while this one waited
+      if (this.#renewals !== before) return true; // another tab refreshed while this one waited
       const response = await this.#ask(() => fetch(this.#url("refresh/"), this.#unsafe("POST", {})));
       if (response?.ok) {
         this.#noteRenewal(lifeOf(await response.json()), "this tab");
@@ -197,10 +199,10 @@ export class JWTSession extends EventTarget {
     this.#set({ state: "signed-out", reason, user: null, id: null, expiresAt: null, lifetime: null });
   }
 
-  /** What another tab has learnt. */
+  /** Handle a message from another tab. */
   #hear({ type, id, reason, ...facts }) {
     if (type === "signed-out") {
-      if (id === this.id) this.#forget(reason); // else this tab knows already
+      if (id === this.id) this.#forget(reason); // else this tab has another session already
     } else if (type === "renewed" && id === this.id) {
       this.#noteRenewal({ id, ...facts }, "another tab");
     } else {
@@ -212,7 +214,7 @@ export class JWTSession extends EventTarget {
     this.#channel?.postMessage(message);
   }
 
-  /** Change what is known, tell the page, and set the alarm. */
+  /** Change the state, tell the page, and set the timer. */
   #set(facts, wait = null) {
     if (wait === null) this.#failures = 0;
     Object.assign(this, { available: wait === null }, facts);
@@ -223,7 +225,7 @@ export class JWTSession extends EventTarget {
     if (wait !== null) this.#timer = setTimeout(() => this.#tick(), wait);
   }
 
-  /** A fifth of its life before the access token ends, half a minute at most, it is renewed. */
+  /** Return the milliseconds until the renewal, which is due when a fifth of the lifetime is left, at most 30 seconds. */
   #untilRenewal() {
     return this.expiresAt - Date.now() - Math.min(30_000, this.lifetime / 5);
   }
@@ -239,7 +241,7 @@ export class JWTSession extends EventTarget {
     else await this.check();
   }
 
-  /** The answer, or undefined when there is none. */
+  /** Return the answer, or undefined if there is none. */
   async #ask(question) {
     try {
       return await question();
@@ -248,7 +250,7 @@ export class JWTSession extends EventTarget {
     }
   }
 
-  /** The server has no answer now. Wait as long as it says, or twice as long each time, a minute at most. */
+  /** Handle a missing answer: wait as long as the server says, or twice as long each time, a minute at most. */
   #trouble(response) {
     const wish = Number(response?.headers.get("Retry-After")) || 0;
     const wait = Math.min(60, Math.max(wish, 2 ** this.#failures++));
@@ -276,12 +278,12 @@ export class JWTSession extends EventTarget {
   }
 }
 
-/** What the answer to a sign-in or refresh says of the session. */
+/** Return the session's id and times from the answer to a sign-in or refresh. */
 function lifeOf({ session, expires_in }) {
   return { id: session, expiresAt: Date.now() + expires_in * 1000, lifetime: expires_in * 1000 };
 }
 
-/** What the server refused: `status`, its stable `code`, a `message` for people, `retryAfter` in seconds or null. */
+/** A refusal by the server: `status`, the stable `code`, a `message` for people, and `retryAfter` in seconds or null. */
 export class SessionError extends Error {
   constructor({ status, code, message, retryAfter }) {
     super(message);
@@ -289,7 +291,7 @@ export class SessionError extends Error {
   }
 
   static async of(response) {
-    const body = await response.json().catch(() => ({})); // a proxy's page has no code
+    const body = await response.json().catch(() => ({})); // an error page of a proxy is not JSON
     return new SessionError({
       status: response.status,
       code: body.code ?? "unknown",

@@ -1,4 +1,4 @@
-/** A protected resource, as an app would use it: session.fetch() in the place of fetch(), and nothing else. */
+/** A protected resource, as an app would use it: the only difference is session.fetch() instead of fetch(). */
 
 import { byId, element, onClick, onSubmit, say } from "./dom.js";
 import { SessionError } from "./jwt-session.js";
@@ -45,7 +45,7 @@ export class Notes {
     const row = element("li", {}, element("p", { className: "row-text" }, text), button);
     onClick(button, this.#error, async () => {
       await this.#request(`${id}/`, { method: "DELETE" });
-      // The focus goes to the next note, so that the keyboard does not start from the top of the page.
+      // Move the focus to the next note, so that the keyboard does not start at the top of the page.
       const neighbour = row.nextElementSibling ?? row.previousElementSibling;
       row.remove();
       this.#count();

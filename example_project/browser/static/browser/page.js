@@ -1,4 +1,4 @@
-/** The page: what is shown when, and where the keyboard's focus goes. */
+/** The page: shows the parts for the current state, and moves the keyboard focus. */
 
 import { Clock } from "./clock.js";
 import { Devices } from "./devices.js";
@@ -16,7 +16,7 @@ const [clock, sight] = [new Clock(session), new Sight(session)];
 const REASONS = {
   signed_out: "You are signed out.",
   token_revoked: "Your session was ended from elsewhere: by you on another device, or by an administrator.",
-  token_expired: "Your session has come to its end. Sign in to go on.",
+  token_expired: "Your session has expired. Sign in to go on.",
   refresh_token_reused:
     "Your session was ended because somebody used a copy of its refresh token. Sign in, and change your password.",
 };
@@ -27,7 +27,7 @@ session.addEventListener("change", () => {
   byId("trouble").hidden = session.available;
   byId("trouble").textContent = session.available
     ? ""
-    : "The server can’t be asked at the moment. Nobody is signed out by that; the page tries again by itself.";
+    : "The server can’t be reached at the moment. This signs nobody out; the page tries again automatically.";
   if (session.state === "unknown" || (session.state === shown.state && session.id === shown.id)) return;
   const before = shown;
   shown = { state: session.state, id: session.id };
@@ -61,12 +61,12 @@ function reveal(id) {
   byId("sight").hidden = false;
 }
 
-/** Each part by itself, so that one that fails leaves the others. */
+/** Load each part separately, so that a failure does not affect the others. */
 function load() {
   for (const part of parts) part.load().catch(complain);
 }
 
-/** Answers of 401 are told by the session itself. */
+/** Show an error of loading. The session itself handles answers of 401. */
 function complain(error) {
   if (session.state === "signed-in") byId("note-error").textContent = `Not everything could be loaded: ${error.message}`;
 }
@@ -91,7 +91,7 @@ onClick(byId("renew"), byId("devices-error"), async () => {
   if (await session.refresh()) say("The access token is renewed.");
 });
 
-// Somebody may have signed in elsewhere since: renewals and a look at the page are good moments to see.
+// The user may have signed in elsewhere since, so load the parts again at renewals and when the page becomes visible.
 session.addEventListener("renewed", () => session.state === "signed-in" && parts[1].load().catch(complain));
 document.addEventListener("visibilitychange", () => !document.hidden && shown.state === "signed-in" && load());
 

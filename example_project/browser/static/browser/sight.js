@@ -1,22 +1,22 @@
-/** What JavaScript finds when it looks for the tokens: nothing here is told, everything is looked up. */
+/** The results of a search for the tokens by JavaScript. Nothing here is fixed: each value is looked up. */
 
 import { byId, element, onClick, say } from "./dom.js";
 
-// An access token is a JWT, which begins with `{"` in base64url; a refresh token is 32 digits, a number and a signature.
+// An access token is a JWT and begins with `{"` in base64url; a refresh token is 32 digits, a number and a signature.
 const TOKEN = /eyJ[\w-]{10,}|[0-9a-f]{32}\.\d+\./;
 
-/** JSON on one line that may be broken. */
+/** Return JSON on one line that can wrap. */
 const json = (value) => JSON.stringify(value, null, 1).replaceAll(/\n */g, " ");
 const names = (list) => (list ? json(list.map(({ name }) => name)) : "not in this browser");
 const stored = (storage) => json(Object.fromEntries(Object.entries(storage)));
 
-/** What is asked, how, and what to know about the answer. */
+/** The expression, the function that evaluates it, and a remark on the result. */
 const QUESTIONS = [
-  ["document.cookie", () => json(document.cookie), "Cookies marked httpOnly are left out."],
-  ["cookieStore.getAll()", async () => names(await globalThis.cookieStore?.getAll()), "So it is in the newer interface."],
-  ["localStorage", () => stored(localStorage), "Where many tutorials put tokens. Any script of the page reads it, for ever."],
+  ["document.cookie", () => json(document.cookie), "Cookies marked httpOnly are not included."],
+  ["cookieStore.getAll()", async () => names(await globalThis.cookieStore?.getAll()), "The newer API leaves them out too."],
+  ["localStorage", () => stored(localStorage), "Many tutorials put tokens here. Any script of the page can read it, without a time limit."],
   ["sessionStorage", () => stored(sessionStorage), "The same, until the tab is closed."],
-  ["indexedDB.databases()", async () => names(await indexedDB.databases?.()), "Nothing is kept there either."],
+  ["indexedDB.databases()", async () => names(await indexedDB.databases?.()), "Nothing is stored here either."],
 ];
 
 export class Sight {
@@ -31,7 +31,7 @@ export class Sight {
   }
 
   async look() {
-    const session = ["session", () => json(this.#session), "All that the client module knows."];
+    const session = ["session", () => json(this.#session), "Everything that the client module knows."];
     const found = await Promise.all([...QUESTIONS, session].map(row));
     byId("findings").replaceChildren(...found);
   }

@@ -27,6 +27,7 @@ from tests.support.clients import PASSWORD, Client  # noqa: E402
 from tests.support.clocks import NOW, Ticks  # noqa: E402
 from tests.support.keys import pem  # noqa: E402
 from tests.support.queries import count_queries  # noqa: E402
+from tests.support.selection import select  # noqa: E402
 from tests.support.threads import MAX_THREADS, PATIENCE  # noqa: E402
 
 # How fast the machine is says nothing about what is tested.
@@ -38,6 +39,14 @@ hypothesis_settings.load_profile("unhurried")
 def _empty_cache() -> None:
     """Throttles count in the cache, and tests must not count for each other."""
     cache.clear()
+
+
+@pytest.hookimpl(tryfirst=True)  # before they are shuffled, so that the choice is the same each time
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    kept, left_out = select(items)
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = kept
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -58,6 +58,7 @@ def test_the_plot_is_drawn(small, tmp_path):
 
 
 @pytest.mark.skipif(not shutil.which("wrk"), reason="wrk is not installed")
+@pytest.mark.thorough
 def test_the_server_is_asked():
     found = run("benchmarks.server", "--seconds", "1", "--rounds", "1", "--workers", "1")
     for rates in found["server"].values():

@@ -72,6 +72,7 @@ ORDERS = {
 @pytest.mark.parametrize(
     "urls", [None, OWN_SITE, AGAIN], ids=["autodiscovered", "a site in urls.py", "again in urls.py"]
 )
+@pytest.mark.sampled
 def test_wherever_the_app_stands_and_whenever_users_are_registered_they_are_extended(tmp_path, order, urls):
     settings = ORDERS[order] + ('\nROOT_URLCONF = "changed_urls"' if urls else "")
     site = "__import__('changed_urls').site" if urls is OWN_SITE else "admin.site"

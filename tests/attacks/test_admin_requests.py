@@ -105,6 +105,7 @@ def test_a_database_that_is_down_is_not_taken_for_a_filter(session, browser, mon
 
 @LISTS
 @pytest.mark.parametrize("name", ["o", "p", "q", "all", "_to_field", "_popup", "_facets"])
+@pytest.mark.sampled
 def test_what_else_stands_in_the_address_of_a_list(rows, browser, model, name):
     for value in [*VALUES, "0", "1.-2", "-99", "handle", "a" * 9000]:
         assert browser.get(url(model), {name: value}).status_code in (200, 302, 400), value
@@ -119,6 +120,7 @@ ACTIONS = pytest.mark.parametrize(
 
 @ACTIONS
 @pytest.mark.parametrize("more", [{}, {"index": "0"}, {"index": LONG}, {"select_across": "zz"}], ids=str)
+@pytest.mark.sampled
 def test_a_selection_that_can_not_be_read_selects_nothing(session, user, browser, model, action, more):
     """Beside the key of a row that is there, too."""
     key = str({UserSession: session, get_user_model(): user}[model].pk)

@@ -344,6 +344,7 @@ def test_the_longest_life_is_a_setting(api, knock, jwt_settings):
 
 @pytest.mark.parametrize("value", NOT_TEXTS.values(), ids=NOT_TEXTS)
 @pytest.mark.parametrize("claim", ["iss", "sub", "aud", "jti", "client_id", "sid"])
+@pytest.mark.sampled
 def test_a_claim_that_is_no_decent_text(api, knock, claim, value):
     if claim == "aud" and value.startswith("["):
         value = '["jwt_auth", 1]'
@@ -352,6 +353,7 @@ def test_a_claim_that_is_no_decent_text(api, knock, claim, value):
 
 @pytest.mark.parametrize("value", NOT_NUMBERS.values(), ids=NOT_NUMBERS)
 @pytest.mark.parametrize("claim", ["iat", "exp", "nbf", "auth_time"])
+@pytest.mark.sampled
 def test_a_claim_that_is_no_number_of_seconds(api, knock, claim, value):
     assert_refused(knock, api.with_texts(**{claim: value}))
 
@@ -363,6 +365,7 @@ def test_a_scope_that_is_no_text(api, knock, value):
 
 @pytest.mark.parametrize("value", ["1", "null", "true", "[]", "{}", '"\\u0000"', '""', "9" * 400, '"x"'])
 @pytest.mark.parametrize("claim", ["htm", "htu", "content_digest"])
+@pytest.mark.sampled
 def test_a_binding_that_is_none(api, knock, claim, value):
     assert_refused(knock, api.with_texts(**{claim: value}))
 

@@ -1,7 +1,7 @@
 """
 Whatever comes in, no endpoint crashes.
 
-HYPOTHESIS_PROFILE=ci tries many more examples than the default.
+A thorough run tries many more examples.
 """
 
 import json
@@ -19,14 +19,17 @@ from jwt_auth.keyring.configured import refresh_keys
 from jwt_auth.models import UserSession
 from tests.support.browser import Browser
 from tests.support.fuzzing import assert_answered, claims_of, good_header, show_everywhere, signed
+from tests.support.selection import THOROUGH
 
 # The fixtures are made once for all examples on purpose: `rolled_back` keeps these apart.
 _SUPPRESSED = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-settings.register_profile("fuzz", max_examples=100, deadline=None, database=None, suppress_health_check=_SUPPRESSED)
-# The same examples each time: what is accepted must not depend on luck.
-settings.register_profile("ci", settings.get_profile("fuzz"), derandomize=True)
-settings.register_profile("thorough", settings.get_profile("ci"), max_examples=300)
-profile = settings.get_profile(os.environ.get("HYPOTHESIS_PROFILE", "fuzz"))
+profile = settings(
+    max_examples=300 if THOROUGH else 15,
+    deadline=None,
+    database=None,
+    derandomize="CI" in os.environ,  # whether a change is accepted must not depend on luck
+    suppress_health_check=_SUPPRESSED,
+)
 
 PATHS = [
     *("login/", "refresh/", "logout/", "logout/all/", "sessions/", f"sessions/{uuid.UUID(int=7)}/", "revoke/"),

@@ -61,12 +61,14 @@ def assert_bad_request(response):
 
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
 @pytest.mark.parametrize("path", READERS)
+@pytest.mark.sampled
 def test_a_body_that_is_no_json_object_is_a_bad_request(admin, path, body):
     assert_bad_request(post(admin, path, body))
 
 
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
 @pytest.mark.parametrize(("method", "path"), BLIND)
+@pytest.mark.sampled
 def test_an_endpoint_that_reads_no_body_is_not_disturbed_by_one(admin, method, path, body):
     response = getattr(admin, method)(f"/auth/{path}")
     assert response.status_code in {200, 204}
@@ -131,6 +133,7 @@ def test_a_session_that_is_none_is_not_found(admin, session_id):
     "content_type", ["text/plain", "application/xml", "multipart/form-data; boundary=x", "garbage", "a/b;=", "\xff"]
 )
 @pytest.mark.parametrize("path", READERS)
+@pytest.mark.sampled
 def test_another_kind_of_body_is_refused(admin, path, content_type):
     assert post(admin, path, b'{"token": "x"}', content_type).status_code == 415
 

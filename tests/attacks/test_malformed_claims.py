@@ -24,6 +24,7 @@ def assert_lets_nobody_in(client, raw):
 
 @pytest.mark.parametrize("value", NOT_TEXTS.values(), ids=NOT_TEXTS)
 @pytest.mark.parametrize("claim", ["sub", "jti", "sid", "iss", "aud", "client_id"])
+@pytest.mark.sampled
 def test_an_identifier_that_is_no_decent_text_is_refused(client, pair, claim, value):
     if claim == "aud" and value == '["1"]':
         value = '["1", 1]'
@@ -37,6 +38,7 @@ def test_a_claim_that_must_be_there_and_is_not_refuses(client, pair, claim):
 
 @pytest.mark.parametrize("value", NOT_NUMBERS.values(), ids=NOT_NUMBERS)
 @pytest.mark.parametrize("claim", ["exp", "iat", "nbf", "auth_time"])
+@pytest.mark.sampled
 def test_a_time_that_is_no_number_of_seconds_is_refused(client, pair, claim, value):
     assert_lets_nobody_in(client, forge.with_claims(pair["access_token"], **{claim: value}))
 

@@ -76,6 +76,7 @@ def test_the_token_that_is_bent_below_is_good(client, pair):
 
 @pytest.mark.parametrize("kind", ["access_token", "refresh_token"])
 @pytest.mark.parametrize("bend", TEXTS.values(), ids=TEXTS)
+@pytest.mark.sampled
 def test_text_that_is_no_token_is_refused_at_every_door(client, pair, bend, kind):
     assert_refused_everywhere(client, bend(pair[kind]))
     assert not client.is_dead(pair)
@@ -139,6 +140,7 @@ HARMLESS_HEADERS = {"typ in full": {"typ": '"application/at+jwt"'}, "typ in capi
 
 
 @pytest.mark.parametrize("changes", HEADERS.values(), ids=HEADERS)
+@pytest.mark.sampled
 def test_a_header_that_we_never_write_is_refused_although_rightly_signed(client, pair, changes):
     assert_refused_everywhere(client, forge.with_header(pair["access_token"], **changes))
     assert not client.is_dead(pair)

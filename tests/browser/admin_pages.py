@@ -1,6 +1,6 @@
 """What is done and looked at on any page of the admin."""
 
-import itertools
+import pytest
 
 POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; form-action 'self'"
 STYLED = "element => getComputedStyle(element.closest('.jwt-auth-answers, .jwt-auth-links')).display === 'flex'"
@@ -12,7 +12,15 @@ def add_policy(route):
 
 
 SIZES = {"wide": {"width": 1280, "height": 900}, "phone": {"width": 390, "height": 844}}
-SCREENS = list(itertools.product(["light", "dark"], SIZES))
+SCREENS = [
+    pytest.param((scheme, size), id=f"{scheme}-{size}", marks=marks)
+    for scheme, size, marks in (
+        ("light", "wide", ()),
+        ("light", "phone", pytest.mark.thorough),
+        ("dark", "wide", pytest.mark.thorough),
+        ("dark", "phone", ()),
+    )
+]
 
 
 # The contrast of an element's text to what is behind it, as WCAG 2 defines it.

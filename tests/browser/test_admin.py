@@ -194,7 +194,7 @@ def past(alice, bob, staff):
 
 
 @pytest.mark.usefixtures("past")
-@pytest.mark.parametrize("screen", SCREENS, ids="-".join)
+@pytest.mark.parametrize("screen", SCREENS)
 def test_the_pages_fit_and_can_be_read(screen, staff, new_staff, alice, look):
     """No page is wider than the screen, and what is red or grey has the contrast that WCAG 2 asks for."""
     scheme, size = screen

@@ -112,7 +112,7 @@ def test_all_works_under_a_strict_content_security_policy(admin, registered, use
     admin.unroute_all(behavior="ignoreErrors")
 
 
-@pytest.mark.parametrize("screen", SCREENS, ids="-".join)
+@pytest.mark.parametrize("screen", SCREENS)
 def test_the_pages_fit_and_can_be_read(screen, staff, new_staff, user, registered, rsa_key, ec_key, look):
     scheme, size = screen
     page = new_staff(staff, color_scheme=scheme, viewport=SIZES[size])

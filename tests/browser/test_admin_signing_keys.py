@@ -33,7 +33,7 @@ def test_a_key_is_made_waits_and_takes_over_in_an_emergency(admin, active, clien
     assert client.refresh(pair["refresh_token"]).status_code == 200
 
 
-@pytest.mark.parametrize("screen", SCREENS, ids="-".join)
+@pytest.mark.parametrize("screen", SCREENS)
 def test_the_pages_fit_and_can_be_read(screen, staff, new_staff, active, look):
     standby = signing_keys.create()
     scheme, size = screen

@@ -119,8 +119,12 @@ def fields(body, enctype):
 
 @pytest.mark.parametrize(
     ("host", "samesite"),
-    [(SITE, "Strict"), (SIBLING, "Strict"), (STRANGER, "Strict"), (STRANGER, "None")],
-    ids=["port", "sibling", "stranger", "stranger-samesite-none"],
+    [
+        pytest.param(SITE, "Strict", id="port", marks=pytest.mark.thorough),
+        pytest.param(SIBLING, "Strict", id="sibling"),
+        pytest.param(STRANGER, "Strict", id="stranger", marks=pytest.mark.thorough),
+        pytest.param(STRANGER, "None", id="stranger-samesite-none"),
+    ],
     indirect=["samesite"],
 )
 def test_forms_are_refused(victim, evil, arrivals, host, samesite):
@@ -194,6 +198,7 @@ document.title = "Done";
 
 
 @from_each_origin
+@pytest.mark.thorough
 def test_what_is_embedded_changes_nothing(victim, evil, arrivals, host):
     before = victim.state
     evil.page = IMAGES % json.dumps([victim.url(target) for target in [*TARGETS, "me/", "/"]])

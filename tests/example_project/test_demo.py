@@ -77,10 +77,12 @@ def assert_told(done):
 
 
 @pytest.mark.parametrize("module", SETTINGS)
+@pytest.mark.thorough
 def test_the_story_is_told_with_the_stock_and_with_a_custom_user_model(tmp_path, module):
     assert_told(manage(tmp_path, module, "demo", "--no-input", "--one-server"))
 
 
+@pytest.mark.thorough
 def test_it_can_be_told_again_at_once_with_new_passwords(tmp_path):
     module = write_settings(tmp_path, FAST)
     first = manage(tmp_path, module, "demo", "--no-input", "--one-server")
@@ -144,6 +146,7 @@ OF_TWO_SERVERS = [
 ]
 
 
+@pytest.mark.thorough
 def test_both_stories_are_told_and_again_with_new_keys(tmp_path):
     module = write_settings(tmp_path, FAST)
     for _ in range(2):

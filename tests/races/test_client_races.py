@@ -15,11 +15,11 @@ from jwt_auth.keyring.reencryption import reencrypt_rows
 from jwt_auth.models import ClientKey, RegisteredClient, RevocationEvent
 from jwt_auth.revocation import disable_client, revoke_client, revoke_client_key
 from tests.support.keys import public_pem
-from tests.support.races import begin, new_client
+from tests.support.races import begin, new_client, rounds
 
 pytestmark = [pytest.mark.concurrent, pytest.mark.django_db(transaction=True)]
 
-ROUNDS = 20
+ROUNDS = rounds(20)
 
 
 @pytest.fixture

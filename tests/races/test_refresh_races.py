@@ -6,11 +6,11 @@ import pytest
 from django.db import connection
 
 from jwt_auth.models import UserSession
-from tests.support.races import all_dead, begin, granted, new_client, status_of
+from tests.support.races import all_dead, begin, granted, new_client, rounds, status_of
 
 pytestmark = [pytest.mark.concurrent, pytest.mark.django_db(transaction=True)]
 
-TRIALS = 200
+TRIALS = rounds(200)
 
 
 @pytest.fixture(params=["read committed", "repeatable read"])
@@ -69,7 +69,7 @@ def test_a_revocation_of_the_user_that_races_a_refresh_leaves_no_usable_token(cl
 
 
 def test_a_reuse_that_races_a_refresh_of_the_successor_ends_the_session(client, user, at_once, clock):
-    for _ in range(50):
+    for _ in range(rounds(50)):
         stolen = client.tokens(user)["refresh_token"]
         newest = client.refresh(stolen).json()
         clock.shift(60)

@@ -6,13 +6,13 @@ import pytest
 
 from jwt_auth.models import RevocationEvent, UserSession
 from jwt_auth.revocation import revoke_all, revoke_user, revoke_users
-from tests.support.races import begin, granted, new_client, status_of
+from tests.support.races import begin, granted, new_client, rounds, status_of
 
 pytestmark = [pytest.mark.concurrent, pytest.mark.django_db(transaction=True)]
 
 
 def test_revocations_of_one_user_at_once_each_move_the_cutoff_on(client, make_user, at_once):
-    for trial in range(10):
+    for trial in range(rounds(10)):
         user = make_user(f"user{trial}")  # the first revocation of a user has no row to lock but the user's
         pair = client.tokens(user)
         done = at_once(*[partial(revoke_user, user)] * 8)
@@ -25,7 +25,7 @@ def test_revocations_of_one_user_at_once_each_move_the_cutoff_on(client, make_us
 
 
 def test_a_sign_in_that_races_a_revocation_is_wholly_before_or_wholly_after_it(client, user, at_once):
-    for _ in range(50):
+    for _ in range(rounds(50)):
         answer, done = at_once(partial(new_client().login, user), partial(revoke_user, user))
         assert answer.status_code == 200  # one that met the revocation checked the password once more
         [pair] = granted(answer)
@@ -35,7 +35,7 @@ def test_a_sign_in_that_races_a_revocation_is_wholly_before_or_wholly_after_it(c
 
 def test_a_revocation_of_everything_spares_no_session_begun_before_it(client, user, make_user, at_once):
     bob = make_user("bob")
-    for _ in range(50):
+    for _ in range(rounds(50)):
         phone = client.tokens(user)
         refreshed, signed_in, cutoff = at_once(
             partial(new_client().refresh, phone["refresh_token"]), partial(new_client().login, bob), revoke_all
@@ -48,7 +48,7 @@ def test_a_revocation_of_everything_spares_no_session_begun_before_it(client, us
 
 
 def test_users_who_are_revoked_for_the_first_time_at_once_while_signing_in_do_not_block_each_other(make_user, at_once):
-    for trial in range(15):
+    for trial in range(rounds(15)):
         users = [make_user(f"user{trial}x{i}") for i in range(4)]
         sign_ins = [partial(new_client().login, user) for user in users]
         answers = at_once(*sign_ins, *[partial(revoke_user, user) for user in users])
@@ -57,7 +57,7 @@ def test_users_who_are_revoked_for_the_first_time_at_once_while_signing_in_do_no
 
 def test_revocations_that_race_the_deletion_of_the_user_neither_fail_nor_prevent_it(client, make_user, staff, at_once):
     pair = begin(staff)
-    for trial in range(15):
+    for trial in range(rounds(15)):
         user = make_user(f"user{trial}")
         own = begin(user)
         doors = [new_client().bearer(tokens["access_token"]) for tokens in (pair, own)]
@@ -73,7 +73,7 @@ def test_revocations_that_race_the_deletion_of_the_user_neither_fail_nor_prevent
 
 def test_sessions_that_are_ended_from_all_sides_at_once_end(client, user, at_once):
     """Each of two devices ends the other, while a third ends all: rows are locked in more than one order."""
-    for _ in range(20):
+    for _ in range(rounds(20)):
         pairs = [client.tokens(user) for _ in range(4)]
         doors = [client.bearer(pair["access_token"]) for pair in pairs]
         answers = at_once(
@@ -89,7 +89,7 @@ def test_sessions_that_are_ended_from_all_sides_at_once_end(client, user, at_onc
 
 def test_many_users_revoked_from_several_sides_at_once_do_not_block_each_other(client, make_user, at_once):
     """The same users in different orders, for the first time and again, while they sign in and one is revoked."""
-    for trial in range(10):
+    for trial in range(rounds(10)):
         users = [make_user(f"user{trial}x{i}") for i in range(6)]
         pairs = [client.tokens(user) for user in users]
         *done, one, answer = at_once(

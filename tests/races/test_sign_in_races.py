@@ -9,11 +9,11 @@ from django.db import connection, transaction
 
 from jwt_auth.models import RevocationEvent, UserSession
 from tests.support.clients import PASSWORD
-from tests.support.races import all_dead, granted, new_client, status_of
+from tests.support.races import all_dead, granted, new_client, rounds, status_of
 
 pytestmark = [pytest.mark.concurrent, pytest.mark.django_db(transaction=True)]
 
-TRIALS = 200
+TRIALS = rounds(200)
 
 
 def change_password(user, password):
@@ -56,7 +56,7 @@ def delete(user):
 
 @pytest.mark.parametrize("deed", [deactivate, delete])
 def test_a_sign_in_that_races_the_end_of_the_account_neither_outlives_nor_prevents_it(client, make_user, at_once, deed):
-    for trial in range(40):
+    for trial in range(rounds(40)):
         user = make_user(f"user{trial}")
         answer, _ = at_once(partial(new_client().login, user), partial(deed, user))
         assert answer.status_code in (200, 401)
@@ -65,7 +65,7 @@ def test_a_sign_in_that_races_the_end_of_the_account_neither_outlives_nor_preven
 
 
 def test_sign_ins_of_one_user_at_once_all_succeed(client, user, at_once):
-    for _ in range(10):
+    for _ in range(rounds(10)):
         answers = at_once(*[partial(new_client().login, user)] * 10)
         assert status_of(answers) == {200}
     assert UserSession.objects.count() == 100
@@ -73,7 +73,7 @@ def test_sign_ins_of_one_user_at_once_all_succeed(client, user, at_once):
 
 
 def test_sign_ins_that_upgrade_the_hash_at_once_all_succeed_and_sign_nobody_out(client, make_user, at_once):
-    for trial in range(20):
+    for trial in range(rounds(20)):
         user = make_user(f"user{trial}")
         phone = client.tokens(user)
         outdate_hash(user, phone)
@@ -108,7 +108,7 @@ def test_there_is_no_moment_of_an_upgrade_in_which_another_device_is_refused(cli
 
 
 def test_a_refresh_that_races_the_upgrade_of_the_hash_is_not_refused(client, make_user, at_once):
-    for trial in range(40):
+    for trial in range(rounds(40)):
         user = make_user(f"user{trial}")
         phone = client.tokens(user)
         outdate_hash(user, phone)

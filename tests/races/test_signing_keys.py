@@ -9,11 +9,11 @@ from django.utils import timezone
 from jwt_auth import signing_keys
 from jwt_auth.keyring.states import PUBLISHED_AFTER, KeyStateError
 from jwt_auth.models import RevocationEvent, SigningKey
-from tests.support.races import new_client
+from tests.support.races import new_client, rounds
 
 pytestmark = [pytest.mark.concurrent, pytest.mark.django_db(transaction=True)]
 
-ROUNDS = 10
+ROUNDS = rounds(10)
 CROWD = 8
 
 

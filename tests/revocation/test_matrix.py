@@ -52,6 +52,7 @@ def test_the_next_refresh_is_refused(scene, deed):
 
 
 @deeds
+@pytest.mark.thorough
 def test_verify_says_what_a_request_would_be_told(scene, deed):
     deed(scene)
     answer = scene.client.send("verify/", {"token": scene.phone["access_token"]})
@@ -59,6 +60,7 @@ def test_verify_says_what_a_request_would_be_told(scene, deed):
 
 
 @deeds
+@pytest.mark.thorough
 def test_tokens_from_an_earlier_refresh_of_the_session_are_refused_too(scene, deed):
     newer = scene.client.refresh(scene.phone["refresh_token"]).json()
     deed(scene)

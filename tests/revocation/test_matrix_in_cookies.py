@@ -43,6 +43,7 @@ def test_the_next_request_is_refused_and_says_why(scene, deed):
 
 
 @deeds
+@pytest.mark.thorough
 def test_the_next_refresh_is_refused(scene, deed):
     deed(scene)
     answer = scene.at_phone.renew()
@@ -51,6 +52,7 @@ def test_the_next_refresh_is_refused(scene, deed):
 
 
 @deeds
+@pytest.mark.thorough
 def test_a_sign_in_with_the_dead_cookies_works_in_the_same_microsecond_where_there_may_be_one(scene, deed):
     deed(scene)
     password = PASSWORD_AFTER.get(deed, PASSWORD)
@@ -62,6 +64,7 @@ def test_a_sign_in_with_the_dead_cookies_works_in_the_same_microsecond_where_the
 
 
 @deeds
+@pytest.mark.thorough
 def test_others_go_on_working_as_far_as_the_deed_does_not_reach(scene, deed):
     deed(scene)
     assert scene.at_laptop.is_signed_out() == (deed not in OF_A_SESSION)

@@ -9,7 +9,11 @@ from django.contrib.auth.models import Permission
 from django.test import Client, override_settings
 from django.urls import path, reverse
 
+from tests.support.selection import THOROUGH
 from tests.urls import urlpatterns
+
+# So many rows that a query for each of them, or one that loads them all, would be noticed.
+MANY = 10_000 if THOROUGH else 2_000
 
 
 def user_url(page: str, *arguments: Any, model: Any = None, site: str = "admin") -> str:

@@ -2,6 +2,7 @@
 
 from jwt_auth.sessions import start
 from tests.support.clients import Client
+from tests.support.selection import THOROUGH
 
 
 def status_of(answers):
@@ -27,3 +28,8 @@ def granted(*answers):
 def new_client():
     """A client for one thread; one that is shared would share its headers and cookies."""
     return Client()
+
+
+def rounds(number):
+    """How often a race is run: `number` times in a thorough run, a fifth of that in the usual one."""
+    return number if THOROUGH else max(number // 5, 4)

@@ -33,15 +33,16 @@ from jwt_auth.sessions import refresh, start
 from jwt_auth.verification import verify
 from tests.support.clocks import NOW, Ticks
 from tests.support.other_processes import by_another_process, end
+from tests.support.selection import THOROUGH
 
 BOUND = 1.0
 
 PROFILE = hypothesis_settings(
-    max_examples=300 if os.environ.get("HYPOTHESIS_PROFILE") == "thorough" else 40,
+    max_examples=300 if THOROUGH else 10,
     stateful_step_count=25,
     deadline=None,
     database=None,
-    derandomize="HYPOTHESIS_PROFILE" in os.environ,  # the same where a change is accepted
+    derandomize="CI" in os.environ,  # the same where a change is accepted
 )
 
 who = st.integers(0, 1)

@@ -1,0 +1,89 @@
+"""
+Which tests a run is made of.
+
+- A test marked `thorough` runs only in a thorough run: `THOROUGH=1`, which is `just thorough`.
+- Of a test marked `sampled` the usual run has so many cases that each value of each parameter occurs, and a thorough
+  run all combinations.
+- On another database than SQLite, or with another user model than Django's, a test runs only if it asks the database,
+  and not if it stands in a place of ONCE.
+"""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+THOROUGH = os.environ.get("THOROUGH") == "1"
+
+# The run that has everything.
+IS_USUAL = (os.environ.get("TEST_DATABASE", "sqlite"), os.environ.get("TEST_USER", "stock")) == ("sqlite", "stock")
+
+TESTS = Path(__file__).resolve().parent.parent
+
+# What is tested in these places does not depend on the database or the user model. All other places do.
+ONCE = frozenset(
+    (
+        *(
+            "attacks",
+            "checks",
+            "client",
+            "conf",
+            "conformance",
+            "contrib",
+            "docs",
+            "example_project",
+            "examples",
+            "http",
+        ),
+        *("interop", "jose", "process", "test_architecture.py", "test_benchmarks.py", "test_no_database.py"),
+        *("test_middleware.py", "test_permissions.py", "test_responses.py", "test_transports_cookies.py"),
+        "test_error_reports.py",
+    )
+)
+
+# In these places of ONCE a database or a user model has a say all the same: in the texts and names that it takes.
+_EXCEPT = ("attacks/test_login.py", "attacks/test_malformed_bodies.py", "attacks/test_admin_requests.py")
+
+_DATABASE_FIXTURES = frozenset({"db", "transactional_db", "django_db_reset_sequences", "live_server"})
+
+
+def select(items: list[pytest.Item]) -> tuple[list[pytest.Item], list[pytest.Item]]:
+    """Those that run, and those that don't."""
+    covered: dict[str, set[tuple[str, Any]]] = {}
+    kept, left_out = [], []
+    for item in items:
+        (kept if _runs(item, covered) else left_out).append(item)
+    return kept, left_out
+
+
+def _runs(item: pytest.Item, covered: dict[str, set[tuple[str, Any]]]) -> bool:
+    if not IS_USUAL and not _can_find_something(item):
+        return False
+    if THOROUGH:
+        return True
+    if item.get_closest_marker("thorough"):
+        return False
+    if item.get_closest_marker("sampled"):
+        return _has_something_new(item, covered.setdefault(item.nodeid.partition("[")[0], set()))
+    return True
+
+
+def _can_find_something(item: pytest.Item) -> bool:
+    place = item.path.relative_to(TESTS).as_posix()
+    if place.split("/", maxsplit=1)[0] in ONCE and place not in _EXCEPT:
+        return False
+    return bool(item.get_closest_marker("django_db") or _DATABASE_FIXTURES.intersection(_fixtures_of(item)))
+
+
+def _fixtures_of(item: pytest.Item) -> Iterable[str]:
+    return getattr(item, "fixturenames", ())
+
+
+def _has_something_new(item: pytest.Item, seen: set[tuple[str, Any]]) -> bool:
+    parameters = item.callspec.params  # type: ignore[attr-defined]  # only a function with parameters is sampled
+    values = {(name, id(value)) for name, value in parameters.items()}
+    is_new = not values <= seen
+    seen |= values
+    return is_new

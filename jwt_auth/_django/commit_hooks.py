@@ -1,54 +1,85 @@
 """
 What is done when a transaction has been committed: ours before the project's.
 
-When a hook of `transaction.on_commit` raises that is not robust, as by default, Django drops all that come
-later. They must not be ours: a revocation that is committed has to be told and logged.
+If a hook of `transaction.on_commit` raises and is not robust, as by default, Django drops all that come later. Ours
+must not be among them: a revocation that is committed has to be announced and logged.
+
+Django's list of hooks is not documented: nothing else in the app knows it. Its entries, on Django 5.2, 6.0 and 6.1,
+are (savepoints, hook, robust), run from the first to the last. What is rolled back is picked out by its savepoints,
+wherever it stands. If a release keeps it in another way, a hook is left where Django puts it.
 """
 
 from bisect import bisect_left
 from collections.abc import Callable
+from itertools import count
+from threading import get_ident
 from typing import Any
+from weakref import WeakSet
 
 from django.db import connections, transaction
 
+from jwt_auth._django.differences import note_difference
+
+# The errors of reading a list, or entries, of another shape.
+_OTHER_SHAPE = (AttributeError, IndexError, TypeError, ValueError)
+
+_numbers = count()
+
 
 class _Hook:
-    def __init__(self, do: Callable[[], Any]) -> None:
+    def __init__(self, do: Callable[[], Any], using: str) -> None:
         self.do = do
-        # Django names a robust hook that fails by this, and stops when it has none, as instances and partials.
+        self.owner = (using, get_ident())
+        self.number = next(_numbers)
+        # Django names a robust hook that fails by this, and stops if it has none, as instances and partials.
         self.__qualname__ = getattr(do, "__qualname__", type(do).__qualname__)
 
     def __call__(self) -> None:
         self.do()
 
 
-# Django's list of hooks is not public: nothing else in the app knows it. Its entries, on Django 5.2, 6.0 and 6.1,
-# are (savepoints, hook, robust), run from the first to the last. What is rolled back is picked out by its
-# savepoints, wherever it stands.
+# Django holds a hook until it has run or was rolled back, and so do these, whatever its list looks like.
+_living: WeakSet[_Hook] = WeakSet()
 
 
 def on_commit(do: Callable[[], Any], *, using: str) -> None:
     """Have `do` called on commit, after what was asked for here before and before the hooks of the project."""
-    hook = _Hook(do)
+    hook = _Hook(do, using)
+    _living.add(hook)
     transaction.on_commit(hook, using=using, robust=True)
-    hooks = connections[using].run_on_commit
     # Without a transaction it has run already.
-    if hooks and hooks[-1][1] is hook and not _is_test_case(using):
-        new = hooks.pop()
-        # Ours are in front already; there may be a hundred thousand of them.
-        hooks.insert(bisect_left(hooks, True, key=lambda entry: not isinstance(entry[1], _Hook)), new)
+    if connections[using].in_atomic_block and not _is_test_case(using):
+        try:
+            _put_first(hook, connections[using].run_on_commit)
+        except _OTHER_SHAPE as error:
+            note_difference("a commit hook of the project that fails may stop those of the app", repr(error))
 
 
 def waiting(using: str) -> list[Callable[[], Any]]:
     """What on_commit() was given, and this thread's transaction has neither committed nor rolled back."""
-    hooks = [entry[1] for entry in connections[using].run_on_commit]
-    return [hook.do for hook in hooks if isinstance(hook, _Hook)]
+    try:
+        entries: Any = connections[using].run_on_commit
+        hooks = [hook for _, hook, _ in entries if isinstance(hook, _Hook)]
+    except _OTHER_SHAPE:
+        owner = (using, get_ident())
+        hooks = sorted((hook for hook in _living if hook.owner == owner), key=lambda hook: hook.number)
+    return [hook.do for hook in hooks]
+
+
+def _put_first(hook: _Hook, hooks: list[Any]) -> None:
+    _, last, _ = hooks[-1]
+    if last is not hook:
+        raise ValueError("the newest hook is not the last one")
+    new = hooks.pop()
+    # Ours are in front already; there may be a hundred thousand of them.
+    hooks.insert(bisect_left(hooks, True, key=lambda entry: not isinstance(entry[1], _Hook)), new)
 
 
 def _is_test_case(using: str) -> bool:
     """
-    Whether a `TestCase` holds the transaction, which then is never committed.
+    Return whether a `TestCase` holds the transaction, which then is never committed.
 
     Its `captureOnCommitCallbacks` takes the hooks from a place in the list on: new ones have to stay at the end.
     """
-    return any(getattr(block, "_from_testcase", False) for block in connections[using].atomic_blocks)
+    blocks = getattr(connections[using], "atomic_blocks", ())
+    return any(getattr(block, "_from_testcase", False) for block in blocks)

@@ -3,52 +3,55 @@ A query whose SQL is written once.
 
 For a query with joins Django takes several times as long to build it, to write its SQL and to find out what
 the columns mean as a database takes to answer it. All of that is the same each time; only parameters differ.
+
+How Django compiles a query is not documented. If a release does it in another way, the ORM executes the query
+each time, which is slower and gives the same rows.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import uuid
+from collections.abc import Callable
 from typing import Any
 
-from django.db import connections, models
-from django.db.models.query import get_related_populators
+from django.db import DatabaseError, connections, models
 
-# From Django 6.1 on instances know how what is missing of them is fetched.
-_FETCH_MODE = (models.FETCH_ONE,) if hasattr(models, "FETCH_ONE") else ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parameter:
-    """
-    What differs from one execution to the next.
-
-    Args:
-        field: what it is compared with, and so is prepared for the database by.
-        stand_in: the value that the query was built with; one that occurs nowhere else in it.
-    """
-
-    field: Any
-    stand_in: Any
+from jwt_auth._django.differences import note_difference
 
 
 class CompiledQuery:
     """
-    What the ORM makes of `queryset`, a query for one row, ready to be executed with other parameters.
+    What the ORM makes of a query for one row, ready to be executed with other parameters.
 
     It belongs to one database. Threads can share it: it is compiled with a copy of the connection that is
     never opened for queries, and so keeps no thread's connection open.
+
+    Args:
+        build: makes the queryset for the parameters, given by their names.
+        fields: the model field that each parameter is compared with, by the parameter's name.
     """
 
-    def __init__(self, queryset: models.QuerySet[Any], parameters: Mapping[str, Parameter]) -> None:
+    def __init__(self, build: Callable[..., models.QuerySet[Any]], **fields: Any) -> None:
+        self._build, self._fields = build, fields
+        # Values that occur nowhere else in the query, so that their places in its SQL can be found.
+        stand_ins = {name: _stand_in(field) for name, field in fields.items()}
+        queryset = build(**stand_ins)
         self._alias = queryset.db
-        self._fields = {name: parameter.field for name, parameter in parameters.items()}
+        self.is_compiled = True
         connection = connections[self._alias].copy()
         try:
             self._compile(queryset, connection)
-            self._find(parameters, connection)
+            self._find(stand_ins, connection)
+        except DatabaseError:  # an outage, which says nothing about Django
+            raise
+        except Exception as error:  # noqa: BLE001  # whatever it is, the ORM can do it
+            self._give_up(error)
         finally:
             connection.close()
 
     def _compile(self, queryset: models.QuerySet[Any], connection: Any) -> None:
+        from django.db.models.query import get_related_populators  # not documented, and so maybe not there
+
+        # From Django 6.1 on instances know how what is missing of them is fetched.
+        fetch_mode = (models.FETCH_ONE,) if hasattr(models, "FETCH_ONE") else ()
         compiler: Any = queryset.query.get_compiler(connection=connection)
         self._sql, values = compiler.as_sql()
         self._values = list(values)
@@ -56,22 +59,40 @@ class CompiledQuery:
         self._model = info["model"]
         self._columns = slice(info["select_fields"][0], info["select_fields"][-1] + 1)
         self._names = [column[0].target.attname for column in select[self._columns]]
-        self._related = get_related_populators(info, select, self._alias, *_FETCH_MODE)
+        self._related = get_related_populators(info, select, self._alias, *fetch_mode)
         self._annotations = list(compiler.annotation_col_map.items())
         converters = compiler.get_converters([column[0] for column in select])
         self._converters = [
             (i, convert, expression) for i, (all_, expression) in converters.items() for convert in all_
         ]
 
-    def _find(self, parameters: Mapping[str, Parameter], connection: Any) -> None:
-        """Where in the SQL's values each parameter stands."""
+    def _find(self, stand_ins: dict[str, Any], connection: Any) -> None:
+        """Find where each parameter stands among the values of the SQL."""
         self._places = []
-        for name, parameter in parameters.items():
-            stand_in = parameter.field.get_db_prep_value(parameter.stand_in, connection)
-            self._places += [(i, name) for i, value in enumerate(self._values) if value == stand_in]
+        for name, field in self._fields.items():
+            stand_in = field.get_db_prep_value(stand_ins[name], connection)
+            places = [(i, name) for i, value in enumerate(self._values) if value == stand_in]
+            if not places:
+                raise LookupError(f"the parameter {name} is nowhere in the SQL")
+            self._places += places
+
+    def _give_up(self, error: Exception) -> None:
+        self.is_compiled = False
+        note_difference("the ORM builds the query of each request anew", repr(error))
 
     def first(self, **parameters: Any) -> Any:
-        """The row as an instance, with all that `queryset` would have given it; None when there is none."""
+        """The row as an instance, with all that the queryset would have given it; None if there is none."""
+        if self.is_compiled:
+            row = self._row(parameters)
+            try:
+                return None if row is None else self._instance(row)
+            except DatabaseError:
+                raise
+            except Exception as error:  # noqa: BLE001  # as above
+                self._give_up(error)
+        return self._build(**parameters).first()
+
+    def _row(self, parameters: dict[str, Any]) -> list[Any] | None:
         connection = connections[self._alias]
         prepared = {name: field.get_db_prep_value(parameters[name], connection) for name, field in self._fields.items()}
         values = self._values.copy()
@@ -80,9 +101,10 @@ class CompiledQuery:
         with connection.cursor() as cursor:
             cursor.execute(self._sql, values)
             row = cursor.fetchone()
-        return None if row is None else self._instance(list(row), connection)
+        return None if row is None else list(row)
 
-    def _instance(self, row: list[Any], connection: Any) -> Any:
+    def _instance(self, row: list[Any]) -> Any:
+        connection = connections[self._alias]
         for i, convert, expression in self._converters:
             row[i] = convert(row[i], expression, connection)
         instance = self._model.from_db(self._alias, self._names, row[self._columns])
@@ -91,3 +113,8 @@ class CompiledQuery:
         for name, column in self._annotations:
             setattr(instance, name, row[column])
         return instance
+
+
+def _stand_in(field: Any) -> Any:
+    value = uuid.uuid4()
+    return value if isinstance(field, models.UUIDField) else value.hex

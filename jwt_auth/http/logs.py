@@ -63,6 +63,8 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "feed_read_again": (),
     "bell_unheard": ("reason",),
     "bell_unrung": ("reason",),
+    # `_django.differences`.
+    "django_differs": ("reason",),
 }
 
 

@@ -2,7 +2,6 @@
 A client's key, read from the database with all that the client's tokens are judged by. One query.
 """
 
-import uuid
 from collections.abc import Iterable
 from datetime import datetime
 
@@ -11,7 +10,7 @@ from django.db import router
 from django.db.models import Exists, QuerySet
 from django.views.decorators.debug import sensitive_variables
 
-from jwt_auth._django.compiled import CompiledQuery, Parameter
+from jwt_auth._django.compiled import CompiledQuery
 from jwt_auth.conf import get_settings
 from jwt_auth.conf.settings import cached_until_settings_change
 from jwt_auth.exceptions import UnavailableError
@@ -91,14 +90,10 @@ def _compiled(alias: str) -> CompiledQuery:
     """See _rows()."""
     known = _compiled_for()
     if alias not in known:
-        fields = {
-            "client_id": RegisteredClient._meta.get_field("client_id"),
-            "kid": ClientKey._meta.get_field("kid"),
-            "subject": RevocationEvent._meta.get_field("subject"),
-        }
-        stand_ins = {name: uuid.uuid4().hex for name in fields}
         known[alias] = CompiledQuery(
-            _rows(**stand_ins),
-            {name: Parameter(field=field, stand_in=stand_ins[name]) for name, field in fields.items()},
+            _rows,
+            client_id=RegisteredClient._meta.get_field("client_id"),
+            kid=ClientKey._meta.get_field("kid"),
+            subject=RevocationEvent._meta.get_field("subject"),
         )
     return known[alias]

@@ -10,7 +10,7 @@ from django.contrib.auth import get_user_model
 from django.db import router
 from django.db.models import Exists, F, Q, QuerySet, Subquery
 
-from jwt_auth._django.compiled import CompiledQuery, Parameter
+from jwt_auth._django.compiled import CompiledQuery
 from jwt_auth.claims import Claims
 from jwt_auth.conf import get_settings
 from jwt_auth.conf.settings import cached_until_settings_change
@@ -74,13 +74,8 @@ def _compiled(alias: str) -> CompiledQuery:
     """See session_of_token()."""
     known = _compiled_for()
     if alias not in known:
-        sid, subject = uuid.uuid4(), uuid.uuid4().hex
         known[alias] = CompiledQuery(
-            session_of_token(sid, subject),
-            {
-                "sid": Parameter(field=UserSession._meta.pk, stand_in=sid),
-                "subject": Parameter(field=RevocationEvent._meta.get_field("subject"), stand_in=subject),
-            },
+            session_of_token, sid=UserSession._meta.pk, subject=RevocationEvent._meta.get_field("subject")
         )
     return known[alias]
 

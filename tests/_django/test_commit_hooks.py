@@ -6,6 +6,7 @@ import pytest
 from django.db import connection, transaction
 
 from jwt_auth._django.commit_hooks import on_commit, waiting
+from jwt_auth._django.differences import note_difference
 
 committing = pytest.mark.django_db(transaction=True)
 
@@ -117,3 +118,39 @@ def test_a_test_case_runs_each_hook_once_when_one_asks_for_another(done, ours, d
         transaction.on_commit(lambda: ours("inner"))
     assert done == ["inner"]
     assert len(callbacks) == 2
+
+
+# A Django that keeps its hooks in another way
+
+
+class Hooks(list):
+    """A list whose entries are of another shape, and which Django's own code still understands."""
+
+    def __iter__(self):
+        return ((hook, savepoints) for savepoints, hook, _ in super().__iter__())
+
+    def __getitem__(self, index):
+        savepoints, hook, _ = super().__getitem__(index)
+        return hook, savepoints
+
+
+@pytest.fixture
+def other_django(transactional_db):
+    note_difference.cache_clear()
+    with transaction.atomic():
+        connection.run_on_commit = Hooks()
+        yield
+        connection.run_on_commit = []
+    note_difference.cache_clear()
+
+
+@committing
+def test_with_other_insides_hooks_stay_where_django_puts_them_and_are_known(done, ours, theirs, other_django, caplog):
+    theirs("theirs")
+    ours("ours")
+    ours("ours again")
+    assert [hook.args for hook in waiting("default")] == [("ours",), ("ours again",)]
+    assert next(hook for _, hook, _ in list.__iter__(connection.run_on_commit)).args == ("theirs",)
+    assert [record.event for record in caplog.records] == ["django_differs"]
+    list.clear(connection.run_on_commit)  # as Django does when it is rolled back
+    assert waiting("default") == []

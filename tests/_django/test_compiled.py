@@ -5,10 +5,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.db import connection, connections, models
+from django.db import OperationalError, connection, connections, models
+from django.db.models import query
+from django.db.models.sql.compiler import SQLCompiler
 
 from jwt_auth import sessions
-from jwt_auth._django.compiled import CompiledQuery, Parameter
+from jwt_auth._django.compiled import CompiledQuery
+from jwt_auth._django.differences import note_difference
 from jwt_auth.models import RevocationEvent, UserSession
 from jwt_auth.principals import users_are_all_visible
 from jwt_auth.revocation import database, revoke_all, revoke_session, revoke_token, revoke_user, subjects
@@ -120,11 +123,11 @@ def test_the_home_of_the_cutoff_is_part_of_it(user, claims, jwt_settings, settin
 
 def test_threads_share_it_and_it_keeps_no_connection_open(claims):
     database.find_by_token(claims)
-    query = database._compiled("default")
-    assert query is database._compiled("default")
-    held = [value for value in vars(query).values() if isinstance(value, type(connection))]
+    compiled = database._compiled("default")
+    assert compiled is database._compiled("default")
+    held = [value for value in vars(compiled).values() if isinstance(value, type(connection))]
     assert not held
-    bound = {getattr(getattr(convert, "__self__", None), "connection", None) for _, convert, _ in query._converters}
+    bound = {getattr(getattr(convert, "__self__", None), "connection", None) for _, convert, _ in compiled._converters}
     assert all(held.connection is None for held in bound - {None})
 
 
@@ -180,9 +183,82 @@ def test_without_one_there_is_nothing_to_ask():
 @pytest.mark.django_db
 def test_any_query_for_one_row_can_be_compiled():
     RevocationEvent.objects.create(scope="all", subject="x y", reason="a")
-    field = RevocationEvent._meta.get_field("subject")
-    query = CompiledQuery(
-        RevocationEvent.objects.filter(subject="stand-in"), {"subject": Parameter(field=field, stand_in="stand-in")}
-    )
-    assert query.first(subject="x y").reason == "a"
-    assert query.first(subject="stand-in") is None
+    compiled = CompiledQuery(by_subject, subject=RevocationEvent._meta.get_field("subject"))
+    assert compiled.first(subject="x y").reason == "a"
+    assert compiled.first(subject="stand-in") is None
+    assert compiled.is_compiled
+
+
+def by_subject(subject):
+    return RevocationEvent.objects.filter(subject=subject)
+
+
+# A Django whose insides differ
+
+
+class OtherPopulator:
+    """One that is called in another way, which shows when the first row has come."""
+
+
+OTHER_INSIDES = {
+    "no populators": lambda patch: patch.delattr(query, "get_related_populators"),
+    "other populators": lambda patch: patch.setattr(query, "get_related_populators", lambda *args: [OtherPopulator()]),
+    "no facts on the model": lambda patch: patch.setattr(
+        SQLCompiler, "klass_info", property(lambda self: None, lambda self, value: None), raising=False
+    ),
+    "parameters elsewhere": lambda patch: patch.setattr(SQLCompiler, "as_sql", lambda self: ("SELECT 1", ())),
+}
+
+
+@pytest.fixture(params=OTHER_INSIDES.values(), ids=OTHER_INSIDES)
+def other_insides(request, monkeypatch):
+    """The query of the next requests was compiled while the insides of Django were others."""
+    note_difference.cache_clear()
+    database._compiled_for.cache_clear()
+    with monkeypatch.context() as patch:
+        request.param(patch)
+        database._compiled("default")
+    yield
+    database._compiled_for.cache_clear()
+    note_difference.cache_clear()
+
+
+def test_another_django_still_answers_by_the_slower_way_with_one_warning(client, user, other_insides, caplog):
+    pair, other = client.tokens(user), client.tokens(user)
+    caplog.clear()
+    for _ in range(3):
+        assert client.get_me(pair["access_token"]).status_code == 200
+    revoke_session(uuid.UUID(other["session"]))
+    assert client.get_me(other["access_token"]).json()["code"] == "token_revoked"
+    assert not database._compiled("default").is_compiled
+
+
+def test_it_warns_once(caplog):
+    note_difference.cache_clear()
+    for _ in range(3):
+        note_difference("a test is slower", "ValueError()")
+    assert [record.event for record in caplog.records] == ["django_differs"]
+    note_difference.cache_clear()
+
+
+def test_an_outage_while_it_is_compiled_says_nothing_about_django(claims, monkeypatch):
+    database._compiled_for.cache_clear()
+    with monkeypatch.context() as patch:
+        patch.setattr(CompiledQuery, "_compile", _fail)
+        with pytest.raises(OperationalError):
+            database.find_by_token(claims)
+    assert database.find_by_token(claims)
+    assert database._compiled("default").is_compiled
+
+
+def test_an_outage_while_a_row_is_read_says_nothing_either(claims, monkeypatch):
+    assert database.find_by_token(claims)
+    with monkeypatch.context() as patch:
+        patch.setattr(CompiledQuery, "_instance", _fail)
+        with pytest.raises(OperationalError):
+            database.find_by_token(claims)
+    assert database._compiled("default").is_compiled
+
+
+def _fail(*args):
+    raise OperationalError("down")

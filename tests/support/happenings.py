@@ -11,6 +11,7 @@ from django.conf import settings
 from django.test import override_settings
 
 from jwt_auth import clients, service_tokens, signing_keys
+from jwt_auth._django.differences import note_difference
 from jwt_auth.claims import Claims
 from jwt_auth.exceptions import RevocationUnavailableError, UnavailableError
 from jwt_auth.issuers.remote.jwks import RemoteKeys, jwks_source
@@ -250,7 +251,13 @@ def fetch_a_feed_after_all(client, user):
             known.state_of(CLAIMS)
 
 
+def meet_another_django(client, user):
+    note_difference.cache_clear()
+    note_difference("a test is slower", "ValueError()")
+
+
 HAPPENINGS = {
+    meet_another_django: ("django_differs", "WARNING"),
     sign_in: ("session_started", "INFO"),
     refresh: ("token_refreshed", "DEBUG"),
     reuse: ("refresh_token_reused", "WARNING"),

@@ -111,6 +111,6 @@ def _check_bells() -> Iterator[checks.CheckMessage]:
     if settings.REVOCATION_PUSH is not None and find_spec("redis") is None:
         yield checks.Error(
             "REVOCATION_PUSH is set, but redis-py is not installed.",
-            hint='Install it: pip install "jwt_auth[redis]".',
+            hint='Install it: pip install "django-revocable-jwt[redis]".',
             id="jwt_auth.E062",
         )

@@ -1,5 +1,5 @@
 """
-Authentication for `httpx`. Only this module requires it: `pip install jwt_auth[client-httpx]`.
+Authentication for `httpx`. Only this module requires it: `pip install "django-revocable-jwt[client-httpx]"`.
 """
 
 from collections.abc import Generator

@@ -1,5 +1,5 @@
 """
-Authentication for `requests`. Only this module requires it: `pip install jwt_auth[client-requests]`.
+Authentication for `requests`. Only this module requires it: `pip install "django-revocable-jwt[client-requests]"`.
 """
 
 from requests import PreparedRequest

@@ -43,6 +43,9 @@ ONCE = frozenset(
     )
 )
 
+# These start servers or browsers, and run where somebody asks for them.
+_APART = frozenset({"browser", "deployment", "no_database"})
+
 # In these places of ONCE a database or a user model has a say all the same: in the texts and names that it takes.
 _EXCEPT = ("attacks/test_login.py", "attacks/test_malformed_bodies.py", "attacks/test_admin_requests.py")
 
@@ -72,7 +75,10 @@ def _runs(item: pytest.Item, covered: dict[str, set[tuple[str, Any]]]) -> bool:
 
 def _can_find_something(item: pytest.Item) -> bool:
     place = item.path.relative_to(TESTS).as_posix()
-    if place.split("/", maxsplit=1)[0] in ONCE and place not in _EXCEPT:
+    folder = place.split("/", maxsplit=1)[0]
+    if folder in _APART:
+        return True
+    if folder in ONCE and place not in _EXCEPT:
         return False
     return bool(item.get_closest_marker("django_db") or _DATABASE_FIXTURES.intersection(_fixtures_of(item)))
 

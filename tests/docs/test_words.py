@@ -1,0 +1,106 @@
+"""The English of code and documentation: words that are out, and how a docstring begins."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+import jwt_auth
+from tests.support import ROOT
+
+APP = Path(jwt_auth.__file__).parent
+
+CODE = [
+    *APP.rglob("*.py"),
+    *(path for name in ("example_project", "benchmarks", "examples") for path in (ROOT / name).rglob("*.py")),
+]
+PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.md")]
+OTHERS = [
+    path
+    for ending in ("html", "js")
+    for path in (*APP.rglob(f"*.{ending}"), *ROOT.glob(f"example_project/**/*.{ending}"))
+]
+
+# What stands in the code or the documentation, and what to say instead.
+OUT = {
+    r"\bbells?\b": "notification, message, marker",
+    r"\bdeeds?\b": "operation",
+    r"\bto the letter\b": "exactly",
+    r"\bfor ever\b": "permanently",
+    r"\bgood for (once|one)\b": "single-use",
+    r"\bwho(m|se)?ever\b": "anyone who, the client that",
+    r"\bnothing of it\b": "none of it",
+    r"\b(take|takes|took|taken|taking)s? back\b": "revoke",
+    r"\bis hung\b": "is kept in an attribute",
+    r"\bdoors?\b": "entry point",
+    r"\b(he|his|him)\b": "they, their",
+    r"pip install \"?jwt_auth": "django-revocable-jwt: the other name is somebody else's package",
+}
+# Names that API users know.
+KNOWN = re.compile(r"bell_un(heard|rung)")
+
+HEADLESS = re.compile(r"(who|whom|whose|whoever|what|whether)\b", re.IGNORECASE)
+
+
+def findings(text):
+    """The words of a text that are out, each with its line."""
+    for number, line in enumerate(KNOWN.sub("", text).splitlines(), 1):
+        for pattern, instead in OUT.items():
+            if found := re.search(pattern, line, re.IGNORECASE):
+                yield f"{number}: {found[0]!r}; say {instead}"
+
+
+@pytest.mark.parametrize("paths", [CODE, PAGES, OTHERS], ids=["code", "pages", "others"])
+def test_words_that_are_out_stand_nowhere(paths):
+    assert len(paths) > 10
+    found = {str(path): list(findings(path.read_text())) for path in paths}
+    assert {path: lines for path, lines in found.items() if lines} == {}
+
+
+def test_they_would_be_found():
+    assert list(findings("a\nWhoever takes back")) == [
+        "2: 'Whoever'; say anyone who, the client that",
+        "2: 'takes back'; say revoke",
+    ]
+    assert list(findings('pip install "jwt_auth[redis]"'))
+    assert not list(findings('bell_unheard; pip install "django-revocable-jwt[redis]"'))
+
+
+def docstrings(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            text = ast.get_docstring(node)
+            if text:
+                yield getattr(node, "lineno", 1), text
+
+
+def test_no_docstring_begins_with_a_headless_word():
+    found = [
+        f"{path}:{line} {text.splitlines()[0]}"
+        for path in CODE
+        for line, text in docstrings(path)
+        if HEADLESS.match(text)
+    ]
+    assert found == []
+
+
+def lines_of_paragraphs(text):
+    """The lines of a page outside of code, tables, lists, quotes, headings and comments."""
+    inside = False
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.lstrip().startswith("```"):
+            inside = not inside
+        elif not inside and line and not re.match(r"\s|[|>#<*-]|\d+\.|!\[", line):
+            yield number, line
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_one_sentence_is_one_line(page):
+    """A line of a paragraph ends where its sentence does, and no other sentence begins on it."""
+    broken = []
+    for number, line in lines_of_paragraphs(page.read_text()):
+        plain = re.sub(r"`[^`]*`|\[([^\]]*)\]\([^)]*\)|\([^)]*\)", r"\1", line)
+        if not re.search(r"[.:!?][*_\"')]*$", plain) or re.search(r"(?<!e\.g)(?<!i\.e)(?<!\d)[.!?] [A-Z]", plain):
+            broken.append(f"{number}: {line[:100]}")
+    assert broken == []

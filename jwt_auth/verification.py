@@ -23,7 +23,7 @@ from jwt_auth.issuers.directory import DIRECTORIES, issuer_of_user
 from jwt_auth.jose import tokens
 from jwt_auth.jose.keys import Key
 from jwt_auth.keyring.stored import own_keys
-from jwt_auth.process.lru import Recent
+from jwt_auth.process.lru import LRUCache
 from jwt_auth.revocation.verdict import verdict
 
 __all__ = ["Verified", "averify", "verify"]
@@ -133,7 +133,7 @@ def identify_only(raw: str, *, audiences: frozenset[str] | None = None) -> Claim
     return claims
 
 
-def remembering(issuers: str = "users") -> Recent[str, _Signed]:
+def remembering(issuers: str = "users") -> LRUCache[str, _Signed]:
     """
     The last tokens whose signature was good, of the issuers that are called so in verify().
 
@@ -147,12 +147,12 @@ def remembering(issuers: str = "users") -> Recent[str, _Signed]:
 
 
 @cached_until_settings_change
-def _memories() -> Mapping[str, Recent[str, _Signed]]:
+def _memories() -> Mapping[str, LRUCache[str, _Signed]]:
     size = get_settings().VERIFIED_TOKEN_CACHE_SIZE
-    return {issuers: Recent(size) for issuers in DIRECTORIES}
+    return {issuers: LRUCache(size) for issuers in DIRECTORIES}
 
 
-def _verify_signature(token: tokens.UnverifiedToken, key: Key, issuer: Issuer, memory: Recent[str, _Signed]) -> _Signed:
+def _verify_signature(token: tokens.UnverifiedToken, key: Key, issuer: Issuer, memory: LRUCache[str, _Signed]) -> _Signed:
     signed = _Signed(token, key, tokens.verify_signature(token, key, issuer.policy))
     if issuer.count is not None:
         issuer.count(key.kid)

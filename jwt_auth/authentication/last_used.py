@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from jwt_auth.conf.settings import cached_until_settings_change
 from jwt_auth.models import ClientKey, RegisteredClient
-from jwt_auth.process.lru import Recent
+from jwt_auth.process.lru import LRUCache
 
 EVERY = timedelta(minutes=1)
 
@@ -31,9 +31,9 @@ def note_use(key: ClientKey) -> None:
 
 
 @cached_until_settings_change
-def _written() -> Recent[int, datetime]:
+def _written() -> LRUCache[int, datetime]:
     """When this process last wrote the use of each key, or tried to."""
-    return Recent(_REMEMBERED)
+    return LRUCache(_REMEMBERED)
 
 
 def _write(key_id: int, client_pk: int, now: datetime) -> None:

@@ -24,7 +24,7 @@ from jwt_auth.jose.tokens import UnverifiedToken
 from jwt_auth.models import CLIENT_ID, ClientKey, RegisteredClient, user_id_of
 from jwt_auth.principals import lazy_user
 from jwt_auth.process.clock import seconds
-from jwt_auth.process.lru import Recent
+from jwt_auth.process.lru import LRUCache
 from jwt_auth.revocation.memory import view
 from jwt_auth.revocation.subjects import token_subject
 from jwt_auth.revocation.verdict import State
@@ -163,8 +163,8 @@ class _AskedMemory(_AskedDatabase):
 
 
 @cached_until_settings_change
-def _keys() -> Recent[tuple[str, str, str], Key]:
-    return Recent(_KEYS)
+def _keys() -> LRUCache[tuple[str, str, str], Key]:
+    return LRUCache(_KEYS)
 
 
 def _key_of(row: ClientKey) -> Key:

@@ -27,7 +27,7 @@ from jwt_auth.keyring.configured import configured_keys
 from jwt_auth.keyring.encryption import decrypt
 from jwt_auth.models import SigningKey
 from jwt_auth.process.clock import seconds
-from jwt_auth.process.fork_reset import Instances
+from jwt_auth.process.fork_reset import ForkReset
 from jwt_auth.process.renewal import NEVER, Lease, Renewal, StaleError
 
 logger = logging.getLogger("jwt_auth")
@@ -258,4 +258,4 @@ def forget() -> None:
     _known.reset()
 
 
-_known = Instances(StoredKeys.forget)
+_known = ForkReset(StoredKeys.forget)

@@ -26,8 +26,8 @@ from jwt_auth.exceptions import RevocationUnavailableError, UnavailableError
 from jwt_auth.keyring import stored
 from jwt_auth.models import RevocationEvent
 from jwt_auth.process.clock import seconds
-from jwt_auth.process.fork_reset import Instances
-from jwt_auth.process.lru import Recent
+from jwt_auth.process.fork_reset import ForkReset
+from jwt_auth.process.lru import LRUCache
 from jwt_auth.process.renewal import NEVER, Lease, Renewal, StaleError
 from jwt_auth.revocation.memory import notifications, uncommitted
 from jwt_auth.revocation.memory.denylist import Denylist, Entry, Marks
@@ -42,7 +42,7 @@ _ASK_AFTER = 0.75
 _RELOAD_EVERY = 60.0  # seconds
 _PAUSES = (0.05, 1.0)  # seconds between attempts while the database does not answer
 _LISTEN_EVERY = 0.01  # seconds between looks at what REVOCATION_PUSH sends
-_TRUST_BELL = 5.0  # seconds after which the database is asked whatever REVOCATION_CACHE says
+_TRUST_MARKER = 5.0  # seconds after which the database is asked whatever REVOCATION_CACHE says
 
 _KEPT = 4096  # entries of what others have read
 
@@ -78,7 +78,7 @@ class View:
         self._life = longest_life()
         self._denylist = Denylist()
         # What others have read that is true for as long as the marks that it was read with are.
-        self.kept: Recent[Any, Any] = Recent(_KEPT)
+        self.kept: LRUCache[Any, Any] = LRUCache(_KEPT)
         self.additions = 0  # how often something was added to the list
         self._numbers = Numbers(self._life.total_seconds())
         self._newest: Entry | None = None
@@ -87,8 +87,8 @@ class View:
         # When the next request has something to do: to ask, or to look for a message that says to ask at once.
         self._due_at = NEVER
         self._reload_at = NEVER
-        self._bell, self._trust_bell_until = notifications.cache_bell(), NEVER
-        self._mark: str | None = None
+        self._marker, self._trust_marker_until = notifications.cache_marker(), NEVER
+        self._marker_value: str | None = None
         self._push = notifications.new_push()
 
     def state_of(self, claims: Claims) -> State:
@@ -133,7 +133,7 @@ class View:
 
     def _renew(self) -> None:
         """Ask the database if it is time, or if a message came that says so."""
-        if self._push is not None and self._clock() < self._renewal.due_at and self._push.rang():
+        if self._push is not None and self._clock() < self._renewal.due_at and self._push.has_message():
             self._renewal.fall_due()
         try:
             self._renewal.renew()
@@ -146,21 +146,21 @@ class View:
 
     def _ask(self, now: float) -> Lease:
         """Read what is new, unless the bell, which is trusted for some seconds, says that nothing is."""
-        if not self._bell_is_silent(now):
+        if not self._marker_is_unchanged(now):
             try:
                 with outage_is_unavailable():
                     self._read(now)
             except UnavailableError:
-                self._mark = None  # it was looked at, and what it stands for was not read
+                self._marker_value = None  # it was looked at, and what it stands for was not read
                 raise
-            self._trust_bell_until = now + _TRUST_BELL - _ASK_AFTER * self._max_staleness
+            self._trust_marker_until = now + _TRUST_MARKER - _ASK_AFTER * self._max_staleness
         return Lease(_ASK_AFTER * self._max_staleness, self._max_staleness)
 
-    def _bell_is_silent(self, now: float) -> bool:
-        if self._bell is None or self._lacks_what_lives_at(timezone.now()):
+    def _marker_is_unchanged(self, now: float) -> bool:
+        if self._marker is None or self._lacks_what_lives_at(timezone.now()):
             return False
-        before, self._mark = self._mark, self._bell.mark()
-        return self._mark is not None and self._mark == before and now < self._trust_bell_until
+        before, self._marker_value = self._marker_value, self._marker.value()
+        return self._marker_value is not None and self._marker_value == before and now < self._trust_marker_until
 
     def _read(self, now: float) -> None:
         connection = connections[_events().db]
@@ -262,7 +262,7 @@ def forget() -> None:
     _views.reset()
 
 
-_views = Instances(View.forget)
+_views = ForkReset(View.forget)
 
 
 def _log_failure(error: Exception) -> None:

@@ -41,7 +41,7 @@ from jwt_auth.process.renewal import NEVER, Lease, Renewal, StaleError
 
 logger = logging.getLogger("jwt_auth")
 
-# How long others may cache our JWK Set: the `max-age` of the JWKS endpoint.
+# The time for which others may cache our JWK Set: the `max-age` of the JWKS endpoint.
 JWKS_MAX_AGE = timedelta(seconds=300)
 
 READ_EVERY = 60.0  # seconds

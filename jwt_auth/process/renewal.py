@@ -98,7 +98,7 @@ class Renewal:
 
     @property
     def was_ever_read(self) -> bool:
-        """Whether the value was read at least once."""
+        """True if the value was read at least once."""
         return self.readings > 0
 
     def renew(self) -> None:

@@ -30,8 +30,8 @@ from typing import NamedTuple
 # The most gaps that one query asks for. If there are more, all unexpired events are read again instead.
 MAX_GAPS = 250
 
-# How many events before the oldest unexpired one are checked for gaps. Their numbers were handed out before its own,
-# but not long before, so numbers that are missing between them may belong to transactions that are still open.
+# The number of events before the oldest unexpired one between which gaps are kept. Their numbers were handed out before
+# its own, but not long before, so numbers that are missing between them may belong to transactions that are still open.
 LOOK_BACK = 100
 
 
@@ -58,7 +58,7 @@ class Numbers:
 
     def __init__(self, patience: float) -> None:
         self._patience = patience
-        # What was read is known from this number on; numbers below it count as unread, and belong to no gap.
+        # Numbers below `_first` belong to no gap, and count as unread: it is not known which of them were read.
         self._first, self.newest = 1, 0
         self.gaps: list[Gap] = []
         self.crowded = False

@@ -26,7 +26,7 @@ known state instead of 503.
 "The new events" are those above the newest known number, those in the gaps below it (`numbers`), and any later cutoff
 for all users. Instead of them, all events that could affect an unexpired token are read if
 
-- the last time is 60 s ago,
+- they were last read 60 s ago or earlier,
 - there were more gaps than one query asks for,
 - the wall clock moved back, so that events matter again that were not read, or dropped, because they had expired,
 - the newest known event is not in the table as it was: the table is another one, such as a restored backup.
@@ -168,7 +168,7 @@ class View:
 
     @property
     def was_ever_read(self) -> bool:
-        """Whether the database has answered at least once."""
+        """True if the database has answered at least once."""
         return self._renewal.was_ever_read
 
     def learn(self, events: Sequence[RevocationEvent]) -> None:
@@ -202,7 +202,7 @@ class View:
             except UnavailableError:
                 self._marker_value = None  # the change that this value stands for was not read
                 raise
-            # The last time to trust the marker. The list is good for one more interval from then on, so the database is
+            # The last time to trust the marker. The list is valid for one more interval from then on, so the database is
             # asked again before _TRUST_MARKER has passed.
             self._trust_marker_until = now + _TRUST_MARKER - _ASK_AFTER * self._max_staleness
         return Lease(_ASK_AFTER * self._max_staleness, self._max_staleness)
@@ -254,7 +254,7 @@ class View:
         An event that was read before, and is gone from the table, stays on the list.
         """
         if self._newest is not None and self._newest not in _read(_events().filter(pk=self._newest.id or 0)):
-            self._numbers.restart(0, (), 1, now)  # another table: nothing of it was read
+            self._numbers.restart(0, (), 1, now)  # another table: none of its rows were read
         moment = timezone.now()
         if self._clock_moved_back_to(moment):
             # Numbers marked as read may have no entry in the list, because it had expired.
@@ -268,7 +268,7 @@ class View:
         unread = self._numbers.unread(there)
         entries = [entry for entry in _read(_among(unread)) if entry[1:] not in own]
         read = there.difference(unread).union(entry.id or 0 for entry in entries)
-        # Below `first` nobody looks for gaps. What is committed there late is found by the next of these readings.
+        # No gaps are kept below `first`. An event that commits late there is found by the next of these readings.
         first = _number_before(oldest)
         with self._adding:
             self._unexpired_read_at = moment

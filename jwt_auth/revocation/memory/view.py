@@ -202,7 +202,7 @@ class View:
             except UnavailableError:
                 self._marker_value = None  # the change that this value stands for was not read
                 raise
-            # The last time to trust the marker. The list is valid for one more interval from then on, so the database is
+            # The last time to trust the marker: the list then stays in use for one more interval, and the database is
             # asked again before _TRUST_MARKER has passed.
             self._trust_marker_until = now + _TRUST_MARKER - _ASK_AFTER * self._max_staleness
         return Lease(_ASK_AFTER * self._max_staleness, self._max_staleness)

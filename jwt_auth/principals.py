@@ -1,12 +1,11 @@
 """
-Whom a token speaks for, before anything was read from the database.
+The user objects that a token's claims alone make, without a query.
 
-A `ClaimsUser` is what the token says, for servers that keep no users, or not those of its issuer.
+A `ClaimsUser` has only what the token says. It is for servers that have no users, or not those of the token's issuer.
 
-A lazy user is an instance of a subclass of the user model that knows its key alone. What needs only the
-key (comparing, hashing, filters, foreign keys) costs no query. Any other attribute first loads the row,
-and from then on the instance is an ordinary user of the model itself: its methods, its signals and its
-pickles are those of any other.
+A lazy user is an instance of a subclass of the user model that knows only its key. Operations that need only the key
+(comparing, hashing, filters, foreign keys) cost no query. Any other attribute loads the row first. From then on the
+instance is an ordinary user, of the model's own class, with the same methods, signals and pickles as any other.
 """
 
 import json
@@ -30,8 +29,8 @@ from jwt_auth.models import UserSession, user_id_of
 
 Refuse = Callable[[JWTAuthError], Exception]
 
-# What Django and DRF ask of a user that is only compared, filtered by, or assigned. Nothing in it reads a
-# column but the key's.
+# The attributes that Django and DRF read of a user that is only compared, filtered by, or assigned. None of them reads
+# a column other than the key's.
 _FREE = frozenset(
     (
         *("__class__", "__dict__", "_meta", "_state", "_is_pk_set", "_get_pk_val", "prepare_database_save"),
@@ -39,13 +38,13 @@ _FREE = frozenset(
     )
 )
 
-# Where a lazy user keeps how a refusal is raised, and the `sub` that it stands for.
+# The attributes in which a lazy user keeps the function that makes its exceptions, and its `sub`.
 _REFUSE = "_jwt_auth_refuse"
 _SUB = "_jwt_auth_sub"
 
 
 class _NoRows(models.QuerySet[Any]):
-    """Nothing, without asking: `none()` still needs a database that could have been asked."""
+    """An empty result without any query: `none()` needs a database in the settings, even if it never asks it."""
 
     def _fetch_all(self) -> None:
         self._result_cache: list[Any] = []
@@ -59,10 +58,10 @@ class _NoRows(models.QuerySet[Any]):
 
 class ClaimsUser:
     """
-    Whom a token speaks for, by what it says alone: nobody in our tables, and without any permission there.
+    A user made of a token's claims alone: not in our tables, and without any of Django's permissions.
 
-    `pk` is a text that names issuer and subject together, in 43 characters that any cache or column takes:
-    the `sub` of one issuer is somebody else than the same `sub` of another.
+    `pk` stands for issuer and subject together, because the same `sub` of two issuers means two different users. It is
+    a hash of 43 characters, which fit into any cache key or column.
     """
 
     is_authenticated = True
@@ -117,32 +116,32 @@ class ClaimsUser:
         return False
 
     def has_perms(self, perm_list: Iterable[str], obj: object = None) -> bool:
-        return not list(perm_list)  # as for any user: of no permission none is missing
+        return not list(perm_list)  # True for no permissions at all, as for any user
 
     def has_module_perms(self, app_label: str) -> bool:
         return False
 
 
 def user_field(name: str) -> Any:
-    """The user model's field of this name, which may be "pk"; raise FieldDoesNotExist."""
+    """Return the user model's field of this name, which may be "pk"; raise FieldDoesNotExist if there is none."""
     meta = get_user_model()._meta
     return meta.pk if name == "pk" else meta.get_field(name)
 
 
 def visible_users() -> models.QuerySet[Any]:
     """
-    The users whom the project's own manager shows, in the database of the sessions.
+    Return the users that the project's own manager shows, in the database of the sessions.
 
-    Whom it hides (soft deletion) can't sign in, and must not stay either.
+    A user that it hides (soft deletion) can't sign in, and must not stay signed in either.
     """
     return get_user_model()._default_manager.using(router.db_for_write(UserSession))
 
 
 def users_are_all_visible() -> bool:
     """
-    Whether the project's manager is one that can't hide anybody.
+    Return whether the project's manager can't hide any user.
 
-    One with a `get_queryset` of its own may ask for the time or a tenant, so its SQL is not known in advance.
+    A manager with its own `get_queryset` may filter by the time or by a tenant, so its SQL is not known in advance.
     """
     manager: Any = get_user_model()._default_manager.get_queryset
     return getattr(manager, "__func__", None) is models.manager.BaseManager.get_queryset
@@ -150,13 +149,13 @@ def users_are_all_visible() -> bool:
 
 def lazy_user(sub: str) -> Any:
     """
-    The active user whom `sub` names, without a query.
+    Return a lazy user for `sub`, without a query: it counts as active until its row is loaded.
 
-    The first attribute that needs the row loads it, once. It raises RevokedTokenError when the user turns
-    out to be gone or inactive, and UnavailableError when the database can't be asked.
+    The first attribute that needs the row loads it, once. That raises RevokedTokenError if the user is gone or
+    inactive, and UnavailableError if the database can't be asked.
 
     Raises:
-        InvalidClaimError: when `sub` can't be the key of any user.
+        InvalidClaimError: if `sub` can't be the key of any user.
     """
     model, field, names = _lazy_model()
     key = parse_key(field, sub)
@@ -172,25 +171,29 @@ def lazy_user(sub: str) -> Any:
 
 
 def refuse_with(user: Any, refuse: Refuse) -> None:
-    """Have `user`, if it is lazy, raise what `refuse` makes of an error: each door has its own answers."""
+    """
+    If `user` is lazy, have it raise the exception that `refuse` makes of an error.
+
+    Each entry point has exceptions of its own.
+    """
     if type(user) is _lazy_model()[0]:
         vars(user)[_REFUSE] = refuse
 
 
 def parse_key(field: Any, sub: str) -> Any:
-    """What `sub` is as a value of `field`, a field of the user model; raise InvalidClaimError."""
+    """Return `sub` as a value of `field`, a field of the user model; raise InvalidClaimError if it isn't one."""
     try:
         key = field.to_python(sub)
     except (ValidationError, ValueError):
         key = None
-    # To the letter: " 1", "01" and "1.0" are nobody.
+    # Exactly: " 1", "01" and "1.0" name no user, although they convert to 1.
     if key is None or str(key) != sub:
         raise InvalidClaimError("sub", "names no user")
     return key
 
 
 def _load(user: Any) -> None:
-    """Make an ordinary user of a lazy one. One query."""
+    """Turn a lazy user into an ordinary one. One query."""
     known = object.__getattribute__(user, "__dict__")
     if _SUB not in known:
         return  # another thread was faster
@@ -199,7 +202,7 @@ def _load(user: Any) -> None:
         fresh = _read(known[_SUB])
     except JWTAuthError as error:
         raise refuse(error) from error
-    # What already points to this user, by a one-to-one relation, is not forgotten.
+    # Keep the related objects that a one-to-one relation has already set on this user.
     fresh._state.fields_cache.update(known["_state"].fields_cache)
     object.__setattr__(user, "__class__", type(fresh))
     user.__dict__ = vars(fresh)
@@ -210,7 +213,7 @@ def _read(sub: str) -> Any:
     with outage_is_unavailable():
         try:
             user = visible_users().filter(**{name: sub}).first()
-        except OverflowError:  # too large for SQLite, which Django sees of keys that aren't inherited
+        except OverflowError:  # too large for SQLite; for an inherited key Django does not check that itself
             user = None
     if user is None or user_id_of(user) != sub:
         raise RevokedTokenError("the user is gone")
@@ -225,17 +228,17 @@ def _as_it_is(error: JWTAuthError) -> Exception:
 
 @cached_until_settings_change
 def _lazy_model() -> tuple[Any, Any, tuple[str, ...]]:
-    """The class of lazy users, the field that `sub` holds, and the attributes that it is the value of."""
+    """Return the class of lazy users, the field whose value is in `sub`, and the attributes that have that value."""
     model, field = get_user_model(), user_field(get_settings().USER_ID_FIELD)
     names = tuple(_attributes(field))
-    # The ORM asks everything whether it is an expression.
+    # The ORM looks at any value for the attributes of an expression. Let those fail without loading the row.
     expression = {name for name in dir(models.Expression) if not hasattr(model, name)}
     free = _FREE.union(names, expression, ["pk"] if field.primary_key else [])
     return _subclass(model, free), field, names
 
 
 def _attributes(field: Any) -> list[str]:
-    """The attribute of `field`, and of the parents' keys if the model inherits from another's table."""
+    """Return the attribute of `field`, and those of the parents' keys if the model uses multi-table inheritance."""
     parent = field.remote_field and getattr(field.remote_field, "parent_link", False)
     return [field.attname, *(_attributes(field.target_field) if parent else [])]
 
@@ -255,8 +258,8 @@ def _subclass(model: Any, free: frozenset[str]) -> Any:
         _load(self)
         delattr(self, name)
 
-    # Around the metaclass, which would make another model of it, with a place in the registry and in
-    # migrations. This one shares everything with the model, `_meta` too.
+    # `type.__new__` bypasses the metaclass, which would register another model, with migrations of its own. This class
+    # shares everything with the model, including `_meta`.
     return type.__new__(
         type(model),
         model.__name__,

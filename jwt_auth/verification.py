@@ -1,7 +1,7 @@
 """
-The read path: from the text of an access token to the user it speaks for.
+The read path: from the text of an access token to its user.
 
-It needs neither DRF nor a request, so it serves plain views, middleware and consumers as well.
+It needs neither DRF nor a request, so plain views, middleware and consumers can use it too.
 """
 
 from collections.abc import Callable, Mapping
@@ -23,19 +23,19 @@ from jwt_auth.issuers.directory import DIRECTORIES, issuer_of_user
 from jwt_auth.jose import tokens
 from jwt_auth.jose.keys import Key
 from jwt_auth.keyring.stored import own_keys
-from jwt_auth.process.lru import Recent
+from jwt_auth.process.lru import LRUCache
 from jwt_auth.revocation.verdict import verdict
 
 __all__ = ["Verified", "averify", "verify"]
 
 Issuers: TypeAlias = Literal["users", "clients", "anyone"]
 
-# Longer tokens are verified each time: so the memory has a limit in bytes too, whoever fills it.
+# Longer tokens are verified each time. This limits the cache in bytes, too, even if an attacker fills it.
 REMEMBERED_LENGTH = 2048
 
 
 class _Signed(NamedTuple):
-    """A token whose signature was good: all that never changes."""
+    """A token with a valid signature: the facts about it that never change."""
 
     token: tokens.UnverifiedToken
     key: Key
@@ -47,24 +47,24 @@ def verify(
     raw: str, *, issuers: Issuers = "users", ask_database: bool = False, now: datetime | None = None
 ) -> Verified:
     """
-    Verify an access token: signature, claims, revocation. One query, or none where REVOCATION is "memory".
+    Verify an access token: signature, claims, revocation. One query, or none if REVOCATION is "memory".
 
-    The signature of a token that came before may be remembered; all else, also whether its key still is
-    one of the issuer's, is judged anew each time.
+    The signature of a token that was verified before may be cached. All the rest is checked each time, including that
+    the issuer still has the token's key.
 
     Args:
-        raw: the token as it came.
+        raw: the token as it was received.
         issuers: "users" accepts tokens of this server and of TRUSTED_ISSUERS, "clients" those that API clients
             signed themselves, "anyone" both.
-        ask_database: ask the database, whatever the setting REVOCATION says. Nothing asks for less than the setting.
+        ask_database: ask the database, regardless of REVOCATION. No value asks for less than the setting.
         now: aware; the current time if omitted.
 
     Raises:
-        InvalidTokenError: if it was never good here.
+        InvalidTokenError: if it is not, and never was, a valid token for this server.
         ExpiredTokenError: if it, or its session, has expired.
         RevokedTokenError: if it was revoked.
         UnavailableError: if the database can't be asked.
-        ValueError: if `issuers` is another word.
+        ValueError: if `issuers` has another value.
     """
     return _verify(raw, issuers, _in_database if ask_database else _as_configured, now)
 
@@ -79,10 +79,10 @@ async def averify(
 @sensitive_variables("raw")
 def verify_by_last_known(raw: str, *, issuers: Issuers = "users", now: datetime | None = None) -> Verified:
     """
-    Do what verify() does, by what this process last knew of the revocations, however old that is.
+    Do the same as verify(), but with the last revocations that this process knew, even if they are too old.
 
-    It may let a revoked token in. Only for safe methods, if REVOCATION_ON_STALE allows it, after verify() has
-    raised RevocationUnavailableError.
+    It may accept a revoked token. Use it only for requests with a safe method, if REVOCATION_ON_STALE allows it, after
+    verify() has raised RevocationUnavailableError.
     """
     return _verify(raw, issuers, _by_last_known, now)
 
@@ -98,6 +98,8 @@ def _verify(raw: str, issuers: str, choose: Callable[[LookUps], LookUp], now: da
     token = tokens.peek_unverified(raw) if known is None else known.token
     issuer = DIRECTORIES[issuers](token)
     key = issuer.keys.find(token.kid)
+    # A cached signature counts only for the key that the issuer has under this name now. Comparing identities first is
+    # faster; equal keys that were read twice are fine.
     if known is None or (known.key is not key and known.key != key):
         known = _verify_signature(token, key, issuer, memory)
     check_claims(claims := known.claims, issuer.policy, now)
@@ -110,35 +112,40 @@ def _verify(raw: str, issuers: str, choose: Callable[[LookUps], LookUp], now: da
 @sensitive_variables("raw")
 def identify_only(raw: str, *, audiences: frozenset[str] | None = None) -> Claims:
     """
-    Claims that we did sign, be they expired or revoked.
+    Return the claims of a token that this server signed, even if it has expired or was revoked.
 
-    Enough to take a token back; never to let anybody in. What another issuer signed can't be taken back
-    here: its `sid` and `sub` are not ours. Neither is what we signed for another server good for anything here:
-    that server holds it, and must not sign people out.
+    That is enough to revoke a token, and never enough to let anybody in. A token of another issuer can't be revoked
+    here: its `sid` and `sub` are not ours. A token that we signed for another server is refused, too: that server has
+    it, and must not be able to sign users out.
 
     Args:
-        audiences: whom the token may be for; None for ourselves.
+        audiences: the audiences that the token may have; None for those of this server.
 
     Raises:
-        InvalidTokenError: when it was never good here.
+        InvalidTokenError: if it is not such a token.
     """
     token = tokens.peek_unverified(raw)
     issuer = issuer_of_user(token)
-    if issuer.name != get_settings().ISSUER:  # before its keys, which may have to be fetched, are looked at
-        raise UntrustedIssuerError(f"issuer {issuer.name!r} takes back its tokens itself")
+    if issuer.name != get_settings().ISSUER:  # checked before its keys, which may have to be fetched
+        raise UntrustedIssuerError(f"only issuer {issuer.name!r} itself can revoke its tokens")
     claims = tokens.verify_signature(token, issuer.keys.find(token.kid), issuer.policy)
     if (issuer.policy.audiences if audiences is None else audiences).isdisjoint(claims.aud):
         raise InvalidClaimError("aud", "does not name us")
-    own_keys().find(token.kid)  # who holds a key that was revoked must not sign people out either
+    # If KEYS is "database", the keys above may be a minute old, and include one that was revoked since. Its holder must
+    # not be able to sign users out.
+    own_keys().find(token.kid)
     return claims
 
 
-def remembering(issuers: str = "users") -> Recent[str, _Signed]:
+def remembering(issuers: str = "users") -> LRUCache[str, _Signed]:
     """
-    The last tokens whose signature was good, of the issuers that are called so in verify().
+    Return the cache of the last tokens with a valid signature, for a value of `issuers` as in verify().
 
-    What was refused is not among them. When a setting changes, the whole memory goes: a request that is still
-    verifying by old keys puts its result into one that nobody asks any more.
+    Refused tokens are not in it. If a setting changes, the cache is replaced: a request that is still verifying with
+    the old keys puts its result into the old one, which nobody reads any more.
+
+    Raises:
+        ValueError: if `issuers` has another value.
     """
     try:
         return _memories()[issuers]
@@ -147,12 +154,14 @@ def remembering(issuers: str = "users") -> Recent[str, _Signed]:
 
 
 @cached_until_settings_change
-def _memories() -> Mapping[str, Recent[str, _Signed]]:
+def _memories() -> Mapping[str, LRUCache[str, _Signed]]:
     size = get_settings().VERIFIED_TOKEN_CACHE_SIZE
-    return {issuers: Recent(size) for issuers in DIRECTORIES}
+    return {issuers: LRUCache(size) for issuers in DIRECTORIES}
 
 
-def _verify_signature(token: tokens.UnverifiedToken, key: Key, issuer: Issuer, memory: Recent[str, _Signed]) -> _Signed:
+def _verify_signature(
+    token: tokens.UnverifiedToken, key: Key, issuer: Issuer, memory: LRUCache[str, _Signed]
+) -> _Signed:
     signed = _Signed(token, key, tokens.verify_signature(token, key, issuer.policy))
     if issuer.count is not None:
         issuer.count(key.kid)

@@ -1,1 +1,1 @@
-"""Everything that relies on undocumented parts of Django. Nothing else in the package does."""
+"""The code that relies on undocumented parts of Django. No other code in the package does."""

@@ -1,5 +1,5 @@
 """
-When the database can't be asked, the answer is "later" (503): neither let in nor signed out.
+Convert database outages to UnavailableError, which is answered with 503: nobody is let in, and nobody signed out.
 """
 
 import re
@@ -10,25 +10,29 @@ from django.db import InterfaceError, OperationalError, connections
 
 from jwt_auth.exceptions import UnavailableError
 
-# SQLite and MariaDB call a missing table or column operational; it is a missing migration.
+# SQLite and MariaDB raise OperationalError for a missing table or column; that is a missing migration, not an outage.
 _SCHEMA_FAULT = re.compile(r"no such (table|column)|Unknown column")
 
 
 def has_database(alias: str) -> bool:
-    """Whether the project has a database of this name: with `DATABASES = {}` it has one that only complains."""
+    """
+    Return whether the project has a database of this name.
+
+    With `DATABASES = {}` Django has a dummy database, which raises an error for each query.
+    """
     engine: str = connections[alias].settings_dict["ENGINE"]
     return engine != "django.db.backends.dummy"
 
 
 def is_outage(error: BaseException) -> bool:
-    """Whether `error` says that a database is down, overloaded or not there, and not that a query is wrong."""
+    """Return whether `error` means that a database is down, overloaded or missing, and not that a query is wrong."""
     if isinstance(error, ImproperlyConfigured):
         return str(error).startswith("settings.DATABASES ")
     return isinstance(error, InterfaceError | OperationalError) and not _SCHEMA_FAULT.search(str(error))
 
 
 class _OutageIsUnavailable:
-    # A generator would cost each request a microsecond more.
+    # A class, because a generator would need a microsecond more in each request.
 
     def __enter__(self) -> None:
         return None
@@ -43,6 +47,8 @@ _outage_is_unavailable = _OutageIsUnavailable()
 
 def outage_is_unavailable() -> AbstractContextManager[None]:
     """
+    Return a context manager that converts database outages in its block.
+
     Raises:
         UnavailableError: for an outage in the block.
     """

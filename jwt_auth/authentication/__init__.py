@@ -1,8 +1,8 @@
 """
-The DRF authentication classes, and what they have found out about a request.
+The DRF authentication classes, and functions that return the token and the client of a request.
 
-DRF imports it while its own `views` are being imported, maybe before the apps are ready: nothing in this room
-imports a model, or anything that needs `rest_framework.views`, when it is imported itself.
+DRF imports this package while it imports its own `views`, maybe before the apps are ready. So at import time nothing
+here imports a model, or anything that needs `rest_framework.views`.
 """
 
 from jwt_auth.authentication.classes import (

@@ -1,5 +1,5 @@
 """
-How a client says who it is at the token endpoint: in the header, as everywhere, or in the body (RFC 7523).
+Client authentication at the token endpoint: with a token in the header, as everywhere, or in the body (RFC 7523).
 """
 
 from typing import Any
@@ -18,13 +18,13 @@ JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 class ClientAssertionAuthentication(ClientJWTAuthentication):
     """
-    Authenticates a token that a client has signed: `client_assertion` in the body, or the bearer of the header.
+    Authenticates a token that a client has signed: `client_assertion` in the body, or a bearer token in the header.
 
-    The library of an OAuth client knows the former, as `private_key_jwt` or `client_secret_jwt`.
+    Libraries for OAuth clients support the former, as `private_key_jwt` or `client_secret_jwt`.
     """
 
     def authenticate(self, request: Request) -> tuple[Any, Claims] | None:
-        # With a header the body is not looked at before the token, which may be bound to its bytes.
+        # With a header, the token is checked before the body is parsed: it may be bound to the body's bytes.
         if not transports.is_bearer(request._request):
             note_on(request._request).client_assertion = assertion_in(request)
         return super().authenticate(request)
@@ -34,11 +34,11 @@ class ClientAssertionAuthentication(ClientJWTAuthentication):
 
 
 def assertion_in(request: Request) -> str | None:
-    """The `client_assertion` of the body; raise ParseError when what stands there is none."""
+    """Return the `client_assertion` in the body, None if there is none; raise ParseError if it is malformed."""
     data: Any = request.data
     assertion, kind = data.get("client_assertion") or None, data.get("client_assertion_type") or None
     if assertion is None and kind is None:
         return None
     if not isinstance(assertion, str) or kind != JWT_BEARER:
-        raise ParseError("client_assertion goes with the client_assertion_type of RFC 7523.")
+        raise ParseError("client_assertion must be a string, with the client_assertion_type of RFC 7523.")
     return assertion

@@ -1,7 +1,7 @@
 """
-Whether a token was made for this request: its method, its URI and its body, as the signer wrote them down.
+Check that a token was made for this request: the token's claims about method, URI and body must match.
 
-`htm` and `htu` are those of RFC 9449 section 4.2. `content_digest` has the value that the header of that name
+`htm` and `htu` are the claims of RFC 9449 section 4.2. `content_digest` has the value that the header Content-Digest
 would have (RFC 9530 section 2).
 """
 
@@ -21,7 +21,7 @@ from jwt_auth.exceptions import BodyTooLargeError, InvalidClaimError
 
 CLAIMS = ("htm", "htu", "content_digest")
 
-# RFC 9530 section 5: the ones that are not insecure.
+# RFC 9530 section 5: the algorithms that are not marked as insecure.
 _HASHES = {"sha-256": hashlib.sha256, "sha-512": hashlib.sha512}
 _DIGEST = re.compile(r"[ \t]*(?P<name>[a-z][a-z0-9.-]*)=:(?P<value>[A-Za-z0-9+/=]*):[ \t]*")
 _URI = re.compile(r"[!-~]+")
@@ -30,13 +30,13 @@ _PORTS = {"http": 80, "https": 443}
 
 def check_binding(claims: Mapping[str, Any], request: HttpRequest, *, required: bool) -> None:
     """
-    Compare what a token says of a request with the one that it came with.
+    Compare the claims of a token about its request with the request that it came with.
 
-    What it says is compared in any case; `required` is about what it doesn't say.
+    Claims that are present are always compared. `required` decides about claims that are missing.
 
     Raises:
-        InvalidClaimError: when the two differ, or something is missing that must be there.
-        BodyTooLargeError: when the body can't be held in memory to be compared.
+        InvalidClaimError: when they differ, or when a required claim is missing.
+        BodyTooLargeError: when the body is too large to be held in memory for the comparison.
     """
     if ("htm" in claims or required) and claims.get("htm") != request.method:
         raise InvalidClaimError("htm", "is not the request's method")
@@ -53,9 +53,9 @@ def _uri_of(request: HttpRequest) -> tuple[str, str | None, int | None, str]:
 
 def _parts_of(uri: object) -> tuple[str, str | None, int | None, str]:
     """
-    Scheme, host, port and path, in the form in which they are compared; query and fragment are not.
+    Return scheme, host, port and path, in the form in which they are compared. Query and fragment are not compared.
 
-    The path is decoded, as Django finds a view by it: whether an octet was written with % can't be known then.
+    The path is decoded, because Django finds views by the decoded path. So an octet and its %-encoding are equal.
     """
     try:
         if not isinstance(uri, str) or not _URI.fullmatch(uri):
@@ -65,20 +65,20 @@ def _parts_of(uri: object) -> tuple[str, str | None, int | None, str]:
             raise ValueError("with credentials in it")
         port = parts.port or _PORTS.get(parts.scheme)
     except ValueError as error:
-        raise InvalidClaimError("htu", f"is no URI: {error}") from None
+        raise InvalidClaimError("htu", f"is not a URI: {error}") from None
     path = repercent_broken_unicode(unquote_to_bytes(parts.path or "/")).decode()
     return parts.scheme, parts.hostname, port, path
 
 
 def _body_of(request: HttpRequest) -> bytes:
-    # Read here before any parser does; Django keeps it, and parsers then read from what was kept.
+    # Read before any parser reads it. Django keeps the bytes, and parsers then read those.
     try:
         body = request.body
     except RequestDataTooBig as error:
         raise BodyTooLargeError(str(error)) from error
     except (RawPostDataException, UnreadablePostError) as error:
         raise InvalidClaimError("content_digest", f"can't be compared: {error}") from error
-    # Under WSGI Django knows nothing of a body without a length, and whoever asks the server still gets it.
+    # Under WSGI Django ignores a body without a length, but code that asks the server itself still gets it.
     if not body and "Transfer-Encoding" in request.headers:
         raise InvalidClaimError("content_digest", "can't be compared: the body came in chunks, without its length")
     return body
@@ -95,7 +95,7 @@ def _check_digest(value: object, body: bytes) -> None:
 
 
 def _digests(value: str) -> Iterator[tuple[str, bytes]]:
-    """The members of a dictionary of byte sequences (RFC 8941 sections 3.2 and 3.3.5)."""
+    """Return the members of a dictionary of byte sequences (RFC 8941 sections 3.2 and 3.3.5)."""
     for member in value.split(","):
         match = _DIGEST.fullmatch(member)
         try:
@@ -103,4 +103,4 @@ def _digests(value: str) -> Iterator[tuple[str, bytes]]:
                 raise ValueError("not a byte sequence")
             yield match["name"], b64decode(match["value"], validate=True)
         except (ValueError, Base64Error) as error:
-            raise InvalidClaimError("content_digest", f"is no dictionary of digests: {error}") from None
+            raise InvalidClaimError("content_digest", f"is not a dictionary of digests: {error}") from None

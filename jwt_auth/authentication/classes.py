@@ -1,5 +1,5 @@
 """
-The DRF authentication classes: one way to judge a token, and two ways for it to come.
+The DRF authentication classes, for tokens in the Authorization header or in a cookie.
 """
 
 from collections.abc import Callable
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from jwt_auth.models import ClientKey, RegisteredClient
     from jwt_auth.verification import Issuers, Verified
 
-# As in rest_framework.permissions, which needs what this module must not.
+# As in rest_framework.permissions, which this module can't import: it needs what must not be imported here.
 SAFE_METHODS = frozenset(("GET", "HEAD", "OPTIONS"))
 
 
@@ -43,29 +43,29 @@ class JWTAuthentication(BaseAuthentication):
     """
     Authenticates `Authorization: Bearer <access token>`.
 
-    `request.user` is the user: fresh from the database, or lazy where REVOCATION is "memory";
+    `request.user` is the user: just read from the database, or lazy if REVOCATION is "memory".
     `request.auth` is the token's `Claims`.
     """
 
-    # Whose tokens are accepted; see verification.verify().
+    # The issuers whose tokens are accepted; see verification.verify().
     issuers: "Issuers" = "users"
 
-    # What of a request decides.
+    # The request headers that the result depends on, for `Vary`.
     headers: tuple[str, ...] = ("Authorization",)
 
-    # Whether to ask the database, whatever REVOCATION says.
+    # True to ask the database, regardless of REVOCATION.
     ask_database: bool = False
 
     @classmethod
     def with_revocation(cls, revocation: str) -> "type[Self]":
         """
-        This class, for views that ask for more than the project does: `with_revocation("database")`.
+        Return a subclass for views that are stricter than the project's setting: `with_revocation("database")`.
 
         Raises:
-            ValueError: for anything but "database"; no view can ask for less.
+            ValueError: for any value but "database": no view can be less strict.
         """
         if revocation != "database":
-            raise ValueError('a view can ask for "database" alone')
+            raise ValueError('with_revocation() accepts only "database"')
         return type(cls.__name__, (cls,), {"ask_database": True, "__module__": cls.__module__})
 
     @sensitive_variables("raw")
@@ -75,7 +75,7 @@ class JWTAuthentication(BaseAuthentication):
             raw = self.raw_token(request._request)
             if raw is None:
                 return None
-            # From here on the credentials are ours, and bad ones are not passed over.
+            # From here on there is a token for this class. A bad one is not ignored, but goes to refuse().
             verified = self.verify(request, raw)
         except TokenError as error:
             log_refusal(error, request._request)
@@ -88,7 +88,7 @@ class JWTAuthentication(BaseAuthentication):
 
     @sensitive_variables("raw")
     def verify(self, request: Request, raw: str) -> "Verified":
-        """See verification.verify(); REVOCATION_ON_STALE says what follows when it knows too little."""
+        """See verification.verify(). REVOCATION_ON_STALE decides what happens if the known revocations are too old."""
         verify, verify_by_last_known, refuse_with = _late()
         try:
             verified = verify(raw, issuers=self.issuers, ask_database=self.ask_database)
@@ -103,15 +103,15 @@ class JWTAuthentication(BaseAuthentication):
 
     def raw_token(self, request: HttpRequest) -> str | None:
         """
-        The token that came, None when none came in this way.
+        Return the token of the request; None if it has none in the place where this class looks.
 
         Raises:
-            MalformedTokenError: when what came is not one token.
+            MalformedTokenError: if there is something else than one token.
         """
         return transports.bearer_token(request)
 
     def refuse(self, request: Request, error: TokenError) -> None:
-        """What a bad token means: whoever set the header meant it."""
+        """Refuse a request with a bad token: a client that sets the header does so on purpose."""
         raise as_api_exception(error) from error
 
     def authenticate_header(self, request: Request) -> str:
@@ -125,9 +125,9 @@ class JWTCookieAuthentication(JWTAuthentication):
     """
     Authenticates an access token in its httpOnly cookie.
 
-    A bearer header that comes as well is the one that counts, so this class then has nothing to say. A bad
-    cookie leaves the request anonymous, because browsers send cookies that nobody asked them to send. A
-    good one is no licence for other sites' pages: what may change something has to come from a page of ours.
+    If there is a bearer header too, only the header counts, and this class does nothing. A bad cookie leaves the
+    request anonymous, because browsers send cookies by themselves. A good cookie alone is not enough for a request that
+    may change something: it must also come from a page of this site.
     """
 
     headers = ("Authorization", "Cookie")
@@ -146,7 +146,7 @@ class JWTCookieAuthentication(JWTAuthentication):
         return None if transports.is_bearer(request) else transports.access_cookie(request)
 
     def refuse(self, request: Request, error: TokenError) -> None:
-        """Go on without a user; a view that needs one says why there is none."""
+        """Leave the request anonymous. If the view requires a user, the response says why there is none."""
         note_on(request._request).refusal = error
 
 
@@ -154,18 +154,18 @@ class ClientJWTAuthentication(JWTAuthentication):
     """
     Authenticates `Authorization: Bearer <token>`, with a token that an API client has signed itself.
 
-    `request.user` is the user whom the client acts as, `request.auth` the token's `Claims`, with the client's
-    scopes; `client_of(request)` is the client.
+    `request.user` is the user that the client acts as. `request.auth` is the token's `Claims`, with the client's
+    scopes. `client_of(request)` is the client.
     """
 
     issuers: "Issuers" = "clients"
 
-    # Whether each token must be bound to its request, whatever the client does elsewhere.
+    # True if each token must be bound to its request, even if the client doesn't have to bind its tokens elsewhere.
     binding: bool = False
 
     @classmethod
     def with_binding(cls) -> "type[Self]":
-        """This class, for views that take only tokens made for the very request: method, URI and body."""
+        """Return a subclass for views that require tokens made for exactly this request: method, URI and body."""
         return type(cls.__name__, (cls,), {"binding": True, "__module__": cls.__module__})
 
     @sensitive_variables("raw")
@@ -178,12 +178,12 @@ class ClientJWTAuthentication(JWTAuthentication):
 
     def check_request(self, request: HttpRequest, claims: Claims, key: "ClientKey") -> None:
         """
-        What a client's good token still has to say of the request; then it is used up.
+        Check that a client's valid token fits the request, and use it up if it is single-use.
 
         Raises:
-            InvalidTokenError: when it was made for another request, or used before.
+            InvalidTokenError: if it was made for another request, or was used before.
         """
-        from jwt_auth.authentication.last_used import note_use  # needs the models, too
+        from jwt_auth.authentication.last_used import note_use  # needs the models
 
         try:
             check_binding(claims.all, request, required=self.binding or key.client.requires_binding)
@@ -191,49 +191,53 @@ class ClientJWTAuthentication(JWTAuthentication):
             raise as_api_exception(error) from error
         if _is_good_for_once(request):
             if claims.jti is None:
-                raise InvalidClaimError("jti", "is missing, and the token is good for once")
+                raise InvalidClaimError("jti", "is missing, and the token is single-use")
             _use_up(claims)
         note_use(key)
 
 
 class UserOrClientJWTAuthentication(ClientJWTAuthentication):
     """
-    Authenticates the tokens of both: those of users, as JWTAuthentication does, and those that clients sign.
+    Authenticates both: tokens of users, as JWTAuthentication does, and tokens that clients sign.
 
-    Both classes in one list would not: whichever comes first refuses the other's tokens.
+    Both classes in one list don't work: the first one refuses the tokens of the other.
     """
 
     issuers = "anyone"
 
 
 def _is_good_for_once(request: HttpRequest) -> bool:
-    """Whether a client's token for `request` is good for no other one."""
+    """Return whether a client's token for `request` is single-use."""
     protection = get_settings().CLIENT_REPLAY_PROTECTION
     return protection == "all" or (protection == "unsafe_methods" and request.method not in SAFE_METHODS)
 
 
 def claims_of(request: Request) -> Claims | None:
-    """`request.auth`, if it is a token of this app's that authenticated `request`: for type checkers, among others."""
+    """
+    Return `request.auth`, if a token of this app authenticated `request`, else None.
+
+    Besides, type checkers know the type of the result.
+    """
     claims: Any = request.auth
     return claims if isinstance(claims, Claims) else None
 
 
 def client_of(request: Request) -> "RegisteredClient | None":
-    """The client that signed the token of `request`; None when there is none, or a user's."""
+    """Return the client that signed the token of `request`; None for a user's token, or no token."""
     if claims_of(request) is None:
         return None
-    # A copy, because requests of one process may share the row of a client.
+    # A copy, because requests of one process may share the client's row.
     return copy(note_on(request._request).client)
 
 
 def refusal_of(request: Request) -> TokenError | None:
-    """Why the cookie of `request` did not authenticate it."""
+    """Return the reason why the cookie of `request` did not authenticate it; None if it did, or there is none."""
     return note_on(request._request).refusal
 
 
 @cache
 def _late() -> "tuple[Callable[..., Verified], Callable[..., Verified], Callable[..., None]]":
-    # Imported here, because they need the models; and once, because an import costs each request time.
+    # Imported here, because they need the models; and only once, because an import statement costs each request time.
     from jwt_auth.principals import refuse_with
     from jwt_auth.verification import verify, verify_by_last_known
 
@@ -241,7 +245,7 @@ def _late() -> "tuple[Callable[..., Verified], Callable[..., Verified], Callable
 
 
 def _use_up(claims: Claims) -> None:
-    """After all else: a token that is refused for another reason is not used up by it."""
+    """Use up a single-use token. This is the last check, so that no token is used up that is refused anyway."""
     from jwt_auth.authentication.replay import burn
 
     burn(claims.iss, str(claims.jti), claims.expires_at + get_settings().LEEWAY)

@@ -1,5 +1,5 @@
 """
-This app's errors as exceptions of DRF.
+Convert the errors of this app to exceptions of DRF.
 """
 
 from typing import Any
@@ -20,13 +20,13 @@ from jwt_auth.exceptions import (
 
 
 class Refused(drf.AuthenticationFailed):
-    """401; DRF's handler makes WWW-Authenticate of `auth_header`."""
+    """401. DRF's exception handler sends `auth_header` as WWW-Authenticate."""
 
     auth_header: str
 
 
 class Forbidden(drf.PermissionDenied):
-    """403; DRF's handler makes WWW-Authenticate of `auth_header`."""
+    """403. DRF's exception handler sends `auth_header` as WWW-Authenticate."""
 
     auth_header: str
 
@@ -38,14 +38,14 @@ class BodyTooLarge(drf.APIException):
 
 
 class ServiceUnavailable(drf.APIException):
-    """503 with Retry-After: neither let in nor signed out."""
+    """503 with Retry-After: the client is neither let in nor signed out."""
 
     status_code = 503
-    wait = UnavailableError.retry_after  # DRF's handler makes Retry-After of it
+    wait = UnavailableError.retry_after  # DRF's exception handler sends it as Retry-After
 
 
 def as_api_exception(error: JWTAuthError) -> drf.APIException:
-    """A refusal or an outage as one that DRF answers whichever handler the project uses."""
+    """Return an error as an exception that DRF answers with any exception handler of the project."""
     if isinstance(error, RefusedError):
         refused = Refused(error_body(error.detail, error.code), error.code)
         refused.auth_header = transports.challenge(token_presented=isinstance(error, TokenError))
@@ -65,5 +65,5 @@ def as_api_exception(error: JWTAuthError) -> drf.APIException:
 
 
 def error_body(detail: Any, code: str) -> dict[str, Any]:
-    """The body of every error: a text for people and a stable code for machines."""
+    """Return the body of an error response: a text for people, and a stable code for machines."""
     return {"detail": detail, "code": code}

@@ -1,5 +1,5 @@
 """
-What this app notes on a request while it is handled, as `request.jwt_auth`.
+The notes of this app on a request while it is handled: the attribute `request.jwt_auth`.
 """
 
 from dataclasses import dataclass, field
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 @dataclass(slots=True, kw_only=True)
 class Note:
     """
-    Facts about one request, for those that handle it later.
+    Facts about one request, for code that handles it later.
 
     Args:
-        varies_on: names of the headers that decided about its authentication, for the `Vary` of the answer.
-        refusal: why its cookie did not authenticate it.
+        varies_on: the names of the headers that its authentication depends on, for the `Vary` of the response.
+        refusal: the reason why its cookie did not authenticate it.
         client: the API client that signed its token.
         client_assertion: the token in its body (RFC 7523 section 2.2).
-        accounts: the account of a sign-in by the name that was sent, None if there is none; see `throttling`.
+        accounts: the account of each login name that was sent, None if there is none; see `throttling`.
     """
 
     varies_on: set[str] = field(default_factory=set)
@@ -34,7 +34,7 @@ class Note:
 
 
 def note_on(request: HttpRequest) -> Note:
-    """The note on `request`, a new one if there is none yet."""
+    """Return the note on `request`; make a new one if there is none."""
     note: Note | None = getattr(request, "jwt_auth", None)
     if note is None:
         note = request.jwt_auth = Note()  # type: ignore[attr-defined]

@@ -1,8 +1,8 @@
 """
-Tokens that are good for once: whoever brings one first burns its `jti`, in one step that no other can share.
+Single-use tokens: the first request with a token records its `jti`, in one atomic step; later ones are refused.
 
-In a cache that all processes see, or else in the database. It is the last check of all, so that a token that is
-refused for another reason is not used up by it (RFC 7523 section 3, item 7).
+The record is kept in a cache that all processes share, or else in the database. This check is the last one, so that a
+token that is refused for another reason is not used up (RFC 7523 section 3, item 7).
 """
 
 import hashlib
@@ -24,25 +24,25 @@ from jwt_auth.conf.settings import MAX_LEEWAY
 from jwt_auth.exceptions import ReplayedTokenError, UnavailableError
 from jwt_auth.models import UsedToken
 
-# Of one process alone, or not able to add in one step; the table of a DatabaseCache is culled at random.
+# These belong to one process, or can't add in one atomic step; a full DatabaseCache deletes entries at random.
 _UNFIT = (LocMemCache, DummyCache, FileBasedCache, DatabaseCache)
 
-# A used token is remembered for so much longer than it lives: by the clock of another machine it still does.
+# Used tokens are kept for this time after they expire: by the clock of another machine they may be unexpired still.
 _MARGIN = MAX_LEEWAY
 
 
 def burn(iss: str, jti: str, until: datetime, *, now: datetime | None = None) -> None:
     """
-    Use a token up.
+    Use up a single-use token.
 
     Args:
-        iss: its issuer; each has names of its own.
-        jti: its name.
-        until: when it is dead by itself, leeway included; aware.
+        iss: its issuer: each issuer has its own `jti` values.
+        jti: its id.
+        until: the time when it expires, including the leeway; aware.
 
     Raises:
         ReplayedTokenError: when it was used before.
-        UnavailableError: when that can't be known.
+        UnavailableError: when that can't be found out.
     """
     digest = _digest(iss, jti)
     cache = shared_cache()
@@ -53,7 +53,7 @@ def burn(iss: str, jti: str, until: datetime, *, now: datetime | None = None) ->
 
 
 def shared_cache() -> BaseCache | None:
-    """The cache that used tokens are kept in; None when there is no fit one, and they are kept in the database."""
+    """Return the cache for used tokens; None if there is no suitable one, and they are kept in the database."""
     alias = get_settings().REPLAY_CACHE
     if alias is None or isinstance(caches[alias], _UNFIT):
         return None
@@ -61,16 +61,16 @@ def shared_cache() -> BaseCache | None:
 
 
 def _digest(iss: str, jti: str) -> UUID:
-    # A NUL is in neither of the two, so that no other pair makes the same text.
+    # Neither of the two contains NUL, so no other pair makes the same text.
     sha256 = hashlib.sha256(f"{iss}\0{jti}".encode()).digest()
-    # A UUID of a known kind, because MariaDB stores no other; 122 bits of the hash are left.
+    # With a valid version, because MariaDB stores no other UUIDs; 122 bits of the hash remain.
     return UUID(bytes=sha256[:16], version=4)
 
 
 def _add(cache: BaseCache, digest: UUID, life: timedelta) -> None:
     try:
         added = cache.add(f"jwt_auth.used.{digest.hex}", 1, ceil(life.total_seconds()))
-    except Exception as error:  # each backend raises errors of its own kind
+    except Exception as error:  # each backend has errors of its own
         raise UnavailableError(f"the cache of used tokens failed: {error!r}") from error
     if not added:
         raise ReplayedTokenError("the token was used before")

@@ -1,1 +1,1 @@
-"""The parties whose tokens are accepted: their keys, the rules of their tokens, and the principals these speak for."""
+"""The parties whose tokens are accepted: their keys, the rules for their tokens, and the principals of the tokens."""

@@ -1,8 +1,8 @@
 """
-An issuer: its keys, the policy of its tokens, and how to look up the principals they speak for.
+An issuer: its keys, the policy for its tokens, and the ways to look up their principals.
 
-A key is only reachable through its issuer, together with that issuer's policy. So no token can choose
-the rules it is judged by (RFC 8725 section 3.8).
+A key can be reached only through its issuer, together with the issuer's policy. So no token can choose the rules by
+which it is judged (RFC 8725 section 3.8).
 """
 
 from collections.abc import Callable
@@ -19,20 +19,20 @@ ACCESS_TOKEN_TYPE = "at+jwt"  # noqa: S105  # a media type: RFC 9068 section 2.1
 
 
 class KeySource(Protocol):
-    """The keys of an issuer, wherever they are kept."""
+    """The keys of an issuer, in the settings, in the database, or at the issuer."""
 
     def find(self, kid: str | None) -> Key:
-        """The key named `kid`; raise UnknownKeyError."""
+        """Return the key named `kid`; raise UnknownKeyError if there is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verified:
     """
-    A token that is good right now: its claims as they count here, and its principal.
+    A token that is valid now: its claims, as they count here, and its principal.
 
-    `session` is the session of a user's token, where the database was asked. `client_key` is the key that signed
-    an API client's token. A token that is `one_time` is still to be used up, by `authentication.replay.burn`: the
-    authentication classes do that.
+    `session` is the session of a user's token, if the database was asked. `client_key` is the key that signed an API
+    client's token. A token with `one_time` is single-use, and not used up yet: the authentication classes do that, with
+    `authentication.replay.burn`.
     """
 
     claims: Claims
@@ -42,20 +42,20 @@ class Verified:
     one_time: bool = False
 
 
-# The facts to judge by, None when there is no session, and the result if they refuse nothing.
+# Returns the state to judge by, None if the session does not exist, and the result if the state refuses nothing.
 LookUp: TypeAlias = Callable[[Claims], tuple[State | None, Verified]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LookUps:
     """
-    Three ways to find the principal of verified claims, which differ in what they ask about revocation.
+    Three ways to find the principal of verified claims. They differ in the source of the revocations.
 
     Args:
-        configured: asks as the setting REVOCATION says.
-        database: asks the database, whatever REVOCATION says.
-        last_known: asks what this process knows, however old that is. For safe methods in an outage, if
-            REVOCATION_ON_STALE allows it.
+        configured: uses the source that REVOCATION names.
+        database: asks the database, regardless of REVOCATION.
+        last_known: uses the last revocations that this process knew, even if they are too old. For safe methods in an
+            outage, if REVOCATION_ON_STALE allows it.
     """
 
     configured: LookUp
@@ -71,9 +71,9 @@ class Issuer:
     Args:
         name: the value of `iss`.
         keys: its keys, and nobody else's.
-        policy: what its tokens must keep.
-        look_ups: find the principal; `sub` means nothing without `iss`.
-        count: called with the `kid` of each signature that was checked and found good.
+        policy: the rules for its tokens.
+        look_ups: the ways to find the principal; `sub` has no meaning without `iss`.
+        count: called with the `kid` of each signature that was verified.
     """
 
     name: str
@@ -83,5 +83,5 @@ class Issuer:
     count: Callable[[str], None] | None = None
 
 
-# Finds the issuer that a token names, which may have signed it or not; raises UntrustedIssuerError.
+# Finds the issuer that an unverified token names, which may not have signed it; raises UntrustedIssuerError.
 Directory: TypeAlias = Callable[[UnverifiedToken], Issuer]

@@ -1,5 +1,5 @@
 """
-A client's key, read from the database with all that the client's tokens are judged by. One query.
+Read a client's key from the database, with all the facts that its tokens are judged by. One query.
 """
 
 from collections.abc import Iterable
@@ -25,24 +25,29 @@ from jwt_auth.revocation.verdict import State
 
 
 def find(client_id: str, kid: str, subject: str) -> ClientKey | None:
-    """The key `kid` of a client, with the client and its user, for a token that the denylist calls `subject`."""
+    """
+    Return the key `kid` of a client, with the client and its user; None if there is no such key.
+
+    Args:
+        subject: the name of the token in the denylist, as `revocation.subjects.token_subject` makes it.
+    """
     if users_are_all_visible():
         query = _compiled(router.db_for_write(ClientKey))
         row: ClientKey | None = query.first(client_id=client_id, kid=kid, subject=subject)
     else:
         row = _rows(client_id, kid, subject).first()
-    # To the letter, whatever a database makes of case.
+    # Compared exactly, because some databases ignore case.
     return row if row is not None and (row.client.client_id, row.kid) == (client_id, kid) else None
 
 
 @sensitive_variables()
 def to_key(row: ClientKey) -> Key:
     """
-    The key in a row, which verifies.
+    Return the verifying key in a row.
 
     Raises:
-        DecryptionError: when no encryption key fits its secret.
-        UnavailableError: when the row is broken, which is no fault of the client's.
+        DecryptionError: if none of ENCRYPTION_KEYS decrypts its secret.
+        UnavailableError: if the row is broken, which is not the client's fault.
     """
     secret = decrypt(row.encrypted_secret) if row.encrypted_secret else None
     try:
@@ -52,7 +57,7 @@ def to_key(row: ClientKey) -> Key:
 
 
 def state_of(row: ClientKey) -> State:
-    """What `verdict` wants to know of a key that was found here."""
+    """Return the state to judge a token by, from a row that `find` returned."""
     client, user = row.client, row.client.user
     cutoffs = (row.user_cutoff, client.tokens_valid_after, row.global_cutoff)  # type: ignore[attr-defined]  # annotated
     return State(
@@ -68,7 +73,11 @@ def state_of(row: ClientKey) -> State:
 
 
 def late(cutoffs: Iterable[datetime | None]) -> tuple[datetime | None, ...]:
-    """Cutoffs for a token of which only `iat` says when it was made, by a clock that may be ahead by the leeway."""
+    """
+    Return `cutoffs`, each later by the leeway, for tokens that another party signed.
+
+    Only `iat` tells when such a token was made, and the clock of its signer may be ahead by the leeway.
+    """
     leeway = get_settings().LEEWAY
     return tuple(each and each + leeway for each in cutoffs)
 
@@ -87,7 +96,7 @@ _compiled_for = cached_until_settings_change(dict[str, CompiledQuery])
 
 
 def _compiled(alias: str) -> CompiledQuery:
-    """See _rows()."""
+    """Return the compiled query of _rows()."""
     known = _compiled_for()
     if alias not in known:
         known[alias] = CompiledQuery(

@@ -1,9 +1,23 @@
 """
-API clients as issuers: each signs with keys of its own, and its tokens speak for the user whom it acts as.
+API clients as issuers: each client signs with keys of its own, and its tokens act as the client's user.
 
-A key and all that is judged with it come from one reading. In database mode that is the request's one query. In
-memory mode what was read is kept by the process beside its view of the revocations, for as long as that view has no
-news of the key, its client or its user, and a minute at most.
+A key and all the facts that are judged with it come from one reading. In database mode that is the one query of the
+request. In memory mode the process keeps the result next to its memory view.
+
+    kept                          where                        for how long               read or made again, if
+    --------------------------    -------------------------    -----------------------    ---------------------------
+    the row of the key, with      `View.kept`, by client id    60 s; 4096 rows at most    - an event names the client,
+    its client, the user's        and `kid`; in memory mode                                 its key or its user
+    `sub`, and their state        only                                                    - a new view starts: after a
+                                                                                            fork, or new settings
+    the `Key` made of a row:      `_keys()`, by the cells      until settings change;     - a cell has changed
+    parsed or decrypted           that it is made of           4096 keys at most
+
+An event is noticed by the marks: `View.marks_of` then returns other marks than when the row was read. The limit of 60 s
+is for changes that write no event, such as `QuerySet.update()`.
+
+Two facts are never kept with a row. That a token is denied belongs to this token alone, and the view knows it. The user
+object belongs to one request.
 """
 
 from collections.abc import Callable
@@ -24,28 +38,28 @@ from jwt_auth.jose.tokens import UnverifiedToken
 from jwt_auth.models import CLIENT_ID, ClientKey, RegisteredClient, user_id_of
 from jwt_auth.principals import lazy_user
 from jwt_auth.process.clock import seconds
-from jwt_auth.process.lru import Recent
+from jwt_auth.process.lru import LRUCache
 from jwt_auth.revocation.memory import view
 from jwt_auth.revocation.subjects import token_subject
 from jwt_auth.revocation.verdict import State
 
-# RFC 7523 asks for none, and its update (RFC 10070 section 4) for the last one.
+# RFC 7523 requires no type; its update (RFC 10070 section 4) requires the last one.
 TYPES = frozenset({None, "jwt", "client-authentication+jwt"})
 
-_READ_AGAIN_AFTER = 60.0  # seconds; for what no event tells of
-_KEYS = 4096  # made of rows, of the last used ones
+_READ_AGAIN_AFTER = 60.0  # seconds; for changes that write no event
+_KEYS = 4096  # the most keys made of rows; the least recently used one is dropped
 
 
 def issuer_of_client(token: UnverifiedToken) -> Issuer:
     """
-    The directory of clients. Whether there is one of that name turns out with its key.
+    Return the client that a token names, as an issuer. Its existence is only checked when its key is looked up.
 
     Raises:
-        UntrustedIssuerError: when there can't be.
+        UntrustedIssuerError: if no client can have that name, or REVOCATION is "none".
     """
     mode = get_settings().REVOCATION
     if mode == "none" or token.issuer is None or not CLIENT_ID.fullmatch(token.issuer):
-        raise UntrustedIssuerError(f"issuer {token.issuer!r} is no client")
+        raise UntrustedIssuerError(f"issuer {token.issuer!r} is not a client")
     asked = _AskedMemory(token) if mode == "memory" else _AskedDatabase(token)
     return Issuer(name=token.issuer, keys=asked, policy=_policy(), look_ups=asked.look_ups)
 
@@ -56,7 +70,7 @@ def _policy() -> Policy:
     return Policy(
         types=TYPES,
         audiences=frozenset({settings.ISSUER}),
-        sole_audience=True,  # RFC 10070: a token for several could be sent on by one of them
+        sole_audience=True,  # RFC 10070: of several audiences, one could pass the token on to another
         max_lifetime=settings.CLIENT_TOKEN_MAX_LIFETIME,
         leeway=settings.LEEWAY,
         required=(),
@@ -66,12 +80,12 @@ def _policy() -> Policy:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Found:
     """
-    A row, the key in it, and the facts to judge by.
+    A row, the key in it, and the state to judge by.
 
     Args:
-        sub: the user's.
-        marks: in memory mode, what the view knew of them when they were read.
-        until: when they are to be read again, whatever the view knows.
+        sub: the `sub` of the client's user.
+        marks: in memory mode, the view's marks at the time of the reading; see View.marks_of().
+        until: the time at which the row is read again, even if the marks are the same; by the clock of the process.
     """
 
     row: ClientKey
@@ -83,12 +97,12 @@ class _Found:
 
 
 class _AskedDatabase:
-    """A client's key, as one request asks the database for it."""
+    """The key of a client for one request, read from the database."""
 
     def __init__(self, token: UnverifiedToken) -> None:
         self._name = token.issuer or ""
         jti = token.claims.get("jti")
-        # Unverified, and so maybe nothing that can be looked up; such a token is refused later.
+        # Not verified yet, so it may be a value that can't be looked up. Such a token is refused later.
         self._jti = jti if isinstance(jti, str) and len(jti) <= 255 and jti.isprintable() else ""
         self._found: _Found | None = None
         self.look_ups = LookUps(configured=self._look_up, database=self._look_up, last_known=self._look_up)
@@ -114,7 +128,7 @@ class _AskedDatabase:
 
 
 class _AskedMemory(_AskedDatabase):
-    """A client's key, as one request asks this process for it, and the database for what the process has not."""
+    """The key of a client for one request, from the memory of this process, or else from the database."""
 
     def __init__(self, token: UnverifiedToken) -> None:
         super().__init__(token)
@@ -124,7 +138,7 @@ class _AskedMemory(_AskedDatabase):
         )
 
     def find(self, kid: str | None) -> Key:
-        """See KeySource. However old what is kept may be, it can tell a signature; `look_ups` ask for more."""
+        """See KeySource. A kept row of any age is good enough to check the signature; `look_ups` check the rest."""
         return self._kept_or_read(kid or "").key
 
     def _look_up_now(self, claims: Claims) -> tuple[State, Verified]:
@@ -136,7 +150,7 @@ class _AskedMemory(_AskedDatabase):
     def _look_up_by(self, state_of: Callable[[Claims], State], claims: Claims, oldest: float) -> tuple[State, Verified]:
         kid = claims.kid or ""
         found = self._kept_or_read(kid)
-        # First the view: it may learn by this question that the kept entry is not true any more.
+        # The view is asked first: it may read new events now, which show that the kept row is outdated.
         listed = state_of(replace(claims, sub=found.sub, client_id=self._name, sid=None))
         if found.until < oldest or found.marks != self._view.marks_of(self._name, kid, found.sub):
             found = self._read_and_keep(kid)
@@ -151,24 +165,29 @@ class _AskedMemory(_AskedDatabase):
         kept, before = self._view.kept, self._view.additions
         found = self._read(kid)
         marks = self._view.marks_of(self._name, kid, found.sub)
-        # Whether this one token was denied is no fact about the key: the view knows it of each token.
+        # That this one token is denied is not a fact about the key. The view knows it for each token.
         vars(found.row).pop("token_denied")
         state = replace(found.state, token_denied=False)
         found = replace(found, state=state, marks=marks, until=seconds() + _READ_AGAIN_AFTER)
-        found.row.client._state.fields_cache.pop("user")  # a request gets a user of its own
-        # What came while it was read, or is hidden from a transaction that began before, may be missing in it.
+        found.row.client._state.fields_cache.pop("user")  # each request gets a user object of its own
+        # The row may lack changes whose events the view received during the reading. It may also lack changes that the
+        # view knows and that a transaction which began earlier does not see. In both cases it is used, but not kept.
         if self._view.additions == before and not (_in_transaction() and any(marks)):
             kept.put((self._name, kid), found)
         return found
 
 
 @cached_until_settings_change
-def _keys() -> Recent[tuple[str, str, str], Key]:
-    return Recent(_KEYS)
+def _keys() -> LRUCache[tuple[str, str, str], Key]:
+    return LRUCache(_KEYS)
 
 
 def _key_of(row: ClientKey) -> Key:
-    """The key in a row. To decrypt a secret, or to check that a point is on its curve, takes longer than the query."""
+    """
+    Return the key in a row, from the cache if its cells are the same.
+
+    Decrypting a secret, or checking that a point is on its curve, takes longer than the query.
+    """
     cells = (row.algorithm, row.public_jwk, row.encrypted_secret)
     key = _keys().get(cells)
     if key is None:
@@ -179,10 +198,12 @@ def _key_of(row: ClientKey) -> Key:
 
 def _as_they_count(claims: Claims, client: RegisteredClient) -> Claims:
     """
-    The claims of a client's token, without what only we can know of a session, and with the scopes that it has.
+    Return the claims of a client's token as they count here: with the scopes that it has, and no claims of a session.
+
+    Only this server may say of a token that it belongs to a session, so `sid` and `auth_time` are dropped.
 
     Raises:
-        InvalidClaimError: when they are about another than the client.
+        InvalidClaimError: if they name another subject than the client.
     """
     if claims.sub != claims.iss:
         raise InvalidClaimError("sub", "is not the client's own id")
@@ -192,7 +213,7 @@ def _as_they_count(claims: Claims, client: RegisteredClient) -> Claims:
 
 
 def _scope_of(claims: Claims, client: RegisteredClient) -> str:
-    """What the client was given; a token may name less of it, and gets nothing by naming more."""
+    """Return the client's scopes, limited to those that the token names, if it names any."""
     if claims.scope is None:
         return client.scopes
     given = client.scopes.split()

@@ -1,5 +1,5 @@
 """
-The issuers a caller accepts, by the names in `iss`: this server and TRUSTED_ISSUERS, API clients, or both.
+The issuers that a caller accepts, by their names in `iss`: this server and TRUSTED_ISSUERS, API clients, or both.
 """
 
 from collections.abc import Mapping
@@ -16,13 +16,13 @@ from jwt_auth.models import CLIENT_PREFIX
 
 
 def issuer_of_user(token: UnverifiedToken) -> Issuer:
-    """The directory of this server and TRUSTED_ISSUERS; raise UntrustedIssuerError."""
-    # Looked up here, because each request comes this way, and one more call takes longer than the look-up.
+    """Find the issuer of a token among this server and TRUSTED_ISSUERS; raise UntrustedIssuerError."""
+    # Looked up here first, because every request does so, and one more function call takes longer than the look-up.
     return _trusted().get(token.issuer) or find_issuer(token.issuer)  # type: ignore[arg-type]  # None is not in it
 
 
 def issuer_of_anyone(token: UnverifiedToken) -> Issuer:
-    """The directory of API clients, this server and TRUSTED_ISSUERS; raise UntrustedIssuerError."""
+    """Find the issuer of a token among API clients, this server and TRUSTED_ISSUERS; raise UntrustedIssuerError."""
     return issuer_of_client(token) if (token.issuer or "").startswith(CLIENT_PREFIX) else issuer_of_user(token)
 
 
@@ -34,7 +34,7 @@ DIRECTORIES: Mapping[str, Directory] = {
 
 
 def find_issuer(name: str | None) -> Issuer:
-    """This server or the trusted issuer called exactly `name`; raise UntrustedIssuerError."""
+    """Return this server, or the trusted issuer with exactly this name; raise UntrustedIssuerError."""
     try:
         return _trusted()[name]  # type: ignore[index]  # None is simply not in it
     except KeyError:

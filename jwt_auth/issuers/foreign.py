@@ -1,8 +1,8 @@
 """
-Other servers as issuers: the principals their tokens speak for here, and whether a token was revoked there.
+Other servers as issuers: the principals of their tokens, and the revocations that they publish.
 
-Nothing that their claims name is looked up among our sessions, denied tokens or users by number: `sid`, `jti`
-and `sub` mean what their issuer means by them.
+Their claims are never looked up among our sessions, our denied tokens, or the primary keys of our users: `sid`, `jti`
+and `sub` have the meaning that their issuer gives them.
 """
 
 from collections.abc import Callable
@@ -26,13 +26,13 @@ from jwt_auth.revocation import cutoff
 from jwt_auth.revocation.database import global_cutoff
 from jwt_auth.revocation.verdict import WELCOME, State
 
-# The facts to judge a token by, and its principal.
+# The state to judge a token by, and its principal.
 Found = tuple[State, Any]
 Judge = Callable[[Claims], Found]
 
 
 def foreign_issuer(trusted: TrustedIssuer) -> Issuer:
-    """One of TRUSTED_ISSUERS."""
+    """Return the issuer for an entry of TRUSTED_ISSUERS."""
     keys = _keys_of(trusted)
     judge, judge_by_last_known = _judges_of(trusted, keys)
     now, last_known = _look_up_by(judge, trusted), _look_up_by(judge_by_last_known, trusted)
@@ -64,14 +64,14 @@ def _look_up_by(judge: Judge, trusted: TrustedIssuer) -> LookUp:
 
 
 def _keys_of(trusted: TrustedIssuer) -> PublicKeys | RemoteKeys:
-    """The issuer's own keys: as the settings have them, or as it publishes them."""
+    """Return the issuer's keys: from the settings, or from its JWK Set."""
     if trusted.KEYS is not None:
         return trusted.KEYS
     return RemoteKeys(jwks_source(str(trusted.JWKS_URL), trusted.PRIVATE_NETWORK), trusted.ALGORITHMS)
 
 
 def _judges_of(trusted: TrustedIssuer, keys: PublicKeys | RemoteKeys) -> tuple[Judge, Judge]:
-    """Two judges: by a feed that is fresh enough, and by the last one that was read, however old."""
+    """Return two judges: one with a feed that is fresh enough, and one with the last feed that was read, of any age."""
     find = _principals_of(trusted)
     if trusted.REVOCATIONS_URL is None:
         return find, find
@@ -81,7 +81,7 @@ def _judges_of(trusted: TrustedIssuer, keys: PublicKeys | RemoteKeys) -> tuple[J
 
 
 def _both(revoked: Callable[[Claims], State], find: Judge) -> Judge:
-    """Join what the issuer's feed says with what our own tables say."""
+    """Return a judge that joins the state from the issuer's feed with the state from our own tables."""
 
     def judge(claims: Claims) -> Found:
         told = revoked(claims)
@@ -104,11 +104,11 @@ def _claims_only(claims: Claims) -> Found:
 
 
 def _user_by(name: str) -> Judge:
-    """The user whose field `name` holds the issuer's `sub`, with the cutoffs that users have here. One query."""
+    """Return a judge that finds the user by the field `name`, which has the `sub`, with their cutoffs. One query."""
 
     def find(claims: Claims) -> Found:
         user = _users().filter(**{name: parse_key(user_field(name), claims.sub)}).first()
-        # To the letter, whatever a database makes of case, blanks or another spelling of a number.
+        # Compared exactly, because databases may ignore case or blanks, or accept another spelling of a number.
         if user is None or str(getattr(user, name)) != claims.sub:
             raise InvalidClaimError("sub", f"is the {name} of no user")
         return _state_of(user), user
@@ -117,24 +117,28 @@ def _user_by(name: str) -> Judge:
 
 
 def _whom_the_project_says(trusted: TrustedIssuer) -> Judge:
-    """Whom PRINCIPAL returns. A user of ours is judged as one, whoever has found it, with one query."""
+    """
+    Return a judge that calls PRINCIPAL.
+
+    If PRINCIPAL returns a user of this project, the user's state counts, as with USER_FIELD. One query, for that.
+    """
 
     def find(claims: Claims) -> Found:
-        principal = trusted.PRINCIPAL(claims)  # type: ignore[operator]  # neither of the two words
+        principal = trusted.PRINCIPAL(claims)  # type: ignore[operator]  # it is a callable here
         if principal is None:
-            raise InvalidTokenError(f"PRINCIPAL knows nobody for the claims of {trusted.name!r}")
+            raise InvalidTokenError(f"PRINCIPAL found nobody for the claims of {trusted.name!r}")
         if not isinstance(principal, get_user_model()) or principal._state.adding:
             return WELCOME, principal
         user = _users().filter(pk=principal.pk).first()
         if user is None:
-            raise InvalidTokenError("PRINCIPAL names a user who is not there")
+            raise InvalidTokenError("PRINCIPAL returned a user who does not exist")
         return _state_of(user), principal
 
     return find
 
 
 def _users() -> QuerySet[Any]:
-    """All users, with what `_state_of` needs."""
+    """Return all visible users, with the columns that `_state_of` needs."""
     return cutoff.with_cutoff(visible_users().annotate(global_cutoff=global_cutoff()))
 
 
@@ -143,7 +147,7 @@ def _state_of(user: Any) -> State:
         token_denied=False,
         session_revoked=False,
         session_ends_at=None,
-        cutoffs=late((cutoff.read(user), user.global_cutoff)),  # by our clock; the token is dated by another's
+        cutoffs=late((cutoff.read(user), user.global_cutoff)),  # by our clock; the token's times are by another's
         principal_active=user.is_active,
         credentials_stale=False,
     )

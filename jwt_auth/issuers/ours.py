@@ -1,5 +1,5 @@
 """
-This server as an issuer: the access tokens that its own sessions give out.
+This server as an issuer: the access tokens of its own sessions.
 """
 
 from jwt_auth.claims import Claims, Policy
@@ -16,7 +16,7 @@ from jwt_auth.revocation.verdict import WELCOME, State
 
 
 def ourselves() -> Issuer:
-    """The issuer named ISSUER, under the settings in force."""
+    """Return this server as an issuer, under its name ISSUER and the settings in force."""
     settings = get_settings()
     return Issuer(
         name=settings.ISSUER,
@@ -45,7 +45,7 @@ def _look_up_session(claims: Claims) -> tuple[State | None, Verified]:
     session = database.find_by_token(claims)
     if session is None:
         return None, Verified(claims=claims, user=None)
-    # Exactly: " 1", "01" and "1.0" are nobody, even if the database takes them for 1.
+    # Compared exactly: " 1", "01" and "1.0" name no user, even if the database takes them for 1.
     if claims.sub != user_id_of(session.user):
         raise InvalidClaimError("sub", "is not the session's user")
     return database.state_of(session), Verified(claims=claims, user=session.user, session=session)

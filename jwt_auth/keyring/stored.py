@@ -1,11 +1,20 @@
 """
-Our own keys, from where KEYS says: the settings, or the rows of `SigningKey`. `jwt_auth.signing_keys` changes the rows.
+This server's own keys, from the source that KEYS names: the settings, or the rows of `SigningKey`.
 
-No process has to be started again. Rows are read when something has changed, and each key is taken apart, or
-decrypted, once. Who verifies asks in one of two ways: in database mode the query of the session tells when
-the last key was changed, and a token is judged by the keys of that moment; in memory mode the denylist has
-the revoked keys, and the others are read again each minute, or when a token names one that is not known.
-Who signs never uses a key that has been inactive for longer than REVOCATION_MAX_STALENESS.
+`jwt_auth.signing_keys` changes the rows. No process has to be restarted then: it reads the rows again when something
+has changed. Each key is parsed, or decrypted, only once.
+
+    a process needs        and reads the rows again, if
+    -------------------    -----------------------------------------------------------------------------------------
+    a key that a token     - the last reading is a minute old (READ_EVERY)
+    names: `find`          - the key is not known, and 5 s have passed since the last reading for an unknown key
+    the keys to judge a    - a key was changed since the last reading: the query of the session returns the time of
+    token by: `as_of`        the last change. In memory mode the denylist has the revoked keys instead
+    the key to sign        - a key was changed since the last reading. It asks for the time of the last change if
+    with: `newest`           REVOCATION_MAX_STALENESS has passed, so no process signs with a key that has been
+                             inactive for longer
+
+If the memory view learns that a key was revoked, the next call reads the rows (`expire`).
 """
 
 import logging
@@ -27,19 +36,19 @@ from jwt_auth.keyring.configured import configured_keys
 from jwt_auth.keyring.encryption import decrypt
 from jwt_auth.models import SigningKey
 from jwt_auth.process.clock import seconds
-from jwt_auth.process.fork_reset import Instances
+from jwt_auth.process.fork_reset import ForkReset
 from jwt_auth.process.renewal import NEVER, Lease, Renewal, StaleError
 
 logger = logging.getLogger("jwt_auth")
 
-# How long others may keep our key set: the `max-age` of the JWKS endpoint.
+# The time for which others may cache our JWK Set: the `max-age` of the JWKS endpoint.
 JWKS_MAX_AGE = timedelta(seconds=300)
 
 READ_EVERY = 60.0  # seconds
-LOOK_AGAIN_AFTER = 5.0  # seconds between looks for a key that is not known: anybody can make one up
+LOOK_AGAIN_AFTER = 5.0  # seconds between readings because of an unknown `kid`: anybody can make one up
 _PAUSES = (0.05, LOOK_AGAIN_AFTER)  # seconds between attempts while the database does not answer
 
-GUIDE = 'Run manage.py jwt_keys create --activate, or manage.py jwt_keys import while KEYS still is "settings".'
+GUIDE = 'Run manage.py jwt_keys create --activate, or manage.py jwt_keys import while KEYS is still "settings".'
 NO_ACTIVE_KEY = "there is no active signing key: manage.py jwt_keys create --activate makes one"
 UNREADABLE_KEY = "the active signing key can't be decrypted: put back the key of ENCRYPTION_KEYS that is missing"
 BROKEN_KEY = "the active signing key's row is broken: manage.py jwt_keys retire --emergency has another key take over"
@@ -47,7 +56,7 @@ BROKEN_KEY = "the active signing key's row is broken: manage.py jwt_keys retire 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Edition:
-    """What the rows said at one moment."""
+    """The keys in the rows at one time."""
 
     changed_at: datetime | None
     keys: KeySet
@@ -59,14 +68,15 @@ _NOTHING = _Edition(changed_at=None, keys=KeySet(None, {}, NO_ACTIVE_KEY), revok
 
 class StoredKeys:
     """
-    The keys of the database, as this process knows them.
+    The keys in the database that this process knows.
 
     Args:
-        clock: seconds that only go forward.
+        clock: a monotonic clock, in seconds.
     """
 
     def __init__(self, *, clock: Callable[[], float] = seconds) -> None:
         self._clock = clock
+        # The first one reads the rows, the second one only asks whether they have changed.
         self._renewal = Renewal(self._read, failures=(UnavailableError,), pauses=_PAUSES, clock=clock)
         self._comparison = Renewal(self._compare, failures=(UnavailableError,), pauses=_PAUSES, clock=clock)
         self._made: dict[str, Key] = {}
@@ -74,7 +84,7 @@ class StoredKeys:
         _known.add(self)
 
     def forget(self) -> None:
-        """Know nothing, as after a fork, or when the tables have been emptied."""
+        """Start again with nothing, as after a fork, or when the tables have been emptied."""
         self._edition = _NOTHING
         self._renewal.forget()
         self._comparison.forget()
@@ -82,13 +92,17 @@ class StoredKeys:
 
     def find(self, kid: str | None) -> Key:
         """
-        The key named `kid`, known at most a minute after it was created, or when a token names it.
+        Return the key named `kid`.
+
+        A new key is found as soon as a token names it; but if an unknown key was looked for a moment ago, only after
+        LOOK_AGAIN_AFTER.
 
         Raises:
             RevokedKeyError: if it is revoked.
             UnknownKeyError: if there is none.
             UnavailableError: if that can't be found out.
         """
+        # Taken before the look at the keys; see _look_for().
         attempts, readings = self._renewal.attempts, self._renewal.readings
         if self._clock() >= self._renewal.due_at:
             _renew(self._renewal)
@@ -98,29 +112,31 @@ class StoredKeys:
         return key
 
     def as_of(self, changed_at: datetime | None) -> KeySet:
-        """The keys as they were when the last of them was changed at `changed_at`, or as they are since."""
+        """Return the keys as they were when the last change of a key was at `changed_at`, or newer ones."""
         if not self._renewal.was_ever_read or self._edition.changed_at != changed_at:
             self._renewal.read()
         return self._edition.keys
 
     def newest(self) -> KeySet:
-        """The keys as they were REVOCATION_MAX_STALENESS ago, or as they are since. Mostly no query."""
+        """Return the keys as they were REVOCATION_MAX_STALENESS ago, or newer ones. Mostly no query."""
         if self._clock() >= self._comparison.due_at:
             _renew(self._comparison)
         return self._edition.keys
 
     def expire(self) -> None:
-        """Have the next answer read the rows: it is known that they have changed."""
+        """Have the next call read the rows: they have certainly changed."""
         self._renewal.expire()
         self._comparison.expire()
         self._look_again_at = NEVER
 
     def _look_for(self, kid: str, attempts: int, readings: int) -> Key:
         """
-        A key that is not known; others that look meanwhile wait for the result.
+        Read the rows again for a key that is not known, and return it.
+
+        Other threads that need an unknown key meanwhile wait for this reading.
 
         Args:
-            attempts, readings: how many there had been when it was found that it is not known.
+            attempts, readings: the renewal's counters from before the look that did not find it.
         """
         if self._clock() >= self._look_again_at:
             self._renewal.read_again(attempts)
@@ -132,7 +148,7 @@ class StoredKeys:
         return self._edition.keys.find(kid)
 
     def _compare(self, now: float) -> Lease:
-        """Ask when a key was changed last, and read the keys if that is not the time that is known."""
+        """Ask when a key was last changed, and read the keys if that is not the known time."""
         with outage_is_unavailable():
             self.as_of(changes_of_keys().first())
         bound = get_settings().REVOCATION_MAX_STALENESS.total_seconds()
@@ -156,8 +172,8 @@ class StoredKeys:
         )
 
     def _public(self, row: SigningKey) -> Key | None:
-        """The key that verifies; None when its row is broken, which is no reason to do without the others."""
-        # The same object as long as the process lives: by that a remembered signature knows its key.
+        """Return the verifying key; None if its row is broken, so that the other keys can still be used."""
+        # The same object as long as the process lives: the cache of signatures compares keys by identity first.
         if row.kid not in self._made:
             try:
                 self._made[row.kid] = _key_in(row.public_jwk.encode(), row)
@@ -167,10 +183,10 @@ class StoredKeys:
         return self._made.get(row.kid)
 
     def _private(self, row: SigningKey | None, verifying: Mapping[str, Key]) -> tuple[Key | None, str]:
-        """The key that signs, or why there is none."""
+        """Return the signing key and "", or None and the reason why there is none."""
         if row is None:
             return None, NO_ACTIVE_KEY
-        if row.kid not in verifying:  # nobody could verify what it signs
+        if row.kid not in verifying:  # nobody could verify its signatures
             return None, BROKEN_KEY
         known = self._edition.keys.active
         if known and known.kid == row.kid:
@@ -192,11 +208,11 @@ def _renew(renewal: Renewal) -> None:
 
 def private_key(row: SigningKey) -> Key:
     """
-    The key that signs, in a row that has one.
+    Return the signing key in a row that has one.
 
     Raises:
-        DecryptionError: when no key of ENCRYPTION_KEYS fits.
-        ValueError: when what is there is another key, or none.
+        DecryptionError: if none of ENCRYPTION_KEYS decrypts it.
+        ValueError: if it is not a key, or not the one that the row's `kid` names.
     """
     key = _key_in(decrypt(row.encrypted_private_jwk), row)
     if key.signing is None:
@@ -205,7 +221,7 @@ def private_key(row: SigningKey) -> Key:
 
 
 def _key_in(document: bytes, row: SigningKey) -> Key:
-    """The key in a cell of `row`, which has to be the one that the row is called after; raise ValueError."""
+    """Return the key in a cell of `row`; raise ValueError if it is broken, or not the one that `row.kid` names."""
     try:
         key = make_key(jwk.load(json_object(document)), row.algorithm)
     except (TypeError, UnsupportedAlgorithm) as error:
@@ -217,23 +233,27 @@ def _key_in(document: bytes, row: SigningKey) -> Key:
 
 @cached_until_settings_change
 def _stored() -> StoredKeys:
-    """The keys of this process."""
+    """Return the keys that this process knows."""
     return StoredKeys()
 
 
 def own_keys() -> KeySet:
     """
-    The keys to sign with and to publish.
+    Return the keys to sign with and to publish.
 
     Raises:
-        ConfigurationError: when a configured key can't be used.
-        UnavailableError: when the database can't be asked.
+        ConfigurationError: if a configured key can't be used.
+        UnavailableError: if the database can't be asked.
     """
     return _stored().newest() if get_settings().KEYS == "database" else configured_keys()
 
 
 def source_of_own_keys() -> KeySet | StoredKeys:
-    """Where a key that a token names is found, mostly without a query; `keys_as_of` or the denylist judges it."""
+    """
+    Return the source in which a key that a token names is found, mostly without a query.
+
+    The key may have been revoked a moment ago: `keys_as_of`, or the denylist, decides that.
+    """
     return _stored() if get_settings().KEYS == "database" else configured_keys()
 
 
@@ -243,7 +263,7 @@ def keys_as_of(changed_at: datetime | None) -> KeySet:
 
 
 def changes_of_keys() -> QuerySet[SigningKey, datetime]:
-    """When keys were changed, the newest change first."""
+    """Return the times at which keys were changed, the newest first."""
     return SigningKey.objects.order_by("-changed_at").values_list("changed_at", flat=True)
 
 
@@ -254,8 +274,8 @@ def expire() -> None:
 
 
 def forget() -> None:
-    """Read everything anew: after a fork, or when the tables have been emptied."""
+    """Start again with nothing, when the tables have been emptied. After a fork the child does so by itself."""
     _known.reset()
 
 
-_known = Instances(StoredKeys.forget)
+_known = ForkReset(StoredKeys.forget)

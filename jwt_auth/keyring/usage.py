@@ -17,7 +17,7 @@ from django.utils import timezone
 from jwt_auth.conf.settings import cached_until_settings_change
 from jwt_auth.models import SigningKey
 from jwt_auth.process.clock import seconds
-from jwt_auth.process.fork_reset import Instances
+from jwt_auth.process.fork_reset import ForkReset
 
 WRITE_EVERY = 60.0  # seconds
 
@@ -76,4 +76,4 @@ def count(kid: str) -> None:
     usage().count(kid)
 
 
-_known = Instances(Usage.forget)
+_known = ForkReset(Usage.forget)

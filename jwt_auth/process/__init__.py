@@ -1,1 +1,1 @@
-"""What one process holds: caches, locks, and what a forked child must not inherit."""
+"""The memory of one process: caches, locks, values that it polls, and their reset in a forked child."""

@@ -1,11 +1,11 @@
 """
-The clock by which one process waits and polls.
+The clock that a process uses to wait and to poll.
 """
 
 from time import monotonic
 
 
 def seconds() -> float:
-    """Seconds that only go forward."""
-    # Looked up with each call, so that a test can stop the time of the whole process by replacing it here.
+    """Return the time of a monotonic clock, in seconds."""
+    # The name is looked up at each call: a test that replaces it here stops the time of the whole process.
     return monotonic()

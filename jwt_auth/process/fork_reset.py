@@ -1,5 +1,5 @@
 """
-What a forked child must not take over as it is: a lock may be held by a thread that is not there.
+Reset objects in a forked child: a lock may be held by a thread of the parent, which does not exist in the child.
 """
 
 import os
@@ -10,12 +10,14 @@ from weakref import WeakSet
 T = TypeVar("T")
 
 
-class Instances(Generic[T]):
+class ForkReset(Generic[T]):
     """
-    The living instances of a class, each of which begins anew in a forked child.
+    The live instances of a class, each of which is reset in a forked child.
+
+    The references are weak: an instance that nothing else refers to is not kept alive by being added.
 
     Args:
-        reset: the method that makes one begin anew.
+        reset: the method that resets one instance.
     """
 
     def __init__(self, reset: Callable[[T], None]) -> None:
@@ -24,10 +26,10 @@ class Instances(Generic[T]):
         os.register_at_fork(after_in_child=self.reset)
 
     def add(self, instance: T) -> None:
-        """Count `instance` among them, for as long as it lives."""
+        """Reset `instance` too, for as long as it exists."""
         self._living.add(instance)
 
     def reset(self) -> None:
-        """Have all begin anew."""
+        """Reset all instances now."""
         for instance in self._living:
             self._reset(instance)

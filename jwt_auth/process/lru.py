@@ -1,5 +1,5 @@
 """
-The last things that were used, up to a number of them.
+A cache of limited size that drops the least recently used entry first.
 """
 
 from collections import OrderedDict
@@ -10,11 +10,11 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
-class Recent(Generic[K, V]):
+class LRUCache(Generic[K, V]):
     """
-    A mapping that holds `size` entries at most: the least recently used goes first.
+    A mapping with at most `size` entries: if it is full, the least recently used entry is dropped.
 
-    Threads share it without a lock. Each step is atomic; what one thread looks for, another may just have dropped.
+    Threads share it without a lock. Each step is atomic, but another thread may drop an entry between two steps.
     """
 
     __slots__ = ("_entries", "_size")
@@ -27,22 +27,22 @@ class Recent(Generic[K, V]):
         return len(self._entries)
 
     def get(self, key: K) -> V | None:
-        """What was put there last, unless it had to go."""
+        """Return the value that was last put under `key`; None if there is none, or it was dropped."""
         value = self._entries.get(key)
         if value is not None:
-            try:  # noqa: SIM105  # suppress() would take longer than all the rest
+            try:  # noqa: SIM105  # suppress() would take longer than the rest of this method
                 self._entries.move_to_end(key)
             except KeyError:
                 pass
         return value
 
     def put(self, key: K, value: V) -> None:
-        """Remember `value`."""
+        """Store `value`. A key that is there already keeps its place in the order."""
         self._entries[key] = value
         while len(self._entries) > self._size:
             with suppress(KeyError):
                 self._entries.popitem(last=False)
 
     def clear(self) -> None:
-        """Forget all."""
+        """Drop all entries."""
         self._entries.clear()

@@ -1,47 +1,49 @@
 """
-A value that one process polls: it may be so old and no older, and one thread asks for all.
+A value that a process polls: it is used up to a maximum age, and one thread reads a new one for all others.
 
     the value is           a request
     --------------------   --------------------------------------------------------------------------------
-    fresh                  uses it
-    due                    asks for a new one, unless another thread does; all others use what is known
-    stale, or not there    asks, or waits for the one that does, until PATIENCE after that one began; if nothing
-                           comes of it, gets StaleError
+    fresh                  uses the value
+    due                    reads a new one, unless another thread is reading; all others use the known value
+    stale, or never read   reads, or waits for the thread that is reading, until PATIENCE after that thread
+                           began; if there is no new value then, it gets StaleError
 
-    after a failure        nobody asks before a pause has passed, which doubles from failure to failure; until
-                           then a due value is used, and a stale one is StaleError at once
+    after a failure        does not read before a pause has passed, which doubles with each failure; until then
+                           it uses a due value, and gets StaleError at once if the value is stale
 
-"Due" and "stale" count from the moment at which reading began: the answer may lack what changes while it comes.
-There is no thread but those of the requests. A fork inherits the value and no lock.
+The times of "due" and "stale" count from the start of a reading, not from its end: a change that is made during the
+reading may be missing from the value.
+Only threads of requests read: there is no background thread, which a fork would lose. A forked child inherits the
+value, but no lock.
 
-`memory.view`, `keyring.stored`, `issuers.remote.jwks` and `issuers.remote.subscription` are made of it.
+`memory.view`, `keyring.stored`, `issuers.remote.jwks` and `issuers.remote.subscription` are built on it.
 """
 
 from collections.abc import Callable
 from typing import NamedTuple
 
 from jwt_auth.process.clock import seconds
-from jwt_auth.process.fork_reset import Instances
+from jwt_auth.process.fork_reset import ForkReset
 from jwt_auth.process.single_flight import SingleFlight
 
-NEVER = float("-inf")  # long ago, by a clock that may begin at 0
-ALWAYS = float("inf")
+NEVER = float("-inf")  # a time before all others: a monotonic clock may begin at 0
+ALWAYS = float("inf")  # a time that never comes
 
-# Seconds after one thread has begun to ask, in which others wait for it. Each of them would wait for the whole
-# timeout of a server that hangs, and so would every thread of the process.
+# Seconds after the start of a reading during which other threads wait for its result. Without this limit each of them
+# would wait for the whole timeout of a server that hangs, and soon every thread of the process would.
 PATIENCE = 1.0
 
 
 class StaleError(Exception):
     """
-    Raised when the value is too old, or was never read, and can't be had now.
+    Raised when the value is too old, or was never read, and can't be read now.
 
-    Its cause is the last failure, if there was one.
+    Its `__cause__` is the last failure, if there was one.
     """
 
 
 class Lease(NamedTuple):
-    """How long a value is good, in seconds from when its reading began."""
+    """The times after which a value is due, and stale, in seconds from the start of its reading."""
 
     due_after: float
     stale_after: float = ALWAYS
@@ -49,15 +51,15 @@ class Lease(NamedTuple):
 
 class Renewal:
     """
-    Says when a value is read, and by whom. Its owner reads and keeps it.
+    The decision when a value is read, and by which thread. The owner reads the value and keeps it.
 
     Args:
-        read: reads and keeps the value; is given the moment by `clock` at which it begins.
-        failures: the errors of `read` that are an outage. Others are passed on.
-        pauses: seconds after a first failure, and at most, in which nobody reads.
+        read: reads and keeps the value; it is called with the time of `clock` at which the reading begins.
+        failures: the errors of `read` that mean an outage. Other errors are passed on.
+        pauses: seconds without a reading after the first failure, and the most that the pause may grow to.
         failed: called with the first failure of an outage.
-        recovered: called when the value could be read again.
-        clock: seconds that only go forward.
+        recovered: called when the value was read again after an outage.
+        clock: a monotonic clock, in seconds.
         patience: see PATIENCE.
     """
 
@@ -79,59 +81,62 @@ class Renewal:
         _all.add(self)
 
     def forget(self) -> None:
-        """Begin anew, as if the value had never been read."""
+        """Start again, as if the value had never been read."""
         self.let_go()
-        # When reading of the value began; from when on a request should ask; from when on it must not be used.
+        # The start of the last reading; the time from which a request should read again; the time from which the
+        # value must not be used.
         self.read_at = self.due_at = self.stale_at = NEVER
-        self.attempts = self.readings = 0  # how often it was tried, and how often it succeeded
-        self._expirations = 0
+        self.attempts = self.readings = 0  # the number of readings that were tried, and that succeeded
+        self._expirations = 0  # the number of calls of fall_due()
         self._retry_at = NEVER
         self._pause = self._first_pause
         self._failure: Exception | None = None
 
     def let_go(self) -> None:
-        """Hold no lock, as after a fork: it may be held by a thread that does not exist here."""
+        """Replace the lock, as after a fork: the old one may be held by a thread that does not exist here."""
         self._flight = SingleFlight(self._clock)
 
     @property
     def was_ever_read(self) -> bool:
-        """Whether there is a value at all."""
+        """True if the value was read at least once."""
         return self.readings > 0
 
     def renew(self) -> None:
         """
-        Bring the value up to date, if it is due.
+        Read the value again, if it is due.
 
         Raises:
-            StaleError: if it can't be used.
+            StaleError: if it must not be used afterwards.
         """
         attempts, now = self.attempts, self._clock()
         if now >= self.due_at:
+            # Only a value that must not be used is worth waiting for.
             self._ask(attempts, now, wait=now >= self.stale_at)
+            # The clock is asked again: reading or waiting took time, and the value may have become stale meanwhile.
             if self._clock() >= self.stale_at:
                 raise StaleError("it can't be read") from self._failure
 
     def read_again(self, attempts: int) -> None:
         """
-        Read a value that may be fresh, because something is missing in it, or wait for the thread that does.
+        Read the value although it may be fresh, because something is missing from it; or wait for another reading.
 
         Args:
-            attempts: what the attribute was before the value was looked at. If it has changed by now, another
-                thread has read since.
+            attempts: the attribute's value from before the caller looked into the value. If the attribute has
+                changed since, another thread has read in between, and this one does not.
         """
         self._ask(attempts, self._clock(), wait=True)
 
     def read(self) -> None:
-        """Read now, whatever other threads do and however fresh the value is. Failures are passed on."""
+        """Read now, even if other threads are reading or the value is fresh. Failures are passed on."""
         self._read(self._clock())
 
     def fall_due(self) -> None:
-        """Have the next request read, unless a pause forbids it: the value may have changed."""
+        """Have the next request read, unless a pause is on: the value may have changed."""
         self._expirations += 1
         self.due_at = NEVER
 
     def expire(self) -> None:
-        """Have the next request read, whatever pause there is: it is known that the value has changed."""
+        """Have the next request read, even during a pause: the value has certainly changed."""
         self.fall_due()
         self._retry_at = NEVER
 
@@ -141,6 +146,7 @@ class Renewal:
         flight = self._flight
         if flight.acquire():
             try:
+                # If the number has changed, another thread has read between the caller's look and the lock.
                 if self.attempts == attempts:
                     self._attempt(now)
             finally:
@@ -164,15 +170,17 @@ class Renewal:
         lease = self._read_value(now)
         self.readings += 1
         self.read_at, self.due_at, self.stale_at = now, now + lease.due_after, now + lease.stale_after
-        if self._expirations != expirations:  # while it was read: the answer may be from before that
+        # fall_due() was called during the reading: the value may be from before that change.
+        if self._expirations != expirations:
             self.due_at = NEVER
 
     def _fail(self, error: Exception) -> None:
         if self._failure is None and self._failed is not None:
             self._failed(error)
         self._failure = error
+        # From now, not from the start: a reading that ran into a timeout must be followed by a pause, too.
         self._retry_at = self._clock() + self._pause
         self._pause = min(2 * self._pause, self._longest_pause)
 
 
-_all = Instances(Renewal.let_go)
+_all = ForkReset(Renewal.let_go)

@@ -1,5 +1,5 @@
 """
-What one thread does for all.
+A lock for work that one thread does for all others, with a limit on how long they wait.
 """
 
 from collections.abc import Callable
@@ -8,13 +8,13 @@ from threading import Lock
 
 class SingleFlight:
     """
-    A lock that is waited for only as long as who holds it may still be expected to be done soon.
+    A lock whose waiters give up at a fixed time after the holder began, not after they began to wait.
 
-    Were each to wait for its own second, whoever sends enough requests would have every thread of the process
-    waiting for a server or a database that hangs.
+    If every waiter had a second of its own, an attacker who sends enough requests could make every thread of the
+    process wait for a server or a database that hangs.
 
     Args:
-        clock: seconds that only go forward.
+        clock: a monotonic clock, in seconds.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -23,7 +23,11 @@ class SingleFlight:
         self.began_at = float("-inf")
 
     def acquire(self, patience: float = 0) -> bool:
-        """Begin; False when another thread is at it, and was not done `patience` seconds after it began."""
+        """
+        Take the lock and return True; return False if another thread still has it `patience` seconds after it began.
+
+        If that time has already passed, or `patience` is 0, this does not wait.
+        """
         left = max(self.began_at + patience - self._clock(), 0)
         if not self._lock.acquire(timeout=left):
             return False
@@ -31,10 +35,10 @@ class SingleFlight:
         return True
 
     def release(self) -> None:
-        """Let others go on."""
+        """Release the lock, so that waiters continue."""
         self._lock.release()
 
     def wait(self, patience: float) -> None:
-        """Wait for whoever is at it, until `patience` seconds after it began."""
+        """Wait until the thread that has the lock is done, or until `patience` seconds after it began."""
         if self.acquire(patience):
             self.release()

@@ -372,7 +372,7 @@ def _write_all(events: list[RevocationEvent]) -> None:
 
 def _tell(events: Sequence[RevocationEvent]) -> None:
     view.learn(events)
-    notifications.ring()
+    notifications.notify()
 
 
 def _write(event: RevocationEvent) -> RevocationEvent:

@@ -1,6 +1,7 @@
 """
-The rule that says whether a genuine token is still welcome. Pure, and the only one: requests, refreshes
-and introspection all ask it.
+The rule that decides whether a genuine token is accepted, expired or revoked.
+
+It is pure, and the only such rule: requests, refreshes and introspection all use it.
 """
 
 from collections.abc import Iterable
@@ -14,13 +15,13 @@ from jwt_auth.exceptions import ExpiredTokenError, RevokedTokenError
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
     """
-    What is known about a token's session and principal.
+    The facts about a token's session and principal.
 
     Args:
-        session_ends_at: or the key of the client that signs; None when it is not known; no token outlives its
-            session by more than the leeway.
-        cutoffs: of each level: the user's, the client's, the global one.
-        principal: whom `principal_active` is about, for the log.
+        session_ends_at: the end of the session, or of the key of the client that signed the token; None if it is not
+            known. Without it a token is valid beyond the end of its session by the leeway at most.
+        cutoffs: those of the user, of the client, and the global one.
+        principal: the party that `principal_active` is about, for the log.
     """
 
     token_denied: bool
@@ -33,7 +34,7 @@ class State:
     principal: str = "user"
 
     def joined(self, *others: "State") -> "State":
-        """What several sources know about one token: refused by all that any of them refuses it for."""
+        """Join the facts of several sources about one token: it is refused if any of them refuses it."""
         states = (self, *others)
         return State(
             token_denied=any(state.token_denied for state in states),
@@ -47,7 +48,7 @@ class State:
         )
 
 
-# A state that refuses nothing.
+# The state that refuses nothing.
 WELCOME = State(
     token_denied=False,
     session_revoked=False,
@@ -60,14 +61,14 @@ WELCOME = State(
 
 def verdict(claims: Claims, state: State | None, now: datetime) -> None:
     """
-    Judge a token whose signature and claims were found good.
+    Judge a token whose signature and claims are valid.
 
     Args:
-        state: None when its session is not there.
+        state: None if its session does not exist.
 
     Raises:
-        RevokedTokenError: when it was taken back.
-        ExpiredTokenError: when its session is over.
+        RevokedTokenError: if it was revoked.
+        ExpiredTokenError: if its session, or the client's key, has expired.
     """
     if state is None:
         raise RevokedTokenError("there is no such session")
@@ -88,9 +89,9 @@ def verdict(claims: Claims, state: State | None, now: datetime) -> None:
 
 
 def latest(cutoffs: Iterable[datetime | None]) -> datetime | None:
-    """The one cutoff that several levels make together."""
+    """Return the latest of several cutoffs, which is the one that counts; None if there is none."""
     newest = None
-    for cutoff in cutoffs:  # max() over a generator takes three times as long, with each request
+    for cutoff in cutoffs:  # max() over a generator needs three times as long, in each request
         if cutoff is not None and (newest is None or cutoff > newest):
             newest = cutoff
     return newest
@@ -98,10 +99,10 @@ def latest(cutoffs: Iterable[datetime | None]) -> datetime | None:
 
 def is_before(claims: Claims, cutoff: datetime | None) -> bool:
     """
-    Whether a token falls to `cutoff`.
+    Return whether `cutoff` refuses a token.
 
-    A session's beginning decides, because each refresh brings a new `iat`. A token without one has only
-    `iat`, in whole seconds: the second of the cutoff itself is refused with it.
+    The start of the session (`auth_time`) decides, because each refresh makes a new `iat`. A token without `auth_time`
+    has only `iat`, in whole seconds: then a token from the second of the cutoff itself is refused, too.
     """
     if cutoff is None:
         return False

@@ -136,12 +136,12 @@ def renew_the_memory_after_all(client, user):
 
 
 def listen_where_nobody_is(client, user):
-    assert not notifications.Push(NOBODY).rang()
+    assert not notifications.Push(NOBODY).has_message()
 
 
 def announce_where_nobody_is(client, user):
     with override_settings(JWT_AUTH={**settings.JWT_AUTH, "REVOCATION_PUSH": NOBODY}):
-        notifications.ring()
+        notifications.notify()
 
 
 def fail_to_fetch_keys(client, user):

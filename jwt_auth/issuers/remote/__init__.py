@@ -1,1 +1,1 @@
-"""Documents that other servers publish, fetched and kept: their key sets and their revocation feeds."""
+"""Fetch and keep the documents that other servers publish: their JWK Sets and their revocation feeds."""

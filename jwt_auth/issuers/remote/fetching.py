@@ -1,10 +1,10 @@
 """
-Documents of other servers over HTTP: the only module that opens connections to them.
+Fetch documents of other servers over HTTP. Only this module opens connections to them.
 
-What it asks for is a URL of the settings, never one of a token. It follows no redirect, uses no
-proxy, reads no more and waits no longer than it was told to. And it connects to no address inside of
-a private network unless the settings say so: a name that was public when it was written down may
-point elsewhere by now. The address that is checked is the one that is connected to.
+The URL is always one from the settings, never one from a token. No redirect is followed, no proxy is used, and the size
+and the time have limits. Connections to addresses in private networks are refused, unless the settings allow them: a
+host name that was public when it was configured may point elsewhere now. The address that is checked is the address
+that is connected to.
 """
 
 import io
@@ -23,19 +23,19 @@ from urllib.parse import SplitResult, urlsplit
 from jwt_auth.conf.rules import is_this_machine
 from jwt_auth.exceptions import JWTAuthError
 
-TIMEOUT = 5.0  # seconds for everything: connecting, asking, reading
+TIMEOUT = 5.0  # seconds for all together: connecting, sending the request, reading the response
 
-# Where clouds tell a machine its secrets, besides in 169.254.0.0/16: AWS over IPv6, and Alibaba.
+# The addresses where clouds tell a machine its secrets, besides those in 169.254.0.0/16: AWS over IPv6, and Alibaba.
 _METADATA = frozenset(map(ip_address, ("fd00:ec2::254", "100.100.100.200")))
 
-# Given up as public or private ones, and not known as such to `ipaddress`: site-local (RFC 3879), relays (RFC 7526).
+# Deprecated ranges that `ipaddress` does not know as such: site-local addresses (RFC 3879), 6to4 relays (RFC 7526).
 _GIVEN_UP = (ip_network("fec0::/10"), ip_network("192.88.99.0/24"))
 
 _CHUNK = 65536
 
 
 class FetchError(JWTAuthError):
-    """Raised when a document can't be had, for whatever cause."""
+    """Raised when a document can't be fetched, whatever the cause."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,9 +44,9 @@ class Source:
     A document of another server.
 
     Args:
-        url: where it is.
-        types: the media types it may have; "+json" stands for all that end so.
-        max_length: in bytes.
+        url: its URL.
+        types: the media types that it may have; "+json" stands for all types with this ending.
+        max_length: its maximum size, in bytes.
         private_network: whether the host may have an address in a private network.
     """
 
@@ -59,10 +59,10 @@ class Source:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fetched:
     """
-    A document as it came.
+    A document as it was received.
 
     Args:
-        body: None when it still is the one whose ETag was sent along (304).
+        body: None if the server says that it is still the one whose ETag was sent (304).
     """
 
     body: bytes | None = field(repr=False)
@@ -72,13 +72,13 @@ class Fetched:
 
 def fetch(source: Source, *, etag: str | None = None) -> Fetched:
     """
-    Ask for a document, once.
+    Request a document, once.
 
     Args:
-        etag: of the one that is known already.
+        etag: the ETag of the version that is already known.
 
     Raises:
-        FetchError: when anything but the document, or "unchanged", comes back.
+        FetchError: if the response is neither the document nor "unchanged" (304).
     """
     parts = urlsplit(source.url)
     headers = {"Accept": ", ".join(source.types), "Accept-Encoding": "identity", "User-Agent": "jwt_auth"}
@@ -88,7 +88,7 @@ def fetch(source: Source, *, etag: str | None = None) -> Fetched:
         with _connected(parts, source, monotonic() + TIMEOUT) as connection:
             connection.request("GET", _target(parts), headers=headers)
             return _read(connection.getresponse(), source, conditional=etag is not None)
-    except (OSError, HTTPException, ValueError) as error:  # ValueError: a host that IDNA has no name for
+    except (OSError, HTTPException, ValueError) as error:  # ValueError: a host that IDNA can't encode
         raise FetchError(f"{source.url}: {error!r}") from error
 
 
@@ -135,14 +135,15 @@ def _connected(parts: SplitResult, source: Source, deadline: float) -> Iterator[
 
 
 def _connect(host: str, port: int, source: Source, deadline: float) -> socket.socket:
-    """A connection to the first address of `host` that may be connected to, and answers."""
+    """Return a connection to the first address of `host` that is allowed and answers."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     addresses = [str(address[0]) for *_, address in found]
     allowed = [address for address in addresses if _may_be_asked(address, host, source)]
     if not allowed:
         raise FetchError(f"{source.url}: {', '.join(addresses)} is in a private network")
     for address in allowed[:-1]:
-        with suppress(OSError):  # the next one may answer, as with IPv6 that leads nowhere
+        # If it fails, as IPv6 does in some networks, the next address may answer. Half of the time is left for that.
+        with suppress(OSError):
             return socket.create_connection((address, port), timeout=_left(deadline) / 2)
     return socket.create_connection((allowed[-1], port), timeout=_left(deadline))
 
@@ -158,7 +159,7 @@ def _may_be_asked(address: str, host: str, source: Source) -> bool:
 
 
 def _unwrapped(ip: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
-    """The IPv4 address that an IPv6 address stands for, if it does (RFC 4291 section 2.5.5, RFC 3056)."""
+    """Return the IPv4 address in an IPv6 address (RFC 4291 section 2.5.5, RFC 3056), if there is one, else `ip`."""
     if isinstance(ip, IPv6Address):
         return ip.ipv4_mapped or ip.sixtofour or ip
     return ip
@@ -178,9 +179,9 @@ def _left(deadline: float) -> float:
 
 class _Timed:
     """
-    A socket that is done with at a moment, however slowly bytes come.
+    A socket with a deadline for everything together, however slowly the bytes come.
 
-    A socket's own timeout begins anew with each byte.
+    The timeout of a socket itself starts again with each byte.
     """
 
     def __init__(self, wire: socket.socket, deadline: float) -> None:
@@ -194,7 +195,7 @@ class _Timed:
         return io.BufferedReader(_Incoming(self._receive))
 
     def close(self) -> None:
-        """Nothing: the connection does it before the body is read, and whoever made the socket closes it."""
+        """Do nothing: `http.client` calls this before the body is read. `_connected` closes the socket."""
 
     def _receive(self, buffer: Any) -> int:
         self._wire.settimeout(_left(self._deadline))
@@ -202,7 +203,7 @@ class _Timed:
 
 
 class _Incoming(io.RawIOBase):
-    """What comes out of `receive`, as a file."""
+    """A raw file over the bytes that `receive` gets."""
 
     def __init__(self, receive: Callable[[Any], int]) -> None:
         self._receive = receive

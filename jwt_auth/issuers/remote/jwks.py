@@ -1,15 +1,16 @@
 """
-Another issuer's JWK Set: fetched when a token needs it, kept for as long as it may be.
+The JWK Set of another issuer: fetched when a token needs it, and used for a limited time.
 
     what is known           what a request does
-    ----------------------  -------------------------------------------------------------------------------
-    nothing                 fetches, or waits a moment for the thread that does; 503 if nothing comes of it
-    fresh, kid known        nothing
-    fresh, kid unknown      fetches, unless that was done less than COOL_DOWN ago; 401 if the kid still is unknown
-    due, kid known          one thread fetches, all others go on; the set is good for an hour after it was fetched
-    due, kid unknown        fetches as above; 503 if it fails: the key may be a new one
+    ----------------------  ---------------------------------------------------------------------------------
+    nothing, or too old     fetches, or waits a second at most for the thread that fetches; 503 if that fails
+    fresh, kid known        uses the key
+    fresh, kid unknown      fetches, unless the last fetch was less than COOL_DOWN ago; 401 if the kid is still
+                            unknown
+    due, kid known          one thread fetches, all others use the key, up to an hour after the last fetch
+    due, kid unknown        fetches as above; 503 if that fails: the key may be a new one
 
-`process.renewal` says who fetches and when, also after failures.
+`process.renewal` decides which thread fetches, and when after a failure.
 """
 
 import logging
@@ -29,28 +30,28 @@ logger = logging.getLogger("jwt_auth")
 MAX_LENGTH = 65536  # bytes
 TYPES = ("application/json", "+json")
 
-FRESH_FOR = 300.0  # seconds; less if the answer's max-age says so
-_FRESH_AT_LEAST = 30.0  # whatever max-age says
-KEPT_FOR = 3600.0  # seconds without a successful fetch
-COOL_DOWN = 30.0  # seconds between fetches for the sake of an unknown kid
-_PAUSES = (1.0, 30.0)  # seconds after failures
+FRESH_FOR = 300.0  # seconds; less if the response has a shorter max-age
+_FRESH_AT_LEAST = 30.0  # seconds; even if max-age is shorter, so that it can't make each request fetch
+KEPT_FOR = 3600.0  # seconds that the keys are used without a successful fetch: an outage of the issuer is bridged
+COOL_DOWN = 30.0  # seconds between fetches because of an unknown kid: anybody can make one up
+_PAUSES = (1.0, 30.0)  # seconds after failures: the first one, and the longest
 
 _MAX_AGE = re.compile(r"(?:^|[,\s])max-age=(\d{1,9})(?![\d.])", re.IGNORECASE)
 
 
 def jwks_source(url: str, private_network: bool = False) -> Source:
-    """A JWK Set at `url`; see fetching.Source."""
+    """Return the source of a JWK Set at `url`; see fetching.Source."""
     return Source(url=url, types=TYPES, max_length=MAX_LENGTH, private_network=private_network)
 
 
 class RemoteKeys:
     """
-    The keys of one issuer, which publishes them.
+    The keys that one issuer publishes.
 
     Args:
-        source: where.
-        algorithms: of the issuer; see public_keys.read_jwks().
-        clock: seconds that only go forward.
+        source: the JWK Set.
+        algorithms: those of the issuer; see public_keys.read_jwks().
+        clock: a monotonic clock, in seconds.
     """
 
     def __init__(self, source: Source, algorithms: Sequence[str], *, clock: Callable[[], float] = seconds) -> None:
@@ -67,14 +68,14 @@ class RemoteKeys:
 
     def find(self, kid: str | None) -> Key:
         """
-        The key named `kid`.
+        Return the key named `kid`.
 
         Raises:
-            UnknownKeyError: if the issuer has no key of that name, as far as is known.
-            UnavailableError: if that is not known well enough.
+            UnknownKeyError: if the issuer has no such key.
+            UnavailableError: if that can't be found out now.
         """
         renewal = self._renewal
-        attempts = renewal.attempts
+        attempts = renewal.attempts  # before the look at the keys; see Renewal.read_again()
         try:
             renewal.renew()
         except StaleError as error:
@@ -85,22 +86,23 @@ class RemoteKeys:
             return self._find_new(kid, attempts)
 
     def expire(self) -> None:
-        """Fetch again with the next token: the issuer has revoked a key."""
+        """Have the next token fetch the keys again: the issuer has revoked one."""
         self._renewal.expire()
 
     def _find_new(self, kid: str | None, attempts: int) -> Key:
-        """A key that is not in the set that is known."""
+        """Return a key that is not in the known set; fetch the set for it, unless that was done a moment ago."""
         readings = self._renewal.readings
         if self._clock() >= self._renewal.read_at + COOL_DOWN:
             self._renewal.read_again(attempts)
             if self._renewal.readings == readings:
-                raise UnavailableError(f"it is not known whether {self._source.url} has the token's kid by now")
+                raise UnavailableError(f"it is not known whether {self._source.url} now has the token's kid")
         return self._keys.find(kid)
 
     def _fetch(self, now: float) -> Lease:
         fetched = fetch(self._source)
         keys = read_jwks(json_object(fetched.body or b""), self._algorithms)
-        if keys != self._keys:  # else the same objects stay: a remembered signature knows its key by them
+        # If nothing has changed, the same objects stay: the cache of signatures compares keys by identity first.
+        if keys != self._keys:
             self._keys = keys
         return Lease(_lifetime(fetched.cache_control), KEPT_FOR)
 
@@ -113,6 +115,6 @@ class RemoteKeys:
 
 
 def _lifetime(cache_control: str) -> float:
-    """How long an answer is fresh, in seconds."""
+    """Return how long a response with this Cache-Control is fresh, in seconds."""
     said = _MAX_AGE.search(cache_control)
     return min(max(float(said[1]), _FRESH_AT_LEAST), FRESH_FOR) if said else FRESH_FOR

@@ -1,12 +1,20 @@
 """
-The revocations of another issuer, as this process knows them from the feed that the issuer signs.
+The revocations of another issuer, which this process reads from the feed that the issuer signs.
 
-`revocation.feed` writes such a feed. `process.renewal` says who asks for it and when; when what is known is older than
-REVOCATIONS_MAX_STALENESS, requests get 503.
+    what is known                           what a request with a token of the issuer does
+    ------------------------------------    ------------------------------------------------------------------------
+    nothing                                 fetches, or waits a second at most for the thread that fetches; 503 if
+                                            that fails
+    a feed younger than 3/4 MAX             uses it
+    a feed older than 3/4 MAX               one thread fetches, all others use the known feed
+    a feed older than MAX                   as with nothing
 
-Entries are only added, and go when they have expired, so that an old feed that is shown again undoes no revocation.
-It could hide new ones for as long as it is valid: a minute. "Unchanged" is believed no longer than the feed that it
-is said of.
+MAX is REVOCATIONS_MAX_STALENESS of the issuer. `process.renewal` decides which thread fetches, and when after a
+failure. `revocation.feed` writes such a feed.
+
+An attacker between the two servers may send an old feed again. It undoes no revocation, because entries are only added,
+and dropped when they have expired. It could hide new revocations for as long as it is valid, which is a minute.
+"Unchanged" (304) is not signed, so it is only believed as long as the feed that it is about is valid.
 """
 
 import logging
@@ -35,16 +43,16 @@ logger = logging.getLogger("jwt_auth")
 
 # The share of the bound after which the issuer is asked. The rest is for the answer.
 _ASK_AFTER = 0.75
-_PAUSES = (0.5, 5.0)  # seconds between attempts while it does not answer
+_PAUSES = (0.5, 5.0)  # seconds between attempts while the issuer does not answer: the first pause, and the longest
 
 
 def feed_source(url: str, private_network: bool = False) -> Source:
-    """A feed at `url`; see fetching.Source."""
+    """Return the source of a feed at `url`; see fetching.Source."""
     return Source(url=url, types=(f"application/{FEED_TYPE}",), max_length=MAX_LENGTH, private_network=private_network)
 
 
 class FeedError(ValueError):
-    """Raised when what came is no feed of the issuer that is valid now."""
+    """Raised when a document is not a currently valid feed of the issuer."""
 
 
 class Keys(Protocol):
@@ -56,7 +64,7 @@ class Keys(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Received:
-    """A feed whose signature and times were found good."""
+    """A feed with a valid signature and valid times."""
 
     kid: str
     issued_at: datetime
@@ -69,23 +77,24 @@ def read_feed(raw: bytes, issuer: str, keys: Keys, now: datetime) -> Received:
     Verify a feed.
 
     Raises:
-        FeedError: when it isn't one, is not by `issuer`, or is not valid now.
-        InvalidTokenError: when the signature, or what it stands under, is not good.
-        UnavailableError: when the issuer's keys can't be had.
+        FeedError: when it is not a feed, is not from `issuer`, or is not valid now.
+        InvalidTokenError: when the signature, or the form of the signed document, is not valid.
+        UnavailableError: when the issuer's keys can't be fetched.
     """
 
     def find_key(kid: str | None) -> Key:
         try:
             return keys.find(kid)
         except (UnknownKeyError, UnavailableError):
-            keys.expire()  # nobody but the issuer can bring us here, so there is no need to wait
+            # Pauses are for requests, which anybody can send. Only the issuer's own feed leads here: no need to wait.
+            keys.expire()
             return keys.find(kid)
 
     text = raw.decode("ascii", "replace")
     key, claims = tokens.verify_document(text, find_key, FEED_TYPE, max_length=MAX_LENGTH)
     issued_at, expires_at, leeway = _moment(claims, "iat"), _moment(claims, "exp"), get_settings().LEEWAY
     if claims.get("iss") != issuer:
-        raise FeedError("it is by another issuer")
+        raise FeedError("it is from another issuer")
     if expires_at - issued_at > LIFETIME:
         raise FeedError("it is valid for too long")
     if issued_at > now + leeway or expires_at <= now - leeway:
@@ -99,7 +108,7 @@ def read_feed(raw: bytes, issuer: str, keys: Keys, now: datetime) -> Received:
 def _entries(events: list[Any], issued_at: datetime) -> Iterator[Entry]:
     for event in events:
         if not isinstance(event, Mapping):
-            raise FeedError("an event is no object")
+            raise FeedError("an event is not an object")
         scope, subject = event.get("scope"), event.get("subject")
         if not isinstance(scope, str) or not isinstance(subject, str):
             raise FeedError("an event has no scope or no subject")
@@ -117,14 +126,14 @@ def _moment(values: Mapping[str, Any], name: str) -> datetime:
 
 class Subscription:
     """
-    What one process knows of the revocations of one issuer.
+    The revocations of one issuer that one process knows.
 
     Args:
-        issuer: its name.
-        source: where its feed is.
+        issuer: the issuer's name.
+        source: its feed.
         keys: its keys.
-        max_staleness: how old what is known may be.
-        clock: seconds that only go forward.
+        max_staleness: the maximum age of the known revocations.
+        clock: a monotonic clock, in seconds.
     """
 
     def __init__(
@@ -152,10 +161,10 @@ class Subscription:
 
     def state_of(self, claims: Claims) -> State:
         """
-        What `verdict` wants to know about a token of the issuer, no older than allowed.
+        Return the state to judge a token of the issuer by, no older than allowed.
 
         Raises:
-            RevocationUnavailableError: when that can't be had.
+            RevocationUnavailableError: when the known feed is older, and no new one can be fetched.
         """
         try:
             self._renewal.renew()
@@ -164,7 +173,12 @@ class Subscription:
         return self._denylist.state_of(claims)
 
     def last_known_state_of(self, claims: Claims) -> State:
-        """See state_of(); however old that is, provided that a feed was ever read."""
+        """
+        Return the last known state, even if it is too old.
+
+        Raises:
+            RevocationUnavailableError: when no feed was ever read.
+        """
         if self._known is None:
             raise RevocationUnavailableError(f"no revocations of {self._issuer!r} were ever read")
         return self._denylist.state_of(claims)
@@ -174,6 +188,7 @@ class Subscription:
         return Lease(_ASK_AFTER * self._bound, self._bound)
 
     def _fetch(self, now: datetime) -> None:
+        # Without an ETag the issuer has to send a whole feed, with a new signature.
         believes_unchanged = self._known is not None and now < self._known.expires_at
         fetched = fetch(self._source, etag=self._etag if believes_unchanged else None)
         if fetched.body is None:
@@ -181,6 +196,7 @@ class Subscription:
         feed = read_feed(fetched.body, self._issuer, self._keys, now)
         if self._known is not None and feed.issued_at < self._known.issued_at:
             raise FeedError("it is older than the one before")
+        # A revoked key may be in other hands, so a feed that is signed with it is not believed.
         if self._denylist.state_of(_by_key(self._issuer, feed.kid)).key_revoked:
             raise FeedError("its key is revoked")
         self._learn(feed, now)
@@ -190,6 +206,7 @@ class Subscription:
         revoked_keys = self._denylist.revoked_keys
         self._denylist.add(feed.entries, timedelta(0))
         self._denylist.forget(now - MAX_LEEWAY)
+        # If another key was revoked, have the keys fetched again, so that it is removed from them.
         if self._denylist.revoked_keys - revoked_keys:
             self._keys.expire()
 
@@ -203,4 +220,5 @@ class Subscription:
 
 
 def _by_key(issuer: str, kid: str) -> Claims:
+    """Return claims as of a token that the key `kid` signed, to ask the denylist about the key."""
     return Claims(iss=issuer, aud=(), sub="", iat=0, exp=0, kid=kid)

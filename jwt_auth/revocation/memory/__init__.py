@@ -1,1 +1,1 @@
-"""Memory mode: the revocations that one process knows, and how it learns of new ones."""
+"""Memory mode: the revocations that one process keeps in memory, and how it learns of new ones."""

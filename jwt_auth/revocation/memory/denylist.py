@@ -1,5 +1,5 @@
 """
-What is refused, held in memory: a few dictionaries, keyed by what tokens say of themselves.
+A denylist in memory: what is revoked, in a few dictionaries whose keys are values of a token's claims.
 
 Pure: rows go in, and states for `verdict` come out. `view` reads the rows.
 """
@@ -16,7 +16,7 @@ Marks: TypeAlias = tuple[Any, ...]
 
 
 class Entry(NamedTuple):
-    """A `RevocationEvent`, without what is only for the record."""
+    """A `RevocationEvent`, without the columns that are only for the record."""
 
     id: int | None
     scope: str
@@ -29,8 +29,8 @@ class Entry(NamedTuple):
 def _state(
     *cutoffs: datetime | None, token_denied: bool = False, session_revoked: bool = False, key_revoked: bool = False
 ) -> State:
-    # A denylist knows nothing good. Neither does it need to: no token outlives its session, and the
-    # rest of a user's standing is on the list as soon as it is bad.
+    # The list has only reasons to refuse, and needs no others: no token outlives its session, so `session_ends_at` is
+    # not needed, and an inactive user or a changed password gets an entry of its own, with a cutoff.
     return State(
         token_denied=token_denied,
         session_revoked=session_revoked,
@@ -50,10 +50,10 @@ _UNKNOWN = _state()
 
 class Denylist:
     """
-    The revocations that a living token could fall to.
+    The revocations that could affect an unexpired token.
 
-    `state_of` takes no lock: it only looks keys up, and whoever adds entries replaces nothing that is
-    still needed. Those who call the other methods take turns.
+    `state_of` needs no lock: it only looks keys up, and the other methods remove or replace nothing that a token still
+    needs. Calls of `add` and `forget` must not overlap: their callers hold a lock.
     """
 
     __slots__ = ("_changes", "_clients", "_everybody", "_keys", "_sessions", "_tokens", "_users")
@@ -62,10 +62,10 @@ class Denylist:
         self._tokens: dict[str, datetime] = {}
         self._sessions: dict[str, datetime] = {}
         self._keys: dict[str, datetime] = {}
-        # The cutoff, and when it may be forgotten.
+        # Each value is the cutoff, and the time at which it may be forgotten.
         self._users: dict[str, tuple[datetime, datetime]] = {}
         self._clients: dict[str, tuple[datetime, datetime]] = {}
-        # Which events named a client or a key, and when they may be forgotten.
+        # The ids of the events that name a client or a key, and the time at which they may be forgotten.
         self._changes: dict[str, tuple[frozenset[int | None], datetime]] = {}
         self._everybody = _UNKNOWN
 
@@ -74,16 +74,21 @@ class Denylist:
 
     @property
     def revoked_keys(self) -> frozenset[str]:
-        """The subjects of the keys on the list."""
+        """The subjects of the revoked keys, as `revocation.subjects.key_subject` makes them."""
         return frozenset(self._keys)
 
     @property
     def global_cutoff(self) -> datetime | None:
-        """The cutoff for everybody."""
+        """The latest cutoff for all users; None if there is none."""
         return latest(self._everybody.cutoffs)
 
     def state_of(self, claims: Claims) -> State:
-        """What `verdict` wants to know. A state that was made before, unless there is a cutoff to be compared."""
+        """
+        Return the state to judge a token by.
+
+        Nearly every call returns one of the few states that exist already. A new one is made only if there is a
+        cutoff for the token's user or client.
+        """
         if claims.sid in self._sessions:
             return _REVOKED
         if self._tokens and token_subject(claims.iss, claims.jti or "") in self._tokens:
@@ -97,19 +102,19 @@ class Denylist:
         return _state(user and user[0], client and client[0], *self._everybody.cutoffs)
 
     def marks_of(self, client_id: str, kid: str, sub: str) -> Marks:
-        """What differs as soon as another event names the client, its key or its user."""
+        """Return a value that differs from earlier ones if an event has named the client, its key or its user since."""
         key = self._changes.get(key_subject(client_id, kid))
         return self._changes.get(client_id), key, self._users.get(sub)
 
     def add(self, entries: Iterable[Entry], life: timedelta) -> None:
         """
-        Put `entries` on the list; those that are there already change nothing.
+        Add `entries` to the list. Adding an entry again changes nothing.
 
         Args:
-            life: how long an entry is kept at least, whatever `expires_at` says: a process with other
-                settings may have written it.
+            life: the least time for which an entry is kept, even if `expires_at` is earlier: a process with other
+                settings may have written the row.
         """
-        # Who revokes a hundred thousand users at once writes the same moments into all the rows.
+        # Revoking 100,000 users at once writes the same times into every row. They share one tuple, to save memory.
         shared: dict[tuple[datetime, datetime], tuple[datetime, datetime]] = {}
         for entry in entries:
             forget_at = entry.created_at + life
@@ -125,7 +130,7 @@ class Denylist:
             elif entry.scope == "key":
                 self._keys[entry.subject] = forget_at
             elif entry.cutoff is not None and entry.scope == "all":
-                # Never forgotten: it is one moment, however often everything is revoked.
+                # Never forgotten: it is a single time, however often everything is revoked.
                 self._everybody = _state(latest((entry.cutoff, *self._everybody.cutoffs)))
             elif entry.cutoff is not None and entry.scope in ("user", "client"):
                 cutoffs = self._users if entry.scope == "user" else self._clients
@@ -135,7 +140,8 @@ class Denylist:
                     cutoffs[entry.subject] = shared.setdefault(value, value)
 
     def forget(self, now: datetime) -> None:
-        """Drop what no living token could fall to any more."""
+        """Drop the entries that can't affect an unexpired token any more."""
+        # Each dictionary is replaced, not emptied: a `state_of` in another thread still has a complete one.
         self._tokens = {subject: at for subject, at in self._tokens.items() if at > now}
         self._sessions = {subject: at for subject, at in self._sessions.items() if at > now}
         self._keys = {subject: at for subject, at in self._keys.items() if at > now}

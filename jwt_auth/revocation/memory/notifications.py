@@ -1,8 +1,16 @@
 """
-Bells: how a process hears that there may be something new, before it is time to ask the database.
+Notifications: a process learns that there may be new revocations before it is time to ask the database.
 
-A bell says when to ask, and never what was revoked: who could forge or silence one could cost a question
-or a delay, and nothing else.
+    setting             a revocation                           a process that keeps a view
+    ----------------    -----------------------------------    ------------------------------------------------------
+    REVOCATION_CACHE    changes a marker in a shared cache     reads the marker when it is time to ask the database,
+                                                               and asks only if the marker has changed, or five
+                                                               seconds have passed
+    REVOCATION_PUSH     publishes a message through Redis      looks for messages with its requests, every 10 ms at
+                                                               most, and asks the database at once if there is one
+
+A notification says when to ask, and never what was revoked. An attacker who forges notifications causes queries, and
+one who suppresses them causes a delay (`view` has the bounds); neither can revoke a token, or undo a revocation.
 """
 
 import logging
@@ -19,105 +27,116 @@ from jwt_auth.process.clock import seconds
 
 logger = logging.getLogger("jwt_auth")
 
-# The key in the cache, and the channel in Redis.
+# The name of the key in the cache, and of the channel in Redis.
 NAME = "jwt_auth:revocations"
 
-_TIMEOUT = 0.5  # seconds that a request waits at most for Redis
-_PAUSE = 5.0  # seconds between attempts to reach it
+_TIMEOUT = 0.5  # the longest time, in seconds, that a request waits for Redis
+_PAUSE = 5.0  # seconds between attempts to reach Redis: while it is down, few requests wait for the timeout
 
 
-class CacheBell:
-    """A mark in a shared cache that changes with each revocation."""
+class CacheMarker:
+    """A marker in a shared cache: a random value that each revocation replaces."""
 
     def __init__(self, alias: str) -> None:
         self._alias = alias
 
-    def ring(self) -> None:
-        """Change the mark."""
+    def notify(self) -> None:
+        """Change the marker."""
         caches[self._alias].set(NAME, secrets.token_hex(8), None)
 
-    def mark(self) -> str | None:
+    def value(self) -> str | None:
         """
-        The mark as it is now; None when it says nothing.
+        Return the marker; None if it is missing or the cache fails, and so says nothing.
 
-        One that is missing was dropped, maybe with a change that nobody has seen.
+        The cache may have dropped a missing marker together with a change that this process has not seen. This sets
+        a new one, so that the next look has a value to compare.
         """
         try:
-            mark: str | None = caches[self._alias].get(NAME)
-            if mark is None:
+            value: str | None = caches[self._alias].get(NAME)
+            if value is None:
+                # add(), not set(): several processes find the marker missing, and only the first one sets it.
                 caches[self._alias].add(NAME, secrets.token_hex(8), None)
-        except Exception as error:  # noqa: BLE001  # backends raise what their clients raise; the database knows
+        except Exception as error:  # noqa: BLE001  # each backend has errors of its own; the database is asked then
             logger.warning("REVOCATION_CACHE can't be read: %r.", error, extra=_fields("bell_unheard", error))
             return None
-        return mark
+        return value
 
 
 class Push:
-    """A subscription to messages that Redis hands on as soon as something is revoked."""
+    """A subscription to a Redis channel, which gets a message as soon as something is revoked."""
 
     def __init__(self, url: str, *, clock: Callable[[], float] = seconds) -> None:
         self._url = url
         self._clock = clock
-        self._listening = Lock()
+        self._listening = Lock()  # the connection is for one thread at a time
         self._subscription: Any = None
         self._retry_at = float("-inf")
 
-    def ring(self) -> None:
-        """Send a message to all."""
+    def notify(self) -> None:
+        """Publish a message to all processes."""
         with _redis(self._url) as client:
             client.publish(NAME, "")
 
-    def rang(self) -> bool:
-        """Whether a message came since the last time, or may have been missed. Never waits for one."""
+    def has_message(self) -> bool:
+        """
+        Return whether a message has come since the last call, or may have been missed.
+
+        This never waits for a message. If another thread is looking at the moment, the answer is False.
+        """
         if not self._listening.acquire(blocking=False):
             return False
         try:
-            return self._hear()
-        except Exception as error:  # noqa: BLE001  # whatever it is, the database is asked in time all the same
-            logger.warning("REVOCATION_PUSH can't be heard: %r.", error, extra=_fields("bell_unheard", error))
+            return self._receive()
+        except Exception as error:  # noqa: BLE001  # the client has errors of its own; the database is asked when due
+            logger.warning("REVOCATION_PUSH can't be read: %r.", error, extra=_fields("bell_unheard", error))
             self._subscription = None
             self._retry_at = self._clock() + _PAUSE
             return False
         finally:
             self._listening.release()
 
-    def _hear(self) -> bool:
+    def _receive(self) -> bool:
         if self._subscription is None:
             if self._clock() < self._retry_at:
                 return False
             subscription = _redis(self._url).pubsub()
             subscription.subscribe(NAME)
             self._subscription = subscription
-            return True
-        heard = False
+            return True  # messages may have been missed while there was no subscription
+        received = False
+        # All that have come are read: one query answers them together.
         while message := self._subscription.get_message(timeout=0):
-            heard = heard or message["type"] == "message"
-        return heard
+            received = received or message["type"] == "message"
+        return received
 
 
 @cached_until_settings_change
-def cache_bell() -> CacheBell | None:
-    """The bell that REVOCATION_CACHE names."""
+def cache_marker() -> CacheMarker | None:
+    """Return the marker in the cache that REVOCATION_CACHE names; None if the setting is None."""
     alias = get_settings().REVOCATION_CACHE
-    return None if alias is None else CacheBell(alias)
+    return None if alias is None else CacheMarker(alias)
 
 
 def new_push() -> Push | None:
-    """A subscription where REVOCATION_PUSH says; one for each view, because it hears each message once."""
+    """
+    Return a new subscription to the Redis that REVOCATION_PUSH names; None if the setting is None.
+
+    Each view needs one of its own, because a subscription receives each message once.
+    """
     url = get_settings().REVOCATION_PUSH
     return None if url is None else Push(url)
 
 
-def ring() -> None:
-    """Ring all bells there are. The revocation is committed, and stands if one is broken."""
-    for bell in (cache_bell(), new_push()):
-        if bell is not None:
+def notify() -> None:
+    """Notify all processes, by each channel in the settings. If one fails, the revocation is committed all the same."""
+    for channel in (cache_marker(), new_push()):
+        if channel is not None:
             try:
-                bell.ring()
-            except Exception as error:  # noqa: BLE001  # each client has errors of its own, and the deed is done
+                channel.notify()
+            except Exception as error:  # noqa: BLE001  # each client has errors of its own
                 extra = _fields("bell_unrung", error)
-                # Without the traceback: frames of a client that was refused hold the password of its URL.
-                logger.error("A revocation is not announced; processes learn it when they ask.", extra=extra)
+                # No traceback: if the connection was refused, its frames contain the password from the URL.
+                logger.error("A revocation was not announced. Processes learn of it when they ask.", extra=extra)
 
 
 def _fields(event: str, error: Exception) -> dict[str, str]:
@@ -125,7 +144,7 @@ def _fields(event: str, error: Exception) -> dict[str, str]:
 
 
 def _redis(url: str) -> Any:
-    # Imported here, because it is an extra.
+    # Imported here, because `redis` is an optional dependency.
     from redis import Redis
     from redis.backoff import NoBackoff
     from redis.retry import Retry

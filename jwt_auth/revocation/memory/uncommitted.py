@@ -1,5 +1,5 @@
 """
-Revocations of transactions that are still open: what their own thread knows already, and nobody else may.
+Revocations in open transactions: the thread that made them must see them at once, all others only after the commit.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,10 +13,10 @@ from jwt_auth.models import RevocationEvent, UserSession
 
 class Announcement:
     """
-    Events that wait for their transaction to commit, and then for `tell`.
+    The events of an open transaction. When it has been committed, `tell` is called with them.
 
-    Django holds it among the hooks of the connection, and lets it go with the transaction or the
-    savepoint, committed or rolled back: that is how we know which it was.
+    Django keeps the only reference to it, in the connection's list of hooks. After the commit Django calls it and drops
+    it; if the transaction or its savepoint is rolled back, Django drops it without a call.
     """
 
     def __init__(self, events: Sequence[RevocationEvent], tell: Callable[[Sequence[RevocationEvent]], None]) -> None:
@@ -24,17 +24,17 @@ class Announcement:
         self._tell = tell
 
     def __call__(self) -> None:
-        # Inside of a transaction hooks are only run by tests, which want to see what they do.
+        # Within a transaction only tests run hooks, to see their effects: nothing is committed then.
         if not connections[_alias()].in_atomic_block:
             self._tell(self.events)
 
 
-# Of all threads. Empty nearly always, so that asking costs nothing.
+# The announcements of all threads. Nearly always empty, so that a request which looks here needs hardly any time.
 announcements: "set[ReferenceType[Announcement]]" = set()
 
 
 def announce(events: Sequence[RevocationEvent], tell: Callable[[Sequence[RevocationEvent]], None]) -> None:
-    """Have `tell(events)` called when the transaction, which must be open, has been committed."""
+    """Call `tell(events)` when the current transaction has been committed. There must be one."""
     announcement = Announcement(events, tell)
     on_commit(announcement, using=_alias())
     announcements.add(ref(announcement, announcements.discard))
@@ -42,9 +42,10 @@ def announce(events: Sequence[RevocationEvent], tell: Callable[[Sequence[Revocat
 
 def own_events() -> list[RevocationEvent]:
     """
-    What this thread's open transaction has written.
+    Return the events that this thread's open transaction has written.
 
-    Without autocommit, where Django runs no hooks, all that it wrote since it was last rolled back or connected.
+    Without autocommit Django runs no hooks on commit. Then these are all events since the last rollback or the start
+    of the connection.
     """
     return [event for hook in waiting(_alias()) if isinstance(hook, Announcement) for event in hook.events]
 

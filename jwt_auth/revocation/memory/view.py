@@ -1,9 +1,37 @@
 """
-The state behind a token, from what this process knows: a denylist. No query, as long as it is fresh.
+The memory view: the denylist of this process, which tells the state of a token without a query.
 
-Whichever request finds that it is time asks the database what is new. Others go on meanwhile with what is
-known, until it is as old as it may be; then they wait, and when that doesn't help, nobody is let in.
-There is no thread but those of the requests, and nothing that a fork could lose.
+    what the process knows           what a request does                  what the database is asked
+    -----------------------------    ---------------------------------    --------------------------------------------
+    nothing: it has just started     reads, or waits a second at most     for all events that could affect an
+    or forked, or never got an       for the thread that reads; 503 if    unexpired token
+    answer                           there is no answer
+    a list younger than 3/4 MAX      uses it                              nothing
+    the same, but a message came     reads; all others use the list       for the new events
+    (REVOCATION_PUSH)
+    a list older than 3/4 MAX        one reads; all others use the        for the new events; nothing, for 5 s at most,
+                                     list                                 if the marker in the cache is unchanged
+                                                                          (REVOCATION_CACHE)
+    a list older than MAX            reads, or waits a second at most     as above
+                                     for the thread that reads; 503 if
+                                     there is no answer
+
+    besides, an event in this        uses it together with the list       nothing
+    thread's open transaction
+
+MAX is REVOCATION_MAX_STALENESS, and the age of a list counts from the start of the query. `process.renewal` decides
+which thread reads, and when after a failure. If REVOCATION_ON_STALE allows it, requests with a safe method get the last
+known state instead of 503.
+
+"The new events" are those above the newest known number, those in the gaps below it (`numbers`), and any later cutoff
+for all users. Instead of them, all events that could affect an unexpired token are read if
+
+- they were last read 60 s ago or earlier,
+- there were more gaps than one query asks for,
+- the wall clock moved back, so that events matter again that were not read, or dropped, because they had expired,
+- the newest known event is not in the table as it was: the table is another one, such as a restored backup.
+
+Entries are only dropped when they have expired: an event that is gone from the table stays on the list.
 """
 
 import logging
@@ -26,8 +54,8 @@ from jwt_auth.exceptions import RevocationUnavailableError, UnavailableError
 from jwt_auth.keyring import stored
 from jwt_auth.models import RevocationEvent
 from jwt_auth.process.clock import seconds
-from jwt_auth.process.fork_reset import Instances
-from jwt_auth.process.lru import Recent
+from jwt_auth.process.fork_reset import ForkReset
+from jwt_auth.process.lru import LRUCache
 from jwt_auth.process.renewal import NEVER, Lease, Renewal, StaleError
 from jwt_auth.revocation.memory import notifications, uncommitted
 from jwt_auth.revocation.memory.denylist import Denylist, Entry, Marks
@@ -36,25 +64,35 @@ from jwt_auth.revocation.verdict import State
 
 logger = logging.getLogger("jwt_auth")
 
-# The share of REVOCATION_MAX_STALENESS after which the database is asked. The rest is for the answer.
+# The share of REVOCATION_MAX_STALENESS after which the database is asked. The rest is for the answer: until it comes,
+# all other requests go on with the list.
 _ASK_AFTER = 0.75
 
-_RELOAD_EVERY = 60.0  # seconds
-_PAUSES = (0.05, 1.0)  # seconds between attempts while the database does not answer
-_LISTEN_EVERY = 0.01  # seconds between looks at what REVOCATION_PUSH sends
-_TRUST_BELL = 5.0  # seconds after which the database is asked whatever REVOCATION_CACHE says
+# Seconds between readings of all unexpired events. They find what no query for new events does: an event that was
+# committed late, with a number below all gaps. And they drop the expired entries.
+_RELOAD_EVERY = 60.0
 
-_KEPT = 4096  # entries of what others have read
+# Seconds between attempts while the database does not answer: one thread tries, not each request.
+_PAUSES = (0.05, 1.0)
+
+# Seconds between looks for messages of REVOCATION_PUSH: the delay of a message, and the limit of what looking costs.
+_LISTEN_EVERY = 0.01
+
+# Seconds after which the database is asked even if the marker is unchanged: the bound for a revocation whose process
+# could not change the marker.
+_TRUST_MARKER = 5.0
+
+_KEPT = 4096  # the most entries in View.kept
 
 _KEY, _ALL = RevocationEvent.Scope.KEY, RevocationEvent.Scope.ALL
 
 
 class View:
     """
-    What one process knows of the revocations.
+    The revocations that one process knows.
 
     Args:
-        clock: seconds that only go forward.
+        clock: a monotonic clock, in seconds.
     """
 
     def __init__(self, *, clock: Callable[[], float] = seconds) -> None:
@@ -71,39 +109,46 @@ class View:
         _views.add(self)
 
     def forget(self) -> None:
-        """Know nothing, as after a fork: the locks may be held by threads that are not there."""
+        """Start again with nothing, as after a fork: threads that don't exist here may hold the locks."""
         self._renewal.forget()
-        self._adding = Lock()  # held for as long as adding takes
+        # Held only while the list and the numbers are changed, and never during a query. `learn` is called in any
+        # thread, also while another one reads.
+        self._adding = Lock()
         self._max_staleness = get_settings().REVOCATION_MAX_STALENESS.total_seconds()
+        # The longest time for which any token can be valid. Each event matters for that long at least, and so does a
+        # gap: what is committed in it later can revoke only tokens that have expired.
         self._life = longest_life()
         self._denylist = Denylist()
-        # What others have read that is true for as long as the marks that it was read with are.
-        self.kept: Recent[Any, Any] = Recent(_KEPT)
-        self.additions = 0  # how often something was added to the list
+        # Rows that `issuers.clients` has read. An entry is valid as long as `marks_of` returns what it returned then.
+        self.kept: LRUCache[Any, Any] = LRUCache(_KEPT)
+        self.additions = 0  # how often entries were added to the list
         self._numbers = Numbers(self._life.total_seconds())
+        # The event with the newest number, to notice a table that is another one. None if it was not read.
         self._newest: Entry | None = None
-        # When all that is young was last read, by the wall clock: what was left out and forgotten was dead by then.
-        self._read_young_at: datetime | None = None
-        # When the next request has something to do: to ask, or to look for a message that says to ask at once.
+        # The wall-clock time of the last reading of all unexpired events. Events that had expired by then were not
+        # read, or were dropped.
+        self._unexpired_read_at: datetime | None = None
+        # The time from which a request has more to do than look into the list: read, or look for a message. A copy,
+        # so that nearly all requests need one comparison only.
         self._due_at = NEVER
-        self._reload_at = NEVER
-        self._bell, self._trust_bell_until = notifications.cache_bell(), NEVER
-        self._mark: str | None = None
+        self._reload_at = NEVER  # when all unexpired events are read again
+        self._marker, self._trust_marker_until = notifications.cache_marker(), NEVER
+        self._marker_value: str | None = None  # None if the next query must not be left out
         self._push = notifications.new_push()
 
     def state_of(self, claims: Claims) -> State:
         """
-        What `verdict` wants to know about a token, no older than allowed.
+        Return the state to judge a token by, no older than REVOCATION_MAX_STALENESS.
 
         Raises:
-            RevocationUnavailableError: when that can't be had.
+            RevocationUnavailableError: when the known state is older, and the database can't be asked.
         """
         if self._clock() >= self._due_at:
             self._renew()
         return self.last_known_state_of(claims)
 
     def last_known_state_of(self, claims: Claims) -> State:
-        """See state_of(); however old that is."""
+        """Return the last known state, even if it is too old."""
         state = self._denylist.state_of(claims)
         if not uncommitted.announcements:
             return state
@@ -112,7 +157,7 @@ class View:
         return state.joined(own.state_of(claims))
 
     def marks_of(self, client_id: str, kid: str, sub: str) -> Marks:
-        """See Denylist.marks_of(); what this thread's open transaction has written counts as well."""
+        """See Denylist.marks_of(); the events of this thread's open transaction count too."""
         marks = self._denylist.marks_of(client_id, kid, sub)
         events = uncommitted.own_events() if uncommitted.announcements else []
         if not events:
@@ -123,17 +168,19 @@ class View:
 
     @property
     def was_ever_read(self) -> bool:
-        """Whether the database has answered at least once."""
+        """True if the database has answered at least once."""
         return self._renewal.was_ever_read
 
     def learn(self, events: Sequence[RevocationEvent]) -> None:
-        """Take in what this process has just committed."""
+        """Add events that this process has just committed."""
+        # Before the first reading there is no list to add them to, and that reading will find them.
         if self.was_ever_read:
             self._add(_entries(events), self._clock())
 
     def _renew(self) -> None:
-        """Ask the database if it is time, or if a message came that says so."""
-        if self._push is not None and self._clock() < self._renewal.due_at and self._push.rang():
+        """Ask the database if it is time, or if a message has come."""
+        # If it is time anyway, there is no need to look for messages.
+        if self._push is not None and self._clock() < self._renewal.due_at and self._push.has_message():
             self._renewal.fall_due()
         try:
             self._renewal.renew()
@@ -145,75 +192,86 @@ class View:
             self._due_at = min(self._due_at, self._clock() + _LISTEN_EVERY)
 
     def _ask(self, now: float) -> Lease:
-        """Read what is new, unless the bell, which is trusted for some seconds, says that nothing is."""
-        if not self._bell_is_silent(now):
+        """Read the new events, unless the marker in the cache says that there are none."""
+        # The marker is read before the database: a revocation that the query misses changes it later, and the next look
+        # sees that.
+        if not self._marker_is_unchanged(now):
             try:
                 with outage_is_unavailable():
                     self._read(now)
             except UnavailableError:
-                self._mark = None  # it was looked at, and what it stands for was not read
+                self._marker_value = None  # the change that this value stands for was not read
                 raise
-            self._trust_bell_until = now + _TRUST_BELL - _ASK_AFTER * self._max_staleness
+            # The last time to trust the marker: the list then stays in use for one more interval, and the database is
+            # asked again before _TRUST_MARKER has passed.
+            self._trust_marker_until = now + _TRUST_MARKER - _ASK_AFTER * self._max_staleness
         return Lease(_ASK_AFTER * self._max_staleness, self._max_staleness)
 
-    def _bell_is_silent(self, now: float) -> bool:
-        if self._bell is None or self._lacks_what_lives_at(timezone.now()):
+    def _marker_is_unchanged(self, now: float) -> bool:
+        if self._marker is None or self._clock_moved_back_to(timezone.now()):
             return False
-        before, self._mark = self._mark, self._bell.mark()
-        return self._mark is not None and self._mark == before and now < self._trust_bell_until
+        before, self._marker_value = self._marker_value, self._marker.value()
+        return self._marker_value is not None and self._marker_value == before and now < self._trust_marker_until
 
     def _read(self, now: float) -> None:
+        """Read the new events, or all unexpired ones if that is due."""
         connection = connections[_events().db]
         if connection.errors_occurred and not connection.in_atomic_block:
-            connection.close_if_unusable_or_obsolete()  # Django does so too, but only around requests
-        # Our failure must not break a transaction that the project has begun.
+            connection.close_if_unusable_or_obsolete()  # as Django does, but only around requests
+        # A failed query must not break a transaction that the project has begun.
         savepoint: Any = transaction.atomic(connection.alias) if connection.in_atomic_block else nullcontext()
         with savepoint:
-            # What may yet be rolled back must not be taken in. Outside of a block it may be committed, but
-            # without autocommit Django runs no hooks, and nobody is told: it has to be read as others' is.
+            # The events of this thread's own open transaction may still be rolled back, and must not enter the list.
+            # Outside an atomic block, without autocommit, they may have been committed; but then Django runs no hooks,
+            # nobody calls `learn`, and they have to be read like those of other processes.
             own = {entry[1:] for entry in _entries(uncommitted.own_events())} if connection.in_atomic_block else set()
-            due = now >= self._reload_at or self._numbers.crowded or self._lacks_what_lives_at(timezone.now())
+            due = now >= self._reload_at or self._numbers.crowded or self._clock_moved_back_to(timezone.now())
             if due or not self._read_new(own, now):
-                self._read_young(own, now)
+                self._read_unexpired(own, now)
 
-    def _lacks_what_lives_at(self, moment: datetime) -> bool:
-        """Whether the wall clock was put back to `moment`, so that tokens live which were taken for dead."""
-        return self._read_young_at is not None and moment < self._read_young_at
+    def _clock_moved_back_to(self, moment: datetime) -> bool:
+        """
+        Return whether the wall clock moved back to `moment`, so that tokens count as unexpired again that had expired.
+        """
+        return self._unexpired_read_at is not None and moment < self._unexpired_read_at
 
     def _read_new(self, own: set[Any], now: float) -> bool:
-        """Read what is new; False when the table is not the one that was read before."""
+        """Read the new events; return False if the table is not the one that was read before."""
         newest = self._newest
+        # The newest known event is read once more, to compare it.
         new = _events().filter(Q(pk__gte=self._numbers.newest) | _missing(self._numbers.gaps))
-        # A union, because with one condition for both, MariaDB and SQLite may scan the table.
+        # A union: with a single condition for both parts, MariaDB and SQLite may scan the whole table.
         entries = _read(new.union(_global_cutoffs_after(self._denylist.global_cutoff), all=True))
         if newest is not None and newest not in entries:
             return False
         self._add([entry for entry in entries if entry[1:] not in own], now)
         return True
 
-    def _read_young(self, own: set[Any], now: float) -> None:
+    def _read_unexpired(self, own: set[Any], now: float) -> None:
         """
-        Read all that a living token could fall to, and that was not read before.
+        Read all events that could affect an unexpired token, except those that were read before.
 
-        What is known and not there is kept all the same.
+        An event that was read before, and is gone from the table, stays on the list.
         """
         if self._newest is not None and self._newest not in _read(_events().filter(pk=self._newest.id or 0)):
-            self._numbers.restart(0, (), 1, now)  # it is another table, of which nothing was read
+            self._numbers.restart(0, (), 1, now)  # another table: none of its rows were read
         moment = timezone.now()
-        if self._lacks_what_lives_at(moment):
-            self._numbers.restart(0, (), 1, now)  # numbers count as read of which nothing is on the list
+        if self._clock_moved_back_to(moment):
+            # Numbers marked as read may have no entry in the list, because it had expired.
+            self._numbers.restart(0, (), 1, now)
         newest = _events().aggregate(newest=Max("pk"))["newest"] or 0
         oldest = _events().filter(expires_at__gt=moment).aggregate(oldest=Min("pk"))["oldest"] or newest
-        # Written by a process with other settings, an event may matter longer than it says.
+        # A process with other settings may have written an event: then it may matter longer than its `expires_at` says.
         lasting = Q(expires_at__gt=moment - self._life) | Q(expires_at=None) | Q(pk=newest)
-        # Numbers alone: of many rows the dates take nearly all of the time.
+        # At first only the numbers: with many rows, parsing the dates takes nearly all of the time.
         there = set(_events().filter(lasting).values_list("pk", flat=True))
         unread = self._numbers.unread(there)
         entries = [entry for entry in _read(_among(unread)) if entry[1:] not in own]
         read = there.difference(unread).union(entry.id or 0 for entry in entries)
+        # No gaps are kept below `first`. An event that commits late there is found by the next of these readings.
         first = _number_before(oldest)
         with self._adding:
-            self._read_young_at = moment
+            self._unexpired_read_at = moment
             self._numbers.restart(newest, (number for number in read if number >= first), first, now)
         self._add(entries, now)
         with self._adding:
@@ -222,10 +280,10 @@ class View:
 
     def _add(self, entries: Sequence[Entry], now: float) -> None:
         with self._adding:
-            # In this order: a number that counts as read is never asked for again.
+            # The list before the numbers: a number that counts as read is not asked for again.
             self._denylist.add(entries, self._life)
             if any(entry.scope == _KEY for entry in entries):
-                stored.expire()  # another one may have taken over
+                stored.expire()  # another key may have become the active one
             self.additions += bool(entries)
             self._numbers.read([entry.id for entry in entries if entry.id is not None], now)
             self._numbers.give_up(now)
@@ -235,7 +293,7 @@ class View:
 
 @cached_until_settings_change
 def view() -> View:
-    """The view of this process."""
+    """Return the view of this process."""
     return View()
 
 
@@ -245,24 +303,29 @@ def state_of(claims: Claims) -> State:
 
 
 def last_known_state_of(claims: Claims) -> State:
-    """See View.last_known_state_of(), provided that there is one."""
+    """
+    See View.last_known_state_of().
+
+    Raises:
+        RevocationUnavailableError: when the database has never answered.
+    """
     if not view().was_ever_read:
         raise RevocationUnavailableError("no revocations were ever read")
     return view().last_known_state_of(claims)
 
 
 def learn(events: Sequence[RevocationEvent]) -> None:
-    """Have this process, if it keeps a view, know at once what it has just committed."""
+    """Add events that this process has just committed to its view, if it keeps one."""
     if get_settings().REVOCATION == "memory":
         view().learn(events)
 
 
 def forget() -> None:
-    """Read everything anew: after a fork, or when the tables have been emptied."""
+    """Start again with nothing, when the tables have been emptied. After a fork the child does so by itself."""
     _views.reset()
 
 
-_views = Instances(View.forget)
+_views = ForkReset(View.forget)
 
 
 def _log_failure(error: Exception) -> None:
@@ -283,13 +346,14 @@ def _read(events: QuerySet[RevocationEvent]) -> list[Entry]:
 
 
 def _among(numbers: Collection[int]) -> QuerySet[RevocationEvent]:
-    """The events of these `numbers`; of many, what lies between them as well."""
+    """Return the events with these `numbers`; if there are many, also all events between them."""
     if len(numbers) <= MAX_GAPS:
         return _events().filter(pk__in=numbers)
     return _events().filter(pk__range=(min(numbers), max(numbers)))
 
 
 def _missing(gaps: Sequence[Gap]) -> Q:
+    """Return the condition for all numbers in `gaps`."""
     wide = [Q(pk__range=(gap.first, gap.last)) for gap in gaps if gap.first < gap.last]
     single = [gap.first for gap in gaps if gap.first == gap.last]
     return Q(*wide, pk__in=single, _connector=Q.OR)
@@ -297,19 +361,20 @@ def _missing(gaps: Sequence[Gap]) -> Q:
 
 def _global_cutoffs_after(known: datetime | None) -> QuerySet[RevocationEvent]:
     """
-    Global cutoffs that are later than the `known` one, whatever their numbers.
+    Return the global cutoffs that are later than the `known` one, whatever their numbers.
 
-    One may be committed when nobody looks for its number any more; it locks no row, so refreshes went on until then.
+    One may be committed after its gap was given up, and still matter: it locks no row, so sessions were refreshed until
+    then.
     """
-    events = _events().filter(scope=_ALL, subject="")  # which there is an index for
+    events = _events().filter(scope=_ALL, subject="")  # both, because there is an index on the two
     return events if known is None else events.filter(cutoff__gt=known)
 
 
 def _number_before(number: int) -> int:
     """
-    Of LOOK_BACK events before `number` the first; 1 when there are fewer.
+    Return the number of the event that is LOOK_BACK events before `number`; 1 if there are fewer.
 
-    Events are counted and not numbers: an open transaction may have been given any number of these.
+    Events are counted, not numbers: an open transaction may have been given any amount of numbers.
     """
     older = _events().filter(pk__lt=number).order_by("-pk").values_list("pk", flat=True)
     return older[LOOK_BACK - 1 : LOOK_BACK].first() or 1

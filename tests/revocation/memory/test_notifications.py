@@ -1,4 +1,4 @@
-"""Bells make processes ask sooner, or less often; a bell that is broken or emptied revives nothing."""
+"""Notifications make processes ask sooner, or less often; one that is lost makes no token valid again."""
 
 import select
 import threading
@@ -77,16 +77,16 @@ def is_welcome(pair):
 
 def hears(view):
     """Whether a message that is on its way arrives."""
-    return any(view._push.rang() or PAUSE.wait(0.01) for _ in range(1000))
+    return any(view._push.has_message() or PAUSE.wait(0.01) for _ in range(1000))
 
 
 # REVOCATION_CACHE
 
 
-def test_while_the_bell_is_silent_the_database_is_asked_every_five_seconds(with_cache, ticks, pair):
+def test_while_the_marker_is_unchanged_the_database_is_asked_every_five_seconds(with_cache, ticks, pair):
     with_cache()
     assert is_welcome(pair)
-    ticks.forward(0.8)  # the mark was missing at first
+    ticks.forward(0.8)  # the marker was missing at first
     assert is_welcome(pair)
     with counted() as questions:
         for _ in range(20):
@@ -95,7 +95,7 @@ def test_while_the_bell_is_silent_the_database_is_asked_every_five_seconds(with_
     assert questions() == 2
 
 
-def test_a_wall_clock_that_is_put_back_is_noticed_within_the_bound_however_silent_the_bell(
+def test_a_wall_clock_that_moves_back_is_noticed_within_the_bound_although_the_marker_is_unchanged(
     with_cache, ticks, client, user, clock
 ):
     with_cache()
@@ -116,30 +116,30 @@ def test_a_wall_clock_that_is_put_back_is_noticed_within_the_bound_however_silen
     assert not is_welcome(ended)
 
 
-def test_what_is_revoked_rings_the_bell_and_is_known_within_the_bound(with_cache, ticks, pair):
+def test_a_revocation_changes_the_marker_and_is_known_within_the_bound(with_cache, ticks, pair):
     with_cache()
     for _ in range(3):
         assert is_welcome(pair)
         ticks.forward(0.8)
     end(pair)
-    notifications.ring()
+    notifications.notify()
     assert not is_welcome(pair)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_bell_is_rung_though_a_hook_of_the_project_fails(with_cache, user):
+def test_the_marker_is_changed_although_a_hook_of_the_project_fails(with_cache, user):
     with_cache()
-    bell = notifications.cache_bell()
-    bell.mark()  # missing at first
-    before = bell.mark()
-    assert bell.mark() == before
+    marker = notifications.cache_marker()
+    marker.value()  # missing at first
+    before = marker.value()
+    assert marker.value() == before
     with suppress(ZeroDivisionError), transaction.atomic():
         transaction.on_commit(lambda: 1 / 0)
         revoke_user(user)
-    assert bell.mark() not in (before, None)
+    assert marker.value() not in (before, None)
 
 
-def test_a_bell_that_did_not_ring_is_made_up_for_within_five_seconds(with_cache, ticks, pair):
+def test_a_lost_change_of_the_marker_is_made_up_for_within_five_seconds(with_cache, ticks, pair):
     with_cache()
     for _ in range(3):
         assert is_welcome(pair)
@@ -149,16 +149,16 @@ def test_a_bell_that_did_not_ring_is_made_up_for_within_five_seconds(with_cache,
     assert not is_welcome(pair)
 
 
-@pytest.mark.parametrize("rung", [True, False])
-def test_an_emptied_cache_makes_the_database_be_asked(with_cache, ticks, pair, rung):
-    """Whatever the cache had forgotten to tell: nothing that is missing is taken for silence."""
+@pytest.mark.parametrize("notified", [True, False])
+def test_an_emptied_cache_makes_the_database_be_asked(with_cache, ticks, pair, notified):
+    """A marker that is missing does not count as unchanged."""
     with_cache()
     for _ in range(3):
         assert is_welcome(pair)
         ticks.forward(0.8)
     end(pair)
-    if rung:
-        notifications.ring()
+    if notified:
+        notifications.notify()
     caches["shared"].clear()
     assert not is_welcome(pair)
     for _ in range(3):
@@ -166,19 +166,19 @@ def test_an_emptied_cache_makes_the_database_be_asked(with_cache, ticks, pair, r
         assert not is_welcome(pair)
 
 
-def test_a_cache_that_is_down_is_no_bell_and_no_outage(with_cache, ticks, pair, caplog):
+def test_a_cache_that_is_down_notifies_nobody_and_is_no_outage(with_cache, ticks, pair, caplog):
     with_cache(BACKEND="tests.revocation.memory.test_notifications.Broken")
     for _ in range(3):
         assert is_welcome(pair)
         ticks.forward(0.8)
     assert "REVOCATION_CACHE can't be read" in caplog.text
     end(pair)
-    notifications.ring()
-    assert "is not announced" in caplog.text
+    notifications.notify()
+    assert "was not announced" in caplog.text
     assert not is_welcome(pair)
 
 
-def test_after_an_outage_a_silent_bell_is_not_believed(with_cache, ticks, pair):
+def test_after_an_outage_an_unchanged_marker_is_not_believed(with_cache, ticks, pair):
     with_cache()
     for _ in range(3):
         assert is_welcome(pair)
@@ -203,7 +203,7 @@ def test_a_message_makes_the_next_request_ask(with_push, ticks, pair):
     end(pair)
     ticks.forward(0.02)
     assert is_welcome(pair)
-    notifications.ring()
+    notifications.notify()
     select.select([view._push._subscription.connection._sock], [], [], 10)
     ticks.forward(0.005)
     assert is_welcome(pair)  # has looked a moment ago
@@ -231,26 +231,26 @@ def test_a_server_that_is_not_there_leaves_the_interval_and_is_tried_again(with_
     for _ in range(2):
         assert is_welcome(pair)
         ticks.forward(0.02)
-    assert "REVOCATION_PUSH can't be heard" in caplog.text
+    assert "REVOCATION_PUSH can't be read" in caplog.text
     end(pair)
     ticks.forward(0.8)
     assert not is_welcome(pair)
     view._push._url = redis_url
-    assert not view._push.rang()  # not yet: it is tried every few seconds
+    assert not view._push.has_message()  # not yet: it is tried every few seconds
     ticks.forward(10)
-    assert view._push.rang()  # what came meanwhile was not heard
-    assert not view._push.rang()
+    assert view._push.has_message()  # messages in the meantime were missed
+    assert not view._push.has_message()
 
 
 def test_a_connection_that_is_cut_is_made_again(with_push, ticks, pair, redis_url):
     view = with_push()
     assert is_welcome(pair)
-    assert view._push.rang()
+    assert view._push.has_message()
     assert redis.Redis.from_url(redis_url).client_kill_filter(_type="pubsub") == 1
-    view._push.rang()
+    view._push.has_message()
     ticks.forward(10)
-    view._push.rang()
-    notifications.ring()
+    view._push.has_message()
+    notifications.notify()
     assert hears(view)
 
 
@@ -258,8 +258,8 @@ def test_one_thread_listens_at_a_time(with_push, ticks, pair):
     view = with_push()
     assert is_welcome(pair)
     with view._push._listening:
-        assert not view._push.rang()
-    assert view._push.rang()
+        assert not view._push.has_message()
+    assert view._push.has_message()
 
 
 def test_a_fork_subscribes_for_itself(with_push, ticks, pair):
@@ -273,7 +273,7 @@ def test_a_fork_subscribes_for_itself(with_push, ticks, pair):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_who_revokes_rings_when_it_is_committed(with_push, user, redis_url):
+def test_the_process_that_revokes_notifies_others_after_the_commit(with_push, user, redis_url):
     with_push()
     listener = redis.Redis.from_url(redis_url).pubsub()
     listener.subscribe(notifications.NAME)
@@ -288,4 +288,4 @@ def test_a_redis_that_is_down_fails_no_revocation(with_push, client, pair, user,
     assert is_welcome(pair)
     revoke_user(user)
     assert client.is_dead(pair)
-    assert "is not announced" in caplog.text
+    assert "was not announced" in caplog.text

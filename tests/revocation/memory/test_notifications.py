@@ -246,7 +246,7 @@ def test_a_connection_that_is_cut_is_made_again(with_push, ticks, pair, redis_ur
     view = with_push()
     assert is_welcome(pair)
     assert view._push.has_message()
-    assert redis.Redis.from_url(redis_url).client_kill_filter(_type="pubsub") == 1
+    assert redis.Redis.from_url(redis_url).client_kill_filter(_type="pubsub") >= 1  # of earlier tests, too
     view._push.has_message()
     ticks.forward(10)
     view._push.has_message()

@@ -29,7 +29,7 @@ from jwt_auth.jose.scopes import is_scope
 from jwt_auth.keyring.encryption import encrypt
 from jwt_auth.models import ClientKey, RegisteredClient
 from jwt_auth.revocation import cutoff
-from jwt_auth.revocation.clients import lock
+from jwt_auth.revocation.clients import lock_client
 from jwt_auth.revocation.operations import deny_client, name_of
 from jwt_auth.signals import client_changed, client_key_added, client_registered, send_on_commit
 
@@ -101,7 +101,7 @@ def register(
         name=clean_name(name), user=user, scopes=clean_scopes(scopes), requires_binding=requires_binding
     )
     with _atomic():
-        if not cutoff.lock(user.pk):  # held, so that a deletion is complete before this, or begins after it
+        if not cutoff.lock_user(user.pk):  # held, so that a deletion is complete before this, or begins after it
             raise RegistrationError("The user no longer exists.")
         client.save(force_insert=True)
         send_on_commit(client_registered, RegisteredClient, client=client, actor=name_of(actor))
@@ -135,7 +135,7 @@ def change(
         "requires_binding": requires_binding,
     }
     with _atomic():
-        row = lock(client)
+        row = lock_client(client)
         changed = {field: value for field, value in wanted.items() if value not in (None, getattr(row, field))}
         for field_name, value in changed.items():
             setattr(row, field_name, value)
@@ -166,7 +166,7 @@ def add_secret(
     """
     key, secret = _make_secret(algorithm)
     with _atomic():
-        row = _add(lock(client), key, expires_at, actor=actor, now=now or timezone.now())
+        row = _add(lock_client(client), key, expires_at, actor=actor, now=now or timezone.now())
     return NewKey(key=row, secret=secret)
 
 
@@ -193,7 +193,7 @@ def add_public_key(
     """
     key = _read(source, algorithm)
     with _atomic():
-        row = _add(lock(client), key, expires_at, actor=actor, now=now or timezone.now())
+        row = _add(lock_client(client), key, expires_at, actor=actor, now=now or timezone.now())
     return NewKey(key=row, secret=None)
 
 
@@ -226,7 +226,7 @@ def rotate(
         raise RegistrationError(f"The overlap must be between 0 and {MAX_OVERLAP.days} days.")
     key, secret = _make_successor(old, source, algorithm)
     with _atomic():
-        client = lock(old.client)
+        client = lock_client(old.client)
         replaced = _end(old, now + overlap, now)
         added = _add(client, key, expires_at, actor=actor, now=now, replaced=replaced)
         deny_client(client.client_id, None, reason=f"rotated: {replaced.kid}", actor=actor, now=now)

@@ -40,7 +40,7 @@ def revoke_client(
     """
     now = now or timezone.now()
     with atomic():
-        new = _next_cutoff(lock(client).tokens_valid_after, now)
+        new = _next_cutoff(lock_client(client).tokens_valid_after, now)
         RegisteredClient.objects.filter(pk=client.pk).update(tokens_valid_after=new)
         event = deny_client(client.client_id, new, reason=reason, actor=actor, now=now)
         send_on_commit(client_revoked, RevocationEvent, event=event, client=client, cutoff=new)
@@ -58,7 +58,7 @@ def disable_client(
     """
     now = now or timezone.now()
     with atomic():
-        row = lock(client)
+        row = lock_client(client)
         if not row.is_active:
             return False
         new = _next_cutoff(row.tokens_valid_after, now)
@@ -77,7 +77,7 @@ def revoke_client_key(key: ClientKey, *, reason: str = "", actor: Any = None, no
     """
     now = now or timezone.now()
     with atomic():
-        lock(key.client)
+        lock_client(key.client)
         if not ClientKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=now):
             return False
         until = now + KEYS_FORGOTTEN_AFTER
@@ -86,11 +86,11 @@ def revoke_client_key(key: ClientKey, *, reason: str = "", actor: Any = None, no
     return True
 
 
-def record_deletion(client: RegisteredClient, *, now: datetime | None = None) -> None:
+def record_client_deletion(client: RegisteredClient, *, now: datetime | None = None) -> None:
     """Record the deletion of `client`, whose keys are deleted with the row, and mark the row as inactive."""
     now = now or timezone.now()
     with atomic():
-        new = _next_cutoff(lock(client).tokens_valid_after, now)
+        new = _next_cutoff(lock_client(client).tokens_valid_after, now)
         RegisteredClient.objects.filter(pk=client.pk).update(is_active=False)
         event = deny_client(client.client_id, new, reason="client deleted", now=now)
         # Django deletes the keys that it collected before this lock; a key that was added since would prevent that.
@@ -104,16 +104,16 @@ def delete_latecomers(user: Any) -> None:
     Delete the clients that were registered after Django collected the rows to delete with `user`.
 
     The user's row must be locked. Such clients would prevent the deletion. The clients that Django collected are no
-    longer active: `record_deletion` was called for them.
+    longer active: `record_client_deletion` was called for them.
     """
     late = RegisteredClient.objects.filter(user_id=user.pk, is_active=True)
     for client in late.select_for_update():
-        record_deletion(client)
+        record_client_deletion(client)
         one = RegisteredClient.objects.filter(pk=client.pk)
         one._raw_delete(one.db)
 
 
-def lock(client: RegisteredClient) -> RegisteredClient:
+def lock_client(client: RegisteredClient) -> RegisteredClient:
     """
     Lock the client's row until the end of the transaction, and return it as it is now. At most two queries.
 

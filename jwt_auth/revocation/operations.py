@@ -148,7 +148,7 @@ def revoke_user(
     if at is not None and at > now:
         raise ValueError("a cutoff can't be in the future")
     with atomic():
-        is_there = cutoffs.lock(user.pk)
+        is_there = cutoffs.lock_user(user.pk)
         old = cutoffs.read_locked(user.pk)
         if at is None:
             new = _next_cutoff(now, old, UserSession.objects.filter(user_id=user.pk))
@@ -236,7 +236,7 @@ def record_cutoff(user: Any, cutoff: datetime, *, now: datetime | None = None) -
     """Do what `revoke_user` does, for a cutoff that has already been saved."""
     now = now or timezone.now()
     with atomic():
-        cutoffs.lock(user.pk)
+        cutoffs.lock_user(user.pk)
         count = _end(_unfinished([user.pk], now).filter(started_at__lt=cutoff), "cutoff saved", now)
         event = _write(_user_event(user, cutoff, "cutoff saved", None, now))
         send_on_commit(
@@ -244,12 +244,12 @@ def record_cutoff(user: Any, cutoff: datetime, *, now: datetime | None = None) -
         )
 
 
-def record_deletion(user: Any, *, now: datetime | None = None) -> None:
+def record_user_deletion(user: Any, *, now: datetime | None = None) -> None:
     """Record the deletion of `user`, whose sessions are deleted with the row."""
     now = now or timezone.now()
     with atomic():
         # Without the lock, a session that is being started would be inserted after the cascade.
-        cutoffs.lock(user.pk)
+        cutoffs.lock_user(user.pk)
         new = _next_cutoff(now, None, UserSession.objects.filter(user_id=user.pk))
         event = _write(_user_event(user, new, "user deleted", None, now))
         count = _unfinished([user.pk], now).count()
@@ -265,7 +265,7 @@ def _in_batches(users: Iterable[Any]) -> Iterator[dict[Any, Any]]:
 
 def _revoke_batch(users: dict[Any, Any], reason: str, actor: Any, now: datetime) -> BulkRevocation:
     with atomic():
-        holders = cutoffs.lock_many(users)
+        holders = cutoffs.lock_users(users)
         sessions = UserSession.objects.filter(user_id__in=holders)
         newest = dict(sessions.values_list("user_id").annotate(Max("last_issued_at")))
         new = {pk: _after(now, cutoffs.held_by(holder), newest.get(pk)) for pk, holder in holders.items()}

@@ -112,7 +112,7 @@ def start(
     with atomic():
         # Changing the password, deactivating the user and revoking need this lock too: each is finished, or has
         # not begun.
-        cutoff.lock(user.pk)
+        cutoff.lock_user(user.pk)
         fresh = _reload(user, account)
         if fresh is not None:
             arrivals.make_room(fresh, now)

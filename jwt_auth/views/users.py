@@ -29,7 +29,7 @@ from jwt_auth.revocation.database import live_sessions
 from jwt_auth.sessions import Account, peer_of
 from jwt_auth.sessions.credentials import authenticate
 from jwt_auth.verification import verify
-from jwt_auth.views.base import CredentialView, IsInScope, IsUser, UserView, claims_of, user_of
+from jwt_auth.views.base import CredentialView, IsInScope, IsUser, UserView, authenticated_claims, user_of
 from jwt_auth.views.parsers import StrictFormParser, StrictJSONParser
 from jwt_auth.views.serializers import (
     LoginSerializer,
@@ -146,12 +146,12 @@ class LogoutAllView(UserView):
 class SessionsView(UserView):
     def get(self, request: Request) -> Response:
         rows = live_sessions(user_of(request), timezone.now())
-        context = {"sid": claims_of(request).sid}
+        context = {"sid": authenticated_claims(request).sid}
         return Response(SessionSerializer(rows, many=True, context=context).data)
 
     def delete(self, request: Request) -> Response:
         live = live_sessions(user_of(request), timezone.now())
-        others = [session.pk for session in live if session.sid != claims_of(request).sid]
+        others = [session.pk for session in live if session.sid != authenticated_claims(request).sid]
         revoke_sessions(others, reason="ended by the user", actor=request.user)
         return Response(status=204)
 
@@ -220,7 +220,7 @@ class MeView(UserView):
     permission_classes = [IsAuthenticated]
 
     def get(self, request: Request) -> Response:
-        return Response(describe(request.user, claims_of(request), client_of(request)))
+        return Response(describe(request.user, authenticated_claims(request), client_of(request)))
 
 
 def find_user(key: str, name: str = "pk") -> Any:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import router, transaction
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
@@ -30,7 +31,7 @@ from jwt_auth.keyring.encryption import encrypt
 from jwt_auth.models import ClientKey, RegisteredClient
 from jwt_auth.revocation import cutoff
 from jwt_auth.revocation.clients import lock_client
-from jwt_auth.revocation.operations import deny_client, name_of
+from jwt_auth.revocation.operations import Actor, deny_client, name_of
 from jwt_auth.signals import client_changed, client_key_added, client_registered, send_on_commit
 
 OVERLAP = timedelta(days=7)  # time to deploy a new key to the client
@@ -80,7 +81,7 @@ def may_grant(actor: Any, scopes: str) -> bool:
 
 
 def register(
-    name: str, user: Any, scopes: str = "", *, requires_binding: bool = False, actor: Any = None
+    name: str, user: AbstractBaseUser, scopes: str = "", *, requires_binding: bool = False, actor: Actor = None
 ) -> RegisteredClient:
     """
     Register a client. It can do nothing until it has a key.
@@ -98,7 +99,10 @@ def register(
     if not user.is_active:
         raise RegistrationError("The user is inactive.")
     client = RegisteredClient(
-        name=clean_name(name), user=user, scopes=clean_scopes(scopes), requires_binding=requires_binding
+        name=clean_name(name),
+        user=user,  # type: ignore[misc]  # of the project's user model
+        scopes=clean_scopes(scopes),
+        requires_binding=requires_binding,
     )
     with _atomic():
         if not cutoff.lock_user(user.pk):  # held, so that a deletion is complete before this, or begins after it
@@ -114,7 +118,7 @@ def change(
     name: str | None = None,
     scopes: str | None = None,
     requires_binding: bool | None = None,
-    actor: Any = None,
+    actor: Actor = None,
     now: datetime | None = None,
 ) -> RegisteredClient:
     """
@@ -152,7 +156,7 @@ def add_secret(
     algorithm: str = "HS256",
     *,
     expires_at: datetime | None = None,
-    actor: Any = None,
+    actor: Actor = None,
     now: datetime | None = None,
 ) -> NewKey:
     """
@@ -177,7 +181,7 @@ def add_public_key(
     algorithm: str | None = None,
     *,
     expires_at: datetime | None = None,
-    actor: Any = None,
+    actor: Actor = None,
     now: datetime | None = None,
 ) -> NewKey:
     """
@@ -205,7 +209,7 @@ def rotate(
     *,
     overlap: timedelta = OVERLAP,
     expires_at: datetime | None = None,
-    actor: Any = None,
+    actor: Actor = None,
     now: datetime | None = None,
 ) -> NewKey:
     """
@@ -274,7 +278,7 @@ def _add(
     key: Key,
     expires_at: datetime | None,
     *,
-    actor: Any,
+    actor: Actor,
     now: datetime,
     replaced: ClientKey | None = None,
 ) -> ClientKey:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
@@ -80,7 +81,7 @@ def exchange(
 
 
 def issue(
-    user: Any,
+    user: AbstractBaseUser,
     audience: str,
     scope: str = "",
     *,
@@ -136,7 +137,7 @@ def revoke(raw: str, *, reason: str = "", now: datetime | None = None) -> bool:
 
 
 def _claims(
-    user: Any,
+    user: AbstractBaseUser,
     target: ServiceAudience,
     *,
     scopes: frozenset[str],

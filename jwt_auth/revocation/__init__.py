@@ -2,6 +2,7 @@
 
 from jwt_auth.revocation.clients import disable_client, revoke_client, revoke_client_key
 from jwt_auth.revocation.operations import (
+    Actor,
     BulkRevocation,
     UserRevocation,
     revoke_all,
@@ -13,6 +14,7 @@ from jwt_auth.revocation.operations import (
 )
 
 __all__ = [
+    "Actor",
     "BulkRevocation",
     "UserRevocation",
     "disable_client",

@@ -6,15 +6,15 @@ key. No operation can be undone; the client's row is the lock.
 """
 
 from datetime import datetime, timedelta
-from typing import Any
 
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.utils import timezone
 
 from jwt_auth._django.locks import lock_by_writing
 from jwt_auth.exceptions import RegistrationError
 from jwt_auth.models import ClientKey, RegisteredClient, RevocationEvent
 from jwt_auth.revocation import cutoff as cutoffs
-from jwt_auth.revocation.operations import atomic, deny_client, deny_key
+from jwt_auth.revocation.operations import Actor, atomic, deny_client, deny_key
 from jwt_auth.signals import client_disabled, client_key_revoked, client_revoked, send_on_commit
 
 # Only this server verifies by a client's key. Each of its processes has read the keys again long before.
@@ -22,7 +22,7 @@ KEYS_FORGOTTEN_AFTER = timedelta(days=1)
 
 
 def revoke_client(
-    client: RegisteredClient, *, reason: str = "", actor: Any = None, now: datetime | None = None
+    client: RegisteredClient, *, reason: str = "", actor: Actor = None, now: datetime | None = None
 ) -> datetime:
     """
     Refuse all tokens that `client` has signed up to now; it can sign new ones with its keys.
@@ -48,7 +48,7 @@ def revoke_client(
 
 
 def disable_client(
-    client: RegisteredClient, *, reason: str = "", actor: Any = None, now: datetime | None = None
+    client: RegisteredClient, *, reason: str = "", actor: Actor = None, now: datetime | None = None
 ) -> bool:
     """
     Disable `client` permanently: tokens that it has signed or will sign are refused. See `revoke_client`.
@@ -68,7 +68,7 @@ def disable_client(
     return True
 
 
-def revoke_client_key(key: ClientKey, *, reason: str = "", actor: Any = None, now: datetime | None = None) -> bool:
+def revoke_client_key(key: ClientKey, *, reason: str = "", actor: Actor = None, now: datetime | None = None) -> bool:
     """
     Refuse all tokens that `key` has signed or will sign; the client's other keys stay valid. See `revoke_client`.
 
@@ -99,7 +99,7 @@ def record_client_deletion(client: RegisteredClient, *, now: datetime | None = N
         send_on_commit(client_disabled, RevocationEvent, event=event, client=client)
 
 
-def delete_latecomers(user: Any) -> None:
+def delete_latecomers(user: AbstractBaseUser) -> None:
     """
     Delete the clients that were registered after Django collected the rows to delete with `user`.
 

@@ -27,7 +27,7 @@ from jwt_auth.models import RegisteredClient
 from jwt_auth.responses import error_response
 from jwt_auth.revocation import feed, revoke_user
 from jwt_auth.views import introspection
-from jwt_auth.views.base import CredentialView, IsInScope, IsUser, TokenView, authenticated_claims
+from jwt_auth.views.base import CredentialView, IsInScope, IsUser, TokenView, authenticated_claims, user_of
 from jwt_auth.views.metadata import describe, has_address
 from jwt_auth.views.parsers import StrictFormParser, StrictJSONParser
 from jwt_auth.views.serializers import (
@@ -175,7 +175,7 @@ class RevokeGlobalView(ServerView):
             raise drf.NotFound("Only subjects of this issuer are known here.")
         user = find_user(subject.get("sub") or subject["id"], settings.USER_ID_FIELD)
         client = client_of(request)
-        actor = request.user if client is None else client.client_id
+        actor = user_of(request) if client is None else client.client_id
         revoke_user(user, reason="global token revocation", actor=actor)
         return Response(status=204)
 

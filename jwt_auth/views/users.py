@@ -139,7 +139,7 @@ class LogoutAllView(UserView):
     throttle_classes = [throttling.RevokeThrottle]
 
     def post(self, request: Request) -> Response:
-        revoke_user(request.user, reason="logout everywhere", actor=request.user)
+        revoke_user(user_of(request), reason="logout everywhere", actor=user_of(request))
         return Response(status=204)
 
 
@@ -152,14 +152,14 @@ class SessionsView(UserView):
     def delete(self, request: Request) -> Response:
         live = live_sessions(user_of(request), timezone.now())
         others = [session.pk for session in live if session.sid != authenticated_claims(request).sid]
-        revoke_sessions(others, reason="ended by the user", actor=request.user)
+        revoke_sessions(others, reason="ended by the user", actor=user_of(request))
         return Response(status=204)
 
 
 class SessionView(UserView):
     def delete(self, request: Request, session_id: UUID) -> Response:
         session = get_object_or_404(UserSession.objects.filter(user=user_of(request)), pk=session_id)
-        revoke_session(session.pk, reason="ended by the user", actor=request.user)
+        revoke_session(session.pk, reason="ended by the user", actor=user_of(request))
         return Response(status=204)
 
 
@@ -192,7 +192,7 @@ class RevokeUserView(UserView):
     def post(self, request: Request) -> Response:
         data = self.valid(RevokeUserSerializer, request).validated_data
         user = find_user(data["user"]) if "user" in data else find_user_by_name(data["username"])
-        done = revoke_user(user, reason=data["reason"], actor=request.user)
+        done = revoke_user(user, reason=data["reason"], actor=user_of(request))
         return Response(
             {
                 "user": user.pk,

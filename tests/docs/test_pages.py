@@ -388,15 +388,31 @@ def _run_python(names, code):
 def test_signatures_are_those_of_the_code(block):
     module = importlib.import_module(block.how.split()[2])
     for node in ast.parse(block.code).body:
-        assert _outline(node) == _outline(_source(getattr(module, node.name)), {name for name, _ in _outline(node)})
+        name = node.target.id if isinstance(node, ast.AnnAssign) else node.name
+        assert _outline(node) == _outline(_source(module, name), {name for name, _ in _outline(node)})
 
 
-def _source(value):
-    return ast.parse(textwrap.dedent(inspect.getsource(value))).body[0]
+def _source(module, name):
+    value = getattr(module, name)
+    if inspect.isclass(value) or inspect.isfunction(value):
+        return ast.parse(textwrap.dedent(inspect.getsource(value))).body[0]
+    return _assignment(module, name)
+
+
+def _assignment(module, name):
+    """The statement that defines a type alias, in `module` or where that imports it from."""
+    for node in ast.parse(inspect.getsource(module)).body:
+        if isinstance(node, ast.AnnAssign) and node.target.id == name:
+            return node
+        if isinstance(node, ast.ImportFrom) and name in {alias.name for alias in node.names}:
+            return _assignment(importlib.import_module(node.module), name)
+    raise LookupError(name)
 
 
 def _outline(node, names=None):
     """What the fields and methods of a class are, or a function takes and gives; of `names` alone, if given."""
+    if isinstance(node, ast.AnnAssign):
+        return [(node.target.id, f"{ast.unparse(node.annotation)} = {ast.unparse(node.value)}")]
     if not isinstance(node, ast.ClassDef):
         return [(node.name, f"{ast.unparse(node.args)} -> {ast.unparse(node.returns)}")]
     found = []

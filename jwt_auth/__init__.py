@@ -18,7 +18,8 @@ and tokens are made and ended here:
     signing_keys     the life of this server's own keys; `keyring` reads them
 
 Modules at the root and faces of rooms (`jwt_auth.sessions`, `jwt_auth.revocation`) are public as far as
-docs/reference/api.md lists them. Imports only go down; docs/explanation/architecture.md has the floors.
+docs/reference/api.md and their `__all__` list them. Imports only go down; docs/explanation/architecture.md has the
+floors.
 """
 
 __version__ = "0.1.0"

@@ -34,6 +34,8 @@ from jwt_auth.revocation.clients import lock_client
 from jwt_auth.revocation.operations import Actor, deny_client, name_of
 from jwt_auth.signals import client_changed, client_key_added, client_registered, send_on_commit
 
+__all__ = ["NewKey", "add_public_key", "add_secret", "change", "register", "rotate"]
+
 OVERLAP = timedelta(days=7)  # time to deploy a new key to the client
 MAX_OVERLAP = timedelta(days=90)
 LATEST_END = datetime.fromisoformat("9999-12-30T00:00:00+00:00")  # every time zone has a date for this moment

@@ -27,6 +27,8 @@ from jwt_auth.conf import get_settings
 from jwt_auth.jose.algorithms import ALGORITHMS
 from jwt_auth.jose.encoding import json_object
 
+__all__ = ["ClientKey", "RegisteredClient", "RevocationEvent", "SigningKey", "UserSession"]
+
 Row = TypeVar("Row", bound=models.Model)
 
 CLIENT_PREFIX = "client_"

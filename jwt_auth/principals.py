@@ -28,6 +28,8 @@ from jwt_auth.exceptions import InvalidClaimError, JWTAuthError, RevokedTokenErr
 from jwt_auth.jose.encoding import base64url_encode
 from jwt_auth.models import UserSession, user_id_of
 
+__all__ = ["ClaimsUser"]
+
 Refuse = Callable[[JWTAuthError], Exception]
 
 # What Django and DRF ask of a user that is only compared, filtered by, or assigned. Nothing in it reads a

@@ -30,6 +30,8 @@ from jwt_auth.revocation.database import is_denied
 from jwt_auth.signals import service_token_issued
 from jwt_auth.verification import identify_only, verify
 
+__all__ = ["ServiceToken", "issue", "revoke"]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceToken:

@@ -151,7 +151,7 @@ class SigningKeyAdmin(ReadOnlyAdmin):
         return badge(key.get_state_display(), live=key.state == State.ACTIVE)
 
     @admin.display(description=_("next step"))
-    def next_step(self, key: SigningKey) -> Text:
+    def next_step(self, key: SigningKey) -> str | Promise:
         now = timezone.now()
         if key.state == State.STANDBY:
             return _when(_("can be activated"), states.ready_at(key), now)

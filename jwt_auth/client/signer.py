@@ -18,6 +18,7 @@ from jwt.api_jws import PyJWS
 from jwt.exceptions import PyJWTError
 
 from jwt_auth.client import key as keys
+from jwt_auth.client.key import KeyMaterialSource
 from jwt_auth.client.origin import origin
 
 # The requests that may share a token. A server with replay protection accepts a token only once; its setting
@@ -67,7 +68,7 @@ class Signer:
         self,
         *,
         client_id: str,
-        key: keys.KeyMaterialSource,
+        key: KeyMaterialSource,
         kid: str,
         audience: str,
         algorithm: str = "HS256",

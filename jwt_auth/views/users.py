@@ -58,12 +58,12 @@ class LoginView(BearerAnswer, CredentialView):
     def post(self, request: Request) -> Response:
         serializer = self.valid(LoginSerializer, request)
         with suppress(sessions.CredentialsChangedError):
-            return self.sign_in(request, serializer, throttling.account_of(request))
+            return self._sign_in(request, serializer, throttling.account_of(request))
         # The password was changed, or the user was revoked, during the sign-in: check the credentials again.
-        return self.sign_in(request, serializer, None)
+        return self._sign_in(request, serializer, None)
 
     @sensitive_variables()
-    def sign_in(self, request: Request, serializer: LoginSerializer, account: Account | None) -> Response:
+    def _sign_in(self, request: Request, serializer: LoginSerializer, account: Account | None) -> Response:
         credentials = serializer.credentials()
         user = credentials and authenticate(request._request, credentials)
         if not user or not user.is_active:

@@ -11,6 +11,8 @@ from django.db import models
 from django.db.models.functions import Coalesce, Greatest
 from django.utils.translation import gettext_lazy as _
 
+__all__ = ["TokenCutoffField", "TokensValidAfterMixin"]
+
 
 class TokenCutoffField(models.DateTimeField):  # type: ignore[type-arg]  # set by django-stubs' plugin
     """

@@ -11,6 +11,8 @@ from typing import Any
 
 from jwt_auth.exceptions import ExpiredTokenError, InvalidClaimError
 
+__all__ = ["Claims"]
+
 # The first second of the year 10000: no datetime can hold a later one.
 _END_OF_TIME = 253402300800
 

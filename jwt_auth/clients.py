@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import router, transaction
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
@@ -29,9 +30,11 @@ from jwt_auth.jose.scopes import is_scope
 from jwt_auth.keyring.encryption import encrypt
 from jwt_auth.models import ClientKey, RegisteredClient
 from jwt_auth.revocation import cutoff
-from jwt_auth.revocation.clients import lock
-from jwt_auth.revocation.operations import deny_client, name_of
+from jwt_auth.revocation.clients import lock_client
+from jwt_auth.revocation.operations import Actor, deny_client, name_of
 from jwt_auth.signals import client_changed, client_key_added, client_registered, send_on_commit
+
+__all__ = ["NewKey", "add_public_key", "add_secret", "change", "register", "rotate"]
 
 OVERLAP = timedelta(days=7)  # time to deploy a new key to the client
 MAX_OVERLAP = timedelta(days=90)
@@ -80,7 +83,7 @@ def may_grant(actor: Any, scopes: str) -> bool:
 
 
 def register(
-    name: str, user: Any, scopes: str = "", *, requires_binding: bool = False, actor: Any = None
+    name: str, user: AbstractBaseUser, scopes: str = "", *, requires_binding: bool = False, actor: Actor = None
 ) -> RegisteredClient:
     """
     Register a client. It can do nothing until it has a key.
@@ -98,10 +101,13 @@ def register(
     if not user.is_active:
         raise RegistrationError("The user is inactive.")
     client = RegisteredClient(
-        name=clean_name(name), user=user, scopes=clean_scopes(scopes), requires_binding=requires_binding
+        name=clean_name(name),
+        user=user,  # type: ignore[misc]  # of the project's user model
+        scopes=clean_scopes(scopes),
+        requires_binding=requires_binding,
     )
     with _atomic():
-        if not cutoff.lock(user.pk):  # held, so that a deletion is complete before this, or begins after it
+        if not cutoff.lock_user(user.pk):  # held, so that a deletion is complete before this, or begins after it
             raise RegistrationError("The user no longer exists.")
         client.save(force_insert=True)
         send_on_commit(client_registered, RegisteredClient, client=client, actor=name_of(actor))
@@ -114,7 +120,7 @@ def change(
     name: str | None = None,
     scopes: str | None = None,
     requires_binding: bool | None = None,
-    actor: Any = None,
+    actor: Actor = None,
     now: datetime | None = None,
 ) -> RegisteredClient:
     """
@@ -135,7 +141,7 @@ def change(
         "requires_binding": requires_binding,
     }
     with _atomic():
-        row = lock(client)
+        row = lock_client(client)
         changed = {field: value for field, value in wanted.items() if value not in (None, getattr(row, field))}
         for field_name, value in changed.items():
             setattr(row, field_name, value)
@@ -152,7 +158,7 @@ def add_secret(
     algorithm: str = "HS256",
     *,
     expires_at: datetime | None = None,
-    actor: Any = None,
+    actor: Actor = None,
     now: datetime | None = None,
 ) -> NewKey:
     """
@@ -166,7 +172,7 @@ def add_secret(
     """
     key, secret = _make_secret(algorithm)
     with _atomic():
-        row = _add(lock(client), key, expires_at, actor=actor, now=now or timezone.now())
+        row = _add(lock_client(client), key, expires_at, actor=actor, now=now or timezone.now())
     return NewKey(key=row, secret=secret)
 
 
@@ -177,7 +183,7 @@ def add_public_key(
     algorithm: str | None = None,
     *,
     expires_at: datetime | None = None,
-    actor: Any = None,
+    actor: Actor = None,
     now: datetime | None = None,
 ) -> NewKey:
     """
@@ -193,7 +199,7 @@ def add_public_key(
     """
     key = _read(source, algorithm)
     with _atomic():
-        row = _add(lock(client), key, expires_at, actor=actor, now=now or timezone.now())
+        row = _add(lock_client(client), key, expires_at, actor=actor, now=now or timezone.now())
     return NewKey(key=row, secret=None)
 
 
@@ -205,7 +211,7 @@ def rotate(
     *,
     overlap: timedelta = OVERLAP,
     expires_at: datetime | None = None,
-    actor: Any = None,
+    actor: Actor = None,
     now: datetime | None = None,
 ) -> NewKey:
     """
@@ -226,7 +232,7 @@ def rotate(
         raise RegistrationError(f"The overlap must be between 0 and {MAX_OVERLAP.days} days.")
     key, secret = _make_successor(old, source, algorithm)
     with _atomic():
-        client = lock(old.client)
+        client = lock_client(old.client)
         replaced = _end(old, now + overlap, now)
         added = _add(client, key, expires_at, actor=actor, now=now, replaced=replaced)
         deny_client(client.client_id, None, reason=f"rotated: {replaced.kid}", actor=actor, now=now)
@@ -274,7 +280,7 @@ def _add(
     key: Key,
     expires_at: datetime | None,
     *,
-    actor: Any,
+    actor: Actor,
     now: datetime,
     replaced: ClientKey | None = None,
 ) -> ClientKey:

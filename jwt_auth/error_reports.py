@@ -12,6 +12,8 @@ from jwt_auth.conf import get_settings
 from jwt_auth.conf.rules import without_prefix
 from jwt_auth.exceptions import ConfigurationError
 
+__all__ = ["ExceptionReporterFilter"]
+
 
 class ExceptionReporterFilter(SafeExceptionReporterFilter):
     """Django's filter, which also hides our cookies. For DEFAULT_EXCEPTION_REPORTER_FILTER."""

@@ -13,6 +13,24 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+__all__ = [
+    "ConfigurationError",
+    "ExpiredTokenError",
+    "GrantError",
+    "InvalidCredentialsError",
+    "InvalidScopeError",
+    "InvalidTargetError",
+    "InvalidTokenError",
+    "JWTAuthError",
+    "ReasonedError",
+    "RefreshTokenReusedError",
+    "RefusedError",
+    "RegistrationError",
+    "RevokedTokenError",
+    "TokenError",
+    "UnavailableError",
+]
+
 
 class JWTAuthError(Exception):
     """Base class of all errors of this app. Not raised itself."""

@@ -16,6 +16,8 @@ from jwt_auth.authentication import JWTAuthentication, JWTCookieAuthentication
 from jwt_auth.authentication.note import note_on
 from jwt_auth.responses import error_response
 
+__all__ = ["JWTUserMiddleware", "VaryMiddleware"]
+
 
 class _Middleware:
     """Base class that is asynchronous if `get_response` is."""

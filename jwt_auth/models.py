@@ -16,6 +16,7 @@ from datetime import datetime
 from typing import Any, ClassVar, TypeVar
 
 from django.conf import settings
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import models, router
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
@@ -25,6 +26,8 @@ from jwt_auth.base_models import TokenCutoffField
 from jwt_auth.conf import get_settings
 from jwt_auth.jose.algorithms import ALGORITHMS
 from jwt_auth.jose.encoding import json_object
+
+__all__ = ["ClientKey", "RegisteredClient", "RevocationEvent", "SigningKey", "UserSession"]
 
 Row = TypeVar("Row", bound=models.Model)
 
@@ -384,6 +387,6 @@ class SigningKey(models.Model):
         return f"{self.kid[:12]}\N{HORIZONTAL ELLIPSIS}"
 
 
-def user_id_of(user: Any) -> str:
+def user_id_of(user: AbstractBaseUser) -> str:
     """Return the `sub` of tokens for `user`."""
     return str(getattr(user, get_settings().USER_ID_FIELD))

@@ -15,6 +15,8 @@ from jwt_auth.claims import Claims
 from jwt_auth.exceptions import InsufficientScopeError
 from jwt_auth.jose.scopes import is_scope
 
+__all__ = ["HasScope"]
+
 if TYPE_CHECKING:
     # The stubs of DRF have no other name for an item of a permission list that is not a class.
     _Base = SingleOperandHolder

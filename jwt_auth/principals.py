@@ -27,6 +27,8 @@ from jwt_auth.exceptions import InvalidClaimError, JWTAuthError, RevokedTokenErr
 from jwt_auth.jose.encoding import base64url_encode
 from jwt_auth.models import UserSession, user_id_of
 
+__all__ = ["ClaimsUser"]
+
 Refuse = Callable[[JWTAuthError], Exception]
 
 # The attributes that Django and DRF read of a user that is only compared, filtered by, or assigned. None of them reads

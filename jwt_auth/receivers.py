@@ -19,7 +19,7 @@ from jwt_auth.keyring import stored
 from jwt_auth.models import ClientKey, RegisteredClient, SigningKey, UserTokenCutoff
 from jwt_auth.revocation import clients, cutoff
 from jwt_auth.revocation.memory import view
-from jwt_auth.revocation.operations import record_cutoff, record_deletion, revoke_user
+from jwt_auth.revocation.operations import record_cutoff, record_user_deletion, revoke_user
 from jwt_auth.sessions.credentials import announce_upgrade, begin_again, is_hash_upgrade, settle_upgrade
 
 WATCHED = frozenset({"password", "is_active"})
@@ -115,12 +115,12 @@ def _guide(using: str, verbosity: int, stdout: Any = None, **kwargs: Any) -> Non
 
 def _record(instance: Any, using: str | None = None, **kwargs: Any) -> None:
     if using == cutoff.users().db:
-        record_deletion(instance)
+        record_user_deletion(instance)
         clients.delete_latecomers(instance)
 
 
 def _record_client(instance: RegisteredClient, **kwargs: Any) -> None:
-    clients.record_deletion(instance)
+    clients.record_client_deletion(instance)
 
 
 def _record_key(instance: ClientKey, **kwargs: Any) -> None:

@@ -17,6 +17,8 @@ from jwt_auth.authentication.errors import as_api_exception, error_body
 from jwt_auth.exceptions import ReasonedError, RegistrationError, UnavailableError
 from jwt_auth.http.logs import log_outage, log_refusal, log_throttled
 
+__all__ = ["exception_handler"]
+
 # DRF's codes for errors that have the code `invalid_request` here.
 _CODES = {"invalid": "invalid_request", "parse_error": "invalid_request"}
 

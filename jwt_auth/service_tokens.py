@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
@@ -28,6 +29,8 @@ from jwt_auth.revocation import revoke_token
 from jwt_auth.revocation.database import is_denied
 from jwt_auth.signals import service_token_issued
 from jwt_auth.verification import identify_only, verify
+
+__all__ = ["ServiceToken", "issue", "revoke"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +83,7 @@ def exchange(
 
 
 def issue(
-    user: Any,
+    user: AbstractBaseUser,
     audience: str,
     scope: str = "",
     *,
@@ -136,7 +139,7 @@ def revoke(raw: str, *, reason: str = "", now: datetime | None = None) -> bool:
 
 
 def _claims(
-    user: Any,
+    user: AbstractBaseUser,
     target: ServiceAudience,
     *,
     scopes: frozenset[str],

@@ -14,6 +14,27 @@ from django.dispatch import Signal
 
 from jwt_auth._django.commit_hooks import on_commit
 
+__all__ = [
+    "all_revoked",
+    "client_changed",
+    "client_disabled",
+    "client_key_added",
+    "client_key_revoked",
+    "client_registered",
+    "client_revoked",
+    "key_activated",
+    "key_created",
+    "key_revoked",
+    "new_device_seen",
+    "refresh_token_reused",
+    "service_token_issued",
+    "session_revoked",
+    "session_started",
+    "token_refreshed",
+    "token_revoked",
+    "user_revoked",
+]
+
 # session: the new UserSession.
 session_started = Signal()
 

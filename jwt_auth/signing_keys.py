@@ -27,7 +27,7 @@ from jwt_auth.keyring.states import KeyStateError, Step, check_activation, check
 from jwt_auth.keyring.stored import JWKS_MAX_AGE
 from jwt_auth.models import RevocationEvent, SigningKey
 from jwt_auth.revocation import database
-from jwt_auth.revocation.operations import deny_key
+from jwt_auth.revocation.operations import Actor, deny_key
 from jwt_auth.signals import key_activated, key_created, key_revoked, send_on_commit
 
 State = SigningKey.State
@@ -71,7 +71,7 @@ def blast_radius(key: SigningKey, now: datetime) -> BlastRadius:
 
 
 def create(
-    *, algorithm: str | None = None, activate: bool = False, actor: Any = None, now: datetime | None = None
+    *, algorithm: str | None = None, activate: bool = False, actor: Actor = None, now: datetime | None = None
 ) -> SigningKey:
     """
     Create a key, and publish it.
@@ -127,7 +127,7 @@ def retire(kid: str, *, emergency: bool = False, now: datetime | None = None) ->
 
 
 def revoke(
-    kid: str, *, emergency: bool = False, reason: str = "", actor: Any = None, now: datetime | None = None
+    kid: str, *, emergency: bool = False, reason: str = "", actor: Actor = None, now: datetime | None = None
 ) -> SigningKey | None:
     """
     Permanently refuse all tokens that a key has signed. Sessions continue: their clients refresh.
@@ -180,7 +180,7 @@ def import_configured(*, now: datetime | None = None) -> list[SigningKey]:
 
 
 def rotate(
-    *, every: timedelta = timedelta(0), actor: Any = None, now: datetime | None = None
+    *, every: timedelta = timedelta(0), actor: Actor = None, now: datetime | None = None
 ) -> tuple[Step, SigningKey | None]:
     """
     Do the next step of a rotation, if it is due.
@@ -269,7 +269,7 @@ class _Turn:
             check_activation(standby[0], self.active, emergency=False, now=self.now)
         raise no_successor(self.now)
 
-    def revoke(self, row: SigningKey, reason: str, actor: Any) -> None:
+    def revoke(self, row: SigningKey, reason: str, actor: Actor) -> None:
         self._move(row, State.REVOKED, revoked_at=self.now, encrypted_private_jwk="")
         # No end: a leaked key can always sign, and another server may have our public keys in its settings.
         event = deny_key(get_settings().ISSUER, row.kid, until=None, reason=reason, actor=actor, now=self.now)

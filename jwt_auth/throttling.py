@@ -26,6 +26,8 @@ from jwt_auth.http.logs import log_outage
 from jwt_auth.http.peer import address_group
 from jwt_auth.sessions import Account, find_account
 
+__all__ = ["ClientThrottle"]
+
 if TYPE_CHECKING:
     from rest_framework.views import APIView
 

@@ -15,6 +15,8 @@ from jwt_auth.conf import get_settings
 from jwt_auth.conf.rules import without_prefix
 from jwt_auth.exceptions import ConfigurationError, MalformedTokenError
 
+__all__ = ["bearer_body", "bearer_token", "clear_cookies", "set_cookies"]
+
 # Browsers drop a cookie whose name and value have more than 4096 bytes (RFC 6265bis section 5.6), and
 # servers in between limit the size of all headers together.
 MAX_COOKIE = 3800

@@ -4,6 +4,8 @@ from django.urls import path
 
 from jwt_auth.views import clients, servers, users
 
+__all__ = ["app_name", "urlpatterns"]
+
 app_name = "jwt_auth"
 
 urlpatterns = [

@@ -26,7 +26,7 @@ from jwt_auth.keyring.stored import own_keys
 from jwt_auth.process.lru import LRUCache
 from jwt_auth.revocation.verdict import verdict
 
-__all__ = ["Verified", "averify", "verify"]
+__all__ = ["Issuers", "Verified", "averify", "verify"]
 
 Issuers: TypeAlias = Literal["users", "clients", "anyone"]
 

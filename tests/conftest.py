@@ -90,14 +90,14 @@ def user(make_user: Callable[..., Any]) -> Any:
 @pytest.fixture
 def leaver(user: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """alice, whom somebody deletes in the last moment before her row is locked."""
-    lock = cutoff.lock
+    lock = cutoff.lock_user
 
     def lock_too_late(user_pk: Any) -> bool:
         rows = cutoff.users().filter(pk=user_pk)
         rows._raw_delete(rows.db)
         return lock(user_pk)
 
-    monkeypatch.setattr(cutoff, "lock", lock_too_late)
+    monkeypatch.setattr(cutoff, "lock_user", lock_too_late)
     return user
 
 

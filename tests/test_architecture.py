@@ -4,6 +4,7 @@ import ast
 import os
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from statistics import median
 
@@ -110,3 +111,17 @@ def test_no_test_module_is_imported_by_another():
     files = list((ROOT / "tests").rglob("*.py"))
     assert len(files) > 100
     assert {path.name: names for path in files if (names := list(imported_tests(path.read_text())))} == {}
+
+
+def classes_of(code):
+    """The public classes at the top of a module."""
+    return [node.name for node in ast.parse(code).body if isinstance(node, ast.ClassDef) and node.name[0] != "_"]
+
+
+def test_classes_of_two_modules_never_share_a_name():
+    """But what Django finds by its name (Command), and one class for each library of HTTP clients (JWTAuth)."""
+    assert classes_of("class One: ...\nclass _Two: ...\nx = 3") == ["One"]
+    files = [path for path in APP.rglob("*.py") if "migrations" not in path.parts]
+    counts = Counter(name for path in files for name in classes_of(path.read_text()))
+    assert len(counts) > 100
+    assert {name for name, count in counts.items() if count > 1} == {"Command", "JWTAuth"}

@@ -17,6 +17,7 @@ from jwt_auth import clients
 from jwt_auth.exceptions import RegistrationError
 from jwt_auth.jose.algorithms import ALGORITHMS
 from jwt_auth.models import RegisteredClient
+from jwt_auth.revocation import Actor
 
 SECRET, PUBLIC_KEY = "secret", "public_key"
 
@@ -41,7 +42,7 @@ class _PublicKeyField(forms.CharField):
 class DescriptionForm(forms.Form):
     """The name and scopes of a client, by the rules of `clients`. `actor` is the user who submits the form."""
 
-    actor: Any
+    actor: Actor
 
     def clean_name(self) -> str:
         return _by_rule(clients.clean_name, self.cleaned_data["name"])
@@ -91,7 +92,7 @@ class KeyForm(forms.Form):
             self.add_error("public_key", ValidationError(_("Paste the public key."), code="required"))
         return cleaned
 
-    def add_to(self, client: RegisteredClient, actor: Any) -> clients.NewKey:
+    def add_to(self, client: RegisteredClient, actor: Actor) -> clients.NewKey:
         """Add the key to `client`; raise RegistrationError."""
         given = self.cleaned_data
         options = {"expires_at": given["expires_at"], "actor": actor}
@@ -122,7 +123,7 @@ class ClientForm(DescriptionForm, KeyForm):
 
     field_order = ["name", "user", "scopes", "requires_binding"]
 
-    def __init__(self, *args: Any, actor: Any, site: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, actor: Actor, site: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.actor = actor
         foreign_key: Any = RegisteredClient._meta.get_field("user")
@@ -167,7 +168,7 @@ class RotationForm(forms.Form):
         if pasted:
             self.fields["public_key"] = _PublicKeyField()
 
-    def rotate(self, key: Any, actor: Any) -> clients.NewKey:
+    def rotate(self, key: Any, actor: Actor) -> clients.NewKey:
         """Replace `key` by a new key of the same client; raise RegistrationError."""
         overlap = timedelta(days=self.cleaned_data["overlap"])
         return clients.rotate(key, self.cleaned_data.get("public_key"), overlap=overlap, actor=actor)

@@ -34,6 +34,7 @@ from jwt_auth.administration.pages import (
     log,
     name_fields_of_users,
     read,
+    staff_of,
     url_of,
 )
 from jwt_auth.conf import get_settings
@@ -60,7 +61,7 @@ class RegisteredClientAdmin(ReadOnlyAdmin):
 
     def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         form: Any = super().get_form(request, *args, **kwargs)  # a class of this request's own
-        form.actor = request.user
+        form.actor = staff_of(request)
         return form
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
@@ -134,7 +135,7 @@ class RegisteredClientAdmin(ReadOnlyAdmin):
         """Register a client and its first key on one page."""
         if not self.has_add_permission(request):
             raise PermissionDenied
-        form = ClientForm(request.POST or None, actor=request.user, site=self.admin_site)
+        form = ClientForm(request.POST or None, actor=staff_of(request), site=self.admin_site)
         made = _save(form, form.register)
         if made is None:
             return self._ask(request, form, title=_("Register a client"), button=_("Register"))
@@ -145,7 +146,7 @@ class RegisteredClientAdmin(ReadOnlyAdmin):
     def add_key(self, request: HttpRequest, client: RegisteredClient) -> HttpResponse:
         self._demand(self.has_change_permission(request, client))
         form = KeyForm(request.POST or None)
-        new = _save(form, lambda: form.add_to(client, request.user))
+        new = _save(form, lambda: form.add_to(client, staff_of(request)))
         if new is None:
             return self._ask(request, form, client, title=_("Add a key"), button=_("Add the key"))
         log(request, [client], gettext("Added the key %(kid)s.") % {"kid": new.key.kid})
@@ -157,7 +158,7 @@ class RegisteredClientAdmin(ReadOnlyAdmin):
         if key is None:
             return self._no_key(request, client)
         form = RotationForm(request.POST or None, pasted=bool(key.public_jwk))
-        new = _save(form, lambda: form.rotate(key, request.user))
+        new = _save(form, lambda: form.rotate(key, staff_of(request)))
         if new is None:
             lead = gettext("Another key for the client, in place of %(kid)s.") % {"kid": key.kid}
             return self._ask(request, form, client, title=_("Replace a key"), lead=lead, button=_("Replace"))
@@ -172,7 +173,7 @@ class RegisteredClientAdmin(ReadOnlyAdmin):
         return self._end(
             request,
             client,
-            lambda reason: revoke_client_key(key, reason=reason, actor=request.user),
+            lambda reason: revoke_client_key(key, reason=reason, actor=staff_of(request)),
             title=_("Revoke a key"),
             warning=_(
                 "All tokens signed with this key will be refused, and this can't be undone. Do this if a secret or a "
@@ -187,7 +188,7 @@ class RegisteredClientAdmin(ReadOnlyAdmin):
         return self._end(
             request,
             client,
-            lambda reason: revoke_client(client, reason=reason, actor=request.user),
+            lambda reason: revoke_client(client, reason=reason, actor=staff_of(request)),
             title=_("Revoke the tokens of a client"),
             warning=_(
                 "All tokens that this client has signed until now will be refused, and this can't be undone. Do this "
@@ -202,7 +203,7 @@ class RegisteredClientAdmin(ReadOnlyAdmin):
         return self._end(
             request,
             client,
-            lambda reason: disable_client(client, reason=reason, actor=request.user),
+            lambda reason: disable_client(client, reason=reason, actor=staff_of(request)),
             title=_("Disable a client"),
             warning=_(
                 "All tokens that this client signs, with any key, will be refused permanently. It can't be enabled "
@@ -213,7 +214,7 @@ class RegisteredClientAdmin(ReadOnlyAdmin):
         )
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        clients.change(obj, actor=request.user, **{name: form.cleaned_data[name] for name in form.changed_data})
+        clients.change(obj, actor=staff_of(request), **{name: form.cleaned_data[name] for name in form.changed_data})
 
     def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> Any:
         try:

@@ -27,6 +27,7 @@ from jwt_auth.administration.pages import (
     log,
     name_fields_of_users,
     read,
+    staff_of,
 )
 from jwt_auth.conf import get_settings
 from jwt_auth.models import RegisteredClient, RevocationEvent, UserSession, user_id_of
@@ -99,7 +100,7 @@ class RevocationEventAdmin(ReadOnlyAdmin):
         form = read(request, EverythingForm)
         if not form.is_valid():
             return self._ask(request, form, back)
-        new = revoke_all(reason=form.cleaned_data["reason"], actor=request.user)
+        new = revoke_all(reason=form.cleaned_data["reason"], actor=staff_of(request))
         log(request, RevocationEvent.objects.filter(scope=Scope.ALL, cutoff=new), gettext("Revoked everything."))
         self.message_user(request, gettext("The tokens of everybody were revoked."), messages.SUCCESS)
         return HttpResponseRedirect(back)

@@ -6,7 +6,7 @@ inline style, so it works under a strict Content-Security-Policy.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.contrib import admin
@@ -16,6 +16,7 @@ from django.contrib.admin.options import IS_POPUP_VAR
 from django.contrib.admin.utils import quote
 from django.contrib.admin.widgets import AdminTextInputWidget
 from django.contrib.auth import get_permission_codename, get_user_model
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.db.models import CharField, TextField
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -205,6 +206,11 @@ def name_fields_of_users(request: HttpRequest) -> list[str]:
 def may(request: HttpRequest, deed: str, meta: Any) -> bool:
     """Return whether the user has Django's permission for `deed` (such as "view") on all rows of a model."""
     return request.user.has_perm(f"{meta.app_label}.{get_permission_codename(deed, meta)}")
+
+
+def staff_of(request: HttpRequest) -> AbstractBaseUser:
+    """Return the user that the admin admitted, whatever the user model is."""
+    return cast("AbstractBaseUser", request.user)
 
 
 def changelist_url(model_admin: Any) -> str:

@@ -26,6 +26,7 @@ from jwt_auth.administration.pages import (
     name_fields_of_users,
     read,
     selection,
+    staff_of,
     url_of,
 )
 from jwt_auth.exceptions import ExpiredTokenError, RefusedError
@@ -164,7 +165,7 @@ class UserSessionAdmin(ReadOnlyAdmin):
     def _end(self, request: HttpRequest, sessions: list[UserSession], reason: str) -> None:
         waiting, ended = iter(sessions), 0
         while sids := [session.pk for session in islice(waiting, BATCH)]:
-            ended += revoke_sessions(sids, reason=reason, actor=request.user)
+            ended += revoke_sessions(sids, reason=reason, actor=staff_of(request))
         log(request, sessions, gettext("Revoked."))
         text = ngettext("%(count)d session was revoked.", "%(count)d sessions were revoked.", ended)
         self.message_user(request, text % {"count": ended}, messages.SUCCESS)

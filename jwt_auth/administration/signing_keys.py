@@ -32,6 +32,7 @@ from jwt_auth.administration.pages import (
     gone,
     log,
     read,
+    staff_of,
     url_of,
 )
 from jwt_auth.conf import get_settings
@@ -150,7 +151,7 @@ class SigningKeyAdmin(ReadOnlyAdmin):
         return badge(key.get_state_display(), live=key.state == State.ACTIVE)
 
     @admin.display(description=_("next step"))
-    def next_step(self, key: SigningKey) -> Text:
+    def next_step(self, key: SigningKey) -> str | Promise:
         now = timezone.now()
         if key.state == State.STANDBY:
             return _when(_("can be activated"), states.ready_at(key), now)
@@ -209,7 +210,7 @@ class SigningKeyAdmin(ReadOnlyAdmin):
                 button=_("Create"),
                 back=back,
             )
-        key = signing_keys.create(actor=request.user)
+        key = signing_keys.create(actor=staff_of(request))
         self.log_addition(request, key, _with_reason(gettext("Created."), form.cleaned_data["reason"]))
         self.message_user(request, gettext("The key %(kid)s was created.") % {"kid": key.kid}, messages.SUCCESS)
         return HttpResponseRedirect(url_of(self.admin_site, key) or back)
@@ -260,7 +261,7 @@ class SigningKeyAdmin(ReadOnlyAdmin):
     ) -> KeyStateError | None:
         """Do the confirmed change; return the refusal if another process was faster."""
         try:
-            move.do(key.kid, emergency, reason=reason, actor=request.user)
+            move.do(key.kid, emergency, reason=reason, actor=staff_of(request))
         except KeyStateError as refusal:
             return refusal
         text = str(move.done) % {"kid": key.kid}

@@ -27,7 +27,18 @@ from django.utils import timezone
 from django.utils.translation import gettext, gettext_lazy as _, ngettext
 
 from jwt_auth.administration.forged import ForgedRequestMixin
-from jwt_auth.administration.pages import SHOWN, changelist_url, confirm, gone, is_popup, log, read, selection, url_of
+from jwt_auth.administration.pages import (
+    SHOWN,
+    changelist_url,
+    confirm,
+    gone,
+    is_popup,
+    log,
+    read,
+    selection,
+    staff_of,
+    url_of,
+)
 from jwt_auth.models import UserSession
 from jwt_auth.revocation import cutoff, database, revoke_user, revoke_users
 
@@ -85,7 +96,7 @@ class TokenRevocationMixin(ForgedRequestMixin, _Base):
         form = read(request)
         if not form.is_valid():
             return _ask(self, request, form, [user], cutoff.users().filter(pk=user.pk), back=back)
-        done = revoke_user(user, reason=form.cleaned_data["reason"], actor=request.user)
+        done = revoke_user(user, reason=form.cleaned_data["reason"], actor=staff_of(request))
         _tell(self, request, [user], done.sessions_revoked)
         return HttpResponseRedirect(back)
 
@@ -144,7 +155,7 @@ def jwt_auth_revoke_tokens(model_admin: Any, request: HttpRequest, queryset: Any
     if not form.is_valid():
         hidden = selection(request, "jwt_auth_revoke_tokens")
         return _ask(model_admin, request, form, users, queryset, back=request.get_full_path(), hidden=hidden)
-    done = revoke_users(users, reason=form.cleaned_data["reason"], actor=request.user)
+    done = revoke_users(users, reason=form.cleaned_data["reason"], actor=staff_of(request))
     _tell(model_admin, request, users, done.sessions_revoked)
     return None
 

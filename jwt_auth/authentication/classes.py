@@ -35,8 +35,9 @@ if TYPE_CHECKING:
     from jwt_auth.models import ClientKey, RegisteredClient
     from jwt_auth.verification import Issuers, Verified
 
-# As in rest_framework.permissions, which this module can't import: it needs what must not be imported here.
-SAFE_METHODS = frozenset(("GET", "HEAD", "OPTIONS"))
+# The safe methods but TRACE (http.csrf has them all): here "safe" means fewer checks, and nobody needs them for TRACE.
+# They are the SAFE_METHODS of rest_framework.permissions, whose imports this module must not have.
+READ_METHODS = frozenset(("GET", "HEAD", "OPTIONS"))
 
 
 class JWTAuthentication(BaseAuthentication):
@@ -93,7 +94,7 @@ class JWTAuthentication(BaseAuthentication):
         try:
             verified = verify(raw, issuers=self.issuers, ask_database=self.ask_database)
         except RevocationUnavailableError:
-            if get_settings().REVOCATION_ON_STALE == "deny" or request.method not in SAFE_METHODS:
+            if get_settings().REVOCATION_ON_STALE == "deny" or request.method not in READ_METHODS:
                 raise
             verified = verify_by_last_known(raw, issuers=self.issuers)
         if verified.one_time:
@@ -209,7 +210,7 @@ class UserOrClientJWTAuthentication(ClientJWTAuthentication):
 def _is_good_for_once(request: HttpRequest) -> bool:
     """Return whether a client's token for `request` is single-use."""
     protection = get_settings().CLIENT_REPLAY_PROTECTION
-    return protection == "all" or (protection == "unsafe_methods" and request.method not in SAFE_METHODS)
+    return protection == "all" or (protection == "unsafe_methods" and request.method not in READ_METHODS)
 
 
 def claims_of(request: Request) -> Claims | None:

@@ -8,7 +8,8 @@ The package imports neither Django nor DRF. Only the modules named after `reques
 Programs in other languages only need a JWT library: see docs/how-to/api-clients.md.
 """
 
+from jwt_auth.client.key import KeyMaterialSource
 from jwt_auth.client.origin import ForeignOriginError
 from jwt_auth.client.signer import Reuse, Signer
 
-__all__ = ["ForeignOriginError", "Reuse", "Signer"]
+__all__ = ["ForeignOriginError", "KeyMaterialSource", "Reuse", "Signer"]

@@ -9,6 +9,8 @@ import httpx
 from jwt_auth.client.origin import api_origin, check
 from jwt_auth.client.signer import Signer
 
+__all__ = ["JWTAuth"]
+
 
 class JWTAuth(httpx.Auth):
     """

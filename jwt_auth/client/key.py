@@ -12,10 +12,10 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from jwt_auth.jose import jwk
 from jwt_auth.jose.encoding import json_object
 
-KeySource: TypeAlias = str | bytes | Path | Mapping[str, Any]
+KeyMaterialSource: TypeAlias = str | bytes | Path | Mapping[str, Any]
 
 
-def read(source: KeySource) -> jwk.KeyMaterial:
+def read(source: KeyMaterialSource) -> jwk.KeyMaterial:
     """
     Return the key in `source`. Only a `Path` is read as a file: a text that is neither PEM nor JWK is a secret.
 
@@ -29,7 +29,7 @@ def read(source: KeySource) -> jwk.KeyMaterial:
     return key
 
 
-def _read(source: KeySource) -> Any:
+def _read(source: KeyMaterialSource) -> Any:
     if isinstance(source, Mapping):
         return jwk.load(source)
     if isinstance(source, Path):

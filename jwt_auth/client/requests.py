@@ -8,6 +8,8 @@ from requests.auth import AuthBase
 from jwt_auth.client.origin import api_origin, check
 from jwt_auth.client.signer import Signer
 
+__all__ = ["JWTAuth"]
+
 
 class JWTAuth(AuthBase):
     """

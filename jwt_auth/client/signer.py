@@ -18,6 +18,7 @@ from jwt.api_jws import PyJWS
 from jwt.exceptions import PyJWTError
 
 from jwt_auth.client import key as keys
+from jwt_auth.client.key import KeyMaterialSource
 from jwt_auth.client.origin import origin
 
 # The requests that may share a token. A server with replay protection accepts a token only once; its setting
@@ -26,7 +27,8 @@ from jwt_auth.client.origin import origin
 Reuse: TypeAlias = Literal["safe_methods", "always", "never"]
 
 TYPE = "client-authentication+jwt"
-MAX_LIFETIME = timedelta(hours=1)  # no server can be set to accept more; without a setting it accepts 300 s
+# The most that a server's CLIENT_TOKEN_MAX_LIFETIME can be; without that setting it is 300 seconds.
+MAX_CLIENT_TOKEN_LIFETIME = timedelta(hours=1)
 
 # A token is reused for this share of its lifetime, so that it is still valid when the request arrives.
 _REUSED = 0.9
@@ -66,7 +68,7 @@ class Signer:
         self,
         *,
         client_id: str,
-        key: keys.KeySource,
+        key: KeyMaterialSource,
         kid: str,
         audience: str,
         algorithm: str = "HS256",
@@ -76,8 +78,8 @@ class Signer:
         bind: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        if not timedelta(seconds=1) <= lifetime <= MAX_LIFETIME:
-            raise ValueError(f"lifetime must be between a second and {MAX_LIFETIME}")
+        if not timedelta(seconds=1) <= lifetime <= MAX_CLIENT_TOKEN_LIFETIME:
+            raise ValueError(f"lifetime must be between a second and {MAX_CLIENT_TOKEN_LIFETIME}")
         self.client_id, self.kid, self.audience, self.algorithm = client_id, kid, audience, algorithm
         self.scope, self.bind = scope, bind
         self._key = keys.read(key)

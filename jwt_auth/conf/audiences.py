@@ -13,8 +13,8 @@ from typing import Any
 from jwt_auth.jose.scopes import is_scope
 
 # RFC 9700 section 2.3: tokens that travel between servers are short-lived.
-MAX_LIFETIME = timedelta(seconds=300)
-MIN_LIFETIME = timedelta(seconds=10)
+MAX_SERVICE_TOKEN_LIFETIME = timedelta(seconds=300)
+MIN_SERVICE_TOKEN_LIFETIME = timedelta(seconds=10)
 
 _KEYS = ("USERS", "CLIENTS", "LIFETIME", "ONE_TIME")
 
@@ -88,6 +88,7 @@ def _scopes(where: str, value: Any) -> frozenset[str]:
 
 
 def _lifetime(where: str, value: object) -> timedelta:
-    if not isinstance(value, timedelta) or not MIN_LIFETIME <= value <= MAX_LIFETIME:
-        raise ValueError(f"{where} must be a timedelta between {MIN_LIFETIME} and {MAX_LIFETIME}")
+    least, most = MIN_SERVICE_TOKEN_LIFETIME, MAX_SERVICE_TOKEN_LIFETIME
+    if not isinstance(value, timedelta) or not least <= value <= most:
+        raise ValueError(f"{where} must be a timedelta between {least} and {most}")
     return value

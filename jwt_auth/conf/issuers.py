@@ -20,7 +20,7 @@ from jwt_auth.jose.public_keys import PublicKeys, read_configured
 # Claims that have other names at some issuers; the rest are the same everywhere (RFC 7519 section 4.1).
 TRANSLATABLE = ("sub", "client_id", "scope", "jti", "sid", "auth_time")
 
-MAX_LIFETIME = timedelta(days=1)
+_DAY = timedelta(days=1)
 _SECOND = timedelta(seconds=1)
 
 
@@ -77,7 +77,7 @@ class TrustedIssuer:
     ALGORITHMS: tuple[str, ...] = setting((), _algorithms)
     AUDIENCE: tuple[str, ...] = setting((), _audience)  # () stands for our own, and is never seen outside this module
     TYPES: tuple[str | None, ...] = setting(("at+jwt",), _types)
-    MAX_LIFETIME: timedelta = setting(timedelta(minutes=5), rules.duration(_SECOND, MAX_LIFETIME))
+    MAX_LIFETIME: timedelta = setting(timedelta(minutes=5), rules.duration(_SECOND, _DAY))
     CLAIMS: Mapping[str, str] = setting({}, _names)
     REQUIRE: Mapping[str, tuple[Any, ...]] = setting({}, _values)
     PRINCIPAL: str | Callable[..., Any] = setting("claims", _principal)

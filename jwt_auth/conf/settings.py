@@ -16,14 +16,19 @@ from django.conf import settings as django_settings
 from django.core.signals import setting_changed
 
 from jwt_auth.conf import rules
-from jwt_auth.conf.audiences import MAX_LIFETIME, MIN_LIFETIME, ServiceAudience, parse_audiences
+from jwt_auth.conf.audiences import (
+    MAX_SERVICE_TOKEN_LIFETIME,
+    MIN_SERVICE_TOKEN_LIFETIME,
+    ServiceAudience,
+    parse_audiences,
+)
 from jwt_auth.conf.rules import setting, without_prefix
 from jwt_auth.exceptions import ConfigurationError
 from jwt_auth.jose.algorithms import ALGORITHMS, HMAC_ALGORITHMS
 
 T = TypeVar("T")
 
-KeySource: TypeAlias = str | bytes | Path | Mapping[str, Any]
+ConfiguredKey: TypeAlias = str | bytes | Path | Mapping[str, Any]
 
 
 # RFC 7519 section 4.1.4 allows "no more than a few minutes"; we allow one.
@@ -60,7 +65,7 @@ def _key(value: object) -> str | None:
 
 def _audiences(value: object) -> str | None:
     try:
-        parse_audiences(value, MAX_LIFETIME)
+        parse_audiences(value, MAX_SERVICE_TOKEN_LIFETIME)
     except ValueError as error:
         return str(error)
     return None
@@ -77,8 +82,8 @@ class Settings:
     ISSUER: str = setting("jwt_auth", rules.text)
     AUDIENCE: str = setting("", rules.text)  # "" stands for ISSUER, and is never seen outside this module
     ALGORITHM: str = setting("HS256", rules.one_of(*ALGORITHMS))
-    SIGNING_KEY: KeySource | None = setting(None, rules.optional(_key), secret=True)
-    SIGNING_KEY_FALLBACKS: tuple[KeySource, ...] = setting((), rules.list_of(_key), secret=True)
+    SIGNING_KEY: ConfiguredKey | None = setting(None, rules.optional(_key), secret=True)
+    SIGNING_KEY_FALLBACKS: tuple[ConfiguredKey, ...] = setting((), rules.list_of(_key), secret=True)
     KEYS: str = setting("settings", rules.one_of("settings", "database"))
     ENCRYPTION_KEYS: tuple[str | bytes, ...] | None = setting(
         None, rules.optional(rules.at_least_one(rules.list_of(rules.fernet_key))), secret=True
@@ -104,7 +109,9 @@ class Settings:
     USER_ID_FIELD: str = setting("pk", rules.field_name)
     CLAIMS_CALLABLE: str | Callable[..., Any] | None = setting(None, rules.optional(rules.callable_path))
     SERVICE_AUDIENCES: Mapping[str, ServiceAudience] = setting({}, _audiences)
-    SERVICE_TOKEN_LIFETIME: timedelta = setting(timedelta(seconds=120), rules.duration(MIN_LIFETIME, MAX_LIFETIME))
+    SERVICE_TOKEN_LIFETIME: timedelta = setting(
+        timedelta(seconds=120), rules.duration(MIN_SERVICE_TOKEN_LIFETIME, MAX_SERVICE_TOKEN_LIFETIME)
+    )
     COOKIE_ACCESS_NAME: str = setting("__Host-Http-access", rules.cookie_name)
     COOKIE_REFRESH_NAME: str = setting("__Host-Http-refresh", rules.cookie_name)
     COOKIE_SAMESITE: str = setting("Strict", rules.one_of("Strict", "Lax", "None"))

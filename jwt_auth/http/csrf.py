@@ -22,7 +22,7 @@ from django.utils.http import is_same_domain
 
 from jwt_auth.exceptions import CsrfError
 
-# RFC 9110 section 9.2.1
+# RFC 9110 section 9.2.1. Where a safe method means fewer checks of the token, see authentication.classes.READ_METHODS.
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
 _KNOWN_SITES = frozenset({"same-origin", "none", "same-site", "cross-site"})

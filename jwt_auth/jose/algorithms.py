@@ -9,3 +9,6 @@ PUBLIC_KEY_ALGORITHMS = (
     *("ES256", "ES384", "ES512", "Ed25519", "EdDSA"),
 )
 ALGORITHMS = (*HMAC_ALGORITHMS, *PUBLIC_KEY_ALGORITHMS)
+
+# The algorithm of a public key that names none, by the kind of key (`jwk.kind_of`), as most libraries choose it.
+USUAL_ALGORITHMS = {"RSA": "RS256", "P-256": "ES256", "P-384": "ES384", "P-521": "ES512", "Ed25519": "EdDSA"}

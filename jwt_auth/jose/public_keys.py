@@ -15,15 +15,12 @@ from django.views.decorators.debug import sensitive_variables
 
 from jwt_auth.exceptions import UnknownKeyError
 from jwt_auth.jose import jwk
-from jwt_auth.jose.algorithms import ALGORITHMS
+from jwt_auth.jose.algorithms import ALGORITHMS, USUAL_ALGORITHMS
 from jwt_auth.jose.encoding import json_object
 from jwt_auth.jose.keys import Key, make_key, read_public_pem
 
 # The largest sets of public services have about twenty.
 MAX_KEYS = 64
-
-# The algorithm of a key that names none itself, as most libraries choose it.
-_USUAL = {"RSA": "RS256", "P-256": "ES256", "P-384": "ES384", "P-521": "ES512", "Ed25519": "EdDSA"}
 
 _PRIVATE = "it is a private key, which only its owner may have; give its public half"
 
@@ -110,7 +107,7 @@ def read_one(source: str | Mapping[str, Any], algorithm: str | None) -> Key:
         raise ValueError(str(error)) from None
     if named is not None and named not in ((algorithm,) if algorithm else ALGORITHMS):
         raise ValueError('"alg" in the JWK is another algorithm')
-    return make_key(material, algorithm or named or _USUAL[jwk.kind_of(material)])
+    return make_key(material, algorithm or named or USUAL_ALGORITHMS[jwk.kind_of(material)])
 
 
 @sensitive_variables()

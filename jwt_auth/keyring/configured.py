@@ -13,15 +13,12 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from django.conf import settings as django_settings
 
 from jwt_auth.conf import get_settings
-from jwt_auth.conf.settings import KeySource, cached_until_settings_change
+from jwt_auth.conf.settings import ConfiguredKey, cached_until_settings_change
 from jwt_auth.exceptions import ConfigurationError
 from jwt_auth.jose import jwk
-from jwt_auth.jose.algorithms import ALGORITHMS, HMAC_ALGORITHMS
+from jwt_auth.jose.algorithms import ALGORITHMS, HMAC_ALGORITHMS, USUAL_ALGORITHMS
 from jwt_auth.jose.encoding import json_object
 from jwt_auth.jose.keys import Key, KeySet, fits, hash_size, hkdf, make_key, public_half, read_pem
-
-# The algorithm of a key in the settings that names none, and that does not fit ALGORITHM.
-_DEFAULTS = {"RSA": "RS256", "P-256": "ES256", "P-384": "ES384", "P-521": "ES512", "Ed25519": "Ed25519"}
 
 
 @cached_until_settings_change
@@ -67,7 +64,7 @@ def derived(purpose: str, length: int) -> list[bytes]:
     return [hkdf(_as_bytes(secret), purpose, length) for secret in secret_keys]
 
 
-def _configured(name: str, source: KeySource, algorithm: str | None) -> Key:
+def _configured(name: str, source: ConfiguredKey, algorithm: str | None) -> Key:
     """Load one key from the settings; if `algorithm` is None, the key determines it."""
     try:
         material, named = _read(source)
@@ -115,10 +112,12 @@ def _default_algorithm(material: jwk.KeyMaterial) -> str:
     public = public_half(material)
     if fits(public, configured):
         return configured
-    return _DEFAULTS[jwk.kind_of(public)]
+    kind = jwk.kind_of(public)
+    # For this kind the libraries of other parties still choose "EdDSA", which RFC 9864 has deprecated; we don't.
+    return "Ed25519" if kind == "Ed25519" else USUAL_ALGORITHMS[kind]
 
 
-def _read(source: KeySource) -> tuple[jwk.KeyMaterial, str | None]:
+def _read(source: ConfiguredKey) -> tuple[jwk.KeyMaterial, str | None]:
     """Return the key in `source`, and the algorithm that it names, if any."""
     if isinstance(source, Mapping):
         if source.get("alg", ALGORITHMS[0]) not in ALGORITHMS:

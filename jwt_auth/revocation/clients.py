@@ -6,15 +6,15 @@ key. No operation can be undone; the client's row is the lock.
 """
 
 from datetime import datetime, timedelta
-from typing import Any
 
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.utils import timezone
 
 from jwt_auth._django.locks import lock_by_writing
 from jwt_auth.exceptions import RegistrationError
 from jwt_auth.models import ClientKey, RegisteredClient, RevocationEvent
 from jwt_auth.revocation import cutoff as cutoffs
-from jwt_auth.revocation.operations import atomic, deny_client, deny_key
+from jwt_auth.revocation.operations import Actor, atomic, deny_client, deny_key
 from jwt_auth.signals import client_disabled, client_key_revoked, client_revoked, send_on_commit
 
 # Only this server verifies by a client's key. Each of its processes has read the keys again long before.
@@ -22,7 +22,7 @@ KEYS_FORGOTTEN_AFTER = timedelta(days=1)
 
 
 def revoke_client(
-    client: RegisteredClient, *, reason: str = "", actor: Any = None, now: datetime | None = None
+    client: RegisteredClient, *, reason: str = "", actor: Actor = None, now: datetime | None = None
 ) -> datetime:
     """
     Refuse all tokens that `client` has signed up to now; it can sign new ones with its keys.
@@ -40,7 +40,7 @@ def revoke_client(
     """
     now = now or timezone.now()
     with atomic():
-        new = _next_cutoff(lock(client).tokens_valid_after, now)
+        new = _next_cutoff(lock_client(client).tokens_valid_after, now)
         RegisteredClient.objects.filter(pk=client.pk).update(tokens_valid_after=new)
         event = deny_client(client.client_id, new, reason=reason, actor=actor, now=now)
         send_on_commit(client_revoked, RevocationEvent, event=event, client=client, cutoff=new)
@@ -48,7 +48,7 @@ def revoke_client(
 
 
 def disable_client(
-    client: RegisteredClient, *, reason: str = "", actor: Any = None, now: datetime | None = None
+    client: RegisteredClient, *, reason: str = "", actor: Actor = None, now: datetime | None = None
 ) -> bool:
     """
     Disable `client` permanently: tokens that it has signed or will sign are refused. See `revoke_client`.
@@ -58,7 +58,7 @@ def disable_client(
     """
     now = now or timezone.now()
     with atomic():
-        row = lock(client)
+        row = lock_client(client)
         if not row.is_active:
             return False
         new = _next_cutoff(row.tokens_valid_after, now)
@@ -68,7 +68,7 @@ def disable_client(
     return True
 
 
-def revoke_client_key(key: ClientKey, *, reason: str = "", actor: Any = None, now: datetime | None = None) -> bool:
+def revoke_client_key(key: ClientKey, *, reason: str = "", actor: Actor = None, now: datetime | None = None) -> bool:
     """
     Refuse all tokens that `key` has signed or will sign; the client's other keys stay valid. See `revoke_client`.
 
@@ -77,7 +77,7 @@ def revoke_client_key(key: ClientKey, *, reason: str = "", actor: Any = None, no
     """
     now = now or timezone.now()
     with atomic():
-        lock(key.client)
+        lock_client(key.client)
         if not ClientKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=now):
             return False
         until = now + KEYS_FORGOTTEN_AFTER
@@ -86,11 +86,11 @@ def revoke_client_key(key: ClientKey, *, reason: str = "", actor: Any = None, no
     return True
 
 
-def record_deletion(client: RegisteredClient, *, now: datetime | None = None) -> None:
+def record_client_deletion(client: RegisteredClient, *, now: datetime | None = None) -> None:
     """Record the deletion of `client`, whose keys are deleted with the row, and mark the row as inactive."""
     now = now or timezone.now()
     with atomic():
-        new = _next_cutoff(lock(client).tokens_valid_after, now)
+        new = _next_cutoff(lock_client(client).tokens_valid_after, now)
         RegisteredClient.objects.filter(pk=client.pk).update(is_active=False)
         event = deny_client(client.client_id, new, reason="client deleted", now=now)
         # Django deletes the keys that it collected before this lock; a key that was added since would prevent that.
@@ -99,21 +99,21 @@ def record_deletion(client: RegisteredClient, *, now: datetime | None = None) ->
         send_on_commit(client_disabled, RevocationEvent, event=event, client=client)
 
 
-def delete_latecomers(user: Any) -> None:
+def delete_latecomers(user: AbstractBaseUser) -> None:
     """
     Delete the clients that were registered after Django collected the rows to delete with `user`.
 
     The user's row must be locked. Such clients would prevent the deletion. The clients that Django collected are no
-    longer active: `record_deletion` was called for them.
+    longer active: `record_client_deletion` was called for them.
     """
     late = RegisteredClient.objects.filter(user_id=user.pk, is_active=True)
     for client in late.select_for_update():
-        record_deletion(client)
+        record_client_deletion(client)
         one = RegisteredClient.objects.filter(pk=client.pk)
         one._raw_delete(one.db)
 
 
-def lock(client: RegisteredClient) -> RegisteredClient:
+def lock_client(client: RegisteredClient) -> RegisteredClient:
     """
     Lock the client's row until the end of the transaction, and return it as it is now. At most two queries.
 

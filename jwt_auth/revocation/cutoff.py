@@ -55,7 +55,7 @@ def read(user: Any) -> datetime | None:
     return getattr(home, name or "tokens_valid_after", None)
 
 
-def lock(user_pk: Any) -> bool:
+def lock_user(user_pk: Any) -> bool:
     """Lock the user's row until the end of the transaction; return False if it does not exist. One query."""
     rows = users().filter(pk=user_pk)
     written = lock_by_writing(rows, _some_column())
@@ -77,7 +77,7 @@ def write(user_pk: Any, cutoff: datetime) -> None:
         UserTokenCutoff.objects.bulk_create([UserTokenCutoff(user_id=user_pk, tokens_valid_after=cutoff)])
 
 
-def lock_many(user_pks: Collection[Any]) -> dict[Any, models.Model]:
+def lock_users(user_pks: Collection[Any]) -> dict[Any, models.Model]:
     """
     Lock several users' rows until the end of the transaction. At most two queries, one more on SQLite.
 
@@ -97,7 +97,7 @@ def lock_many(user_pks: Collection[Any]) -> dict[Any, models.Model]:
 
 
 def held_by(holder: models.Model) -> datetime | None:
-    """Return the cutoff in a row from `lock_many`."""
+    """Return the cutoff in a row from `lock_users`."""
     cutoff: datetime | None = getattr(holder, _field_name())
     return cutoff
 

@@ -11,9 +11,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import connections, router, transaction
 from django.db.models import Max, QuerySet
 from django.utils import timezone
@@ -30,6 +31,9 @@ from jwt_auth.revocation.verdict import latest
 from jwt_auth.signals import all_revoked, send_on_commit, session_revoked, token_revoked, user_revoked
 
 Scope = RevocationEvent.Scope
+
+# The user who revokes, or the name of a program that does; None is the app itself.
+Actor: TypeAlias = AbstractBaseUser | str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +62,7 @@ def atomic() -> Any:
     return transaction.atomic(using=router.db_for_write(UserSession), savepoint=False)
 
 
-def revoke_token(claims: Claims, *, reason: str = "", actor: Any = None, now: datetime | None = None) -> None:
+def revoke_token(claims: Claims, *, reason: str = "", actor: Actor = None, now: datetime | None = None) -> None:
     """
     Revoke one access token; its session continues.
 
@@ -87,7 +91,7 @@ def revoke_token(claims: Claims, *, reason: str = "", actor: Any = None, now: da
         send_on_commit(token_revoked, RevocationEvent, event=event)
 
 
-def revoke_session(sid: UUID, *, reason: str = "", actor: Any = None, now: datetime | None = None) -> bool:
+def revoke_session(sid: UUID, *, reason: str = "", actor: Actor = None, now: datetime | None = None) -> bool:
     """
     End one session, and revoke its access and refresh tokens.
 
@@ -109,7 +113,7 @@ def revoke_session(sid: UUID, *, reason: str = "", actor: Any = None, now: datet
     return True
 
 
-def revoke_sessions(sids: Iterable[UUID], *, reason: str = "", actor: Any = None, now: datetime | None = None) -> int:
+def revoke_sessions(sids: Iterable[UUID], *, reason: str = "", actor: Actor = None, now: datetime | None = None) -> int:
     """
     End several sessions at once; see `revoke_session`. Three queries (SQLite writes the events in hundreds).
 
@@ -130,7 +134,12 @@ def revoke_sessions(sids: Iterable[UUID], *, reason: str = "", actor: Any = None
 
 
 def revoke_user(
-    user: Any, *, at: datetime | None = None, reason: str = "", actor: Any = None, now: datetime | None = None
+    user: AbstractBaseUser,
+    *,
+    at: datetime | None = None,
+    reason: str = "",
+    actor: Actor = None,
+    now: datetime | None = None,
 ) -> UserRevocation:
     """
     Revoke all tokens of sessions that `user` started up to now, and end those sessions.
@@ -148,7 +157,7 @@ def revoke_user(
     if at is not None and at > now:
         raise ValueError("a cutoff can't be in the future")
     with atomic():
-        is_there = cutoffs.lock(user.pk)
+        is_there = cutoffs.lock_user(user.pk)
         old = cutoffs.read_locked(user.pk)
         if at is None:
             new = _next_cutoff(now, old, UserSession.objects.filter(user_id=user.pk))
@@ -163,7 +172,7 @@ def revoke_user(
 
 
 def revoke_users(
-    users: Iterable[Any], *, reason: str = "", actor: Any = None, now: datetime | None = None
+    users: Iterable[AbstractBaseUser], *, reason: str = "", actor: Actor = None, now: datetime | None = None
 ) -> BulkRevocation:
     """
     Do `revoke_user` for many users, with one event and one signal for each.
@@ -184,7 +193,7 @@ def revoke_users(
     )
 
 
-def revoke_all(*, reason: str = "", actor: Any = None, now: datetime | None = None) -> datetime:
+def revoke_all(*, reason: str = "", actor: Actor = None, now: datetime | None = None) -> datetime:
     """
     Revoke all tokens of all sessions that were started up to now. The sessions' rows are not changed.
 
@@ -205,7 +214,7 @@ def revoke_all(*, reason: str = "", actor: Any = None, now: datetime | None = No
 
 
 def deny_key(
-    issuer: str, kid: str, *, until: datetime | None, reason: str = "", actor: Any = None, now: datetime | None = None
+    issuer: str, kid: str, *, until: datetime | None, reason: str = "", actor: Actor = None, now: datetime | None = None
 ) -> RevocationEvent:
     """
     Refuse all tokens that a key has signed, in memory mode and at servers that read the feed.
@@ -220,7 +229,7 @@ def deny_key(
 
 
 def deny_client(
-    client_id: str, cutoff: datetime | None, *, reason: str = "", actor: Any = None, now: datetime | None = None
+    client_id: str, cutoff: datetime | None, *, reason: str = "", actor: Actor = None, now: datetime | None = None
 ) -> RevocationEvent:
     """
     Refuse the tokens that a client signed before `cutoff`, and have processes that cache its rows read them again.
@@ -232,11 +241,11 @@ def deny_client(
     return _record(Scope.CLIENT, client_id, **facts)
 
 
-def record_cutoff(user: Any, cutoff: datetime, *, now: datetime | None = None) -> None:
+def record_cutoff(user: AbstractBaseUser, cutoff: datetime, *, now: datetime | None = None) -> None:
     """Do what `revoke_user` does, for a cutoff that has already been saved."""
     now = now or timezone.now()
     with atomic():
-        cutoffs.lock(user.pk)
+        cutoffs.lock_user(user.pk)
         count = _end(_unfinished([user.pk], now).filter(started_at__lt=cutoff), "cutoff saved", now)
         event = _write(_user_event(user, cutoff, "cutoff saved", None, now))
         send_on_commit(
@@ -244,28 +253,28 @@ def record_cutoff(user: Any, cutoff: datetime, *, now: datetime | None = None) -
         )
 
 
-def record_deletion(user: Any, *, now: datetime | None = None) -> None:
+def record_user_deletion(user: AbstractBaseUser, *, now: datetime | None = None) -> None:
     """Record the deletion of `user`, whose sessions are deleted with the row."""
     now = now or timezone.now()
     with atomic():
         # Without the lock, a session that is being started would be inserted after the cascade.
-        cutoffs.lock(user.pk)
+        cutoffs.lock_user(user.pk)
         new = _next_cutoff(now, None, UserSession.objects.filter(user_id=user.pk))
         event = _write(_user_event(user, new, "user deleted", None, now))
         count = _unfinished([user.pk], now).count()
         send_on_commit(user_revoked, RevocationEvent, event=event, user_id=user.pk, cutoff=new, sessions_revoked=count)
 
 
-def _in_batches(users: Iterable[Any]) -> Iterator[dict[Any, Any]]:
+def _in_batches(users: Iterable[AbstractBaseUser]) -> Iterator[dict[Any, AbstractBaseUser]]:
     """Yield `users` by their primary keys, BATCH at a time."""
     waiting = iter(users)
     while batch := {user.pk: user for user in islice(waiting, BATCH)}:
         yield batch
 
 
-def _revoke_batch(users: dict[Any, Any], reason: str, actor: Any, now: datetime) -> BulkRevocation:
+def _revoke_batch(users: dict[Any, AbstractBaseUser], reason: str, actor: Actor, now: datetime) -> BulkRevocation:
     with atomic():
-        holders = cutoffs.lock_many(users)
+        holders = cutoffs.lock_users(users)
         sessions = UserSession.objects.filter(user_id__in=holders)
         newest = dict(sessions.values_list("user_id").annotate(Max("last_issued_at")))
         new = {pk: _after(now, cutoffs.held_by(holder), newest.get(pk)) for pk, holder in holders.items()}
@@ -317,11 +326,11 @@ def _tokens_dead_at(now: datetime) -> datetime:
     return now + lifetimes.longest_life()
 
 
-def _session_event(sid: UUID, reason: str, actor: Any, now: datetime) -> RevocationEvent:
+def _session_event(sid: UUID, reason: str, actor: Actor, now: datetime) -> RevocationEvent:
     return _event(Scope.SESSION, sid.hex, expires_at=_tokens_dead_at(now), reason=reason, actor=actor, now=now)
 
 
-def _user_event(user: Any, cutoff: datetime, reason: str, actor: Any, now: datetime) -> RevocationEvent:
+def _user_event(user: AbstractBaseUser, cutoff: datetime, reason: str, actor: Actor, now: datetime) -> RevocationEvent:
     return _event(
         Scope.USER,
         user_id_of(user),
@@ -340,7 +349,7 @@ def _event(
     cutoff: datetime | None = None,
     expires_at: datetime | None,
     reason: str,
-    actor: Any,
+    actor: Actor,
     now: datetime,
 ) -> RevocationEvent:
     return RevocationEvent(
@@ -354,7 +363,7 @@ def _event(
     )
 
 
-def name_of(actor: Any) -> str:
+def name_of(actor: Actor) -> str:
     """Return the text for `actor` in the record."""
     if actor is None or isinstance(actor, str):
         return actor or ""

@@ -52,7 +52,7 @@ def find_account(name: str) -> Account | None:
     """
     Return the account that signs in as `name`, as the database compares names; None if there is none. One query.
     """
-    username = clean_name(name)
+    username = clean_username(name)
     if username is None:
         return None
     field = get_user_model().USERNAME_FIELD
@@ -61,7 +61,7 @@ def find_account(name: str) -> Account | None:
     return found and Account(pk=found[0], name=str(found[1]), cutoff=latest(found[2:]))
 
 
-def clean_name(name: str) -> Any:
+def clean_username(name: str) -> Any:
     """Return `name` as Django's sign-in form cleans it (UsernameField); None if no user can have that name."""
     field: Any = get_user_model()._meta.get_field(get_user_model().USERNAME_FIELD)
     normalized = unicodedata.normalize("NFKC", name.strip())
@@ -104,7 +104,7 @@ def authenticate(request: HttpRequest, credentials: dict[str, Any]) -> Any:
     if sign_in.upgrade_due_for is None:
         return user
     with atomic(), _signing_in(locked=True):
-        cutoff.lock(sign_in.upgrade_due_for)
+        cutoff.lock_user(sign_in.upgrade_due_for)
         return auth.authenticate(request, **credentials)
 
 
@@ -158,7 +158,7 @@ def settle_upgrade(user: Any, old: str) -> None:
     Of several concurrent upgrades only the last one written counts.
     """
     with atomic():
-        cutoff.lock(user.pk)
+        cutoff.lock_user(user.pk)
         written = cutoff.users().filter(pk=user.pk).values_list("password", flat=True).first() or user.password
         rows = _sessions_knowing(user, old) | _sessions_knowing(user, user.password)
         rows.update(upgraded_auth_hash=_auth_hash(user, written))

@@ -27,6 +27,7 @@ from enum import Enum, auto
 from typing import Any
 from uuid import UUID
 
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.signing import BadSignature, Signer
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
@@ -86,7 +87,7 @@ class CredentialsChangedError(InvalidCredentialsError):
 
 @sensitive_variables()
 def start(
-    user: Any,
+    user: AbstractBaseUser,
     *,
     account: Account | None = None,
     peer: Peer | None = None,
@@ -112,7 +113,7 @@ def start(
     with atomic():
         # Changing the password, deactivating the user and revoking need this lock too: each is finished, or has
         # not begun.
-        cutoff.lock(user.pk)
+        cutoff.lock_user(user.pk)
         fresh = _reload(user, account)
         if fresh is not None:
             arrivals.make_room(fresh, now)

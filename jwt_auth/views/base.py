@@ -86,7 +86,7 @@ class IsInScope(BasePermission):
     """
 
     def has_permission(self, request: Request, view: APIView) -> bool:
-        claims, scope = claims_of(request), view.scope  # type: ignore[attr-defined]
+        claims, scope = authenticated_claims(request), view.scope  # type: ignore[attr-defined]
         if (client_of(request) is not None or claims.scope is not None) and scope not in claims.scopes:
             raise as_api_exception(InsufficientScopeError((scope,)))
         return True
@@ -105,6 +105,6 @@ def user_of(request: Request) -> Any:
     return request.user
 
 
-def claims_of(request: Request) -> Claims:
+def authenticated_claims(request: Request) -> Claims:
     """Return the claims of the token, as set by JWTAuthentication, the only authenticator of these views."""
     return cast("Claims", request.auth)

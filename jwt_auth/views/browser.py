@@ -65,7 +65,7 @@ class CookieAnswer:
         return response
 
 
-class LoginView(CookieAnswer, GuardedView, users.LoginView):
+class BrowserLoginView(CookieAnswer, GuardedView, users.LoginView):
     """
     Sign in, and end the session whose cookies are replaced.
 
@@ -85,7 +85,7 @@ class LoginView(CookieAnswer, GuardedView, users.LoginView):
         return False
 
 
-class RefreshView(CookieAnswer, GuardedView, users.RefreshView):
+class BrowserRefreshView(CookieAnswer, GuardedView, users.RefreshView):
     """
     Refresh with the refresh token from its cookie only.
 
@@ -101,7 +101,7 @@ class RefreshView(CookieAnswer, GuardedView, users.RefreshView):
         return raw
 
 
-class LogoutView(GuardedView, users.LogoutView):
+class BrowserLogoutView(GuardedView, users.LogoutView):
     """End the session of each token in cookies, header or body, and always clear the cookies."""
 
     @sensitive_variables()
@@ -120,24 +120,24 @@ class LogoutView(GuardedView, users.LogoutView):
         return None
 
 
-class LogoutAllView(SignedInView, users.LogoutAllView):
+class BrowserLogoutAllView(SignedInView, users.LogoutAllView):
     def post(self, request: Request) -> Response:
         super().post(request)
         return signed_out(request)
 
 
-class SessionsView(SignedInView, users.SessionsView): ...
+class BrowserSessionsView(SignedInView, users.SessionsView): ...
 
 
-class SessionView(SignedInView, users.SessionView):
+class BrowserSessionView(SignedInView, users.SessionView):
     """End one session. If it is the current session, this signs out."""
 
     def delete(self, request: Request, session_id: UUID) -> Response:
         response = super().delete(request, session_id)
-        return signed_out(request) if session_id.hex == base.claims_of(request).sid else response
+        return signed_out(request) if session_id.hex == base.authenticated_claims(request).sid else response
 
 
-class MeView(SignedInView, users.MeView):
+class BrowserMeView(SignedInView, users.MeView):
     """A page's first request. With CSRF_MODE "django" the page gets its CSRF token here, signed in or not."""
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:

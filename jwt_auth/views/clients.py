@@ -19,9 +19,9 @@ from rest_framework.views import APIView
 
 from jwt_auth import clients
 from jwt_auth.models import CLIENT_ID, ClientKey, RegisteredClient
-from jwt_auth.revocation import disable_client, revoke_client, revoke_client_key
+from jwt_auth.revocation import Actor, disable_client, revoke_client, revoke_client_key
 from jwt_auth.throttling import ClientsThrottle
-from jwt_auth.views.base import IsInScope, IsUser, UserView
+from jwt_auth.views.base import IsInScope, IsUser, UserView, user_of
 from jwt_auth.views.client_serializers import (
     ChangeClientSerializer,
     ClientKeySerializer,
@@ -88,9 +88,9 @@ class ClientsView(ManagementView):
                 user,
                 data["scope"],
                 requires_binding=data["requires_binding"],
-                actor=request.user,
+                actor=user_of(request),
             )
-            key = {"key": describe_new(add_key(client, data["key"], request.user))} if "key" in data else {}
+            key = {"key": describe_new(add_key(client, data["key"], user_of(request)))} if "key" in data else {}
         return Response({**ClientSerializer(client).data, **key}, status=201)
 
 
@@ -109,12 +109,12 @@ class ClientView(ManagementView):
             name=data.get("client_name"),
             scopes=data.get("scope"),
             requires_binding=data.get("requires_binding"),
-            actor=request.user,
+            actor=user_of(request),
         )
         return Response(ClientSerializer(changed).data)
 
     def delete(self, request: Request, client_id: str) -> Response:
-        disable_client(find_client(client_id), reason="disabled by staff", actor=request.user)
+        disable_client(find_client(client_id), reason="disabled by staff", actor=user_of(request))
         return Response(status=204)
 
 
@@ -124,7 +124,7 @@ class RevokeClientView(ManagementView):
     def post(self, request: Request, client_id: str) -> Response:
         client = find_client(client_id)
         reason = self.valid(ReasonSerializer, request).validated_data["reason"]
-        cutoff = revoke_client(client, reason=reason, actor=request.user)
+        cutoff = revoke_client(client, reason=reason, actor=user_of(request))
         return Response({"client_id": client.client_id, "tokens_valid_after": cutoff})
 
 
@@ -139,14 +139,14 @@ class ClientKeysView(ManagementView):
         client = find_client(client_id)
         data = self.valid(NewKeySerializer, request).validated_data
         self.check_may_hand_out(request, client.user, client.scopes)
-        return Response(describe_new(add_key(client, data, request.user)), status=201)
+        return Response(describe_new(add_key(client, data, user_of(request))), status=201)
 
 
 class ClientKeyView(ManagementView):
     needed = {"DELETE": REVOKE}
 
     def delete(self, request: Request, client_id: str, kid: str) -> Response:
-        revoke_client_key(find_key(client_id, kid), reason="revoked by staff", actor=request.user)
+        revoke_client_key(find_key(client_id, kid), reason="revoked by staff", actor=user_of(request))
         return Response(status=204)
 
 
@@ -164,13 +164,13 @@ class RotateClientKeyView(ManagementView):
             data.get("alg"),
             overlap=data["overlap"],
             expires_at=data.get("expires_at"),
-            actor=request.user,
+            actor=user_of(request),
         )
         return Response(describe_new(new), status=201)
 
 
 @sensitive_variables()
-def add_key(client: RegisteredClient, data: dict[str, Any], actor: Any) -> clients.NewKey:
+def add_key(client: RegisteredClient, data: dict[str, Any], actor: Actor) -> clients.NewKey:
     """Add the key that NewKeySerializer has read: a public key, or, if there is none, a new secret."""
     end = data.get("expires_at")
     if data["source"] is None:

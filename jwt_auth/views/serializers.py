@@ -13,11 +13,11 @@ from jwt_auth.exceptions import InvalidTargetError, UnsupportedGrantTypeError
 from jwt_auth.models import RegisteredClient, UserSession, user_id_of
 from jwt_auth.revocation.subjects import parse_sid
 from jwt_auth.sessions import devices
-from jwt_auth.sessions.credentials import clean_name
+from jwt_auth.sessions.credentials import clean_username
 from jwt_auth.views.metadata import TOKEN_EXCHANGE
 
 # RFC 8693 section 3.
-ACCESS_TOKEN_TYPE = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105  # a name
+ACCESS_TOKEN_URN = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105  # a name
 
 
 class TextField(serializers.CharField):
@@ -64,7 +64,7 @@ class LoginSerializer(serializers.Serializer[Any]):
 
         The name's key is `username` whatever USERNAME_FIELD is, as in Django's own form, because backends expect it.
         """
-        username = clean_name(self.validated_data[get_user_model().USERNAME_FIELD])
+        username = clean_username(self.validated_data[get_user_model().USERNAME_FIELD])
         return None if username is None else {"username": username, "password": self.validated_data["password"]}
 
 
@@ -90,8 +90,8 @@ class ExchangeSerializer(serializers.Serializer[Any]):
 
     grant_type = ExactField()
     subject_token = ExactField()
-    subject_token_type = serializers.ChoiceField([ACCESS_TOKEN_TYPE])
-    requested_token_type = serializers.ChoiceField([ACCESS_TOKEN_TYPE], required=False)
+    subject_token_type = serializers.ChoiceField([ACCESS_TOKEN_URN])
+    requested_token_type = serializers.ChoiceField([ACCESS_TOKEN_URN], required=False)
     audience = ExactField(required=False)
     resource = ExactField(required=False)
     scope = ExactField(required=False)

@@ -27,11 +27,11 @@ from jwt_auth.models import RegisteredClient
 from jwt_auth.responses import error_response
 from jwt_auth.revocation import feed, revoke_user
 from jwt_auth.views import introspection
-from jwt_auth.views.base import CredentialView, IsInScope, IsUser, TokenView, claims_of
+from jwt_auth.views.base import CredentialView, IsInScope, IsUser, TokenView, authenticated_claims, user_of
 from jwt_auth.views.metadata import describe, has_address
 from jwt_auth.views.parsers import StrictFormParser, StrictJSONParser
 from jwt_auth.views.serializers import (
-    ACCESS_TOKEN_TYPE,
+    ACCESS_TOKEN_URN,
     ExchangeSerializer,
     GlobalRevocationSerializer,
     TokenSerializer,
@@ -96,12 +96,12 @@ class ExchangeView(CredentialView):
         client = self.client(request, asked)
         actor: dict[str, Any] = {}
         if client is not None:
-            actor = {"client_id": client.client_id, "client_scopes": claims_of(request).scopes}
+            actor = {"client_id": client.client_id, "client_scopes": authenticated_claims(request).scopes}
         token = service_tokens.exchange(asked["subject_token"], asked["audience"], asked.get("scope"), **actor)
         return Response(
             {
                 "access_token": token.access_token,
-                "issued_token_type": ACCESS_TOKEN_TYPE,
+                "issued_token_type": ACCESS_TOKEN_URN,
                 "token_type": transports.SCHEME,
                 "expires_in": token.expires_in,
                 "scope": token.scope,
@@ -152,7 +152,7 @@ class IntrospectView(ServerView):
         if not _accepts(request, introspection.RESPONSE_MEDIA_TYPE) or own_keys().signing.is_secret:
             return Response(found)
         client = client_of(request)
-        signed = introspection.sign(found, claims_of(request).sub if client is None else client.client_id)
+        signed = introspection.sign(found, authenticated_claims(request).sub if client is None else client.client_id)
         return HttpResponse(signed, content_type=introspection.RESPONSE_MEDIA_TYPE)
 
 
@@ -175,7 +175,7 @@ class RevokeGlobalView(ServerView):
             raise drf.NotFound("Only subjects of this issuer are known here.")
         user = find_user(subject.get("sub") or subject["id"], settings.USER_ID_FIELD)
         client = client_of(request)
-        actor = request.user if client is None else client.client_id
+        actor = user_of(request) if client is None else client.client_id
         revoke_user(user, reason="global token revocation", actor=actor)
         return Response(status=204)
 

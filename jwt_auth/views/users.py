@@ -29,7 +29,7 @@ from jwt_auth.revocation.database import live_sessions
 from jwt_auth.sessions import Account, peer_of
 from jwt_auth.sessions.credentials import authenticate
 from jwt_auth.verification import verify
-from jwt_auth.views.base import CredentialView, IsInScope, IsUser, UserView, claims_of, user_of
+from jwt_auth.views.base import CredentialView, IsInScope, IsUser, UserView, authenticated_claims, user_of
 from jwt_auth.views.parsers import StrictFormParser, StrictJSONParser
 from jwt_auth.views.serializers import (
     LoginSerializer,
@@ -58,12 +58,12 @@ class LoginView(BearerAnswer, CredentialView):
     def post(self, request: Request) -> Response:
         serializer = self.valid(LoginSerializer, request)
         with suppress(sessions.CredentialsChangedError):
-            return self.sign_in(request, serializer, throttling.account_of(request))
+            return self._sign_in(request, serializer, throttling.account_of(request))
         # The password was changed, or the user was revoked, during the sign-in: check the credentials again.
-        return self.sign_in(request, serializer, None)
+        return self._sign_in(request, serializer, None)
 
     @sensitive_variables()
-    def sign_in(self, request: Request, serializer: LoginSerializer, account: Account | None) -> Response:
+    def _sign_in(self, request: Request, serializer: LoginSerializer, account: Account | None) -> Response:
         credentials = serializer.credentials()
         user = credentials and authenticate(request._request, credentials)
         if not user or not user.is_active:
@@ -139,27 +139,27 @@ class LogoutAllView(UserView):
     throttle_classes = [throttling.RevokeThrottle]
 
     def post(self, request: Request) -> Response:
-        revoke_user(request.user, reason="logout everywhere", actor=request.user)
+        revoke_user(user_of(request), reason="logout everywhere", actor=user_of(request))
         return Response(status=204)
 
 
 class SessionsView(UserView):
     def get(self, request: Request) -> Response:
         rows = live_sessions(user_of(request), timezone.now())
-        context = {"sid": claims_of(request).sid}
+        context = {"sid": authenticated_claims(request).sid}
         return Response(SessionSerializer(rows, many=True, context=context).data)
 
     def delete(self, request: Request) -> Response:
         live = live_sessions(user_of(request), timezone.now())
-        others = [session.pk for session in live if session.sid != claims_of(request).sid]
-        revoke_sessions(others, reason="ended by the user", actor=request.user)
+        others = [session.pk for session in live if session.sid != authenticated_claims(request).sid]
+        revoke_sessions(others, reason="ended by the user", actor=user_of(request))
         return Response(status=204)
 
 
 class SessionView(UserView):
     def delete(self, request: Request, session_id: UUID) -> Response:
         session = get_object_or_404(UserSession.objects.filter(user=user_of(request)), pk=session_id)
-        revoke_session(session.pk, reason="ended by the user", actor=request.user)
+        revoke_session(session.pk, reason="ended by the user", actor=user_of(request))
         return Response(status=204)
 
 
@@ -192,7 +192,7 @@ class RevokeUserView(UserView):
     def post(self, request: Request) -> Response:
         data = self.valid(RevokeUserSerializer, request).validated_data
         user = find_user(data["user"]) if "user" in data else find_user_by_name(data["username"])
-        done = revoke_user(user, reason=data["reason"], actor=request.user)
+        done = revoke_user(user, reason=data["reason"], actor=user_of(request))
         return Response(
             {
                 "user": user.pk,
@@ -220,7 +220,7 @@ class MeView(UserView):
     permission_classes = [IsAuthenticated]
 
     def get(self, request: Request) -> Response:
-        return Response(describe(request.user, claims_of(request), client_of(request)))
+        return Response(describe(request.user, authenticated_claims(request), client_of(request)))
 
 
 def find_user(key: str, name: str = "pk") -> Any:

@@ -11,9 +11,13 @@ from django.core.cache import caches
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import OperationalError, transaction
 from django.test.client import BOUNDARY, MULTIPART_CONTENT, encode_multipart
+from rest_framework import permissions
 
 from jwt_auth import clients
+from jwt_auth.authentication import classes
 from jwt_auth.authentication.last_used import EVERY
+from jwt_auth.client import signer
+from jwt_auth.http import csrf
 from jwt_auth.models import ClientKey, RegisteredClient
 from tests.support.api_clients import register
 from tests.support.clients import Client
@@ -237,3 +241,8 @@ def test_a_budget_that_can_not_be_counted_lets_nobody_in(client, api, settings, 
     settings.CACHES = {"default": {"BACKEND": backend, "LOCATION": "redis://127.0.0.1:1"}}
     answer = client.bearer(api.token()).get("/throttled/")
     assert (answer.status_code, answer.json()["code"], answer["Retry-After"]) == (503, "unavailable", "1")
+
+
+def test_fewer_checks_are_for_the_methods_that_only_read():
+    """TRACE is safe by RFC 9110, but a token for it is used up, and is not judged by old data. Clients agree."""
+    assert set(permissions.SAFE_METHODS) == classes.READ_METHODS == csrf.SAFE_METHODS - {"TRACE"} == set(signer._SAFE)

@@ -11,7 +11,7 @@ from jwt_auth.jose.public_keys import read_configured
 from jwt_auth.revocation import feed
 from jwt_auth.views import introspection
 from jwt_auth.views.metadata import TOKEN_EXCHANGE
-from jwt_auth.views.serializers import ACCESS_TOKEN_TYPE
+from jwt_auth.views.serializers import ACCESS_TOKEN_URN
 from tests.support.api_clients import register
 from tests.support.browser import Browser
 from tests.support.clocks import NOW
@@ -89,7 +89,7 @@ def doors(client, api, tokens, ec_key):
         return client.bearer(api.token(aud=ONE)).send("introspect/", {"token": raw}).json()["active"]
 
     def exchange(subject, **others):
-        asked = {"grant_type": TOKEN_EXCHANGE, "subject_token_type": ACCESS_TOKEN_TYPE, "audience": TWO}
+        asked = {"grant_type": TOKEN_EXCHANGE, "subject_token_type": ACCESS_TOKEN_URN, "audience": TWO}
         return client.send("token/", {**asked, "subject_token": subject, **others}).status_code == 200
 
     def read(raw):

@@ -5,15 +5,12 @@ A block is preceded by `<!-- test: how -->`; a block without is a failure, so no
 """
 
 import ast
-import importlib
-import inspect
 import json
 import logging.config
 import re
 import shlex
 import shutil
 import subprocess
-import textwrap
 from contextlib import contextmanager
 from dataclasses import fields
 from datetime import timedelta
@@ -382,55 +379,6 @@ def _manage(line):
 
 def _run_python(names, code):
     exec(compile(code, "docs", "exec"), names)
-
-
-@pytest.mark.parametrize("block", [block for block in BLOCKS if block.how.startswith("test: signatures ")], ids=str)
-def test_signatures_are_those_of_the_code(block):
-    module = importlib.import_module(block.how.split()[2])
-    for node in ast.parse(block.code).body:
-        assert _outline(node) == _outline(_source(getattr(module, node.name)), {name for name, _ in _outline(node)})
-
-
-def _source(value):
-    return ast.parse(textwrap.dedent(inspect.getsource(value))).body[0]
-
-
-def _outline(node, names=None):
-    """What the fields and methods of a class are, or a function takes and gives; of `names` alone, if given."""
-    if not isinstance(node, ast.ClassDef):
-        return [(node.name, f"{ast.unparse(node.args)} -> {ast.unparse(node.returns)}")]
-    found = []
-    for item in node.body:
-        if isinstance(item, ast.AnnAssign):
-            default = None if isinstance(item.value, ast.Call) else item.value
-            found.append((item.target.id, f"{ast.unparse(item.annotation)} = {default and ast.unparse(default)}"))
-        elif isinstance(item, ast.FunctionDef):
-            found += _outline(item)
-    return [(name, outline) for name, outline in found if names is None or name in names]
-
-
-def test_the_page_of_the_python_api_has_all_that_the_documentation_imports():
-    page = "".join((ROOT / f"docs/reference/{name}.md").read_text() for name in ("api", "signals"))
-    imported = {
-        (node.module, name.name)
-        for block in BLOCKS
-        if "```python\n" + block.code in block.page.read_text()
-        for node in ast.walk(ast.parse(block.code))
-        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("jwt_auth")
-        for name in node.names
-    }
-    assert imported
-    missing = [f"{module}.{name}" for module, name in imported if not re.search(rf"\b{name}\b", page)]
-    assert not missing
-
-
-def test_the_page_of_the_python_api_has_the_tree_of_errors():
-    page = (ROOT / "docs/reference/api.md").read_text()
-    rows = re.findall(r"^\| `(\w+Error)` \| ([^|]+) \|", page, re.MULTILINE)
-    assert len(rows) > 5
-    for name, listed in rows:
-        bases = [base.__name__ for base in getattr(exceptions, name).__bases__]
-        assert re.findall(r"`(\w+)`", listed) == bases
 
 
 def table(page, heading=""):

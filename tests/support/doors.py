@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from jwt_auth.views.metadata import TOKEN_EXCHANGE
-from jwt_auth.views.serializers import ACCESS_TOKEN_TYPE
+from jwt_auth.views.serializers import ACCESS_TOKEN_URN
 
 # What a door may answer to something that is no token of ours, and to nothing but that.
 REFUSALS = {
@@ -26,7 +26,7 @@ def knock(client: Any, raw: str) -> Iterator[tuple[str, Any]]:
     yield "authenticator", bearer.get("/auth/me/")
     yield "verify", client.send("verify/", {"token": raw})
     yield "refresh", client.refresh(raw)
-    exchange = {"grant_type": TOKEN_EXCHANGE, "subject_token_type": ACCESS_TOKEN_TYPE, "audience": "x"}
+    exchange = {"grant_type": TOKEN_EXCHANGE, "subject_token_type": ACCESS_TOKEN_URN, "audience": "x"}
     yield "exchange", client.send("token/", {**exchange, "subject_token": raw})
     yield "logout by body", client.send("logout/", {"refresh_token": raw})
     yield "logout by header", bearer.send("logout/")

@@ -33,7 +33,7 @@ from jwt_auth.revocation import (
 )
 from jwt_auth.revocation.memory import notifications, view as memory
 from jwt_auth.verification import verify
-from jwt_auth.views.serializers import ACCESS_TOKEN_TYPE, TOKEN_EXCHANGE
+from jwt_auth.views.serializers import ACCESS_TOKEN_URN, TOKEN_EXCHANGE
 from tests.support.browser import Browser
 from tests.support.clocks import later
 from tests.support.http_endpoint import body, document, serving
@@ -186,7 +186,7 @@ def go_on_to_where_nobody_may_go(client, user):
         body = {
             "grant_type": TOKEN_EXCHANGE,
             "subject_token": client.tokens(user)["access_token"],
-            "subject_token_type": ACCESS_TOKEN_TYPE,
+            "subject_token_type": ACCESS_TOKEN_URN,
             "audience": "https://three.example.com",
         }
         assert client.send("token/", body).json()["code"] == "invalid_target"

@@ -100,14 +100,19 @@ def take_back(user: User, staff: User) -> tuple[datetime, int]:
     ended: bool = revocation.revoke_session(sid, reason="lost", actor=staff)
     several: int = revocation.revoke_sessions([sid])
     done: revocation.UserRevocation = revocation.revoke_user(user, reason="lost", actor=staff)
-    everybody: datetime = revocation.revoke_all(actor=staff)
+    actor: revocation.Actor = staff if staff.is_active else "a program"
+    everybody: datetime = revocation.revoke_all(actor=actor)
     return max(done.tokens_valid_after, everybody), done.sessions_revoked + several + ended
 
 
-def hand_over(user: User, raw: str) -> int:
+def sign_out_everywhere(request: HttpRequest, drf_request: Request) -> None:
+    if request.user.is_authenticated and drf_request.user.is_authenticated:
+        revocation.revoke_user(request.user, actor=drf_request.user)
+
+
+def hand_over(user: User) -> int:
     issued: service_tokens.ServiceToken = service_tokens.issue(user, "https://two.example.com", "read", one_time=True)
-    exchanged = service_tokens.exchange(raw, "https://two.example.com", client_id="client_x")
-    return issued.expires_in + exchanged.expires_in
+    return issued.expires_in
 
 
 def go_on(raw: str) -> str | None:

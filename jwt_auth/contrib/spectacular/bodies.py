@@ -9,7 +9,7 @@ from rest_framework import serializers as drf
 from jwt_auth.authentication.assertions import JWT_BEARER
 from jwt_auth.views.client_serializers import ClientKeySerializer, ClientSerializer
 from jwt_auth.views.metadata import TOKEN_EXCHANGE
-from jwt_auth.views.serializers import ACCESS_TOKEN_TYPE
+from jwt_auth.views.serializers import ACCESS_TOKEN_URN
 
 
 class ErrorSerializer(drf.Serializer[Any]):
@@ -42,8 +42,8 @@ class ExchangeRequestSerializer(drf.Serializer[Any]):
 
     grant_type = drf.CharField(help_text=TOKEN_EXCHANGE)
     subject_token = drf.CharField()
-    subject_token_type = drf.CharField(help_text=ACCESS_TOKEN_TYPE)
-    requested_token_type = drf.CharField(required=False, help_text=ACCESS_TOKEN_TYPE)
+    subject_token_type = drf.CharField(help_text=ACCESS_TOKEN_URN)
+    requested_token_type = drf.CharField(required=False, help_text=ACCESS_TOKEN_URN)
     audience = drf.CharField()
     scope = drf.CharField(required=False)
     client_id = drf.CharField(required=False)
@@ -53,7 +53,7 @@ class ExchangeRequestSerializer(drf.Serializer[Any]):
 
 class ExchangeAnswerSerializer(drf.Serializer[Any]):
     access_token = drf.CharField()
-    issued_token_type = drf.CharField(help_text=ACCESS_TOKEN_TYPE)
+    issued_token_type = drf.CharField(help_text=ACCESS_TOKEN_URN)
     token_type = drf.CharField(help_text="Bearer")
     expires_in = drf.IntegerField(help_text="In seconds.")
     scope = drf.CharField(allow_blank=True)

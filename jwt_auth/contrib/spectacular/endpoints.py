@@ -107,23 +107,23 @@ declare("users.SessionView", delete=_END_ONE)
 declare("users.MeView", get=_ME)
 
 declare(
-    "browser.LoginView",
+    "browser.BrowserLoginView",
     post=Operation(
         "login", _SIGN_IN, serializers.LoginSerializer, {200: bodies.CookieAnswerSerializer}, (400, 401, 403, 429)
     ),
 )
 declare(
-    "browser.RefreshView",
+    "browser.BrowserRefreshView",
     post=Operation("refresh", _REFRESH, None, {200: bodies.CookieAnswerSerializer}, (401, 403, 429)),
 )
 declare(
-    "browser.LogoutView",
+    "browser.BrowserLogoutView",
     post=Operation("logout", _SIGN_OUT, serializers.LogoutSerializer, _DONE, (403, 429)),
 )
-declare("browser.LogoutAllView", post=_LOGOUT_ALL)
-declare("browser.SessionsView", get=_LIST, delete=_END_OTHERS)
-declare("browser.SessionView", delete=_END_ONE)
-declare("browser.MeView", get=_ME)
+declare("browser.BrowserLogoutAllView", post=_LOGOUT_ALL)
+declare("browser.BrowserSessionsView", get=_LIST, delete=_END_OTHERS)
+declare("browser.BrowserSessionView", delete=_END_ONE)
+declare("browser.BrowserMeView", get=_ME)
 
 declare(
     "users.RevokeView",

@@ -15,7 +15,7 @@ from typing import Any
 from benchmarks import report
 
 FULL = ["--rounds", "300", "--growth", "1000", "10000", "100000", "1000000"]
-QUICK = ["--rounds", "20", "--deeds", "5", "--sessions", "100", "--growth", "100", "1000"]
+QUICK = ["--rounds", "20", "--operations", "5", "--sessions", "100", "--growth", "100", "1000"]
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -9,8 +9,8 @@ from django.db import connection
 from django.utils import timezone
 
 from benchmarks.contenders import CONTENDERS
-from benchmarks.deeds import begin_sessions
 from benchmarks.measure import Server, interleaved
+from benchmarks.operations import begin_sessions
 
 OURS = ("open", "jwt_auth_memory", "jwt_auth_database")
 

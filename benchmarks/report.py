@@ -20,7 +20,12 @@ LABELS = {
 def tables(run: Mapping[str, Any]) -> str:
     """Return the tables of one run as Markdown."""
     return "\n\n".join(
-        (_requests(run["requests"]), _signatures(run["signatures"]), _deeds(run["deeds"]), _growth(run["growth"]))
+        (
+            _requests(run["requests"]),
+            _signatures(run["signatures"]),
+            _operations(run["operations"]),
+            _growth(run["growth"]),
+        )
     )
 
 
@@ -51,9 +56,9 @@ def _signatures(signatures: Mapping[str, Any]) -> str:
     return "\n".join(rows)
 
 
-def _deeds(deeds: Mapping[str, Any]) -> str:
+def _operations(operations: Mapping[str, Any]) -> str:
     rows = ["| operation | ms | queries |", "| --- | --: | --: |"]
-    rows += [f"| {name} | {found['seconds'] * 1e3:.2f} | {found['queries']} |" for name, found in deeds.items()]
+    rows += [f"| {name} | {found['seconds'] * 1e3:.2f} | {found['queries']} |" for name, found in operations.items()]
     return "\n".join(rows)
 
 

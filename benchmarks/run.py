@@ -17,7 +17,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__)
     parser.add_argument("--database", choices=["sqlite", "postgresql"], default="sqlite")
     parser.add_argument("--rounds", type=int, default=300, help="number of rounds; each round measures all packages")
-    parser.add_argument("--deeds", type=int, default=50, help="number of repetitions of each operation")
+    parser.add_argument("--operations", type=int, default=50, help="number of repetitions of each operation")
     parser.add_argument("--sessions", type=int, default=1000, help="number of sessions of the user that is revoked")
     parser.add_argument("--growth", type=int, nargs="*", default=[], help="numbers of users, sessions, revocations")
     options = parser.parse_args(arguments)
@@ -35,7 +35,7 @@ def run(options: Any) -> dict[str, Any]:
     from django.core.management import call_command
     from django.db import connections
 
-    from benchmarks import deeds, growth, signatures
+    from benchmarks import growth, operations, signatures
 
     call_command("migrate", verbosity=0)
     user = get_user_model()._default_manager.create_user("alice", password="x")  # type: ignore[attr-defined]
@@ -44,7 +44,7 @@ def run(options: Any) -> dict[str, Any]:
             "database": options.database,
             "requests": requests(user, options.rounds),
             "signatures": signatures.measure(user, options.rounds),
-            "deeds": deeds.measure(user, options.deeds, options.sessions),
+            "operations": operations.measure(user, options.operations, options.sessions),
             "growth": growth.measure(user, options.growth, options.rounds),
         }
     finally:

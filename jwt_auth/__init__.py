@@ -17,8 +17,8 @@ These parts issue tokens and end their sessions:
     clients          API clients and their keys
     signing_keys     the life of this server's own keys; `keyring` reads them
 
-The public names are those in `__all__`, which docs/reference/api.md lists, in modules at the root or in packages such as
-`jwt_auth.sessions` and `jwt_auth.revocation`. Imports only go down; docs/explanation/architecture.md has the floors.
+The public names are those in `__all__` of modules at the root and of packages such as `jwt_auth.sessions`;
+docs/reference/api.md lists them. Imports only go down; docs/explanation/architecture.md has the floors.
 """
 
 __version__ = "0.1.0"

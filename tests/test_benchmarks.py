@@ -27,7 +27,7 @@ def run(module, *arguments):
 
 @pytest.fixture(scope="module")
 def small():
-    return run("benchmarks.run", "--rounds", "1", "--deeds", "1", "--sessions", "3", "--growth", "10", "20")
+    return run("benchmarks.run", "--rounds", "1", "--operations", "1", "--sessions", "3", "--growth", "10", "20")
 
 
 def test_each_contender_is_measured_and_costs_the_queries_it_is_known_for(small):
@@ -41,8 +41,8 @@ def test_each_contender_is_measured_and_costs_the_queries_it_is_known_for(small)
 
 
 def test_refreshing_costs_two_queries_and_revoking_does_not_grow(small):
-    assert small["deeds"]["jwt_auth refresh"]["queries"] == 2
-    assert small["deeds"]["jwt_auth revoke a user with 3 sessions"]["queries"] <= 7
+    assert small["operations"]["jwt_auth refresh"]["queries"] == 2
+    assert small["operations"]["jwt_auth revoke a user with 3 sessions"]["queries"] <= 7
 
 
 def test_the_tables_name_everybody(small):

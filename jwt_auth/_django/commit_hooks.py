@@ -1,12 +1,12 @@
 """
-What is done when a transaction has been committed: ours before the project's.
+Commit hooks of the app, which run before those of the project.
 
 If a hook of `transaction.on_commit` raises and is not robust, as by default, Django drops all that come later. Ours
 must not be among them: a revocation that is committed has to be announced and logged.
 
-Django's list of hooks is not documented: nothing else in the app knows it. Its entries, on Django 5.2, 6.0 and 6.1,
-are (savepoints, hook, robust), run from the first to the last. What is rolled back is picked out by its savepoints,
-wherever it stands. If a release keeps it in another way, a hook is left where Django puts it.
+Django does not document its list of hooks, and no other module of the app knows it. On Django 5.2, 6.0 and 6.1 its
+entries are (savepoints, hook, robust), and run from the first to the last. A rollback removes the entries of its
+savepoints, wherever they stand. If a release keeps hooks in another way, they stay where Django puts them.
 """
 
 from bisect import bisect_left
@@ -43,7 +43,7 @@ _living: WeakSet[_Hook] = WeakSet()
 
 
 def on_commit(do: Callable[[], Any], *, using: str) -> None:
-    """Have `do` called on commit, after what was asked for here before and before the hooks of the project."""
+    """Call `do` on commit, after earlier hooks of the app and before the hooks of the project."""
     hook = _Hook(do, using)
     _living.add(hook)
     transaction.on_commit(hook, using=using, robust=True)
@@ -56,7 +56,7 @@ def on_commit(do: Callable[[], Any], *, using: str) -> None:
 
 
 def waiting(using: str) -> list[Callable[[], Any]]:
-    """What on_commit() was given, and this thread's transaction has neither committed nor rolled back."""
+    """Return the callables given to on_commit() in this thread's open transaction, without those rolled back."""
     try:
         entries: Any = connections[using].run_on_commit
         hooks = [hook for _, hook, _ in entries if isinstance(hook, _Hook)]

@@ -1,11 +1,11 @@
 """
-A query whose SQL is written once.
+Queries whose SQL is compiled once.
 
-For a query with joins Django takes several times as long to build it, to write its SQL and to find out what
-the columns mean as a database takes to answer it. All of that is the same each time; only parameters differ.
+Django needs several times as long to build a query with joins, to write its SQL and to map its columns as a database
+needs to answer it. All of that is the same each time; only the parameters differ.
 
-How Django compiles a query is not documented. If a release does it in another way, the ORM executes the query
-each time, which is slower and gives the same rows.
+Django does not document how it compiles a query. If a release does it in another way, the ORM builds and executes the
+query each time, which is slower and gives the same rows.
 """
 
 import uuid
@@ -19,10 +19,10 @@ from jwt_auth._django.differences import note_difference
 
 class CompiledQuery:
     """
-    What the ORM makes of a query for one row, ready to be executed with other parameters.
+    The compiled form of a query for one row, which can be executed with other parameters.
 
-    It belongs to one database. Threads can share it: it is compiled with a copy of the connection that is
-    never opened for queries, and so keeps no thread's connection open.
+    It belongs to one database. Threads can share it: it is compiled with a copy of the connection, which is never
+    opened for queries, so that it keeps no thread's connection open.
 
     Args:
         build: makes the queryset for the parameters, given by their names.

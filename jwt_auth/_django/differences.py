@@ -1,5 +1,5 @@
 """
-A Django whose insides differ from those that this app knows: it is told of once, and the slower way is taken.
+Warnings about a Django whose undocumented parts differ from those that the app was tested with.
 """
 
 import logging
@@ -11,10 +11,10 @@ logger = logging.getLogger("jwt_auth")
 @cache
 def note_difference(what: str, reason: str) -> None:
     """
-    Log once that `what` falls back on Django's public interface.
+    Log once per cause that the app falls back on Django's public interface.
 
     Args:
-        what: a phrase that says what is slower or no longer holds, and what is done instead.
+        what: a phrase that names the effect.
         reason: the error that showed it.
     """
     extra = {"event": "django_differs", "reason": reason}

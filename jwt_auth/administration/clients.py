@@ -268,7 +268,7 @@ class RegisteredClientAdmin(ReadOnlyAdmin):
         self,
         request: HttpRequest,
         client: RegisteredClient,
-        deed: Callable[[str], object],
+        operation: Callable[[str], object],
         *,
         title: Text,
         warning: Text,
@@ -284,7 +284,7 @@ class RegisteredClientAdmin(ReadOnlyAdmin):
             asked = {"title": title, "warning": warning, "button": button, "back": back}
             return confirm(self, request, form, summary=numbers, objects=[client], **asked)  # type: ignore[arg-type]
         with _whole():
-            deed(form.cleaned_data["reason"])
+            operation(form.cleaned_data["reason"])
         log(request, [client], done)
         self.message_user(request, done, messages.SUCCESS)
         return HttpResponseRedirect(back)
@@ -302,13 +302,13 @@ class RegisteredClientAdmin(ReadOnlyAdmin):
             raise PermissionDenied
 
 
-def _save(form: Form, deed: Callable[[], Any]) -> Any:
-    """Return the result of `deed`; if the form is invalid, add the errors to it and return None."""
+def _save(form: Form, operation: Callable[[], Any]) -> Any:
+    """Return the result of `operation`; if the form is invalid, add the errors to it and return None."""
     if not form.is_valid():
         return None
     try:
         with _whole():  # so that no client is saved without its key
-            return deed()
+            return operation()
     except RegistrationError as error:
         form.add_error(None, str(error))
         return None

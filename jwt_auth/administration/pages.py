@@ -197,15 +197,15 @@ def name_fields_of_users(request: HttpRequest) -> list[str]:
     model = get_user_model()
     names = {model.USERNAME_FIELD: None}
     # A search in fields that are not shown would allow guessing their values letter by letter.
-    if any(may(request, deed, model._meta) for deed in ("view", "change")):
+    if any(may(request, operation, model._meta) for operation in ("view", "change")):
         names[model.get_email_field_name()] = None
     columns = {field.name: field for field in model._meta.concrete_fields}
     return [name for name in names if isinstance(columns.get(name), (CharField, TextField))]
 
 
-def may(request: HttpRequest, deed: str, meta: Any) -> bool:
-    """Return whether the user has Django's permission for `deed` (such as "view") on all rows of a model."""
-    return request.user.has_perm(f"{meta.app_label}.{get_permission_codename(deed, meta)}")
+def may(request: HttpRequest, operation: str, meta: Any) -> bool:
+    """Return whether the user has Django's permission for `operation` (such as "view") on all rows of a model."""
+    return request.user.has_perm(f"{meta.app_label}.{get_permission_codename(operation, meta)}")
 
 
 def staff_of(request: HttpRequest) -> AbstractBaseUser:

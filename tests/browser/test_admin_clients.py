@@ -93,7 +93,7 @@ def test_a_disabled_client_has_nothing_left_to_click(admin, registered, look):
     look(admin, "disable")
     confirm(admin, reason="no longer used")
     assert "The client was disabled." in said(admin)
-    assert admin.locator(".jwt-auth-revoke, .jwt-auth-deeds a, input[name=_save]").count() == 0
+    assert admin.locator(".jwt-auth-revoke, .jwt-auth-operations a, input[name=_save]").count() == 0
     registered.refresh_from_db()
     assert not registered.is_active
 
@@ -140,4 +140,4 @@ def test_the_pages_fit_and_can_be_read(screen, staff, new_staff, user, registere
     assert seen > 20
 
 
-ELEMENTS = "[class^=jwt-auth-], .jwt-auth-answers > *, .jwt-auth-facts dt, .jwt-auth-deeds a"
+ELEMENTS = "[class^=jwt-auth-], .jwt-auth-answers > *, .jwt-auth-facts dt, .jwt-auth-operations a"

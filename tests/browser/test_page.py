@@ -323,15 +323,15 @@ SMUGGLED = {
 }
 
 
-@pytest.mark.parametrize("deed", SMUGGLED.values(), ids=SMUGGLED)
-def test_a_smuggled_script_does_not_run(app, evil, deed):
+@pytest.mark.parametrize("operation", SMUGGLED.values(), ids=SMUGGLED)
+def test_a_smuggled_script_does_not_run(app, evil, operation):
     script = """(foreign) => new Promise((done) => {
         const run = "document.title = 'run'";
         setTimeout(done, 3000, "nothing");
         addEventListener("securitypolicyviolation", (event) => done(event.effectiveDirective));
         try { DEED } catch (error) { if (!(error instanceof TypeError)) throw error; }
     })"""
-    refused = app.page.evaluate(script.replace("DEED", deed), evil.url("evil.test"))
+    refused = app.page.evaluate(script.replace("DEED", operation), evil.url("evil.test"))
     assert refused in {"require-trusted-types-for", "script-src", "script-src-elem", "script-src-attr"}
     app.expect(app.page).to_have_title("Notes, by jwt_auth")
 

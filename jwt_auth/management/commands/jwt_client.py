@@ -145,13 +145,13 @@ class Command(BaseCommand):
             self.stdout.write(f"The old key {old.kid} is accepted until {describe_moment(old.expires_at)} UTC.")
 
     def revoke(self, *, client_id: str, kid: str | None, reason: str, yes: bool, **options: Any) -> None:
-        deed = record(reason)
+        operation = record(reason)
         if kid is not None:
             key = _find_key(client_id, kid)
             self.confirm(
                 f"Key {kid} of {_name(key.client)}: all tokens that it has signed and will sign are refused.", yes
             )
-            done = revoke_client_key(key, **deed)
+            done = revoke_client_key(key, **operation)
             self.stdout.write(self.style.SUCCESS(f"Revoked key {kid}.") if done else "It was already revoked.")
             return
         client = _find_client(client_id)
@@ -160,13 +160,13 @@ class Command(BaseCommand):
             "if a key was stolen, revoke it with --kid.",
             yes,
         )
-        moment = describe_moment(revoke_client(client, **deed))
+        moment = describe_moment(revoke_client(client, **operation))
         self.stdout.write(self.style.SUCCESS(f"Tokens signed before {moment} UTC are refused."))
 
     def disable(self, *, client_id: str, reason: str, yes: bool, **options: Any) -> None:
-        deed, client = record(reason), _find_client(client_id)
+        operation, client = record(reason), _find_client(client_id)
         self.confirm(f"{_name(client)}: all tokens that it has signed and will sign are refused permanently.", yes)
-        done = disable_client(client, **deed)
+        done = disable_client(client, **operation)
         self.stdout.write(self.style.SUCCESS(f"Disabled {_name(client)}.") if done else "It was already disabled.")
 
     @sensitive_variables()

@@ -115,11 +115,11 @@ class Command(BaseCommand):
         self.say_next()
 
     def revoke(self, *, kid: str, emergency: bool, yes: bool, reason: str, **options: Any) -> None:
-        deed = record(reason)
+        operation = record(reason)
         if emergency:
             self.show_blast_radius(kid)
             self.confirm("revoke", yes=yes)
-        successor = signing_keys.revoke(kid, emergency=emergency, **deed)
+        successor = signing_keys.revoke(kid, emergency=emergency, **operation)
         self.stdout.write(self.style.SUCCESS(f"Revoked key {kid}."))
         if successor is not None:
             self.say(_DONE["activate"], successor)

@@ -30,7 +30,7 @@ from jwt_auth.sessions.lifecycle import session_id_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Deed:
+class Operation:
     """A revocation: the lines that describe its consequences, the answer that confirms it, and the function."""
 
     hits: list[str]
@@ -59,16 +59,16 @@ class Command(BaseCommand):
         add_yes(parser)
 
     def handle(self, *args: Any, reason: str, dry_run: bool, yes: bool, **options: Any) -> None:
-        facts, deed = record(reason), self.plan(**options)
-        for line in deed.hits:
+        facts, operation = record(reason), self.plan(**options)
+        for line in operation.hits:
             self.stdout.write(line)
         if dry_run:
             self.stdout.write("Nothing was revoked (--dry-run).")
             return
-        confirm(self, deed.answer, yes=yes)
-        self.stdout.write(self.style.SUCCESS(deed.do(facts)))
+        confirm(self, operation.answer, yes=yes)
+        self.stdout.write(self.style.SUCCESS(operation.do(facts)))
 
-    def plan(self, *, user: str | None, session: str | None, token: str | None, **options: Any) -> Deed:
+    def plan(self, *, user: str | None, session: str | None, token: str | None, **options: Any) -> Operation:
         if user is not None:
             return _of_user(find_user(user))
         if session is not None:
@@ -76,7 +76,7 @@ class Command(BaseCommand):
         return _everything() if token is None else _of_session(_session_of(token))
 
 
-def _everything() -> Deed:
+def _everything() -> Operation:
     now = timezone.now()
     live = UserSession.objects.filter(revoked_at=None, expires_at__gt=now, idle_expires_at__gt=now)
     users = live.order_by().values("user_id").distinct().count()
@@ -86,10 +86,10 @@ def _everything() -> Deed:
         return f"Revoked everything: sessions from before {describe_moment(revoke_all(**record))} UTC are refused."
 
     hits = f"Everybody: up to {_count(live.count())} of {whose}. All users have to sign in again, including you."
-    return Deed(hits=[hits], answer="revoke everything", do=do)
+    return Operation(hits=[hits], answer="revoke everything", do=do)
 
 
-def _of_user(user: Any) -> Deed:
+def _of_user(user: Any) -> Operation:
     live = live_sessions(user, timezone.now())
     hits = [f"{describe_user(user)}: {_count(len(live))}"]
     if live:
@@ -104,10 +104,10 @@ def _of_user(user: Any) -> Deed:
         ended = "1 session" if done.sessions_revoked == 1 else f"{done.sessions_revoked:,} sessions"
         return f"Revoked {ended}; those from before {moment} UTC are refused."
 
-    return Deed(hits=hits, answer="yes", do=do)
+    return Operation(hits=hits, answer="yes", do=do)
 
 
-def _of_session(sid: UUID) -> Deed:
+def _of_session(sid: UUID) -> Operation:
     session = with_state(UserSession.objects.filter(pk=sid)).first()
     if session is None:
         raise CommandError(f"There is no session {sid}.")
@@ -120,7 +120,7 @@ def _of_session(sid: UUID) -> Deed:
         return f"Revoked session {sid}." if ended else f"Session {sid} was already revoked; there was nothing to do."
 
     hits = [f"A session of {describe_user(session.user)}:", "", *session_lines([(session, state)]), ""]
-    return Deed(hits=hits, answer="yes", do=do)
+    return Operation(hits=hits, answer="yes", do=do)
 
 
 def _parse(text: str) -> UUID:

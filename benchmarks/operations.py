@@ -10,7 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-Deed = Callable[[Any], Callable[[], Any]]
+Operation = Callable[[Any], Callable[[], Any]]
 
 
 def measure(user: Any, times: int, many: int) -> dict[str, dict[str, float]]:
@@ -20,7 +20,7 @@ def measure(user: Any, times: int, many: int) -> dict[str, dict[str, float]]:
     Args:
         many: the number of sessions of the user that `revoke_user` revokes.
     """
-    results = {name: _repeat(prepare, user, times) for name, prepare in DEEDS.items()}
+    results = {name: _repeat(prepare, user, times) for name, prepare in OPERATIONS.items()}
     results[f"jwt_auth revoke a user with {many} sessions"] = _repeat(lambda u: _revoke(u, many), user, min(times, 20))
     results[f"simplejwt blacklist {many} tokens of a user"] = _repeat(
         lambda u: _blacklist(u, many), user, min(times, 3)
@@ -28,16 +28,16 @@ def measure(user: Any, times: int, many: int) -> dict[str, dict[str, float]]:
     return results
 
 
-def _repeat(prepare: Deed, user: Any, times: int) -> dict[str, float]:
+def _repeat(prepare: Operation, user: Any, times: int) -> dict[str, float]:
     taken = []
     for _ in range(times):
-        deed = prepare(user)
+        operation = prepare(user)
         begin = perf_counter()
-        deed()
+        operation()
         taken.append(perf_counter() - begin)
-    deed = prepare(user)
+    operation = prepare(user)
     with CaptureQueriesContext(connection) as captured:
-        deed()
+        operation()
     return {"seconds": median(taken), "queries": len(list(_real(captured)))}
 
 
@@ -103,7 +103,7 @@ def _knox_end(user: Any) -> Callable[[], Any]:
     return AuthToken.objects.create(user)[0].delete  # type: ignore[no-any-return]
 
 
-DEEDS: dict[str, Deed] = {
+OPERATIONS: dict[str, Operation] = {
     "jwt_auth sign in": _ours_start,
     "simplejwt sign in": _simplejwt_start,
     "knox sign in": _knox_start,

@@ -29,7 +29,7 @@ from jwt_auth.jose.public_keys import read_one
 from jwt_auth.jose.scopes import is_scope
 from jwt_auth.keyring.encryption import encrypt
 from jwt_auth.models import ClientKey, RegisteredClient
-from jwt_auth.revocation import cutoff
+from jwt_auth.revocation import user_rows
 from jwt_auth.revocation.clients import lock_client
 from jwt_auth.revocation.operations import Actor, deny_client, name_of
 from jwt_auth.signals import client_changed, client_key_added, client_registered, send_on_commit
@@ -107,7 +107,7 @@ def register(
         requires_binding=requires_binding,
     )
     with _atomic():
-        if not cutoff.lock_user(user.pk):  # held, so that a deletion is complete before this, or begins after it
+        if not user_rows.lock_user(user.pk):  # held, so that a deletion is complete before this, or begins after it
             raise RegistrationError("The user no longer exists.")
         client.save(force_insert=True)
         send_on_commit(client_registered, RegisteredClient, client=client, actor=name_of(actor))

@@ -17,7 +17,7 @@ from django.db.models.signals import post_migrate, post_save, pre_delete, pre_sa
 from jwt_auth.conf import get_settings
 from jwt_auth.keyring import stored
 from jwt_auth.models import ClientKey, RegisteredClient, SigningKey, UserTokenCutoff
-from jwt_auth.revocation import clients, cutoff
+from jwt_auth.revocation import clients, user_rows
 from jwt_auth.revocation.memory import view
 from jwt_auth.revocation.operations import record_cutoff, record_user_deletion, revoke_user
 from jwt_auth.sessions.credentials import announce_upgrade, begin_again, is_hash_upgrade, settle_upgrade
@@ -52,14 +52,14 @@ def _remember(
     instance: Any, raw: bool, update_fields: Iterable[str] | None = None, using: str | None = None, **kwargs: Any
 ) -> None:
     vars(instance).pop(_BEFORE, None)  # left over from a failed save
-    if using != cutoff.users().db:
+    if using != user_rows.users().db:
         return  # a copy of the user in another database
     watched = WATCHED.union(filter(None, [get_settings().USER_CUTOFF_FIELD]))
     written = watched if update_fields is None else watched.intersection(update_fields)
     names = [field.attname for field in instance._meta.concrete_fields if field.name in written]
     if raw or instance._state.adding or not names:
         return
-    before = cutoff.users().filter(pk=instance.pk).values(*names).first()
+    before = user_rows.users().filter(pk=instance.pk).values(*names).first()
     if before is None:  # deleted meanwhile: the save will fail
         begin_again(instance)
         return
@@ -89,7 +89,7 @@ def _follow_on_user(instance: Any, before: dict[str, Any]) -> None:
     if name is None or name not in before or getattr(instance, name) in (None, before[name]):
         return
     # The later of the old and the new cutoff was saved.
-    saved = cutoff.users().filter(pk=instance.pk).values_list(name, flat=True).get()
+    saved = user_rows.users().filter(pk=instance.pk).values_list(name, flat=True).get()
     if saved != before[name]:
         record_cutoff(instance, saved)
 
@@ -114,7 +114,7 @@ def _guide(using: str, verbosity: int, stdout: Any = None, **kwargs: Any) -> Non
 
 
 def _record(instance: Any, using: str | None = None, **kwargs: Any) -> None:
-    if using == cutoff.users().db:
+    if using == user_rows.users().db:
         record_user_deletion(instance)
         clients.delete_latecomers(instance)
 

@@ -30,7 +30,7 @@ __all__ = ["Issuers", "Verified", "averify", "verify"]
 
 Issuers: TypeAlias = Literal["users", "clients", "anyone"]
 
-# Longer tokens are verified each time. This limits the cache in bytes, too, even if an attacker fills it.
+# The signatures of longer tokens are not cached. This limits the cache in bytes, even if an attacker fills it.
 REMEMBERED_LENGTH = 2048
 
 
@@ -47,7 +47,7 @@ def verify(
     raw: str, *, issuers: Issuers = "users", ask_database: bool = False, now: datetime | None = None
 ) -> Verified:
     """
-    Verify an access token: signature, claims, revocation. One query, or none if REVOCATION is "memory".
+    Verify an access token: signature, claims, revocation. Usually one query, or none if REVOCATION is "memory".
 
     The signature of a token that was verified before may be cached. All the rest is checked each time, including that
     the issuer still has the token's key.
@@ -56,14 +56,14 @@ def verify(
         raw: the token as it was received.
         issuers: "users" accepts tokens of this server and of TRUSTED_ISSUERS, "clients" those that API clients
             signed themselves, "anyone" both.
-        ask_database: ask the database, regardless of REVOCATION. No value asks for less than the setting.
+        ask_database: ask the database, regardless of REVOCATION. It can't weaken the setting.
         now: aware; the current time if omitted.
 
     Raises:
-        InvalidTokenError: if it is not, and never was, a valid token for this server.
+        InvalidTokenError: if it is not acceptable here.
         ExpiredTokenError: if it, or its session, has expired.
         RevokedTokenError: if it was revoked.
-        UnavailableError: if the database can't be asked.
+        UnavailableError: if the database, or the keys of another issuer, can't be read.
         ValueError: if `issuers` has another value.
     """
     return _verify(raw, issuers, _in_database if ask_database else _as_configured, now)
@@ -87,21 +87,23 @@ def verify_by_last_known(raw: str, *, issuers: Issuers = "users", now: datetime 
     return _verify(raw, issuers, _by_last_known, now)
 
 
-_as_configured, _in_database, _by_last_known = map(attrgetter, ("configured", "database", "last_known"))
+_as_configured = attrgetter("configured")
+_in_database = attrgetter("database")
+_by_last_known = attrgetter("last_known")
 
 
 @sensitive_variables("raw")
 def _verify(raw: str, issuers: str, choose: Callable[[LookUps], LookUp], now: datetime | None) -> Verified:
     now = now or timezone.now()
-    memory = remembering(issuers)
-    known = memory.get(raw)
+    cache = signature_cache(issuers)
+    known = cache.get(raw)
     token = tokens.peek_unverified(raw) if known is None else known.token
     issuer = DIRECTORIES[issuers](token)
     key = issuer.keys.find(token.kid)
     # A cached signature counts only for the key that the issuer has under this name now. Comparing identities first is
     # faster; equal keys that were read twice are fine.
     if known is None or (known.key is not key and known.key != key):
-        known = _verify_signature(token, key, issuer, memory)
+        known = _verify_signature(token, key, issuer, cache)
     check_claims(claims := known.claims, issuer.policy, now)
     with outage_is_unavailable():
         state, verified = choose(issuer.look_ups)(claims)
@@ -137,7 +139,7 @@ def identify_only(raw: str, *, audiences: frozenset[str] | None = None) -> Claim
     return claims
 
 
-def remembering(issuers: str = "users") -> LRUCache[str, _Signed]:
+def signature_cache(issuers: str = "users") -> LRUCache[str, _Signed]:
     """
     Return the cache of the last tokens with a valid signature, for a value of `issuers` as in verify().
 
@@ -148,23 +150,23 @@ def remembering(issuers: str = "users") -> LRUCache[str, _Signed]:
         ValueError: if `issuers` has another value.
     """
     try:
-        return _memories()[issuers]
+        return _signature_caches()[issuers]
     except KeyError:
         raise ValueError(f"issuers is one of {', '.join(DIRECTORIES)}") from None
 
 
 @cached_until_settings_change
-def _memories() -> Mapping[str, LRUCache[str, _Signed]]:
+def _signature_caches() -> Mapping[str, LRUCache[str, _Signed]]:
     size = get_settings().VERIFIED_TOKEN_CACHE_SIZE
     return {issuers: LRUCache(size) for issuers in DIRECTORIES}
 
 
 def _verify_signature(
-    token: tokens.UnverifiedToken, key: Key, issuer: Issuer, memory: LRUCache[str, _Signed]
+    token: tokens.UnverifiedToken, key: Key, issuer: Issuer, cache: LRUCache[str, _Signed]
 ) -> _Signed:
     signed = _Signed(token, key, tokens.verify_signature(token, key, issuer.policy))
     if issuer.count is not None:
         issuer.count(key.kid)
     if len(token.raw) <= REMEMBERED_LENGTH:
-        memory.put(token.raw, signed)
+        cache.put(token.raw, signed)
     return signed

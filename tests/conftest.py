@@ -17,7 +17,7 @@ from django.dispatch import Signal
 from hypothesis import HealthCheck, settings as hypothesis_settings
 
 from jwt_auth.process import clock as clock_of_the_process
-from jwt_auth.revocation import cutoff
+from jwt_auth.revocation import user_rows
 
 # What helpers assert is explained as in a test: they must be imported after this.
 pytest.register_assert_rewrite("tests.support")
@@ -90,14 +90,14 @@ def user(make_user: Callable[..., Any]) -> Any:
 @pytest.fixture
 def leaver(user: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """alice, whom somebody deletes in the last moment before her row is locked."""
-    lock = cutoff.lock_user
+    lock = user_rows.lock_user
 
     def lock_too_late(user_pk: Any) -> bool:
-        rows = cutoff.users().filter(pk=user_pk)
+        rows = user_rows.users().filter(pk=user_pk)
         rows._raw_delete(rows.db)
         return lock(user_pk)
 
-    monkeypatch.setattr(cutoff, "lock_user", lock_too_late)
+    monkeypatch.setattr(user_rows, "lock_user", lock_too_late)
     return user
 
 

@@ -17,7 +17,7 @@ from jwt_auth.exceptions import ExpiredTokenError, InvalidTokenError, RevokedTok
 from jwt_auth.issuers import directory
 from jwt_auth.jose import tokens
 from jwt_auth.revocation import revoke_session, revoke_user
-from jwt_auth.verification import REMEMBERED_LENGTH, averify, remembering, verify
+from jwt_auth.verification import REMEMBERED_LENGTH, averify, signature_cache, verify
 from tests.support.api_clients import register
 from tests.support.clocks import NOW
 from tests.support.keys import pem
@@ -25,7 +25,7 @@ from tests.support.keys import pem
 
 @pytest.fixture(autouse=True)
 def _nothing_remembered():
-    remembering().clear()
+    signature_cache().clear()
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def test_the_least_recently_used_goes_first(user, verified, jwt_settings):
     for raw in (a, b, a, c, a, b):
         verify(raw)
     assert verified == [a, b, c, b]
-    assert len(remembering()) == 2
+    assert len(signature_cache()) == 2
 
 
 def test_nothing_is_remembered_when_the_size_is_zero(user, verified, jwt_settings):
@@ -95,7 +95,7 @@ def test_no_failure_is_remembered(user, verified):
         for bad in (forged, "a.b.c", raw[:-4]):
             with pytest.raises(InvalidTokenError):
                 verify(bad)
-    assert len(remembering()) == 0
+    assert len(signature_cache()) == 0
     assert verify(raw).user == user
     with pytest.raises(InvalidTokenError):
         verify(forged)
@@ -199,7 +199,7 @@ def test_a_verification_under_way_when_the_settings_change_is_forgotten(user, jw
     monkeypatch.setattr(tokens, "verify_signature", change_meanwhile)
     verify(raw)
     monkeypatch.undo()
-    assert len(remembering()) == 0
+    assert len(signature_cache()) == 0
     with pytest.raises(InvalidTokenError):
         verify(raw)
 
@@ -221,7 +221,7 @@ def test_threads_that_fill_and_empty_it_get_the_right_claims(user, jwt_settings,
 
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(work, range(8)))
-    assert len(remembering()) == 3
+    assert len(signature_cache()) == 3
 
 
 @pytest.mark.parametrize("warm", [False, True])

@@ -32,7 +32,7 @@ from jwt_auth.administration.pages import (
 from jwt_auth.conf import get_settings
 from jwt_auth.models import RegisteredClient, RevocationEvent, UserSession, user_id_of
 from jwt_auth.principals import user_field
-from jwt_auth.revocation import cutoff, database, revoke_all, subjects as subjects_
+from jwt_auth.revocation import database, revoke_all, subjects as subjects_, user_rows
 
 Scope = RevocationEvent.Scope
 
@@ -152,7 +152,7 @@ def _owners_of(subjects: Iterable[str]) -> dict[str, str]:
 def _users_of(keys: Iterable[str], subs: Iterable[str]) -> list[Any]:
     """Return the users with one of these primary keys or `sub` values."""
     name = get_settings().USER_ID_FIELD
-    rows = cutoff.users()
+    rows = user_rows.users()
     keys, subs = _valid("pk", keys), _valid(name, subs)
     return list(rows.filter(Q(pk__in=keys) | Q(**{f"{name}__in": subs}))) if keys or subs else []
 
@@ -193,7 +193,7 @@ def _is_about(term: str, names: Iterable[str]) -> Q:
     called = Q()
     for name in names:
         called |= Q(**{f"{name}__icontains": term})
-    users = list(cutoff.users().filter(called)[:SEARCHED_USERS]) if called else []  # an empty Q would find all users
+    users = list(user_rows.users().filter(called)[:SEARCHED_USERS]) if called else []  # an empty Q would find all users
     hit = Q(scope=Scope.USER, subject__in=[user_id_of(user) for user in users])
     acting = Q(actor__in=[str(user.pk) for user in users])
     client = Q(scope=Scope.CLIENT, subject=term) | Q(scope=Scope.KEY, subject__startswith=f"{term} ")

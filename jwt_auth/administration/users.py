@@ -40,7 +40,7 @@ from jwt_auth.administration.pages import (
     url_of,
 )
 from jwt_auth.models import UserSession
-from jwt_auth.revocation import cutoff, database, revoke_user, revoke_users
+from jwt_auth.revocation import cutoff, database, revoke_user, revoke_users, user_rows
 
 if TYPE_CHECKING:
     _Base = admin.ModelAdmin[Any]
@@ -95,7 +95,7 @@ class TokenRevocationMixin(ForgedRequestMixin, _Base):
         back = url_of(self.admin_site, user) or changelist_url(self)
         form = read(request)
         if not form.is_valid():
-            return _ask(self, request, form, [user], cutoff.users().filter(pk=user.pk), back=back)
+            return _ask(self, request, form, [user], user_rows.users().filter(pk=user.pk), back=back)
         done = revoke_user(user, reason=form.cleaned_data["reason"], actor=staff_of(request))
         _tell(self, request, [user], done.sessions_revoked)
         return HttpResponseRedirect(back)

@@ -6,9 +6,9 @@ request. In memory mode the process keeps the result next to its memory view.
 
     kept                          where                        for how long               read or made again, if
     --------------------------    -------------------------    -----------------------    ---------------------------
-    the row of the key, with      `View.kept`, by client id    60 s; 4096 rows at most    - an event names the client,
-    its client, the user's        and `kid`; in memory mode                                 its key or its user
-    `sub`, and their state        only                                                    - a new view starts: after a
+    the row of the key, with      `kept_rows()`, by client     60 s; 4096 rows at most    - an event names the client,
+    its client, the user's        id and `kid`; in memory                                   its key or its user
+    `sub`, and their state        mode only                                                   - a new view starts: after a
                                                                                             fork, or new settings
     the `Key` made of a row:      `_keys()`, by the cells      until settings change;     - a cell has changed
     parsed or decrypted           that it is made of           4096 keys at most
@@ -47,6 +47,7 @@ from jwt_auth.revocation.verdict import State
 TYPES = frozenset({None, "jwt", "client-authentication+jwt"})
 
 _READ_AGAIN_AFTER = 60.0  # seconds; for changes that write no event
+_ROWS = 4096
 _KEYS = 4096  # the most keys made of rows; the least recently used one is dropped
 
 
@@ -159,10 +160,10 @@ class _AskedMemory(_AskedDatabase):
         return state, Verified(claims=counted, user=lazy_user(found.sub), client_key=found.row)
 
     def _kept_or_read(self, kid: str) -> _Found:
-        return self._view.kept.get((self._name, kid)) or self._read_and_keep(kid)
+        return kept_rows().get((self._view.generation, self._name, kid)) or self._read_and_keep(kid)
 
     def _read_and_keep(self, kid: str) -> _Found:
-        kept, before = self._view.kept, self._view.additions
+        generation, before = self._view.generation, self._view.additions
         found = self._read(kid)
         marks = self._view.marks_of(self._name, kid, found.sub)
         # That this one token is denied is not a fact about the key. The view knows it for each token.
@@ -173,8 +174,14 @@ class _AskedMemory(_AskedDatabase):
         # The row may lack changes whose events the view received during the reading. It may also lack changes that the
         # view knows and that a transaction which began earlier does not see. In both cases it is used, but not kept.
         if self._view.additions == before and not (_in_transaction() and any(marks)):
-            kept.put((self._name, kid), found)
+            kept_rows().put((generation, self._name, kid), found)
         return found
+
+
+@cached_until_settings_change
+def kept_rows() -> LRUCache[tuple[object, str, str], _Found]:
+    """The rows that this process keeps in memory mode, by the view's generation, the client's id and the `kid`."""
+    return LRUCache(_ROWS)
 
 
 @cached_until_settings_change

@@ -23,6 +23,7 @@ from datetime import datetime, timedelta, timezone as timezones
 from math import ceil
 
 from jwt_auth.conf import get_settings
+from jwt_auth.conf.audiences import MAX_SERVICE_TOKEN_LIFETIME
 from jwt_auth.conf.settings import MAX_LEEWAY
 from jwt_auth.exceptions import DecryptionError, JWTAuthError
 from jwt_auth.keyring.stored import JWKS_MAX_AGE, private_key
@@ -33,9 +34,6 @@ State = SigningKey.State
 # Verifiers may keep the key set for JWKS_MAX_AGE; our own processes read their keys once a minute. The rest is
 # for a fetch that fails and is tried again, and for clocks that differ.
 PUBLISHED_AFTER = JWKS_MAX_AGE + timedelta(minutes=2)
-
-# Tokens of other kinds that our keys sign live at most for this or for ACCESS_TOKEN_LIFETIME.
-_OTHER_TOKENS = timedelta(seconds=300)
 
 
 class KeyStateError(JWTAuthError):
@@ -63,7 +61,8 @@ def ready_at(key: SigningKey) -> datetime:
 def dead_at(retired_at: datetime) -> datetime:
     """Return when the last token of a key that retired at `retired_at` has expired, by every machine's clock."""
     settings = get_settings()
-    longest = max(settings.ACCESS_TOKEN_LIFETIME, _OTHER_TOKENS)
+    # Service tokens are the longest-lived of the other kinds that our keys sign.
+    longest = max(settings.ACCESS_TOKEN_LIFETIME, MAX_SERVICE_TOKEN_LIFETIME)
     # A process that does not know yet that the key was retired may still have signed with it.
     return retired_at + longest + settings.REVOCATION_MAX_STALENESS + 2 * MAX_LEEWAY
 
@@ -93,7 +92,7 @@ class Step:
 
 def next_step(keys: Iterable[SigningKey], now: datetime, every: timedelta = timedelta(0)) -> Step:
     """
-    Return the next step of a rotation; a rotation is completed before another one begins. Pure.
+    Return the next step of a rotation; a rotation is completed before another one begins. No query.
 
     Args:
         every: the age of the active key at which another rotation begins.

@@ -37,7 +37,7 @@ from jwt_auth.keyring.encryption import decrypt
 from jwt_auth.models import SigningKey
 from jwt_auth.process.clock import seconds
 from jwt_auth.process.fork_reset import ForkReset
-from jwt_auth.process.renewal import NEVER, Lease, Renewal, StaleError
+from jwt_auth.process.renewal import LONG_AGO, Lease, Renewal, StaleError
 
 logger = logging.getLogger("jwt_auth")
 
@@ -88,7 +88,7 @@ class StoredKeys:
         self._edition = _NOTHING
         self._renewal.forget()
         self._comparison.forget()
-        self._look_again_at = NEVER
+        self._look_again_at = LONG_AGO
 
     def find(self, kid: str | None) -> Key:
         """
@@ -127,7 +127,7 @@ class StoredKeys:
         """Have the next call read the rows: they have certainly changed."""
         self._renewal.expire()
         self._comparison.expire()
-        self._look_again_at = NEVER
+        self._look_again_at = LONG_AGO
 
     def _look_for(self, kid: str, attempts: int, readings: int) -> Key:
         """

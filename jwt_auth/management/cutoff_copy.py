@@ -11,7 +11,7 @@ from typing import Any
 from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 
 from jwt_auth.models import UserTokenCutoff
-from jwt_auth.revocation import cutoff
+from jwt_auth.revocation import user_rows
 
 TABLE = "table"
 
@@ -20,7 +20,7 @@ _FIELD = "tokens_valid_after"
 
 def pending(source: str, target: str) -> QuerySet[Any]:
     """Return the users whose cutoff in `source` is later than in `target`; each is a field's name or TABLE."""
-    rows: QuerySet[Any] = cutoff.users().annotate(jwt_source=_cutoff_in(source), jwt_target=_cutoff_in(target))
+    rows: QuerySet[Any] = user_rows.users().annotate(jwt_source=_cutoff_in(source), jwt_target=_cutoff_in(target))
     return rows.filter(Q(jwt_target=None) | Q(jwt_target__lt=F("jwt_source")), jwt_source__isnull=False)
 
 
@@ -44,15 +44,15 @@ def copy_in_batches(source: str, target: str, batch_size: int) -> Iterator[int]:
 
 def _copy_to_field(source: str, target: str, keys: list[Any]) -> int:
     value = _cutoff_in(source)
-    rows = cutoff.users().filter(pk__in=keys)
+    rows = user_rows.users().filter(pk__in=keys)
     return rows.filter(Q(**{target: None}) | Q(**{f"{target}__lt": value})).update(**{target: value})
 
 
 def _copy_to_table(source: str, keys: list[Any]) -> int:
     # First insert empty rows, so that the UPDATE finds a row for each user; users deleted in the meantime get none.
-    present = cutoff.users().filter(pk__in=keys, jwt_token_cutoff=None).values_list("pk", flat=True)
+    present = user_rows.users().filter(pk__in=keys, jwt_token_cutoff=None).values_list("pk", flat=True)
     UserTokenCutoff.objects.bulk_create([UserTokenCutoff(user_id=key) for key in present], ignore_conflicts=True)
-    value = Subquery(cutoff.users().filter(pk=OuterRef("user_id")).values(source)[:1])
+    value = Subquery(user_rows.users().filter(pk=OuterRef("user_id")).values(source)[:1])
     rows = UserTokenCutoff.objects.filter(user_id__in=keys)
     return rows.filter(Q(**{_FIELD: None}) | Q(**{f"{_FIELD}__lt": value})).update(**{_FIELD: value})
 

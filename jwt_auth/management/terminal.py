@@ -17,7 +17,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from jwt_auth.exceptions import ExpiredTokenError
 from jwt_auth.models import UserSession
-from jwt_auth.revocation import cutoff
+from jwt_auth.revocation import cutoff, user_rows
 from jwt_auth.revocation.database import refusal_of
 from jwt_auth.sessions import devices, find_account
 
@@ -99,7 +99,7 @@ def _by_key(text: str) -> Any:
         key.run_validators(pk)  # a number that is too large for the column is no user's key
     except ValidationError:
         return None
-    return cutoff.users().filter(pk=pk).values_list("pk", flat=True).first()
+    return user_rows.users().filter(pk=pk).values_list("pk", flat=True).first()
 
 
 def describe_user(user: Any) -> str:

@@ -26,8 +26,8 @@ from jwt_auth.process.clock import seconds
 from jwt_auth.process.fork_reset import ForkReset
 from jwt_auth.process.single_flight import SingleFlight
 
-NEVER = float("-inf")  # a time before all others: a monotonic clock may begin at 0
-ALWAYS = float("inf")  # a time that never comes
+LONG_AGO = float("-inf")  # a time before all others: a monotonic clock may begin at 0
+FAR_FUTURE = float("inf")  # a time that never comes
 
 # Seconds after the start of a reading during which other threads wait for its result. Without this limit each of them
 # would wait for the whole timeout of a server that hangs, and soon every thread of the process would.
@@ -46,7 +46,7 @@ class Lease(NamedTuple):
     """The times after which a value is due, and stale, in seconds from the start of its reading."""
 
     due_after: float
-    stale_after: float = ALWAYS
+    stale_after: float = FAR_FUTURE
 
 
 class Renewal:
@@ -85,10 +85,10 @@ class Renewal:
         self.let_go()
         # The start of the last reading; the time from which a request should read again; the time from which the
         # value must not be used.
-        self.read_at = self.due_at = self.stale_at = NEVER
+        self.read_at = self.due_at = self.stale_at = LONG_AGO
         self.attempts = self.readings = 0  # the number of readings that were tried, and that succeeded
         self._expirations = 0  # the number of calls of fall_due()
-        self._retry_at = NEVER
+        self._retry_at = LONG_AGO
         self._pause = self._first_pause
         self._failure: Exception | None = None
 
@@ -120,6 +120,8 @@ class Renewal:
         """
         Read the value although it may be fresh, because something is missing from it; or wait for another reading.
 
+        During a pause it does neither.
+
         Args:
             attempts: the attribute's value from before the caller looked into the value. If the attribute has
                 changed since, another thread has read in between, and this one does not.
@@ -133,12 +135,12 @@ class Renewal:
     def fall_due(self) -> None:
         """Have the next request read, unless a pause is on: the value may have changed."""
         self._expirations += 1
-        self.due_at = NEVER
+        self.due_at = LONG_AGO
 
     def expire(self) -> None:
         """Have the next request read, even during a pause: the value has certainly changed."""
         self.fall_due()
-        self._retry_at = NEVER
+        self._retry_at = LONG_AGO
 
     def _ask(self, attempts: int, now: float, *, wait: bool) -> None:
         if now < self._retry_at:
@@ -163,7 +165,7 @@ class Renewal:
             return
         if self._failure is not None and self._recovered is not None:
             self._recovered()
-        self._failure, self._pause, self._retry_at = None, self._first_pause, NEVER
+        self._failure, self._pause, self._retry_at = None, self._first_pause, LONG_AGO
 
     def _read(self, now: float) -> None:
         expirations = self._expirations
@@ -172,7 +174,7 @@ class Renewal:
         self.read_at, self.due_at, self.stale_at = now, now + lease.due_after, now + lease.stale_after
         # fall_due() was called during the reading: the value may be from before that change.
         if self._expirations != expirations:
-            self.due_at = NEVER
+            self.due_at = LONG_AGO
 
     def _fail(self, error: Exception) -> None:
         if self._failure is None and self._failed is not None:

@@ -9,20 +9,15 @@ from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.contrib.auth import get_user_model
-from django.db import models, router
+from django.db import models
 from django.db.models import F, OuterRef, Subquery
 
 from jwt_auth._django.locks import lock_by_writing
 from jwt_auth.conf import get_settings
-from jwt_auth.models import UserSession, UserTokenCutoff
+from jwt_auth.models import UserTokenCutoff
+from jwt_auth.revocation.user_rows import some_column, users
 
 TICK = timedelta(microseconds=1)
-
-
-def users() -> models.QuerySet[Any]:
-    """Return all users, in the database of the sessions."""
-    return get_user_model()._base_manager.using(router.db_for_write(UserSession))
 
 
 def path_from(prefix: str = "") -> str:
@@ -55,13 +50,6 @@ def read(user: Any) -> datetime | None:
     return getattr(home, name or "tokens_valid_after", None)
 
 
-def lock_user(user_pk: Any) -> bool:
-    """Lock the user's row until the end of the transaction; return False if it does not exist. One query."""
-    rows = users().filter(pk=user_pk)
-    written = lock_by_writing(rows, _some_column())
-    return bool(rows.select_for_update().values_list("pk") if written is None else written)
-
-
 def read_locked(user_pk: Any) -> datetime | None:
     """Return the cutoff of a user whose row is locked. One query."""
     rows, name = _home(user_pk)
@@ -87,7 +75,7 @@ def lock_users(user_pks: Collection[Any]) -> dict[Any, models.Model]:
         The row that has the cutoff of each user that exists, by the user's key, for `write_many`.
     """
     rows = users().filter(pk__in=user_pks)
-    lock_by_writing(rows, _some_column())
+    lock_by_writing(rows, some_column())
     locked = {user.pk: user for user in rows.order_by("pk").select_for_update()}
     if get_settings().USER_CUTOFF_FIELD:
         return locked
@@ -123,7 +111,3 @@ def _home(user_pk: Any) -> tuple[models.QuerySet[Any], str]:
     if name := get_settings().USER_CUTOFF_FIELD:
         return users().filter(pk=user_pk), name
     return UserTokenCutoff.objects.filter(user_id=user_pk), "tokens_valid_after"
-
-
-def _some_column() -> str:
-    return next(field.attname for field in get_user_model()._meta.concrete_fields if not field.primary_key)

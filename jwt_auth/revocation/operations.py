@@ -1,7 +1,7 @@
 """
 The revocation operations: revoke a token, sessions, users' tokens, or everything.
 
-Each operation is one transaction that writes rows and one event; signals are sent after the commit. No operation
+Each revocation writes its rows and its events in the same transaction; signals are sent after the commit. No operation
 can be undone, and a cutoff only moves forward. Transactions join an outer one without a savepoint: a revocation is
 committed or rolled back together with the work that it belongs to.
 """
@@ -23,7 +23,7 @@ from jwt_auth.claims import Claims
 from jwt_auth.conf import get_settings, lifetimes
 from jwt_auth.conf.settings import MAX_LEEWAY
 from jwt_auth.models import RevocationEvent, UserSession, user_id_of
-from jwt_auth.revocation import cutoff as cutoffs
+from jwt_auth.revocation import cutoff as cutoffs, user_rows
 from jwt_auth.revocation.memory import notifications, view
 from jwt_auth.revocation.memory.uncommitted import announce
 from jwt_auth.revocation.subjects import key_subject, token_subject
@@ -157,7 +157,7 @@ def revoke_user(
     if at is not None and at > now:
         raise ValueError("a cutoff can't be in the future")
     with atomic():
-        is_there = cutoffs.lock_user(user.pk)
+        is_there = user_rows.lock_user(user.pk)
         old = cutoffs.read_locked(user.pk)
         if at is None:
             new = _next_cutoff(now, old, UserSession.objects.filter(user_id=user.pk))
@@ -165,7 +165,7 @@ def revoke_user(
             new = max(at, old or at)
         if is_there:  # a user who was deleted in the meantime has no cutoff, but the event is recorded all the same
             cutoffs.write(user.pk, new)
-        count = _end(_unfinished([user.pk], now).filter(started_at__lt=new), reason, now)
+        count = _mark_revoked(_unfinished([user.pk], now).filter(started_at__lt=new), reason, now)
         event = _write(_user_event(user, new, reason, actor, now))
         send_on_commit(user_revoked, RevocationEvent, event=event, user_id=user.pk, cutoff=new, sessions_revoked=count)
     return UserRevocation(tokens_valid_after=new, sessions_revoked=count)
@@ -177,7 +177,7 @@ def revoke_users(
     """
     Do `revoke_user` for many users, with one event and one signal for each.
 
-    Three hundred users take as many queries as one, and are one transaction: if a later transaction fails, the
+    Up to 300 users share one transaction, and cost as many queries as one user. If a later transaction fails, the
     earlier ones stay committed. Users who no longer exist are skipped.
 
     Args:
@@ -237,7 +237,7 @@ def deny_client(
     Call it in the transaction that changes the rows. For a change that refuses no token by itself, `cutoff` is None.
     """
     now = now or timezone.now()
-    facts = {"cutoff": cutoff, "expires_at": _tokens_dead_at(now), "reason": reason, "actor": actor, "now": now}
+    facts = {"cutoff": cutoff, "expires_at": _last_expiry(now), "reason": reason, "actor": actor, "now": now}
     return _record(Scope.CLIENT, client_id, **facts)
 
 
@@ -245,8 +245,8 @@ def record_cutoff(user: AbstractBaseUser, cutoff: datetime, *, now: datetime | N
     """Do what `revoke_user` does, for a cutoff that has already been saved."""
     now = now or timezone.now()
     with atomic():
-        cutoffs.lock_user(user.pk)
-        count = _end(_unfinished([user.pk], now).filter(started_at__lt=cutoff), "cutoff saved", now)
+        user_rows.lock_user(user.pk)
+        count = _mark_revoked(_unfinished([user.pk], now).filter(started_at__lt=cutoff), "cutoff saved", now)
         event = _write(_user_event(user, cutoff, "cutoff saved", None, now))
         send_on_commit(
             user_revoked, RevocationEvent, event=event, user_id=user.pk, cutoff=cutoff, sessions_revoked=count
@@ -258,7 +258,7 @@ def record_user_deletion(user: AbstractBaseUser, *, now: datetime | None = None)
     now = now or timezone.now()
     with atomic():
         # Without the lock, a session that is being started would be inserted after the cascade.
-        cutoffs.lock_user(user.pk)
+        user_rows.lock_user(user.pk)
         new = _next_cutoff(now, None, UserSession.objects.filter(user_id=user.pk))
         event = _write(_user_event(user, new, "user deleted", None, now))
         count = _unfinished([user.pk], now).count()
@@ -292,7 +292,7 @@ def _revoke_batch(users: dict[Any, AbstractBaseUser], reason: str, actor: Actor,
     return BulkRevocation(users_revoked=len(new), sessions_revoked=counts.total())
 
 
-def _end(sessions: QuerySet[UserSession], reason: str, now: datetime) -> int:
+def _mark_revoked(sessions: QuerySet[UserSession], reason: str, now: datetime) -> int:
     """
     Mark `sessions` as revoked, and return their number. One query.
 
@@ -300,7 +300,9 @@ def _end(sessions: QuerySet[UserSession], reason: str, now: datetime) -> int:
     the same sessions must not wait for each other.
     """
     ordered = sessions.order_by("pk")
-    if connections[sessions.db].vendor == "mysql":  # can't read the table that it updates, but can order an UPDATE
+    if (
+        connections[sessions.db].vendor == "mysql"
+    ):  # MySQL can't read the table that it updates, but can order an UPDATE
         return ordered.update(revoked_at=now, revoked_reason=reason)
     rows = UserSession.objects.filter(pk__in=ordered.select_for_update().values("pk"))
     return rows.update(revoked_at=now, revoked_reason=reason)
@@ -313,7 +315,7 @@ def _unfinished(user_pks: Iterable[Any], now: datetime) -> QuerySet[UserSession]
 
 
 def _next_cutoff(now: datetime, old: datetime | None, sessions: Any) -> datetime:
-    """Return a time later than the last cutoff and than the last token that any machine issued, by its own clock."""
+    """Return a time after the last cutoff, and after every token issued so far, even if a machine's clock is ahead."""
     return _after(now, old, sessions.aggregate(newest=Max("last_issued_at"))["newest"])
 
 
@@ -322,12 +324,12 @@ def _after(now: datetime, *moments: datetime | None) -> datetime:
     return now if after is None else max(now, after + cutoffs.TICK)
 
 
-def _tokens_dead_at(now: datetime) -> datetime:
+def _last_expiry(now: datetime) -> datetime:
     return now + lifetimes.longest_life()
 
 
 def _session_event(sid: UUID, reason: str, actor: Actor, now: datetime) -> RevocationEvent:
-    return _event(Scope.SESSION, sid.hex, expires_at=_tokens_dead_at(now), reason=reason, actor=actor, now=now)
+    return _event(Scope.SESSION, sid.hex, expires_at=_last_expiry(now), reason=reason, actor=actor, now=now)
 
 
 def _user_event(user: AbstractBaseUser, cutoff: datetime, reason: str, actor: Actor, now: datetime) -> RevocationEvent:
@@ -335,7 +337,7 @@ def _user_event(user: AbstractBaseUser, cutoff: datetime, reason: str, actor: Ac
         Scope.USER,
         user_id_of(user),
         cutoff=cutoff,
-        expires_at=_tokens_dead_at(now),
+        expires_at=_last_expiry(now),
         reason=reason,
         actor=actor,
         now=now,
@@ -376,15 +378,15 @@ def _record(scope: str, subject: str, **facts: Any) -> RevocationEvent:
 
 def _write_all(events: list[RevocationEvent]) -> None:
     RevocationEvent.objects.bulk_create(events)
-    announce(events, _tell)
+    announce(events, _after_commit)
 
 
-def _tell(events: Sequence[RevocationEvent]) -> None:
+def _after_commit(events: Sequence[RevocationEvent]) -> None:
     view.learn(events)
     notifications.notify()
 
 
 def _write(event: RevocationEvent) -> RevocationEvent:
     event.save(force_insert=True)
-    announce([event], _tell)
+    announce([event], _after_commit)
     return event

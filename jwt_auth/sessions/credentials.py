@@ -26,7 +26,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from jwt_auth.exceptions import JWTAuthError
 from jwt_auth.models import UserSession
-from jwt_auth.revocation import cutoff
+from jwt_auth.revocation import cutoff, user_rows
 from jwt_auth.revocation.database import global_cutoff
 from jwt_auth.revocation.operations import atomic
 from jwt_auth.revocation.verdict import latest
@@ -56,7 +56,7 @@ def find_account(name: str) -> Account | None:
     if username is None:
         return None
     field = get_user_model().USERNAME_FIELD
-    rows = cutoff.users().filter(**{field: username}).annotate(jwt_global_cutoff=global_cutoff())
+    rows = user_rows.users().filter(**{field: username}).annotate(jwt_global_cutoff=global_cutoff())
     found = rows.values_list("pk", field, cutoff.path_from(), "jwt_global_cutoff").first()
     return found and Account(pk=found[0], name=str(found[1]), cutoff=latest(found[2:]))
 
@@ -104,7 +104,7 @@ def authenticate(request: HttpRequest, credentials: dict[str, Any]) -> Any:
     if sign_in.upgrade_due_for is None:
         return user
     with atomic(), _signing_in(locked=True):
-        cutoff.lock_user(sign_in.upgrade_due_for)
+        user_rows.lock_user(sign_in.upgrade_due_for)
         return auth.authenticate(request, **credentials)
 
 
@@ -158,8 +158,8 @@ def settle_upgrade(user: Any, old: str) -> None:
     Of several concurrent upgrades only the last one written counts.
     """
     with atomic():
-        cutoff.lock_user(user.pk)
-        written = cutoff.users().filter(pk=user.pk).values_list("password", flat=True).first() or user.password
+        user_rows.lock_user(user.pk)
+        written = user_rows.users().filter(pk=user.pk).values_list("password", flat=True).first() or user.password
         rows = _sessions_knowing(user, old) | _sessions_knowing(user, user.password)
         rows.update(upgraded_auth_hash=_auth_hash(user, written))
 

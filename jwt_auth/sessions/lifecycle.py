@@ -5,10 +5,10 @@ A refresh token carries a counter `k`; the session's row has the counter `n` of 
 
     case        condition                                       answer
     ---------   ---------------------------------------------   -----------------------------------------
-    FRESH       k == n                                          n becomes n + 1; returns token n + 1
     COALESCED   k == n > 0, rotated within the grace period     returns token n again; n stays
+    FRESH       k == n otherwise                                n becomes n + 1; returns token n + 1
     GRACE       k == n - 1, rotated within the grace period     returns token n; n stays
-    REUSED      k <= n - 1 otherwise                            the session ends: two parties hold its tokens
+    REUSED      k <= n - 1 otherwise                            the session ends: two parties may hold its tokens
     AHEAD       k > n, with a valid signature                   the session ends: a leaked key, or a database
                                                                 that was restored to an earlier state
     (refused)   session revoked, expired or before a cutoff,    refused by `verdict` before the case is
@@ -22,7 +22,7 @@ import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum, auto
 from typing import Any
 from uuid import UUID
@@ -50,7 +50,7 @@ from jwt_auth.jose import tokens
 from jwt_auth.keyring.configured import refresh_keys
 from jwt_auth.keyring.stored import own_keys
 from jwt_auth.models import UserSession, user_id_of
-from jwt_auth.revocation import cutoff, database, subjects
+from jwt_auth.revocation import cutoff, database, subjects, user_rows
 from jwt_auth.revocation.operations import atomic, revoke_session
 from jwt_auth.revocation.verdict import latest, verdict
 from jwt_auth.sessions import arrivals
@@ -107,13 +107,13 @@ def start(
         transport: how the tokens are sent, a value of UserSession.Transport.
 
     Raises:
-        CredentialsChangedError: when the user's password, cutoff or status changed since the check.
+        CredentialsChangedError: if the user's password, cutoff or status changed since the check.
     """
     now = now or timezone.now()
     with atomic():
-        # Changing the password, deactivating the user and revoking need this lock too: each is finished, or has
-        # not begun.
-        cutoff.lock_user(user.pk)
+        # Changing the password, deactivating the user and revoking need this lock too: each has either
+        # finished, or not begun yet.
+        user_rows.lock_user(user.pk)
         fresh = _reload(user, account)
         if fresh is not None:
             arrivals.make_room(fresh, now)
@@ -175,10 +175,17 @@ class Case(Enum):
 MISUSES = (Case.REUSED, Case.AHEAD)
 
 
-def judge(presented: int, session: UserSession, now: datetime) -> Case:
-    """Return the case of the counter `presented`. Pure."""
-    newest, rotated_at = session.counter, session.rotated_at
-    in_grace = rotated_at is not None and now - rotated_at < get_settings().ROTATION_GRACE_PERIOD
+def judge(presented: int, newest: int, rotated_at: datetime | None, now: datetime, grace: timedelta) -> Case:
+    """
+    Return the case of a refresh token. Pure.
+
+    Args:
+        presented: the counter of the token.
+        newest: the counter of the session.
+        rotated_at: if the session was last refreshed, None if never.
+        grace: ROTATION_GRACE_PERIOD.
+    """
+    in_grace = rotated_at is not None and now - rotated_at < grace
     if presented > newest:
         return Case.AHEAD
     if presented == newest:
@@ -186,34 +193,39 @@ def judge(presented: int, session: UserSession, now: datetime) -> Case:
     return Case.GRACE if presented == newest - 1 and in_grace else Case.REUSED
 
 
+def _judge(presented: int, session: UserSession, now: datetime) -> Case:
+    return judge(presented, session.counter, session.rotated_at, now, get_settings().ROTATION_GRACE_PERIOD)
+
+
 @sensitive_variables()
 def refresh(raw: str, *, now: datetime | None = None) -> TokenPair:
     """
-    Exchange a refresh token for a new pair. Two queries if it rotates, at most three.
+    Exchange a refresh token for a new pair. Two queries if it rotates, more after a lost race.
 
     Raises:
-        InvalidTokenError: when it is not a refresh token of ours.
-        ExpiredTokenError: when the session has expired.
-        RevokedTokenError: when the session was revoked.
-        RefreshTokenReusedError: when the token was used before; the session has been ended.
+        InvalidTokenError: if it is not a refresh token of ours.
+        ExpiredTokenError: if the session has expired.
+        RevokedTokenError: if the session was revoked.
+        RefreshTokenReusedError: if the token was used before; the session has been ended.
+        UnavailableError: if the database can't be asked.
     """
     now = now or timezone.now()
     handle, presented = _unsign(raw)
-    session, access = _welcome(handle, now)
-    case = judge(presented, session, now)
+    session, access = _load_and_check(handle, now)
+    case = _judge(presented, session, now)
     if case is Case.FRESH and not _rotate(session, now):
         # Another request was faster: a rotation, a logout or a revocation. Read the row again.
-        session, access = _welcome(handle, now)
-        case = judge(presented, session, now)
+        session, access = _load_and_check(handle, now)
+        case = _judge(presented, session, now)
         if case is Case.FRESH:
-            raise UnavailableError("the session's row can't be read as it is written")
+            raise UnavailableError("the row still has the old counter")
     if case in MISUSES:
         raise _end_misused(session, presented, case, now)
     send_on_commit(token_refreshed, UserSession, session=session, rotated=case is Case.FRESH)
     return _pair(session, access, now)
 
 
-def _welcome(handle: str, now: datetime) -> tuple[UserSession, _AccessToken]:
+def _load_and_check(handle: str, now: datetime) -> tuple[UserSession, _AccessToken]:
     """
     Return the session of `handle` and its next access token, after the checks of a token in a request.
 
@@ -235,7 +247,7 @@ def _rotate(session: UserSession, now: datetime) -> bool:
         # Never moved back, even if another machine's clock was ahead: a cutoff is set later than this time.
         "last_issued_at": max(now, session.last_issued_at),
         "idle_expires_at": min(now + get_settings().SESSION_IDLE_TIMEOUT, session.expires_at),
-        # The hash was found current, maybe with a key of SECRET_KEY_FALLBACKS: that key may be removed now.
+        # The hash matched, maybe by a key of SECRET_KEY_FALLBACKS. Under the current key that fallback can be removed.
         "auth_hash": session.user.get_session_auth_hash(),
     }
     rows = UserSession.objects.filter(
@@ -265,7 +277,7 @@ def _misuse(presented: int, session: UserSession, case: Case) -> RevokedTokenErr
 
 def refuse_misuse(presented: int, session: UserSession, now: datetime) -> None:
     """Raise the error that `refresh` would raise for misuse, but don't end the session. For read-only checks."""
-    case = judge(presented, session, now)
+    case = _judge(presented, session, now)
     if case in MISUSES:
         raise _misuse(presented, session, case)
 

@@ -321,18 +321,20 @@ def test_in_memory_a_request_costs_none(client, api, count, jwt_settings):
 
 
 def test_what_is_kept_of_keys_is_bounded_and_goes_with_the_settings_and_with_a_fork(
-    client, user, jwt_settings, monkeypatch
+    client, user, jwt_settings, monkeypatch, count
 ):
-    monkeypatch.setattr(view, "_KEPT", 2)
+    monkeypatch.setattr(client_issuers, "_ROWS", 2)
     jwt_settings(REVOCATION="memory", REVOCATION_MAX_STALENESS=timedelta(seconds=60))
     for _ in range(3):
         assert client.bearer(register(user).token()).get("/who/").status_code == 200
-    assert len(view.view().kept) == 2
+    assert len(client_issuers.kept_rows()) == 2
+    kept = register(user)
+    assert [count(client.bearer(kept.token()).get, "/who/")[0] for _ in range(2)] == [1, 0]
     view.forget()  # what a fork does
-    assert len(view.view().kept) == 0
-    assert client.bearer(register(user).token()).get("/who/").status_code == 200
-    jwt_settings(ISSUER="other")
-    assert len(view.view().kept) == 0
+    assert count(client.bearer(kept.token()).get, "/who/")[0] > 0
+    assert len(client_issuers.kept_rows()) == 2
+    jwt_settings(REALM="other")
+    assert len(client_issuers.kept_rows()) == 0
 
 
 def test_what_is_read_while_news_come_is_not_kept(client, api, jwt_settings, monkeypatch):
@@ -346,7 +348,7 @@ def test_what_is_read_while_news_come_is_not_kept(client, api, jwt_settings, mon
 
     monkeypatch.setattr(client_issuers.client_keys, "find", find_meanwhile)
     assert client.bearer(api.token()).get("/who/").status_code == 200
-    assert len(view.view().kept) == 0
+    assert len(client_issuers.kept_rows()) == 0
 
 
 def test_a_user_model_that_hides_some_hides_their_clients(client, api, user, mode, monkeypatch):

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from jwt_auth.conf import get_settings
 from jwt_auth.models import UserTokenCutoff
-from jwt_auth.revocation import cutoff, revoke_user
+from jwt_auth.revocation import cutoff, revoke_user, user_rows
 
 pytestmark = pytest.mark.usefixtures("clock")
 
@@ -56,7 +56,7 @@ def test_a_user_who_was_never_revoked_has_none(user):
     fresh = cutoff.users_with_cutoff().get(pk=user.pk)
     assert cutoff.read(fresh) is None
     assert cutoff.read_locked(user.pk) is None
-    assert cutoff.users().filter(**{cutoff.path_from(): None}).get() == user
+    assert user_rows.users().filter(**{cutoff.path_from(): None}).get() == user
 
 
 def test_all_ways_to_read_agree(user, django_assert_num_queries):

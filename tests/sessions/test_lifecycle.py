@@ -53,8 +53,7 @@ def code(answer):
     ],
 )
 def test_each_case_of_the_table(presented, newest, rotated, case):
-    session = UserSession(counter=newest, rotated_at=None if rotated is None else NOW - rotated)
-    assert judge(presented, session, NOW) is case
+    assert judge(presented, newest, None if rotated is None else NOW - rotated, NOW, GRACE) is case
 
 
 def test_without_a_grace_period_each_token_is_good_once(client, user, jwt_settings):

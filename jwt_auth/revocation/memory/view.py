@@ -19,7 +19,8 @@ The memory view: the denylist of this process, which tells the state of a token 
     besides, an event in this        uses it together with the list       nothing
     thread's open transaction
 
-MAX is REVOCATION_MAX_STALENESS, and the age of a list counts from the start of the query. `process.renewal` decides
+MAX is REVOCATION_MAX_STALENESS, and the age of a list counts from the start of the query. With REVOCATION_CACHE an
+unchanged marker counts as an answer, for 5 s at most. `process.renewal` decides
 which thread reads, and when after a failure. If REVOCATION_ON_STALE allows it, requests with a safe method get the last
 known state instead of 503.
 
@@ -55,8 +56,7 @@ from jwt_auth.keyring import stored
 from jwt_auth.models import RevocationEvent
 from jwt_auth.process.clock import seconds
 from jwt_auth.process.fork_reset import ForkReset
-from jwt_auth.process.lru import LRUCache
-from jwt_auth.process.renewal import NEVER, Lease, Renewal, StaleError
+from jwt_auth.process.renewal import LONG_AGO, Lease, Renewal, StaleError
 from jwt_auth.revocation.memory import notifications, uncommitted
 from jwt_auth.revocation.memory.denylist import Denylist, Entry, Marks
 from jwt_auth.revocation.memory.numbers import LOOK_BACK, MAX_GAPS, Gap, Numbers
@@ -81,8 +81,6 @@ _LISTEN_EVERY = 0.01
 # Seconds after which the database is asked even if the marker is unchanged: the bound for a revocation whose process
 # could not change the marker.
 _TRUST_MARKER = 5.0
-
-_KEPT = 4096  # the most entries in View.kept
 
 _KEY, _ALL = RevocationEvent.Scope.KEY, RevocationEvent.Scope.ALL
 
@@ -119,8 +117,8 @@ class View:
         # gap: what is committed in it later can revoke only tokens that have expired.
         self._life = longest_life()
         self._denylist = Denylist()
-        # Rows that `issuers.clients` has read. An entry is valid as long as `marks_of` returns what it returned then.
-        self.kept: LRUCache[Any, Any] = LRUCache(_KEPT)
+        # Another object each time: what was read beside the list belongs to this list alone.
+        self.generation = object()
         self.additions = 0  # how often entries were added to the list
         self._numbers = Numbers(self._life.total_seconds())
         # The event with the newest number, to notice a table that is another one. None if it was not read.
@@ -130,15 +128,15 @@ class View:
         self._unexpired_read_at: datetime | None = None
         # The time from which a request has more to do than look into the list: read, or look for a message. A copy,
         # so that nearly all requests need one comparison only.
-        self._due_at = NEVER
-        self._reload_at = NEVER  # when all unexpired events are read again
-        self._marker, self._trust_marker_until = notifications.cache_marker(), NEVER
+        self._due_at = LONG_AGO
+        self._reload_at = LONG_AGO  # when all unexpired events are read again
+        self._marker, self._trust_marker_until = notifications.cache_marker(), LONG_AGO
         self._marker_value: str | None = None  # None if the next query must not be left out
         self._push = notifications.new_push()
 
     def state_of(self, claims: Claims) -> State:
         """
-        Return the state to judge a token by, no older than REVOCATION_MAX_STALENESS.
+        Return the state to judge a token by, no older than the table above says.
 
         Raises:
             RevocationUnavailableError: when the known state is older, and the database can't be asked.

@@ -1,0 +1,31 @@
+"""
+The users' rows, and the lock on one of them.
+
+The row of a user is the lock for all that must not happen to that user at the same time: a cutoff that moves, a session
+that starts, a password hash that is upgraded, and the deletion.
+"""
+
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.db import models, router
+
+from jwt_auth._django.locks import lock_by_writing
+from jwt_auth.models import UserSession
+
+
+def users() -> models.QuerySet[Any]:
+    """Return all users, in the database of the sessions."""
+    return get_user_model()._base_manager.using(router.db_for_write(UserSession))
+
+
+def lock_user(user_pk: Any) -> bool:
+    """Lock the user's row until the end of the transaction; return False if it does not exist. One query."""
+    rows = users().filter(pk=user_pk)
+    written = lock_by_writing(rows, some_column())
+    return bool(rows.select_for_update().values_list("pk") if written is None else written)
+
+
+def some_column() -> str:
+    """Return the name of a column that can be written with its own value."""
+    return next(field.attname for field in get_user_model()._meta.concrete_fields if not field.primary_key)

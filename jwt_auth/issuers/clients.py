@@ -7,8 +7,8 @@ request. In memory mode the process keeps the result next to its memory view.
     kept                          where                        for how long               read or made again, if
     --------------------------    -------------------------    -----------------------    ---------------------------
     the row of the key, with      `kept_rows()`, by client     60 s; 4096 rows at most    - an event names the client,
-    its client, the user's        id and `kid`; in memory                                   its key or its user
-    `sub`, and their state        mode only                                                   - a new view starts: after a
+    its client, the user's        id and `kid`; in memory                                 its key or its user
+    `sub`, and their state        mode only                                               - a new view starts: after a
                                                                                             fork, or new settings
     the `Key` made of a row:      `_keys()`, by the cells      until settings change;     - a cell has changed
     parsed or decrypted           that it is made of           4096 keys at most

@@ -321,7 +321,7 @@ class Machine(RuleBasedStateMachine):
             self.expired = self.expired and self.source.is_down
         return asked
 
-    @rule(seconds=st.sampled_from([0.1, 0.5, 1, 5, 20, 59, 60, 61, 99, 100, 101, 1_000]))
+    @rule(seconds=st.sampled_from([0.125, 0.5, 1, 5, 20, 59, 60, 61, 99, 100, 101, 1_000]))
     def let_time_pass(self, seconds):
         self.clock.now += seconds
 

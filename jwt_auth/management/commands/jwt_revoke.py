@@ -30,7 +30,7 @@ from jwt_auth.sessions.lifecycle import session_id_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Operation:
+class Revocation:
     """A revocation: the lines that describe its consequences, the answer that confirms it, and the function."""
 
     hits: list[str]
@@ -59,16 +59,16 @@ class Command(BaseCommand):
         add_yes(parser)
 
     def handle(self, *args: Any, reason: str, dry_run: bool, yes: bool, **options: Any) -> None:
-        facts, operation = record(reason), self.plan(**options)
-        for line in operation.hits:
+        facts, revocation = record(reason), self.plan(**options)
+        for line in revocation.hits:
             self.stdout.write(line)
         if dry_run:
             self.stdout.write("Nothing was revoked (--dry-run).")
             return
-        confirm(self, operation.answer, yes=yes)
-        self.stdout.write(self.style.SUCCESS(operation.do(facts)))
+        confirm(self, revocation.answer, yes=yes)
+        self.stdout.write(self.style.SUCCESS(revocation.do(facts)))
 
-    def plan(self, *, user: str | None, session: str | None, token: str | None, **options: Any) -> Operation:
+    def plan(self, *, user: str | None, session: str | None, token: str | None, **options: Any) -> Revocation:
         if user is not None:
             return _of_user(find_user(user))
         if session is not None:
@@ -76,7 +76,7 @@ class Command(BaseCommand):
         return _everything() if token is None else _of_session(_session_of(token))
 
 
-def _everything() -> Operation:
+def _everything() -> Revocation:
     now = timezone.now()
     live = UserSession.objects.filter(revoked_at=None, expires_at__gt=now, idle_expires_at__gt=now)
     users = live.order_by().values("user_id").distinct().count()
@@ -86,10 +86,10 @@ def _everything() -> Operation:
         return f"Revoked everything: sessions from before {describe_moment(revoke_all(**record))} UTC are refused."
 
     hits = f"Everybody: up to {_count(live.count())} of {whose}. All users have to sign in again, including you."
-    return Operation(hits=[hits], answer="revoke everything", do=do)
+    return Revocation(hits=[hits], answer="revoke everything", do=do)
 
 
-def _of_user(user: Any) -> Operation:
+def _of_user(user: Any) -> Revocation:
     live = live_sessions(user, timezone.now())
     hits = [f"{describe_user(user)}: {_count(len(live))}"]
     if live:
@@ -104,10 +104,10 @@ def _of_user(user: Any) -> Operation:
         ended = "1 session" if done.sessions_revoked == 1 else f"{done.sessions_revoked:,} sessions"
         return f"Revoked {ended}; those from before {moment} UTC are refused."
 
-    return Operation(hits=hits, answer="yes", do=do)
+    return Revocation(hits=hits, answer="yes", do=do)
 
 
-def _of_session(sid: UUID) -> Operation:
+def _of_session(sid: UUID) -> Revocation:
     session = with_state(UserSession.objects.filter(pk=sid)).first()
     if session is None:
         raise CommandError(f"There is no session {sid}.")
@@ -120,7 +120,7 @@ def _of_session(sid: UUID) -> Operation:
         return f"Revoked session {sid}." if ended else f"Session {sid} was already revoked; there was nothing to do."
 
     hits = [f"A session of {describe_user(session.user)}:", "", *session_lines([(session, state)]), ""]
-    return Operation(hits=hits, answer="yes", do=do)
+    return Revocation(hits=hits, answer="yes", do=do)
 
 
 def _parse(text: str) -> UUID:

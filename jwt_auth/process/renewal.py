@@ -111,9 +111,10 @@ class Renewal:
         attempts, now = self.attempts, self._clock()
         if now >= self.due_at:
             # Only a value that must not be used is worth waiting for.
-            self._ask(attempts, now, wait=now >= self.stale_at)
-            # The clock is asked again: reading or waiting took time, and the value may have become stale meanwhile.
-            if self._clock() >= self.stale_at:
+            has_read = self._ask(attempts, now, wait=now >= self.stale_at)
+            # A thread that has read the value itself may use it, however long that took: it is no older than the
+            # request. For all others the clock is asked again, because the value may have become stale meanwhile.
+            if not has_read and self._clock() >= self.stale_at:
                 raise StaleError("it can't be read") from self._failure
 
     def read_again(self, attempts: int) -> None:
@@ -142,30 +143,32 @@ class Renewal:
         self.fall_due()
         self._retry_at = LONG_AGO
 
-    def _ask(self, attempts: int, now: float, *, wait: bool) -> None:
+    def _ask(self, attempts: int, now: float, *, wait: bool) -> bool:
+        """Read, wait, or do neither; return whether this thread has read the value."""
         if now < self._retry_at:
-            return
+            return False
         flight = self._flight
         if flight.acquire():
             try:
                 # If the number has changed, another thread has read between the caller's look and the lock.
-                if self.attempts == attempts:
-                    self._attempt(now)
+                return self.attempts == attempts and self._attempt(now)
             finally:
                 flight.release()
-        elif wait:
+        if wait:
             flight.wait(self._patience)
+        return False
 
-    def _attempt(self, now: float) -> None:
+    def _attempt(self, now: float) -> bool:
         self.attempts += 1
         try:
             self._read(now)
         except self._failures as error:
             self._fail(error)
-            return
+            return False
         if self._failure is not None and self._recovered is not None:
             self._recovered()
         self._failure, self._pause, self._retry_at = None, self._first_pause, LONG_AGO
+        return True
 
     def _read(self, now: float) -> None:
         expirations = self._expirations

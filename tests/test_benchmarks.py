@@ -40,6 +40,7 @@ def test_each_contender_is_measured_and_costs_the_queries_it_is_known_for(small)
     }
 
 
+@pytest.mark.thorough
 def test_refreshing_costs_two_queries_and_revoking_does_not_grow(small):
     assert small["operations"]["jwt_auth refresh"]["queries"] == 2
     assert small["operations"]["jwt_auth revoke a user with 3 sessions"]["queries"] <= 7

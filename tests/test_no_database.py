@@ -4,11 +4,14 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from tests.support import ROOT
 
 SETTINGS = "tests.no_database.settings"
 
 
+@pytest.mark.thorough
 def test_a_server_without_a_database():
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "COV_"))}
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--ds", SETTINGS, "tests/no_database"]

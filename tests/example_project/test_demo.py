@@ -114,6 +114,7 @@ def test_it_can_be_told_again_at_once_with_new_passwords(tmp_path):
         ),
     ],
 )
+@pytest.mark.thorough
 def test_a_wrong_answer_fails_the_command(tmp_path, line, failed, expected, got):
     done = manage(tmp_path, write_settings(tmp_path, FAST + line), "demo", "--no-input", "--one-server")
     assert done.returncode == 1, done.stdout
@@ -222,6 +223,7 @@ def test_its_lines_of_curl_can_be_pasted_while_it_serves(tmp_path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "kill"])
+@pytest.mark.thorough
 def test_it_serves_at_the_given_port_until_it_is_stopped(tmp_path, number):
     port = free_port()
     with serving(tmp_path, "--port", str(port)) as (process, output):
@@ -235,6 +237,7 @@ def test_it_serves_at_the_given_port_until_it_is_stopped(tmp_path, number):
 
 
 @pytest.mark.skipif(not hasattr(os, "openpty"), reason="needs a pseudo-terminal")
+@pytest.mark.thorough
 def test_at_a_terminal_it_waits_for_enter_and_ctrl_c_ends_it_and_its_server(tmp_path):
     keyboard, terminal = os.openpty()
     try:

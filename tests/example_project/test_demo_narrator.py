@@ -87,6 +87,7 @@ def test_another_server_is_asked_until_its_answer_is_the_right_one(live_server, 
         narrator.step("Never", keys, at=address, status=404, within=0.1)
 
 
+@pytest.mark.thorough
 def test_a_command_is_shown_with_what_it_says_and_has_to_end_as_expected(sheet):
     narrator = Narrator("127.0.0.1:1", write=sheet.append, style=no_style())
     said = narrator.command("Help", "check", "--help", expect="--deploy")

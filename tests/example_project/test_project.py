@@ -109,6 +109,7 @@ def test_the_page_runs_no_script_but_its_own_and_is_shown_in_nobodys_frame(clien
 @pytest.mark.parametrize(
     "arguments", [["check", "--fail-level", "WARNING"], ["makemigrations", "--check"]], ids=" ".join
 )
+@pytest.mark.sampled
 def test_django_finds_nothing_to_complain_about(tmp_path, module, arguments):
     done = manage(tmp_path, module, *arguments)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -305,6 +305,7 @@ def test_too_long_events_become_one_cutoff_too(client, db, clock, monkeypatch):
     assert set(told(client)) == {("all", "")}
 
 
+@pytest.mark.thorough
 def test_fifty_thousand_events_fit(client, db, clock):
     life = lifetimes.longest_life()
     values = {"scope": "session", "created_at": NOW, "expires_at": NOW + life}

@@ -23,6 +23,7 @@ def crowd(db):
     return list(model._default_manager.all())
 
 
+@pytest.mark.thorough
 def test_many_users_who_are_revoked_elsewhere_are_all_refused_after_one_query(
     in_memory, ticks, client, make_user, crowd, elsewhere
 ):
@@ -49,6 +50,7 @@ def test_many_users_who_are_revoked_elsewhere_are_all_refused_after_one_query(
     assert client.get_me(pair["access_token"]).status_code == 200
 
 
+@pytest.mark.thorough
 def test_a_process_that_begins_after_it_reads_them_all_at_once(in_memory, client, make_user, crowd, elsewhere):
     spared, first = make_user("spared"), make_user("first")
     pair, own = client.tokens(spared), verify(client.tokens(first)["access_token"]).claims

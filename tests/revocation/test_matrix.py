@@ -81,6 +81,7 @@ def test_a_sign_in_in_the_same_microsecond_works_where_there_may_be_one(scene, d
 
 
 @deeds
+@pytest.mark.thorough
 def test_others_go_on_working_as_far_as_the_deed_does_not_reach(scene, deed):
     deed(scene)
     assert scene.client.is_dead(scene.laptop) == (deed not in OF_A_SESSION)
@@ -96,6 +97,7 @@ def test_others_go_on_working_as_far_as_the_deed_does_not_reach(scene, deed):
         revoke_everything,
     ]
 )
+@pytest.mark.thorough
 def test_the_deed_reaches_in_the_same_microsecond_what_began_after_it_was_done_before(scene, deed):
     deed(scene)
     password = PASSWORD_AFTER.get(deed, PASSWORD)

@@ -46,6 +46,9 @@ ONCE = frozenset(
 # These start servers or browsers, and run where somebody asks for them.
 _APART = frozenset({"browser", "deployment", "no_database"})
 
+# These need Node.js and packages that they install; REQUIRE_EXAMPLES=1 asks for them.
+_WITH_OTHER_PROGRAMS = frozenset({"examples", "interop"})
+
 # In these places of ONCE a database or a user model has a say all the same: in the texts and names that it takes.
 _EXCEPT = ("attacks/test_login.py", "attacks/test_malformed_bodies.py", "attacks/test_admin_requests.py")
 
@@ -66,6 +69,8 @@ def _runs(item: pytest.Item, covered: dict[str, set[tuple[str, Any]]]) -> bool:
         return False
     if THOROUGH:
         return True
+    if _folder_of(item) in _WITH_OTHER_PROGRAMS and not os.environ.get("REQUIRE_EXAMPLES"):
+        return False
     if item.get_closest_marker("thorough"):
         return False
     if item.get_closest_marker("sampled"):
@@ -74,13 +79,16 @@ def _runs(item: pytest.Item, covered: dict[str, set[tuple[str, Any]]]) -> bool:
 
 
 def _can_find_something(item: pytest.Item) -> bool:
-    place = item.path.relative_to(TESTS).as_posix()
-    folder = place.split("/", maxsplit=1)[0]
+    place, folder = item.path.relative_to(TESTS).as_posix(), _folder_of(item)
     if folder in _APART:
         return True
     if folder in ONCE and place not in _EXCEPT:
         return False
     return bool(item.get_closest_marker("django_db") or _DATABASE_FIXTURES.intersection(_fixtures_of(item)))
+
+
+def _folder_of(item: pytest.Item) -> str:
+    return item.path.relative_to(TESTS).parts[0]
 
 
 def _fixtures_of(item: pytest.Item) -> Iterable[str]:

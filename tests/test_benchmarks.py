@@ -46,12 +46,14 @@ def test_refreshing_costs_two_queries_and_revoking_does_not_grow(small):
     assert small["operations"]["jwt_auth revoke a user with 3 sessions"]["queries"] <= 7
 
 
+@pytest.mark.thorough
 def test_the_tables_name_everybody(small):
     text = report.tables(small)
     assert all(label in text for label in report.LABELS.values())
     assert "20 revocations" in text
 
 
+@pytest.mark.thorough
 def test_the_plot_is_drawn(small, tmp_path):
     pytest.importorskip("matplotlib")
     report.plot([small], tmp_path / "plot.svg")

@@ -24,7 +24,7 @@ from tests.support.selection import THOROUGH
 # The fixtures are made once for all examples on purpose: `rolled_back` keeps these apart.
 _SUPPRESSED = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 profile = settings(
-    max_examples=300 if THOROUGH else 15,
+    max_examples=300 if THOROUGH else 8,
     deadline=None,
     database=None,
     derandomize="CI" in os.environ,  # whether a change is accepted must not depend on luck

@@ -211,6 +211,7 @@ def paste(output, *titles):
 
 
 @pytest.mark.skipif(not (shutil.which("curl") and shutil.which("bash")), reason="needs curl and bash")
+@pytest.mark.thorough
 def test_its_lines_of_curl_can_be_pasted_while_it_serves(tmp_path):
     with serving(tmp_path) as (_, output):
         assert '"token_type":"Bearer"' in paste(output, "Bob signs in")

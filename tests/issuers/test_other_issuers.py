@@ -186,6 +186,7 @@ def test_what_is_no_access_token_for_us_is_refused(client, issuer, sign):
     "change",
     [{"aud": "another-api"}, {"iss": "https://sso.example.com/realms/other"}, {"exp": SECOND - 3600}, {"sub": None}],
 )
+@pytest.mark.sampled
 def test_its_tokens_are_judged_like_any_other(client, issuer, sign, change):
     header, claims, _, _ = issuer
     if "sub" in change and "oid" in claims:

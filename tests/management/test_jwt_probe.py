@@ -58,6 +58,7 @@ def test_a_deployment_that_keeps_its_word(live_server, user):
 @pytest.mark.parametrize(
     ("header", "who"), [("X-Served-By", "to 1 worker, "), ("X-Worker", "to workers that send no worker header, ")]
 )
+@pytest.mark.thorough
 def test_workers_say_who_they_are_in_the_header_that_is_named(serve, user, header, who):
     out = StringIO()
     with pytest.raises(CommandError, match="longer than promised"):

@@ -73,6 +73,7 @@ def test_the_table_has_all_endpoints():
 
 @pytest.mark.parametrize("name", ENDPOINTS)
 @pytest.mark.parametrize("method", ["get", "post", "put", "patch", "delete", "trace"])
+@pytest.mark.sampled
 def test_a_wrong_method_is_405(client, staff, name, method):
     signed_in = client.bearer(client.tokens(staff)["access_token"])
     allowed = signed_in.options(url(name))["Allow"].lower().split(", ")
@@ -150,6 +151,7 @@ def test_a_refusal_of_what_is_in_the_body_has_a_challenge_too(client, user, name
 
 @pytest.mark.parametrize("name", ENDPOINTS)
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
+@pytest.mark.sampled
 def test_safe_methods_change_nothing(client, user, name, method):
     pair = client.tokens(user)
     before = snapshot()

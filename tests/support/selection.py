@@ -49,8 +49,14 @@ _APART = frozenset({"browser", "deployment", "no_database"})
 # These need Node.js and packages that they install; REQUIRE_EXAMPLES=1 asks for them.
 _WITH_OTHER_PROGRAMS = frozenset({"examples", "interop"})
 
-# In these places of ONCE a database or a user model has a say all the same: in the texts and names that it takes.
-_EXCEPT = ("attacks/test_login.py", "attacks/test_malformed_bodies.py", "attacks/test_admin_requests.py")
+# In these places of ONCE a database or a user model has a say all the same: in the texts and names that it takes, or in
+# what it is set to.
+_EXCEPT = frozenset(
+    (
+        *("attacks/test_login.py", "attacks/test_malformed_bodies.py", "attacks/test_admin_requests.py"),
+        *("checks/test_revocation.py", "checks/test_settings.py"),
+    )
+)
 
 _DATABASE_FIXTURES = frozenset({"db", "transactional_db", "django_db_reset_sequences", "live_server"})
 
@@ -80,9 +86,9 @@ def _runs(item: pytest.Item, covered: dict[str, set[tuple[str, Any]]]) -> bool:
 
 def _can_find_something(item: pytest.Item) -> bool:
     place, folder = item.path.relative_to(TESTS).as_posix(), _folder_of(item)
-    if folder in _APART:
+    if folder in _APART or place in _EXCEPT:
         return True
-    if folder in ONCE and place not in _EXCEPT:
+    if folder in ONCE:
         return False
     return bool(item.get_closest_marker("django_db") or _DATABASE_FIXTURES.intersection(_fixtures_of(item)))
 

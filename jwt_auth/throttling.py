@@ -190,9 +190,10 @@ class FailedNameThrottle(FailedLoginThrottle):
 
 def account_of(request: Request) -> Account | None:
     """Return the account that a sign-in is for. It is looked up once, and noted on the request."""
-    name, known = _name_in(request), note_on(request._request).accounts
+    name, note = _name_in(request), note_on(request._request)
     if name is None:
         return None
+    known = note.accounts = {} if note.accounts is None else note.accounts
     if name not in known:
         known[name] = find_account(name)
     return known[name]  # type: ignore[no-any-return]

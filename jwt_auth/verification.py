@@ -66,6 +66,8 @@ def verify(
         UnavailableError: if the database, or the keys of another issuer, can't be read.
         ValueError: if `issuers` has another value.
     """
+    if issuers not in DIRECTORIES:
+        raise ValueError(f"issuers is one of {', '.join(DIRECTORIES)}")
     return _verify(raw, issuers, _in_database if ask_database else _as_configured, now)
 
 
@@ -95,7 +97,7 @@ _by_last_known = attrgetter("last_known")
 @sensitive_variables("raw")
 def _verify(raw: str, issuers: str, choose: Callable[[LookUps], LookUp], now: datetime | None) -> Verified:
     now = now or timezone.now()
-    cache = signature_cache(issuers)
+    cache = _signature_caches()[issuers]
     known = cache.get(raw)
     token = tokens.peek_unverified(raw) if known is None else known.token
     issuer = DIRECTORIES[issuers](token)
@@ -145,14 +147,8 @@ def signature_cache(issuers: str = "users") -> LRUCache[str, _Signed]:
 
     Refused tokens are not in it. If a setting changes, the cache is replaced: a request that is still verifying with
     the old keys puts its result into the old one, which nobody reads any more.
-
-    Raises:
-        ValueError: if `issuers` has another value.
     """
-    try:
-        return _signature_caches()[issuers]
-    except KeyError:
-        raise ValueError(f"issuers is one of {', '.join(DIRECTORIES)}") from None
+    return _signature_caches()[issuers]
 
 
 @cached_until_settings_change

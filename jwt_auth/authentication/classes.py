@@ -71,7 +71,8 @@ class JWTAuthentication(BaseAuthentication):
 
     @sensitive_variables("raw")
     def authenticate(self, request: Request) -> tuple[Any, Claims] | None:
-        note_on(request._request).varies_on.update(self.headers)
+        note = note_on(request._request)
+        note.varies_on = note.varies_on.union(self.headers)
         try:
             raw = self.raw_token(request._request)
             if raw is None:

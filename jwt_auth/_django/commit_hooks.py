@@ -35,10 +35,12 @@ class _Hook:
         self.__qualname__ = getattr(do, "__qualname__", type(do).__qualname__)
 
     def __call__(self) -> None:
+        # The traceback of a hook that fails holds the hook for as long as somebody keeps the error.
+        _living.discard(self)
         self.do()
 
 
-# Django holds a hook until it has run or was rolled back, and so do these, whatever its list looks like.
+# The hooks that have not run. Django's list, whatever it looks like, holds each until it runs or is rolled back.
 _living: WeakSet[_Hook] = WeakSet()
 
 

@@ -141,6 +141,17 @@ class NewestFirst(list):
         self.insert(0, entry)
 
 
+@pytest.fixture
+def failed(transactional_db, caplog):
+    """One of ours that has failed, and whose error the log has kept, with the traceback that holds the hook."""
+    with transaction.atomic():
+        on_commit(fail, using="default")
+    (record,) = caplog.records
+    assert record.exc_info
+    caplog.clear()
+    return record
+
+
 @pytest.fixture(params=[Hooks, NewestFirst])
 def other_django(request, transactional_db):
     note_difference.cache_clear()
@@ -162,3 +173,9 @@ def test_with_other_insides_hooks_stay_where_django_puts_them_and_are_known(done
     assert [record.event for record in caplog.records] == ["django_differs"]
     list.clear(connection.run_on_commit)  # as Django does when it is rolled back
     assert waiting("default") == []
+
+
+@committing
+def test_with_other_insides_a_hook_that_has_run_is_not_waiting(failed, ours, other_django):
+    ours("ours")
+    assert [hook.args for hook in waiting("default")] == [("ours",)]

@@ -3,9 +3,7 @@ The user objects that a token's claims alone make, without a query.
 
 A `ClaimsUser` has only what the token says. It is for servers that have no users, or not those of the token's issuer.
 
-A lazy user is an instance of a subclass of the user model that knows only its key. Operations that need only the key
-(comparing, hashing, filters, foreign keys) cost no query. Any other attribute loads the row first. From then on the
-instance is an ordinary user, of the model's own class, with the same methods, signals and pickles as any other.
+A lazy user is an instance of the user model that knows only its key, and loads its row when more is asked of it.
 """
 
 import json
@@ -17,8 +15,8 @@ from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.db import models, router
-from django.db.models.base import ModelState
 
+from jwt_auth._django.lazy_rows import LazyRows
 from jwt_auth._django.outages import outage_is_unavailable
 from jwt_auth.claims import Claims
 from jwt_auth.conf import get_settings
@@ -30,15 +28,6 @@ from jwt_auth.models import UserSession, user_id_of
 __all__ = ["ClaimsUser"]
 
 Refuse = Callable[[JWTAuthError], Exception]
-
-# The attributes that Django and DRF read of a user that is only compared, filtered by, or assigned. None of them reads
-# a column other than the key's.
-_FREE = frozenset(
-    (
-        *("__class__", "__dict__", "_meta", "_state", "_is_pk_set", "_get_pk_val", "prepare_database_save"),
-        *("is_authenticated", "is_anonymous", "is_active"),
-    )
-)
 
 # The attributes in which a lazy user keeps the function that makes its exceptions, and its `sub`.
 _REFUSE = "_jwt_auth_refuse"
@@ -154,22 +143,16 @@ def lazy_user(sub: str) -> Any:
     Return a lazy user for `sub`, without a query: it counts as active until its row is loaded.
 
     The first attribute that needs the row loads it, once. That raises RevokedTokenError if the user is gone or
-    inactive, and UnavailableError if the database can't be asked.
+    inactive, and UnavailableError if the database can't be asked. If Django can't make lazy instances, the row is
+    read, and the errors are raised, here.
 
     Raises:
         InvalidClaimError: if `sub` can't be the key of any user.
     """
-    model, field, names = _lazy_model()
+    rows, field = _lazy_rows()
     key = parse_key(field, sub)
-    user = model.__new__(model)
-    known = user.__dict__
-    known["_state"] = state = ModelState()
-    state.adding, state.db = False, router.db_for_write(UserSession)
-    for name in names:
-        known[name] = key
-    known["is_active"] = True
-    known[_SUB] = sub
-    return user
+    user = rows.make(key, router.db_for_write(UserSession), {"is_active": True, _SUB: sub})
+    return _read(sub) if user is None else user
 
 
 def refuse_with(user: Any, refuse: Refuse) -> None:
@@ -178,7 +161,7 @@ def refuse_with(user: Any, refuse: Refuse) -> None:
 
     Each entry point has exceptions of its own.
     """
-    if type(user) is _lazy_model()[0]:
+    if _lazy_rows()[0].made(user):
         vars(user)[_REFUSE] = refuse
 
 
@@ -194,20 +177,21 @@ def parse_key(field: Any, sub: str) -> Any:
     return key
 
 
-def _load(user: Any) -> None:
-    """Turn a lazy user into an ordinary one. One query."""
-    known = object.__getattribute__(user, "__dict__")
-    if _SUB not in known:
-        return  # another thread was faster
-    refuse = known.get(_REFUSE, _as_it_is)
+@cached_until_settings_change
+def _lazy_rows() -> tuple[LazyRows, Any]:
+    """Return the lazy instances of the user model, and the field whose value is in `sub`."""
+    model, field = get_user_model(), user_field(get_settings().USER_ID_FIELD)
+    free = frozenset(("is_authenticated", "is_anonymous", "is_active"))
+    return LazyRows(model, field, load=_load, free=free), field
+
+
+def _load(user: Any) -> Any:
+    """Return the user of a lazy one's `sub`. One query."""
+    known = vars(user)
     try:
-        fresh = _read(known[_SUB])
+        return _read(known[_SUB])
     except JWTAuthError as error:
-        raise refuse(error) from error
-    # Keep the related objects that a one-to-one relation has already set on this user.
-    fresh._state.fields_cache.update(known["_state"].fields_cache)
-    object.__setattr__(user, "__class__", type(fresh))
-    user.__dict__ = vars(fresh)
+        raise known.get(_REFUSE, _as_it_is)(error) from error
 
 
 def _read(sub: str) -> Any:
@@ -226,52 +210,3 @@ def _read(sub: str) -> Any:
 
 def _as_it_is(error: JWTAuthError) -> Exception:
     return error
-
-
-@cached_until_settings_change
-def _lazy_model() -> tuple[Any, Any, tuple[str, ...]]:
-    """Return the class of lazy users, the field whose value is in `sub`, and the attributes that have that value."""
-    model, field = get_user_model(), user_field(get_settings().USER_ID_FIELD)
-    names = tuple(_attributes(field))
-    # The ORM looks at any value for the attributes of an expression. Let those fail without loading the row.
-    expression = {name for name in dir(models.Expression) if not hasattr(model, name)}
-    free = _FREE.union(names, expression, ["pk"] if field.primary_key else [])
-    return _subclass(model, free), field, names
-
-
-def _attributes(field: Any) -> list[str]:
-    """Return the attribute of `field`, and those of the parents' keys if the model uses multi-table inheritance."""
-    parent = field.remote_field and getattr(field.remote_field, "parent_link", False)
-    return [field.attname, *(_attributes(field.target_field) if parent else [])]
-
-
-def _subclass(model: Any, free: frozenset[str]) -> Any:
-    def read(self: Any, name: str) -> Any:
-        if name in free:
-            return object.__getattribute__(self, name)
-        _load(self)
-        return getattr(self, name)
-
-    def write(self: Any, name: str, value: Any) -> None:
-        _load(self)
-        setattr(self, name, value)
-
-    def remove(self: Any, name: str) -> None:
-        _load(self)
-        delattr(self, name)
-
-    # `type.__new__` bypasses the metaclass, which would register another model, with migrations of its own. This class
-    # shares everything with the model, including `_meta`.
-    return type.__new__(
-        type(model),
-        model.__name__,
-        (model,),
-        {
-            "__module__": model.__module__,
-            "__qualname__": model.__qualname__,
-            "__doc__": model.__doc__,
-            "__getattribute__": read,
-            "__setattr__": write,
-            "__delattr__": remove,
-        },
-    )

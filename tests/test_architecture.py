@@ -125,3 +125,25 @@ def test_classes_of_two_modules_never_share_a_name():
     counts = Counter(name for path in files for name in classes_of(path.read_text()))
     assert len(counts) > 100
     assert {name for name, count in counts.items() if count > 1} == {"Command", "JWTAuth"}
+
+
+# Django documents these by name, DRF the last one; `_fields` is of named tuples.
+DOCUMENTED = {"_meta", "_state", "_default_manager", "_base_manager", "_fields", "_request"}
+
+
+def foreign_privates(code):
+    """The private attributes that a module reads of objects that it does not define itself."""
+    nodes = list(ast.walk(ast.parse(code)))
+    own = {node.name for node in nodes if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)}
+    own |= {node.attr for node in nodes if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)}
+    own |= {node.target.id for node in nodes if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)}
+    read = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+    return {name for name in read - own - DOCUMENTED if name.startswith("_") and not name.startswith("__")}
+
+
+def test_undocumented_attributes_are_read_in_one_room():
+    assert foreign_privates("rows._raw_delete(1)\nrows._meta") == {"_raw_delete"}
+    assert not foreign_privates("class Own:\n def __init__(self): self._own = 1\n def read(self): return self._own")
+    files = [path for path in APP.rglob("*.py") if path.parent.name != "_django"]
+    found = {str(path.relative_to(APP)): foreign_privates(path.read_text()) for path in files}
+    assert {path: names for path, names in found.items() if names} == {}

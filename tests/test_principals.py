@@ -13,6 +13,7 @@ from rest_framework.exceptions import AuthenticationFailed
 
 from example_project.notes.models import Note
 from jwt_auth import principals
+from jwt_auth._django import lazy_rows
 from jwt_auth.exceptions import InvalidClaimError, RevokedTokenError, UnavailableError
 from jwt_auth.principals import lazy_user, refuse_with
 from tests.support.outages import outage
@@ -272,7 +273,7 @@ def test_a_user_model_that_inherits_from_another_table_has_two_names_for_its_key
         class Meta:
             app_label = "tests"
 
-    attributes = principals._attributes
+    attributes = lazy_rows._attributes
     assert attributes(Employee._meta.pk) == ["person_ptr_id", "id"]
     assert attributes(Person._meta.pk) == ["id"]
     assert attributes(Badge._meta.pk) == ["employee_id"]

@@ -21,6 +21,7 @@ from django.utils import timezone
 from django.utils.translation import gettext, gettext_lazy as _
 
 from jwt_auth import clients
+from jwt_auth._django.admin_sites import redirect_from_missing
 from jwt_auth.administration.client_forms import ChangeForm, ClientForm, KeyForm, RotationForm
 from jwt_auth.administration.pages import (
     ReadOnlyAdmin,
@@ -28,7 +29,6 @@ from jwt_auth.administration.pages import (
     badge,
     changelist_url,
     confirm,
-    gone,
     is_cascading,
     link_to,
     log,
@@ -125,11 +125,11 @@ class RegisteredClientAdmin(ReadOnlyAdmin):
         if client is None:
             if not self.has_view_permission(request):
                 raise PermissionDenied
-            return gone(self, request, object_id)
+            return redirect_from_missing(self, request, object_id)
         try:
             return page(request, client, **key)
         except RegistrationError:  # deleted in the meantime
-            return gone(self, request, object_id)
+            return redirect_from_missing(self, request, object_id)
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> Any:
         """Register a client and its first key on one page."""
@@ -220,7 +220,7 @@ class RegisteredClientAdmin(ReadOnlyAdmin):
         try:
             return super().change_view(request, object_id, *args, **kwargs)
         except RegistrationError:  # deleted in the meantime
-            return gone(self, request, object_id)
+            return redirect_from_missing(self, request, object_id)
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> Any:
         context.update(self._describe(request, context["original"]))

@@ -18,7 +18,7 @@ from django.contrib.admin.widgets import AdminTextInputWidget
 from django.contrib.auth import get_permission_codename, get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db.models import CharField, TextField
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.template.response import TemplateResponse
 from django.urls import NoReverseMatch, reverse
 from django.utils.functional import Promise
@@ -217,12 +217,6 @@ def changelist_url(model_admin: Any) -> str:
     """Return the URL of the list of `model_admin`."""
     meta = model_admin.opts
     return reverse(f"{model_admin.admin_site.name}:{meta.app_label}_{meta.model_name}_changelist")
-
-
-def gone(model_admin: Any, request: HttpRequest, object_id: str) -> HttpResponse:
-    """Return the admin's usual response for a row that does not exist."""
-    response: HttpResponse = model_admin._get_obj_does_not_exist_redirect(request, model_admin.opts, object_id)
-    return response
 
 
 def is_popup(request: HttpRequest) -> bool:

@@ -13,13 +13,13 @@ from django.urls import path
 from django.utils import timezone
 from django.utils.translation import gettext, gettext_lazy as _, ngettext
 
+from jwt_auth._django.admin_sites import redirect_from_missing
 from jwt_auth.administration.pages import (
     SHOWN,
     ReadOnlyAdmin,
     badge,
     changelist_url,
     confirm,
-    gone,
     is_cascading,
     link_to,
     log,
@@ -126,7 +126,7 @@ class UserSessionAdmin(ReadOnlyAdmin):
             raise PermissionDenied
         session = self.get_object(request, unquote(object_id))
         if session is None:
-            return gone(self, request, object_id)
+            return redirect_from_missing(self, request, object_id)
         back = url_of(self.admin_site, session) or changelist_url(self)
         rows = self.get_queryset(request).filter(pk=session.pk)
         return self._revoke(request, rows, back=back) or HttpResponseRedirect(back)

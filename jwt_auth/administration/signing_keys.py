@@ -21,6 +21,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext, gettext_lazy as _
 
 from jwt_auth import signing_keys
+from jwt_auth._django.admin_sites import redirect_from_missing
 from jwt_auth.administration.pages import (
     EverythingForm,
     ReadOnlyAdmin,
@@ -29,7 +30,6 @@ from jwt_auth.administration.pages import (
     badge,
     changelist_url,
     confirm,
-    gone,
     log,
     read,
     staff_of,
@@ -221,7 +221,7 @@ class SigningKeyAdmin(ReadOnlyAdmin):
             raise PermissionDenied
         key = self.get_object(request, unquote(object_id))
         if key is None:
-            return gone(self, request, object_id)
+            return redirect_from_missing(self, request, object_id)
         back = url_of(self.admin_site, key) or changelist_url(self)
         refusal = _refusal_of(MOVES[name], key, emergency=emergency)
         if refusal is None:

@@ -13,7 +13,7 @@ If a project needs another order, or changes a method, it derives from the mixin
 extended again.
 """
 
-from functools import cache, wraps
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
@@ -26,12 +26,12 @@ from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.translation import gettext, gettext_lazy as _, ngettext
 
+from jwt_auth._django.admin_sites import admin_of, admins, before_urls, put_before, redirect_from_missing
 from jwt_auth.administration.forged import ForgedRequestMixin
 from jwt_auth.administration.pages import (
     SHOWN,
     changelist_url,
     confirm,
-    gone,
     is_popup,
     log,
     read,
@@ -89,7 +89,7 @@ class TokenRevocationMixin(ForgedRequestMixin, _Base):
             raise PermissionDenied
         user = self.get_object(request, unquote(object_id))
         if user is None:
-            return gone(self, request, object_id)
+            return redirect_from_missing(self, request, object_id)
         if not _allowed(self, request, user):
             raise PermissionDenied
         back = url_of(self.admin_site, user) or changelist_url(self)
@@ -122,23 +122,14 @@ def connect() -> None:
 
 @cache
 def _connect_once() -> None:
-    original = admin.AdminSite.get_urls
-
-    @wraps(original)
-    def get_urls(self: admin.AdminSite) -> Any:
-        extend(self)
-        return original(self)
-
-    admin.AdminSite.get_urls = get_urls  # type: ignore[method-assign]
+    before_urls(extend)
 
 
 def extend(site: admin.AdminSite) -> None:
     """Put the mixin before the class of each admin of users, including proxy and child models."""
-    for model, model_admin in site._registry.items():
+    for model, model_admin in admins(site):
         if issubclass(model, get_user_model()) and not isinstance(model_admin, TokenRevocationMixin):
-            own = type(model_admin)
-            names = {"__module__": own.__module__, "__qualname__": own.__qualname__, "__doc__": own.__doc__}
-            model_admin.__class__ = type(own.__name__, (TokenRevocationMixin, own), names)
+            put_before(model_admin, TokenRevocationMixin)
 
 
 @admin.action(permissions=["revoke_tokens"], description=_("Revoke all tokens of selected %(verbose_name_plural)s"))
@@ -212,14 +203,14 @@ def _describe(model_admin: Any, user: Any, *, may_revoke: bool, may_look: bool) 
 
 
 def _sees_sessions(model_admin: Any, request: HttpRequest) -> bool:
-    registered = model_admin.admin_site._registry.get(UserSession)
+    registered = admin_of(model_admin.admin_site, UserSession)
     if registered is not None:
         return bool(registered.has_view_permission(request))
     return request.user.has_perm("jwt_auth.view_usersession")
 
 
 def _sessions_url(model_admin: Any, user: Any) -> str | None:
-    registered = model_admin.admin_site._registry.get(UserSession)
+    registered = admin_of(model_admin.admin_site, UserSession)
     return f"{changelist_url(registered)}?user__exact={user.pk}" if registered is not None else None
 
 

@@ -185,7 +185,7 @@ class ClientJWTAuthentication(JWTAuthentication):
         Raises:
             InvalidTokenError: if it was made for another request, or was used before.
         """
-        from jwt_auth.authentication.last_used import note_use  # needs the models
+        from jwt_auth.keyring.usage import note_client_key  # needs the models
 
         try:
             check_binding(claims.all, request, required=self.binding or key.client.requires_binding)
@@ -195,7 +195,7 @@ class ClientJWTAuthentication(JWTAuthentication):
             if claims.jti is None:
                 raise InvalidClaimError("jti", "is missing, and the token is single-use")
             _use_up(claims)
-        note_use(key)
+        note_client_key(key)
 
 
 class UserOrClientJWTAuthentication(ClientJWTAuthentication):

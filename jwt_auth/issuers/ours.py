@@ -6,8 +6,8 @@ from jwt_auth.claims import Claims, Policy
 from jwt_auth.conf import get_settings
 from jwt_auth.exceptions import InvalidClaimError
 from jwt_auth.issuers.base import ACCESS_TOKEN_TYPE, Issuer, LookUp, LookUps, Verified
-from jwt_auth.keyring import usage
 from jwt_auth.keyring.stored import source_of_own_keys
+from jwt_auth.keyring.usage import note_signing_key
 from jwt_auth.models import user_id_of
 from jwt_auth.principals import ClaimsUser, lazy_user
 from jwt_auth.revocation import database
@@ -33,7 +33,7 @@ def ourselves() -> Issuer:
             database=_look_up_session,
             last_known=_look_up_in_last_known,
         ),
-        count=usage.count if settings.KEYS == "database" else None,
+        count=note_signing_key if settings.KEYS == "database" else None,
     )
 
 

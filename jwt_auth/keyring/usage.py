@@ -1,79 +1,142 @@
 """
-Count how often each of our own keys in the database is used, to show when an old key is no longer needed.
+Record how often keys are used and when they were last used, so that keys that nobody needs can be found and removed.
 
-The counts are of verified signatures, not of requests: a cached signature is not verified again, so counting
-costs those requests nothing. Each process counts for itself, and writes once a minute, after the transaction of
-some request. Counts that a process has not written when it ends are lost: the numbers are a hint.
+This is for our own keys in the database, and for the keys of API clients. It must not slow down requests. Each process
+counts for itself, and writes the uses of a key once a minute at most, after the transaction of a request. It skips rows
+that another transaction has locked, and tries again a minute after an outage. Uses that a process has not written when
+it ends are lost: the figures are a hint.
 """
 
-from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from threading import Lock
+from typing import Any, Generic, TypeVar
 
-from django.db import DatabaseError, router, transaction
-from django.db.models import F
+from django.db import Error, connections, router, transaction
+from django.db.models import F, Model, Q, QuerySet
 from django.utils import timezone
 
 from jwt_auth.conf.settings import cached_until_settings_change
-from jwt_auth.models import SigningKey
+from jwt_auth.models import ClientKey, RegisteredClient, SigningKey
 from jwt_auth.process.clock import seconds
 from jwt_auth.process.fork_reset import ForkReset
+from jwt_auth.process.lru import LRUCache
+
+K = TypeVar("K")
 
 WRITE_EVERY = 60.0  # seconds
 
+_REMEMBERED = 4096  # keys
 
-class Usage:
+
+@dataclass(slots=True)
+class _Uses:
+    """The uses of one key."""
+
+    unwritten: int
+    write_at: float
+    """By a monotonic clock, in seconds."""
+
+
+class Usage(Generic[K]):
     """
-    The counts of this process that are not written yet.
+    The uses of the keys of one model, in this process.
 
     Args:
+        model: the model; decides the database.
+        write: called with a key, the number of its uses and the time of the last one; returns the number of rows it
+            wrote. If that is zero, the uses are kept for the next time.
         clock: a monotonic clock, in seconds.
     """
 
-    def __init__(self, *, clock: Callable[[], float] = seconds) -> None:
-        self._clock = clock
-        self._write_at = clock() + WRITE_EVERY
+    def __init__(
+        self, model: type[Model], write: Callable[[K, int, datetime], int], *, clock: Callable[[], float] = seconds
+    ) -> None:
+        self._model, self._write, self._clock = model, write, clock
         self.forget()
         _known.add(self)
 
     def forget(self) -> None:
-        """Start again from zero, as after a fork: the parent process writes its own counts."""
+        """Start again from zero, as after a fork: the parent process writes its own uses."""
         self._lock = Lock()
-        self._counts: Counter[str] = Counter()
+        self._uses: LRUCache[K, _Uses] = LRUCache(_REMEMBERED)
 
-    def count(self, kid: str) -> None:
-        """Count a valid signature of the key `kid`; write the counts if they are due."""
+    def note(self, key: K) -> None:
+        """Note a use of `key`. No query, unless it is the first one or a minute has passed."""
         now = self._clock()
         with self._lock:
-            self._counts[kid] += 1
-            if now < self._write_at:
+            uses = self._uses.get(key)
+            if uses is None:
+                uses = _Uses(unwritten=0, write_at=now)
+                self._uses.put(key, uses)
+            uses.unwritten += 1
+            if now < uses.write_at:
                 return
-            self._write_at = now + WRITE_EVERY
+            uses.write_at = now + WRITE_EVERY
         # After the transaction of the request: a row written within it would stay locked until its end.
-        transaction.on_commit(self._write, using=router.db_for_write(SigningKey), robust=True)
+        transaction.on_commit(lambda: self._write_uses(key, uses), using=self._alias(), robust=True)
 
-    def _write(self) -> None:
+    def _write_uses(self, key: K, uses: _Uses) -> None:
         with self._lock:
-            counts, self._counts = self._counts, Counter()
+            count, uses.unwritten = uses.unwritten, 0
         try:
-            while counts:
-                kid, count = next(iter(counts.items()))
-                SigningKey.objects.filter(kid=kid).update(verified=F("verified") + count, last_used_at=timezone.now())
-                del counts[kid]
-        except DatabaseError:  # tried again in a minute; code that needs the database reports the outage
+            with transaction.atomic(using=self._alias()):
+                written = self._write(key, count, timezone.now())
+        except Error:  # code that needs the database reports the outage
+            written = 0
+        if not written:
             with self._lock:
-                self._counts += counts
+                uses.unwritten += count
+
+    def _alias(self) -> str:
+        return router.db_for_write(self._model)
+
+
+def note_signing_key(kid: str) -> None:
+    """
+    Note that a signature of our own key `kid` was verified.
+
+    A cached signature is not verified again, so the figures are not numbers of requests.
+    """
+    _signing_keys().note(kid)
+
+
+def note_client_key(key: ClientKey) -> None:
+    """Note that a token of a client's `key` was accepted."""
+    _client_keys().note((key.pk, key.client_id))
 
 
 @cached_until_settings_change
-def usage() -> Usage:
-    """The counts of this process."""
-    return Usage()
+def _signing_keys() -> Usage[str]:
+    return Usage(SigningKey, _write_signing_key)
 
 
-def count(kid: str) -> None:
-    """See Usage.count()."""
-    usage().count(kid)
+@cached_until_settings_change
+def _client_keys() -> Usage[tuple[int, int]]:
+    return Usage(ClientKey, _write_client_key)
 
 
-_known = ForkReset(Usage.forget)
+def _write_signing_key(kid: str, count: int, now: datetime) -> int:
+    rows = _unlocked(SigningKey.objects.filter(kid=kid))
+    return rows.update(verified=F("verified") + count, last_used_at=now)
+
+
+def _write_client_key(key: tuple[int, int], _: int, now: datetime) -> int:
+    key_pk, client_pk = key
+    # Other processes write too: once a minute is enough.
+    stale = Q(last_used_at=None) | Q(last_used_at__lte=now - timedelta(seconds=WRITE_EVERY))
+    keys = _unlocked(ClientKey.objects.filter(stale, pk=key_pk)).update(last_used_at=now)
+    return keys + _unlocked(RegisteredClient.objects.filter(stale, pk=client_pk)).update(last_used_at=now)
+
+
+def _unlocked(rows: QuerySet[Any]) -> QuerySet[Any]:
+    """Return those of `rows` that no other transaction is changing, locked if the database can skip such rows."""
+    if not connections[rows.db].features.has_select_for_update_skip_locked:
+        return rows
+    keys = list(rows.select_for_update(skip_locked=True).values_list("pk", flat=True))
+    unlocked: QuerySet[Any] = rows.model._base_manager.filter(pk__in=keys)
+    return unlocked
+
+
+_known: ForkReset[Usage[Any]] = ForkReset(Usage.forget)

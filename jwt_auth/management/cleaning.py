@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 
+from jwt_auth._django.deletion import delete_rows
 from jwt_auth.conf.lifetimes import longest_life
 from jwt_auth.models import RevocationEvent, UsedToken, UserSession
 
@@ -54,7 +55,7 @@ def delete_in_batches(rows: QuerySet[Any], batch_size: int) -> Iterator[int]:
         end = _moment_at(rest, batch_size)
         if end is not None and end == start:
             end = _moment_at(rest.filter(expires_at__gt=start), 0)
-        yield _delete(rest if end is None else rest.filter(expires_at__lt=end))
+        yield delete_rows(rest if end is None else rest.filter(expires_at__lt=end))
         if end is None:
             return
         start = end
@@ -62,9 +63,3 @@ def delete_in_batches(rows: QuerySet[Any], batch_size: int) -> Iterator[int]:
 
 def _moment_at(rows: QuerySet[Any], position: int) -> datetime | None:
     return rows.order_by("expires_at").values_list("expires_at", flat=True)[position : position + 1].first()
-
-
-def _delete(rows: QuerySet[Model]) -> int:
-    # Not `delete()`: if a project has receivers for deletions, `delete()` loads the rows and then deletes them by
-    # primary key, even if they are no longer expired. This is one DELETE that contains the whole condition.
-    return rows._raw_delete(rows.db)

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.utils import timezone
 
+from jwt_auth._django.deletion import delete_rows
 from jwt_auth._django.locks import lock_by_writing
 from jwt_auth.exceptions import RegistrationError
 from jwt_auth.models import ClientKey, RegisteredClient, RevocationEvent
@@ -94,8 +95,7 @@ def record_client_deletion(client: RegisteredClient, *, now: datetime | None = N
         RegisteredClient.objects.filter(pk=client.pk).update(is_active=False)
         event = deny_client(client.client_id, new, reason="client deleted", now=now)
         # Django deletes the keys that it collected before this lock; a key that was added since would prevent that.
-        keys = ClientKey.objects.filter(client_id=client.pk)
-        keys._raw_delete(keys.db)
+        delete_rows(ClientKey.objects.filter(client_id=client.pk))
         send_on_commit(client_disabled, RevocationEvent, event=event, client=client)
 
 
@@ -109,8 +109,7 @@ def delete_latecomers(user: AbstractBaseUser) -> None:
     late = RegisteredClient.objects.filter(user_id=user.pk, is_active=True)
     for client in late.select_for_update():
         record_client_deletion(client)
-        one = RegisteredClient.objects.filter(pk=client.pk)
-        one._raw_delete(one.db)
+        delete_rows(RegisteredClient.objects.filter(pk=client.pk))
 
 
 def lock_client(client: RegisteredClient) -> RegisteredClient:

@@ -1,29 +1,22 @@
-"""How often a key is still needed: counted by each process for itself, and written after a minute."""
+"""The uses of keys: each process counts its own, and writes them once a minute."""
 
-from threading import Thread
+from threading import Event, Thread
 
 import pytest
 from django.db import transaction
 
 from jwt_auth import signing_keys
-from jwt_auth.keyring import usage as key_usage
-from jwt_auth.keyring.usage import WRITE_EVERY, Usage
+from jwt_auth.keyring.usage import WRITE_EVERY, Usage, note_signing_key
 from jwt_auth.models import SigningKey
 from tests.support.outages import outage
+from tests.support.queries import count_queries
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def usage(ticks, jwt_settings, monkeypatch):
+def key(ticks, jwt_settings):
     jwt_settings(KEYS="database", ALGORITHM="ES256")
-    usage = Usage(clock=ticks)
-    monkeypatch.setattr(key_usage, "usage", lambda: usage)
-    return usage
-
-
-@pytest.fixture
-def key(usage):
     return signing_keys.create(activate=True)
 
 
@@ -31,55 +24,92 @@ def written(key):
     return SigningKey.objects.values_list("verified", flat=True).get(pk=key.pk)
 
 
-def test_tokens_are_counted_once_and_written_after_a_minute(client, user, key, ticks):
+def test_each_token_is_counted_once_and_the_counts_are_written_once_a_minute(client, user, key, ticks):
     pairs = [client.tokens(user) for _ in range(3)]
     for pair in [*pairs, *pairs]:
         assert client.get_me(pair["access_token"]).status_code == 200
-    assert written(key) == 0
-    ticks.forward(WRITE_EVERY)
+    assert written(key) == 1
+    ticks.forward(WRITE_EVERY - 1)
     assert client.get_me(client.tokens(user)["access_token"]).status_code == 200
-    assert written(key) == 4
+    assert written(key) == 1
+    ticks.forward(1)
+    assert client.get_me(client.tokens(user)["access_token"]).status_code == 200
+    assert written(key) == 5
     assert SigningKey.objects.get(pk=key.pk).last_used_at
 
 
-def test_a_forged_signature_is_not_counted(client, user, key, usage):
+def test_a_forged_signature_is_not_counted(client, user, key):
     token = client.tokens(user)["access_token"]
     assert client.get_me(token[:-10] + "A" * 10).status_code == 401
-    assert not usage._counts
-
-
-def test_what_can_t_be_written_is_written_later_and_troubles_nobody(usage, key, ticks):
-    ticks.forward(WRITE_EVERY)
-    with outage():
-        usage.count(key.kid)
     assert written(key) == 0
-    usage.count(key.kid)
+    assert client.get_me(token).status_code == 200  # the control
+    assert written(key) == 1
+
+
+def test_uses_are_kept_through_an_outage_and_written_a_minute_later(key, ticks):
+    with outage():
+        note_signing_key(key.kid)
+    assert written(key) == 0
+    note_signing_key(key.kid)
     assert written(key) == 0  # it does not try each time
     ticks.forward(WRITE_EVERY)
-    usage.count(key.kid)
+    note_signing_key(key.kid)
     assert written(key) == 3
 
 
-def test_nothing_is_written_within_the_transaction_of_a_request(usage, key, ticks):
-    ticks.forward(WRITE_EVERY)
+def test_within_the_transaction_of_a_request_nothing_is_written(key):
     with transaction.atomic():
-        usage.count(key.kid)
+        note_signing_key(key.kid)
         assert written(key) == 0
     assert written(key) == 1
 
 
-def test_no_count_is_lost_between_threads(usage, key, ticks):
-    threads = [Thread(target=lambda: [usage.count(key.kid) for _ in range(500)]) for _ in range(4)]
+def test_between_two_writes_it_costs_no_query(key):
+    note_signing_key(key.kid)
+    assert count_queries(note_signing_key, key.kid)[0] == 0
+
+
+@pytest.mark.concurrent
+def test_a_row_that_another_transaction_has_locked_is_written_a_minute_later(key, ticks, at_once):
+    held, go_on = Event(), Event()
+
+    def hold():
+        with transaction.atomic():
+            list(SigningKey.objects.select_for_update().filter(pk=key.pk))
+            held.set()
+            assert go_on.wait(60)
+
+    def use():
+        try:
+            assert held.wait(60)
+            note_signing_key(key.kid)
+        finally:
+            go_on.set()
+
+    at_once(hold, use)
+    assert written(key) == 0
+    ticks.forward(WRITE_EVERY)
+    note_signing_key(key.kid)
+    assert written(key) == 2
+
+
+def test_no_use_is_lost_between_threads(key, ticks):
+    note_signing_key(key.kid)
+    threads = [Thread(target=lambda: [note_signing_key(key.kid) for _ in range(500)]) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     ticks.forward(WRITE_EVERY)
-    usage.count(key.kid)
-    assert written(key) == 2001
+    note_signing_key(key.kid)
+    assert written(key) == 2002
 
 
-def test_after_a_fork_it_is_counted_anew(usage, key):
-    usage.count(key.kid)
-    key_usage._known.reset()
-    assert not usage._counts
+def test_a_forked_process_counts_from_zero():
+    wrote = []
+    usage = Usage(SigningKey, lambda key, count, now: wrote.append(count) or 1, clock=lambda: 0)
+    usage.note("key")
+    usage.note("key")
+    usage.forget()
+    usage.note("key")
+    assert wrote == [1, 1]

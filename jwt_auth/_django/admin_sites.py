@@ -1,0 +1,60 @@
+"""
+The admin sites of a project, and the admins that are registered with them.
+
+Django documents neither how a site keeps its admins nor how an admin lists its actions. If a release does it in another
+way, the admins are left as the project made them: a project can still derive its own from the mixin.
+"""
+
+from collections.abc import Callable, Iterator
+from functools import wraps
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+
+from jwt_auth._django.differences import note_difference
+
+
+def before_urls(do: Callable[[admin.AdminSite], None]) -> None:
+    """Call `do` with each site, now or later made, when it builds its URLs."""
+    original = admin.AdminSite.get_urls
+
+    @wraps(original)
+    def get_urls(self: admin.AdminSite) -> Any:
+        do(self)
+        return original(self)
+
+    admin.AdminSite.get_urls = get_urls  # type: ignore[method-assign]
+
+
+def admins(site: admin.AdminSite) -> Iterator[tuple[Any, Any]]:
+    """Yield each model that is registered with `site`, and its admin."""
+    try:
+        yield from list(site._registry.items())
+    except (AttributeError, TypeError, ValueError) as error:
+        note_difference("the admin has no pages to revoke a user's tokens", repr(error))
+
+
+def admin_of(site: admin.AdminSite, model: Any) -> Any:
+    """Return the admin of `model` on `site`; None if there is none."""
+    return next((found for registered, found in admins(site) if registered is model), None)
+
+
+def put_before(model_admin: Any, mixin: type) -> None:
+    """Give an admin a class that has `mixin` before its own class, and the name of its own class."""
+    own = type(model_admin)
+    names = {"__module__": own.__module__, "__qualname__": own.__qualname__, "__doc__": own.__doc__}
+    model_admin.__class__ = type(own.__name__, (mixin, own), names)
+    if not hasattr(own, "_get_base_actions"):
+        note_difference("the admin's list of users has no action to revoke their tokens", "no _get_base_actions")
+
+
+def redirect_from_missing(model_admin: Any, request: HttpRequest, object_id: str) -> HttpResponse:
+    """Return the response of the admin's own pages for a row that does not exist."""
+    usual = getattr(model_admin, "_get_obj_does_not_exist_redirect", None)
+    if usual is None:
+        note_difference("the admin leads from a missing row to its first page", "no _get_obj_does_not_exist_redirect")
+        return HttpResponseRedirect(reverse(f"{model_admin.admin_site.name}:index"))
+    response: HttpResponse = usual(request, model_admin.opts, object_id)
+    return response

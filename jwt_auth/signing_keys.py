@@ -70,9 +70,7 @@ def blast_radius(key: SigningKey, now: datetime) -> BlastRadius:
 # Moves
 
 
-def create(
-    *, algorithm: str | None = None, activate: bool = False, actor: Actor = None, now: datetime | None = None
-) -> SigningKey:
+def create(*, algorithm: str | None = None, activate: bool = False, now: datetime | None = None) -> SigningKey:
     """
     Create a key, and publish it.
 

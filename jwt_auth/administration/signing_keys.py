@@ -210,7 +210,7 @@ class SigningKeyAdmin(ReadOnlyAdmin):
                 button=_("Create"),
                 back=back,
             )
-        key = signing_keys.create(actor=staff_of(request))
+        key = signing_keys.create()
         self.log_addition(request, key, _with_reason(gettext("Created."), form.cleaned_data["reason"]))
         self.message_user(request, gettext("The key %(kid)s was created.") % {"kid": key.kid}, messages.SUCCESS)
         return HttpResponseRedirect(url_of(self.admin_site, key) or back)

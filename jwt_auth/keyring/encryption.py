@@ -51,7 +51,12 @@ def reencrypt(text: str) -> str:
     return text
 
 
+def keys() -> list[str]:
+    """Return the Fernet keys in use, in the form of ENCRYPTION_KEYS: configured, or derived from SECRET_KEY."""
+    configured = get_settings().ENCRYPTION_KEYS or map(urlsafe_b64encode, derived("encryption", 32))
+    return [key if isinstance(key, str) else key.decode() for key in configured]
+
+
 @cached_until_settings_change
 def _keys() -> list[Fernet]:
-    configured = get_settings().ENCRYPTION_KEYS
-    return [Fernet(key) for key in configured or map(urlsafe_b64encode, derived("encryption", 32))]
+    return [Fernet(key) for key in keys()]

@@ -119,3 +119,9 @@ def test_a_row_that_changes_meanwhile_stays_as_it_was_changed(reports, jwt_setti
 def test_a_batch_has_a_size(db, size):
     with pytest.raises(CommandError):
         run("jwt_reencrypt", f"--batch-size={size}")
+
+
+@pytest.mark.parametrize("kind", [str, str.encode])
+def test_configured_keys_are_printed_as_they_are(jwt_settings, kind):
+    jwt_settings(ENCRYPTION_KEYS=[kind(NEW), kind(OLD)])
+    assert run("jwt_reencrypt", "--print-keys").split() == [NEW, OLD]

@@ -7,6 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import Model
 
+from jwt_auth.keyring.encryption import keys
 from jwt_auth.keyring.reencryption import COLUMNS, encrypted_rows, reencrypt_rows
 from jwt_auth.management.terminal import number
 
@@ -30,8 +31,18 @@ class Command(BaseCommand):
             help="The number of rows read at once; 500 by default.",
         )
 
-    def handle(self, *args: Any, dry_run: bool, batch_size: int, verbosity: int, **options: Any) -> None:
+        parser.add_argument(
+            "--print-keys",
+            action="store_true",
+            help="Only print the keys in use, one per line, in the form of ENCRYPTION_KEYS. They are secrets. Without "
+            "the setting they are derived from SECRET_KEY, and have to be in it until this command has run.",
+        )
+
+    def handle(self, *args: Any, dry_run: bool, batch_size: int, print_keys: bool, verbosity: int, **_: Any) -> None:
         self.verbosity = verbosity
+        if print_keys:
+            self.stdout.write("\n".join(keys()))
+            return
         lost = [text for column in COLUMNS for text in self.go_over(*column, batch_size, dry_run)]
         if lost:
             raise CommandError(

@@ -185,7 +185,7 @@ def test_no_template_and_no_hasattr_takes_the_refusal_for_a_missing_attribute(lo
         getattr(lost, "profile", None)
 
 
-def test_each_door_has_its_own_way_to_refuse(lost):
+def test_each_entry_point_has_its_own_way_to_refuse(lost):
     refuse_with(lost, lambda error: AuthenticationFailed(str(error)))
     with pytest.raises(AuthenticationFailed, match="the user is"):
         lost.get_username()

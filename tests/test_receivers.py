@@ -289,14 +289,14 @@ def test_a_reuse_is_a_warning_and_a_counter_that_we_never_gave_out_an_alarm(clie
 
 
 @pytest.mark.django_db(transaction=True)
-def test_each_deed_is_logged_with_who_did_it_and_why(client, user, log):
+def test_each_operation_is_logged_with_who_did_it_and_why(client, user, log):
     session = UUID(client.tokens(user)["session"])
-    for deed in (
+    for operation in (
         lambda: revoke_session(session, reason="stolen", actor=user),
         lambda: revoke_user(user, reason="stolen", actor=user),
         lambda: revoke_all(reason="stolen", actor=user),
     ):
-        deed()
+        operation()
         assert (log()[-1].levelname, log()[-1].actor, log()[-1].reason) == ("INFO", str(user.pk), "stolen")
 
 

@@ -1,4 +1,4 @@
-"""Tokens for other servers, over HTTP (RFC 8693) and from code; and what each door says to each of them."""
+"""Tokens for other servers, over HTTP (RFC 8693) and from code; and what each entry point says to each of them."""
 
 from base64 import b64encode
 from datetime import datetime, timedelta, timezone
@@ -20,7 +20,7 @@ from jwt_auth.signals import service_token_issued
 from jwt_auth.verification import identify_only, verify
 from tests.support.api_clients import register
 from tests.support.clocks import NOW
-from tests.support.doors import assert_refused_everywhere
+from tests.support.entry_points import assert_refused_everywhere
 from tests.support.keys import pem, public_pem
 from tests.support.outages import outage
 
@@ -361,7 +361,7 @@ def change_password(user):
 
 @pytest.mark.parametrize("revocation", ["database", "memory"])
 @pytest.mark.parametrize(
-    "deed",
+    "operation",
     [
         end_session,
         revoke_user,
@@ -372,11 +372,11 @@ def change_password(user):
         delete,
     ],
 )
-def test_a_token_that_was_taken_back_buys_nothing(client, user, clock, jwt_settings, revocation, deed):
+def test_a_token_that_was_taken_back_buys_nothing(client, user, clock, jwt_settings, revocation, operation):
     jwt_settings(REVOCATION=revocation)
     token = client.tokens(user)["access_token"]
     assert ask(client, token).status_code == 200
-    deed(user)
+    operation(user)
     assert_error(ask(client, token), "invalid_request", "token_revoked")
 
 
@@ -416,7 +416,7 @@ def test_the_token_in_a_cookie_or_a_header_buys_nothing(client, token):
     assert_error(post(client, body), "invalid_request")
 
 
-# A service token, and the doors of this server
+# A service token, and the entry points of this server
 
 
 def test_it_is_good_for_nothing_here(client, token):

@@ -123,14 +123,14 @@ def test_the_moment_can_be_said(user, clock):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_async_door_hands_on_all_that_it_is_told(user, clock):
-    door, api = async_to_sync(averify), register(user)
-    assert door(api.token(), issuers="clients").client_key == api.key
+def test_the_async_entry_point_hands_on_all_that_it_is_told(user, clock):
+    verify_async, api = async_to_sync(averify), register(user)
+    assert verify_async(api.token(), issuers="clients").client_key == api.key
     with pytest.raises(UntrustedIssuerError):
-        door(api.token())
-    assert door(token(user), now=NOW).user == user
+        verify_async(api.token())
+    assert verify_async(token(user), now=NOW).user == user
     with pytest.raises(ExpiredTokenError):
-        door(token(user), now=NOW + HOUR)
+        verify_async(token(user), now=NOW + HOUR)
 
 
 @pytest.mark.parametrize(

@@ -275,20 +275,20 @@ def test_scopes_that_can_not_be_are_an_error_on_the_form(registered, browser):
 
 # Taken back
 
-DEEDS = {
+OPERATIONS = {
     "revoke_key": "The key {kid} was revoked.",
     "revoke_tokens": "The tokens of the client were revoked.",
     "disable": "The client was disabled.",
 }
 
 
-def deed_url(page, registered, key):
+def operation_url(page, registered, key):
     return client_url(page, registered.pk, *([key.pk] if page == "revoke_key" else []))
 
 
-@pytest.mark.parametrize("page", DEEDS)
-def test_a_deed_asks_first_and_is_done_by_post(registered, secret_key, browser, staff, page):
-    url = deed_url(page, registered, secret_key.key)
+@pytest.mark.parametrize("page", OPERATIONS)
+def test_an_operation_asks_first_and_is_done_by_post(registered, secret_key, browser, staff, page):
+    url = operation_url(page, registered, secret_key.key)
     assert url in text_of(browser.get(client_url("change", registered.pk)))
     question = text_of(browser.get(url))
     assert "be undone" in question or "permanently" in question
@@ -303,7 +303,7 @@ def test_a_deed_asks_first_and_is_done_by_post(registered, secret_key, browser, 
         "stolen",
         str(staff.pk),
     )
-    said = DEEDS[page].format(kid=secret_key.key.kid)
+    said = OPERATIONS[page].format(kid=secret_key.key.kid)
     assert said in text_of(browser.get(answer.url))
     assert LogEntry.objects.get().get_change_message() == said
 
@@ -365,9 +365,9 @@ def test_without_permissions_clients_are_only_looked_at(registered, secret_key, 
 
 
 def _statuses(browser, registered, key, user):
-    """What is answered to each deed."""
+    """What is answered to each operation."""
     arguments = {"add": [], "rotate_key": [registered.pk, key.pk], "revoke_key": [registered.pk, key.pk]}
-    bodies = {**CHANGES, "add": registration(user), **{name: {"confirmed": "yes"} for name in DEEDS}}
+    bodies = {**CHANGES, "add": registration(user), **{name: {"confirmed": "yes"} for name in OPERATIONS}}
     urls = {name: client_url(name, *arguments.get(name, [registered.pk])) for name in bodies}
     return {browser.post(urls[name], body).status_code for name, body in bodies.items()}
 
@@ -389,15 +389,15 @@ def test_a_client_that_is_not_there_is_not_found(browser, pk):
 
 @pytest.mark.parametrize("page", ["change", "disable", "revoke_tokens"])
 def test_a_client_that_is_deleted_in_that_very_moment_is_not_found(registered, browser, monkeypatch, page):
-    deeds = {"change": "change", "disable": "disable_client", "revoke_tokens": "revoke_client"}
+    operations = {"change": "change", "disable": "disable_client", "revoke_tokens": "revoke_client"}
     home = clients if page == "change" else administration
-    deed = getattr(home, deeds[page])
+    operation = getattr(home, operations[page])
 
     def too_late(client, **options):
         RegisteredClient.objects.filter(pk=client.pk).delete()
-        return deed(client, **options)
+        return operation(client, **options)
 
-    monkeypatch.setattr(home, deeds[page], too_late)
+    monkeypatch.setattr(home, operations[page], too_late)
     answer = browser.post(client_url(page, registered.pk), {"name": "x", "scopes": "x", "confirmed": "yes"})
     assert answer.url == reverse("admin:index")
     assert "Perhaps it was deleted?" in text_of(browser.get(answer.url))

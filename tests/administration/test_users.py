@@ -617,7 +617,7 @@ def test_a_user_s_page_costs_the_same_with_one_session_and_with_thousands(user, 
     assert counted[0] - plain <= 3
 
 
-def test_the_question_and_the_deed_cost_the_same_for_two_users_and_for_a_hundred(make_user, browser):
+def test_the_question_and_the_operation_cost_the_same_for_two_users_and_for_a_hundred(make_user, browser):
     asked, done = [], []
     for number in (2, 100):
         users = [make_user(f"user{number}x{i}") for i in range(number)]

@@ -47,18 +47,18 @@ def everything(client, user, pair):
 
 
 @pytest.mark.parametrize("refreshed", [False, True])
-@pytest.mark.parametrize("deed", [logout, logout_all, change_password, deactivate, delete, everything])
-def test_acceptance_03_and_04_access_refresh_and_verify_are_401_at_once(client, make_user, clock, deed, refreshed):
+@pytest.mark.parametrize("operation", [logout, logout_all, change_password, deactivate, delete, everything])
+def test_acceptance_03_and_04_access_refresh_and_verify_are_401_at_once(client, make_user, clock, operation, refreshed):
     user = make_user()
     pair = client.tokens(user)
     if refreshed:
         pair = client.refresh(pair["refresh_token"]).json()
     bystander = client.tokens(make_user("bob"))
     assert client.send("verify/", {"token": pair["access_token"]}).status_code == 200
-    deed(client, user, pair)
+    operation(client, user, pair)
     assert client.send("verify/", {"token": pair["access_token"]}).status_code == 401
     assert client.is_dead(pair)
-    assert client.is_dead(bystander) == (deed is everything)
+    assert client.is_dead(bystander) == (operation is everything)
 
 
 def test_acceptance_03_a_replayed_refresh_token_kills_the_family(client, pair, clock):

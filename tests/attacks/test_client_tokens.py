@@ -66,7 +66,7 @@ def assert_refused(knock, raw, at_most=1):
     assert queries <= at_most
 
 
-# At the wrong door
+# At the wrong entry point
 
 
 def user_endpoints():

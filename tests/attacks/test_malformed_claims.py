@@ -13,13 +13,17 @@ import pytest
 from django.contrib.auth import get_user_model
 
 from tests.support import forge
-from tests.support.doors import REFUSALS, knock
+from tests.support.entry_points import REFUSALS, knock
 from tests.support.forge import LONG, NOT_NUMBERS, NOT_TEXTS
 
 
 def assert_lets_nobody_in(client, raw):
-    for door, response in knock(client, raw):
-        assert response.status_code in REFUSALS[door], (door, response.status_code, response.content[:200])
+    for entry_point, response in knock(client, raw):
+        assert response.status_code in REFUSALS[entry_point], (
+            entry_point,
+            response.status_code,
+            response.content[:200],
+        )
 
 
 @pytest.mark.parametrize("value", NOT_TEXTS.values(), ids=NOT_TEXTS)

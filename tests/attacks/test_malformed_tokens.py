@@ -11,7 +11,7 @@ import random
 import pytest
 
 from tests.support import forge
-from tests.support.doors import assert_refused_everywhere
+from tests.support.entry_points import assert_refused_everywhere
 from tests.support.selection import THOROUGH
 
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
@@ -78,7 +78,7 @@ def test_the_token_that_is_bent_below_is_good(client, pair):
 @pytest.mark.parametrize("kind", ["access_token", "refresh_token"])
 @pytest.mark.parametrize("bend", TEXTS.values(), ids=TEXTS)
 @pytest.mark.sampled
-def test_text_that_is_no_token_is_refused_at_every_door(client, pair, bend, kind):
+def test_text_that_is_no_token_is_refused_at_every_entry_point(client, pair, bend, kind):
     assert_refused_everywhere(client, bend(pair[kind]))
     assert not client.is_dead(pair)
 

@@ -185,9 +185,9 @@ def test_rule_14_who_changes_the_password_signs_in_again_in_the_same_instant(cli
     assert client.is_dead(pair)
 
 
-@pytest.mark.parametrize("deed", ["logout", "revoke user", "revoke all"])
-def test_rule_15_an_emptied_cache_takes_no_revocation_back(client, pair, user, deed):
-    match deed:
+@pytest.mark.parametrize("operation", ["logout", "revoke user", "revoke all"])
+def test_rule_15_an_emptied_cache_takes_no_revocation_back(client, pair, user, operation):
+    match operation:
         case "logout":
             client.send("logout/", {"refresh_token": pair["refresh_token"]})
         case "revoke user":
@@ -198,7 +198,7 @@ def test_rule_15_an_emptied_cache_takes_no_revocation_back(client, pair, user, d
     assert client.is_dead(pair)
 
 
-DOORS = {
+ENTRY_POINTS = {
     "logout": lambda client, user, pair: client.send("logout/", {"refresh_token": pair["refresh_token"]}),
     "logout with the access token": lambda client, user, pair: client.bearer(pair["access_token"]).send("logout/"),
     "RFC 7009": lambda client, user, pair: client.send("revoke/", {"token": pair["access_token"]}),
@@ -214,8 +214,8 @@ DOORS = {
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("door", DOORS.values(), ids=DOORS)
-def test_rule_16_every_door_leaves_one_event_and_sends_one_signal(client, make_user, clock, door):
+@pytest.mark.parametrize("entry_point", ENTRY_POINTS.values(), ids=ENTRY_POINTS)
+def test_rule_16_every_entry_point_leaves_one_event_and_sends_one_signal(client, make_user, clock, entry_point):
     heard = []
 
     def hear(event, **kwargs):
@@ -227,7 +227,7 @@ def test_rule_16_every_door_leaves_one_event_and_sends_one_signal(client, make_u
     for signal in watched:
         signal.connect(hear)
     try:
-        door(client, user, pair)
+        entry_point(client, user, pair)
     finally:
         for signal in watched:
             signal.disconnect(hear)

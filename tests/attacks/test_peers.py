@@ -177,9 +177,9 @@ def test_peer_allauth_logout_answers_success_with_success(client, pair):
     assert client.get_me(pair["access_token"]).status_code == 401
 
 
-@pytest.mark.parametrize("deed", ["deactivate", "delete", "change password"])
-def test_peer_allauth_a_user_who_changed_is_401_and_not_500(client, pair, user, deed):
-    match deed:
+@pytest.mark.parametrize("operation", ["deactivate", "delete", "change password"])
+def test_peer_allauth_a_user_who_changed_is_401_and_not_500(client, pair, user, operation):
+    match operation:
         case "deactivate":
             type(user)._default_manager.filter(pk=user.pk).update(is_active=False)
         case "delete":

@@ -107,13 +107,13 @@ def test_r05_a_password_written_around_the_signals_is_noticed_as_well(client, pa
     assert_gone(client, pair)
 
 
-@pytest.mark.parametrize("door", [verification.verify, async_to_sync(verification.averify)])
-def test_r06_a_new_password_kills_the_token_also_where_there_is_no_request(client, pair, user, door):
+@pytest.mark.parametrize("entry_point", [verification.verify, async_to_sync(verification.averify)])
+def test_r06_a_new_password_kills_the_token_also_where_there_is_no_request(client, pair, user, entry_point):
     """There: stateless authentication went on with 200."""
-    assert door(pair["access_token"]).user.pk == user.pk
+    assert entry_point(pair["access_token"]).user.pk == user.pk
     change_password(user)
     with pytest.raises(RevokedTokenError):
-        door(pair["access_token"])
+        entry_point(pair["access_token"])
 
 
 def test_r07_a_hash_upgraded_at_another_devices_login_signs_nobody_out(client, user, clock):
@@ -162,11 +162,11 @@ def test_r09_a_user_who_is_active_again_has_to_sign_in_again(client, pair, user)
     assert client.login(user).status_code == 200
 
 
-@pytest.mark.parametrize("deed", ["deactivate", "delete"])
-def test_r10_a_refresh_gives_a_gone_user_no_new_token_however_fresh_the_old_one(client, pair, user, deed):
+@pytest.mark.parametrize("operation", ["deactivate", "delete"])
+def test_r10_a_refresh_gives_a_gone_user_no_new_token_however_fresh_the_old_one(client, pair, user, operation):
     """There: 200 and a new sliding token."""
     newest = client.refresh(pair["refresh_token"]).json()
-    if deed == "delete":
+    if operation == "delete":
         user.delete()
     else:
         user.is_active = False
@@ -369,10 +369,10 @@ def test_r25_an_expired_access_token_still_ends_its_session(client, pair, clock)
     assert client.refresh(pair["refresh_token"]).status_code == 401
 
 
-@pytest.mark.parametrize("deed", ["logout", "user revoked"])
-def test_r26_deleting_the_record_of_a_revocation_revives_nothing(client, pair, user, deed):
+@pytest.mark.parametrize("operation", ["logout", "user revoked"])
+def test_r26_deleting_the_record_of_a_revocation_revives_nothing(client, pair, user, operation):
     """There: deleting the row in the admin made the token live again."""
-    if deed == "logout":
+    if operation == "logout":
         logout(client, pair["refresh_token"])
     else:
         revoke_user(user)

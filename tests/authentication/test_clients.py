@@ -391,7 +391,7 @@ def test_a_row_that_is_broken_is_503_and_the_log_says_what_is_wrong(client, api,
 
 
 @pytest.mark.parametrize(
-    ("deed", "reason"),
+    ("operation", "reason"),
     [
         (lambda api, user: disable_client(api.row), "the client is inactive"),
         (lambda api, user: deactivate(user), "the user is inactive"),
@@ -399,8 +399,8 @@ def test_a_row_that_is_broken_is_503_and_the_log_says_what_is_wrong(client, api,
         (lambda api, user: ClientKey.objects.update(expires_at=api.key.created_at), "the client's key, is over"),
     ],
 )
-def test_the_log_says_what_is_over(client, api, user, caplog, deed, reason):
-    deed(api, user)
+def test_the_log_says_what_is_over(client, api, user, caplog, operation, reason):
+    operation(api, user)
     with caplog.at_level("INFO", "jwt_auth"):
         assert client.bearer(api.token()).get("/who/").status_code == 401
     (refusal,) = [record for record in caplog.records if getattr(record, "event", "") == "token_refused"]

@@ -116,12 +116,12 @@ def garble(browser, clock):
 
 @pytest.mark.usefixtures("order")
 @pytest.mark.parametrize(
-    ("deed", "code"),
+    ("operation", "code"),
     [(end, "token_expired"), (revoke, "token_revoked"), (garble, "invalid_token")],
     ids=["expired", "revoked", "garbage"],
 )
-def test_a_bad_cookie_is_anonymous_and_a_protected_view_says_why(signed_in, clock, deed, code):
-    deed(signed_in, clock)
+def test_a_bad_cookie_is_anonymous_and_a_protected_view_says_why(signed_in, clock, operation, code):
+    operation(signed_in, clock)
     assert signed_in.get("/public/").json() == {"user": "AnonymousUser", "session": None}
     assert signed_in.post("/public/", **CROSS_SITE).status_code == 200, "nobody is acted for"
     for method in (signed_in.get, signed_in.post):

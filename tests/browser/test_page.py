@@ -329,9 +329,9 @@ def test_a_smuggled_script_does_not_run(app, evil, operation):
         const run = "document.title = 'run'";
         setTimeout(done, 3000, "nothing");
         addEventListener("securitypolicyviolation", (event) => done(event.effectiveDirective));
-        try { DEED } catch (error) { if (!(error instanceof TypeError)) throw error; }
+        try { OPERATION } catch (error) { if (!(error instanceof TypeError)) throw error; }
     })"""
-    refused = app.page.evaluate(script.replace("DEED", operation), evil.url("evil.test"))
+    refused = app.page.evaluate(script.replace("OPERATION", operation), evil.url("evil.test"))
     assert refused in {"require-trusted-types-for", "script-src", "script-src-elem", "script-src-attr"}
     app.expect(app.page).to_have_title("Notes, by jwt_auth")
 

@@ -50,9 +50,9 @@ TAKEN_BACK = {
 }
 
 
-@pytest.mark.parametrize("deed", TAKEN_BACK.values(), ids=TAKEN_BACK)
-def test_a_token_that_was_taken_back_is_not_told_why(client, pair, user, deed):
-    deed(user)
+@pytest.mark.parametrize("operation", TAKEN_BACK.values(), ids=TAKEN_BACK)
+def test_a_token_that_was_taken_back_is_not_told_why(client, pair, user, operation):
+    operation(user)
     for answer in (client.get_me(pair["access_token"]), client.refresh(pair["refresh_token"])):
         assert answer.json() == {"detail": "The token has been revoked.", "code": "token_revoked"}
         assert answer["WWW-Authenticate"] == 'Bearer realm="api", error="invalid_token"'

@@ -68,8 +68,8 @@ def tokens(client, user, api, rsa_key):
 
 
 @pytest.fixture
-def doors(client, api, tokens, ec_key):
-    """`doors[door](raw)`: whether the token is let in there."""
+def entry_points(client, api, tokens, ec_key):
+    """`entry_points[name](raw)` returns whether that entry point accepts the token."""
 
     def get(path):
         return lambda raw: client.bearer(raw).get(path).status_code == 200
@@ -115,6 +115,6 @@ def doors(client, api, tokens, ec_key):
     }
 
 
-@pytest.mark.parametrize("door", WELCOME)
-def test_each_kind_of_token_is_welcome_at_its_own_doors_only(doors, tokens, door):
-    assert {kind for kind, raw in tokens.items() if doors[door](raw)} == WELCOME[door]
+@pytest.mark.parametrize("entry_point", WELCOME)
+def test_each_kind_of_token_is_welcome_at_its_own_entry_points_only(entry_points, tokens, entry_point):
+    assert {kind for kind, raw in tokens.items() if entry_points[entry_point](raw)} == WELCOME[entry_point]

@@ -10,7 +10,7 @@ from jwt_auth.verification import verify
 from tests.support import forge
 from tests.support.clients import PASSWORD
 from tests.support.clocks import NOW
-from tests.support.doors import knock
+from tests.support.entry_points import knock
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

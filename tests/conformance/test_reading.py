@@ -15,7 +15,7 @@ from jwt_auth.models import UserSession
 from jwt_auth.revocation import revoke_token
 from jwt_auth.verification import verify
 from tests.support import forge
-from tests.support.doors import knock
+from tests.support.entry_points import knock
 from tests.support.keys import pem
 
 # The order of P-256 (FIPS 186-5): (r, n - s) is as good a signature as (r, s).
@@ -100,9 +100,9 @@ def others(user, pair):
 
 def test_nothing_else_that_the_project_signs_is_taken_for_a_token(client, pair, user):
     for name, raw in others(user, pair).items():
-        for door, answer in knock(client, raw):
+        for entry_point, answer in knock(client, raw):
             refusal = {"authenticator": {401}, "verify": {401}, "refresh": {401}, "exchange": {400}}
-            assert answer.status_code in refusal.get(door, {200, 204}), name
+            assert answer.status_code in refusal.get(entry_point, {200, 204}), name
     assert not client.is_dead(pair)
 
 
@@ -110,11 +110,11 @@ def test_nothing_else_that_the_project_signs_is_taken_for_a_token(client, pair, 
     ("kind", "welcome"),
     [("access_token", {"authenticator", "verify"}), ("refresh_token", {"refresh"})],
 )
-def test_each_kind_of_token_lets_in_at_its_own_doors_only(client, pair, kind, welcome):
-    doors = dict(knock(client, pair[kind]))
-    let_in = {door for door in ("authenticator", "verify", "refresh") if doors[door].status_code == 200}
-    assert let_in == welcome
-    assert {doors[door].status_code for door in ("authenticator", "verify", "refresh")} == {200, 401}
+def test_each_kind_of_token_lets_in_at_its_own_entry_points_only(client, pair, kind, welcome):
+    answers = dict(knock(client, pair[kind]))
+    statuses = {name: answers[name].status_code for name in ("authenticator", "verify", "refresh")}
+    assert {name for name, status in statuses.items() if status == 200} == welcome
+    assert set(statuses.values()) == {200, 401}
 
 
 # The denylist

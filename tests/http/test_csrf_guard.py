@@ -25,7 +25,7 @@ forged = pytest.mark.parametrize(
 UNSAFE = ("post", "put", "patch", "delete")
 
 
-def doors(module, namespace, session):
+def entry_points(module, namespace, session):
     """Each URL of `module` with each unsafe method that its view has."""
     for pattern in module.urlpatterns:
         methods = [name for name in UNSAFE if hasattr(getattr(pattern.callback, "cls", None), name)]
@@ -50,9 +50,9 @@ def state():
 
 
 @forged
-def test_no_forged_request_gets_through_any_unsafe_door(signed_in, page):
+def test_no_forged_request_gets_through_any_unsafe_entry_point(signed_in, page):
     session, before = UserSession.objects.get().pk, state()
-    found = list(doors(browser_urls, "jwt_auth_browser", session))
+    found = list(entry_points(browser_urls, "jwt_auth_browser", session))
     assert len(found) == 6
     for url, method in found:
         answer = signed_in.send(url, {}, method, **page)
@@ -63,9 +63,9 @@ def test_no_forged_request_gets_through_any_unsafe_door(signed_in, page):
     assert not signed_in.is_signed_out()
 
 
-def test_each_unsafe_door_lets_our_own_page_through(signed_in, user):
+def test_each_unsafe_entry_point_lets_our_own_page_through(signed_in, user):
     """The control: not one answers 403 to it."""
-    for url, method in doors(browser_urls, "jwt_auth_browser", UserSession.objects.get().pk):
+    for url, method in entry_points(browser_urls, "jwt_auth_browser", UserSession.objects.get().pk):
         signed_in.sign_in(user)
         assert signed_in.send(url, credentials(user), method).status_code in (200, 204, 404), (url, method)
 
@@ -73,7 +73,7 @@ def test_each_unsafe_door_lets_our_own_page_through(signed_in, user):
 @pytest.mark.parametrize("page", [NOTHING, TYPED], ids=["nothing", "typed"])
 def test_what_says_nothing_of_its_page_acts_by_no_cookie(signed_in, user, page):
     before = state()
-    for url, method in doors(browser_urls, "jwt_auth_browser", UserSession.objects.get().pk):
+    for url, method in entry_points(browser_urls, "jwt_auth_browser", UserSession.objects.get().pk):
         if not url.endswith("/login/"):
             assert signed_in.send(url, {}, method, **page).json()["code"] == "csrf_failed", (url, method)
     assert state() == before
@@ -142,7 +142,11 @@ def test_the_other_endpoints_are_blind_to_cookies(signed_in, user):
     """None of them is both: with good cookies they answer as without, and set none."""
     session, before = UserSession.objects.get().pk, state()
     blank = Browser()
-    found = [*doors(urls, "jwt_auth", session), (reverse("jwt_auth:me"), "get"), (reverse("jwt_auth:sessions"), "get")]
+    found = [
+        *entry_points(urls, "jwt_auth", session),
+        (reverse("jwt_auth:me"), "get"),
+        (reverse("jwt_auth:sessions"), "get"),
+    ]
     assert len(found) >= 10
     for url, method in found:
         for page in ({}, CROSS_SITE):
@@ -244,11 +248,11 @@ def test_a_page_gets_djangos_token_before_it_signs_in_and_a_fresh_one_then(brows
 
 
 @pytest.mark.usefixtures("django_mode")
-def test_each_unsafe_door_wants_djangos_token(browser, user):
+def test_each_unsafe_entry_point_wants_djangos_token(browser, user):
     browser.me()
     browser.send("login/", credentials(user), **token(browser))
     before = state()
-    for url, method in [*doors(browser_urls, "jwt_auth_browser", before[0][0]), ("/api/notes/", "post")]:
+    for url, method in [*entry_points(browser_urls, "jwt_auth_browser", before[0][0]), ("/api/notes/", "post")]:
         for wrong in ({}, {"HTTP_X_CSRFTOKEN": "a" * 32}, {"HTTP_X_CSRFTOKEN": "é"}):
             answer = browser.send(url, {}, method, **wrong)
             assert (answer.status_code, answer.json()["code"]) == (403, "csrf_failed"), (url, method)

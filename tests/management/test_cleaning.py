@@ -218,11 +218,11 @@ def let_it_end(client, pair, user):
     UserSession.objects.update(expires_at=timezone.now())
 
 
-@pytest.mark.parametrize("deed", [log_out, deny_the_token, revoke_the_user, revoke_everything, let_it_end])
+@pytest.mark.parametrize("operation", [log_out, deny_the_token, revoke_the_user, revoke_everything, let_it_end])
 @pytest.mark.parametrize("seconds", [0, 15, 299, 310, 3600, 31 * 24 * 3600, 500 * 24 * 3600])
-def test_what_was_refused_stays_refused_however_late_and_often_it_is_cleaned(client, user, clock, deed, seconds):
+def test_what_was_refused_stays_refused_however_late_and_often_it_is_cleaned(client, user, clock, operation, seconds):
     pair = client.tokens(user)
-    deed(client, pair, user)
+    operation(client, pair, user)
     assert client.is_dead(pair)
     clock.shift(seconds)
     clear(expired_sessions(timezone.now()))

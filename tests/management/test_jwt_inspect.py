@@ -249,7 +249,7 @@ def test_of_a_good_token_of_a_client_every_check_passes(user, jwt_settings, mode
 
 
 @pytest.mark.parametrize(
-    ("deed", "failed"),
+    ("operation", "failed"),
     [
         (lambda api: revoke_client(api.row), "after the cutoffs"),
         (lambda api: revoke_client_key(api.key), "key not revoked"),
@@ -257,10 +257,10 @@ def test_of_a_good_token_of_a_client_every_check_passes(user, jwt_settings, mode
         (lambda api: api.key.__class__.objects.update(expires_at=timezone.now()), "key not over"),
     ],
 )
-def test_of_a_clients_token_each_check_speaks_for_itself(user, deed, failed):
+def test_of_a_clients_token_each_check_speaks_for_itself(user, operation, failed):
     api = register(user)
     raw = api.token()
-    deed(api)
+    operation(api)
     text, end = look(raw)
     assert lines(text, "FAIL") == [failed]
     assert end.startswith("It is refused: ")

@@ -1,4 +1,4 @@
-"""`jwt_revoke`: it says whom it hits, asks, and does what every other door does."""
+"""`jwt_revoke`: it says whom it hits, asks, and does what every other entry point does."""
 
 import getpass
 import os

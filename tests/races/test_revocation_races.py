@@ -16,10 +16,10 @@ def test_revocations_of_one_user_at_once_each_move_the_cutoff_on(client, make_us
         user = make_user(f"user{trial}")  # the first revocation of a user has no row to lock but the user's
         pair = client.tokens(user)
         done = at_once(*[partial(revoke_user, user)] * 8)
-        assert sum(deed.sessions_revoked for deed in done) == 1
+        assert sum(operation.sessions_revoked for operation in done) == 1
         recorded = RevocationEvent.objects.filter(subject=str(user.pk)).order_by("pk").values_list("cutoff", flat=True)
         assert len(set(recorded)) == 8
-        assert list(recorded) == sorted(recorded) == sorted(deed.tokens_valid_after for deed in done)
+        assert list(recorded) == sorted(recorded) == sorted(operation.tokens_valid_after for operation in done)
         assert client.is_dead(pair)
         assert not client.is_dead(client.tokens(user))
 
@@ -60,10 +60,10 @@ def test_revocations_that_race_the_deletion_of_the_user_neither_fail_nor_prevent
     for trial in range(rounds(15)):
         user = make_user(f"user{trial}")
         own = begin(user)
-        doors = [new_client().bearer(tokens["access_token"]) for tokens in (pair, own)]
+        clients = [new_client().bearer(tokens["access_token"]) for tokens in (pair, own)]
         by_staff, by_user, _ = at_once(
-            partial(doors[0].send, "revoke/user/", {"user": str(user.pk)}),
-            partial(doors[1].send, "logout/all/"),
+            partial(clients[0].send, "revoke/user/", {"user": str(user.pk)}),
+            partial(clients[1].send, "logout/all/"),
             user.delete,
         )
         assert by_staff.status_code in (200, 404)
@@ -75,12 +75,12 @@ def test_sessions_that_are_ended_from_all_sides_at_once_end(client, user, at_onc
     """Each of two devices ends the other, while a third ends all: rows are locked in more than one order."""
     for _ in range(rounds(20)):
         pairs = [client.tokens(user) for _ in range(4)]
-        doors = [client.bearer(pair["access_token"]) for pair in pairs]
+        clients = [client.bearer(pair["access_token"]) for pair in pairs]
         answers = at_once(
-            partial(doors[0].send, "sessions/", method="delete"),
-            partial(doors[1].send, "sessions/", method="delete"),
-            partial(doors[2].send, "logout/all/"),
-            partial(doors[3].send, "logout/"),
+            partial(clients[0].send, "sessions/", method="delete"),
+            partial(clients[1].send, "sessions/", method="delete"),
+            partial(clients[2].send, "logout/all/"),
+            partial(clients[3].send, "logout/"),
         )
         # Whoever was ended first by another is told so.
         assert status_of(answers) <= {204, 401}
@@ -99,8 +99,8 @@ def test_many_users_revoked_from_several_sides_at_once_do_not_block_each_other(c
             partial(revoke_user, users[2]),
             partial(new_client().login, users[4]),
         )
-        assert [deed.users_revoked for deed in done] == [6, 6, 6]
-        ended = sum(deed.sessions_revoked for deed in (*done, one))
+        assert [operation.users_revoked for operation in done] == [6, 6, 6]
+        ended = sum(operation.sessions_revoked for operation in (*done, one))
         assert ended - 6 in (0, 1)  # the sign-in may have come before a revocation
         assert answer.status_code == 200
         assert all(client.is_dead(pair) for pair in pairs)

@@ -54,11 +54,13 @@ def delete(user):
     get_user_model().objects.get(pk=user.pk).delete()
 
 
-@pytest.mark.parametrize("deed", [deactivate, delete])
-def test_a_sign_in_that_races_the_end_of_the_account_neither_outlives_nor_prevents_it(client, make_user, at_once, deed):
+@pytest.mark.parametrize("operation", [deactivate, delete])
+def test_a_sign_in_that_races_the_end_of_the_account_neither_outlives_nor_prevents_it(
+    client, make_user, at_once, operation
+):
     for trial in range(rounds(40)):
         user = make_user(f"user{trial}")
-        answer, _ = at_once(partial(new_client().login, user), partial(deed, user))
+        answer, _ = at_once(partial(new_client().login, user), partial(operation, user))
         assert answer.status_code in (200, 401)
         assert all_dead(client, granted(answer))
         assert client.login(user).status_code == 401

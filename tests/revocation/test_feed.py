@@ -19,7 +19,7 @@ from jwt_auth.revocation import feed, revoke_all, revoke_session, revoke_token, 
 from jwt_auth.verification import identify_only, verify
 from tests.support.clients import PASSWORD
 from tests.support.clocks import NOW, Ticks
-from tests.support.doors import assert_refused_everywhere
+from tests.support.entry_points import assert_refused_everywhere
 from tests.support.keys import pem
 from tests.support.outages import outage
 
@@ -62,7 +62,7 @@ def test_a_server_without_news_says_so_for_a_minute(client, db, clock):
     assert read(client) == {"iss": "https://one.example.com", "iat": now, "exp": now + 60, "events": []}
 
 
-def test_each_deed_is_told_and_nothing_private(client, make_user, staff, clock):
+def test_each_operation_is_told_and_nothing_private(client, make_user, staff, clock):
     alice, bob, carol = (make_user(name) for name in ("alice", "bob", "carol"))
     session = client.tokens(alice)["session"]
     claims = identify_only(client.tokens(bob)["access_token"])

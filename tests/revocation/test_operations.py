@@ -1,4 +1,4 @@
-"""The deeds themselves: what they write, what they answer, whom they tell, and when."""
+"""The operations themselves: what they write, what they answer, whom they tell, and when."""
 
 from datetime import datetime, timedelta
 from uuid import uuid4
@@ -167,23 +167,23 @@ def test_a_cutoff_of_everybody_beats_clocks_that_are_ahead_as_well(client, user)
 
 
 @pytest.mark.parametrize("behind", [US, MINUTE])
-@pytest.mark.parametrize("deed", [revoke_user, lambda user: revoke_all()], ids=["revoke_user", "revoke_all"])
-def test_a_refresh_by_a_clock_that_is_behind_does_not_hide_the_session_from_a_cutoff(client, user, deed, behind):
+@pytest.mark.parametrize("operation", [revoke_user, lambda user: revoke_all()], ids=["revoke_user", "revoke_all"])
+def test_a_refresh_by_a_clock_that_is_behind_does_not_hide_the_session_from_a_cutoff(client, user, operation, behind):
     """The session began ahead of our clock; its last refresh must not make it look older than it is."""
     ahead = sessions.start(user, now=timezone.now() + behind)
     newer = client.refresh(ahead.refresh_token).json()
-    deed(user)
+    operation(user)
     assert client.is_dead(newer)
     assert not client.is_dead(client.tokens(user))
 
 
-@pytest.mark.parametrize("deed", [revoke_user, lambda user: revoke_all()], ids=["revoke_user", "revoke_all"])
-def test_revoked_signed_in_refreshed_and_revoked_again_in_one_microsecond_is_revoked(client, user, deed):
+@pytest.mark.parametrize("operation", [revoke_user, lambda user: revoke_all()], ids=["revoke_user", "revoke_all"])
+def test_revoked_signed_in_refreshed_and_revoked_again_in_one_microsecond_is_revoked(client, user, operation):
     for _ in range(3):
         pair = client.tokens(user)
         newer = client.refresh(pair["refresh_token"]).json()
         assert client.get_me(newer["access_token"]).status_code == 200
-        deed(user)
+        operation(user)
         assert client.is_dead(newer)
 
 
@@ -218,7 +218,7 @@ def test_many_users_are_revoked_each_with_a_cutoff_an_event_and_a_signal_of_thei
 
 
 def test_revoking_many_ends_what_revoking_one_ends_and_writes_the_same(client, make_user, clock):
-    """The two doors side by side, in the cases that differ by clock and by history."""
+    """The two entry points side by side, in the cases that differ by clock and by history."""
 
     def prepare(name):
         user = make_user(name)
@@ -381,7 +381,7 @@ def test_a_cutoff_of_everybody_and_one_of_the_user_do_not_hide_each_other(client
 # Signals
 
 
-def test_each_deed_is_announced_after_the_commit(client, user, heard, django_capture_on_commit_callbacks):
+def test_each_operation_is_announced_after_the_commit(client, user, heard, django_capture_on_commit_callbacks):
     sid = session_of(client.tokens(user)).pk
     with django_capture_on_commit_callbacks() as callbacks:
         revoke_session(sid)

@@ -93,12 +93,12 @@ def change_the_password_beside_the_app(user, session):
 
 
 @pytest.mark.parametrize(
-    "deed", [revoke_it, cut_it_off, cut_everybody_off, let_it_expire, change_the_password_beside_the_app]
+    "operation", [revoke_it, cut_it_off, cut_everybody_off, let_it_expire, change_the_password_beside_the_app]
 )
-def test_what_is_dead_does_not_count(clock, user, jwt_settings, deed):
+def test_what_is_dead_does_not_count(clock, user, jwt_settings, operation):
     jwt_settings(SESSION_LIMIT=2)
     dead = UserSession.objects.get(pk=sessions.start(user).session_id)
-    deed(user, dead)
+    operation(user, dead)
     events = RevocationEvent.objects.count()
     user.refresh_from_db()
     for _ in range(2):

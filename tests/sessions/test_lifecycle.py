@@ -159,10 +159,10 @@ def test_a_reused_token_of_a_dead_session_is_not_judged_by_its_counter(client, u
     assert UserSession.objects.values_list("revoked_at", "revoked_reason").get() == (NOW - DAY, "logout")
 
 
-@pytest.mark.parametrize("deed", [revoke_user, lambda user: revoke_all()], ids=["user", "all"])
-def test_a_cutoff_is_answered_as_a_revocation(client, user, deed):
+@pytest.mark.parametrize("operation", [revoke_user, lambda user: revoke_all()], ids=["user", "all"])
+def test_a_cutoff_is_answered_as_a_revocation(client, user, operation):
     token = client.tokens(user)["refresh_token"]
-    deed(user)
+    operation(user)
     assert code(client.refresh(token)) == (401, "token_revoked")
 
 
@@ -310,13 +310,13 @@ def test_a_session_that_is_gone_is_revoked_and_not_unknown(user):
 class Meanwhile:
     """Lets something happen right before the first statement that begins with `prefix`."""
 
-    def __init__(self, prefix, deed):
-        self.prefix, self.deed = prefix, deed
+    def __init__(self, prefix, operation):
+        self.prefix, self.operation = prefix, operation
 
     def __call__(self, execute, sql, params, many, context):
-        if self.deed and sql.startswith(self.prefix):
-            deed, self.deed = self.deed, None
-            deed()
+        if self.operation and sql.startswith(self.prefix):
+            operation, self.operation = self.operation, None
+            operation()
         return execute(sql, params, many, context)
 
 

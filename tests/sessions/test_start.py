@@ -50,7 +50,7 @@ def test_a_user_who_is_no_longer_what_was_authenticated_gets_no_session(user, ch
 
 
 @pytest.mark.parametrize(
-    ("deed", "refused"),
+    ("operation", "refused"),
     [
         pytest.param(lambda user, bob: revoke_user(user), True, id="the user"),
         pytest.param(lambda user, bob: revoke_all(), True, id="everything"),
@@ -59,11 +59,11 @@ def test_a_user_who_is_no_longer_what_was_authenticated_gets_no_session(user, ch
     ],
 )
 def test_a_revocation_since_the_name_was_looked_up_refuses_and_one_before_it_does_not(
-    user, make_user, clock, deed, refused
+    user, make_user, clock, operation, refused
 ):
     bob = make_user("bob")
     account = find_account(user.get_username())
-    deed(user, bob)
+    operation(user, bob)
     if refused:
         with pytest.raises(CredentialsChangedError):
             start(user, account=account)

@@ -1,4 +1,4 @@
-"""The deeds of the revocation matrix, and the scene in which they are done."""
+"""The operations of the revocation matrix, and the scene in which they are done."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -209,15 +209,15 @@ UNSEEN_IN_MEMORY = [update_the_password_by_query, deactivate_by_query, delete_by
 ALL = [*OF_A_SESSION, *OF_A_USER, *OF_ALL]
 
 
-def in_each_way(deeds):
-    """Each deed with each way of asking that notices it."""
+def in_each_way(operations):
+    """Each operation with each way of asking that notices it."""
     cases = [
-        pytest.param(revocation, deed, id=f"{revocation}-{deed.__name__}")
+        pytest.param(revocation, operation, id=f"{revocation}-{operation.__name__}")
         for revocation in ("database", "memory")
-        for deed in deeds
-        if not (revocation == "memory" and deed in UNSEEN_IN_MEMORY)
+        for operation in operations
+        if not (revocation == "memory" and operation in UNSEEN_IN_MEMORY)
     ]
-    return pytest.mark.parametrize(("revocation", "deed"), cases, indirect=["revocation"])
+    return pytest.mark.parametrize(("revocation", "operation"), cases, indirect=["revocation"])
 
 
-deeds = in_each_way(ALL)
+operations = in_each_way(ALL)

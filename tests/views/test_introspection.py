@@ -16,7 +16,7 @@ from jwt_auth.views.introspection import introspect, sign
 from tests.support.answers import assert_error
 from tests.support.api_clients import register
 from tests.support.clocks import NOW
-from tests.support.doors import assert_refused_everywhere
+from tests.support.entry_points import assert_refused_everywhere
 from tests.support.keys import pem, public_pem
 from tests.support.outages import outage
 
@@ -123,11 +123,11 @@ def end_of_session(client, user, pair, clock):
     UserSession.objects.filter(user=user).update(idle_expires_at=NOW)
 
 
-@pytest.mark.parametrize("deed", [logout, revoke, deactivate, change_password, delete, end_of_session])
-def test_both_tokens_of_what_is_over_are_inactive_and_nothing_else(asking, client, user, pair, clock, deed):
+@pytest.mark.parametrize("operation", [logout, revoke, deactivate, change_password, delete, end_of_session])
+def test_both_tokens_of_what_is_over_are_inactive_and_nothing_else(asking, client, user, pair, clock, operation):
     tokens = [pair["access_token"], pair["refresh_token"]]
     assert all(ask(asking, raw)["active"] for raw in tokens)
-    deed(client, user, pair, clock)
+    operation(client, user, pair, clock)
     assert [ask(asking, raw) for raw in tokens] == [INACTIVE, INACTIVE]
 
 

@@ -1,4 +1,4 @@
-"""What this server says of itself (RFC 8414), and Global Token Revocation; the other doors have files of their own."""
+"""The metadata of this server (RFC 8414) and Global Token Revocation; other test modules are about the other endpoints."""
 
 import uuid
 

@@ -93,12 +93,12 @@ class Machine(RuleBasedStateMachine):
             self.number += 1
             instance.pk = self.number
 
-    def do(self, place, deed, *arguments):
+    def do(self, place, operation, *arguments):
         if place == "here":
-            deed(*arguments)
+            operation(*arguments)
             return
         with by_another_process(self.patch):
-            deed(*arguments)
+            operation(*arguments)
         self.last_elsewhere = self.ticks.now
 
     def pair(self, index):

@@ -753,7 +753,7 @@ def test_the_class_for_a_view_is_one_of_its_kind():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_async_door_can_ask_for_more_too(in_memory, pair):
+def test_the_async_entry_point_can_ask_for_more_too(in_memory, pair):
     from asgiref.sync import async_to_sync
 
     in_memory()

@@ -6,7 +6,7 @@ from typing import Any
 from jwt_auth.views.metadata import TOKEN_EXCHANGE
 from jwt_auth.views.serializers import ACCESS_TOKEN_URN
 
-# What a door may answer to something that is no token of ours, and to nothing but that.
+# What an entry point may answer to something that is no token of ours, and to nothing but that.
 REFUSALS = {
     "authenticator": {401},
     "verify": {400, 401},
@@ -20,7 +20,7 @@ REFUSALS = {
 
 
 def knock(client: Any, raw: str) -> Iterator[tuple[str, Any]]:
-    """Hand `raw` in at every door; the name of the door and its answer."""
+    """Hand `raw` in at every entry point; the name of the entry point and its answer."""
     bearer = client.bearer("")
     bearer.credentials(HTTP_AUTHORIZATION=f"Bearer {raw}")
     yield "authenticator", bearer.get("/auth/me/")
@@ -36,7 +36,11 @@ def knock(client: Any, raw: str) -> Iterator[tuple[str, Any]]:
 
 
 def assert_refused_everywhere(client: Any, raw: str) -> None:
-    for door, response in knock(client, raw):
-        assert "invalid_target" not in str(response.content), door
-        assert response.status_code in REFUSALS[door], (door, response.status_code, response.content[:200])
-        assert response.status_code != 401 or response["WWW-Authenticate"].startswith("Bearer "), door
+    for entry_point, response in knock(client, raw):
+        assert "invalid_target" not in str(response.content), entry_point
+        assert response.status_code in REFUSALS[entry_point], (
+            entry_point,
+            response.status_code,
+            response.content[:200],
+        )
+        assert response.status_code != 401 or response["WWW-Authenticate"].startswith("Bearer "), entry_point

@@ -9,47 +9,25 @@ import ssl
 import threading
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
-from datetime import datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
 from django.contrib.staticfiles.handlers import StaticFilesHandler
 from django.core.servers.basehttp import ThreadedWSGIServer
 from django.db import connections
 from django.test.testcases import LiveServerThread, QuietWSGIRequestHandler
 
+from tests.support.tls import server_context, write_certificate
+
 SITE, SIBLING, STRANGER = "app.site.test", "evil.site.test", "evil.test"
 
 
 def make_certificate(folder: Path) -> ssl.SSLContext:
-    """What a server needs to speak TLS with a browser that ignores who signed."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "site.test")])
-    now = datetime.now(timezone.utc)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=30))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(SITE), x509.DNSName("*.test")]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    both = folder / "server.pem"
-    both.write_bytes(
-        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + certificate.public_bytes(Encoding.PEM)
-    )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(both)
-    return context
+    """Return what a server needs to speak TLS with a browser that ignores who signed its certificate."""
+    write_certificate(folder, ec.generate_private_key(ec.SECP256R1()), SITE, "*.test")
+    return server_context(folder)
 
 
 def _speak_tls(server: Any, tls: ssl.SSLContext) -> None:

@@ -159,21 +159,23 @@ def test_a_random_hmac_key_is_accepted(block, settings):
     assert not errors_under({"JWT_AUTH": {**settings.JWT_AUTH, **changes["JWT_AUTH"]}})
 
 
+def urls_with(block):
+    """Return a context in which a new project's URLs have the lines of the block."""
+    module = ModuleType("docs_urls")
+    module.urlpatterns = []
+    _run_python(module.__dict__, block.code)
+    return override_settings(ROOT_URLCONF=module)
+
+
 @blocks("test: urls")
 def test_urls_resolve(block):
-    module = ModuleType("docs_urls")
-    module.urlpatterns = []  # startproject's, to which it is added
-    exec(compile(block.code, "docs", "exec"), module.__dict__)
-    with override_settings(ROOT_URLCONF=module):
+    with urls_with(block):
         assert reverse("jwt_auth:login") == "/auth/login/"
 
 
 @blocks("test: browser urls")
 def test_urls_for_browsers_resolve(block):
-    module = ModuleType("docs_urls")
-    module.urlpatterns = []  # startproject's, to which it is added
-    exec(compile(block.code, "docs", "exec"), module.__dict__)
-    with override_settings(ROOT_URLCONF=module):
+    with urls_with(block):
         assert reverse("jwt_auth_browser:login") == "/auth/browser/login/"
 
 

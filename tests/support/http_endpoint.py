@@ -86,6 +86,26 @@ def silence(wire: Any) -> None:
     wire.recv(1)
 
 
+class HeldAnswer:
+    """
+    An answer that waits for the test: `arrived` is set when a request has come, and `go_on` lets the answer through.
+
+    Args:
+        then: the answer; by default the connection is closed without one.
+        patience: seconds after which the answer goes on by itself, so that a test that failed ends.
+    """
+
+    def __init__(self, then: Answer | None = None, *, patience: float = 10) -> None:
+        self.arrived, self.go_on = threading.Event(), threading.Event()
+        self._then, self._patience = then, patience
+
+    def __call__(self, wire: Any) -> None:
+        self.arrived.set()
+        self.go_on.wait(self._patience)
+        if self._then:
+            self._then(wire)
+
+
 def dripping(content: bytes, seconds: float = 0.02) -> Answer:
     """One byte at a time: no single wait is long."""
 

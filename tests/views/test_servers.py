@@ -1,4 +1,4 @@
-"""The metadata of this server (RFC 8414) and Global Token Revocation; other test modules are about the other endpoints."""
+"""The metadata of this server (RFC 8414) and Global Token Revocation."""
 
 import uuid
 

@@ -19,7 +19,7 @@ from jwt_auth.exceptions import UnavailableError, UnknownKeyError
 from jwt_auth.issuers.remote import fetching, jwks
 from jwt_auth.issuers.remote.jwks import RemoteKeys, jwks_source
 from jwt_auth.process.renewal import PATIENCE
-from tests.support.http_endpoint import body, document, dripping, raw, serving, silence
+from tests.support.http_endpoint import HeldAnswer, body, document, dripping, raw, serving, silence
 
 NAME = "https://issuer.example"
 
@@ -411,58 +411,38 @@ def test_others_go_on_while_one_asks(remote, trust, ticks, good):
     """With what is known; who needs more waits a little, and is then told to come again."""
     remote.find("one")
     ticks.now += 300
-    arrived, go_on = threading.Event(), threading.Event()
-
-    def answer(wire):
-        arrived.set()
-        go_on.wait(10)
-        good(wire)
-
-    trust.answer = answer
+    trust.answer = held = HeldAnswer(good)
     with ThreadPoolExecutor(1) as pool:
         asking = pool.submit(remote.find, "one")
-        assert arrived.wait(10)
+        assert held.arrived.wait(10)
         assert asked(remote, trust) == ("one", 0)
         ticks.now += PATIENCE
         assert asked(remote, trust, "new") == (UnavailableError, 0)
-        go_on.set()
+        held.go_on.set()
         assert asking.result(10).kid == "one"
     assert asked(remote, trust, "new") == (UnknownKeyError, 0)
 
 
 def test_however_many_come_one_waits_for_a_server_that_is_silent(remote, trust, ticks):
     """Forged tokens that name the issuer would otherwise hold all threads, for a second each."""
-    arrived, go_on = threading.Event(), threading.Event()
-
-    def answer(wire):
-        arrived.set()
-        go_on.wait(60)
-
-    trust.answer = answer
+    trust.answer = held = HeldAnswer(patience=60)
     with ThreadPoolExecutor(21) as pool:
         asking = pool.submit(asked, remote, trust)
-        assert arrived.wait(10)
+        assert held.arrived.wait(10)
         ticks.now += 3600
         assert set(pool.map(lambda _: asked(remote, trust), range(20))) == {(UnavailableError, 0)}
         assert not asking.done()
-        go_on.set()
+        held.go_on.set()
     assert len(trust.requests) == 1
 
 
 def test_who_waits_for_the_first_answer_gets_it(remote, trust, good):
-    arrived, go_on = threading.Event(), threading.Event()
-
-    def answer(wire):
-        arrived.set()
-        go_on.wait(10)
-        good(wire)
-
-    trust.answer = answer
+    trust.answer = held = HeldAnswer(good)
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(remote.find, "one")
-        assert arrived.wait(10)
+        assert held.arrived.wait(10)
         second = pool.submit(remote.find, "one")
-        go_on.set()
+        held.go_on.set()
         assert (first.result(10).kid, second.result(10).kid) == ("one", "one")
     assert len(trust.requests) == 1
 

@@ -8,7 +8,6 @@ The other server is this app under other settings: its tokens, keys and feeds ar
 import json
 import subprocess
 import sys
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
@@ -30,7 +29,7 @@ from jwt_auth.keyring.stored import own_keys
 from jwt_auth.models import RevocationEvent
 from jwt_auth.revocation import feed, revoke_all, revoke_session, revoke_token, revoke_user
 from jwt_auth.verification import identify_only
-from tests.support.http_endpoint import body, document, raw, serving, silence
+from tests.support.http_endpoint import HeldAnswer, body, document, raw, serving, silence
 from tests.support.keys import pem
 
 NAME = "https://server1.example"
@@ -214,22 +213,14 @@ def test_others_go_on_while_one_asks_and_wait_when_it_is_too_old(
 ):
     publish()
     subscribe()
-    good = endpoint.answer
     claims = Claims(iss=NAME, aud=(), sub="1", iat=0, exp=0)
     subscription = _subscription(endpoint, ticks)
     subscription.state_of(claims)
-    arrived, go_on = threading.Event(), threading.Event()
-
-    def answer(wire):
-        arrived.set()
-        go_on.wait(10)
-        good(wire)
-
-    endpoint.answer = answer
+    endpoint.answer = held = HeldAnswer(endpoint.answer)
     ticks.now += 8
     with ThreadPoolExecutor(2) as pool:
         asking = pool.submit(subscription.state_of, claims)
-        assert arrived.wait(10)
+        assert held.arrived.wait(10)
         subscription.state_of(claims)
         assert not asking.done()  # the answer was not waited for
         ticks.now += 3
@@ -237,7 +228,7 @@ def test_others_go_on_while_one_asks_and_wait_when_it_is_too_old(
             subscription.state_of(claims)
         ticks.now -= 3  # so that there is time to wait for it
         waiting = pool.submit(subscription.state_of, claims)
-        go_on.set()
+        held.go_on.set()
         assert asking.result(10)
         assert waiting.result(10)
     assert len(endpoint.requests) == 2

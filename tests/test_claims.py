@@ -135,7 +135,7 @@ def test_times_may_have_fractions():
 
 
 @pytest.mark.parametrize("aud", ["API", "api ", " api", "other", "ap", "api2", [], ["other"]])
-def test_the_audience_names_us_to_the_letter(aud):
+def test_the_audience_names_us_exactly(aud):
     assert refused(aud=aud) == "aud"
 
 

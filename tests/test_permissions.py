@@ -129,7 +129,7 @@ def test_who_does_not_say_who_it_is_is_asked_to(client, db):
         assert answer["WWW-Authenticate"] == 'Bearer realm="api"'
 
 
-def test_a_session_of_django_has_no_scope_whoever_the_user_is(client, staff):
+def test_a_session_of_django_has_no_scope_whichever_user_it_is(client, staff):
     client.force_login(staff)
     assert client.get("/public/").status_code == 200
     answer = client.get("/read/")

@@ -218,7 +218,7 @@ SPELLINGS = ["", " ", "x", "0x1", "1.0", "01", "+1", " 1", "1 ", "١", "1e0", "N
 
 @pytest.mark.parametrize("sub", SPELLINGS)
 @pytest.mark.django_db
-def test_a_sub_that_is_no_users_key_to_the_letter_is_nobodys(sub):
+def test_a_sub_that_is_not_exactly_a_users_key_is_nobodys(sub):
     try:
         lazy = lazy_user(sub)
     except InvalidClaimError:

@@ -201,7 +201,7 @@ def test_the_moment_can_be_said(client, user, token):
         service_tokens.exchange(token, TWO, now=too_late)
 
 
-def test_where_no_other_server_is_named_no_token_is_taken_back(client, token, settings, jwt_settings):
+def test_where_no_other_server_is_named_no_token_is_revoked(client, token, settings, jwt_settings):
     """Not one of a user for this server either, which says of itself that it is for us."""
     audiences, raw = settings.JWT_AUTH["SERVICE_AUDIENCES"], service_tokens.exchange(token, TWO).access_token
     jwt_settings(SERVICE_AUDIENCES={})
@@ -310,7 +310,7 @@ def test_parameters_in_the_address_are_none(client, token):
     assert client.get(f"{URL}?{urlencode(parameters(token))}").status_code == 405
 
 
-def test_whoever_asks_too_often_waits(client, token, settings):
+def test_a_caller_that_asks_too_often_waits(client, token, settings):
     settings.REST_FRAMEWORK = {**settings.REST_FRAMEWORK, "DEFAULT_THROTTLE_RATES": {"jwt_auth_exchange": "1/min"}}
     assert ask(client, token).status_code == 200
     answer = ask(client, token)
@@ -372,7 +372,7 @@ def change_password(user):
         delete,
     ],
 )
-def test_a_token_that_was_taken_back_buys_nothing(client, user, clock, jwt_settings, revocation, operation):
+def test_a_revoked_token_buys_nothing(client, user, clock, jwt_settings, revocation, operation):
     jwt_settings(REVOCATION=revocation)
     token = client.tokens(user)["access_token"]
     assert ask(client, token).status_code == 200
@@ -431,7 +431,7 @@ def test_it_is_refused_wherever_a_token_of_ours_is_expected(client, token):
     assert_refused_everywhere(client, ask(client, token).json()["access_token"])
 
 
-def test_whoever_got_it_ends_no_session_with_it(client, token):
+def test_its_holder_ends_no_session_with_it(client, token):
     assert_refused_everywhere(client, ask(client, token).json()["access_token"])
     assert client.get_me(token).status_code == 200
     client.send("revoke/", {"token": token})  # the control
@@ -442,7 +442,7 @@ def denied():
     return set(RevocationEvent.objects.filter(scope="token").values_list("subject", "reason"))
 
 
-def test_whoever_got_it_may_take_it_back_alone(client, token):
+def test_its_holder_may_revoke_that_token_alone(client, token):
     raw = ask(client, token).json()["access_token"]
     jti = decode(client, raw)["jti"]
     for _ in range(2):
@@ -455,7 +455,7 @@ def test_whoever_got_it_may_take_it_back_alone(client, token):
     assert client.get_me(token).status_code == 200
 
 
-def test_what_is_over_or_none_of_ours_is_not_taken_back(client, token, clock, jwt_settings, settings):
+def test_what_is_over_or_none_of_ours_is_not_revoked(client, token, clock, jwt_settings, settings):
     raw = ask(client, token).json()["access_token"]
     for other in (raw[:-3] + "AAA", "x"):
         assert not service_tokens.revoke(other)

@@ -38,7 +38,7 @@ def cells(browser, column, **query):
 # The audit trail
 
 
-def test_the_list_says_who_took_back_whose_tokens_and_why(client, user, staff, browser):
+def test_the_list_says_who_revoked_whose_tokens_and_why(client, user, staff, browser):
     revoke_token(verify(client.tokens(user)["access_token"]).claims)
     revoke_session(UserSession.objects.get().pk, reason="lost", actor=user)
     revoke_user(user, reason="breach", actor=staff)

@@ -186,7 +186,7 @@ def test_rule_14_who_changes_the_password_signs_in_again_in_the_same_instant(cli
 
 
 @pytest.mark.parametrize("operation", ["logout", "revoke user", "revoke all"])
-def test_rule_15_an_emptied_cache_takes_no_revocation_back(client, pair, user, operation):
+def test_rule_15_an_emptied_cache_undoes_no_revocation(client, pair, user, operation):
     match operation:
         case "logout":
             client.send("logout/", {"refresh_token": pair["refresh_token"]})

@@ -63,7 +63,7 @@ def test_a_client_can_be_held_to_bound_tokens(client, api, user):
 @pytest.mark.parametrize(
     "changes", [{"htm": "PUT"}, {"htu": "http://testserver/who/"}, {"content_digest": digest(b"")}]
 )
-def test_a_bound_token_is_for_one_request_whoever_asks_for_it(client, api, changes):
+def test_a_bound_token_is_for_one_request_also_where_binding_is_optional(client, api, changes):
     for path in ("/bound/", "/anyone/"):
         assert post(client, api.token(**bound(path, **changes)), path).status_code == 401
         assert post(client, api.token(**bound(path)), path).status_code == 200

@@ -115,7 +115,7 @@ def test_a_token_without_an_issuer_is_nobodys_in_any_directory(api, mode, issuer
         verify(api.with_texts(iss=None), issuers=issuers)
 
 
-def test_whoever_is_meant_may_be_a_client(api, mode):
+def test_anyone_may_be_a_client(api, mode):
     assert verify(api.token(), issuers="anyone").claims.iss == api.client_id
 
 

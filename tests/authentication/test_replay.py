@@ -54,7 +54,7 @@ def was_new(iss, jti, until=UNTIL, now=NOW):
     return True
 
 
-def test_a_token_is_good_for_once(anywhere):
+def test_a_token_is_single_use(anywhere):
     assert [was_new("client_a", "1") for _ in range(3)] == [True, False, False]
     assert was_new("client_a", "2")
 

@@ -104,7 +104,7 @@ def test_the_defaults_are_looked_at_as_well(settings):
         assert found() == []
 
 
-def test_rows_that_an_error_takes_back_are_w053(serve, settings, jwt_settings, monkeypatch):
+def test_rows_that_an_error_undoes_are_w053(serve, settings, jwt_settings, monkeypatch):
     serve(ClientJWTAuthentication)
     jwt_settings(REPLAY_CACHE=None)
     assert found() == []

@@ -62,7 +62,7 @@ def test_messages_need_redis_py(jwt_settings, monkeypatch):
         ("sqlite", {}),
     ],
 )
-def test_who_asks_for_others_does_not_wait_for_ever(jwt_settings, monkeypatch, vendor, options):
+def test_a_wait_for_a_database_server_has_a_limit(jwt_settings, monkeypatch, vendor, options):
     connection = connections["default"]
     monkeypatch.setattr(connection, "vendor", vendor)
     jwt_settings(REVOCATION="memory")

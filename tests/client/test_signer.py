@@ -174,7 +174,7 @@ def test_a_request_that_changes_something_has_a_token_of_its_own(make_signer):
 
 
 @pytest.mark.parametrize(("reuse", "different"), [("always", 1), ("safe_methods", 3), ("never", 4)])
-def test_whoever_knows_the_server_says_what_may_share_a_token(make_signer, reuse, different):
+def test_the_caller_says_which_requests_may_share_a_token(make_signer, reuse, different):
     signer = make_signer(reuse=reuse)
     assert len({signer.token(method) for method in ("GET", "GET", "POST", "POST")}) == different
 

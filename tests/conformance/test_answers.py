@@ -40,7 +40,7 @@ def test_a_token_that_was_never_good_is_told_no_more_than_that(client, pair):
     assert client.get_me(pair["access_token"]).status_code == 200
 
 
-TAKEN_BACK = {
+REVOCATIONS = {
     "session": lambda user: revoke_session(UserSession.objects.get().pk),
     "user": revoke_user,
     "everything": lambda user: revoke_all(),
@@ -50,8 +50,8 @@ TAKEN_BACK = {
 }
 
 
-@pytest.mark.parametrize("operation", TAKEN_BACK.values(), ids=TAKEN_BACK)
-def test_a_token_that_was_taken_back_is_not_told_why(client, pair, user, operation):
+@pytest.mark.parametrize("operation", REVOCATIONS.values(), ids=REVOCATIONS)
+def test_a_revoked_token_is_not_told_why(client, pair, user, operation):
     operation(user)
     for answer in (client.get_me(pair["access_token"]), client.refresh(pair["refresh_token"])):
         assert answer.json() == {"detail": "The token has been revoked.", "code": "token_revoked"}

@@ -67,7 +67,7 @@ def test_workers_threads_and_separate_servers_refuse_within_the_bound(serve):
     assert lasts[-1] > 0.1
 
 
-def test_an_emptied_cache_in_the_middle_of_traffic_takes_nothing_back(serve):
+def test_an_emptied_cache_in_the_middle_of_traffic_undoes_nothing(serve):
     redis = pytest.importorskip("redis")
     with redis_server() as url:
         options = {"redis": url, "REVOCATION_CACHE": "shared", "REVOCATION_PUSH": url}

@@ -39,7 +39,7 @@ def typed(settings, user, monkeypatch):
         yield type_line
 
 
-def test_each_line_takes_back_what_it_says(typed, client, user):
+def test_each_line_revokes_what_it_says(typed, client, user):
     token, everything_of, _, key_of, disable, _, key, everybody = lines("test: incidents")
     first, second = client.tokens(user), client.tokens(user)
     typed(token, first["access_token"])

@@ -174,7 +174,7 @@ def test_its_sessions_are_not_ours(client, trust, sign, user):
     assert identify_only(pair.access_token).sid == pair.session_id.hex
 
 
-def test_it_is_not_taken_back_here(trust, sign, user):
+def test_it_is_not_revoked_here(trust, sign, user):
     """Nothing would come of it, so nobody shall believe that it was done."""
     trust()
     with pytest.raises(ValueError, match="has to revoke its tokens itself"):

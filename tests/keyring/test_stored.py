@@ -497,7 +497,7 @@ def test_other_servers_read_of_a_revoked_key_in_the_feed(client, first):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_server_that_has_our_key_in_its_settings_reads_for_ever_that_it_was_revoked(client, user, first, clock):
+def test_a_server_that_has_our_key_in_its_settings_always_reads_that_it_was_revoked(client, user, first, clock):
     """After cleaning, too: the server would believe the key again, and whoever stole it can still sign."""
     signing_keys.revoke(first.kid, emergency=True)
     revoke_client_key(

@@ -69,7 +69,7 @@ def test_no_longer_life_of_tokens_makes_an_event_go_too_early(db, clock, jwt_set
     assert clear(expired_events(NOW)) == [0]
 
 
-def test_a_cutoff_for_everybody_stays_for_ever(db, clock):
+def test_a_cutoff_for_everybody_stays_permanently(db, clock):
     revoke_all(now=NOW - 3650 * DAY)
     event_rows(NOW - 3650 * DAY, scope="all")  # even if somebody gave it an end
     assert clear(expired_events(NOW)) == [0]

@@ -88,7 +88,7 @@ def test_a_view_that_asks_for_more_gets_what_there_is(client, sign, own):
     assert client.bearer(own).get("/strict/").json()["code"] == "unavailable"
 
 
-def test_a_token_that_is_good_for_once_needs_something_to_remember_it_by(client, sign):
+def test_a_single_use_token_needs_something_to_remember_it_by(client, sign):
     """A cache that all machines share, named by REPLAY_CACHE; nobody is let in without."""
     assert client.bearer(sign(jti="x", one_time=True)).get("/open/").json()["code"] == "unavailable"
 

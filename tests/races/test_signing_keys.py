@@ -84,7 +84,7 @@ def test_of_an_activation_and_a_revocation_at_once_one_is_done(at_once):
         SigningKey.objects.all().delete()
 
 
-def test_whoever_rotates_at_once_with_others_makes_one_key(at_once):
+def test_rotations_at_once_make_one_key(at_once):
     signing_keys.create(activate=True)
     at_once(*[signing_keys.rotate] * CROWD)
     assert states() == ["active", "standby"]

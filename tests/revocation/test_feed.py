@@ -128,7 +128,7 @@ def test_what_no_living_token_could_fall_to_is_not_told(client, db, clock):
     assert told(client) == {}
 
 
-def test_what_has_no_end_is_told_for_ever(client, db, clock):
+def test_what_has_no_end_is_told_permanently(client, db, clock):
     first = record("all", cutoff=NOW)
     record("all", cutoff=NOW - timedelta(days=2))
     record("key", "https://one.example.com kid1")

@@ -276,7 +276,7 @@ def test_of_many_no_user_is_created(make_user, monkeypatch):
     assert get_user_model() not in created
 
 
-def test_of_many_whoever_is_gone_is_passed_over_and_whoever_comes_twice_counts_once(make_user):
+def test_of_many_a_user_who_is_gone_is_passed_over_and_one_who_comes_twice_counts_once(make_user):
     alice, bob = make_user("alice"), make_user("bob")
     get_user_model()._base_manager.filter(pk=bob.pk)._raw_delete("default")
     assert revoke_users([alice, bob, alice]).users_revoked == 1

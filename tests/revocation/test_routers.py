@@ -51,7 +51,7 @@ def test_a_read_from_the_replica_would_show(user, routed):
     assert RevocationEvent.objects.all().db == UserSession.objects.all().db == "default"
 
 
-def test_whom_a_replica_does_not_know_yet_can_be_taken_back(client, user, staff, lets_in, routed):
+def test_a_user_whom_the_replica_does_not_know_yet_can_be_revoked(client, user, staff, lets_in, routed):
     asker = client.bearer(begin(staff)["access_token"])
     for path, body in {
         "revoke/user/": {"user": str(user.pk)},

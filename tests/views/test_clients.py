@@ -211,7 +211,7 @@ def test_an_unknown_client_is_404_everywhere(boss, client_id, db):
         assert boss.send(url(client_id, *parts), {}, method).status_code == 404
 
 
-def test_a_key_is_named_to_the_letter_and_belongs_to_its_client(boss, user, reports):
+def test_a_key_is_named_exactly_and_belongs_to_its_client(boss, user, reports):
     key = clients.add_secret(reports).key
     other = clients.register("other", user)
     for client, kid in ((reports, "x"), (reports, "%00"), (reports, key.kid.swapcase()), (other, key.kid)):

@@ -207,7 +207,7 @@ def test_a_token_in_the_address_is_not_read(asking, pair):
     assert_error(answer, 400, "invalid_request")
 
 
-def test_whoever_asks_too_often_waits(asking, pair, settings):
+def test_a_caller_that_asks_too_often_waits(asking, pair, settings):
     rates = {"jwt_auth_introspect": "1/min"}
     settings.REST_FRAMEWORK = {**settings.REST_FRAMEWORK, "DEFAULT_THROTTLE_RATES": rates}
     ask(asking, pair["access_token"])
@@ -242,7 +242,7 @@ def test_a_client_asks_by_its_scope(client, make_user, pair):
 
 
 @pytest.mark.parametrize("scopes", ["read write", "Introspect"])
-def test_a_client_without_the_scope_may_not_ask_whoever_its_user_is(client, staff, pair, scopes):
+def test_a_client_without_the_scope_may_not_ask_whichever_user_it_acts_as(client, staff, pair, scopes):
     api = register(staff, scopes=scopes)
     answer = as_client(client, api, pair["access_token"])
     assert (answer.status_code, answer.json()["code"]) == (403, "insufficient_scope")
@@ -328,7 +328,7 @@ def test_a_signed_answer_about_a_bad_token_says_as_little(key_pair, asking):
 
 
 @pytest.mark.parametrize("accept", ["*/*", "application/json", "", "application/*", "application/jwt"])
-def test_whoever_does_not_ask_for_it_by_name_gets_json(key_pair, asking, pair, accept):
+def test_a_caller_that_does_not_ask_for_it_by_name_gets_json(key_pair, asking, pair, accept):
     assert ask_signed(asking, pair["access_token"], accept).json()["active"] is True
 
 

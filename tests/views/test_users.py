@@ -320,7 +320,7 @@ def test_the_asynchronous_twin_verifies_too(client, user):
 
 
 @pytest.mark.parametrize("name", [None, "", "JWT_AUTH", "jwt_auth ", "other"])
-def test_an_issuer_is_trusted_by_its_name_to_the_letter(name):
+def test_an_issuer_is_trusted_by_its_exact_name(name):
     assert find_issuer("jwt_auth").name == "jwt_auth"
     with pytest.raises(UntrustedIssuerError):
         find_issuer(name)

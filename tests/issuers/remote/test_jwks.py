@@ -65,7 +65,7 @@ def sign(ec_key):
 
 
 @pytest.mark.parametrize("endpoint_path", ["logout/", "revoke/"])
-def test_where_its_tokens_can_not_be_taken_back_nothing_is_fetched(client, trust, sign, user, endpoint_path):
+def test_where_its_tokens_can_not_be_revoked_nothing_is_fetched(client, trust, sign, user, endpoint_path):
     """Its keys decide nothing there, and an outage of theirs is none of those who sign out."""
     trust.answer = raw(b"")
     name = {"logout/": "refresh_token", "revoke/": "token"}[endpoint_path]

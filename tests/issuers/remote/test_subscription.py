@@ -446,7 +446,7 @@ def test_an_access_token_with_events_is_no_feed_and_a_feed_no_token(client, judg
     assert client.get_me(jwt.encode(both, ec_key, "ES256", headers=headers)).status_code == 401
 
 
-def test_an_old_feed_that_is_shown_again_takes_nothing_back(subscribe, endpoint, ticks, claims, judge):
+def test_an_old_feed_that_is_shown_again_undoes_nothing(subscribe, endpoint, ticks, claims, judge):
     older = {**claims, "iat": claims["iat"] - 5, "exp": claims["exp"] - 5}
     assert judge(older)
     newer = {**claims, "events": [{"scope": "session", "subject": "theirs", "exp": claims["exp"] + 600}]}

@@ -1,4 +1,4 @@
-"""A database that is down is no reason to sign anybody out; a missing table is no outage."""
+"""A database that is down signs nobody out; a missing table is not an outage."""
 
 import pytest
 from django.db import InterfaceError, OperationalError, ProgrammingError

@@ -43,7 +43,7 @@ urlpatterns = [path("admin/", admin.site.urls)]
 
 
 def run(folder, settings, code, urls=""):
-    """Run `code` in a project that has these lines more in its settings, and these URLs."""
+    """Run `code` in a project with these additional lines in its settings, and these URLs."""
     (folder / "changed_settings.py").write_text(f"from example_project.settings import *\n{settings}\n")
     (folder / "changed_urls.py").write_text(urls)
     done = subprocess.run(

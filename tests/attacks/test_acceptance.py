@@ -1,8 +1,8 @@
 """
-What a successor of djangorestframework-simplejwt has to pass, by number.
+The acceptance criteria for a successor of djangorestframework-simplejwt, by number.
 
-1 and 2 (N refreshes at once; logout racing a refresh) need threads and are proved in tests/races. 8 is
-about remote key sets and 12 about tokens of other packages: neither exists here.
+1 and 2 (N refreshes at once; logout racing a refresh) need threads and are proved in tests/races. 8 is about remote key
+sets and 12 about tokens of other packages: neither exists here.
 """
 
 from datetime import timedelta
@@ -102,7 +102,7 @@ BUDGETS = {
     "refresh": (3, lambda client, user, pair: client.refresh(pair["refresh_token"])),
     "logout": (4, lambda client, user, pair: client.send("logout/", {"refresh_token": pair["refresh_token"]})),
     "logout by access": (4, lambda client, user, pair: client.bearer(pair["access_token"]).send("logout/")),
-    # Besides looking the user up for the password check, and last_login.
+    # In addition: the query for the user before the password check, and last_login.
     "login": (6 + 2, lambda client, user, pair: client.login(user)),
 }
 

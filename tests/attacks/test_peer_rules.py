@@ -1,8 +1,9 @@
 """
-Rules drawn from how other packages fail, by number. Each is a test of what is there now: our own tokens,
-in the header and in cookies, and our own keys. Rules 6, 13 and 21 are about remote key sets, client
-assertions and keys in the database; 19 is not followed, because all claims of our own tokens are mandatory
-from the start.
+Rules drawn from the failures of other packages, by number.
+
+Each test is about our own tokens, in the header and in cookies, and our own keys. Rules 6, 13 and 21 are about remote
+key sets, client assertions and keys in the database; 19 is not followed, because all claims of our own tokens are
+mandatory from the start.
 """
 
 import logging
@@ -156,7 +157,7 @@ def test_rule_14_a_sign_in_in_the_very_instant_of_a_revocation_is_judged_right(c
 @pytest.mark.parametrize("revoke", [revoke_user, lambda user: revoke_all()], ids=["user", "all"])
 @pytest.mark.parametrize("refreshed", [False, True])
 def test_rule_14_a_session_begun_by_a_clock_that_runs_ahead_is_caught_too(client, user, clock, refreshed, revoke):
-    """One machine is 5 s ahead and signs the user in; another one refreshes, and revokes."""
+    """One machine is 5 s ahead and signs the user in; another one refreshes and revokes."""
     clock.shift(5)
     pair = client.tokens(user)
     clock.shift(-4)
@@ -245,7 +246,7 @@ def test_rule_17_grace_gives_the_same_successor_and_reuse_kills_the_family(clien
 
 
 def test_rule_17_grace_never_forks_a_second_chain(client, pair, clock):
-    """Two holders of one token that go on in turns: one of them is found out at once."""
+    """If two holders of one token go on in turns, one of them is detected at once."""
     thief = client.refresh(pair["refresh_token"]).json()
     victim = client.refresh(pair["refresh_token"]).json()
     assert thief["refresh_token"] == victim["refresh_token"]

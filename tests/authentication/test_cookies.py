@@ -24,7 +24,7 @@ CROSS_SITE = {"HTTP_SEC_FETCH_SITE": "cross-site", "HTTP_ORIGIN": "https://evil.
 
 
 def project(classes):
-    """The URLs of a project whose views authenticate with `classes`."""
+    """Return the URLs of a project whose views authenticate with `classes`."""
 
     def view(permission):
         @api_view(["GET", "POST"])
@@ -62,7 +62,7 @@ def signed_in(clock, user):
 
 @pytest.fixture
 def bob(make_user, client):
-    """A header that lets bob in."""
+    """A header that authenticates bob."""
     return {"HTTP_AUTHORIZATION": f"Bearer {client.tokens(make_user('bob'))['access_token']}"}
 
 
@@ -164,7 +164,7 @@ def test_safe_methods_need_no_page_of_ours(signed_in, method):
 
 
 def test_beside_djangos_sessions_each_speaks_for_itself(signed_in, user, settings, make_user):
-    """An order that a project may have while it moves from one to the other."""
+    """A project may have this order while it moves from one to the other."""
     settings.ROOT_URLCONF = project([JWTCookieAuthentication, SessionAuthentication])
     with_session = Browser()
     with_session.force_login(make_user("carol"))

@@ -1,8 +1,8 @@
 """
-Servers for the browser: the example project over TLS, as cookies with a prefix want it, and a foreign one.
+Servers for the browser: the example project over TLS, which cookies with a prefix require, and a foreign one.
 
-Every host name below `.test` leads to this machine (see conftest.py), so `app.site.test` is the site,
-`evil.site.test` its sibling, and `evil.test` a stranger.
+Every host name below `.test` leads to this machine (see conftest.py), so `app.site.test` is the site, `evil.site.test`
+its sibling, and `evil.test` a stranger.
 """
 
 import ssl
@@ -31,7 +31,7 @@ def make_certificate(folder: Path) -> ssl.SSLContext:
 
 
 def _speak_tls(server: Any, tls: ssl.SSLContext) -> None:
-    # The handshake is for the thread of the connection: browsers open some that they never use.
+    # The connection's own thread makes the handshake: browsers open connections that they never use.
     server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
 
 
@@ -41,15 +41,15 @@ class _TLSServer(ThreadedWSGIServer):
         self.base_environ["HTTPS"] = "on"
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A browser that hangs up is no news."""
+        """Ignore browsers that close the connection."""
 
 
 class ExampleServer(LiveServerThread):
     """
     The example project over TLS.
 
-    `lock` is to be held by a test that writes while pages may ask: SQLite in memory has one connection for all
-    threads, and requests take turns there. Elsewhere it holds nobody up.
+    A test that writes while pages may send requests holds `lock`: SQLite in memory has one connection for all threads,
+    and requests take turns there. On other databases the lock makes nothing wait.
     """
 
     lock: AbstractContextManager[Any]
@@ -93,7 +93,7 @@ def _taking_turns(server: ExampleServer) -> Any:
 
 
 class EvilServer(ThreadingHTTPServer):
-    """Shows `page` to whoever comes, with `headers`, under any of its names."""
+    """A server that sends `page` with `headers` to every request, under any of its names."""
 
     page = ""
     headers: tuple[tuple[str, str], ...] = ()
@@ -127,4 +127,4 @@ class _EvilHandler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *args: object) -> None:
-        """Nothing to say."""
+        """Log nothing."""

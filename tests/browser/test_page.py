@@ -17,7 +17,7 @@ ENDED = LIFETIME + 11  # and of the leeway
 
 
 def answers_to(page, path):
-    """A list that grows with the status of each answer to `path` in any tab."""
+    """Return a list that grows with the status of each answer to `path` in any tab."""
     seen = []
     page.context.on("response", lambda each: each.url.endswith(path) and seen.append(each.status))
     return seen
@@ -88,7 +88,7 @@ def test_all_tabs_notice_a_sign_in_and_a_sign_out(app, open_app, user, make_user
 
 
 def test_what_one_user_wrote_is_not_sent_in_the_name_of_another(app, user, make_user, server_clock):
-    """Of two who share a browser, one signs in while the other's tab has not heard of it."""
+    """Two users share a browser: one signs in while the other's tab does not know it yet."""
     app.sign_in(user)
     app.page.evaluate("""async () => {
         const { JWTSession } = await import("/static/browser/jwt-session.js");

@@ -1,4 +1,4 @@
-"""The checks of what memory mode depends on, each beside a control that passes."""
+"""System checks of the conditions that memory mode depends on, each beside a control that passes."""
 
 import pytest
 from django.core import checks
@@ -77,7 +77,7 @@ def test_a_wait_for_a_database_server_has_a_limit(jwt_settings, monkeypatch, ven
 
 @pytest.fixture
 def level_of():
-    """`level_of(vendor, name)` is the level as Django takes it."""
+    """`level_of(vendor, name)` returns the isolation level in the form that Django expects."""
 
     def find(vendor, name):
         if vendor != "postgresql" or name is None:

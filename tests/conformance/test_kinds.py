@@ -1,4 +1,6 @@
-"""Each kind of token at each place where one is expected: what is welcome there, and that all the rest is refused."""
+"""
+Each kind of token at each entry point that requires one: it is accepted at its own entry points and refused elsewhere.
+"""
 
 import jwt
 import pytest
@@ -38,7 +40,7 @@ WELCOME = {
 
 @pytest.fixture
 def api(jwt_settings, make_user, ec_key, rsa_key, clock):
-    """A client that may introspect, and ask for tokens for another server."""
+    """A client that may introspect, and request tokens for another server."""
     jwt_settings(
         ISSUER=ONE,
         ALGORITHM="ES256",
@@ -52,7 +54,7 @@ def api(jwt_settings, make_user, ec_key, rsa_key, clock):
 
 @pytest.fixture
 def tokens(client, user, api, rsa_key):
-    """A good one of each kind. One key signs all that is ours."""
+    """A valid token of each kind. One key signs all that are ours."""
     pair = client.tokens(user)
     second = int(NOW.timestamp())
     claims = {"iss": ISSUER, "aud": ONE, "sub": "alice", "iat": second, "exp": second + 60}

@@ -1,4 +1,4 @@
-"""What a token may be used for, and what nobody may who has none."""
+"""The permissions of tokens by scope, and requests without a token."""
 
 import pytest
 from django.urls import path
@@ -59,7 +59,7 @@ def _handler(request, settings):
 
 @pytest.fixture
 def get(client, user, clock):
-    """`get(view, scope)` comes with a token of that scope; None: with one that names none."""
+    """`get(view, scope)` sends a token of that scope; with None, a token without scopes."""
     raw = client.tokens(user)["access_token"]
 
     def send(name, scope):

@@ -1,4 +1,4 @@
-"""Tokens for other servers, over HTTP (RFC 8693) and from code; and what each entry point says to each of them."""
+"""Tokens for other servers, over HTTP (RFC 8693) and from code, and the answer of each entry point to them."""
 
 from base64 import b64encode
 from datetime import datetime, timedelta, timezone
@@ -45,12 +45,12 @@ def _two_audiences(jwt_settings, ec_key):
 
 @pytest.fixture
 def token(client, user, clock):
-    """An access token of alice, for this server."""
+    """An access token of alice for this server."""
     return client.tokens(user)["access_token"]
 
 
 def parameters(token, **changes):
-    """A good request, changed; None leaves a parameter out."""
+    """Return a valid request with changes; None leaves a parameter out."""
     known = {"grant_type": GRANT, "subject_token": token, "subject_token_type": ACCESS, "audience": TWO}
     return {name: value for name, value in {**known, **changes}.items() if value is not None}
 
@@ -64,11 +64,11 @@ def ask(client, token, **changes):
 
 
 def decode(client, raw, audience=TWO):
-    """Verify as that other server does, with the published keys; the claims."""
+    """Verify the token as the other server does, with the published keys, and return the claims."""
     keys = {key["kid"]: jwt.PyJWK(key) for key in client.get("/auth/.well-known/jwks.json").json()["keys"]}
     header = jwt.get_unverified_header(raw)
     assert header["typ"] == "at+jwt"
-    options = {"verify_exp": False, "verify_iat": False}  # PyJWT's clock is not the one of the test
+    options = {"verify_exp": False, "verify_iat": False}  # PyJWT does not use the clock of the test
     return jwt.decode(raw, keys[header["kid"]], algorithms=["ES256"], audience=audience, issuer=ONE, options=options)
 
 
@@ -81,7 +81,7 @@ def assert_error(answer, error, code=None, status=400):
     assert "WWW-Authenticate" not in answer
 
 
-# What is given
+# Issued tokens
 
 
 def test_a_user_gets_a_token_for_another_server(client, user, token):
@@ -202,7 +202,7 @@ def test_the_moment_can_be_said(client, user, token):
 
 
 def test_where_no_other_server_is_named_no_token_is_revoked(client, token, settings, jwt_settings):
-    """Not one of a user for this server either, which says of itself that it is for us."""
+    """A user's token for this server is not revoked either, because its audience is this server."""
     audiences, raw = settings.JWT_AUTH["SERVICE_AUDIENCES"], service_tokens.exchange(token, TWO).access_token
     jwt_settings(SERVICE_AUDIENCES={})
     assert not service_tokens.revoke(raw)
@@ -213,7 +213,7 @@ def test_where_no_other_server_is_named_no_token_is_revoked(client, token, setti
     assert service_tokens.revoke(raw)
 
 
-# What is refused
+# Refusals
 
 
 @pytest.mark.parametrize(
@@ -484,7 +484,7 @@ def test_the_feed_tells_the_other_server_what_became_of_its_session(client, user
 
 @pytest.fixture
 def api(make_user, clock, jwt_settings):
-    """A client that may ask for both audiences, and for no more than to read at the second one."""
+    """A client that may request both audiences, and the single scope `read` at the second one."""
     api = register(make_user("robot"), scopes="read write other")
     listed = {
         THREE: {"CLIENTS": {api.client_id: ["read"]}},
@@ -495,12 +495,12 @@ def api(make_user, clock, jwt_settings):
 
 
 def ask_as(client, assertion, token, **changes):
-    """Ask with the client's token in the header."""
+    """Send the request with the client's token in the header."""
     return post(client, urlencode(parameters(token, **changes)), HTTP_AUTHORIZATION=f"Bearer {assertion}")
 
 
 def ask_with(client, assertion, token, **changes):
-    """Ask with the client's token in the body."""
+    """Send the request with the client's token in the body."""
     return ask(client, token, **{"client_assertion_type": JWT_BEARER, "client_assertion": assertion, **changes})
 
 
@@ -528,8 +528,8 @@ def test_a_client_gets_a_token_that_speaks_for_the_user_and_names_the_client(cli
     ("asked", "own", "given"),
     [
         ("read", None, "read"),
-        ("admin", None, None),  # listed, and not the client's
-        ("other", None, None),  # the client's, and not listed
+        ("admin", None, None),  # listed, but not one of the client's
+        ("other", None, None),  # one of the client's, but not listed
         (None, "read", "read"),
         ("write", "read", None),
         (None, "other", ""),
@@ -623,13 +623,13 @@ def test_a_token_that_is_bound_to_the_body_is_compared_with_it(client, token, ap
     assert post(client, body + b"&scope=read", **header).status_code == 401
     header = {"HTTP_AUTHORIZATION": f"Bearer {api.token(**bound)}"}
     assert post(client, body, **header).status_code == 200
-    # In the body it can't be bound to it.
+    # A token in the body can't be bound to that body.
     assert_invalid_client(ask_with(client, api.token(**bound), token))
 
 
 def test_a_client_costs_its_own_queries_and_one_for_the_user(client, token, api, django_assert_num_queries):
     assert ask_as(client, api.token(aud=ONE), token).status_code == 200  # notes that it was used
-    with django_assert_num_queries(1 + 3 + 1):  # who it is, that its token is used up (with a savepoint), the subject
+    with django_assert_num_queries(1 + 3 + 1):  # the client, the used token (with a savepoint), the subject
         ask_as(client, api.token(aud=ONE), token)
 
 

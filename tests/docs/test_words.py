@@ -1,4 +1,4 @@
-"""The English of code and documentation: words that are out, and how a docstring begins."""
+"""The English of code, tests and documentation: words that are out, and the beginnings of docstrings."""
 
 import ast
 import re
@@ -14,6 +14,8 @@ APP = Path(jwt_auth.__file__).parent
 CODE = [
     *APP.rglob("*.py"),
     *(path for name in ("example_project", "benchmarks", "examples") for path in (ROOT / name).rglob("*.py")),
+    # This module has to name the words.
+    *(path for path in (ROOT / "tests").rglob("*.py") if path != Path(__file__)),
 ]
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.md")]
 OTHERS = [
@@ -22,7 +24,7 @@ OTHERS = [
     for path in (*APP.rglob(f"*.{ending}"), *ROOT.glob(f"example_project/**/*.{ending}"))
 ]
 
-# What stands in the code or the documentation, and what to say instead.
+# Words that are out, and their replacements.
 OUT = {
     r"\bbells?\b": "notification, message, marker",
     r"\bdeeds?\b": "operation",
@@ -44,7 +46,7 @@ HEADLESS = re.compile(r"(who|whom|whose|whoever|what|whether)\b", re.IGNORECASE)
 
 
 def findings(text):
-    """The words of a text that are out, each with its line."""
+    """Yield the words of a text that are out, each with its line."""
     for number, line in enumerate(KNOWN.sub("", text).splitlines(), 1):
         for pattern, instead in OUT.items():
             if found := re.search(pattern, line, re.IGNORECASE):
@@ -86,7 +88,7 @@ def test_no_docstring_begins_with_a_headless_word():
 
 
 def lines_of_paragraphs(text):
-    """The lines of a page outside of code, tables, lists, quotes, headings and comments."""
+    """Yield the lines of a page outside of code, tables, lists, quotes, headings and comments."""
     inside = False
     for number, line in enumerate(text.splitlines(), 1):
         if line.lstrip().startswith("```"):

@@ -1,4 +1,4 @@
-"""How often a key is still needed: counted by each process for itself, and written after a minute."""
+"""The use of keys: each process counts it for itself, and writes the count after a minute."""
 
 from threading import Thread
 

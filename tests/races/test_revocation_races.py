@@ -1,4 +1,4 @@
-"""Several who take back at once, and those who sign in meanwhile."""
+"""Revocations at the same moment, and sign-ins during them."""
 
 from functools import partial
 
@@ -13,13 +13,13 @@ pytestmark = [pytest.mark.concurrent, pytest.mark.django_db(transaction=True)]
 
 def test_revocations_of_one_user_at_once_each_move_the_cutoff_on(client, make_user, at_once):
     for trial in range(rounds(10)):
-        user = make_user(f"user{trial}")  # the first revocation of a user has no row to lock but the user's
+        user = make_user(f"user{trial}")  # the first revocation of a user can only lock the user's row
         pair = client.tokens(user)
         done = at_once(*[partial(revoke_user, user)] * 8)
-        assert sum(operation.sessions_revoked for operation in done) == 1
+        assert sum(result.sessions_revoked for result in done) == 1
         recorded = RevocationEvent.objects.filter(subject=str(user.pk)).order_by("pk").values_list("cutoff", flat=True)
         assert len(set(recorded)) == 8
-        assert list(recorded) == sorted(recorded) == sorted(operation.tokens_valid_after for operation in done)
+        assert list(recorded) == sorted(recorded) == sorted(result.tokens_valid_after for result in done)
         assert client.is_dead(pair)
         assert not client.is_dead(client.tokens(user))
 
@@ -27,7 +27,7 @@ def test_revocations_of_one_user_at_once_each_move_the_cutoff_on(client, make_us
 def test_a_sign_in_that_races_a_revocation_is_wholly_before_or_wholly_after_it(client, user, at_once):
     for _ in range(rounds(50)):
         answer, done = at_once(partial(new_client().login, user), partial(revoke_user, user))
-        assert answer.status_code == 200  # one that met the revocation checked the password once more
+        assert answer.status_code == 200  # a sign-in that met the revocation checked the password once more
         [pair] = granted(answer)
         began_before = UserSession.objects.get(pk=pair["session"]).started_at < done.tokens_valid_after
         assert client.is_dead(pair) == began_before
@@ -82,13 +82,16 @@ def test_sessions_that_are_ended_from_all_sides_at_once_end(client, user, at_onc
             partial(clients[2].send, "logout/all/"),
             partial(clients[3].send, "logout/"),
         )
-        # Whoever was ended first by another is told so.
+        # A device whose session was ended first gets 401.
         assert status_of(answers) <= {204, 401}
         assert all(client.is_dead(pair) for pair in pairs) or answers[2].status_code == 401
 
 
 def test_many_users_revoked_from_several_sides_at_once_do_not_block_each_other(client, make_user, at_once):
-    """The same users in different orders, for the first time and again, while they sign in and one is revoked."""
+    """
+    The same users are revoked in different orders, for the first time and again, while one signs in and one is revoked
+    alone.
+    """
     for trial in range(rounds(10)):
         users = [make_user(f"user{trial}x{i}") for i in range(6)]
         pairs = [client.tokens(user) for user in users]
@@ -99,8 +102,8 @@ def test_many_users_revoked_from_several_sides_at_once_do_not_block_each_other(c
             partial(revoke_user, users[2]),
             partial(new_client().login, users[4]),
         )
-        assert [operation.users_revoked for operation in done] == [6, 6, 6]
-        ended = sum(operation.sessions_revoked for operation in (*done, one))
+        assert [result.users_revoked for result in done] == [6, 6, 6]
+        ended = sum(result.sessions_revoked for result in (*done, one))
         assert ended - 6 in (0, 1)  # the sign-in may have come before a revocation
         assert answer.status_code == 200
         assert all(client.is_dead(pair) for pair in pairs)

@@ -1,4 +1,4 @@
-"""What ends a client's tokens, a client, or a key: at once, on the record, and for good."""
+"""Operations that end a client's tokens, a client, or a key: immediate, recorded and permanent."""
 
 from datetime import timedelta
 

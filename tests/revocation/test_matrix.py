@@ -1,5 +1,5 @@
 """
-Whatever revokes, the very next request with an old token is refused, and a new sign-in works at once.
+Every revocation: the very next request with an old token is refused, and a new sign-in works at once.
 
 Time stands still: the operation, the requests and the new sign-in all happen in one microsecond.
 """
@@ -33,7 +33,7 @@ def scene(revocation, client, user, staff, make_user):
     return Scene(revocation, client, user, staff, client.tokens(user), client.tokens(user), client.tokens(bob))
 
 
-# What goes around the signals.
+# Operations without signals
 
 
 @operations
@@ -114,7 +114,7 @@ def test_what_goes_around_the_signals_is_seen_in_memory_by_the_next_refresh_alon
     token = scene.phone["access_token"]
     assert scene.client.send("verify/", {"token": token}).json() == {"active": True}
     assert scene.client.refresh(scene.phone["refresh_token"]).status_code == 401
-    with pytest.raises(RevokedTokenError):  # a view that asks for it sees it at once
+    with pytest.raises(RevokedTokenError):  # a view that asks the database sees it at once
         verify(token, ask_database=True)
 
 

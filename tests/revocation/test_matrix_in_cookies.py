@@ -1,4 +1,4 @@
-"""The same operations as in test_matrix, seen from a browser that keeps its tokens in cookies."""
+"""The same operations as in test_matrix, from a browser that keeps its tokens in cookies."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.usefixtures("clock")
 
 @dataclass
 class BrowserScene(Scene):
-    """alice at two browsers, bob at one; their tokens are what somebody who copied the cookies has."""
+    """alice at two browsers, bob at one; their tokens are those that a copy of the cookies contains."""
 
     at_phone: Any = None
     at_laptop: Any = None

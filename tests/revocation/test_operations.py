@@ -1,4 +1,4 @@
-"""The operations themselves: what they write, what they answer, whom they tell, and when."""
+"""The operations themselves: the rows that they write, their results, and the signals, with the moment of each."""
 
 from datetime import datetime, timedelta
 from uuid import uuid4
@@ -35,7 +35,7 @@ def session_of(pair):
 
 @pytest.fixture
 def heard():
-    """Signals that were sent, as pairs of the signal and what came with it."""
+    """The signals that were sent, as pairs of the signal and its arguments."""
     sent = []
     watched = [signals.session_revoked, signals.user_revoked, signals.all_revoked]
 
@@ -151,7 +151,7 @@ def test_a_session_of_a_machine_whose_clock_is_ahead_is_cut_off_and_the_next_sig
 
 
 def test_a_refresh_by_a_clock_that_is_ahead_is_cut_off_too(client, user):
-    """The cutoff has to beat the newest token of a session, not only its beginning."""
+    """The cutoff has to be later than the newest token of a session, not only than its beginning."""
     pair = client.tokens(user)
     sessions.refresh(pair["refresh_token"], now=timezone.now() + MINUTE)
     assert revoke_user(user).tokens_valid_after == timezone.now() + MINUTE + US
@@ -218,7 +218,7 @@ def test_many_users_are_revoked_each_with_a_cutoff_an_event_and_a_signal_of_thei
 
 
 def test_revoking_many_ends_what_revoking_one_ends_and_writes_the_same(client, make_user, clock):
-    """The two entry points side by side, in the cases that differ by clock and by history."""
+    """Both entry points are compared in the cases that differ by clock and by history."""
 
     def prepare(name):
         user = make_user(name)
@@ -263,7 +263,7 @@ def test_a_user_who_is_gone_is_revoked_on_the_record_alone(user, make_user):
 
 
 def test_of_many_no_user_is_created(make_user, monkeypatch):
-    """Django refuses to be asked for it where the user model inherits from another's table."""
+    """Django can't do it where the user model inherits from another table."""
     created, bulk_create = [], QuerySet.bulk_create
 
     def watch(self, rows, **options):

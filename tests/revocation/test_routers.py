@@ -1,4 +1,4 @@
-"""A project with a replica: whether a token was taken back is asked where that was written."""
+"""A project with a replica: revocations are read from the database that they are written to."""
 
 import pytest
 from django.db.utils import ConnectionDoesNotExist
@@ -11,7 +11,7 @@ from tests.support.races import begin
 
 
 class ReplicaIsBroken:
-    """Whoever reads from the replica fails."""
+    """A router whose replica does not exist, so every read from it fails."""
 
     def db_for_read(self, model, **hints):
         return "replica"
@@ -45,7 +45,7 @@ def lets_in(client):
 
 
 def test_a_read_from_the_replica_would_show(user, routed):
-    """The control of all others here."""
+    """The control of all other tests here."""
     with pytest.raises(ConnectionDoesNotExist):
         type(user)._default_manager.get(pk=user.pk)
     assert RevocationEvent.objects.all().db == UserSession.objects.all().db == "default"

@@ -1,4 +1,4 @@
-"""Every place where a client can hand a token in."""
+"""Every entry point at which a client can present a token."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -6,21 +6,21 @@ from typing import Any
 from jwt_auth.views.metadata import TOKEN_EXCHANGE
 from jwt_auth.views.serializers import ACCESS_TOKEN_URN
 
-# What an entry point may answer to something that is no token of ours, and to nothing but that.
+# The status codes that an entry point may answer to a string that is not a valid token.
 REFUSALS = {
     "authenticator": {401},
     "verify": {400, 401},
     "refresh": {400, 401},
-    "logout by body": {204, 400},  # idempotent: what is no token is signed out already
+    "logout by body": {204, 400},  # idempotent: an invalid token counts as signed out
     "logout by header": {204, 400},
-    "exchange": {400},  # and not for the audience, which is one that there isn't
+    "exchange": {400},  # but not because of the audience, which does not exist
     "revoke": {200, 400},  # RFC 7009 section 2.2: an invalid token is no error
     "revoke by form": {200, 400},
 }
 
 
 def knock(client: Any, raw: str) -> Iterator[tuple[str, Any]]:
-    """Hand `raw` in at every entry point; the name of the entry point and its answer."""
+    """Send `raw` to every entry point, and yield the name of each with its answer."""
     bearer = client.bearer("")
     bearer.credentials(HTTP_AUTHORIZATION=f"Bearer {raw}")
     yield "authenticator", bearer.get("/auth/me/")

@@ -17,12 +17,12 @@ import pytest
 
 THOROUGH = os.environ.get("THOROUGH") == "1"
 
-# The run that has everything.
+# The run with all tests.
 IS_USUAL = (os.environ.get("TEST_DATABASE", "sqlite"), os.environ.get("TEST_USER", "stock")) == ("sqlite", "stock")
 
 TESTS = Path(__file__).resolve().parent.parent
 
-# What is tested in these places does not depend on the database or the user model. All other places do.
+# The tests in these places do not depend on the database or the user model. All others do.
 ONCE = frozenset(
     (
         *(
@@ -43,10 +43,10 @@ ONCE = frozenset(
     )
 )
 
-# These start servers or browsers, and run where somebody asks for them.
+# These start servers or browsers, and run only where they are requested.
 _APART = frozenset({"browser", "deployment", "no_database"})
 
-# These need Node.js and packages that they install; REQUIRE_EXAMPLES=1 asks for them.
+# These need Node.js and packages that they install; REQUIRE_EXAMPLES=1 requests them.
 _WITH_OTHER_PROGRAMS = frozenset({"examples", "interop"})
 
 # In these places of ONCE a database or a user model has a say all the same: in the texts and names that it takes, or in
@@ -62,7 +62,7 @@ _DATABASE_FIXTURES = frozenset({"db", "transactional_db", "django_db_reset_seque
 
 
 def select(items: list[pytest.Item]) -> tuple[list[pytest.Item], list[pytest.Item]]:
-    """Those that run, and those that don't."""
+    """Return the tests that run, and those that don't."""
     covered: dict[str, set[tuple[str, Any]]] = {}
     kept, left_out = [], []
     for item in items:

@@ -1,4 +1,4 @@
-"""RFC 7662, over HTTP: who may ask, what is said of good tokens, and how little of all others."""
+"""RFC 7662, over HTTP: the permission to ask, the answers about valid tokens, and the short answer about all others."""
 
 from datetime import timedelta
 from urllib.parse import urlencode
@@ -26,7 +26,7 @@ INACTIVE = {"active": False}
 
 @pytest.fixture
 def asking(client, make_user, clock):
-    """A client signed in as somebody who may introspect, and nothing else."""
+    """A client of a user who may introspect, and nothing else."""
     inspector = make_user("inspector")
     inspector.user_permissions.add(Permission.objects.get(codename="introspect"))
     return client.bearer(client.tokens(inspector)["access_token"])
@@ -78,7 +78,7 @@ def test_a_good_refresh_token_is_told_with_its_session(asking, client, user, pai
     assert ask(asking, pair["refresh_token"]) == told
     for hint in ("refresh_token", "access_token", "nonsense", ""):
         assert ask(asking, pair["refresh_token"], token_type_hint=hint) == told
-    assert client.refresh(pair["refresh_token"]).status_code == 200  # it was not used up
+    assert client.refresh(pair["refresh_token"]).status_code == 200  # introspection did not use it up
 
 
 def test_a_json_body_does_as_well(asking, pair):
@@ -149,7 +149,7 @@ def test_an_expired_token_is_inactive(asking, client, make_user, pair, clock):
 
 def test_a_used_refresh_token_is_inactive_and_looking_ends_nothing(asking, client, pair, clock):
     successor = client.refresh(pair["refresh_token"]).json()["refresh_token"]
-    assert ask(asking, pair["refresh_token"])["active"] is True  # it would still be forgiven
+    assert ask(asking, pair["refresh_token"])["active"] is True  # within the leeway
     clock.shift(11)
     assert ask(asking, pair["refresh_token"]) == INACTIVE
     assert ask(asking, successor)["active"] is True
@@ -182,7 +182,7 @@ def test_a_refresh_token_of_no_session_is_inactive(asking, user, pair):
     assert ask(asking, pair["refresh_token"]) == INACTIVE
 
 
-# Who may ask, and how
+# Permissions, methods and bodies
 
 
 def test_others_may_not_ask(client, make_user, pair):

@@ -1,4 +1,4 @@
-"""Asking other servers: which URLs, which addresses, and over which connections."""
+"""Requests to other servers: the URLs, the addresses and the connections."""
 
 import socket
 import threading
@@ -65,7 +65,7 @@ def test_plain_http_is_for_this_machine_and_for_debug(settings):
 
 @pytest.fixture
 def connections(monkeypatch):
-    """The addresses that were connected to; none answers."""
+    """The addresses of all connections; none answers."""
     seen = []
 
     def connect(address, timeout):
@@ -79,7 +79,7 @@ def connections(monkeypatch):
 
 @pytest.fixture
 def names(monkeypatch):
-    """What names resolve to."""
+    """The addresses that names resolve to."""
     known = {}
     resolve = socket.getaddrinfo
 

@@ -1,4 +1,4 @@
-"""What a process keeps of clients' keys is as fresh as its list of revocations, and nobody is let in beyond that."""
+"""A process's copy of clients' keys: it is as fresh as its list of revocations, and accepts no token beyond that."""
 
 from datetime import timedelta
 
@@ -127,7 +127,7 @@ def test_in_a_transaction_that_may_be_older_than_the_news_nothing_is_kept(api, g
     assert len(kept_rows()) == 1
 
 
-# When the database is down
+# Outages
 
 
 @pytest.mark.django_db(transaction=True)

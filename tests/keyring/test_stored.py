@@ -502,9 +502,8 @@ def test_a_server_that_has_our_key_in_its_settings_always_reads_that_it_was_revo
     This holds after cleaning as well: otherwise the server would accept the key again, and a thief could still sign.
     """
     signing_keys.revoke(first.kid, emergency=True)
-    revoke_client_key(
-        clients.add_secret(clients.register("reports", user)).key
-    )  # the control case: nobody else verifies by it
+    # The control: no other server verifies with a client's key.
+    revoke_client_key(clients.add_secret(clients.register("reports", user)).key)
     assert RevocationEvent.objects.filter(scope="key").count() == 2
     clock.shift(timedelta(days=30))
     call_command("jwt_clear_expired", keep_events_days=0, stdout=StringIO())

@@ -12,7 +12,7 @@ from tests.urls import urlpatterns as usual_urls
 
 
 class Who(APIView):
-    """Says who came; `look` at the user's columns only when asked to."""
+    """Return the client and the user of the request, without a query for the user."""
 
     authentication_classes = [ClientJWTAuthentication]
     permission_classes = [IsAuthenticated]

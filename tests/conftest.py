@@ -1,4 +1,4 @@
-"""Users, clients, clocks, keys and threads, for all tests."""
+"""Users, clients, clocks, keys and threads for all tests."""
 
 import logging
 import threading
@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, settings as hypothesis_settings
 from jwt_auth.process import clock as clock_of_the_process
 from jwt_auth.revocation import user_rows
 
-# What helpers assert is explained as in a test: they must be imported after this.
+# pytest explains the failed assertions of helpers as well; they must be imported after this.
 pytest.register_assert_rewrite("tests.support")
 
 from tests.support.api_clients import ApiClient, register  # noqa: E402
@@ -30,14 +30,14 @@ from tests.support.queries import count_queries  # noqa: E402
 from tests.support.selection import select  # noqa: E402
 from tests.support.threads import MAX_THREADS, PATIENCE  # noqa: E402
 
-# How fast the machine is says nothing about what is tested.
+# The speed of the machine must not decide about a test.
 hypothesis_settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 hypothesis_settings.load_profile("unhurried")
 
 
 @pytest.fixture(autouse=True)
 def _empty_cache() -> None:
-    """Throttles count in the cache, and tests must not count for each other."""
+    """Throttles count in the cache, and one test must not count for another."""
     cache.clear()
 
 
@@ -56,14 +56,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.fixture
 def clock() -> Iterator[time_machine.Traveller]:
-    """Stopped time. `clock.shift(seconds)` moves it, `clock.move_to(moment)` sets it."""
+    """A stopped clock. `clock.shift(seconds)` moves it, `clock.move_to(moment)` sets it."""
     with time_machine.travel(NOW, tick=False) as traveller:
         yield traveller
 
 
 @pytest.fixture
 def ticks(monkeypatch: pytest.MonkeyPatch) -> Ticks:
-    """The clock by which this process polls, stopped: `ticks.forward(seconds)` moves it."""
+    """The stopped clock by which this process polls: `ticks.forward(seconds)` moves it."""
     stopped = Ticks()
     monkeypatch.setattr(clock_of_the_process, "monotonic", stopped)
     return stopped
@@ -71,7 +71,7 @@ def ticks(monkeypatch: pytest.MonkeyPatch) -> Ticks:
 
 @pytest.fixture
 def make_user(db: None) -> Callable[..., Any]:
-    """Make a user of whichever model the run is for."""
+    """Make a user of the user model of this run."""
 
     def make(name: str = "alice", password: str = PASSWORD, **fields: Any) -> Any:
         model = get_user_model()
@@ -89,7 +89,7 @@ def user(make_user: Callable[..., Any]) -> Any:
 
 @pytest.fixture
 def leaver(user: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """alice, whom somebody deletes in the last moment before her row is locked."""
+    """alice, who is deleted at the last moment before the row is locked."""
     lock = user_rows.lock_user
 
     def lock_too_late(user_pk: Any) -> bool:
@@ -114,7 +114,7 @@ def client() -> Client:
 
 @pytest.fixture
 def pair(client: Client, user: Any, clock: Any) -> dict[str, Any]:
-    """The tokens of alice, while time stands still."""
+    """The tokens of alice, while the clock is stopped."""
     return client.tokens(user)
 
 
@@ -126,14 +126,14 @@ def api(user: Any, clock: Any) -> ApiClient:
 
 @pytest.fixture
 def log(caplog: pytest.LogCaptureFixture) -> Callable[[], list[logging.LogRecord]]:
-    """`log()` is what the app has logged so far, at every level."""
+    """`log()` returns everything that the app has logged so far, at every level."""
     caplog.set_level(logging.DEBUG, "jwt_auth")
     return lambda: [record for record in caplog.records if record.name == "jwt_auth"]
 
 
 @pytest.fixture
 def jwt_settings(settings: Any) -> Callable[..., None]:
-    """Set names in JWT_AUTH for one test, beside what the run needs."""
+    """`jwt_settings(NAME=value)` sets names in JWT_AUTH for one test, on top of those of the run."""
 
     def change(**values: Any) -> None:
         settings.JWT_AUTH = {**settings.JWT_AUTH, **values}
@@ -143,7 +143,9 @@ def jwt_settings(settings: Any) -> Callable[..., None]:
 
 @pytest.fixture
 def heard() -> Iterator[Callable[..., list[tuple[Signal, dict[str, Any]]]]]:
-    """`heard(signal, ...)` is a list of what they send from then on, each with its arguments, in order."""
+    """
+    `heard(signal, ...)` returns a list that records what these signals send from then on, with the arguments, in order.
+    """
     sent: list[tuple[Signal, dict[str, Any]]] = []
     connected: list[Signal] = []
 
@@ -164,9 +166,9 @@ def heard() -> Iterator[Callable[..., list[tuple[Signal, dict[str, Any]]]]]:
 @pytest.fixture
 def api_server(live_server: Any) -> Iterator[Any]:
     """
-    The live server, for programs that hang up: its threads have let go of the database before a test ends.
+    The live server, for programs that close connections early: its threads release the database before a test ends.
 
-    One that comes later, at the end of a run, would find that it shares the test's connection no more.
+    A thread that ends later, at the end of a run, would find that it no longer shares the test's connection.
     """
     yield live_server
     for thread in threading.enumerate():
@@ -197,13 +199,13 @@ def ed_key() -> ed25519.Ed25519PrivateKey:
 
 @pytest.fixture
 def count() -> Callable[..., tuple[int, Any]]:
-    """`count(f, ...)` calls f: how many statements it made, and what it gave."""
+    """`count(f, ...)` calls f and returns the number of its statements, and its result."""
     return count_queries
 
 
 @pytest.fixture
 def at_once(request: pytest.FixtureRequest) -> Iterator[Callable[..., list[Any]]]:
-    """`at_once(f, g)` calls both at the same moment, in two threads; their results, in this order."""
+    """`at_once(f, g)` calls both at the same moment, in two threads, and returns their results in this order."""
     request.getfixturevalue("transactional_db")  # torn down after the connections of the threads are closed
     assert not connection.in_atomic_block, "mark the test with django_db(transaction=True): threads commit"
     pool = ThreadPoolExecutor(MAX_THREADS)
@@ -221,6 +223,6 @@ def at_once(request: pytest.FixtureRequest) -> Iterator[Callable[..., list[Any]]
     try:
         yield run
     finally:
-        # A barrier hands exactly one of these to each thread, and only a thread can close its connection.
+        # A barrier gives exactly one of these to each thread, and only the thread itself can close its connection.
         run(*[connections.close_all] * MAX_THREADS)
         pool.shutdown()

@@ -1,5 +1,5 @@
 """
-The example project's settings, on the database and with the user model that the environment names.
+The example project's settings, with the database and the user model that the environment names.
 
 TEST_DATABASE: sqlite (default), postgresql or mariadb. TEST_USER: stock (default), custom or uuid.
 """
@@ -20,8 +20,8 @@ ROOT_URLCONF = "tests.urls"
 # Seconds, not minutes, for thousands of sign-ins.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher", "tests.hashers.OldHasher"]
 INSTALLED_APPS = [*INSTALLED_APPS, "drf_spectacular"]
-SPECTACULAR_SETTINGS = {"ENABLE_DJANGO_DEPLOY_CHECK": False}  # it wants settings that most tests have no use for
-MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}  # Django 6.1 asks for it
+SPECTACULAR_SETTINGS = {"ENABLE_DJANGO_DEPLOY_CHECK": False}  # it requires settings that most tests don't need
+MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}  # required by Django 6.1
 JWT_AUTH: dict[str, Any] = {}
 AUTH_USER_MODEL = "auth.User"
 
@@ -39,7 +39,7 @@ match os.environ.get("TEST_USER", "stock"):
     case other:
         raise ValueError(f"TEST_USER={other}")
 
-# Runs side by side need databases of their own.
+# Test runs at the same time need separate databases.
 TEST_NAME = f"test_jwt_auth_{os.environ.get('TEST_RUN', os.getpid())}"
 
 match os.environ.get("TEST_DATABASE", "sqlite"):

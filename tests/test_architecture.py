@@ -1,4 +1,4 @@
-"""What must hold between the modules."""
+"""The rules between the modules."""
 
 import ast
 import os
@@ -33,7 +33,7 @@ def test_what_settings_and_models_name_can_be_imported_before_the_apps_are_ready
 
 
 def test_models_can_not_be_imported_so_early():
-    """The control case: without it the test above would only prove that imports work."""
+    """The control: without it the test above would only prove that imports work."""
     done = subprocess.run([sys.executable, "-c", "import jwt_auth.models"], capture_output=True, text=True)
     assert "AppRegistryNotReady" in done.stderr
 
@@ -48,7 +48,7 @@ def test_importing_the_app_leaves_the_settings_alone():
 
 
 def test_nothing_of_the_test_tools_is_imported_in_production():
-    """Not by this app; drf-spectacular, which these tests have installed, imports them itself."""
+    """This app does not import them; drf-spectacular, which these tests have installed, does so itself."""
     code = "import sys, django; django.setup(); import jwt_auth.urls; assert 'django.test' not in sys.modules"
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "example_project.settings"}
     subprocess.run([sys.executable, "-c", code], check=True, env=environment)
@@ -73,13 +73,13 @@ def test_the_root_can_be_held_in_the_head():
 
 def test_modules_are_short():
     lengths = [len(path.read_text().splitlines()) for path in APP.rglob("*.py") if "migrations" not in path.parts]
-    full = [length for length in lengths if length > 10]  # faces of rooms aside
+    full = [length for length in lengths if length > 10]  # except the public modules of rooms
     assert max(lengths) <= 400
     assert 100 <= median(full) <= 150
 
 
 def imported_tests(code):
-    """The test modules, and conftest.py, that a module of the tests imports anywhere in it."""
+    """Return the test modules, and conftest.py, that a module of the tests imports anywhere in it."""
     for node in ast.walk(ast.parse(code)):
         match node:
             case ast.Import(names=aliases):
@@ -114,12 +114,15 @@ def test_no_test_module_is_imported_by_another():
 
 
 def classes_of(code):
-    """The public classes at the top of a module."""
+    """Return the public classes at the top of a module."""
     return [node.name for node in ast.parse(code).body if isinstance(node, ast.ClassDef) and node.name[0] != "_"]
 
 
 def test_classes_of_two_modules_never_share_a_name():
-    """But what Django finds by its name (Command), and one class for each library of HTTP clients (JWTAuth)."""
+    """
+    Exceptions: classes that Django finds by their name (Command), and one class for each library of HTTP clients
+    (JWTAuth).
+    """
     assert classes_of("class One: ...\nclass _Two: ...\nx = 3") == ["One"]
     files = [path for path in APP.rglob("*.py") if "migrations" not in path.parts]
     counts = Counter(name for path in files for name in classes_of(path.read_text()))

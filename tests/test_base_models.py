@@ -1,4 +1,4 @@
-"""The cutoff as a field for other models: in migrations, in forms, and before the apps are ready."""
+"""The cutoff as a field of other models: in migrations, in forms, and before the apps are ready."""
 
 import os
 import subprocess

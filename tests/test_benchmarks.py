@@ -1,4 +1,4 @@
-"""The benchmarks run, at a size where they measure nothing."""
+"""The benchmarks run, at a size that measures nothing."""
 
 import importlib.util
 import json

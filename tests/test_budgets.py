@@ -1,4 +1,4 @@
-"""How many queries each request may cost, and that none grows with the number of rows."""
+"""The number of queries that each request may make, which never grows with the number of rows."""
 
 from datetime import timedelta
 
@@ -48,7 +48,7 @@ class PingView(APIView):
 
 @pytest.fixture
 def ping(jwt_settings, client, user):
-    """Get a view that does with the user what it is told; the process knows all revocations already."""
+    """`ping(look)` sends a GET to a view that calls `look(user)`; the process knows all revocations already."""
     jwt_settings(REVOCATION="memory", REVOCATION_MAX_STALENESS=timedelta(seconds=60))
     token = client.tokens(user)["access_token"]
     request = APIRequestFactory().get("/", HTTP_AUTHORIZATION=f"Bearer {token}")
@@ -62,7 +62,7 @@ def ping(jwt_settings, client, user):
 
 @pytest.fixture
 def no_cache(ping, monkeypatch):
-    """A cache that nobody may ask, once the user has signed in."""
+    """A cache that fails if it is used, once the user has signed in."""
 
     def refuse(*arguments, **options):
         raise AssertionError("the cache was asked")
@@ -222,7 +222,7 @@ def test_revoking_a_hundred_users_costs_the_same_as_revoking_two(make_user, coun
 def test_listing_and_ending_all_others_cost_the_same_with_two_sessions_and_with_a_hundred(
     client, user, count, method, status
 ):
-    """SQLite takes about a hundred events in one INSERT; the other databases take all."""
+    """SQLite writes about a hundred events in one INSERT; the other databases write all."""
     counted = []
     for number in (1, 99):
         token = client.tokens(user)["access_token"]

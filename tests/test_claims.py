@@ -1,4 +1,4 @@
-"""Claims: their types, and the rules that audience and time set. No database, no settings."""
+"""Claims: their types, and the rules for audience and time. No database, no settings."""
 
 import json
 from dataclasses import replace
@@ -22,7 +22,7 @@ POLICY = Policy(
 
 
 def values(**changes):
-    """Good claims of all kinds, as a token holds them; Ellipsis takes one away."""
+    """Return valid claims of all kinds, as a token holds them; Ellipsis removes one."""
     good = {
         "iss": "jwt_auth",
         "aud": "api",
@@ -44,7 +44,7 @@ def check(now=NOW, **changes):
 
 
 def refused(**changes):
-    """The claim that is blamed for the refusal of good claims with `changes`."""
+    """Return the name of the claim for which valid claims with `changes` are refused."""
     check()
     with pytest.raises(InvalidClaimError) as caught:
         check(**changes)
@@ -135,7 +135,7 @@ def test_times_may_have_fractions():
 
 
 @pytest.mark.parametrize("aud", ["API", "api ", " api", "other", "ap", "api2", [], ["other"]])
-def test_the_audience_names_us_to_the_letter(aud):
+def test_the_audience_names_us_exactly(aud):
     assert refused(aud=aud) == "aud"
 
 
@@ -192,7 +192,7 @@ _json = st.recursive(
 @given(st.dictionaries(st.sampled_from(sorted(values())), _json))
 @example({"exp": 10**400})
 @example({"auth_time": -(10**400)})
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no fault of ours
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # the machine may be busy
 def test_any_json_is_claims_or_an_invalid_claim(changes):
     try:
         claims = parse_claims(json.loads(json.dumps({**values(), **changes})))

@@ -1,4 +1,4 @@
-"""Whom a token speaks for at a server that keeps no users, as code that expects a user meets it."""
+"""The user of a token at a server without users, as code that expects a user sees it."""
 
 import pickle
 

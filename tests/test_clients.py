@@ -1,4 +1,4 @@
-"""Registering clients, and the life of their keys."""
+"""The registration of clients, and the life of their keys."""
 
 import json
 from datetime import timedelta
@@ -133,7 +133,7 @@ def test_only_hmac_has_secrets(reports, algorithm):
 
 @pytest.fixture(params=["RS256", "ES256", "EdDSA"])
 def pair(request, rsa_key, ec_key, ed_key):
-    """A private key and the algorithm that is usual for it."""
+    """Return a private key and its usual algorithm."""
     return {"RS256": rsa_key, "ES256": ec_key, "EdDSA": ed_key}[request.param], request.param
 
 
@@ -330,12 +330,12 @@ def test_a_rotation_to_the_same_key_changes_nothing(reports, ec_key):
     assert ClientKey.objects.get().rotated_at is None
 
 
-# Who may
+# Permissions
 
 
 @pytest.fixture
 def clerk(make_user):
-    """Somebody who may do one thing."""
+    """A user with a single permission."""
     clerk = make_user("clerk")
     clerk.user_permissions.add(Permission.objects.get(codename="add_registeredclient"))
     return clerk

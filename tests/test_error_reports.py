@@ -1,4 +1,4 @@
-"""What Django mails to the admins of a crash: no token of the request's cookies."""
+"""Django's mails about crashes: they contain no token of the request's cookies."""
 
 import django
 import pytest
@@ -21,7 +21,7 @@ urlpatterns = [*usual_urls, path("crash/", crash)]
 
 @pytest.fixture
 def mailed(clock, user, settings, mailoutbox):
-    """`mailed()`: the mail about a crash of a signed-in browser's request, and its tokens."""
+    """`mailed()` returns the mail about a crash of a signed-in browser's request, and the browser's tokens."""
     settings.ROOT_URLCONF = __name__
     settings.ADMINS = ["admin@example.com"] if django.VERSION >= (6,) else [("Admin", "admin@example.com")]
     browser = Browser().sign_in(user)
@@ -39,7 +39,7 @@ def mailed(clock, user, settings, mailoutbox):
 
 
 def test_no_cookie_of_ours_is_in_it_and_others_are(mailed):
-    """The example project names the filter."""
+    """The example project uses the filter."""
     text, tokens = mailed()
     assert not [token for token in tokens if token in text]
     assert ACCESS in text
@@ -47,7 +47,7 @@ def test_no_cookie_of_ours_is_in_it_and_others_are(mailed):
 
 
 def test_by_djangos_own_filter_it_has_them(mailed, settings):
-    """The control, and the reason."""
+    """The control: Django's own filter shows them."""
     settings.DEFAULT_EXCEPTION_REPORTER_FILTER = "django.views.debug.SafeExceptionReporterFilter"
     text, tokens = mailed()
     assert all(token in text for token in tokens)

@@ -1,4 +1,4 @@
-"""From sign-in to sign-out, as somebody sees it who sends tokens in the header, or keeps them in cookies."""
+"""From sign-in to sign-out, for a client that sends tokens in the header, and for one that keeps them in cookies."""
 
 import copy
 from uuid import uuid4
@@ -12,7 +12,7 @@ from tests.support.clients import Client
 
 
 class BearerDevice:
-    """A native app: it keeps both tokens, and sends them itself."""
+    """A native app: it keeps both tokens and sends them itself."""
 
     transport = "bearer"
     prefix = "/auth/"
@@ -70,7 +70,7 @@ def new_device(request, clock):
 
 @pytest.fixture
 def device(new_device, user):
-    """Where alice is signed in."""
+    """The device on which alice is signed in."""
     device = new_device()
     assert device.login(user, label="phone").status_code == 200
     return device

@@ -1,4 +1,4 @@
-"""`Vary`: what keeps a cache from showing one user's answer to another."""
+"""`Vary`, which keeps a cache from showing one user's answer to another."""
 
 from types import ModuleType
 
@@ -43,7 +43,7 @@ def vary(response):
 
 def test_answers_say_what_they_depend_on(user, client):
     signed_in, bearer = Browser().sign_in(user), client.bearer(client.tokens(user)["access_token"])
-    assert vary(signed_in.get("/api/notes/")) == set()  # 404: nobody was asked
+    assert vary(signed_in.get("/api/notes/")) == set()  # 404: nothing was authenticated
     assert vary(signed_in.get("/whoami/")) == {"Cookie", "Authorization"}
     assert vary(Browser().get("/whoami/")) == {"Cookie", "Authorization"}
     assert vary(bearer.get("/whoami/")) == {"Authorization"}
@@ -60,7 +60,7 @@ def test_a_cached_page_is_shown_to_its_own_user_alone(user, make_user, client):
 
 
 def test_without_the_middleware_the_cache_would_mix_users_up(user, make_user, settings):
-    """The control: it is the middleware that keeps them apart."""
+    """The control: the middleware keeps them apart."""
     settings.MIDDLEWARE = [item for item in settings.MIDDLEWARE if "jwt_auth" not in item and "csrf" not in item]
     alice, bob = Browser().sign_in(user), Browser().sign_in(make_user("bob"))
     assert alice.get("/whoami/").content == bob.get("/whoami/").content

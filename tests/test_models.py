@@ -1,4 +1,4 @@
-"""Rows that say something irreversible keep saying it."""
+"""Rows that record something irreversible keep it."""
 
 import json
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""A server without any database, in a process of its own: settings can't be taken back once the apps are loaded."""
+"""A server without a database, in a process of its own: settings can't be changed once the apps are loaded."""
 
 import os
 import subprocess

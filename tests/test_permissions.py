@@ -1,4 +1,4 @@
-"""What a token may be used for, and what nobody may who has none."""
+"""The permissions of tokens by scope, and requests without a token."""
 
 import pytest
 from django.urls import path
@@ -59,7 +59,7 @@ def _handler(request, settings):
 
 @pytest.fixture
 def get(client, user, clock):
-    """`get(view, scope)` comes with a token of that scope; None: with one that names none."""
+    """`get(view, scope)` sends a token of that scope; with None, a token without scopes."""
     raw = client.tokens(user)["access_token"]
 
     def send(name, scope):
@@ -129,7 +129,7 @@ def test_who_does_not_say_who_it_is_is_asked_to(client, db):
         assert answer["WWW-Authenticate"] == 'Bearer realm="api"'
 
 
-def test_a_session_of_django_has_no_scope_whoever_the_user_is(client, staff):
+def test_a_session_of_django_has_no_scope_whichever_user_it_is(client, staff):
     client.force_login(staff)
     assert client.get("/public/").status_code == 200
     answer = client.get("/read/")

@@ -1,4 +1,4 @@
-"""A user of whom only the key is known: what is free, what loads the row, and what the row may then say."""
+"""A user of whom only the key is known: the attributes that cost no query, those that load the row, and the result."""
 
 import copy
 import pickle
@@ -148,14 +148,14 @@ def test_what_points_to_the_user_is_still_known_when_it_is_loaded(user, lazy):
 
 
 def test_of_two_threads_the_second_finds_the_row_loaded(lazy, django_assert_num_queries):
-    """It may be on its way into the method of a class that the instance no longer has."""
+    """The second may be about to call a method of the class that the instance no longer has."""
     on_its_way = type(lazy).__getattribute__
     with django_assert_num_queries(1):
         assert lazy.get_username()
         assert on_its_way(lazy, "password") == lazy.password
 
 
-# Who is not there.
+# Users who are gone
 
 
 @pytest.fixture(params=["gone", "inactive", "hidden"])
@@ -186,7 +186,7 @@ def test_no_template_and_no_hasattr_takes_the_refusal_for_a_missing_attribute(lo
         getattr(lost, "profile", None)
 
 
-def test_each_door_has_its_own_way_to_refuse(lost):
+def test_each_entry_point_has_its_own_way_to_refuse(lost):
     refuse_with(lost, lambda error: AuthenticationFailed(str(error)))
     with pytest.raises(AuthenticationFailed, match="the user is"):
         lost.get_username()
@@ -205,21 +205,21 @@ def test_an_outage_is_no_missing_user(lazy):
 
 
 def test_a_sub_that_the_database_can_not_be_asked_for_is_nobodys(lazy):
-    """As SQLite, where the user model inherits its key from another's table."""
+    """SQLite raises this error if the user model inherits its key from another table."""
     error = OverflowError("Python int too large to convert to SQLite INTEGER")
     with outage(error), pytest.raises(RevokedTokenError):
         lazy.get_username()
     assert lazy.get_username()
 
 
-# What `sub` may be.
+# Values of `sub`
 
 SPELLINGS = ["", " ", "x", "0x1", "1.0", "01", "+1", " 1", "1 ", "١", "1e0", "None", "true", "9" * 19, "9" * 255]
 
 
 @pytest.mark.parametrize("sub", SPELLINGS)
 @pytest.mark.django_db
-def test_a_sub_that_is_no_users_key_to_the_letter_is_nobodys(sub):
+def test_a_sub_that_is_not_exactly_a_users_key_is_nobodys(sub):
     try:
         lazy = lazy_user(sub)
     except InvalidClaimError:
@@ -280,7 +280,7 @@ def test_a_user_model_that_inherits_from_another_table_has_two_names_for_its_key
 
 
 def test_its_class_is_no_model_of_its_own(lazy):
-    """Neither the registry nor a migration sees it, and no receiver asks for it."""
+    """The registry, migrations and receivers do not know it."""
     model = get_user_model()
     assert type(lazy) is not model
     assert type(lazy)._meta is model._meta

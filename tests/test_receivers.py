@@ -1,4 +1,4 @@
-"""What revokes by itself when a user is saved or deleted, what does not, and what the log says."""
+"""Saves and deletions of users: the ones that revoke by themselves, the ones that don't, and the log."""
 
 from contextvars import Context
 from uuid import UUID
@@ -29,7 +29,7 @@ def load(user):
 
 
 def outdate(user):
-    """Leave the user with a hash that the next sign-in upgrades."""
+    """Give the user a hash that the next sign-in upgrades."""
     get_user_model().objects.filter(pk=user.pk).update(password=make_password(PASSWORD, hasher="old"))
 
 
@@ -44,7 +44,7 @@ def test_a_new_password_is_recorded_as_the_cause(user):
 
 @pytest.mark.parametrize("fields", [None, ["password"]])
 def test_a_hash_that_is_assigned_is_a_new_password(client, user, fields):
-    """A hash does not show which password it is of; to take it for the old one would be a guess."""
+    """A hash does not show its password, so it must not be taken for the old one."""
     pair = client.tokens(user)
     user = load(user)
     user.password = make_password(PASSWORD)
@@ -55,7 +55,7 @@ def test_a_hash_that_is_assigned_is_a_new_password(client, user, fields):
 
 def test_the_upgrade_of_an_outdated_hash_at_a_sign_in_signs_nobody_out(client, user):
     outdate(user)
-    phone = sessions.start(load(user))  # with the old hash, as a process with the old settings would
+    phone = sessions.start(load(user))  # with the old hash, as in a process with the old settings
     laptop = client.tokens(user)
     assert load(user).password.startswith("md5$")
     assert client.get_me(phone.access_token).status_code == 200
@@ -104,7 +104,7 @@ def test_a_save_that_failed_leaves_nothing_behind(client, user):
 
 
 class LateBackend(ModelBackend):
-    """Reads the user, lets `meanwhile` happen elsewhere, and only then checks the password; once."""
+    """A backend that reads the user, calls `meanwhile` as another process, and only then checks the password; once."""
 
     meanwhile = None
 
@@ -159,7 +159,7 @@ def test_an_upgrade_touches_no_other_user(client, user, make_user):
     assert not client.is_dead(pair)
 
 
-# What is no cause
+# Saves that revoke nothing
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ def test_what_is_assigned_and_not_saved_is_no_cause(client, user, assigned, save
 
 
 def test_loading_a_fixture_revokes_nothing(user):
-    """loaddata restores rows as they were written down; it is no act of the user's."""
+    """loaddata restores rows as they were saved; the user did nothing."""
     user.set_password(NEW_PASSWORD)
     user.save_base(raw=True)
     assert events() == []
@@ -219,7 +219,7 @@ def test_a_deletion_is_recorded_for_each_user_of_a_query(make_user):
 
 @pytest.fixture
 def proxy():
-    """A proxy of the user model, which has been there since the apps loaded; gone after the test."""
+    """A proxy of the user model, as if it existed since the apps were loaded; removed after the test."""
     meta = type("Meta", (), {"proxy": True, "app_label": "jwt_auth"})
     model = type("Proxy", (get_user_model(),), {"__module__": __name__, "Meta": meta})
     receivers.connect()
@@ -289,14 +289,14 @@ def test_a_reuse_is_a_warning_and_a_counter_that_we_never_gave_out_an_alarm(clie
 
 
 @pytest.mark.django_db(transaction=True)
-def test_each_deed_is_logged_with_who_did_it_and_why(client, user, log):
+def test_each_operation_is_logged_with_who_did_it_and_why(client, user, log):
     session = UUID(client.tokens(user)["session"])
-    for deed in (
+    for operation in (
         lambda: revoke_session(session, reason="stolen", actor=user),
         lambda: revoke_user(user, reason="stolen", actor=user),
         lambda: revoke_all(reason="stolen", actor=user),
     ):
-        deed()
+        operation()
         assert (log()[-1].levelname, log()[-1].actor, log()[-1].reason) == ("INFO", str(user.pk), "stolen")
 
 

@@ -1,4 +1,4 @@
-"""Errors: one shape for all, a challenge with every 401, and outages that sign nobody out."""
+"""Errors: the same form for all, a challenge with every 401, and outages that sign nobody out."""
 
 import pytest
 from django.contrib.auth.models import Group
@@ -105,7 +105,7 @@ def test_the_handler_for_projects_leaves_crashes_to_django():
     assert exception_handler(drf.NotFound(), {}).data["code"] == "not_found"
 
 
-# A database that is down
+# Outages of the database
 
 
 @pytest.mark.parametrize("error", [OperationalError, InterfaceError])
@@ -171,7 +171,7 @@ def test_an_outage_at_the_other_endpoints_is_503(client, user, path):
 
 
 class Groups(APIView):
-    """A view of a project's own, which writes before it knows whether it may."""
+    """A view of a project that writes before it checks permissions."""
 
     authentication_classes = permission_classes = ()
 

@@ -1,4 +1,4 @@
-"""Tokens for other servers, over HTTP (RFC 8693) and from code; and what each door says to each of them."""
+"""Tokens for other servers, over HTTP (RFC 8693) and from code, and the answer of each entry point to them."""
 
 from base64 import b64encode
 from datetime import datetime, timedelta, timezone
@@ -20,7 +20,7 @@ from jwt_auth.signals import service_token_issued
 from jwt_auth.verification import identify_only, verify
 from tests.support.api_clients import register
 from tests.support.clocks import NOW
-from tests.support.doors import assert_refused_everywhere
+from tests.support.entry_points import assert_refused_everywhere
 from tests.support.keys import pem, public_pem
 from tests.support.outages import outage
 
@@ -45,12 +45,12 @@ def _two_audiences(jwt_settings, ec_key):
 
 @pytest.fixture
 def token(client, user, clock):
-    """An access token of alice, for this server."""
+    """An access token of alice for this server."""
     return client.tokens(user)["access_token"]
 
 
 def parameters(token, **changes):
-    """A good request, changed; None leaves a parameter out."""
+    """Return a valid request with changes; None leaves a parameter out."""
     known = {"grant_type": GRANT, "subject_token": token, "subject_token_type": ACCESS, "audience": TWO}
     return {name: value for name, value in {**known, **changes}.items() if value is not None}
 
@@ -64,11 +64,11 @@ def ask(client, token, **changes):
 
 
 def decode(client, raw, audience=TWO):
-    """Verify as that other server does, with the published keys; the claims."""
+    """Verify the token as the other server does, with the published keys, and return the claims."""
     keys = {key["kid"]: jwt.PyJWK(key) for key in client.get("/auth/.well-known/jwks.json").json()["keys"]}
     header = jwt.get_unverified_header(raw)
     assert header["typ"] == "at+jwt"
-    options = {"verify_exp": False, "verify_iat": False}  # PyJWT's clock is not the one of the test
+    options = {"verify_exp": False, "verify_iat": False}  # PyJWT does not use the clock of the test
     return jwt.decode(raw, keys[header["kid"]], algorithms=["ES256"], audience=audience, issuer=ONE, options=options)
 
 
@@ -81,7 +81,7 @@ def assert_error(answer, error, code=None, status=400):
     assert "WWW-Authenticate" not in answer
 
 
-# What is given
+# Issued tokens
 
 
 def test_a_user_gets_a_token_for_another_server(client, user, token):
@@ -201,8 +201,8 @@ def test_the_moment_can_be_said(client, user, token):
         service_tokens.exchange(token, TWO, now=too_late)
 
 
-def test_where_no_other_server_is_named_no_token_is_taken_back(client, token, settings, jwt_settings):
-    """Not one of a user for this server either, which says of itself that it is for us."""
+def test_where_no_other_server_is_named_no_token_is_revoked(client, token, settings, jwt_settings):
+    """A user's token for this server is not revoked either, because its audience is this server."""
     audiences, raw = settings.JWT_AUTH["SERVICE_AUDIENCES"], service_tokens.exchange(token, TWO).access_token
     jwt_settings(SERVICE_AUDIENCES={})
     assert not service_tokens.revoke(raw)
@@ -213,7 +213,7 @@ def test_where_no_other_server_is_named_no_token_is_taken_back(client, token, se
     assert service_tokens.revoke(raw)
 
 
-# What is refused
+# Refusals
 
 
 @pytest.mark.parametrize(
@@ -310,7 +310,7 @@ def test_parameters_in_the_address_are_none(client, token):
     assert client.get(f"{URL}?{urlencode(parameters(token))}").status_code == 405
 
 
-def test_whoever_asks_too_often_waits(client, token, settings):
+def test_a_caller_that_asks_too_often_waits(client, token, settings):
     settings.REST_FRAMEWORK = {**settings.REST_FRAMEWORK, "DEFAULT_THROTTLE_RATES": {"jwt_auth_exchange": "1/min"}}
     assert ask(client, token).status_code == 200
     answer = ask(client, token)
@@ -361,7 +361,7 @@ def change_password(user):
 
 @pytest.mark.parametrize("revocation", ["database", "memory"])
 @pytest.mark.parametrize(
-    "deed",
+    "operation",
     [
         end_session,
         revoke_user,
@@ -372,11 +372,11 @@ def change_password(user):
         delete,
     ],
 )
-def test_a_token_that_was_taken_back_buys_nothing(client, user, clock, jwt_settings, revocation, deed):
+def test_a_revoked_token_buys_nothing(client, user, clock, jwt_settings, revocation, operation):
     jwt_settings(REVOCATION=revocation)
     token = client.tokens(user)["access_token"]
     assert ask(client, token).status_code == 200
-    deed(user)
+    operation(user)
     assert_error(ask(client, token), "invalid_request", "token_revoked")
 
 
@@ -416,7 +416,7 @@ def test_the_token_in_a_cookie_or_a_header_buys_nothing(client, token):
     assert_error(post(client, body), "invalid_request")
 
 
-# A service token, and the doors of this server
+# A service token, and the entry points of this server
 
 
 def test_it_is_good_for_nothing_here(client, token):
@@ -431,7 +431,7 @@ def test_it_is_refused_wherever_a_token_of_ours_is_expected(client, token):
     assert_refused_everywhere(client, ask(client, token).json()["access_token"])
 
 
-def test_whoever_got_it_ends_no_session_with_it(client, token):
+def test_its_holder_ends_no_session_with_it(client, token):
     assert_refused_everywhere(client, ask(client, token).json()["access_token"])
     assert client.get_me(token).status_code == 200
     client.send("revoke/", {"token": token})  # the control
@@ -442,7 +442,7 @@ def denied():
     return set(RevocationEvent.objects.filter(scope="token").values_list("subject", "reason"))
 
 
-def test_whoever_got_it_may_take_it_back_alone(client, token):
+def test_its_holder_may_revoke_that_token_alone(client, token):
     raw = ask(client, token).json()["access_token"]
     jti = decode(client, raw)["jti"]
     for _ in range(2):
@@ -455,7 +455,7 @@ def test_whoever_got_it_may_take_it_back_alone(client, token):
     assert client.get_me(token).status_code == 200
 
 
-def test_what_is_over_or_none_of_ours_is_not_taken_back(client, token, clock, jwt_settings, settings):
+def test_what_is_over_or_none_of_ours_is_not_revoked(client, token, clock, jwt_settings, settings):
     raw = ask(client, token).json()["access_token"]
     for other in (raw[:-3] + "AAA", "x"):
         assert not service_tokens.revoke(other)
@@ -484,7 +484,7 @@ def test_the_feed_tells_the_other_server_what_became_of_its_session(client, user
 
 @pytest.fixture
 def api(make_user, clock, jwt_settings):
-    """A client that may ask for both audiences, and for no more than to read at the second one."""
+    """A client that may request both audiences, and the single scope `read` at the second one."""
     api = register(make_user("robot"), scopes="read write other")
     listed = {
         THREE: {"CLIENTS": {api.client_id: ["read"]}},
@@ -495,12 +495,12 @@ def api(make_user, clock, jwt_settings):
 
 
 def ask_as(client, assertion, token, **changes):
-    """Ask with the client's token in the header."""
+    """Send the request with the client's token in the header."""
     return post(client, urlencode(parameters(token, **changes)), HTTP_AUTHORIZATION=f"Bearer {assertion}")
 
 
 def ask_with(client, assertion, token, **changes):
-    """Ask with the client's token in the body."""
+    """Send the request with the client's token in the body."""
     return ask(client, token, **{"client_assertion_type": JWT_BEARER, "client_assertion": assertion, **changes})
 
 
@@ -528,8 +528,8 @@ def test_a_client_gets_a_token_that_speaks_for_the_user_and_names_the_client(cli
     ("asked", "own", "given"),
     [
         ("read", None, "read"),
-        ("admin", None, None),  # listed, and not the client's
-        ("other", None, None),  # the client's, and not listed
+        ("admin", None, None),  # listed, but not one of the client's
+        ("other", None, None),  # one of the client's, but not listed
         (None, "read", "read"),
         ("write", "read", None),
         (None, "other", ""),
@@ -570,7 +570,7 @@ def assert_invalid_client(answer, code=None):
 
 
 @BOTH_WAYS
-def test_a_client_token_is_good_for_one_request(client, token, api, how):
+def test_a_client_token_is_single_use(client, token, api, how):
     assertion = api.token(aud=ONE)
     assert how(client, assertion, token).status_code == 200
     assert_invalid_client(how(client, assertion, token), "token_replayed")
@@ -623,13 +623,13 @@ def test_a_token_that_is_bound_to_the_body_is_compared_with_it(client, token, ap
     assert post(client, body + b"&scope=read", **header).status_code == 401
     header = {"HTTP_AUTHORIZATION": f"Bearer {api.token(**bound)}"}
     assert post(client, body, **header).status_code == 200
-    # In the body it can't be bound to it.
+    # A token in the body can't be bound to that body.
     assert_invalid_client(ask_with(client, api.token(**bound), token))
 
 
 def test_a_client_costs_its_own_queries_and_one_for_the_user(client, token, api, django_assert_num_queries):
     assert ask_as(client, api.token(aud=ONE), token).status_code == 200  # notes that it was used
-    with django_assert_num_queries(1 + 3 + 1):  # who it is, that its token is used up (with a savepoint), the subject
+    with django_assert_num_queries(1 + 3 + 1):  # the client, the used token (with a savepoint), the subject
         ask_as(client, api.token(aud=ONE), token)
 
 

@@ -14,14 +14,14 @@ PAGE = ROOT / "docs/reference/signals.md"
 
 SIGNALS = {name: value for name, value in vars(signals).items() if isinstance(value, Signal)}
 
-# Each is logged under its name, so that what makes the log makes them; but the one that is not logged comes with
-# any sign-in, where somebody listens.
+# Each signal is logged under its name, so the functions that cause the log records cause the signals as well; the
+# one that is not logged is sent at every sign-in if it has a receiver.
 HAPPENINGS = {event: happening for happening, (event, _) in happenings.HAPPENINGS.items()}
 HAPPENINGS["new_device_seen"] = happenings.sign_in
 
 
 def documented():
-    """The arguments of each signal, by its name."""
+    """Return the arguments of each signal, by its name."""
     listed = re.findall(r"^\| `(\w+)` \|.*\| ([^|]*) \|$", PAGE.read_text(), re.MULTILINE)
     return {name: set(re.findall(r"`(\w+)`", arguments)) for name, arguments in listed}
 

@@ -1,4 +1,4 @@
-"""A key's life: what it does in each state, and when it may go on to the next."""
+"""A key's life: its effect in each state, and the moment at which it may enter the next one."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -200,7 +200,7 @@ def test_a_kid_that_a_shell_would_take_for_an_option_is_not_given(monkeypatch):
         return replace(key, kid="-" + key.kid[1:]) if len(kids) == 1 else key
 
     monkeypatch.setattr(signing_keys, "make_key", unlucky_at_first)
-    assert signing_keys.create().kid == kids[-1]  # mostly the second
+    assert signing_keys.create().kid == kids[-1]  # usually the second
 
 
 def test_an_outage_is_not_taken_for_a_race(active):

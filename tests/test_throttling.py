@@ -1,4 +1,4 @@
-"""How often the endpoints may be called, and what happens when nobody can count."""
+"""How often the endpoints may be called, and their answers when the cache can't count."""
 
 import pytest
 from django.core.cache.backends.base import BaseCache
@@ -7,7 +7,7 @@ from tests.support.clients import PASSWORD
 
 
 class BrokenCache(BaseCache):
-    """A cache whose server is gone."""
+    """A cache whose server is down."""
 
     def __init__(self, location, params):
         super().__init__(params)
@@ -19,7 +19,7 @@ class BrokenCache(BaseCache):
 
 
 class ReadOnlyCache(BrokenCache):
-    """A cache that can be asked and not told."""
+    """A cache that can be read but not written."""
 
     def get(self, key, default=None, version=None):
         return default
@@ -124,7 +124,7 @@ def test_spellings_of_one_name_share_a_budget(client, user, jwt_settings, clock)
 
 
 def test_a_name_sent_as_a_number_is_counted_like_its_text(client, make_user, jwt_settings, clock):
-    # Otherwise guessing at "12345" costs nothing when it is written 12345.
+    # Otherwise guesses at "12345" would not be counted if the name is sent as the number 12345.
     user = make_user("12345")
     number = 12345 if user.USERNAME_FIELD == "username" else user.get_username()
     jwt_settings(LOGIN_THROTTLE="1/s")
@@ -204,7 +204,7 @@ def test_rates_of_the_other_endpoints_are_those_of_drf_s_setting(client, throttl
 def test_endpoints_for_users_are_counted_too(client, staff, throttle_rates, clock, path):
     throttle_rates(jwt_auth_revoke="1/min")
     for expected in ((204, 400), (429,)):
-        # With a new session each time: the first one may have ended with its request, and would be 401.
+        # With a new session each time: a request may end its session, and the next one would be 401.
         user = client.bearer(client.tokens(staff)["access_token"])
         assert user.send(path).status_code in expected
 
@@ -231,7 +231,7 @@ def test_nobody_is_let_in_or_signed_out_while_nobody_can_count(client, user, set
     assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
     assert answer["Retry-After"] == "1"
     assert "WWW-Authenticate" not in answer
-    # What needs no counting goes on, and nobody was signed out.
+    # Requests without a throttle go on, and nobody was signed out.
     assert client.get_me(pair["access_token"]).status_code == 200
     settings.CACHES = working
     assert client.refresh(pair["refresh_token"]).status_code == 200

@@ -1,4 +1,4 @@
-"""The Authorization header: ours and good, ours and bad, or not ours."""
+"""The Authorization header: a valid token of ours, an invalid one, or another scheme."""
 
 import pytest
 from django.test import RequestFactory

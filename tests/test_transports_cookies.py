@@ -1,4 +1,4 @@
-"""Cookies: how they are read from a header that anybody may have written, and how they are set."""
+"""Cookies: how they are read from a header that anyone may have written, and how they are set."""
 
 import pytest
 from django.http import HttpResponse
@@ -45,11 +45,13 @@ def test_a_cookie_is_found_by_its_exact_name(header, value):
 
 @pytest.mark.parametrize("blank", ["\xa0", "\u2000", "\u3000", "\x85", "\x0b", "\x0c", "\x1f"])
 def test_a_name_with_a_blank_of_another_kind_is_another_name(blank):
-    """Browsers let a script set it, since to them it does not begin with the prefix; Django takes the blank off."""
+    """
+    Browsers let a script set it, because for them the name does not begin with the prefix; Django strips the blank.
+    """
     on_the_wire = blank.encode().decode("latin-1")
     planted = request(f"{on_the_wire}{ACCESS}=planted")
     assert transports.access_cookie(planted) is None
-    assert planted.COOKIES.get(ACCESS) == "planted"  # the control: where a naive reader would be caught
+    assert planted.COOKIES.get(ACCESS) == "planted"  # the control: a naive reader would accept this
     assert transports.access_cookie(request(f"{on_the_wire}{ACCESS}=planted; {ACCESS}=ours")) == "ours"
 
 

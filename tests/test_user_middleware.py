@@ -1,4 +1,4 @@
-"""Plain Django views know whom a token speaks for."""
+"""Plain Django views know the user of a token."""
 
 from types import ModuleType
 
@@ -29,7 +29,7 @@ async def atold(request):
 
 
 class Told(View):
-    """A class-based view is plain as well."""
+    """A class-based view, which is plain as well."""
 
     get = staticmethod(told)
 

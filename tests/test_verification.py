@@ -1,4 +1,4 @@
-"""What is remembered of a token that was verified, and what never is."""
+"""The memory of verified tokens: what it keeps, and what it never keeps."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -30,7 +30,7 @@ def _nothing_remembered():
 
 @pytest.fixture
 def verified(monkeypatch):
-    """The tokens whose signature was really verified, in their order."""
+    """The tokens whose signature was really verified, in order."""
     seen = []
     verify_signature = tokens.verify_signature
 
@@ -79,7 +79,7 @@ def test_nothing_is_remembered_when_the_size_is_zero(user, verified, jwt_setting
 
 @pytest.mark.parametrize(("padding", "times"), [(100, 1), (REMEMBERED_LENGTH, 2)])
 def test_a_long_token_is_verified_each_time(user, verified, jwt_settings, padding, times):
-    """Otherwise a memory of 4096 tokens could be 32 MB of text."""
+    """Otherwise a memory of 4096 tokens could contain 32 MB of text."""
     jwt_settings(CLAIMS_CALLABLE=lambda user, session: {"padding": "x" * padding})
     raw = token(user)
     verify(raw)
@@ -101,7 +101,7 @@ def test_no_failure_is_remembered(user, verified):
         verify(forged)
 
 
-# What is judged anew.
+# Checks that are repeated
 
 
 def test_time_is(user, clock):
@@ -123,14 +123,14 @@ def test_the_moment_can_be_said(user, clock):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_async_door_hands_on_all_that_it_is_told(user, clock):
-    door, api = async_to_sync(averify), register(user)
-    assert door(api.token(), issuers="clients").client_key == api.key
+def test_the_async_entry_point_hands_on_all_that_it_is_told(user, clock):
+    verify_async, api = async_to_sync(averify), register(user)
+    assert verify_async(api.token(), issuers="clients").client_key == api.key
     with pytest.raises(UntrustedIssuerError):
-        door(api.token())
-    assert door(token(user), now=NOW).user == user
+        verify_async(api.token())
+    assert verify_async(token(user), now=NOW).user == user
     with pytest.raises(ExpiredTokenError):
-        door(token(user), now=NOW + HOUR)
+        verify_async(token(user), now=NOW + HOUR)
 
 
 @pytest.mark.parametrize(
@@ -204,7 +204,7 @@ def test_a_verification_under_way_when_the_settings_change_is_forgotten(user, jw
         verify(raw)
 
 
-# Threads, and what a report shows.
+# Threads, and error reports
 
 
 def test_threads_that_fill_and_empty_it_get_the_right_claims(user, jwt_settings, monkeypatch):
@@ -261,7 +261,7 @@ def _assert_unreported(client, raw):
 
 
 def ways(raw):
-    """Each public way to verify a token, with each of its arguments."""
+    """Return each public way to verify a token, with each of its arguments."""
     for issuers in ("users", "anyone"):
         for ask_database in (False, True):
             yield lambda i=issuers, a=ask_database: verify(raw, issuers=i, ask_database=a)

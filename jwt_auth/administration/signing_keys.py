@@ -72,7 +72,7 @@ def _check_revocation(key: SigningKey, emergency: bool, now: datetime) -> None:
     states.check_revocation(key, emergency=emergency, now=now)
 
 
-def _leave_it_to_the_deed(key: SigningKey, emergency: bool, now: datetime) -> None:
+def _leave_it_to_the_operation(key: SigningKey, emergency: bool, now: datetime) -> None:
     """Check nothing: the key that takes over is only known under the lock."""
 
 
@@ -96,7 +96,7 @@ MOVES: Mapping[str, Move] = {
         ),
         button=_("Retire"),
         done=_("The key %(kid)s was retired."),
-        check=_leave_it_to_the_deed,
+        check=_leave_it_to_the_operation,
         do=lambda kid, emergency, **record: signing_keys.retire(kid, emergency=emergency),
     ),
     "revoke": Move(

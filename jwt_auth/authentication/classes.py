@@ -191,7 +191,7 @@ class ClientJWTAuthentication(JWTAuthentication):
             check_binding(claims.all, request, required=self.binding or key.client.requires_binding)
         except BodyTooLargeError as error:
             raise as_api_exception(error) from error
-        if _is_good_for_once(request):
+        if _is_single_use(request):
             if claims.jti is None:
                 raise InvalidClaimError("jti", "is missing, and the token is single-use")
             _use_up(claims)
@@ -208,7 +208,7 @@ class UserOrClientJWTAuthentication(ClientJWTAuthentication):
     issuers = "anyone"
 
 
-def _is_good_for_once(request: HttpRequest) -> bool:
+def _is_single_use(request: HttpRequest) -> bool:
     """Return whether a client's token for `request` is single-use."""
     protection = get_settings().CLIENT_REPLAY_PROTECTION
     return protection == "all" or (protection == "unsafe_methods" and request.method not in READ_METHODS)

@@ -26,7 +26,7 @@ _TIMEOUTS = {"postgresql": ("connect_timeout",), "mysql": ("connect_timeout", "r
 
 def check_revocation(app_configs: Sequence[Any] | None = None, **kwargs: Any) -> list[checks.CheckMessage]:
     """Check that revocations reach other processes."""
-    return [*_check_databases(), *_check_bells()] if settings_are_valid() else []
+    return [*_check_databases(), *_check_notifications()] if settings_are_valid() else []
 
 
 def check_timeouts(app_configs: Sequence[Any] | None = None, **kwargs: Any) -> list[checks.CheckMessage]:
@@ -98,7 +98,7 @@ def _check_databases() -> Iterator[checks.CheckMessage]:
         )
 
 
-def _check_bells() -> Iterator[checks.CheckMessage]:
+def _check_notifications() -> Iterator[checks.CheckMessage]:
     settings = get_settings()
     if settings.REVOCATION_CACHE is not None:
         backend = django_settings.CACHES[settings.REVOCATION_CACHE]["BACKEND"]

@@ -21,7 +21,7 @@ logger = logging.getLogger("jwt_auth")
 
 _SESSION = ("sid", "user_id", "ip_address", "transport")
 _KEY = ("kid", "algorithm")
-_DEED = ("scope", "subject", "actor", "reason")
+_REVOCATION = ("scope", "subject", "actor", "reason")
 _REQUEST = ("code", "reason", "ip_address", "path")
 
 FIELDS: Mapping[str, tuple[str, ...]] = {
@@ -29,20 +29,20 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "token_refreshed": (*_SESSION, "rotated"),
     "refresh_token_reused": (*_SESSION, "presented", "expected"),
     "refresh_token_ahead": (*_SESSION, "presented", "expected"),
-    "token_revoked": _DEED,
-    "session_revoked": (*_DEED, "sid"),
-    "user_revoked": (*_DEED, "user_id", "cutoff", "sessions_revoked"),
-    "all_revoked": (*_DEED, "cutoff"),
+    "token_revoked": _REVOCATION,
+    "session_revoked": (*_REVOCATION, "sid"),
+    "user_revoked": (*_REVOCATION, "user_id", "cutoff", "sessions_revoked"),
+    "all_revoked": (*_REVOCATION, "cutoff"),
     "service_token_issued": ("user_id", "sid", "jti", "audience", "token_scope", "client_id"),
     "key_created": _KEY,
     "key_activated": (*_KEY, "former_kid"),
-    "key_revoked": (*_DEED, *_KEY),
+    "key_revoked": (*_REVOCATION, *_KEY),
     "client_registered": ("client_id", "user_id", "scopes", "actor"),
     "client_changed": ("client_id", "changed", "actor"),
     "client_key_added": ("client_id", *_KEY, "replaced_kid", "actor"),
-    "client_key_revoked": (*_DEED, "client_id", *_KEY),
-    "client_revoked": (*_DEED, "client_id", "cutoff"),
-    "client_disabled": (*_DEED, "client_id"),
+    "client_key_revoked": (*_REVOCATION, "client_id", *_KEY),
+    "client_revoked": (*_REVOCATION, "client_id", "cutoff"),
+    "client_disabled": (*_REVOCATION, "client_id"),
     "token_refused": _REQUEST,
     "sign_in_refused": _REQUEST,
     "csrf_refused": _REQUEST,
@@ -156,20 +156,20 @@ def _refresh_token_reused(session: Any, presented: int, expected: int, **kwargs:
 
 
 def _token_revoked(event: Any, **kwargs: Any) -> None:
-    _log_deed("token_revoked", event)
+    _log_revocation("token_revoked", event)
 
 
 def _session_revoked(event: Any, session_id: Any, **kwargs: Any) -> None:
-    _log_deed("session_revoked", event, sid=session_id.hex)
+    _log_revocation("session_revoked", event, sid=session_id.hex)
 
 
 def _user_revoked(event: Any, user_id: Any, cutoff: Any, sessions_revoked: int, **kwargs: Any) -> None:
     fields = {"user_id": str(user_id), "cutoff": cutoff.isoformat(), "sessions_revoked": sessions_revoked}
-    _log_deed("user_revoked", event, **fields)
+    _log_revocation("user_revoked", event, **fields)
 
 
 def _all_revoked(event: Any, cutoff: Any, **kwargs: Any) -> None:
-    _log_deed("all_revoked", event, cutoff=cutoff.isoformat())
+    _log_revocation("all_revoked", event, cutoff=cutoff.isoformat())
 
 
 def _service_token_issued(claims: Any, user: Any, actor: str | None, **kwargs: Any) -> None:
@@ -222,18 +222,18 @@ def _client_key_added(client_key: Any, replaced: Any, actor: str, **kwargs: Any)
 
 
 def _client_key_revoked(event: Any, client_key: Any, **kwargs: Any) -> None:
-    _log_deed("client_key_revoked", event, **_of_client_key(client_key))
+    _log_revocation("client_key_revoked", event, **_of_client_key(client_key))
 
 
 def _client_revoked(event: Any, client: Any, cutoff: Any, **kwargs: Any) -> None:
-    _log_deed("client_revoked", event, client_id=client.client_id, cutoff=cutoff.isoformat())
+    _log_revocation("client_revoked", event, client_id=client.client_id, cutoff=cutoff.isoformat())
 
 
 def _client_disabled(event: Any, client: Any, **kwargs: Any) -> None:
-    _log_deed("client_disabled", event, client_id=client.client_id)
+    _log_revocation("client_disabled", event, client_id=client.client_id)
 
 
-def _log_deed(name: str, event: Any, **fields: Any) -> None:
+def _log_revocation(name: str, event: Any, **fields: Any) -> None:
     _log(logging.INFO, name, "Revoked: %s (%s).", event, event.reason, **_of_event(event), **fields)
 
 

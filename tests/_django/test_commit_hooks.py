@@ -1,4 +1,4 @@
-"""What follows a commit: ours before the hooks of the project, whatever those do."""
+"""Commit hooks: those of the app run before those of the project, which may fail."""
 
 from functools import partial
 
@@ -30,13 +30,13 @@ def done():
 
 @pytest.fixture
 def ours(done):
-    """`ours(name)` asks for a hook of the app."""
+    """`ours(name)` registers a hook of the app."""
     return lambda name: on_commit(partial(done.append, name), using="default")
 
 
 @pytest.fixture
 def theirs(done):
-    """`theirs(name)` asks for a hook of the project."""
+    """`theirs(name)` registers a hook of the project."""
     return lambda name: transaction.on_commit(partial(done.append, name))
 
 
@@ -124,7 +124,7 @@ def test_a_test_case_runs_each_hook_once_when_one_asks_for_another(done, ours, d
 
 
 class Hooks(list):
-    """A list whose entries are of another shape, and which Django's own code still understands."""
+    """A list with entries of another shape, which Django's own code still understands."""
 
     def __iter__(self):
         return ((hook, savepoints) for savepoints, hook, _ in super().__iter__())
@@ -143,7 +143,7 @@ class NewestFirst(list):
 
 @pytest.fixture
 def failed(transactional_db, caplog):
-    """One of ours that has failed, and whose error the log has kept, with the traceback that holds the hook."""
+    """A hook of the app that has failed. The log keeps its error, and the traceback of the error keeps the hook."""
     with transaction.atomic():
         on_commit(fail, using="default")
     (record,) = caplog.records

@@ -1,4 +1,4 @@
-"""The query of each request, written once: it gives what the ORM gives, to the last attribute."""
+"""The compiled query of each request: it returns the same as the ORM, down to the last attribute."""
 
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -29,7 +29,7 @@ def by_orm(claims):
 
 
 def everything(instance):
-    """All that an instance holds, of what it is joined to as well."""
+    """Return everything that an instance holds, including the rows that it is joined to."""
     if not isinstance(instance, models.Model):
         return instance
     state = instance._state
@@ -150,7 +150,7 @@ def test_several_threads_at_once_find_their_own(make_user):
 
 @pytest.fixture
 def tenants(monkeypatch):
-    """A manager that hides, from one moment to the next, whom it is told to."""
+    """The keys of users that the default manager hides from then on."""
     hidden = set()
 
     class TenantManager(type(get_user_model()._default_manager)):
@@ -193,7 +193,7 @@ def by_subject(subject):
     return RevocationEvent.objects.filter(subject=subject)
 
 
-# A Django whose insides differ
+# A Django with other internals
 
 
 AS_SQL = SQLCompiler.as_sql
@@ -204,7 +204,7 @@ def without_parameters(compiler, *args, **kwargs):
 
 
 class OtherPopulator:
-    """One that is called in another way, which shows when the first row has come."""
+    """A populator with another signature, which is noticed when the first row has come."""
 
 
 OTHER_INSIDES = {
@@ -219,7 +219,7 @@ OTHER_INSIDES = {
 
 @pytest.fixture(params=OTHER_INSIDES.values(), ids=OTHER_INSIDES)
 def other_insides(request, monkeypatch):
-    """The query of the next requests was compiled while the insides of Django were others."""
+    """Compile the query of the next requests while Django's internals are different."""
     note_difference.cache_clear()
     database._compiled_for.cache_clear()
     with monkeypatch.context() as patch:

@@ -1,4 +1,4 @@
-"""A database that is down is no reason to sign anybody out; a missing table is no outage."""
+"""A database that is down signs nobody out; a missing table is not an outage."""
 
 import pytest
 from django.db import InterfaceError, OperationalError, ProgrammingError
@@ -9,7 +9,7 @@ from tests.support.outages import outage
 
 
 @pytest.mark.parametrize("error", [OperationalError("server closed the connection"), InterfaceError("already closed")])
-def test_an_outage_is_503_at_every_door(client, user, error):
+def test_an_outage_is_503_at_every_entry_point(client, user, error):
     pair = client.tokens(user)
     with outage(error):
         for answer in (client.get_me(pair["access_token"]), client.refresh(pair["refresh_token"]), client.login(user)):

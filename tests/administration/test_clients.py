@@ -1,4 +1,4 @@
-"""Clients in the admin: registered, given keys and taken back; a secret is shown once, and nothing comes back."""
+"""Clients in the admin: registered, given keys and revoked; a secret is shown once, and no revocation is undone."""
 
 import re
 from datetime import timedelta
@@ -29,7 +29,7 @@ LIVE = '<span class="jwt-auth-live">Active</span>'
 
 @pytest.fixture
 def clerk(make_user):
-    """Staff who may look at clients, and nothing else so far."""
+    """A member of staff who may look at clients, and nothing else so far."""
     user = make_user("clerk", is_staff=True)
     grant(user, "view_registeredclient")
     return user
@@ -47,7 +47,7 @@ def secret_key(registered):
 
 
 def registration(of, **changes):
-    """What is sent to register a client that acts as the user `of`."""
+    """Return the form that registers a client that acts as the user `of`."""
     return {"name": "Reports", "user": str(of.pk), "scopes": "b a", "kind": "secret", **changes}
 
 
@@ -273,22 +273,22 @@ def test_scopes_that_can_not_be_are_an_error_on_the_form(registered, browser):
     assert registered.scopes == "reports:read"
 
 
-# Taken back
+# Revoked
 
-DEEDS = {
+OPERATIONS = {
     "revoke_key": "The key {kid} was revoked.",
     "revoke_tokens": "The tokens of the client were revoked.",
     "disable": "The client was disabled.",
 }
 
 
-def deed_url(page, registered, key):
+def operation_url(page, registered, key):
     return client_url(page, registered.pk, *([key.pk] if page == "revoke_key" else []))
 
 
-@pytest.mark.parametrize("page", DEEDS)
-def test_a_deed_asks_first_and_is_done_by_post(registered, secret_key, browser, staff, page):
-    url = deed_url(page, registered, secret_key.key)
+@pytest.mark.parametrize("page", OPERATIONS)
+def test_an_operation_asks_first_and_is_done_by_post(registered, secret_key, browser, staff, page):
+    url = operation_url(page, registered, secret_key.key)
     assert url in text_of(browser.get(client_url("change", registered.pk)))
     question = text_of(browser.get(url))
     assert "be undone" in question or "permanently" in question
@@ -303,7 +303,7 @@ def test_a_deed_asks_first_and_is_done_by_post(registered, secret_key, browser, 
         "stolen",
         str(staff.pk),
     )
-    said = DEEDS[page].format(kid=secret_key.key.kid)
+    said = OPERATIONS[page].format(kid=secret_key.key.kid)
     assert said in text_of(browser.get(answer.url))
     assert LogEntry.objects.get().get_change_message() == said
 
@@ -346,7 +346,7 @@ def test_the_record_names_the_client(registered, secret_key, browser):
     assert registered.client_id in text_of(browser.get(url))
 
 
-# Who may
+# Permissions
 
 
 CHANGES = {"add": {}, "add_key": {"kind": "secret"}, "rotate_key": {"overlap": "0"}, "change": {"name": "x"}}
@@ -365,9 +365,9 @@ def test_without_permissions_clients_are_only_looked_at(registered, secret_key, 
 
 
 def _statuses(browser, registered, key, user):
-    """What is answered to each deed."""
+    """Return the status codes of the answers to all operations."""
     arguments = {"add": [], "rotate_key": [registered.pk, key.pk], "revoke_key": [registered.pk, key.pk]}
-    bodies = {**CHANGES, "add": registration(user), **{name: {"confirmed": "yes"} for name in DEEDS}}
+    bodies = {**CHANGES, "add": registration(user), **{name: {"confirmed": "yes"} for name in OPERATIONS}}
     urls = {name: client_url(name, *arguments.get(name, [registered.pk])) for name in bodies}
     return {browser.post(urls[name], body).status_code for name, body in bodies.items()}
 
@@ -389,15 +389,15 @@ def test_a_client_that_is_not_there_is_not_found(browser, pk):
 
 @pytest.mark.parametrize("page", ["change", "disable", "revoke_tokens"])
 def test_a_client_that_is_deleted_in_that_very_moment_is_not_found(registered, browser, monkeypatch, page):
-    deeds = {"change": "change", "disable": "disable_client", "revoke_tokens": "revoke_client"}
+    operations = {"change": "change", "disable": "disable_client", "revoke_tokens": "revoke_client"}
     home = clients if page == "change" else administration
-    deed = getattr(home, deeds[page])
+    operation = getattr(home, operations[page])
 
     def too_late(client, **options):
         RegisteredClient.objects.filter(pk=client.pk).delete()
-        return deed(client, **options)
+        return operation(client, **options)
 
-    monkeypatch.setattr(home, deeds[page], too_late)
+    monkeypatch.setattr(home, operations[page], too_late)
     answer = browser.post(client_url(page, registered.pk), {"name": "x", "scopes": "x", "confirmed": "yes"})
     assert answer.url == reverse("admin:index")
     assert "Perhaps it was deleted?" in text_of(browser.get(answer.url))
@@ -430,7 +430,7 @@ def test_on_a_site_without_users_clients_are_registered_all_the_same(registered,
         assert shown_secret(browser.post("/other/jwt_auth/registeredclient/add/", registration(user)))
 
 
-# Found, and what it costs
+# Search and queries
 
 
 def listed(browser, **query):
@@ -463,7 +463,7 @@ def test_pages_cost_the_same_with_sixty_clients_and_with_thousands(registered, s
         "form": (client_url("add"), {}),
     }
     for url, query in pages.values():
-        browser.get(url, query)  # Django keeps content types, once it has looked for them
+        browser.get(url, query)  # Django keeps content types after the first look-up
     counted = {name: [] for name in pages}
     for number in (60, MANY):
         rows = [RegisteredClient(name=f"Client {number}", user=user, scopes="a") for _ in range(number)]

@@ -1,4 +1,4 @@
-"""Revocations in the admin: who took back whose tokens, why and when; and the page that takes back all."""
+"""Revocations in the admin: who revoked whose tokens, why and when; and the page that revokes all tokens."""
 
 import re
 
@@ -22,14 +22,14 @@ EVERYTHING = {"confirmed": "yes", "phrase": "revoke everything"}
 
 @pytest.fixture
 def clerk(make_user):
-    """Staff who may look at revocations, and nothing else so far."""
+    """A member of staff who may look at revocations, and nothing else so far."""
     user = make_user("clerk", is_staff=True)
     grant(user, "view_revocationevent")
     return user
 
 
 def cells(browser, column, **query):
-    """The texts of a column of the list, from the top."""
+    """Return the texts of a column of the list, from the top."""
     page = text_of(browser.get(event_url("changelist"), query))
     found = re.findall(rf'<t[dh] class="field-{column}[ "][^>]*?>(.*?)</t[dh]>', page)
     return [re.sub(r"<[^>]*>", "", cell) for cell in found]
@@ -38,7 +38,7 @@ def cells(browser, column, **query):
 # The audit trail
 
 
-def test_the_list_says_who_took_back_whose_tokens_and_why(client, user, staff, browser):
+def test_the_list_says_who_revoked_whose_tokens_and_why(client, user, staff, browser):
     revoke_token(verify(client.tokens(user)["access_token"]).claims)
     revoke_session(UserSession.objects.get().pk, reason="lost", actor=user)
     revoke_user(user, reason="breach", actor=staff)

@@ -43,7 +43,7 @@ urlpatterns = [path("admin/", admin.site.urls)]
 
 
 def run(folder, settings, code, urls=""):
-    """Run `code` in a project that has these lines more in its settings, and these URLs."""
+    """Run `code` in a project with these additional lines in its settings, and these URLs."""
     (folder / "changed_settings.py").write_text(f"from example_project.settings import *\n{settings}\n")
     (folder / "changed_urls.py").write_text(urls)
     done = subprocess.run(
@@ -86,7 +86,7 @@ def test_a_site_that_has_no_urls_is_not_touched(tmp_path):
     run(tmp_path, 'ROOT_URLCONF = "changed_urls"', code, "urlpatterns = []")
 
 
-def test_without_the_admin_the_api_works_and_nothing_of_it_is_imported(tmp_path):
+def test_without_the_admin_the_api_works_and_imports_none_of_it(tmp_path):
     settings = 'INSTALLED_APPS.remove("django.contrib.admin")\nROOT_URLCONF = "changed_urls"'
     code = """
 import sys

@@ -1,4 +1,4 @@
-"""Sessions in the admin: looked at, searched, ended; never edited, and nothing secret is shown."""
+"""Sessions in the admin: they can be looked at, searched and ended, but never edited, and no secret is shown."""
 
 import re
 from datetime import timedelta
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def clerk(make_user):
-    """Staff who may look at sessions, and nothing else so far."""
+    """A member of staff who may look at sessions, and nothing else so far."""
     user = make_user("clerk", is_staff=True)
     grant(user, "view_usersession")
     return user
@@ -80,7 +80,7 @@ def test_a_session_says_what_ended_it(session, browser, staff, state):
 
 
 def test_each_refusal_of_the_rule_has_its_words(session, monkeypatch, browser):
-    """One that is new to the rule is shown as ended all the same."""
+    """A refusal that is new to the rule is shown as ended all the same."""
     assert set(map(str, administration.ENDED.values())) == set(ENDINGS) - {"Expired"}
     revoke_session(session.pk)
     monkeypatch.setattr(administration, "ENDED", {})
@@ -115,7 +115,9 @@ def test_nothing_secret_is_shown(session, user, browser, page):
 
 @pytest.mark.parametrize("name", ["handle", "auth_hash", "upgraded_auth_hash", "user__password"])
 def test_nothing_secret_can_be_guessed_letter_by_letter(session, browser, name):
-    """Django's lists take any field's lookup from the address; a page that is empty or not would tell."""
+    """
+    Django's lists accept lookups of any field in the address: an empty page would tell a wrong guess from a right one.
+    """
     assert browser.get(session_url("changelist"), {f"{name}__startswith": "a"}).status_code == 400
     text_of(browser.get(session_url("changelist"), {"label__startswith": "a"}))
 
@@ -129,7 +131,7 @@ def test_on_a_site_without_users_the_list_names_them_without_a_link(session, sta
     assert "Revoke everything" not in page
 
 
-# Found
+# Search
 
 
 def test_the_list_is_filtered_by_state_and_by_transport(client, user, make_user, browser):
@@ -297,12 +299,12 @@ def test_the_list_offers_no_deletion(session, browser):
 
 
 def test_a_session_whose_row_is_gone_is_refused(client, session):
-    """Rows go with their users; that must not let a token in again."""
+    """Rows are deleted with their users; the tokens must not become valid by that."""
     UserSession.objects.all().delete()
     assert client.is_dead(session.pair)
 
 
-# What it costs
+# Queries
 
 
 def test_pages_cost_the_same_with_sixty_sessions_and_with_thousands(user, make_user, browser):

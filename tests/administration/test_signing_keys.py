@@ -1,4 +1,4 @@
-"""Signing keys in the admin: the guards of the code, the waits in words, and nothing private is shown."""
+"""Signing keys in the admin: the same guards as in code, the waiting times in words, and nothing private is shown."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""The project's own admin of users: an action, a button and a panel, whatever is registered and wherever."""
+"""The project's own admin of users: an action, a button and a panel, with every registration and site."""
 
 from datetime import timedelta
 
@@ -30,19 +30,19 @@ ACTION = "jwt_auth_revoke_tokens"
 
 @pytest.fixture
 def clerk(make_user):
-    """Staff who may look at users, and nothing else so far."""
+    """A member of staff who may look at users, and nothing else so far."""
     user = make_user("clerk", is_staff=True)
     grant(user, "view_user")
     return user
 
 
 def select(users, **more):
-    """The form of the list of users, with an action chosen."""
+    """Return the form of the list of users, with an action chosen."""
     return {"action": ACTION, "_selected_action": [str(user.pk) for user in users], "index": "0", **more}
 
 
 def confirmed(users, **more):
-    """What the confirmation page sends."""
+    """Return the form that the confirmation page sends."""
     return {"action": ACTION, "_selected_action": [str(user.pk) for user in users], "confirmed": "yes", **more}
 
 
@@ -63,7 +63,7 @@ def cutoff_of(user):
 def test_after_the_click_the_next_request_is_refused_and_the_next_sign_in_is_not(
     client, user, browser, jwt_settings, way, mode
 ):
-    """In `memory` mode that holds in the process that revoked; the others follow within their bound."""
+    """In `memory` mode this holds in the process that revoked; the others follow within their bound."""
     jwt_settings(REVOCATION=mode)
     pair = client.tokens(user)
     assert client.get_me(pair["access_token"]).status_code == 200
@@ -110,7 +110,7 @@ def test_the_confirmed_action_revokes_those_selected_and_writes_down_who_did_it_
 
 
 def test_the_confirmation_carries_the_selection_and_the_filters_on(user, make_user, staff, browser):
-    """Chosen for all that the filter finds, it hits these and nobody else."""
+    """When all rows of a filter are selected, the action affects these and no others."""
     bob = make_user("bob")
     address = f"{user_url('changelist')}?is_staff__exact=0"
     page = text_of(browser.post(address, select([user], select_across="1")))
@@ -337,7 +337,7 @@ def other_site(name="other", user_admin=UserAdmin, **options):
 
 
 def has_all(staff, user, site):
-    """Whether the action, the button, the panel and the question are there, on a site of that name."""
+    """Return whether a site has the action, the button, the panel and the question."""
     browser = signed_in(staff)
     change = text_of(browser.get(user_url("change", user.pk, site=site)))
     return {
@@ -358,7 +358,7 @@ class Plain(admin.ModelAdmin):
 
 
 class Stubborn(Plain):
-    """Overrides what the mixin does too, and calls `super()` as little as it can."""
+    """An admin that overrides the methods of the mixin and calls `super()` as little as possible."""
 
     def get_actions(self, request, action_location=None):
         where = {} if action_location is None else {"action_location": action_location}  # since Django 6.1
@@ -561,7 +561,7 @@ def test_a_page_that_is_no_template_s_is_left_as_it_is(user, staff):
         assert text_of(signed_in(staff).get(user_url("change", user.pk, site="other"))) == "own"
 
 
-# What was revoked stays revoked
+# Revocations that stay
 
 
 def test_a_forged_form_brings_no_cutoff_back(client, user, browser):
@@ -599,7 +599,7 @@ def test_those_who_may_delete_users_need_no_permission_for_their_sessions(client
     assert not get_user_model().objects.filter(pk=user.pk).exists()
 
 
-# What it costs
+# Queries
 
 
 def test_a_user_s_page_costs_the_same_with_one_session_and_with_thousands(user, browser):
@@ -617,7 +617,7 @@ def test_a_user_s_page_costs_the_same_with_one_session_and_with_thousands(user, 
     assert counted[0] - plain <= 3
 
 
-def test_the_question_and_the_deed_cost_the_same_for_two_users_and_for_a_hundred(make_user, browser):
+def test_the_question_and_the_operation_cost_the_same_for_two_users_and_for_a_hundred(make_user, browser):
     asked, done = [], []
     for number in (2, 100):
         users = [make_user(f"user{number}x{i}") for i in range(number)]

@@ -1,4 +1,4 @@
-"""What an attack costs."""
+"""Counting the queries of an attack."""
 
 import pytest
 
@@ -7,5 +7,5 @@ from tests.support.queries import Queries
 
 @pytest.fixture
 def queries() -> Queries:
-    """`with queries:` counts what the database is asked."""
+    """`with queries:` counts the queries of the block."""
     return Queries()

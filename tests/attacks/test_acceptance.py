@@ -1,8 +1,8 @@
 """
-What a successor of djangorestframework-simplejwt has to pass, by number.
+The acceptance criteria for a successor of djangorestframework-simplejwt, by number.
 
-1 and 2 (N refreshes at once; logout racing a refresh) need threads and are proved in tests/races. 8 is
-about remote key sets and 12 about tokens of other packages: neither exists here.
+1 and 2 (N refreshes at once; logout racing a refresh) need threads and are proved in tests/races. 8 is about remote key
+sets and 12 about tokens of other packages: neither exists here.
 """
 
 from datetime import timedelta
@@ -47,18 +47,18 @@ def everything(client, user, pair):
 
 
 @pytest.mark.parametrize("refreshed", [False, True])
-@pytest.mark.parametrize("deed", [logout, logout_all, change_password, deactivate, delete, everything])
-def test_acceptance_03_and_04_access_refresh_and_verify_are_401_at_once(client, make_user, clock, deed, refreshed):
+@pytest.mark.parametrize("operation", [logout, logout_all, change_password, deactivate, delete, everything])
+def test_acceptance_03_and_04_access_refresh_and_verify_are_401_at_once(client, make_user, clock, operation, refreshed):
     user = make_user()
     pair = client.tokens(user)
     if refreshed:
         pair = client.refresh(pair["refresh_token"]).json()
     bystander = client.tokens(make_user("bob"))
     assert client.send("verify/", {"token": pair["access_token"]}).status_code == 200
-    deed(client, user, pair)
+    operation(client, user, pair)
     assert client.send("verify/", {"token": pair["access_token"]}).status_code == 401
     assert client.is_dead(pair)
-    assert client.is_dead(bystander) == (deed is everything)
+    assert client.is_dead(bystander) == (operation is everything)
 
 
 def test_acceptance_03_a_replayed_refresh_token_kills_the_family(client, pair, clock):
@@ -102,7 +102,7 @@ BUDGETS = {
     "refresh": (3, lambda client, user, pair: client.refresh(pair["refresh_token"])),
     "logout": (4, lambda client, user, pair: client.send("logout/", {"refresh_token": pair["refresh_token"]})),
     "logout by access": (4, lambda client, user, pair: client.bearer(pair["access_token"]).send("logout/")),
-    # Besides looking the user up for the password check, and last_login.
+    # In addition: the query for the user before the password check, and last_login.
     "login": (6 + 2, lambda client, user, pair: client.login(user)),
 }
 

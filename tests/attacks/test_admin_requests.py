@@ -1,8 +1,8 @@
 """
-What no page of the admin would send, from a member of staff who may do much: never a 500.
+Requests that no page of the admin sends, from a member of staff with many permissions: never a 500.
 
-On its own Django's admin answers much of this with one, on its pages of users too: each database has limits of
-its own, and is asked late. So each test runs on all three.
+Django's own admin answers many of these with a 500, also on its pages of users: each database has limits of its own,
+and its errors come late. So each test runs on all three databases.
 """
 
 import pytest
@@ -39,7 +39,7 @@ LISTS = pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name_
 
 @pytest.fixture
 def browser(staff):
-    """What a view raises is raised in the test."""
+    """A browser of staff; an exception in a view is raised in the test."""
     return signed_in(staff)
 
 
@@ -50,7 +50,7 @@ def session(client, user):
 
 @pytest.fixture
 def rows(session, user, jwt_settings):
-    """One of each."""
+    """One row of each kind."""
     key = clients.add_secret(clients.register("reports", user)).key
     revoke_user(get_user_model()(pk=user.pk))
     jwt_settings(KEYS="database", ALGORITHM="ES256")
@@ -81,7 +81,7 @@ def test_a_filter_that_can_not_be_looked_for_leads_to_the_list_without_it(rows, 
     for name in FILTERS[model]:
         for value in VALUES:
             answer = browser.get(url(model), {name: value})
-            allowed = answer.status_code in (200, 400)  # some databases can look for it
+            allowed = answer.status_code in (200, 400)  # some databases can search for it
             assert allowed or goes_to_the_list_without_it(answer, model), (name, value)
     text_of(browser.get(url(model), {"e": "1"}))
     text_of(browser.get(url(model), {"id__exact": rows[model].pk}))
@@ -122,7 +122,7 @@ ACTIONS = pytest.mark.parametrize(
 @pytest.mark.parametrize("more", [{}, {"index": "0"}, {"index": LONG}, {"select_across": "zz"}], ids=str)
 @pytest.mark.sampled
 def test_a_selection_that_can_not_be_read_selects_nothing(session, user, browser, model, action, more):
-    """Beside the key of a row that is there, too."""
+    """This is also so if the key of an existing row is selected with it."""
     key = str({UserSession: session, get_user_model(): user}[model].pk)
     for value in ["", *VALUES]:
         selected = {"action": action, "_selected_action": [key, value], "confirmed": "yes"}

@@ -1,6 +1,6 @@
 """
-Where a client's secret must not be: in a copy of the database, in the log, in an error report, in an answer
-that somebody else gets.
+A client's secret never appears in a copy of the database, in the log, in an error report or in an answer to somebody
+else.
 """
 
 import base64
@@ -27,7 +27,7 @@ from jwt_auth.revocation import revoke_client_key
 from tests.support.api_clients import ApiClient
 from tests.support.keys import pem, private_jwk
 
-# What the databases' dumps would write of a value, and what programs make of a secret.
+# The forms in which dumps of a database write a value, and in which programs encode a secret.
 SPELLINGS = (
     lambda secret: secret,
     lambda secret: secret.encode().hex(),
@@ -40,7 +40,7 @@ SPELLINGS = (
 
 
 def dump():
-    """All tables as text."""
+    """Return all tables as text."""
     texts = []
     with connection.cursor() as cursor:
         for table in connection.introspection.table_names(cursor):
@@ -66,7 +66,7 @@ def boss(client, staff):
 
 @pytest.fixture
 def secrets_of_a_life(boss, user, capsys, tmp_path):
-    """The secrets of clients that were registered, used, rotated and revoked in all ways that there are."""
+    """Return the secrets of clients that were registered, used, rotated and revoked in every possible way."""
     made = boss.send("clients/", {"client_name": "reports", "user": str(user.pk), "key": {}}).json()
     path = f"clients/{made['client_id']}/keys/"
     added = boss.send(path, {"alg": "HS512"}).json()
@@ -97,7 +97,7 @@ def test_a_copy_of_the_database_has_no_secret_and_no_private_key(request, jwt_se
 
 
 def test_only_with_the_keys_of_the_settings_it_can_be_opened(jwt_settings, secrets_of_a_life):
-    """What looks like a Fernet token opens with the right key, the control, and with nothing that the copy has."""
+    """Each Fernet token in the copy opens with the right key, which is the control, and with no word of the copy."""
     text = dump()
     sealed = set(re.findall(r"gAAAA[A-Za-z0-9_=-]{50,}", text))
     assert len(sealed) == len(secrets_of_a_life)
@@ -126,12 +126,12 @@ def test_no_secret_is_in_any_log(caplog, settings, request):
 
 
 class CrashError(Exception):
-    """A bug that nobody has met yet."""
+    """A bug that is not known yet."""
 
 
 @sensitive_variables()
 def crash(*args, **kwargs):
-    """In place of something that, too, hides what it is given."""
+    """Stand in for a function that hides its arguments in reports as well."""
     raise CrashError
 
 

@@ -1,6 +1,6 @@
 """
-What an attacker could try with tokens that clients sign, over HTTP: 401 and never 500, no connection to anywhere, and
-no query but the look for the key. Each with the token beside it that is let in.
+Attacks with tokens that clients sign, over HTTP: 401 and never 500, no connection to anywhere, and no query but the one
+for the key. Each attack stands beside a token that is accepted.
 """
 
 import hmac
@@ -35,7 +35,7 @@ def mode(request, jwt_settings):
 
 @pytest.fixture(autouse=True)
 def _no_connections(db, monkeypatch):
-    """Nothing may be fetched. The database has its connection by now."""
+    """Fail if anything is fetched. The database has its connection by now."""
 
     def refuse(*arguments, **options):
         raise AssertionError("a connection was opened")
@@ -46,8 +46,8 @@ def _no_connections(db, monkeypatch):
 
 @pytest.fixture
 def knock(client, api):
-    """`knock(raw)` comes to a client's view with any token; the status, and how many queries it took."""
-    assert client.bearer(api.token()).get("/who/").status_code == 200  # the process knows all that it can
+    """`knock(raw)` sends any token to a client's view and returns the status and the number of queries."""
+    assert client.bearer(api.token()).get("/who/").status_code == 200  # the process has read everything that it keeps
 
     def come(raw, path="/who/", method="get"):
         with Queries() as queries:
@@ -66,11 +66,11 @@ def assert_refused(knock, raw, at_most=1):
     assert queries <= at_most
 
 
-# At the wrong door
+# Wrong entry point
 
 
 def user_endpoints():
-    """Every endpoint of the app that asks for an access token, with a method that it takes."""
+    """Return every endpoint of the app that requires an access token, with a method that it accepts."""
     for pattern in get_resolver("jwt_auth.urls").url_patterns:
         view = getattr(pattern.callback, "cls", None)
         names = [each.__name__ for each in getattr(view, "authentication_classes", [])]
@@ -107,7 +107,7 @@ def test_a_client_token_where_others_are_handed_in(client, api, user, endpoint):
     name = "token" if endpoint in ("verify/", "revoke/") else "refresh_token"
     answer = client.send(endpoint, {name: raw})
     assert answer.status_code in {"verify/": {401}, "refresh/": {401}}.get(endpoint, {200, 204})
-    assert client.bearer(raw).get("/who/").status_code == 200  # and nobody has taken it back
+    assert client.bearer(raw).get("/who/").status_code == 200  # and it was not revoked
 
 
 def test_a_users_token_at_a_view_of_clients(client, api, user, knock):
@@ -122,7 +122,7 @@ def test_a_public_view_of_clients_takes_no_bad_token(client, api, knock):
     assert client.get("/public/").status_code == 200
 
 
-# With the wrong name
+# Wrong name
 
 
 @pytest.fixture
@@ -216,7 +216,7 @@ def test_keys_that_a_token_brings_along_are_not_looked_at(api, knock, name):
     assert knock(api.token(header={name: brought}))[0] == 200
 
 
-# For somebody else
+# Wrong audience
 
 
 @pytest.mark.parametrize(
@@ -319,7 +319,7 @@ def test_times_that_do_not_hold(api, knock, clock):
     for name, changes in wrong.items():
         status, queries = knock(api.token(**changes))
         assert (status, queries <= 1) == (401, True), name
-    # Within the leeway of ten seconds, and up to the longest life, they are good.
+    # Times within the leeway of ten seconds, and up to the longest lifetime, are accepted.
     good = [
         {"iat": now + 10, "exp": now + 60},
         {"iat": now, "exp": now + 300},
@@ -387,10 +387,10 @@ def test_what_are_no_claims_costs_no_query(knock, api, payload):
     assert_refused(knock, api.sign(json.dumps(api.header()).encode(), payload), at_most=0)
 
 
-# A second time
+# Reuse
 
 
-def test_a_token_is_good_for_one_change(client, api, knock, jwt_settings):
+def test_a_token_changes_one_thing(client, api, knock, jwt_settings):
     raw = api.token()
     assert [knock(raw, method="post")[0] for _ in range(3)] == [200, 401, 401]
     answer = client.bearer(raw).post("/who/")

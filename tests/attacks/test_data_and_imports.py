@@ -1,6 +1,4 @@
-"""
-What is stored, what is logged, and what importing the app does to a project.
-"""
+"""The data that is stored and logged, and the effects of importing the app."""
 
 import json
 import logging
@@ -17,13 +15,13 @@ from tests.support.clients import PASSWORD
 
 
 def all_stored_text():
-    """Every value of every row of every table."""
+    """Return every value of every row of every table."""
     rows = (model._base_manager.values_list() for model in apps.get_models(include_auto_created=True))
     return "\n".join(str(value) for query in rows for row in query for value in row)
 
 
 def secrets_of(pair):
-    """The tokens, and the parts that would be enough to make them."""
+    """Return the tokens, and the parts that are enough to make them."""
     for kind in ("access_token", "refresh_token"):
         yield pair[kind]
         yield pair[kind].rpartition(".")[2]
@@ -53,7 +51,7 @@ def test_what_is_stored_is_not_enough_to_refresh(client, pair):
 
 
 def test_a_token_with_claims_of_the_project_is_revoked_like_any_other(client, user, clock, jwt_settings):
-    """simplejwt stored a token that was signed before the claims were added, and so another one."""
+    """simplejwt stored the token as it was signed before the claims were added, which is a different token."""
     jwt_settings(CLAIMS_CALLABLE=claims_for_a_member)
     pair = client.tokens(user)
     assert forge.claims_of(pair["access_token"])["tenant"] == 7

@@ -1,5 +1,5 @@
 """
-Whatever comes in, no endpoint crashes.
+Arbitrary requests, which crash no endpoint.
 
 A thorough run tries many more examples.
 """
@@ -21,7 +21,7 @@ from tests.support.browser import Browser
 from tests.support.fuzzing import assert_answered, claims_of, good_header, show_everywhere, signed
 from tests.support.selection import THOROUGH
 
-# The fixtures are made once for all examples on purpose: `rolled_back` keeps these apart.
+# The fixtures are made once for all examples on purpose: `rolled_back` isolates the examples.
 _SUPPRESSED = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 profile = settings(
     max_examples=300 if THOROUGH else 8,
@@ -56,7 +56,7 @@ URLS = [*(f"/auth/{path}" for path in PATHS), *IN_BROWSERS, "/api/notes/", "/api
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW"]
 KINDS = ["application/json", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/plain", ""]
 
-# With halves of surrogate pairs, which JSON can write and nothing can store.
+# These include halves of surrogate pairs, which JSON can write and no database can store.
 _texts = st.text(st.characters(exclude_categories=()), max_size=300)
 _numbers = st.integers() | st.floats() | st.sampled_from([10**400, -(10**400), 2**63, 2**31, 1e308, 253402300799.9999])
 _json = st.recursive(
@@ -77,7 +77,7 @@ def _no_throttles(jwt_settings, settings):
 
 @pytest.fixture
 def pair(client, staff):
-    """Tokens of a user who may do everything."""
+    """The tokens of a user who has all permissions."""
     return client.tokens(staff)
 
 
@@ -87,7 +87,7 @@ def signed_in(client, pair):
 
 
 def test_the_machinery_lets_good_tokens_through(client, pair):
-    # Otherwise all that follows would only ever try the first check.
+    # Otherwise the examples would never get past the first check.
     same = signed(good_header(), json.dumps(claims_of(pair)).encode())
     assert client.get_me(same).status_code == 200
     assert client.get_me(signed(good_header(kid="x"), json.dumps(claims_of(pair)).encode())).status_code == 401
@@ -108,7 +108,7 @@ def test_any_body_by_any_method(client, signed_in, request_line, authenticated):
 
 
 def _cookies(good):
-    """A Cookie header of names and values that are nearly ours, in any order and number."""
+    """Return a strategy for Cookie headers: names and values close to the real ones, in any order and number."""
     names = (
         st.sampled_from([Browser.access_name, Browser.refresh_name, "access", "csrftoken", "sessionid", ""]) | _latin
     )
@@ -263,7 +263,7 @@ _jwk_values = st.sampled_from(["EC", "RSA", "OKP", "P-256", "Ed25519", "ES256", 
 @example("keys/", {"expires_at": "9999-12-31T23:59:59-14:00"}, {})
 @example("keys/KID/rotate/", {"overlap": 7776000}, {})
 def test_any_json_about_a_client(signed_in, one_key, path, fields, public):
-    """One client, its keys and their rotation: what is sent of them may be anything."""
+    """The requests about one client, its keys and their rotation may have any content."""
     body = json.dumps(fields | ({"jwk": public} if public else {})).encode()
     url = f"/auth/clients/{one_key.client.client_id}/{path.replace('KID', one_key.kid)}"
     assert_answered(signed_in, "POST" if path else "PATCH", url, body)

@@ -1,6 +1,4 @@
-"""
-Keys and settings: what an attacker could make of them, and what an administrator could get wrong.
-"""
+"""Keys and settings: how an attacker could abuse them, and how an administrator could get them wrong."""
 
 import hmac
 import json
@@ -38,7 +36,7 @@ def secret_keys(settings):
 
 
 def test_a_token_of_our_own_names_its_key_and_verifies(client, pair):
-    """simplejwt with JWK_URL signed without a kid, and could never verify itself."""
+    """With JWK_URL, simplejwt signed without a kid, and could never verify its own tokens."""
     assert forge.header_of(pair["access_token"])["kid"] == own_keys().signing.kid
     assert client.get_me(pair["access_token"]).status_code == 200
 
@@ -55,7 +53,7 @@ def test_a_new_secret_key_with_the_old_one_as_its_fallback_signs_nobody_out(clie
 
 
 def test_a_session_used_during_the_rotation_outlives_the_fallback(client, user, clock, secret_keys):
-    """As a session of Django's own does: the first use under the new key is carried over to it."""
+    """Sessions of Django do so too: the first use under the new key moves the session to it."""
     secret_keys(OLD)
     pair = client.tokens(user)
     secret_keys(NEW, OLD)
@@ -133,7 +131,7 @@ def test_no_guessable_key_signs(client, pair, secret):
     assert client.get_me(forge.sign(header, claims, secret)).status_code == 401
 
 
-# What manage.py check finds. In simplejwt it was silent, and login or use was a 500.
+# Findings of `manage.py check`. simplejwt reported none of these; signing in or using a token was a 500.
 
 
 def test_the_settings_as_they_are_have_no_problem():

@@ -1,7 +1,7 @@
 """
-Sign-in under attack: passwords as they were typed, and answers that tell nobody who exists.
+Sign-in under attack: passwords are compared as they were typed, and no answer tells whether a user exists.
 
-test_login_throttles.py has the guessing.
+test_login_throttles.py is about guessing.
 """
 
 import json
@@ -15,7 +15,7 @@ from tests.support.clients import PASSWORD
 
 
 class CountingHasher(MD5PasswordHasher):
-    """Counts how often a password is hashed, which is what the time of a sign-in goes into."""
+    """A hasher that counts its calls, which are most of the time of a sign-in."""
 
     algorithm = "counting"
     calls = 0
@@ -38,7 +38,7 @@ def hashing(settings):
 
 
 def ghost_of(user):
-    """A user who does not exist, with a name as long as the name of one who does."""
+    """Return a user who does not exist, with a name as long as the name of `user`."""
     return get_user_model()(**{user.USERNAME_FIELD: user.get_username().replace("a", "z", 1)})
 
 

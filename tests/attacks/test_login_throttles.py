@@ -1,6 +1,6 @@
 """
-How often one may guess. The defaults: 10 sign-ins a minute from an address; 30 failures an hour for a
-name from an address; 100 failures an hour for a name from all addresses.
+The limits of password guessing. The defaults: 10 sign-ins a minute from an address; 30 failures an hour for a name from
+an address; 100 failures an hour for a name from all addresses.
 """
 
 import pytest
@@ -13,13 +13,13 @@ HOUR = 3600
 
 
 def attempt(client, name, password="wrong", address="192.0.2.1", **headers):
-    """One sign-in from an address; the status."""
+    """Sign in once from an address and return the status."""
     body = {get_user_model().USERNAME_FIELD: name, "password": password}
     return client.send("login/", body, REMOTE_ADDR=address, **headers).status_code
 
 
 def addresses():
-    """Addresses that share no budget."""
+    """Return addresses that share no budget."""
     return (f"198.51.{high}.{low}" for high in range(100, 200) for low in range(1, 250))
 
 
@@ -37,7 +37,7 @@ def num_proxies(settings):
 
 
 def fail(client, name, times, clock, address="192.0.2.1"):
-    """So many failures from one address, at a pace that its own budget allows."""
+    """Fail this often from one address, at a pace that the budget of the address allows."""
     for i in range(times):
         if i and i % 10 == 0:
             clock.shift(61)
@@ -102,7 +102,7 @@ def test_a_hundred_failures_from_all_over_the_world_close_a_name(client, name, m
 
 
 def test_an_unknown_name_is_closed_in_the_same_way(client, user, clock):
-    """Else the budget would say who exists."""
+    """Otherwise the budget would tell whether the user exists."""
     world = addresses()
     for _ in range(100):
         assert attempt(client, "nobody", address=next(world)) == 401
@@ -127,7 +127,7 @@ SPELLINGS = {
 
 @pytest.mark.parametrize("respell", SPELLINGS.values(), ids=SPELLINGS)
 def test_every_spelling_that_signs_a_user_in_shares_the_users_budget(client, make_user, clock, respell):
-    """Which spellings do depends on the database: MariaDB's collations take accents and cases for equal."""
+    """The database decides which spellings do: MariaDB's collations ignore accents and case."""
     user, world = make_user("alicess"), addresses()
     name, spelling = user.get_username(), respell(user.get_username())
     assert spelling != name
@@ -144,7 +144,7 @@ def test_a_name_of_digits_sent_as_a_number_shares_its_budget(client, clock, db):
     model, world = get_user_model(), addresses()
     model._default_manager.create_user(**{model.USERNAME_FIELD: "12345"}, password=PASSWORD)
     if attempt(client, 12345, PASSWORD, address=next(world)) != 200:
-        return  # a number is no name: nothing to count
+        return  # a number is not a name, so nothing is counted
     for _ in range(100):
         assert attempt(client, 12345, address=next(world)) == 401
     assert attempt(client, 12345, PASSWORD, address=next(world)) == 429
@@ -194,7 +194,7 @@ def test_an_ipv6_client_can_not_multiply_itself_within_its_network(client, name,
 
 
 def test_an_ipv4_client_of_a_server_that_listens_on_ipv6_has_its_own_budget(client, name, clock):
-    """Such a server sees ::ffff:192.0.2.1; all of IPv4 is within one /64 then."""
+    """Such a server sees ::ffff:192.0.2.1; all of IPv4 would be within one /64."""
     for _ in range(10):
         assert attempt(client, name, address="::ffff:192.0.2.1") == 401
     assert attempt(client, name, PASSWORD, address="192.0.2.1") == 429

@@ -1,6 +1,4 @@
-"""
-Request bodies that are no JSON object of ours, at every endpoint: a 4xx, never a 500.
-"""
+"""Request bodies that are not the JSON objects that an endpoint reads: a 4xx, never a 500."""
 
 import json
 
@@ -56,7 +54,7 @@ def post(client, path, body, content_type=JSON):
 def assert_bad_request(response):
     assert response.status_code == 400, response.content[:200]
     assert response.json()["code"] == "invalid_request"
-    assert len(response.content) < 1_000  # what was sent is not sent back
+    assert len(response.content) < 1_000  # the answer does not repeat the request
 
 
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
@@ -140,7 +138,7 @@ def test_another_kind_of_body_is_refused(admin, path, content_type):
 
 @pytest.mark.parametrize("path", [path for path in READERS if path != "revoke/"])
 def test_a_form_is_refused_where_json_is_asked_for(admin, path):
-    """A form is what a page of another site can send without asking."""
+    """A page of another site can send a form without a preflight."""
     assert post(admin, path, b"token=x", FORM).status_code == 415
 
 

@@ -1,8 +1,8 @@
 """
-Claims that are wrong under a right signature.
+Wrong claims under a right signature.
 
-They come when another server, an older release or a leaked key signs. Each is refused with 401 where a
-token lets somebody in, and never reaches the database as a value that it can't hold.
+Such tokens come when another server, an older release or a leaked key signs them. Each is refused with 401 by every
+entry point that accepts tokens, and never reaches the database as a value that it can't hold.
 """
 
 import json
@@ -13,13 +13,17 @@ import pytest
 from django.contrib.auth import get_user_model
 
 from tests.support import forge
-from tests.support.doors import REFUSALS, knock
+from tests.support.entry_points import REFUSALS, knock
 from tests.support.forge import LONG, NOT_NUMBERS, NOT_TEXTS
 
 
 def assert_lets_nobody_in(client, raw):
-    for door, response in knock(client, raw):
-        assert response.status_code in REFUSALS[door], (door, response.status_code, response.content[:200])
+    for entry_point, response in knock(client, raw):
+        assert response.status_code in REFUSALS[entry_point], (
+            entry_point,
+            response.status_code,
+            response.content[:200],
+        )
 
 
 @pytest.mark.parametrize("value", NOT_TEXTS.values(), ids=NOT_TEXTS)
@@ -156,7 +160,7 @@ def test_times_that_do_not_hold_now_are_refused(client, pair, clock):
     }
     for name, changes in wrong.items():
         assert client.get_me(forge.with_claims(pair["access_token"], **changes)).status_code == 401, name
-    # Within the leeway of 10 s, and with fractions, they are good.
+    # Times within the leeway of 10 s, and times with fractions, are accepted.
     good = {"iat": str(now + 9), "nbf": str(now + 9.5), "exp": str(now + 299.5)}
     assert client.get_me(forge.with_claims(pair["access_token"], **good)).status_code == 200
 

@@ -1,8 +1,8 @@
 """
-What is not a token: text, segments, headers and JSON that no issuer of ours writes.
+Strings that are not tokens: text, segments, headers and JSON that no issuer of ours writes.
 
-Nobody needs a key to send most of these. Where a right signature would make it worse, it has one. None
-is let in, none is a 500, and none ends the session whose token was bent.
+Most of these can be sent without a key. Where a right signature would make an attack worse, it has one. None is
+accepted, none is a 500, and none ends the session whose token was changed.
 """
 
 import json
@@ -11,7 +11,7 @@ import random
 import pytest
 
 from tests.support import forge
-from tests.support.doors import assert_refused_everywhere
+from tests.support.entry_points import assert_refused_everywhere
 from tests.support.selection import THOROUGH
 
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
@@ -19,7 +19,7 @@ MEGABYTE = 1_000_000
 
 
 def bend_last_bit(raw):
-    """The same signature bytes in another spelling: 43 characters carry 258 bits, 2 of them stray."""
+    """Return the same signature bytes in another spelling: 43 characters carry 258 bits, 2 of which are unused."""
     return raw[:-1] + ALPHABET[ALPHABET.index(raw[-1]) + 1]
 
 
@@ -70,7 +70,7 @@ def test_the_token_that_is_bent_below_is_good(client, pair):
     assert client.get_me(raw).status_code == 200
     assert client.send("verify/", {"token": raw}).status_code == 200
     assert client.refresh(pair["refresh_token"]).status_code == 200
-    # The forgery of nothing is good as well: what is refused below is refused for what was changed.
+    # The control: an unchanged copy is accepted, so the tokens below are refused because of the change.
     assert client.get_me(forge.with_claims(raw)).status_code == 200
     assert client.get_me(forge.with_header(raw)).status_code == 200
 
@@ -78,7 +78,7 @@ def test_the_token_that_is_bent_below_is_good(client, pair):
 @pytest.mark.parametrize("kind", ["access_token", "refresh_token"])
 @pytest.mark.parametrize("bend", TEXTS.values(), ids=TEXTS)
 @pytest.mark.sampled
-def test_text_that_is_no_token_is_refused_at_every_door(client, pair, bend, kind):
+def test_text_that_is_no_token_is_refused_at_every_entry_point(client, pair, bend, kind):
     assert_refused_everywhere(client, bend(pair[kind]))
     assert not client.is_dead(pair)
 
@@ -207,7 +207,7 @@ def test_a_good_document_in_another_spelling_is_refused_although_rightly_signed(
 
 
 def test_a_header_nested_2000_deep_needs_no_signature_to_be_refused(client, pair):
-    """It is less than 3 KB, and was a RecursionError in every PyJWT before 2.14."""
+    """It has less than 3 KB, and caused a RecursionError in every PyJWT before 2.14."""
     raw = f"{forge.b64(b'[' * 2_000)}.{forge.b64(b'{}')}.AAAA"
     assert len(raw) < 3_000
     assert_refused_everywhere(client, raw)
@@ -249,7 +249,7 @@ def test_the_scheme_has_any_case_and_any_number_of_spaces(client, pair, form):
 
 
 def mutate(raw, dice):
-    """`raw` with one to three characters changed, dropped, doubled, moved or cut off."""
+    """Return `raw` with one to three characters changed, dropped, doubled, moved or cut off."""
     text = list(raw)
     for _ in range(dice.randint(1, 3)):
         place = dice.randrange(len(text))
@@ -271,7 +271,7 @@ def mutate(raw, dice):
 
 
 def test_mutations_of_an_access_token_are_never_let_in_and_never_crash(client, pair):
-    dice, raw = random.Random(20260517), pair["access_token"]  # not a secret: the same dice each time
+    dice, raw = random.Random(20260517), pair["access_token"]  # not a secret: the same choices in each run
     for _ in range(500 if THOROUGH else 50):
         mutant = mutate(raw, dice)
         expected = 200 if mutant == raw else 401

@@ -1,8 +1,9 @@
 """
-Rules drawn from how other packages fail, by number. Each is a test of what is there now: our own tokens,
-in the header and in cookies, and our own keys. Rules 6, 13 and 21 are about remote key sets, client
-assertions and keys in the database; 19 is not followed, because all claims of our own tokens are mandatory
-from the start.
+Rules drawn from the failures of other packages, by number.
+
+Each test is about our own tokens, in the header and in cookies, and our own keys. Rules 6, 13 and 21 are about remote
+key sets, client assertions and keys in the database; 19 is not followed, because all claims of our own tokens are
+mandatory from the start.
 """
 
 import logging
@@ -156,7 +157,7 @@ def test_rule_14_a_sign_in_in_the_very_instant_of_a_revocation_is_judged_right(c
 @pytest.mark.parametrize("revoke", [revoke_user, lambda user: revoke_all()], ids=["user", "all"])
 @pytest.mark.parametrize("refreshed", [False, True])
 def test_rule_14_a_session_begun_by_a_clock_that_runs_ahead_is_caught_too(client, user, clock, refreshed, revoke):
-    """One machine is 5 s ahead and signs the user in; another one refreshes, and revokes."""
+    """One machine is 5 s ahead and signs the user in; another one refreshes and revokes."""
     clock.shift(5)
     pair = client.tokens(user)
     clock.shift(-4)
@@ -185,9 +186,9 @@ def test_rule_14_who_changes_the_password_signs_in_again_in_the_same_instant(cli
     assert client.is_dead(pair)
 
 
-@pytest.mark.parametrize("deed", ["logout", "revoke user", "revoke all"])
-def test_rule_15_an_emptied_cache_takes_no_revocation_back(client, pair, user, deed):
-    match deed:
+@pytest.mark.parametrize("operation", ["logout", "revoke user", "revoke all"])
+def test_rule_15_an_emptied_cache_undoes_no_revocation(client, pair, user, operation):
+    match operation:
         case "logout":
             client.send("logout/", {"refresh_token": pair["refresh_token"]})
         case "revoke user":
@@ -198,7 +199,7 @@ def test_rule_15_an_emptied_cache_takes_no_revocation_back(client, pair, user, d
     assert client.is_dead(pair)
 
 
-DOORS = {
+ENTRY_POINTS = {
     "logout": lambda client, user, pair: client.send("logout/", {"refresh_token": pair["refresh_token"]}),
     "logout with the access token": lambda client, user, pair: client.bearer(pair["access_token"]).send("logout/"),
     "RFC 7009": lambda client, user, pair: client.send("revoke/", {"token": pair["access_token"]}),
@@ -214,8 +215,8 @@ DOORS = {
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("door", DOORS.values(), ids=DOORS)
-def test_rule_16_every_door_leaves_one_event_and_sends_one_signal(client, make_user, clock, door):
+@pytest.mark.parametrize("entry_point", ENTRY_POINTS.values(), ids=ENTRY_POINTS)
+def test_rule_16_every_entry_point_leaves_one_event_and_sends_one_signal(client, make_user, clock, entry_point):
     heard = []
 
     def hear(event, **kwargs):
@@ -227,7 +228,7 @@ def test_rule_16_every_door_leaves_one_event_and_sends_one_signal(client, make_u
     for signal in watched:
         signal.connect(hear)
     try:
-        door(client, user, pair)
+        entry_point(client, user, pair)
     finally:
         for signal in watched:
             signal.disconnect(hear)
@@ -245,7 +246,7 @@ def test_rule_17_grace_gives_the_same_successor_and_reuse_kills_the_family(clien
 
 
 def test_rule_17_grace_never_forks_a_second_chain(client, pair, clock):
-    """Two holders of one token that go on in turns: one of them is found out at once."""
+    """If two holders of one token go on in turns, one of them is detected at once."""
     thief = client.refresh(pair["refresh_token"]).json()
     victim = client.refresh(pair["refresh_token"]).json()
     assert thief["refresh_token"] == victim["refresh_token"]

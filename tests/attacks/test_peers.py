@@ -1,8 +1,8 @@
 """
-What was observed on the other packages (DRF's authtoken, knox, drf-jwt, allauth, dj-rest-auth, django-oauth-toolkit,
-ASAP, ninja-jwt, qsessions), each experiment repeated here with the answer that it should have had.
+Experiments that failed on other packages (DRF's authtoken, knox, drf-jwt, allauth, dj-rest-auth, django-oauth-toolkit,
+ASAP, ninja-jwt, qsessions), each repeated here with the answer that it should have had.
 
-test_peer_rules.py has the rules that follow.
+test_peer_rules.py has the rules that follow from them.
 """
 
 import os
@@ -177,9 +177,9 @@ def test_peer_allauth_logout_answers_success_with_success(client, pair):
     assert client.get_me(pair["access_token"]).status_code == 401
 
 
-@pytest.mark.parametrize("deed", ["deactivate", "delete", "change password"])
-def test_peer_allauth_a_user_who_changed_is_401_and_not_500(client, pair, user, deed):
-    match deed:
+@pytest.mark.parametrize("operation", ["deactivate", "delete", "change password"])
+def test_peer_allauth_a_user_who_changed_is_401_and_not_500(client, pair, user, operation):
+    match operation:
         case "deactivate":
             type(user)._default_manager.filter(pk=user.pk).update(is_active=False)
         case "delete":
@@ -274,7 +274,7 @@ def test_peer_dot_an_inactive_user_neither_enters_nor_refreshes(client, pair, us
 
 
 def test_peer_dot_a_default_project_passes_the_deployment_checks_of_this_app():
-    """It is warned of what it leaves at its default, and nothing of it is an error."""
+    """The checks warn about settings that are left at their defaults; none of these is an error."""
     found = [m for m in run_checks(include_deployment_checks=True) if str(m.id).startswith("jwt_auth")]
     assert {m.id for m in found} >= {"jwt_auth.W011", "jwt_auth.W012"}
     assert not [m for m in found if m.is_serious()]
@@ -300,7 +300,7 @@ def test_peer_dot_times_of_the_wrong_type_are_401(client, pair, claim, value):
 
 
 def test_peer_asap_an_access_token_serves_many_requests(client, pair):
-    """Its jti is not used up: only assertions are for one use."""
+    """Its jti is not used up: only assertions are single-use."""
     assert [client.get_me(pair["access_token"]).status_code for _ in range(3)] == [200] * 3
 
 

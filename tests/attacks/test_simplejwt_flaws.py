@@ -1,9 +1,9 @@
 """
-R1 to R26: what was observed on djangorestframework-simplejwt 5.5.1, each as a test that passes here.
+R1 to R26: flaws of djangorestframework-simplejwt 5.5.1, each with a test that passes here.
 
-The number is in each test's name; the docstring says what the other library did. Rows about requests
-that race each other (R18 to R21) have their single-threaded meaning here, and their proof with threads
-on databases with row locks in tests/races.
+The number is in each test's name; the docstring says what the other library did. The rows about requests that race each
+other (R18 to R21) have their single-threaded meaning here, and their proof with threads on databases with row locks in
+tests/races.
 """
 
 import subprocess
@@ -48,7 +48,7 @@ def assert_alive(client, pair):
 
 
 def assert_gone(client, pair):
-    """Access, verify and refresh: three times 401."""
+    """Assert that access, verify and refresh are each refused with 401."""
     assert verify_status(client, pair["access_token"]) == 401
     assert client.is_dead(pair)
 
@@ -61,7 +61,7 @@ def test_r01_an_access_token_is_dead_once_its_session_is_logged_out(client, pair
 
 
 def test_r02_logout_can_not_be_switched_off_by_a_missing_app():
-    """There: without the denylist's app, logout answered 200 and did nothing. Here the start fails."""
+    """There: without the denylist's app, logout answered 200 and did nothing. Here the project does not start."""
     code = """
 import django
 from django.conf import settings
@@ -80,7 +80,7 @@ import jwt_auth.views
 
 @pytest.mark.parametrize("value", ["off", "", "stateless", None, False])
 def test_r03_no_value_of_a_setting_switches_revocation_off(jwt_settings, value):
-    """There: rotation without the denylist's app was silently no rotation."""
+    """There: without the denylist's app, rotation silently did nothing."""
     jwt_settings(REVOCATION=value)
     assert "jwt_auth.E004" in {message.id for message in run_checks()}
 
@@ -94,7 +94,7 @@ def test_r04_a_new_password_kills_access_refresh_and_verify_by_default(client, p
 
 
 def test_r05_a_new_password_makes_the_refresh_token_mint_nothing(client, pair, user):
-    """There: refresh went on with 200 and minted tokens that were 401: clients went round in circles."""
+    """There: refresh went on with 200, but every new token was refused with 401: clients went round in circles."""
     change_password(user)
     response = client.refresh(pair["refresh_token"])
     assert response.status_code == 401
@@ -107,13 +107,13 @@ def test_r05_a_password_written_around_the_signals_is_noticed_as_well(client, pa
     assert_gone(client, pair)
 
 
-@pytest.mark.parametrize("door", [verification.verify, async_to_sync(verification.averify)])
-def test_r06_a_new_password_kills_the_token_also_where_there_is_no_request(client, pair, user, door):
+@pytest.mark.parametrize("entry_point", [verification.verify, async_to_sync(verification.averify)])
+def test_r06_a_new_password_kills_the_token_also_where_there_is_no_request(client, pair, user, entry_point):
     """There: stateless authentication went on with 200."""
-    assert door(pair["access_token"]).user.pk == user.pk
+    assert entry_point(pair["access_token"]).user.pk == user.pk
     change_password(user)
     with pytest.raises(RevokedTokenError):
-        door(pair["access_token"])
+        entry_point(pair["access_token"])
 
 
 def test_r07_a_hash_upgraded_at_another_devices_login_signs_nobody_out(client, user, clock):
@@ -121,7 +121,7 @@ def test_r07_a_hash_upgraded_at_another_devices_login_signs_nobody_out(client, u
     type(user)._default_manager.filter(pk=user.pk).update(password=make_password(PASSWORD, hasher="old"))
     user.refresh_from_db()
     first_hash = user.password
-    # A session that began while the old hash stood, as before a release that prefers another hasher.
+    # A session that began under the old hash, as before a release that prefers another hasher.
     started = sessions.start(user)
     first = {"access_token": started.access_token, "refresh_token": started.refresh_token}
     assert_alive(client, first)
@@ -162,11 +162,11 @@ def test_r09_a_user_who_is_active_again_has_to_sign_in_again(client, pair, user)
     assert client.login(user).status_code == 200
 
 
-@pytest.mark.parametrize("deed", ["deactivate", "delete"])
-def test_r10_a_refresh_gives_a_gone_user_no_new_token_however_fresh_the_old_one(client, pair, user, deed):
+@pytest.mark.parametrize("operation", ["deactivate", "delete"])
+def test_r10_a_refresh_gives_a_gone_user_no_new_token_however_fresh_the_old_one(client, pair, user, operation):
     """There: 200 and a new sliding token."""
     newest = client.refresh(pair["refresh_token"]).json()
-    if deed == "delete":
+    if operation == "delete":
         user.delete()
     else:
         user.is_active = False
@@ -206,7 +206,7 @@ def test_r13_verify_says_of_a_revoked_token_what_a_request_would_be_told(client,
 
 @pytest.mark.parametrize("kind", ["access_token", "refresh_token"])
 def test_r14_every_kind_of_token_can_be_used_to_log_out(client, pair, kind):
-    """There: sliding tokens had no endpoint that would take them."""
+    """There: no logout endpoint accepted sliding tokens."""
     who = client.bearer(pair[kind])
     assert who.send("logout/").status_code == 204
     assert_gone(client, pair)
@@ -295,7 +295,7 @@ def test_r21_after_a_logout_no_token_of_the_session_refreshes_not_even_within_th
 
 
 def clear_expired_rows():
-    """What a cleaning command may delete: whatever is over by its own account."""
+    """Delete what a cleaning command may delete: every row whose own end has passed."""
     now = timezone.now()
     RevocationEvent.objects.filter(expires_at__lt=now).delete()
     UserSession.objects.filter(Q(expires_at__lt=now) | Q(idle_expires_at__lt=now)).delete()
@@ -324,7 +324,7 @@ def test_r22_a_single_denied_token_stays_denied_while_it_could_live(client, pair
         clear_expired_rows()
         assert client.get_me(pair["access_token"]).status_code == 401
         clock.shift(10)
-    assert RevocationEvent.objects.count() == 0  # it was cleared, when nothing was left to deny
+    assert RevocationEvent.objects.count() == 0  # it was cleared once there was nothing left to deny
 
 
 def test_r23_leeway_does_not_revive_what_was_cleared(client, pair, clock, jwt_settings):
@@ -352,7 +352,7 @@ def test_r24_the_end_of_a_replayed_session_is_kept_although_the_answer_is_an_err
 
 
 def test_r25_logout_can_be_repeated_and_takes_expired_tokens(client, pair, clock):
-    """There: 401, where RFC 7009 wants a success."""
+    """There: 401, although RFC 7009 requires a success."""
     assert logout(client, pair["refresh_token"]) == 204
     assert logout(client, pair["refresh_token"]) == 204
     assert client.send("revoke/", {"token": pair["refresh_token"]}).status_code == 200
@@ -369,10 +369,10 @@ def test_r25_an_expired_access_token_still_ends_its_session(client, pair, clock)
     assert client.refresh(pair["refresh_token"]).status_code == 401
 
 
-@pytest.mark.parametrize("deed", ["logout", "user revoked"])
-def test_r26_deleting_the_record_of_a_revocation_revives_nothing(client, pair, user, deed):
+@pytest.mark.parametrize("operation", ["logout", "user revoked"])
+def test_r26_deleting_the_record_of_a_revocation_revives_nothing(client, pair, user, operation):
     """There: deleting the row in the admin made the token live again."""
-    if deed == "logout":
+    if operation == "logout":
         logout(client, pair["refresh_token"])
     else:
         revoke_user(user)

@@ -1,7 +1,7 @@
 """
-A process of its own that uses tokens up: `python -m tests.authentication.burner DATABASE CACHE_URL TIMES`.
+A process that uses tokens up: `python -m tests.authentication.burner DATABASE CACHE_URL TIMES`.
 
-It says that it is ready, waits for a line, and then says of each token whether it was the first to bring it.
+It prints that it is ready, waits for a line, and then prints for each token whether it was the first to use it.
 """
 
 import os

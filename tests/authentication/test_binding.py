@@ -1,4 +1,4 @@
-"""The request that a token was made for, and every other one."""
+"""Tokens that are bound to one request, and every other request."""
 
 import hashlib
 from base64 import b64encode
@@ -28,7 +28,7 @@ def bound(**changes):
 
 
 def refused(claims, came=None, *, required=True):
-    """The claim that refuses; None when none does."""
+    """Return the name of the claim that refuses the request, or None."""
     try:
         check_binding(claims, came or request(), required=required)
     except InvalidClaimError as error:
@@ -175,7 +175,7 @@ def test_a_body_in_chunks_that_django_does_not_see_can_not_be_compared():
     for claim in (None, digest(b""), digest()):
         assert refused(bound(content_digest=claim), request(**chunked)) == "content_digest"
     assert refused(bound(), request(HTTP_TRANSFER_ENCODING="chunked")) is None  # the control: ASGI shows it
-    assert refused({"htm": "POST"}, request(**chunked), required=False) is None  # nothing is said of it
+    assert refused({"htm": "POST"}, request(**chunked), required=False) is None  # the token does not bind the body
 
 
 def test_a_body_that_was_read_before_can_not_be_compared():

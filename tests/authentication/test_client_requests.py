@@ -1,4 +1,6 @@
-"""A client's requests: bound to their tokens, used up by one of two, counted, and noted as the last ones."""
+"""
+A client's requests: tokens are bound to them and used up by one of two, and the requests are counted and recorded.
+"""
 
 import hashlib
 import json
@@ -49,7 +51,7 @@ def post(client, raw, path="/bound/", body=BODY, **extra):
 def test_a_view_can_ask_for_bound_tokens(client, api):
     assert post(client, api.token(**bound("/bound/"))).json()["data"] == {"text": "hello"}
     assert post(client, api.token()).status_code == 401
-    assert post(client, api.token(), "/who/").status_code == 200  # the control: elsewhere nobody asks
+    assert post(client, api.token(), "/who/").status_code == 200  # the control: other views do not check it
 
 
 def test_a_client_can_be_held_to_bound_tokens(client, api, user):
@@ -64,7 +66,7 @@ def test_a_client_can_be_held_to_bound_tokens(client, api, user):
 @pytest.mark.parametrize(
     "changes", [{"htm": "PUT"}, {"htu": "http://testserver/who/"}, {"content_digest": digest(b"")}]
 )
-def test_a_bound_token_is_for_one_request_whoever_asks_for_it(client, api, changes):
+def test_a_bound_token_is_for_one_request_also_where_binding_is_optional(client, api, changes):
     for path in ("/bound/", "/anyone/"):
         assert post(client, api.token(**bound(path, **changes)), path).status_code == 401
         assert post(client, api.token(**bound(path)), path).status_code == 200
@@ -259,5 +261,5 @@ def test_a_budget_that_can_not_be_counted_lets_nobody_in(client, api, settings, 
 
 
 def test_fewer_checks_are_for_the_methods_that_only_read():
-    """TRACE is safe by RFC 9110, but a token for it is used up, and is not judged by old data. Clients agree."""
+    """TRACE is safe by RFC 9110, but its tokens are single-use and never judged by stale data. Clients agree."""
     assert set(permissions.SAFE_METHODS) == classes.READ_METHODS == csrf.SAFE_METHODS - {"TRACE"} == set(signer._SAFE)

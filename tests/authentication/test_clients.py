@@ -1,4 +1,4 @@
-"""Requests that API clients sign: who comes, with what, how often the database is asked, and until when."""
+"""Requests that API clients sign: the client and user they speak for, their queries, and when they stop working."""
 
 import time
 from datetime import timedelta
@@ -36,7 +36,7 @@ def mode(request, jwt_settings):
 
 @pytest.fixture
 def get(client, api):
-    """`get(path, **claims)` comes with a token that has these claims; the answer."""
+    """`get(path, **claims)` sends a token that has these claims and returns the answer."""
 
     def send(path="/who/", method="get", body=None, **claims):
         return getattr(client.bearer(api.token(**claims)), method)(path, body, format="json")
@@ -48,7 +48,7 @@ def codes(*answers):
     return [answer.json().get("code") or answer.status_code for answer in answers]
 
 
-# Who comes
+# Client and user
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind or "secret")
@@ -77,7 +77,7 @@ def test_the_types_that_client_tokens_have(client, api, typ):
 
 @pytest.mark.parametrize("path", ["/who/", "/anyone/"])
 def test_where_nothing_is_looked_up_no_client_is_known(get, jwt_settings, path):
-    """Check E054 says so."""
+    """Check E054 reports it."""
     assert get(path).status_code == 200
     jwt_settings(REVOCATION="none")
     assert codes(get(path)) == ["invalid_token"]
@@ -115,7 +115,7 @@ def test_a_token_without_an_issuer_is_nobodys_in_any_directory(api, mode, issuer
         verify(api.with_texts(iss=None), issuers=issuers)
 
 
-def test_whoever_is_meant_may_be_a_client(api, mode):
+def test_anyone_may_be_a_client(api, mode):
     assert verify(api.token(), issuers="anyone").claims.iss == api.client_id
 
 
@@ -197,7 +197,7 @@ def test_a_key_in_two_clients_speaks_for_the_one_that_the_token_names(client, us
     assert seen[0]["user"] != seen[1]["user"]
 
 
-# Until when
+# The end of tokens
 
 
 REVOCATIONS = {
@@ -298,7 +298,7 @@ def test_an_inactive_user_that_no_signal_told_of_is_found_in_the_database(client
     assert client.bearer(api.token()).get("/who/").json()["code"] == "token_revoked"
 
 
-# How often the database is asked
+# Queries
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind or "secret")
@@ -330,7 +330,7 @@ def test_what_is_kept_of_keys_is_bounded_and_goes_with_the_settings_and_with_a_f
     assert len(client_issuers.kept_rows()) == 2
     kept = register(user)
     assert [count(client.bearer(kept.token()).get, "/who/")[0] for _ in range(2)] == [1, 0]
-    view.forget()  # what a fork does
+    view.forget()  # as a fork does
     assert count(client.bearer(kept.token()).get, "/who/")[0] > 0
     assert len(client_issuers.kept_rows()) == 2
     jwt_settings(REALM="other")
@@ -364,7 +364,7 @@ def test_a_user_model_that_hides_some_hides_their_clients(client, api, user, mod
     assert client.bearer(api.token()).get("/who/").status_code == 401
 
 
-# When something is down
+# Outages
 
 
 def test_a_database_that_is_down_is_503(client, api, mode):
@@ -387,11 +387,11 @@ def test_a_row_that_is_broken_is_503_and_the_log_says_what_is_wrong(client, api,
     assert api.key.kid in record.reason or "ENCRYPTION_KEYS" in record.reason
 
 
-# What the log says
+# Log
 
 
 @pytest.mark.parametrize(
-    ("deed", "reason"),
+    ("operation", "reason"),
     [
         (lambda api, user: disable_client(api.row), "the client is inactive"),
         (lambda api, user: deactivate(user), "the user is inactive"),
@@ -399,8 +399,8 @@ def test_a_row_that_is_broken_is_503_and_the_log_says_what_is_wrong(client, api,
         (lambda api, user: ClientKey.objects.update(expires_at=api.key.created_at), "the client's key, is over"),
     ],
 )
-def test_the_log_says_what_is_over(client, api, user, caplog, deed, reason):
-    deed(api, user)
+def test_the_log_says_what_is_over(client, api, user, caplog, operation, reason):
+    operation(api, user)
     with caplog.at_level("INFO", "jwt_auth"):
         assert client.bearer(api.token()).get("/who/").status_code == 401
     (refusal,) = [record for record in caplog.records if getattr(record, "event", "") == "token_refused"]

@@ -24,7 +24,7 @@ CROSS_SITE = {"HTTP_SEC_FETCH_SITE": "cross-site", "HTTP_ORIGIN": "https://evil.
 
 
 def project(classes):
-    """The URLs of a project whose views authenticate with `classes`."""
+    """Return the URLs of a project whose views authenticate with `classes`."""
 
     def view(permission):
         @api_view(["GET", "POST"])
@@ -62,7 +62,7 @@ def signed_in(clock, user):
 
 @pytest.fixture
 def bob(make_user, client):
-    """A header that lets bob in."""
+    """A header that authenticates bob."""
     return {"HTTP_AUTHORIZATION": f"Bearer {client.tokens(make_user('bob'))['access_token']}"}
 
 
@@ -116,12 +116,12 @@ def garble(browser, clock):
 
 @pytest.mark.usefixtures("order")
 @pytest.mark.parametrize(
-    ("deed", "code"),
+    ("operation", "code"),
     [(end, "token_expired"), (revoke, "token_revoked"), (garble, "invalid_token")],
     ids=["expired", "revoked", "garbage"],
 )
-def test_a_bad_cookie_is_anonymous_and_a_protected_view_says_why(signed_in, clock, deed, code):
-    deed(signed_in, clock)
+def test_a_bad_cookie_is_anonymous_and_a_protected_view_says_why(signed_in, clock, operation, code):
+    operation(signed_in, clock)
     assert signed_in.get("/public/").json() == {"user": "AnonymousUser", "session": None}
     assert signed_in.post("/public/", **CROSS_SITE).status_code == 200, "nobody is acted for"
     for method in (signed_in.get, signed_in.post):
@@ -164,7 +164,7 @@ def test_safe_methods_need_no_page_of_ours(signed_in, method):
 
 
 def test_beside_djangos_sessions_each_speaks_for_itself(signed_in, user, settings, make_user):
-    """An order that a project may have while it moves from one to the other."""
+    """A project may have this order while it moves from one to the other."""
     settings.ROOT_URLCONF = project([JWTCookieAuthentication, SessionAuthentication])
     with_session = Browser()
     with_session.force_login(make_user("carol"))

@@ -1,4 +1,4 @@
-"""A token that is good for once: whoever comes first, of threads, processes and machines, and nobody else."""
+"""Single-use tokens: the first of all threads, processes and machines is accepted, and no other."""
 
 import hashlib
 import subprocess
@@ -54,7 +54,7 @@ def was_new(iss, jti, until=UNTIL, now=NOW):
     return True
 
 
-def test_a_token_is_good_for_once(anywhere):
+def test_a_token_is_single_use(anywhere):
     assert [was_new("client_a", "1") for _ in range(3)] == [True, False, False]
     assert was_new("client_a", "2")
 
@@ -70,7 +70,7 @@ def test_any_name_that_a_token_can_have_will_do(anywhere):
         assert (was_new("client_a", jti), was_new("client_a", jti)) == (True, False), jti
 
 
-# Where it is remembered
+# Storage
 
 
 def test_the_database_remembers_it_until_it_is_dead_on_every_machine(db, clock):
@@ -82,7 +82,7 @@ def test_the_database_remembers_it_until_it_is_dead_on_every_machine(db, clock):
 
 def test_a_row_names_nobody(db):
     burn("client_a", "secret", UNTIL)
-    # The same in each release: processes of two of them share the table.
+    # The same in each release: processes of two releases share the table.
     digest = hashlib.sha256(b"client_a\0secret").digest()
     assert str(UsedToken.objects.get()) == UUID(bytes=digest[:16], version=4).hex
 
@@ -113,7 +113,7 @@ def test_the_database_can_be_chosen_over_a_cache(in_redis, db, jwt_settings):
 
 
 class Shared(LocMemCache):
-    """A cache that passes for one that all processes see."""
+    """A cache that counts as shared by all processes."""
 
 
 class Failing(Shared):
@@ -146,7 +146,7 @@ def test_a_second_use_breaks_no_transaction_of_the_project(db):
     burn("client_a", "1", UNTIL)
     with transaction.atomic():
         assert not was_new("client_a", "1")
-        assert UsedToken.objects.count() == 1  # PostgreSQL would refuse, had the transaction been broken
+        assert UsedToken.objects.count() == 1  # PostgreSQL would refuse this query if the transaction were broken
 
 
 # Threads and processes
@@ -188,7 +188,7 @@ def test_of_two_transactions_the_second_waits_for_the_first(at_once):
 
 
 def of_two_processes(cache_url):
-    """What each of two processes was the first with, of a hundred tokens that both bring."""
+    """Let two processes use the same hundred tokens, and return for each process which ones it used first."""
     command = [sys.executable, "-m", "tests.authentication.burner", connection.settings_dict["NAME"], cache_url, "100"]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     children = [subprocess.Popen(command, **pipes) for _ in range(2)]

@@ -1,4 +1,4 @@
-"""What is done and looked at on any page of the admin."""
+"""Actions and checks that are the same on every page of the admin."""
 
 import pytest
 
@@ -23,7 +23,7 @@ SCREENS = [
 ]
 
 
-# The contrast of an element's text to what is behind it, as WCAG 2 defines it.
+# The contrast between an element's text and its background, as WCAG 2 defines it.
 CONTRAST = """element => {
     const light = colour => {
         const [r, g, b] = colour.match(/[\\d.]+/g).slice(0, 3).map(Number).map(value => {
@@ -40,7 +40,7 @@ CONTRAST = """element => {
 
 
 def check_fit(page, name, look, elements):
-    """No page is wider than the screen, and what is red or grey has the contrast that WCAG 2 asks for; how much is."""
+    """Assert that the page fits the screen and that `elements` have the contrast of WCAG 2; return their number."""
     look(page, name)
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), name
     seen = page.locator(elements).all()

@@ -7,7 +7,7 @@ from tests.support.clients import PASSWORD
 
 class App:
     """
-    One tab with the page. What it looks for, it waits for.
+    One tab with the page. Each expectation waits until it is fulfilled.
 
     Args:
         page: of Playwright.
@@ -17,17 +17,17 @@ class App:
     def __init__(self, page: Any, url: str) -> None:
         from playwright.sync_api import expect  # optional, see conftest.py
 
-        expect.set_options(timeout=20_000)  # machines that test have other things to do
+        expect.set_options(timeout=20_000)  # a machine that runs tests may be busy
         self.page, self.url, self.expect = page, url, expect
 
     def open(self) -> "App":
         self.page.clock.install()
         self.page.goto(f"{self.url}/")
-        self.expect(self.page.locator("#sight")).to_be_visible()  # whether in or out
+        self.expect(self.page.locator("#sight")).to_be_visible()  # signed in or not
         return self
 
     def later(self, seconds: float) -> "App":
-        """Let time pass for the page, whose timers ring as if a laptop had slept."""
+        """Let time pass for the page, whose timers fire as after a laptop has slept."""
         self.page.clock.fast_forward(int(seconds * 1000))
         return self
 

@@ -31,7 +31,7 @@ ARGUMENTS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    # Names that are nowhere else, so that pages of other origins and other sites can be had on one machine.
+    # Host names that lead to this machine, so that it can serve pages of other origins and other sites.
     "--host-resolver-rules=MAP *.test 127.0.0.1",
 ]
 
@@ -47,8 +47,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
     """
-    The browser. Once for each module, because the loop that Playwright leaves running in this thread would
-    be in the way of other modules' asynchronous tests.
+    The browser. There is one for each module, because Playwright leaves a loop running in this thread, which would
+    disturb the asynchronous tests of other modules.
     """
     try:
         from playwright.sync_api import sync_playwright
@@ -59,7 +59,7 @@ def chromium() -> Iterator[Any]:
         if os.environ.get("REQUIRE_BROWSER"):
             pytest.fail(f"{missing} is not installed")
         pytest.skip(f"{missing} is not installed")
-    # Django takes that loop for a view's.
+    # Django believes that this loop runs a view.
     before = os.environ.get("DJANGO_ALLOW_ASYNC_UNSAFE")
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
     try:
@@ -124,13 +124,13 @@ def new_staff(new_context: Callable[..., Any], live_server: Any) -> Callable[...
 
 @pytest.fixture
 def admin(new_staff: Callable[..., Any], staff: Any) -> Any:
-    """A tab in which somebody who may do all is signed in."""
+    """A tab in which a superuser is signed in."""
     return new_staff(staff)
 
 
 @pytest.fixture
 def look(request: pytest.FixtureRequest) -> Callable[..., None]:
-    """`look(page, "name")` takes a picture of the whole page for people to look at, when SCREENSHOTS is set."""
+    """`look(page, "name")` saves a picture of the whole page when SCREENSHOTS is set."""
 
     def take(page: Any, name: str) -> None:
         if folder := os.environ.get("SCREENSHOTS"):
@@ -155,7 +155,7 @@ def site(tls: ssl.SSLContext, django_db_setup: None) -> Iterator[ExampleServer]:
 
 @pytest.fixture(scope="module")
 def evil(tls: ssl.SSLContext) -> Iterator[EvilServer]:
-    """Somebody else's server, under whichever name."""
+    """A foreign server, under any host name."""
     with EvilServer(tls) as server:
         yield server
 
@@ -178,6 +178,6 @@ def app(open_app: Callable[..., App]) -> App:
 
 @pytest.fixture
 def server_clock() -> Iterator[time_machine.Traveller]:
-    """The server's time, which runs on. `server_clock.shift(seconds)` moves it; the browser has a clock of its own."""
+    """The server's time, which goes on. `server_clock.shift(seconds)` moves it; the browser has its own clock."""
     with time_machine.travel(datetime.now(timezone.utc), tick=True) as traveller:
         yield traveller

@@ -1,59 +1,37 @@
 """
-Servers for the browser: the example project over TLS, as cookies with a prefix want it, and a foreign one.
+Servers for the browser: the example project over TLS, which cookies with a prefix require, and a foreign one.
 
-Every host name below `.test` leads to this machine (see conftest.py), so `app.site.test` is the site,
-`evil.site.test` its sibling, and `evil.test` a stranger.
+Every host name below `.test` leads to this machine (see conftest.py), so `app.site.test` is the site, `evil.site.test`
+its sibling, and `evil.test` a stranger.
 """
 
 import ssl
 import threading
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
-from datetime import datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
 from django.contrib.staticfiles.handlers import StaticFilesHandler
 from django.core.servers.basehttp import ThreadedWSGIServer
 from django.db import connections
 from django.test.testcases import LiveServerThread, QuietWSGIRequestHandler
 
+from tests.support.tls import server_context, write_certificate
+
 SITE, SIBLING, STRANGER = "app.site.test", "evil.site.test", "evil.test"
 
 
 def make_certificate(folder: Path) -> ssl.SSLContext:
-    """What a server needs to speak TLS with a browser that ignores who signed."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "site.test")])
-    now = datetime.now(timezone.utc)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=30))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(SITE), x509.DNSName("*.test")]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    both = folder / "server.pem"
-    both.write_bytes(
-        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + certificate.public_bytes(Encoding.PEM)
-    )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(both)
-    return context
+    """Return what a server needs to speak TLS with a browser that ignores who signed its certificate."""
+    write_certificate(folder, ec.generate_private_key(ec.SECP256R1()), SITE, "*.test")
+    return server_context(folder)
 
 
 def _speak_tls(server: Any, tls: ssl.SSLContext) -> None:
-    # The handshake is for the thread of the connection: browsers open some that they never use.
+    # The connection's own thread makes the handshake: browsers open connections that they never use.
     server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
 
 
@@ -63,15 +41,15 @@ class _TLSServer(ThreadedWSGIServer):
         self.base_environ["HTTPS"] = "on"
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A browser that hangs up is no news."""
+        """Ignore browsers that close the connection."""
 
 
 class ExampleServer(LiveServerThread):
     """
     The example project over TLS.
 
-    `lock` is to be held by a test that writes while pages may ask: SQLite in memory has one connection for all
-    threads, and requests take turns there. Elsewhere it holds nobody up.
+    A test that writes while pages may send requests holds `lock`: SQLite in memory has one connection for all threads,
+    and requests take turns there. On other databases the lock makes nothing wait.
     """
 
     lock: AbstractContextManager[Any]
@@ -115,7 +93,7 @@ def _taking_turns(server: ExampleServer) -> Any:
 
 
 class EvilServer(ThreadingHTTPServer):
-    """Shows `page` to whoever comes, with `headers`, under any of its names."""
+    """A server that sends `page` with `headers` to every request, under any of its names."""
 
     page = ""
     headers: tuple[tuple[str, str], ...] = ()
@@ -149,4 +127,4 @@ class _EvilHandler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *args: object) -> None:
-        """Nothing to say."""
+        """Log nothing."""

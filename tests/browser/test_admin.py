@@ -1,4 +1,4 @@
-"""The admin as staff use it: what they click, what it does to a token, and what they can't."""
+"""The admin as staff use it: which tokens a click revokes, and what staff without permissions can't do."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +23,7 @@ class Alice:
     pair: dict[str, Any]
 
     def is_welcome(self):
-        """Whether the API takes her token."""
+        """Return whether the API accepts the user's token."""
         return self.client.get_me(self.pair["access_token"]).status_code == 200
 
 
@@ -125,7 +125,7 @@ def test_everything_wants_a_phrase(staff, admin, alice, look):
     admin.click("text=Revoke everything")
     look(admin, "everything")
     admin.click(".jwt-auth-answers input[type=submit]")
-    assert admin.url.endswith(event_url("revoke_all"))  # the browser itself wants the field
+    assert admin.url.endswith(event_url("revoke_all"))  # the browser itself requires the field
     assert admin.locator(".errorlist").count() == 0
     confirm(admin, phrase="yes")
     assert "to go on" in admin.inner_text(".errorlist")
@@ -160,7 +160,7 @@ def test_who_lacks_the_permission_sees_no_button_and_can_do_nothing(make_user, n
 
 
 def test_all_works_under_a_strict_content_security_policy(admin, alice):
-    """Nothing of the pages is inline: the browser would not run or style it, and would say so."""
+    """The pages have no inline scripts or styles: the browser would refuse them and report it."""
     blocked = []
     admin.on("console", lambda message: blocked.append(message.text) if "Content Security" in message.text else None)
     admin.route("**/admin/**", add_policy)
@@ -185,7 +185,7 @@ def test_all_works_under_a_strict_content_security_policy(admin, alice):
 
 @pytest.fixture
 def past(alice, bob, staff):
-    """A history to look at: sessions and events of several kinds."""
+    """Sessions and events of several kinds."""
     ended = alice.client.tokens(alice.user, label="old laptop")
     revoke_session(UUID(hex=verify(ended["access_token"]).claims.sid), reason="ended by the user", actor=alice.user)
     revoke_token(verify(alice.pair["access_token"]).claims, reason="seen in a log file", actor=staff)
@@ -196,7 +196,7 @@ def past(alice, bob, staff):
 @pytest.mark.usefixtures("past")
 @pytest.mark.parametrize("screen", SCREENS)
 def test_the_pages_fit_and_can_be_read(screen, staff, new_staff, alice, look):
-    """No page is wider than the screen, and what is red or grey has the contrast that WCAG 2 asks for."""
+    """No page is wider than the screen, and red and grey texts have the contrast that WCAG 2 requires."""
     scheme, size = screen
     page = new_staff(staff, color_scheme=scheme, viewport=SIZES[size])
     key, sid = alice.user.pk, alice.pair["session"]

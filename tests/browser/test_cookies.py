@@ -1,4 +1,4 @@
-"""Cookies in a real browser: out of reach of scripts, and never in the way, whatever others put beside them."""
+"""Cookies in a real browser: scripts can't read them, and other cookies beside them do no harm."""
 
 import pytest
 
@@ -33,7 +33,7 @@ def cookies_of(page):
 
 
 def plant(page, site, **values):
-    """Have the browser hold cookies that look like ours."""
+    """Make the browser hold cookies that look like ours."""
     page.context.add_cookies(
         [
             {"name": name, "value": value, "url": site.url, "httpOnly": True, "secure": True, "sameSite": "Strict"}
@@ -74,7 +74,7 @@ def test_tokens_are_in_no_place_that_a_script_can_see_and_in_no_answers_body(use
 
 
 def test_the_panel_would_say_so_if_a_script_could_see_a_token(app, user, client):
-    """The control: tokens in places that scripts see are found there."""
+    """The control: the panel finds tokens in places that scripts see."""
     pair = client.tokens(user)
     app.page.evaluate("pair => localStorage.setItem('tokens', JSON.stringify(pair))", pair)
     app.page.evaluate("token => { document.cookie = `refresh=${token}` }", pair["refresh_token"])
@@ -92,7 +92,7 @@ def test_the_cookies_are_for_this_host_alone_over_https_and_for_no_script(app, u
     for cookie in cookies.values():
         facts = {name: cookie[name] for name in ("domain", "path", "httpOnly", "secure", "sameSite")}
         assert facts == {
-            "domain": "app.site.test",  # with a leading dot it would be for the hosts below as well
+            "domain": "app.site.test",  # with a leading dot the cookie would be sent to subdomains as well
             "path": "/",
             "httpOnly": True,
             "secure": True,
@@ -114,14 +114,14 @@ TOSS = """([name, value]) => {
 
 @pytest.fixture
 def planted(make_user, client):
-    """Good tokens of mallory's, under our cookies' names."""
+    """Mallory's valid tokens, under the names of our cookies."""
     pair = client.tokens(make_user("mallory"))
     return {ACCESS: pair["access_token"], REFRESH: pair["refresh_token"]}
 
 
 @pytest.mark.parametrize("signed_in", [True, False], ids=["signed in", "signed out"])
 def test_a_sibling_host_can_plant_no_session(app, user, planted, evil, signed_in):
-    """Cookie tossing: alice would write her notes into mallory's account."""
+    """Cookie tossing: alice would write notes into mallory's account."""
     if signed_in:
         app.sign_in(user)
     own = cookies_of(app.page)
@@ -151,7 +151,7 @@ def test_a_sibling_host_can_plant_no_session(app, user, planted, evil, signed_in
 
 
 def test_no_script_of_the_site_itself_can_plant_one_either(app, user, client):
-    """Of the prefixes, `__Host-` alone would let it: a smuggled script could sign alice in as mallory."""
+    """The prefix `__Host-` alone would allow it: an injected script could sign alice in as mallory."""
     pair = client.tokens(user)
     app.page.evaluate("pair => { document.cookie = `__Host-Http-access=${pair.access_token}; Secure; Path=/` }", pair)
     app.page.evaluate("() => { document.cookie = '__Host-control=1; Secure; Path=/' }")
@@ -187,7 +187,7 @@ def test_the_cookies_of_an_ended_session_are_in_nobodys_way(app, user, site):
 
 
 def test_of_several_cookies_of_one_name_none_is_believed_and_none_blocks(new_context, live_server, settings, user):
-    """On http under DEBUG, where names have no prefix that would keep a sibling host from adding some."""
+    """This is about http under DEBUG, where names have no prefix that would keep a sibling host from adding cookies."""
     settings.DEBUG = True
     app = App(new_context().new_page(), live_server.url).open().sign_in(user)
     assert set(cookies_of(app.page)) == {"access", "refresh"}
@@ -196,7 +196,7 @@ def test_of_several_cookies_of_one_name_none_is_believed_and_none_blocks(new_con
     }""")
     assert len(app.page.context.cookies(f"{live_server.url}/auth/")) == 4
     app.open().is_signed_out()
-    app.fill_in(user)  # is let in, but the browser goes on sending the planted ones beside the new
+    app.fill_in(user)  # succeeds, but the browser goes on sending the planted cookies beside the new ones
     app.expect(app.page.locator("#sign-in-error")).to_contain_text("sends others beside them")
     status = "async (path) => (await fetch(path, {method: 'POST'})).status"
     assert app.page.evaluate(status, "/auth/browser/logout/") == 204

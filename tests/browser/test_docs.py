@@ -1,4 +1,4 @@
-"""The lines of JavaScript in the how-to are run."""
+"""The lines of JavaScript in the how-to guides are run."""
 
 import re
 

@@ -1,9 +1,10 @@
 """
-Pages of other origins, in the browser of somebody who is signed in: what they send is refused and changes nothing.
+Requests that pages of other origins send in the browser of a signed-in user: they are refused and change nothing.
 
-Each attack comes from another port of the site, from a sibling host name and from a stranger's. To the first two
-SameSite means nothing: browsers add the cookies, and the server stands alone. So it does with the stranger's forms
-where cookies are SameSite=None; what a stranger's page loads gets none, because browsers block those of third parties.
+Each attack comes from another port of the site, from a sibling host name and from a stranger's. SameSite does not apply
+to the first two: browsers add the cookies, and the server has to refuse by itself. The same is true of a stranger's
+forms where cookies are SameSite=None; the other requests of a stranger's page carry no cookies, because browsers block
+third-party cookies.
 """
 
 import json
@@ -24,7 +25,7 @@ from_each_origin = pytest.mark.parametrize("host", [SITE, SIBLING, STRANGER], id
 
 
 class Victim:
-    """alice, signed in with a note of hers, and all that an attack could change."""
+    """alice, signed in and with a note, and everything that an attack could change."""
 
     def __init__(self, app, user, mallory, site):
         self.app, self.context, self.user, self.mallory, self.site = app, app.page.context, user, mallory, site
@@ -37,12 +38,12 @@ class Victim:
 
     @property
     def cookies(self):
-        """Those of ours; DRF's pages for people bring Django's CSRF cookie."""
+        """Return our cookies, without the CSRF cookie that DRF's pages for people set."""
         found = ((each["name"], each["domain"], each["value"]) for each in self.context.cookies())
         return sorted(each for each in found if each[0] != "csrftoken")
 
     def body_for(self, target):
-        """What would do harm there."""
+        """Return the body that would do harm at `target`."""
         name = self.user.USERNAME_FIELD
         bodies = {
             "login/": {name: self.mallory.get_username(), "password": PASSWORD},
@@ -54,7 +55,10 @@ class Victim:
         return self.site.url + (target if target.startswith("/") else AUTH + target)
 
     def visit(self, url):
-        """Open a page in the victim's browser; the page, and how the site answers what it sends to change something."""
+        """
+        Open a page in the victim's browser. Return it, and a list of how the site answers the unsafe requests of the
+        page.
+        """
         page, answers = self.context.new_page(), []
 
         def note(answer):
@@ -68,7 +72,7 @@ class Victim:
 
 @pytest.fixture
 def samesite(request, jwt_settings):
-    """COOKIE_SAMESITE, "Strict" unless a test has it otherwise."""
+    """COOKIE_SAMESITE, which is "Strict" unless the test says otherwise."""
     value = getattr(request, "param", "Strict")
     jwt_settings(COOKIE_SAMESITE=value)
     return value
@@ -82,7 +86,7 @@ def victim(samesite, user, make_user, open_app, site):
 
 @pytest.fixture
 def arrivals():
-    """What reached the server: method, path, Sec-Fetch-Site, and whether with the cookies."""
+    """The requests that reached the server: method, path, Sec-Fetch-Site, and a bool for the cookies."""
     seen = []
 
     def note(environ, **kwargs):
@@ -96,7 +100,7 @@ def arrivals():
 
 
 def carried_cookies(arrivals, host):
-    """Whether the browser added the cookies to anything that a page of `host` sent; which must have been something."""
+    """Return whether the browser added the cookies to a request of a page of `host`, which must have sent one."""
     foreign = [each for each in arrivals if each[2] in ("same-site", "cross-site")]
     assert {each[2] for each in foreign} == {"cross-site" if host == STRANGER else "same-site"}
     return any(with_cookies for *_, with_cookies in foreign)
@@ -109,7 +113,7 @@ FORMS = """
 
 
 def fields(body, enctype):
-    """The fields of a form that is sent as `body`, or, as plain text, looks like JSON."""
+    """Return the fields of a form that is sent as `body`, or that looks like JSON if it is sent as plain text."""
     if enctype == "text/plain":
         text = json.dumps({**body, "filler": "="}).replace('"', "&quot;")
         name, _, value = text.rpartition("=")
@@ -209,7 +213,7 @@ def test_what_is_embedded_changes_nothing(victim, evil, arrivals, host):
 
 
 def test_the_same_from_a_page_of_the_site_is_obeyed(victim):
-    """The control: it is where the others came from that stopped them."""
+    """The control: the attacks were refused because of their origin."""
     send = """async ([url, body]) => (await fetch(url, {
         method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json" },
     })).status"""
@@ -223,7 +227,7 @@ def test_the_same_from_a_page_of_the_site_is_obeyed(victim):
 
 
 def test_nobody_is_signed_in_as_somebody_else_by_a_foreign_form(victim, evil):
-    """Login CSRF: alice, signed out, would write her notes into mallory's account."""
+    """Login CSRF: alice, signed out, would write notes into mallory's account."""
     victim.app.press("Sign out").is_signed_out()
     body = victim.body_for("login/")
     for host in (SITE, SIBLING, STRANGER):

@@ -17,7 +17,7 @@ ENDED = LIFETIME + 11  # and of the leeway
 
 
 def answers_to(page, path):
-    """A list that grows with the status of each answer to `path` in any tab."""
+    """Return a list that grows with the status of each answer to `path` in any tab."""
     seen = []
     page.context.on("response", lambda each: each.url.endswith(path) and seen.append(each.status))
     return seen
@@ -88,7 +88,7 @@ def test_all_tabs_notice_a_sign_in_and_a_sign_out(app, open_app, user, make_user
 
 
 def test_what_one_user_wrote_is_not_sent_in_the_name_of_another(app, user, make_user, server_clock):
-    """Of two who share a browser, one signs in while the other's tab has not heard of it."""
+    """Two users share a browser: one signs in while the other's tab does not know it yet."""
     app.sign_in(user)
     app.page.evaluate("""async () => {
         const { JWTSession } = await import("/static/browser/jwt-session.js");
@@ -329,9 +329,9 @@ def test_a_smuggled_script_does_not_run(app, evil, operation):
         const run = "document.title = 'run'";
         setTimeout(done, 3000, "nothing");
         addEventListener("securitypolicyviolation", (event) => done(event.effectiveDirective));
-        try { DEED } catch (error) { if (!(error instanceof TypeError)) throw error; }
+        try { OPERATION } catch (error) { if (!(error instanceof TypeError)) throw error; }
     })"""
-    refused = app.page.evaluate(script.replace("DEED", operation), evil.url("evil.test"))
+    refused = app.page.evaluate(script.replace("OPERATION", operation), evil.url("evil.test"))
     assert refused in {"require-trusted-types-for", "script-src", "script-src-elem", "script-src-attr"}
     app.expect(app.page).to_have_title("Notes, by jwt_auth")
 

@@ -1,4 +1,4 @@
-"""The browser itself works: without this, pages that never load would prove nothing."""
+"""The browser works: without these tests, pages that never load would prove nothing."""
 
 
 def test_the_sign_in_page_of_the_admin_is_shown(live_server, page):

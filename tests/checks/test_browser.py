@@ -1,4 +1,4 @@
-"""System checks of what cookies depend on."""
+"""System checks of the settings that cookies depend on."""
 
 import pytest
 from django.core import checks
@@ -17,17 +17,17 @@ StrictAuthentication = JWTCookieAuthentication.with_revocation("database")
 
 
 class OwnVaryMiddleware(VaryMiddleware):
-    """What a project may have made of it."""
+    """A subclass that a project may have written."""
 
 
 class HeaderMiddleware(JWTUserMiddleware):
-    """As docs/how-to/without-drf.md has it for those who take no cookies."""
+    """The middleware of docs/how-to/without-drf.md for projects without cookies."""
 
     authentication_classes = (JWTAuthentication,)
 
 
 def function_middleware(get_response):
-    """Middleware that is no class."""
+    """Middleware that is a function."""
     return get_response
 
 

@@ -1,4 +1,4 @@
-"""System checks of how views take clients' tokens, each with the setting beside it that is right."""
+"""System checks of views that accept clients' tokens, each with a control: the right setting."""
 
 from types import ModuleType
 
@@ -26,7 +26,7 @@ LOCAL = {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
 
 @pytest.fixture
 def serve(settings):
-    """`serve(*classes)` has a view of the project authenticate by these."""
+    """`serve(*classes)` adds a view that authenticates with these classes."""
 
     def change(*classes, view=APIView):
         module = ModuleType("served")
@@ -45,7 +45,7 @@ def found():
 
 
 def test_without_clients_nothing_is_said(settings, jwt_settings):
-    settings.ROOT_URLCONF = "jwt_auth.urls"  # whose `me` lets clients in
+    settings.ROOT_URLCONF = "jwt_auth.urls"  # its `me` accepts clients
     settings.CACHES = {"default": LOCAL}
     for protection in ("off", "all"):
         jwt_settings(CLIENT_REPLAY_PROTECTION=protection)
@@ -104,7 +104,7 @@ def test_the_defaults_are_looked_at_as_well(settings):
         assert found() == []
 
 
-def test_rows_that_an_error_takes_back_are_w053(serve, settings, jwt_settings, monkeypatch):
+def test_rows_that_an_error_undoes_are_w053(serve, settings, jwt_settings, monkeypatch):
     serve(ClientJWTAuthentication)
     jwt_settings(REPLAY_CACHE=None)
     assert found() == []

@@ -1,4 +1,4 @@
-"""Checks of a deployment: each speaks for what it is about, alone, and for nothing on a developer's machine."""
+"""Deployment checks: each reports its own fault alone, and none reports anything on a developer's machine."""
 
 from datetime import timedelta
 from io import StringIO
@@ -34,7 +34,7 @@ def rest(settings):
 
 @pytest.fixture(autouse=True)
 def _production(settings, jwt_settings):
-    """A deployment that nothing is wrong with."""
+    """A deployment without faults."""
     settings.SECRET_KEY = "a secret key of the tests, long enough for all checks to be content with"
     settings.SECURE_SSL_REDIRECT = True
     settings.CACHES = {
@@ -57,7 +57,7 @@ def test_a_sound_deployment_passes():
 
 
 def test_on_a_developers_machine_nothing_is_said(settings):
-    """The example project and its like, under plain `check`."""
+    """The example project and similar projects, under plain `check`."""
     settings.JWT_AUTH = {**settings.JWT_AUTH, "ISSUER": "jwt_auth", "SIGNING_KEY": None}
     settings.SECURE_SSL_REDIRECT = False
     settings.SECRET_KEY = "django-insecure-" + "x" * 50
@@ -152,7 +152,7 @@ SHARED = {
 
 
 def shared():
-    """By our check alone: Django's own fails when SECRET_KEY is made of bytes."""
+    """Return whether our check reports W013. Django's own check fails if SECRET_KEY is made of bytes."""
     messages = deploy.check_deployment()
     assert not [message for message in messages if base64url_encode(RANDOM)[:16] in f"{message.msg} {message.hint}"]
     return [message.id for message in messages] == ["jwt_auth.W013"]
@@ -192,7 +192,7 @@ def with_database():
 
 def test_tables_that_are_as_they_should_be_pass(db, settings):
     assert with_database() == []
-    settings.SILENCED_SYSTEM_CHECKS = ["mail.E001"]  # from Django 6.1 on: tests mail nowhere
+    settings.SILENCED_SYSTEM_CHECKS = ["mail.E001"]  # since Django 6.1: tests send no mail
     call_command("check", "--deploy", "--database=default", "--fail-level=ERROR")
 
 
@@ -251,7 +251,7 @@ def test_a_column_that_is_inherited_is_in_the_table_of_the_parent(
     class Employee(Person):  # noqa: DJ008
         class Meta:
             app_label = "tests"
-            db_table = ContentType._meta.db_table  # any that is there
+            db_table = ContentType._meta.db_table  # any table that exists
 
     jwt_settings(USER_CUTOFF_FIELD="last_login")
     monkeypatch.setattr(deploy, "get_user_model", lambda: Employee)

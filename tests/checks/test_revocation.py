@@ -1,4 +1,4 @@
-"""The checks of what memory mode depends on, each beside a control that passes."""
+"""System checks of the conditions that memory mode depends on, each beside a control that passes."""
 
 import pytest
 from django.core import checks
@@ -39,7 +39,7 @@ def test_what_follows_a_commit_needs_autocommit(jwt_settings, monkeypatch, mode)
 @pytest.mark.parametrize(
     "backend", ["django.core.cache.backends.locmem.LocMemCache", "django.core.cache.backends.dummy.DummyCache"]
 )
-def test_the_bell_hangs_where_all_hear_it(settings, jwt_settings, backend):
+def test_notifications_are_in_a_cache_that_all_processes_share(settings, jwt_settings, backend):
     settings.CACHES = {**settings.CACHES, "private": {"BACKEND": backend}, "shared": REDIS}
     jwt_settings(REVOCATION_CACHE="shared")
     assert found() == []
@@ -62,7 +62,7 @@ def test_messages_need_redis_py(jwt_settings, monkeypatch):
         ("sqlite", {}),
     ],
 )
-def test_who_asks_for_others_does_not_wait_for_ever(jwt_settings, monkeypatch, vendor, options):
+def test_a_wait_for_a_database_server_has_a_limit(jwt_settings, monkeypatch, vendor, options):
     connection = connections["default"]
     monkeypatch.setattr(connection, "vendor", vendor)
     jwt_settings(REVOCATION="memory")
@@ -77,7 +77,7 @@ def test_who_asks_for_others_does_not_wait_for_ever(jwt_settings, monkeypatch, v
 
 @pytest.fixture
 def level_of():
-    """`level_of(vendor, name)` is the level as Django takes it."""
+    """`level_of(vendor, name)` returns the isolation level in the form that Django expects."""
 
     def find(vendor, name):
         if vendor != "postgresql" or name is None:

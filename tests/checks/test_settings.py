@@ -1,4 +1,4 @@
-"""System checks: one id for one fault, with a hint, and never a secret."""
+"""System checks of settings: one id for one fault, with a hint, and never a secret."""
 
 import re
 import secrets
@@ -157,7 +157,7 @@ def test_no_misspelt_setting_shows_its_value(jwt_settings):
 def test_an_id_stands_for_one_fault_in_the_whole_package():
     used = Counter()
     for path in Path(jwt_auth.__file__).parent.rglob("*.py"):
-        # As an argument, and in the id of a check; a mention in a text is neither.
+        # An argument or the id of a check counts; a mention in a text does not.
         used.update(re.findall(r'"(?:jwt_auth\.)?([EW]\d{3})"', path.read_text()))
     assert used
     assert not [fault for fault, times in used.items() if times > 1]

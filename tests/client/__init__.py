@@ -1,1 +1,1 @@
-"""Programs that call an API: what they sign, and where they send it."""
+"""Programs that call an API: the tokens that they sign, and the places that they send them to."""

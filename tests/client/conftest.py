@@ -1,4 +1,4 @@
-"""Clients' keys, and two servers on this machine that tell what came, or send elsewhere."""
+"""Clients' keys, and two servers on this machine that answer with the token they got, or redirect."""
 
 import json
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from tests.support.signers import GIVEN, SECRET
 
 @pytest.fixture
 def make_signer():
-    """Make a signer with a clock of its own: `signer.now.seconds` is its time."""
+    """Make a signer with its own clock: `signer.now.seconds` is its time."""
 
     def make(**changes):
         now = SimpleNamespace(seconds=NOW.timestamp())
@@ -28,7 +28,7 @@ def make_signer():
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """Answers with the request's own Authorization; at /to/<url> sends to <url>."""
+    """Answer with the request's own Authorization; redirect /to/<url> to <url>."""
 
     def do_GET(self) -> None:
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -48,7 +48,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_POST = do_GET  # noqa: N815  # as http.server wants it
 
     def log_message(self, *args: object) -> None:
-        """Nothing to say."""
+        """Log nothing."""
 
 
 @contextmanager
@@ -66,6 +66,6 @@ def _serving() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def servers() -> Iterator[tuple[str, str]]:
-    """The addresses of two servers: two origins."""
+    """The addresses of two servers, which are two origins."""
     with ExitStack() as stack:
         yield stack.enter_context(_serving()), stack.enter_context(_serving())

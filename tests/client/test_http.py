@@ -1,4 +1,4 @@
-"""Tokens go with each request to the API, and to nobody else: with requests and with httpx."""
+"""Tokens are sent with each request to the API, and with no other request: with requests and with httpx."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""What the signer makes, the server takes: with each kind of key, used again or not, bound to requests or not."""
+"""The server accepts the tokens of the signer: with each kind of key, reused or not, bound to requests or not."""
 
 import asyncio
 
@@ -35,7 +35,7 @@ def with_async_httpx(signer, api, requests_made):
 
 @pytest.fixture(params=[with_requests, with_httpx, with_async_httpx], ids=lambda way: way.__name__)
 def send(request, api_server):
-    """`send(signer, (method, path, body), ...)`: what is answered to each, as status and code."""
+    """`send(signer, (method, path, body), ...)` returns the status and code of each answer."""
 
     def send_all(signer, *requests_made):
         answers = request.param(signer, api_server.url, requests_made)
@@ -63,7 +63,7 @@ def test_a_signer_that_knows_the_server_is_never_taken_for_a_replay(send, user, 
 
 
 def test_a_signer_that_shares_too_much_is(send, user):
-    """The control: it is the signer's care that makes the difference."""
+    """The control: the tests above pass because the signer shares less."""
     assert send(register(user).signer(reuse="always"), READ, WRITE, WRITE) == [OK, OK, REPLAYED]
 
 

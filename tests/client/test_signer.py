@@ -1,4 +1,4 @@
-"""What a client signs, for how long it uses it, and what it keeps to itself."""
+"""The tokens that a client signs, how long it reuses each, and what it keeps secret."""
 
 import copy
 import json
@@ -23,7 +23,7 @@ URL = "https://API.example.com:443/notes/?page=2#top"
 
 
 def read(token, key=SECRET, algorithm="HS256"):
-    """The claims of a token, whose signature must be right."""
+    """Return the claims of a token, whose signature must be right."""
     return jwt.decode(token, key, [algorithm], audience=GIVEN["audience"], options={"verify_exp": False})
 
 
@@ -174,7 +174,7 @@ def test_a_request_that_changes_something_has_a_token_of_its_own(make_signer):
 
 
 @pytest.mark.parametrize(("reuse", "different"), [("always", 1), ("safe_methods", 3), ("never", 4)])
-def test_whoever_knows_the_server_says_what_may_share_a_token(make_signer, reuse, different):
+def test_the_caller_says_which_requests_may_share_a_token(make_signer, reuse, different):
     signer = make_signer(reuse=reuse)
     assert len({signer.token(method) for method in ("GET", "GET", "POST", "POST")}) == different
 
@@ -192,7 +192,7 @@ def test_threads_share_a_signer(make_signer):
     with ThreadPoolExecutor(8) as pool:
         reading = set(pool.map(signer.token, ["GET"] * 200))
         writing = list(pool.map(signer.token, ["POST"] * 200))
-    assert len(reading) <= 8  # those that came first at once
+    assert len(reading) <= 8  # the first ones all at once
     assert len({read(token)["jti"] for token in writing}) == 200
 
 

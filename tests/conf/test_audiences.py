@@ -1,4 +1,4 @@
-"""SERVICE_AUDIENCES, read into one value for each other server."""
+"""SERVICE_AUDIENCES is read into one value for each other server."""
 
 from datetime import timedelta
 

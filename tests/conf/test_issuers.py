@@ -1,4 +1,4 @@
-"""TRUSTED_ISSUERS as the project writes it: each fault is named, and what is written is what is in force."""
+"""TRUSTED_ISSUERS as the project writes it: each fault is named, and each option takes effect."""
 
 from datetime import timedelta
 
@@ -16,13 +16,16 @@ NAME = "https://issuer.example"
 
 @pytest.fixture
 def options(ec_key):
-    """What a good entry needs."""
+    """The options that a valid entry needs."""
     return {"KEYS": public_pem(ec_key), "ALGORITHMS": ["ES256"]}
 
 
 @pytest.fixture
 def found(jwt_settings, options):
-    """The ids of what `manage.py check` says of a good entry with changes; Ellipsis takes an option out."""
+    """
+    `found(**changes)` returns the ids of the findings of `manage.py check` for a valid entry with these changes;
+    Ellipsis removes an option.
+    """
 
     def find(name=NAME, entry=None, **changes):
         good = {key: value for key, value in {**options, **changes}.items() if value is not ...}

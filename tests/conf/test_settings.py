@@ -1,4 +1,4 @@
-"""The `JWT_AUTH` setting: read once, live under override_settings, wrong values named."""
+"""The `JWT_AUTH` setting: it is read once, follows override_settings, and wrong values are named."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""What answers tell, and to whom."""
+"""Which facts an answer reveals, and to whom."""
 
 import json
 
@@ -30,7 +30,7 @@ def unsigned(raw):
 
 
 def shown(answer):
-    """All that a client sees of an answer."""
+    """Return everything that a client sees of an answer."""
     return answer.status_code, answer.content, json.dumps(dict(answer.headers), sort_keys=True)
 
 
@@ -40,7 +40,7 @@ def test_a_token_that_was_never_good_is_told_no_more_than_that(client, pair):
     assert client.get_me(pair["access_token"]).status_code == 200
 
 
-TAKEN_BACK = {
+REVOCATIONS = {
     "session": lambda user: revoke_session(UserSession.objects.get().pk),
     "user": revoke_user,
     "everything": lambda user: revoke_all(),
@@ -50,9 +50,9 @@ TAKEN_BACK = {
 }
 
 
-@pytest.mark.parametrize("deed", TAKEN_BACK.values(), ids=TAKEN_BACK)
-def test_a_token_that_was_taken_back_is_not_told_why(client, pair, user, deed):
-    deed(user)
+@pytest.mark.parametrize("operation", REVOCATIONS.values(), ids=REVOCATIONS)
+def test_a_revoked_token_is_not_told_why(client, pair, user, operation):
+    operation(user)
     for answer in (client.get_me(pair["access_token"]), client.refresh(pair["refresh_token"])):
         assert answer.json() == {"detail": "The token has been revoked.", "code": "token_revoked"}
         assert answer["WWW-Authenticate"] == 'Bearer realm="api", error="invalid_token"'
@@ -105,7 +105,7 @@ def test_no_answer_lets_another_origin_read_it(client, user, method):
 
 @pytest.mark.parametrize("kind", ["text/plain", "multipart/form-data; boundary=x", "application/x-www-form-urlencoded"])
 def test_no_page_can_sign_somebody_in_with_a_form(client, user, kind):
-    """A form of another origin may send these three types without asking; none of them signs in."""
+    """A form of another origin may send these three types without a preflight; none of them signs in."""
     body = json.dumps({user.USERNAME_FIELD: user.get_username(), "password": PASSWORD})
     assert client.generic("POST", "/auth/login/", body, content_type="application/json").status_code == 200
     assert client.generic("POST", "/auth/login/", body, content_type=kind).status_code == 415

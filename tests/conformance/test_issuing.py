@@ -1,4 +1,4 @@
-"""What is in a token, what is not, and what each sign-in makes anew."""
+"""The content of tokens, and the values that are new at each sign-in."""
 
 import json
 import random
@@ -40,12 +40,12 @@ def test_no_strength_of_the_sign_in_is_claimed_that_nobody_checked(client, pair)
 
 
 def test_each_sign_in_begins_a_session_of_its_own(client, user, pair):
-    """Whatever the client holds already: no session of before is taken up again."""
+    """No earlier session is continued, whatever tokens the client holds already."""
     again = client.bearer(pair["access_token"]).tokens(user, refresh_token=pair["refresh_token"])
     sids = {forge.claims_of(each["access_token"])["sid"] for each in (pair, again)}
     assert len(sids) == len({pair["session"], again["session"]}) == 2
     assert len(set(UserSession.objects.values_list("handle", flat=True))) == 2
-    # The other one may be another device's: it goes on.
+    # The other session may belong to another device: it goes on.
     assert not client.is_dead(pair)
 
 
@@ -69,7 +69,7 @@ def stored_text():
 
 @pytest.fixture(params=["HS256", "ES256"])
 def signing_key(request, jwt_settings, ec_key):
-    """The secret number or octets that sign."""
+    """Return the secret number or octets that sign."""
     if request.param == "HS256":
         return own_keys().signing.signing
     jwt_settings(ALGORITHM=request.param, SIGNING_KEY=pem(ec_key))

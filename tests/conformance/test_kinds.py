@@ -1,4 +1,6 @@
-"""Each kind of token at each place where one is expected: what is welcome there, and that all the rest is refused."""
+"""
+Each kind of token at each entry point that requires one: it is accepted at its own entry points and refused elsewhere.
+"""
 
 import jwt
 import pytest
@@ -38,7 +40,7 @@ WELCOME = {
 
 @pytest.fixture
 def api(jwt_settings, make_user, ec_key, rsa_key, clock):
-    """A client that may introspect, and ask for tokens for another server."""
+    """A client that may introspect, and request tokens for another server."""
     jwt_settings(
         ISSUER=ONE,
         ALGORITHM="ES256",
@@ -52,7 +54,7 @@ def api(jwt_settings, make_user, ec_key, rsa_key, clock):
 
 @pytest.fixture
 def tokens(client, user, api, rsa_key):
-    """A good one of each kind. One key signs all that is ours."""
+    """A valid token of each kind. One key signs all that are ours."""
     pair = client.tokens(user)
     second = int(NOW.timestamp())
     claims = {"iss": ISSUER, "aud": ONE, "sub": "alice", "iat": second, "exp": second + 60}
@@ -68,8 +70,8 @@ def tokens(client, user, api, rsa_key):
 
 
 @pytest.fixture
-def doors(client, api, tokens, ec_key):
-    """`doors[door](raw)`: whether the token is let in there."""
+def entry_points(client, api, tokens, ec_key):
+    """`entry_points[name](raw)` returns whether that entry point accepts the token."""
 
     def get(path):
         return lambda raw: client.bearer(raw).get(path).status_code == 200
@@ -115,6 +117,6 @@ def doors(client, api, tokens, ec_key):
     }
 
 
-@pytest.mark.parametrize("door", WELCOME)
-def test_each_kind_of_token_is_welcome_at_its_own_doors_only(doors, tokens, door):
-    assert {kind for kind, raw in tokens.items() if doors[door](raw)} == WELCOME[door]
+@pytest.mark.parametrize("entry_point", WELCOME)
+def test_each_kind_of_token_is_welcome_at_its_own_entry_points_only(entry_points, tokens, entry_point):
+    assert {kind for kind, raw in tokens.items() if entry_points[entry_point](raw)} == WELCOME[entry_point]

@@ -1,4 +1,4 @@
-"""What the log says of a session's whole life, and what it must never say."""
+"""The log of a session's whole life, and the secrets that it must never contain."""
 
 import logging
 
@@ -10,7 +10,7 @@ from jwt_auth.verification import verify
 from tests.support import forge
 from tests.support.clients import PASSWORD
 from tests.support.clocks import NOW
-from tests.support.doors import knock
+from tests.support.entry_points import knock
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -26,7 +26,7 @@ def log(caplog):
 
 
 def secrets_of(*pairs):
-    """The tokens, and the signatures alone, which are all that a reader of the log lacks."""
+    """Return the tokens, and their signatures alone, which are all that a reader of the log lacks."""
     for pair in pairs:
         for raw in (pair["access_token"], pair["refresh_token"]):
             yield from (raw, raw.rpartition(".")[2], raw.rpartition(".")[0])
@@ -42,7 +42,7 @@ def test_no_token_is_in_any_record_of_a_whole_life(client, user, clock, log, cap
     revoke_token(verify(newest["access_token"]).claims)
     for raw in (first["access_token"], newest["access_token"], forge.with_claims(other["access_token"], aud='"x"')):
         client.get_me(raw)
-    client.refresh(first["refresh_token"])  # used again: the session ends
+    client.refresh(first["refresh_token"])  # reused: the session ends
     for raw in (first["refresh_token"], other["access_token"][:-1], other["refresh_token"][:-1]):
         list(knock(client, raw))
     client.send("sessions/", method="get", HTTP_AUTHORIZATION=f"Bearer {other['access_token']}")
@@ -71,7 +71,7 @@ def test_a_sign_in_and_a_refresh_are_logged_with_who_when_and_where(client, user
 
 
 def test_a_failed_sign_in_is_logged_with_when_and_where(client, user, clock, log):
-    """Not with the name: people type passwords into that field."""
+    """The name is not logged: people type passwords into that field."""
     body = {user.USERNAME_FIELD: user.get_username(), "password": "wrong"}
     assert client.send("login/", body, REMOTE_ADDR="203.0.113.7").status_code == 401
     (record,) = log()

@@ -1,4 +1,4 @@
-"""How tokens are read and compared, where the standards ask for more than the right answer."""
+"""How tokens are read and compared, where the standards require more than the right answer."""
 
 import hmac
 import secrets
@@ -15,15 +15,15 @@ from jwt_auth.models import UserSession
 from jwt_auth.revocation import revoke_token
 from jwt_auth.verification import verify
 from tests.support import forge
-from tests.support.doors import knock
+from tests.support.entry_points import knock
 from tests.support.keys import pem
 
-# The order of P-256 (FIPS 186-5): (r, n - s) is as good a signature as (r, s).
+# The order of P-256 (FIPS 186-5): (r, n - s) is as valid a signature as (r, s).
 P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 
 
 def spy_on(monkeypatch, owner, name, answer=None):
-    """Let `owner.name` do its work and note what it was given; `answer` replaces what it says."""
+    """Call through to `owner.name` and record its arguments; `answer` replaces its result."""
     original, seen = getattr(owner, name), []
 
     def spy(*args):
@@ -83,7 +83,7 @@ def test_the_hash_of_the_sign_ins_password_is_compared_in_constant_time_and_by_n
 
 
 def others(user, pair):
-    """What is signed with the same SECRET_KEY, or the same keys, for other uses."""
+    """Return what is signed with the same SECRET_KEY, or with the same keys, for other purposes."""
     handle_and_counter = pair["refresh_token"].rpartition(".")[0]
     (refresh_key,) = refresh_keys()
     return {
@@ -100,9 +100,9 @@ def others(user, pair):
 
 def test_nothing_else_that_the_project_signs_is_taken_for_a_token(client, pair, user):
     for name, raw in others(user, pair).items():
-        for door, answer in knock(client, raw):
+        for entry_point, answer in knock(client, raw):
             refusal = {"authenticator": {401}, "verify": {401}, "refresh": {401}, "exchange": {400}}
-            assert answer.status_code in refusal.get(door, {200, 204}), name
+            assert answer.status_code in refusal.get(entry_point, {200, 204}), name
     assert not client.is_dead(pair)
 
 
@@ -110,18 +110,18 @@ def test_nothing_else_that_the_project_signs_is_taken_for_a_token(client, pair, 
     ("kind", "welcome"),
     [("access_token", {"authenticator", "verify"}), ("refresh_token", {"refresh"})],
 )
-def test_each_kind_of_token_lets_in_at_its_own_doors_only(client, pair, kind, welcome):
-    doors = dict(knock(client, pair[kind]))
-    let_in = {door for door in ("authenticator", "verify", "refresh") if doors[door].status_code == 200}
-    assert let_in == welcome
-    assert {doors[door].status_code for door in ("authenticator", "verify", "refresh")} == {200, 401}
+def test_each_kind_of_token_lets_in_at_its_own_entry_points_only(client, pair, kind, welcome):
+    answers = dict(knock(client, pair[kind]))
+    statuses = {name: answers[name].status_code for name in ("authenticator", "verify", "refresh")}
+    assert {name for name, status in statuses.items() if status == 200} == welcome
+    assert set(statuses.values()) == {200, 401}
 
 
 # The denylist
 
 
 def in_another_spelling(raw):
-    """The same token with the other valid ECDSA signature, for which no key is needed."""
+    """Return the same token with the other valid ECDSA signature, which anyone can compute without the key."""
     body, _, signature = raw.rpartition(".")
     octets = forge.unb64(signature)
     r, s = (int.from_bytes(half, "big") for half in (octets[:32], octets[32:]))

@@ -1,4 +1,4 @@
-"""OpenAPI: what the schema says of the endpoints is what they take and answer."""
+"""OpenAPI: the schema agrees with the requests and the answers of the endpoints."""
 
 import pytest
 from django.conf import settings
@@ -41,7 +41,7 @@ PUBLIC = [{}]
 
 
 def generate(*patterns):
-    """The schema of these URLs, made without a warning and valid."""
+    """Return the schema of these URLs, which must be valid and cause no warning."""
     GENERATOR_STATS.reset()
     with AS_THE_GUIDE_SAYS, GENERATOR_STATS.silence():
         schema = SchemaGenerator(patterns=patterns).get_schema(request=None, public=True)
@@ -58,7 +58,7 @@ def schema():
 
 @pytest.fixture
 def said(schema):
-    """`said(name, answer)` is the answer's body, which is as the operation of that name says."""
+    """`said(name, answer)` returns the body of the answer, which must match the operation of that name."""
     operations = {item["operationId"]: item for methods in schema["paths"].values() for item in methods.values()}
 
     def check(name, answer):
@@ -79,7 +79,7 @@ def said(schema):
 
 
 def with_null(documented):
-    """As JSON Schema says what OpenAPI 3.0 calls nullable."""
+    """Return a schema in which JSON Schema replaces OpenAPI 3.0's `nullable`."""
     if isinstance(documented, list):
         return [with_null(item) for item in documented]
     if not isinstance(documented, dict):
@@ -89,7 +89,7 @@ def with_null(documented):
 
 
 def no_more_than(documented, body, components):
-    """Whether each member of `body` is documented, all the way down."""
+    """Return whether each member of `body` is documented, at every depth."""
     documented = components.get(documented.get("$ref", "").rpartition("/")[2], documented)
     if isinstance(body, list):
         return all(no_more_than(documented.get("items", {}), item, components) for item in body)
@@ -100,7 +100,7 @@ def no_more_than(documented, body, components):
 
 
 def operations_of(module, prefix):
-    """Every method that is answered, by the path as the schema writes it."""
+    """Yield every method that is answered, with the path as the schema writes it."""
     for pattern in module.urlpatterns:
         name = str(pattern.pattern).replace("<uuid:", "{").replace("<str:", "{").replace(">", "}")
         for method in ("get", "post", "put", "patch", "delete"):
@@ -146,7 +146,7 @@ def test_schemes_say_how_a_token_travels(schema, jwt_settings):
 
 
 class SessionSerializer(serializers.Serializer):
-    """A name that this app has as well."""
+    """A serializer with the name of one of this app's."""
 
     film = serializers.CharField()
 

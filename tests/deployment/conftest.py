@@ -1,4 +1,4 @@
-"""Servers as in production: gunicorn's workers and a PostgreSQL, all of the tests' own and all stopped after them."""
+"""Servers as in production: gunicorn's workers and a PostgreSQL, which only the tests use and which stop afterwards."""
 
 import contextlib
 import http.client
@@ -35,7 +35,7 @@ def cluster() -> Iterator[Cluster]:
     ]
     if not found:
         missing("initdb of PostgreSQL")
-    # Not below pytest's own, which the user postgres may not enter.
+    # Not below pytest's own directory, which the user postgres may not enter.
     directory = Path(tempfile.mkdtemp(prefix="jwt_auth_", dir="/tmp"))
     cluster = Cluster(found[-1].parent, directory)
     try:

@@ -1,4 +1,4 @@
-"""What the other server serves: a view for users of the first one."""
+"""The URLs of the other server: a view for users of the first one."""
 
 from django.urls import path
 

@@ -1,4 +1,4 @@
-"""What the servers serve: the endpoints, and a view that reads nothing and says which worker answered."""
+"""The URLs of the servers: the endpoints, and a view that reads nothing and names the worker that answered."""
 
 import os
 
@@ -19,7 +19,7 @@ class Plain(APIView):
 
 
 def named(view):
-    """`view`, saying in a header which process answered."""
+    """Return `view` with a header that names the process that answered."""
 
     def answer(request):
         response = view(request)

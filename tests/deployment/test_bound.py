@@ -1,8 +1,8 @@
 """
 The bound of memory mode, between real processes: gunicorn's workers and separate servers.
 
-Here time is real. What is measured is what is promised: how long after a revocation was answered the last
-request was let in.
+Time is real here. The measured value is the promised one: the time between the answer to a revocation and the last
+accepted request.
 """
 
 import json
@@ -22,11 +22,11 @@ figures = logging.getLogger(__name__)
 
 def acceptances(servers, revoker, number, *, threads=10):
     """
-    Revoke `number` sessions and ask all servers all the time.
+    Revoke `number` sessions while requests go to all servers without a pause.
 
     Returns:
-        For each session how many seconds after its revocation the last request was begun that was let in, and
-        the workers that were seen to refuse.
+        For each session, the seconds between its revocation and the beginning of the last accepted request; and the
+        workers that refused a request.
     """
     refused_by = set()
 
@@ -63,11 +63,11 @@ def test_workers_threads_and_separate_servers_refuse_within_the_bound(serve):
     assert p99 < BOUND + LATE
     assert lasts[-1] < BOUND + LATE
     assert len(workers) == 4
-    # The control: it is the memory that is late, and not the tests that are blind.
+    # The control: the tests can see a delay, which is that of the memory.
     assert lasts[-1] > 0.1
 
 
-def test_an_emptied_cache_in_the_middle_of_traffic_takes_nothing_back(serve):
+def test_an_emptied_cache_in_the_middle_of_traffic_undoes_nothing(serve):
     redis = pytest.importorskip("redis")
     with redis_server() as url:
         options = {"redis": url, "REVOCATION_CACHE": "shared", "REVOCATION_PUSH": url}
@@ -92,14 +92,14 @@ def test_an_emptied_cache_in_the_middle_of_traffic_takes_nothing_back(serve):
 
 
 def statuses(server, token, number=8):
-    """What `number` requests at once are answered; None stands for no answer within two seconds."""
+    """Send `number` requests at once and return their statuses; None means no answer within two seconds."""
     with ThreadPoolExecutor(number) as pool:
         answers = list(pool.map(lambda _: server.plain(token, timeout=2), range(number)))
     return [answer and answer[0] for answer in answers]
 
 
 def until(server, token, status):
-    """Ask until the answer is `status`; the body."""
+    """Send requests until the answer is `status`, and return its body."""
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
         answer = server.plain(token, timeout=2)
@@ -119,7 +119,7 @@ def test_a_database_that_is_frozen_gives_503_beyond_the_bound_and_service_resume
             statuses(server, token, 4)
         seen = statuses(server, token, 6)
         assert 200 not in seen
-        assert seen.count(503) >= 5  # one may be held by the question
+        assert seen.count(503) >= 5  # one thread may be waiting for the database
         body = until(server, token, 503)
         assert json.loads(body)["code"] == "revocation_unavailable"
     until(server, token, 200)

@@ -1,7 +1,7 @@
 """
 Keys of running processes: a rotation under traffic loses no request, and a revoked key is refused within the bound.
 
-Between gunicorn's workers, which are told nothing and never started again. Time is real.
+The processes are gunicorn's workers, which get no message and are not restarted. Time is real.
 """
 
 import json
@@ -15,7 +15,7 @@ import pytest
 from tests.support import ROOT
 from tests.support.deployment import BOUND, LATE, environment
 
-# A standby key that was published long enough ago for all to know it.
+# A standby key that was published long enough ago that all processes know it.
 PUBLISH = (
     "from datetime import timedelta; from django.utils import timezone; from jwt_auth import signing_keys; "
     "print(signing_keys.create(now=timezone.now() - timedelta(minutes=10)).kid)"
@@ -56,7 +56,7 @@ def active_key(manage):
 
 
 class Traffic:
-    """Clients that sign in, call and refresh without a pause; `statuses` has what they were answered."""
+    """Clients that sign in, send requests and refresh without a pause; `statuses` has the answers."""
 
     def __init__(self, server, clients=4):
         self.server, self.statuses, self._stop = server, [], threading.Event()
@@ -107,6 +107,6 @@ def test_a_revoked_key_is_refused_by_every_worker_within_the_bound(server, manag
     assert {status for status, _, _ in answers} == {401}
     assert {json.loads(body)["code"] for _, body, _ in answers} == {"token_revoked"}
     assert {worker for _, _, worker in answers} >= welcome
-    # Whoever signs in by now is given a token of the key that took over, whichever worker it is.
+    # By now each worker signs tokens with the key that took over.
     time.sleep(max(0, revoked_at + BOUND + LATE - time.monotonic()))
     assert {server.plain(server.login())[0] for _ in range(12)} == {200}

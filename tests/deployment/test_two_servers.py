@@ -1,7 +1,7 @@
 """
-From server to server, between real processes that share no settings, no secret and no database.
+One server and another, as real processes that share no settings, no secret and no database.
 
-Here time is real, and so are the requests for keys and for the revocation feed.
+Time is real here, and so are the requests for keys and for the revocation feed.
 """
 
 import json
@@ -21,8 +21,8 @@ figures = logging.getLogger(__name__)
 
 FIRST = "https://first.example.com"
 SECOND, THIRD = "https://second.example.com", "https://third.example.com"
-BOUND = 1.0 + 2.0  # of the first server's processes, which make the feed, and of the second's, which read it
-LATE = 0.5  # of a machine that has other things to do as well
+BOUND = 1.0 + 2.0  # of the first server's processes, which make the feed, and of the second server's, which read it
+LATE = 0.5  # of a machine that may be busy
 
 AUDIENCES = {SECOND: {"USERS": ["reports.read"]}, THIRD: {"USERS": []}}
 IN_DATABASE = {
@@ -50,7 +50,7 @@ def other(serve):
 
 
 def exchange(first, token, audience=SECOND):
-    """A token for `audience`, from the first server."""
+    """Return a token for `audience` from the first server."""
     form = {
         "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
         "subject_token_type": "urn:ietf:params:oauth:token-type:access_token",
@@ -63,7 +63,7 @@ def exchange(first, token, audience=SECOND):
 
 
 def last_welcome(server, token, since, *, until):
-    """How many seconds after `since` the last request was begun that was let in."""
+    """Return how many seconds after `since` the last accepted request began."""
     last = 0.0
     while (begun := time.monotonic()) < since + until:
         status = server.plain(token)[0]
@@ -97,7 +97,7 @@ def test_a_token_for_one_server_is_good_there_alone_and_ends_with_the_session(se
 
 @contextmanager
 def traffic(first, second, token, *, threads=3):
-    """Ask both servers all the time; each answer's status."""
+    """Send requests to both servers without a pause; the list grows with the status of each answer."""
     answers, over = [], threading.Event()
 
     def ask():
@@ -117,14 +117,14 @@ def traffic(first, second, token, *, threads=3):
 
 
 def keys_of(cluster):
-    """The names of the first server's keys, by their state."""
+    """Return the names of the first server's keys, by their state."""
     listed = json.loads(manage(cluster, "jwt_keys", "list", "--json", **IN_DATABASE))["keys"]
     return {key["state"]: key["kid"] for key in listed}
 
 
 @pytest.fixture
 def keys(cluster):
-    """Of the first server: one that signs, and one that was published ten minutes ago."""
+    """Return the first server's keys: one that signs, and one that was published ten minutes ago."""
     anew = (
         "from datetime import timedelta; from jwt_auth.models import SigningKey; from jwt_auth import signing_keys; "
         "from django.utils import timezone; SigningKey.objects.all().delete(); signing_keys.create(activate=True); "

@@ -1,6 +1,4 @@
-"""
-The page of the Python API is compared with the code: which names are public, their signatures, and the types in these.
-"""
+"""The page of the Python API is compared with the code: the public names, their signatures, and the types in these."""
 
 import ast
 import builtins
@@ -20,10 +18,10 @@ from tests.support.docs import BLOCKS
 APP = Path(jwt_auth.__file__).parent
 
 PAGE = (ROOT / "docs/reference/api.md").read_text()
-# The page refers to this one for the names in jwt_auth.signals.
+# The page that lists the names in jwt_auth.signals.
 SIGNALS_PAGE = (ROOT / "docs/reference/signals.md").read_text()
 
-# The packages whose types may stand in a public signature.
+# The packages whose types may occur in a public signature.
 OTHERS = {
     *("collections", "datetime", "pathlib", "types", "typing", "typing_extensions", "uuid"),
     *("django", "rest_framework", "requests", "httpx"),
@@ -31,7 +29,7 @@ OTHERS = {
 
 
 def listed(text):
-    """The dotted names that a page lists: in signatures, in tables of names, and in full."""
+    """Yield the dotted names that a page lists: in signatures, in tables of names, and in full."""
     for module, code in re.findall(r"<!-- test: signatures (\S+) -->\n```python\n(.*?)```", text, re.DOTALL):
         yield from (f"{module}.{_name(node)}" for node in ast.parse(code).body)
     for modules, table in re.findall(r"<!-- test: names (.+) -->\n((?:\|.*\n)+)", text):
@@ -41,7 +39,7 @@ def listed(text):
 
 
 def exported():
-    """The dotted names in `__all__`, of all modules that have one."""
+    """Yield the dotted names in `__all__`, of all modules that have one."""
     for path in APP.rglob("*.py"):
         place = path.parent if path.stem == "__init__" else path.with_suffix("")
         module = ".".join(place.relative_to(APP.parent).parts)
@@ -89,7 +87,7 @@ def _look_up(path):
 
 
 def unlisted_types(public):
-    """The types in signatures and attributes of what `public` names that are neither public nor another package's."""
+    """Yield the types in public signatures and attributes that are neither public nor another package's."""
     values = [_look_up(path) for path in public]
     for path, value in zip(public, values, strict=True):
         for module, node in _definitions(path, value):
@@ -100,7 +98,7 @@ def unlisted_types(public):
 
 
 def _definitions(path, value):
-    """The definition of a function or a type alias, or those of a class and its bases in this app."""
+    """Yield the definition of a function or a type alias, or those of a class and its bases in this app."""
     if inspect.isclass(value):
         for base in value.__mro__:
             if base.__module__.startswith("jwt_auth."):
@@ -127,7 +125,7 @@ def _annotations(node):
 
 
 def _types_in(annotation):
-    """The dotted names in an annotation, which may be a string as a whole or in part."""
+    """Yield the dotted names in an annotation, which may be a string as a whole or in part."""
     if isinstance(annotation, ast.Name | ast.Attribute):
         yield ast.unparse(annotation)
     elif isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
@@ -155,14 +153,14 @@ def _may_stand_there(name, module, values):
 
 
 def _origin(name, module):
-    """Where `module` has `name` from: another package, or a module of this app and the name to look up in it."""
+    """Return the place that `module` has `name` from: another package, or a module of this app and a name in it."""
     source, *path = _imports(module).get(name, (module.__name__, name))
     return (source, *path) if source.startswith("jwt_auth") else (source.partition(".")[0],)
 
 
 @cache
 def _imports(module):
-    """What a module imports, for type checkers too, by the names that it has there."""
+    """Return the imports of a module, with those for type checkers, by the names that they have there."""
     found = {}
     for node in ast.walk(_tree(module)):
         if isinstance(node, ast.ImportFrom):
@@ -214,7 +212,7 @@ def _source(value):
 
 
 def _assignment(module, name):
-    """The module that defines a type alias, and the definition; `module` may import the alias."""
+    """Return the module that defines a type alias, and the definition; `module` may import the alias."""
     for node in _tree(module).body:
         if isinstance(node, ast.AnnAssign) and node.target.id == name:
             return module, node
@@ -224,7 +222,7 @@ def _assignment(module, name):
 
 
 def _outline(node, names=None):
-    """What the fields and methods of a class are, or a function takes and gives; of `names` alone, if given."""
+    """Return the fields and methods of a class, or the signature of a function; only those in `names`, if given."""
     if isinstance(node, ast.AnnAssign):
         return [(node.target.id, f"{ast.unparse(node.annotation)} = {ast.unparse(node.value)}")]
     if not isinstance(node, ast.ClassDef):

@@ -1,4 +1,4 @@
-"""The page for auditors has each requirement once, and each test that it names is there."""
+"""The page for auditors has each requirement once, and each test that it names exists."""
 
 import ast
 import re
@@ -26,7 +26,7 @@ class Row:
 
     @property
     def reason(self):
-        """What is said beside the names of tests."""
+        """The text beside the names of tests."""
         return _REFERENCE.sub("", self.proof).strip(" ,;.")
 
 
@@ -36,7 +36,7 @@ ROWS = [Row(int(match[1]), *match.groups()[1:]) for line in LINES if (match := _
 
 @cache
 def functions_in(path):
-    """The names of the functions at the top of a module, without importing it."""
+    """Return the names of the functions at the top of a module, without importing it."""
     return [node.name for node in ast.parse((ROOT / path).read_text()).body if isinstance(node, ast.FunctionDef)]
 
 

@@ -1,4 +1,4 @@
-"""What the page of incidents has typed is typed, in its order, and each line takes back what it says."""
+"""The commands on the page of incidents, in their order: each line revokes what it says."""
 
 import shlex
 
@@ -20,7 +20,7 @@ def lines(how):
 
 @pytest.fixture
 def typed(settings, user, monkeypatch):
-    """Type a line of the page, with whom and what filled in."""
+    """`typed(line)` runs a line of the page, with the names filled in."""
     with override_settings(JWT_AUTH={**settings.JWT_AUTH, "KEYS": "database", "ALGORITHM": "ES256"}):
         signing_keys.create(activate=True)
         client = clients.register("nightly reports", user)
@@ -39,7 +39,7 @@ def typed(settings, user, monkeypatch):
         yield type_line
 
 
-def test_each_line_takes_back_what_it_says(typed, client, user):
+def test_each_line_revokes_what_it_says(typed, client, user):
     token, everything_of, _, key_of, disable, _, key, everybody = lines("test: incidents")
     first, second = client.tokens(user), client.tokens(user)
     typed(token, first["access_token"])

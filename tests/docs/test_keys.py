@@ -1,4 +1,4 @@
-"""The guide to rotation is followed to the letter, while somebody stays signed in."""
+"""The guide to rotation is followed exactly, while a client stays signed in."""
 
 import re
 import shlex
@@ -25,7 +25,7 @@ def codes(how):
 
 
 def steps(how, **names):
-    """The lines of a block: what to run, or how many minutes to wait."""
+    """Yield, for each line of a block, a command to run or the minutes to wait."""
     (code,) = codes(how)
     for line in code.splitlines():
         for name, value in names.items():
@@ -55,7 +55,7 @@ def stored(settings):
 
 
 class Someone:
-    """A client that is signed in, and refreshes when it is told to."""
+    """A client that is signed in, and refreshes when a test says so."""
 
     def __init__(self, client, user):
         self.client, self.pair = client, client.tokens(user)

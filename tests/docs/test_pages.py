@@ -76,7 +76,7 @@ def test_no_block_is_left_untested():
             "test: settings without check",
         ),
     }
-    # tests/docs/test_projects.py has the files of these in a project of its own.
+    # tests/docs/test_projects.py writes these into the files of a new project.
     known |= {block.how for block in BLOCKS if re.match(r"test: (tutorial|simplejwt|project) ", block.how)}
     known |= {block.how for block in BLOCKS if re.match(r"test: signatures jwt_auth[.a-z_]*$", block.how)}
     known |= {"test: production", "test: fernet key", "test: derived fernet keys"}
@@ -95,17 +95,17 @@ def test_settings_pass_the_checks(block, settings):
 
 @pytest.mark.parametrize("block", [block for block in BLOCKS if block.how.startswith("test: issuer ")], ids=str)
 def test_settings_of_other_issuers_pass_the_checks(block, settings):
-    """tests/issuers/test_other_issuers.py has tokens for them."""
+    """tests/issuers/test_other_issuers.py uses them with tokens."""
     changes = run_settings(block.code)
     assert not errors_under({"JWT_AUTH": {**settings.JWT_AUTH, **changes["JWT_AUTH"]}})
 
 
 @blocks("test: settings no database")
 def test_settings_without_a_database_pass_the_checks(block):
-    """Those of databases are for tests/no_database, in a process that has none."""
+    """The checks of the database run in tests/no_database, in a process without one."""
     changes = run_settings(block.code)
     assert changes.pop("DATABASES") == {}
-    # Instead of the example project's, which let API clients in.
+    # The example project's URLs accept API clients, so they can't be used here.
     assert not errors_under({**changes, "ROOT_URLCONF": "jwt_auth.urls"})
 
 
@@ -138,7 +138,7 @@ def test_settings_of_a_deployment_are_well_formed(block, monkeypatch):
 
 @blocks("test: derived fernet keys")
 def test_secrets_come_from_derived_keys_to_keys_of_their_own(block, jwt_settings, capsys):
-    """Without the derived ones they would be lost: they are not tried any more."""
+    """Without the derived keys the secrets would be lost: those keys are no longer tried."""
     own = Fernet.generate_key()
     jwt_settings(ENCRYPTION_KEYS=None)
     secret = encryption.encrypt(b"secret")
@@ -159,21 +159,23 @@ def test_a_random_hmac_key_is_accepted(block, settings):
     assert not errors_under({"JWT_AUTH": {**settings.JWT_AUTH, **changes["JWT_AUTH"]}})
 
 
+def urls_with(block):
+    """Return a context in which a new project's URLs have the lines of the block."""
+    module = ModuleType("docs_urls")
+    module.urlpatterns = []
+    _run_python(module.__dict__, block.code)
+    return override_settings(ROOT_URLCONF=module)
+
+
 @blocks("test: urls")
 def test_urls_resolve(block):
-    module = ModuleType("docs_urls")
-    module.urlpatterns = []  # startproject's, to which it is added
-    exec(compile(block.code, "docs", "exec"), module.__dict__)
-    with override_settings(ROOT_URLCONF=module):
+    with urls_with(block):
         assert reverse("jwt_auth:login") == "/auth/login/"
 
 
 @blocks("test: browser urls")
 def test_urls_for_browsers_resolve(block):
-    module = ModuleType("docs_urls")
-    module.urlpatterns = []  # startproject's, to which it is added
-    exec(compile(block.code, "docs", "exec"), module.__dict__)
-    with override_settings(ROOT_URLCONF=module):
+    with urls_with(block):
         assert reverse("jwt_auth_browser:login") == "/auth/browser/login/"
 
 
@@ -197,7 +199,7 @@ def test_a_page_signs_in_and_calls_and_no_other_page_does(block, user, settings)
 
 
 def may_read(page, origin):
-    """The origin whose pages a browser lets read what the user sees, by a preflight and by the answer itself."""
+    """Return the origin whose pages may read the user's data, by a preflight and by the answer itself."""
     asks = {"HTTP_ORIGIN": origin, "HTTP_ACCESS_CONTROL_REQUEST_METHOD": "POST"}
     preflight = page.options("/api/notes/", HTTP_ACCESS_CONTROL_REQUEST_HEADERS="content-type", **asks)
     answers = [preflight, page.get("/api/notes/", HTTP_ORIGIN=origin)]
@@ -244,7 +246,7 @@ def _logging_as_it_was():
         yield
     finally:
         vars(logger).update(before)
-        logger.setLevel(before["level"])  # drops what is cached of it
+        logger.setLevel(before["level"])  # drops the cached values
 
 
 @blocks("test: sentry")
@@ -270,7 +272,7 @@ def test_the_log_goes_to_sentry(block, client, user, monkeypatch):
 
 
 def _sentry_that_collects_in(sent, init):
-    """Sentry with its integration of `logging`, and all its machinery but the network."""
+    """Start Sentry with its integration of `logging`, and a transport that only collects."""
     from sentry_sdk.integrations.logging import LoggingIntegration
     from sentry_sdk.transport import Transport
 
@@ -364,11 +366,11 @@ def test_a_client_made_by_the_guide_calls_until_it_is_revoked(api_server, make_u
         assert names["answer"].json() == {"user": user.get_username(), "reports": []}
         run(code["rotated"])
         run(call)
-        assert names["answer"].status_code == 200  # both keys are good for some days
+        assert names["answer"].status_code == 200  # both keys are valid for some days
         run(code["revoked"])
         run(call)
         assert names["answer"].json()["code"] == "token_revoked"
-    names.clear()  # the view in it refers to it, and so an answer would keep its connection
+    names.clear()  # its view refers to it, so that an answer would keep the connection open
 
 
 def _manage(line):
@@ -382,14 +384,14 @@ def _run_python(names, code):
 
 
 def table(page, heading=""):
-    """The first cells of the rows of a page's tables, without back quotes."""
+    """Return the first cells of the rows of a page's tables, without back quotes."""
     text = (ROOT / page).read_text()
     text = text[text.index(heading) :]
     return [match[1] for match in re.finditer(r"^\| `([^`|[]+)` \|", text, re.MULTILINE)]
 
 
 def rows(page, heading=""):
-    """The cells of all rows of a page's tables that begin with a name, from `heading` to the next one."""
+    """Return the cells of all rows of a page's tables that begin with a name, from `heading` to the next heading."""
     text = (ROOT / page).read_text()
     text = text[text.index(heading) :].partition("\n## ")[0]
     found = re.findall(r"^\| (`.*) \|$", text, re.MULTILINE)
@@ -405,7 +407,7 @@ def test_the_settings_table_has_each_field_of_the_dataclass_with_its_default():
 
 
 def _written(value):
-    """A default as the table has it."""
+    """Return a default as the table writes it."""
     if isinstance(value, timedelta):
         number, unit = next(
             (value // timedelta(**{unit: 1}), unit)
@@ -478,7 +480,7 @@ def test_the_commands_page_has_each_command_with_its_options():
 
 
 def _options(name):
-    """The first spelling of each option."""
+    """Return the first spelling of each option."""
     parser = load_command_class("jwt_auth", name).create_parser("", name)
     return {action.option_strings[0] for action in parser._actions if action.option_strings}
 
@@ -514,13 +516,13 @@ def test_links_between_pages_lead_somewhere():
 
 
 def _anchors(page):
-    """The anchors of a page's headings, as GitHub makes them."""
+    """Return the anchors of a page's headings, as GitHub makes them."""
     headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def test_each_page_is_found_from_the_first_one():
-    """The overview names each page but the single decisions, which have an overview of their own."""
+    """The overview names every page except the single decisions, which have an overview of their own."""
     overview = ROOT / "docs" / "README.md"
     linked = {(overview.parent / target).resolve() for target in re.findall(r"\]\(([^)#]+)", overview.read_text())}
     pages = {page for page in PAGES if page.parent.name != "decisions" and page.name != "README.md"}

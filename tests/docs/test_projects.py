@@ -1,4 +1,4 @@
-"""Pages that begin with a project: each is followed to the letter, in one that `startproject` has just made."""
+"""Pages that begin with a project: each is followed exactly, in a project that `startproject` has just made."""
 
 import os
 import re
@@ -48,7 +48,7 @@ class Project:
             opened.write(f"\n{code}")
 
     def follow(self, page):
-        """Write what the blocks of `page` say into the files that they name: `test: <page> <file>`."""
+        """Write the blocks of `page` into the files that they name: `test: <page> <file>`."""
         found = [block for block in BLOCKS if block.how.startswith(f"test: {page} mysite/")]
         assert found, page
         for block in found:
@@ -63,7 +63,7 @@ class Project:
 
     @contextmanager
     def serving(self):
-        """A development server, while it runs; its host and port."""
+        """Run a development server in the block; the value is its host and port."""
         port = free_port()
         command = [sys.executable, "manage.py", "runserver", "--noreload", f"localhost:{port}"]
         with (self.root / "server.log").open("w") as log:
@@ -81,7 +81,7 @@ class Project:
         return self.run(sys.executable, "-c", f"import django; django.setup()\n{code}")
 
     def run(self, *command, **environment):
-        """What `command` prints, which must succeed."""
+        """Run `command`, which must succeed, and return its output."""
         env = {**self.environment(), **environment}
         done = subprocess.run(command, cwd=self.root, env=env, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
@@ -115,7 +115,7 @@ def test_the_tests_of_a_project_sign_in_as_the_guide_says(project):
     assert "Ran 6 tests" in project.manage("test", "mysite")
 
 
-# Nothing that is shown ends with a new line.
+# The outputs do not end with a line break.
 SHOWN = 'curl() { command curl "$@"; echo; }; cat() { command cat "$@"; echo; }\n'
 
 

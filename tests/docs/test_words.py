@@ -1,4 +1,4 @@
-"""The English of code and documentation: words that are out, and how a docstring begins."""
+"""The English of code, tests and documentation: words that are out, and the beginnings of docstrings."""
 
 import ast
 import re
@@ -14,6 +14,8 @@ APP = Path(jwt_auth.__file__).parent
 CODE = [
     *APP.rglob("*.py"),
     *(path for name in ("example_project", "benchmarks", "examples") for path in (ROOT / name).rglob("*.py")),
+    # This module has to name the words.
+    *(path for path in (ROOT / "tests").rglob("*.py") if path != Path(__file__)),
 ]
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.md")]
 OTHERS = [
@@ -22,7 +24,7 @@ OTHERS = [
     for path in (*APP.rglob(f"*.{ending}"), *ROOT.glob(f"example_project/**/*.{ending}"))
 ]
 
-# What stands in the code or the documentation, and what to say instead.
+# Words that are out, and their replacements.
 OUT = {
     r"\bbells?\b": "notification, message, marker",
     r"\bdeeds?\b": "operation",
@@ -35,7 +37,7 @@ OUT = {
     r"\bis hung\b": "is kept in an attribute",
     r"\bdoors?\b": "entry point",
     r"\b(he|his|him)\b": "they, their",
-    r"pip install \"?jwt_auth": "django-revocable-jwt: the other name is somebody else's package",
+    r"pip install \"?jwt auth": "django-revocable-jwt: the other name is somebody else's package",
 }
 # Names that API users know.
 KNOWN = re.compile(r"bell_un(heard|rung)")
@@ -44,8 +46,8 @@ HEADLESS = re.compile(r"(who|whom|whose|whoever|what|whether)\b", re.IGNORECASE)
 
 
 def findings(text):
-    """The words of a text that are out, each with its line."""
-    for number, line in enumerate(KNOWN.sub("", text).splitlines(), 1):
+    """Yield the words of a text that are out, each with its line; an underscore ends a word as a space does."""
+    for number, line in enumerate(KNOWN.sub("", text).replace("_", " ").splitlines(), 1):
         for pattern, instead in OUT.items():
             if found := re.search(pattern, line, re.IGNORECASE):
                 yield f"{number}: {found[0]!r}; say {instead}"
@@ -63,6 +65,7 @@ def test_they_would_be_found():
         "2: 'Whoever'; say anyone who, the client that",
         "2: 'takes back'; say revoke",
     ]
+    assert list(findings("_leave_it_to_the_deed"))
     assert list(findings('pip install "jwt_auth[redis]"'))
     assert not list(findings('bell_unheard; pip install "django-revocable-jwt[redis]"'))
 
@@ -86,7 +89,7 @@ def test_no_docstring_begins_with_a_headless_word():
 
 
 def lines_of_paragraphs(text):
-    """The lines of a page outside of code, tables, lists, quotes, headings and comments."""
+    """Yield the lines of a page outside of code, tables, lists, quotes, headings and comments."""
     inside = False
     for number, line in enumerate(text.splitlines(), 1):
         if line.lstrip().startswith("```"):

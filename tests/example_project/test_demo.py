@@ -1,4 +1,4 @@
-"""`manage.py demo`: the story is told over real HTTP, and only a right answer is taken for one."""
+"""`manage.py demo`: it tells its story over real HTTP, and accepts only the right answers."""
 
 import os
 import re
@@ -17,7 +17,7 @@ from django.core.management import CommandError, call_command
 from example_project.demo.server import free_port
 from tests.support.example_project import SETTINGS, environment, manage, write_settings
 
-# The lines of a settings module that spends no seconds on passwords.
+# The lines of a settings module with a fast password hasher.
 FAST = 'PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]\n'
 
 STORY = [
@@ -49,7 +49,7 @@ STORY = [
 
 
 def steps_of(output):
-    """Title and text of each step, in order."""
+    """Return the title and text of each step, in order."""
     _, *parts = re.split(r"^(\d+\. .*)$", output, flags=re.MULTILINE)
     return [(title.split(". ", 1)[1], text) for title, text in zip(parts[::2], parts[1::2], strict=True)]
 
@@ -86,7 +86,7 @@ def test_the_story_is_told_with_the_stock_and_with_a_custom_user_model(tmp_path,
 def test_it_can_be_told_again_at_once_with_new_passwords(tmp_path):
     module = write_settings(tmp_path, FAST)
     first = manage(tmp_path, module, "demo", "--no-input", "--one-server")
-    again = manage(tmp_path, module, "demo", "--one-server")  # nobody at the keyboard: it does not wait for Enter
+    again = manage(tmp_path, module, "demo", "--one-server")  # without a terminal it does not wait for Enter
     assert_told(first)
     assert_told(again)
     assert passwords_of(first.stdout).keys() == passwords_of(again.stdout).keys() == {"alice", "bob", "admin"}
@@ -173,7 +173,7 @@ def test_the_second_story_needs_the_settings_of_its_first_server():
 
 @contextmanager
 def demo(data_dir, *arguments, until, stdin=subprocess.DEVNULL):
-    """A demo that runs; the process, and what it said up to the words `until`."""
+    """Run the demo in the block; the value is the process, and its output up to the words `until`."""
     with subprocess.Popen(
         [sys.executable, "manage.py", "demo", *arguments],
         cwd=settings.BASE_DIR,
@@ -182,7 +182,7 @@ def demo(data_dir, *arguments, until, stdin=subprocess.DEVNULL):
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        # A suite that runs in the background of a shell may have been told to ignore Ctrl-C.
+        # Processes in the background of a shell may ignore Ctrl-C.
         preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     ) as process:
         try:
@@ -204,7 +204,7 @@ def serving(data_dir, *arguments):
 
 
 def paste(output, *titles):
-    """Give a shell the lines of these steps, as a reader would; what curl prints."""
+    """Run the lines of these steps in a shell, as a reader would, and return the output of curl."""
     text = "".join(dict(steps_of(output))[title] for title in titles)
     lines = re.findall(r"^   (curl .*(?:\n        .*)*|[A-Z_0-9]+=\S+)$", text, re.MULTILINE)
     return subprocess.run(["bash", "-c", "\n".join(lines)], capture_output=True, text=True, check=True).stdout

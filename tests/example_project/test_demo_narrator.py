@@ -1,4 +1,4 @@
-"""The narrator of `manage.py demo`: what it shows, and that only a right answer passes."""
+"""The narrator of `manage.py demo`: its output, and its refusal of wrong answers."""
 
 import re
 import shlex
@@ -12,7 +12,7 @@ from tests.support.clients import PASSWORD
 
 
 class Sheet(list):
-    """Takes what a narrator writes."""
+    """A file that collects the output of a narrator."""
 
     @property
     def text(self):

@@ -1,4 +1,4 @@
-"""The example project: notes that only their owner sees, and a clean bill from Django for both settings."""
+"""The example project: only their owners see notes, and Django's checks find nothing in either settings module."""
 
 import re
 
@@ -20,7 +20,7 @@ def bob(client, make_user):
 
 
 def write_note(owner, text="Buy milk"):
-    """Create a note; its path."""
+    """Create a note and return its path."""
     response = owner.send(NOTES, {"text": text})
     assert response.status_code == 201, response.content
     return f"{NOTES}{response.json()['id']}/"

@@ -1,5 +1,6 @@
 """
-What the examples need besides Python. Without it they are skipped; REQUIRE_EXAMPLES=1 makes that a failure.
+Programs that the examples need besides Python. Without them the tests are skipped; REQUIRE_EXAMPLES=1 makes that a
+failure.
 """
 
 import shutil
@@ -14,7 +15,7 @@ from tests.support.examples import EXAMPLES, need
 
 @pytest.fixture(scope="session")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
-    """Make a copy of the example for Node in which npm has installed what its lock file names; once."""
+    """A copy of the example for Node, in which npm has installed the packages of its lock file; made once."""
     folder = tmp_path_factory.mktemp("examples") / "node"
 
     def install() -> Path:

@@ -1,4 +1,4 @@
-"""Each example calls the API with tokens of its own; after its key or its client is revoked, it is refused."""
+"""Each example calls the API with tokens that it signs; after its key or its client is revoked, it is refused."""
 
 import json
 import os
@@ -23,7 +23,7 @@ LANGUAGES = {"python": "Written by Python", "node": "Written by Node", "shell": 
 
 @pytest.fixture
 def command(node):
-    """The command that runs an example."""
+    """Return the command that runs an example."""
 
     def find(language):
         if language == "python":
@@ -38,7 +38,7 @@ def command(node):
 
 @pytest.fixture
 def run(command, api_server, tmp_path):
-    """Run an example with one key of a client, and `held`, the secret or the private key that the client has of it."""
+    """Run an example with one key of a client, and `held`: the secret or private key on the client's side."""
 
     def run(language, key, held):
         file = tmp_path / "key"
@@ -71,7 +71,7 @@ def registered(user):
 
 
 def give_key(registered, algorithm, rsa_key):
-    """A key of the client, and what the client has of it."""
+    """Give the client a key and return it, with the secret or private key on the client's side."""
     if algorithm == "HS256":
         new = clients.add_secret(registered, algorithm)
         return new.key, new.secret

@@ -1,4 +1,4 @@
-"""Which page a request comes from, by what browsers say of it."""
+"""The rule that decides which page a request comes from, by the headers that browsers send."""
 
 import pytest
 
@@ -17,7 +17,7 @@ ORIGINS = {
     "missing": None,
 }
 
-# What becomes of each pair: "pass", "refuse", or "anonymous" (refused when a cookie is what authenticates).
+# The outcome of each pair: "pass", "refuse", or "anonymous" (refused if a cookie authenticates the request).
 TABLE = {
     "same-origin": dict.fromkeys(ORIGINS, "pass"),
     "none": dict.fromkeys(ORIGINS, "anonymous"),
@@ -39,7 +39,7 @@ def passes(site, origin, *, by_cookie=True, own=OWN, trusted=TRUSTED):
 @pytest.mark.parametrize("origin", ORIGINS)
 @pytest.mark.parametrize("site", SITES)
 def test_each_pair_of_headers(site, origin):
-    """A word that is unknown, or not written as the specification has it, is as good as none."""
+    """A word that is unknown, or not written as in the specification, counts as missing."""
     expected = TABLE.get(site, BY_ORIGIN)[origin]
     assert passes(site, ORIGINS[origin], by_cookie=True) == (expected == "pass")
     assert passes(site, ORIGINS[origin], by_cookie=False) == (expected != "refuse")
@@ -136,7 +136,7 @@ def test_trusted_origins_are_read_as_django_reads_them(origin, trusted):
 def test_no_one_is_trusted_unless_named():
     assert not passes("cross-site", "https://spa.example.org", trusted=())
     assert not passes("same-site", OWN, trusted=())
-    assert not passes("same-site", OWN, trusted=("www",))  # no origin at all
+    assert not passes("same-site", OWN, trusted=("www",))  # not an origin
     assert passes("same-site", OWN, trusted=("www", OWN))
 
 

@@ -1,4 +1,4 @@
-"""Which endpoints ask where a request comes from, and in which mode."""
+"""The endpoints that check the page that a request comes from, in each mode."""
 
 import json
 import logging
@@ -25,8 +25,8 @@ forged = pytest.mark.parametrize(
 UNSAFE = ("post", "put", "patch", "delete")
 
 
-def doors(module, namespace, session):
-    """Each URL of `module` with each unsafe method that its view has."""
+def entry_points(module, namespace, session):
+    """Yield each URL of `module` with each unsafe method of its view."""
     for pattern in module.urlpatterns:
         methods = [name for name in UNSAFE if hasattr(getattr(pattern.callback, "cls", None), name)]
         known = {"session_id": session, "client_id": f"client_{'0' * 32}", "kid": "one"}
@@ -50,9 +50,9 @@ def state():
 
 
 @forged
-def test_no_forged_request_gets_through_any_unsafe_door(signed_in, page):
+def test_no_forged_request_gets_through_any_unsafe_entry_point(signed_in, page):
     session, before = UserSession.objects.get().pk, state()
-    found = list(doors(browser_urls, "jwt_auth_browser", session))
+    found = list(entry_points(browser_urls, "jwt_auth_browser", session))
     assert len(found) == 6
     for url, method in found:
         answer = signed_in.send(url, {}, method, **page)
@@ -63,9 +63,9 @@ def test_no_forged_request_gets_through_any_unsafe_door(signed_in, page):
     assert not signed_in.is_signed_out()
 
 
-def test_each_unsafe_door_lets_our_own_page_through(signed_in, user):
-    """The control: not one answers 403 to it."""
-    for url, method in doors(browser_urls, "jwt_auth_browser", UserSession.objects.get().pk):
+def test_each_unsafe_entry_point_lets_our_own_page_through(signed_in, user):
+    """The control: none answers 403 to our own page."""
+    for url, method in entry_points(browser_urls, "jwt_auth_browser", UserSession.objects.get().pk):
         signed_in.sign_in(user)
         assert signed_in.send(url, credentials(user), method).status_code in (200, 204, 404), (url, method)
 
@@ -73,7 +73,7 @@ def test_each_unsafe_door_lets_our_own_page_through(signed_in, user):
 @pytest.mark.parametrize("page", [NOTHING, TYPED], ids=["nothing", "typed"])
 def test_what_says_nothing_of_its_page_acts_by_no_cookie(signed_in, user, page):
     before = state()
-    for url, method in doors(browser_urls, "jwt_auth_browser", UserSession.objects.get().pk):
+    for url, method in entry_points(browser_urls, "jwt_auth_browser", UserSession.objects.get().pk):
         if not url.endswith("/login/"):
             assert signed_in.send(url, {}, method, **page).json()["code"] == "csrf_failed", (url, method)
     assert state() == before
@@ -106,7 +106,7 @@ def test_a_forged_sign_in_uses_up_nobodys_throttle(browser, user, jwt_settings):
 
 @forged
 def test_a_forged_sign_out_clears_nothing_also_without_cookies(page):
-    """A form on another site brings no Strict cookie along, but its answer could still delete them."""
+    """The form of another site carries no Strict cookie, but the answer to it could still delete the cookies."""
     answer = Browser().send("logout/", **page)
     assert answer.status_code == 403
     assert not answer.cookies
@@ -139,10 +139,14 @@ def test_safe_methods_from_any_page_change_nothing_and_need_no_page(signed_in, m
 
 
 def test_the_other_endpoints_are_blind_to_cookies(signed_in, user):
-    """None of them is both: with good cookies they answer as without, and set none."""
+    """No endpoint accepts both: with valid cookies these answer as they do without, and set none."""
     session, before = UserSession.objects.get().pk, state()
     blank = Browser()
-    found = [*doors(urls, "jwt_auth", session), (reverse("jwt_auth:me"), "get"), (reverse("jwt_auth:sessions"), "get")]
+    found = [
+        *entry_points(urls, "jwt_auth", session),
+        (reverse("jwt_auth:me"), "get"),
+        (reverse("jwt_auth:sessions"), "get"),
+    ]
     assert len(found) >= 10
     for url, method in found:
         for page in ({}, CROSS_SITE):
@@ -181,7 +185,7 @@ def test_a_trusted_origin_may_act(signed_in, settings):
 
 
 def test_our_origin_is_what_the_proxy_says_when_it_is_trusted(user, settings):
-    """Without Sec-Fetch-Site, behind a proxy that speaks https to the browser and http to us."""
+    """Without Sec-Fetch-Site, behind a proxy that speaks https to the browser and http to the server."""
     behind = Browser(secure=False, HTTP_SEC_FETCH_SITE=None, HTTP_HOST="internal:8000")
     public = {"HTTP_X_FORWARDED_PROTO": "https", "HTTP_X_FORWARDED_HOST": HOST}
     assert behind.send("logout/", **public).status_code == 403
@@ -228,7 +232,7 @@ def django_mode(jwt_settings):
 
 
 def token(browser):
-    """What a page's script does with the cookie."""
+    """Return the header that a page's script makes of the cookie."""
     return {"HTTP_X_CSRFTOKEN": browser.cookie("csrftoken")}
 
 
@@ -244,11 +248,11 @@ def test_a_page_gets_djangos_token_before_it_signs_in_and_a_fresh_one_then(brows
 
 
 @pytest.mark.usefixtures("django_mode")
-def test_each_unsafe_door_wants_djangos_token(browser, user):
+def test_each_unsafe_entry_point_wants_djangos_token(browser, user):
     browser.me()
     browser.send("login/", credentials(user), **token(browser))
     before = state()
-    for url, method in [*doors(browser_urls, "jwt_auth_browser", before[0][0]), ("/api/notes/", "post")]:
+    for url, method in [*entry_points(browser_urls, "jwt_auth_browser", before[0][0]), ("/api/notes/", "post")]:
         for wrong in ({}, {"HTTP_X_CSRFTOKEN": "a" * 32}, {"HTTP_X_CSRFTOKEN": "é"}):
             answer = browser.send(url, {}, method, **wrong)
             assert (answer.status_code, answer.json()["code"]) == (403, "csrf_failed"), (url, method)
@@ -283,7 +287,7 @@ def test_no_token_of_django_is_handed_out_in_other_modes(browser, user):
 
 
 def test_djangos_test_client_is_let_off_as_everywhere_in_django(user):
-    """`Client(enforce_csrf_checks=True)` is not; no header can say so."""
+    """`Client(enforce_csrf_checks=True)` is checked; no header can switch the check off."""
     lenient = Browser(**NOTHING).sign_in(user)
     assert lenient.send("logout/").status_code == 403
     lenient.handler.enforce_csrf_checks = False

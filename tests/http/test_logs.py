@@ -1,4 +1,4 @@
-"""The log: one record for each thing that happens, with exactly the fields that are documented."""
+"""The log: one record for each event, with exactly the documented fields."""
 
 import logging
 
@@ -36,7 +36,7 @@ def test_each_happening_is_one_record_with_the_documented_fields(client, user, l
     assert record.levelname == level
     assert set(vars(record)) - PLAIN == {"event", *logs.FIELDS[event]}
     for name in logs.FIELDS[event]:
-        assert isinstance(getattr(record, name), str | int), name  # bool is one
+        assert isinstance(getattr(record, name), str | int), name  # bool is an int
 
 
 def test_nothing_is_logged_of_what_did_not_happen(client, user, log):

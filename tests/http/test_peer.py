@@ -1,4 +1,4 @@
-"""Who is on the other end: only as far as our own proxies vouch for it."""
+"""The address and User-Agent of the client, as far as our own proxies vouch for them."""
 
 import pytest
 from django.test import RequestFactory
@@ -72,7 +72,7 @@ def test_an_ipv6_network_of_64_bits_counts_as_one_client():
 
 
 def test_ipv4_clients_of_a_dual_stack_socket_count_each_for_itself():
-    # A server that listens on [::] sees every IPv4 client in ::ffff:0:0/96, which is one single /64.
+    # A server that listens on [::] sees every IPv4 client in ::ffff:0:0/96, which is a single /64.
     assert address_group(request("::ffff:192.0.2.1")) != address_group(request("::ffff:192.0.2.2"))
     assert address_group(request("::ffff:192.0.2.1")) == address_group(request("192.0.2.1"))
 

@@ -18,7 +18,7 @@ def algorithm(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def ours(user: Any, client: Any, jwt_settings: Callable[..., None]) -> Callable[[str], tuple[str, Any]]:
-    """Sign in where one algorithm is in use: the access token, and the JWK Set that is published."""
+    """`ours(algorithm)` signs in with one algorithm and returns the access token and the published JWK Set."""
 
     def issue(algorithm: str) -> tuple[str, Any]:
         key = pem(KEYS[algorithm]())
@@ -30,7 +30,7 @@ def ours(user: Any, client: Any, jwt_settings: Callable[..., None]) -> Callable[
 
 @pytest.fixture
 def trust(jwt_settings: Callable[..., None]) -> Callable[[Any, list[str]], None]:
-    """Be the server that the tokens are for."""
+    """`trust(keys, algorithms)` makes this the server that the tokens are for."""
 
     def change(keys: Any, algorithms: list[str]) -> None:
         entry = {"KEYS": keys, "ALGORITHMS": algorithms}

@@ -1,7 +1,7 @@
 """
-jose, for JavaScript, reads our tokens by nothing but the published keys, and we read its tokens.
+jose, for JavaScript, reads our tokens with nothing but the published keys, and we read its tokens.
 
-Without Node it is skipped; REQUIRE_EXAMPLES=1 makes that a failure.
+Without Node this is skipped; REQUIRE_EXAMPLES=1 makes that a failure.
 """
 
 import json
@@ -19,7 +19,7 @@ HERE = Path(__file__).resolve().parent
 
 @pytest.fixture(scope="module")
 def jose(tmp_path_factory):
-    """Run the script beside this file, in a folder where npm has installed what its lock file names."""
+    """Run the script beside this file, in a folder in which npm has installed the packages of its lock file."""
     need("node", "npm")
     folder = tmp_path_factory.mktemp("interop") / "jose"
     shutil.copytree(HERE / "jose", folder)

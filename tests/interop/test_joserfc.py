@@ -1,4 +1,4 @@
-"""joserfc reads our tokens by nothing but the published keys, and we read its tokens (RFC 9068)."""
+"""joserfc reads our tokens with nothing but the published keys, and we read its tokens (RFC 9068)."""
 
 from datetime import datetime, timezone
 

@@ -1,4 +1,4 @@
-"""Tokens of other issuers, over HTTP: whom they speak for here, and what they can't do here."""
+"""Tokens of other issuers, over HTTP: which user they stand for here, and what they can't do here."""
 
 from datetime import timedelta
 from typing import Any
@@ -28,7 +28,7 @@ def principal(claims):
 
 @pytest.fixture
 def trust(jwt_settings, ec_key):
-    """Trust NAME, with its key and with options."""
+    """`trust(**options)` trusts NAME, with its key and these options."""
 
     def change(name=NAME, **options: Any):
         jwt_settings(TRUSTED_ISSUERS={name: {"KEYS": public_pem(ec_key), "ALGORITHMS": ["ES256"], **options}})
@@ -38,7 +38,7 @@ def trust(jwt_settings, ec_key):
 
 @pytest.fixture
 def sign(ec_key):
-    """A token as NAME makes it; Ellipsis takes a claim away."""
+    """`sign(**claims)` returns a token as NAME makes it; Ellipsis removes a claim."""
 
     def make(key=ec_key, algorithm="ES256", headers=None, **claims):
         second = int(NOW.timestamp())
@@ -82,7 +82,7 @@ ENDPOINTS = {
 )
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
 def test_a_token_that_names_scopes_is_good_here_for_nothing_else(client, staff, trust, sign, endpoint, scope, is_good):
-    """Given out for one thing, it must not end a superuser's sessions, nor make a credential that outlives it."""
+    """A token for one purpose must not end a superuser's sessions, or make a credential that outlives it."""
     trust(PRINCIPAL="user", USER_FIELD=staff.USERNAME_FIELD)
     session = client.tokens(staff)
     path, method, body, needed = ENDPOINTS[endpoint]
@@ -102,7 +102,7 @@ def test_a_token_that_names_scopes_is_good_here_for_nothing_else(client, staff, 
 
 
 def filled(body, facts):
-    """`body` with `facts` in its texts."""
+    """Return `body` with `facts` filled into its texts."""
     if isinstance(body, dict):
         return {name: filled(value, facts) for name, value in body.items()}
     return body.format(**facts) if isinstance(body, str) else body
@@ -140,7 +140,7 @@ def test_its_claims_are_judged_like_any_other(client, trust, sign, claims):
 
 
 def test_its_public_key_is_no_secret_of_it(client, trust, sign, ec_key):
-    """RFC 8725 section 2.1: neither by the algorithm of the header nor by any other way."""
+    """RFC 8725 section 2.1: it is not used as a secret, whatever the header says."""
     trust()
     from tests.support.forge import document, sign as sign_with_secret
 
@@ -152,7 +152,7 @@ def test_its_public_key_is_no_secret_of_it(client, trust, sign, ec_key):
 
 
 def test_an_issuer_signs_for_itself_alone(client, trust, sign, user, rsa_key):
-    """Neither for us, nor is our key good for its name."""
+    """Its key signs no tokens of ours, and our key signs none of its tokens."""
     trust()
     ours = sessions.start(user).access_token
     assert client.get_me(ours).status_code == 200
@@ -161,7 +161,7 @@ def test_an_issuer_signs_for_itself_alone(client, trust, sign, user, rsa_key):
 
 
 def test_its_sessions_are_not_ours(client, trust, sign, user):
-    """A `sid` that equals one of ours ends nothing, and finds nobody."""
+    """A `sid` that equals one of ours ends no session and identifies nobody."""
     trust()
     pair = sessions.start(user)
     raw = sign(sid=pair.session_id.hex, jti="x", client_id="app", auth_time=NOW.timestamp())
@@ -174,8 +174,8 @@ def test_its_sessions_are_not_ours(client, trust, sign, user):
     assert identify_only(pair.access_token).sid == pair.session_id.hex
 
 
-def test_it_is_not_taken_back_here(trust, sign, user):
-    """Nothing would come of it, so nobody shall believe that it was done."""
+def test_it_is_not_revoked_here(trust, sign, user):
+    """It would have no effect, so an error says so."""
     trust()
     with pytest.raises(ValueError, match="has to revoke its tokens itself"):
         revoke_token(verify(sign(jti="one")).claims)
@@ -232,7 +232,7 @@ def test_the_cutoffs_of_users_count(client, sign, user, by_name, clock, revoke):
     assert client.get_me(raw).status_code == 200
     revoke(user)
     assert client.get_me(raw).json()["code"] == "token_revoked"
-    # The issuer's clock may be ahead by the leeway: for so long what it signs could be from before.
+    # The issuer's clock may be ahead by the leeway: until then a new token could be from before the cutoff.
     for seconds, status in ((5, 401), (11, 200)):
         clock.move_to(NOW + timedelta(seconds=seconds))
         second = int(NOW.timestamp()) + seconds
@@ -240,7 +240,7 @@ def test_the_cutoffs_of_users_count(client, sign, user, by_name, clock, revoke):
 
 
 def test_an_inactive_user_is_refused(client, sign, user, by_name):
-    """Also one of whom no signal told, and who so has no cutoff."""
+    """This includes users who were changed without a signal, and so have no cutoff."""
     assert client.get_me(sign(sub=by_name)).status_code == 200
     type(user)._base_manager.filter(pk=user.pk).update(is_active=False)
     assert client.get_me(sign(sub=by_name)).json()["code"] == "token_revoked"
@@ -260,17 +260,17 @@ def test_a_sub_that_is_no_key_is_nobodys(client, trust, sign, user, sub):
 
 
 def local_user(claims):
-    """A PRINCIPAL of the project that finds users of its own."""
+    """A PRINCIPAL of the project that looks users up."""
     return get_user_model()._default_manager.filter(pk=claims.sub).first()
 
 
 def passing_user(claims):
-    """A PRINCIPAL of the project whose users stand in no table."""
+    """A PRINCIPAL of the project whose users have no rows."""
     return get_user_model()(pk=1, is_active=True)
 
 
 class Guest:
-    """A principal with as little as the documentation asks for."""
+    """A principal with the minimum that the documentation requires."""
 
     is_authenticated = True
 
@@ -344,7 +344,7 @@ def test_claims_by_other_names(trust, sign):
 def test_what_goes_by_another_name_is_not_taken_from_ours(trust, sign, client):
     trust(CLAIMS={"scope": "scp", "sub": "oid"})
     assert verify(sign(scope="admin", oid="x")).claims.scope is None
-    assert client.get_me(sign()).status_code == 401  # no oid; `sub` does not stand in for it
+    assert client.get_me(sign()).status_code == 401  # without an oid, `sub` is not used instead
 
 
 @pytest.mark.parametrize("scope", [["read", 5], {"read": 1}, 5, True, ["a\nb"]])
@@ -368,10 +368,10 @@ def test_one_of_several_audiences_is_enough(client, trust, sign):
     assert client.get_me(sign()).status_code == 401
 
 
-# Good for once.
+# Single-use tokens
 
 
-def test_each_token_of_such_an_issuer_is_good_for_one_request(client, trust, sign):
+def test_each_token_of_such_an_issuer_is_single_use(client, trust, sign):
     trust(ONE_TIME=True)
     raw = sign(jti="x")
     assert client.get_me(raw).status_code == 200

@@ -1,7 +1,7 @@
 """
-Tokens in the shapes of issuers in wide use, by the very settings of docs/how-to/other-issuers.md.
+Tokens in the shapes of widespread issuers, with the settings of docs/how-to/other-issuers.md.
 
-The claims are those that the issuers document, with the same names, kinds of values and gaps.
+The claims are those that the issuers document, with the same names, types and gaps.
 """
 
 import json
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.usefixtures("clock")
 
 TENANT = "11111111-2222-3333-4444-555555555555"
 
-# Of each: the header, the claims of an access token, and of something else that is signed by the same key.
+# For each: the header, and the claims of an access token and of another token under the same key.
 SHAPES = {
     "Keycloak": (
         {"alg": "RS256", "typ": "JWT", "kid": "FJ86GcF3jTbNLOco4NvZkUCIUmfYCqoqtOQeMfbhNlE"},
@@ -139,13 +139,13 @@ SHAPES = {
 
 @pytest.fixture(params=SHAPES)
 def issuer(request, settings, jwt_settings, rsa_key):
-    """One of them, with its keys as it publishes them, trusted by the settings that the page shows."""
+    """One of these issuers, with its published keys, trusted by the settings on the page."""
     header, claims, other, expected = SHAPES[request.param]
     values = {}
     exec(compile(BLOCKS[request.param], str(PAGE), "exec"), values)
     ((name, options),) = values["JWT_AUTH"]["TRUSTED_ISSUERS"].items()
     assert name == claims["iss"]
-    # As these issuers write them: no `alg` at Entra, certificates, and keys for other uses beside.
+    # As these issuers publish them: Entra has no `alg`; there are certificates, and keys for other uses.
     key = RSAKey.import_key(pem(rsa_key)).as_dict(private=False)
     published = {**key, "kid": header["kid"], "use": "sig", "x5c": ["MIIC"], "x5t": "nOo3ZDrODXEK1jKWhXslHR"}
     enc = {**key, "kid": "enc", "use": "enc", "alg": "RSA-OAEP"}

@@ -1,4 +1,4 @@
-"""base64url and JSON have one spelling for one value."""
+"""base64url and JSON have one spelling for each value."""
 
 import json
 from contextlib import suppress
@@ -48,7 +48,7 @@ def test_nothing_at_all_is_the_empty_value():
 
 
 def nested(levels, shape="[]"):
-    """An object that is `levels` deep, itself counted."""
+    """Return an object with `levels` levels, including its own."""
     opening, closing = ('{"a":', "}") if shape == "{}" else shape
     return f'{{"a":{opening * (levels - 1)}0{closing * (levels - 1)}}}'.encode()
 

@@ -1,4 +1,4 @@
-"""JSON Web Keys, in and out; PyJWT's own writer is the second opinion."""
+"""JSON Web Keys, read and written; PyJWT's own writer is the second opinion."""
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa

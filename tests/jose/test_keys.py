@@ -1,4 +1,4 @@
-"""Keys, each bound to one algorithm: their names, and which are too weak or of no known kind."""
+"""Keys, each bound to one algorithm: their names, and the rules for weak and unknown keys."""
 
 from base64 import b64decode, b64encode
 from math import prod
@@ -17,7 +17,7 @@ def test_the_kid_is_the_thumbprint_of_rfc_7638():
     assert keys.make_key(jwk.load(RFC7638_KEY), "RS256").kid == "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"
 
 
-def test_the_kid_of_a_secret_is_short_and_tells_nothing_of_it():
+def test_the_kid_of_a_secret_is_short_and_reveals_nothing():
     kid = keys.make_key(SECRET, "HS256").kid
     assert len(kid) == 16
     assert kid not in base64url_encode(SECRET)
@@ -32,7 +32,7 @@ def test_keys_show_no_secret_when_they_are_printed(ec_key):
 
 @pytest.mark.parametrize(("bits", "good"), [(8192, True), (8193, False), (16384, False)])
 def test_an_rsa_key_has_8192_bits_at_most(bits, good):
-    """Who gives us a public key does not choose how long each of its tokens takes; to make such keys takes minutes."""
+    """Otherwise the owner of a public key could make every verification slow; such keys take minutes to make."""
     key = rsa.RSAPublicNumbers(65537, (1 << (bits - 1)) + 1).public_key()
     assert key.key_size == bits
     if good:
@@ -67,7 +67,7 @@ def test_a_public_pem_of_a_kind_that_jws_does_not_know_is_refused(ed_key, make):
 
 
 def _of_no_known_kind(text):
-    """A PEM with another object identifier in the place of Ed25519's."""
+    """Return a PEM with another object identifier in the place of Ed25519's."""
     lines = text.strip().splitlines()
     document = b64decode("".join(lines[1:-1])).replace(bytes.fromhex("06032b6570"), bytes.fromhex("06032b657f"))
     return "\n".join([lines[0], b64encode(document).decode(), lines[-1]])

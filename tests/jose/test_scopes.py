@@ -1,4 +1,4 @@
-"""What a scope may be called."""
+"""The names that a scope may have."""
 
 import pytest
 

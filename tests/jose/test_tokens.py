@@ -1,4 +1,4 @@
-"""Signed tokens: how they are written, taken apart and believed."""
+"""Signed tokens: written, parsed and verified."""
 
 import ast
 import hmac
@@ -42,19 +42,19 @@ def key():
 
 
 def forge(payload, key, **header):
-    """A token over any bytes, signed with the right key whatever its header says."""
+    """Return a token over any bytes, signed with the right key whatever its header says."""
     algorithm = header.pop("algorithm", key.algorithm)
     return PyJWS().encode(payload, key.signing, algorithm, headers={"typ": "at+jwt", "kid": key.kid, **header})
 
 
 def assembled(header, payload=b"{}", signature=b"x"):
-    """Three segments of any bytes, signed by nobody."""
+    """Return three segments of any bytes, without a signature."""
     header = header if isinstance(header, bytes) else json.dumps(header).encode()
     return ".".join(base64url_encode(part) for part in (header, payload, signature))
 
 
 def signed_although(header, payload, key):
-    """A token that HS256 has signed, whatever its header says."""
+    """Return a token that HS256 has signed, whatever its header says."""
     text, _, _ = assembled(header, payload).rpartition(".")
     return f"{text}.{base64url_encode(hmac.digest(key.signing, text.encode(), 'sha256'))}"
 
@@ -98,7 +98,7 @@ def test_a_token_too_long_to_be_read_again_is_not_written(key):
         tokens.encode({**CLAIMS, "private": "a" * (room // 4 * 3 + 4)}, key, "at+jwt")
 
 
-# Taking apart
+# Parsing
 
 
 def test_peeking_believes_nothing_and_tells_what_is_needed_to_choose_a_key():
@@ -186,7 +186,7 @@ def test_a_header_without_alg_is_malformed():
         tokens.peek_unverified(assembled({"typ": "at+jwt"}))
 
 
-# Believing
+# Verifying
 
 
 @pytest.mark.parametrize("typ", ["at+jwt", "AT+JWT", "application/at+jwt", "Application/At+Jwt"])
@@ -213,7 +213,7 @@ def test_a_token_without_type_is_refused_unless_the_policy_says_so(key):
 
 @pytest.mark.parametrize("algorithm", ["none", "None", "nOnE", "hs256", "HS256 ", "HS384", "HS512", "RS256", ""])
 def test_the_algorithm_is_the_key_s_and_no_other(key, algorithm):
-    """Although the key has signed it, by its own algorithm."""
+    """The key has signed it, by its own algorithm; the header names another one."""
     payload = json.dumps(CLAIMS).encode()
     assert verify(signed_although({"typ": "at+jwt", "alg": "HS256"}, payload, key), key)
     with pytest.raises(InvalidSignatureError, match="alg"):
@@ -284,7 +284,7 @@ def test_a_header_supplies_no_trust(client, user, header):
 
 
 def test_no_secret_is_a_public_key_in_disguise_or_too_short(rsa_key):
-    """Keys are checked where they are made; whoever makes one otherwise gets no token past it."""
+    """Keys are checked where they are made; a key that is made in another way verifies no token."""
     public = rsa_key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     for secret in (public, b"short"):
         bad = Key(kid="bad", algorithm="HS256", verifying=secret, signing=None)

@@ -1,7 +1,7 @@
 """
 Public test vectors of JOSE and JSON, with a reason for each one that is judged differently here.
 
-They are not part of the project: JOSE_VECTORS names the folder that holds them.
+They are not part of the project: JOSE_VECTORS names their folder.
 """
 
 import json
@@ -20,7 +20,7 @@ from tests.support.selection import THOROUGH
 
 pytestmark = pytest.mark.skipif(vectors_runner.FOLDER is None, reason="JOSE_VECTORS names no folder of public vectors")
 
-# Vectors whose label upstream is wrong, and ours that follows.
+# Vectors with a wrong label upstream, and the right one.
 MISLABELLED = {
     "jws 346: rfc7520, Figure20": "the token says PS384, its key PS256",
     "jws 350: rfc7520WithKeyOps, Figure20": "the token says PS384, its key PS256",
@@ -42,7 +42,7 @@ OWN_RULES = {
 
 
 def reason_to_refuse(vector):
-    """Why a token that is valid upstream is none here, from its form alone."""
+    """Return the reason why a token that is valid upstream is not one here, from its form alone."""
     segments = vector.raw.split(".")
     if vector.raw.startswith("{"):
         return "a JSON serialization"
@@ -58,7 +58,7 @@ def reason_to_refuse(vector):
 
 
 def judge(vectors):
-    """How many were accepted and refused; a vector judged unlike upstream without a reason fails."""
+    """Return how many vectors were accepted and refused; fail if one is judged unlike upstream without a reason."""
     counts = {True: 0, False: 0}
     unexplained = []
     for vector in vectors:
@@ -118,12 +118,12 @@ def test_json_documents_are_read_as_the_suite_says():
     judged = {name: vectors_runner.reads(document) for name, document in vectors_runner.json_documents()}
     assert {name for name, read in judged.items() if name.startswith("y_") and not read} == STRICTER
     assert {name for name, read in judged.items() if name.startswith("n_") and read} == set()
-    # i_ and the transformations may go either way: that nothing but a ValueError came is the test.
+    # i_ and the transformations may go either way: the test is that only a ValueError is raised.
     assert len(judged) == 340
 
 
 def some(vectors):
-    """All of them in a thorough run, and every tenth in the usual one."""
+    """Return all of them in a thorough run, and every tenth in the usual one."""
     return islice(vectors, 0, None, 1 if THOROUGH else 10)
 
 

@@ -1,7 +1,7 @@
 """
 Public JOSE and JSON test vectors, read and judged.
 
-The data is no part of the project: the environment variable JOSE_VECTORS names the folder that holds it.
+The data is not part of the project: the environment variable JOSE_VECTORS names its folder.
 """
 
 import json
@@ -25,7 +25,7 @@ FOLDER = os.environ.get("JOSE_VECTORS")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vector:
-    """A token, its key when there is one, and what upstream says of it; None when upstream says nothing."""
+    """A token, its key if there is one, and the verdict of upstream; None if upstream says nothing."""
 
     name: str
     raw: str
@@ -38,7 +38,7 @@ def read(name: str) -> Any:
 
 
 def wycheproof(name: str) -> Iterator[Vector]:
-    """The vectors of one file, called `<kind> <number>: <group>, <comment>`."""
+    """Yield the vectors of one file, called `<kind> <number>: <group>, <comment>`."""
     for group in read(f"wycheproof/json_web_{name}_test.json")["testGroups"]:
         for test in group["tests"]:
             kind = "jws" if "jws" in test else "jwe"
@@ -52,7 +52,7 @@ def wycheproof(name: str) -> Iterator[Vector]:
 
 
 def cookbook() -> Iterator[Vector]:
-    """RFC 7520, 7797 and 8037: everything is valid there, in each of the forms that an example has."""
+    """Yield RFC 7520, 7797 and 8037: everything is valid there, in each of the forms that an example has."""
     for example in read("cookbook.json"):
         for form, output in example["output"].items():
             text = output if isinstance(output, str) else json.dumps(output)
@@ -63,20 +63,19 @@ def cookbook() -> Iterator[Vector]:
 
 
 def listed(name: str, *, valid: bool | None) -> Iterator[Vector]:
-    """joserfc.json and misc.json; `valid` holds for those that don't say it themselves."""
+    """joserfc.json and misc.json; `valid` is for those without a verdict of their own."""
     for item in read(name):
         yield Vector(name=item["name"], raw=item["token"], key=item.get("jwk"), valid=item.get("valid", valid))
 
 
 def accepts(vector: Vector) -> bool:
     """
-    Whether this app believes the token's signature, with the key that the vector brings.
+    Return whether this app accepts the token's signature, with the key of the vector.
 
-    All that it judges before it looks at single claims is judged: the key, the token's form, the header,
-    the algorithm, the signature. Most public vectors sign a text such as "foo", where a JWT has a JSON
-    object. Only that one rule is set aside, by taking the token apart with empty claims in the place of
-    the text; the signature is then verified over the token as it came. That these empty claims lack an
-    issuer is the first thing said after the signature was believed.
+    Everything that comes before single claims is judged: the key, the token's form, the header, the algorithm, the
+    signature. Most public vectors sign a text such as "foo", where a JWT has a JSON object. Only this rule is set
+    aside: the token is parsed with empty claims in the place of the text, and the signature is then verified over the
+    token as it came. The missing issuer of these empty claims is the first error after an accepted signature.
     """
     try:
         token = _take_apart(vector.raw)
@@ -105,14 +104,14 @@ def _take_apart(raw: str) -> tokens.UnverifiedToken:
 
 
 def _key(vector: Vector, token: tokens.UnverifiedToken) -> Key | None:
-    """The vector's key, bound to its one algorithm; None when it is none that can be used."""
+    """Return the vector's key, bound to its one algorithm; None if it can't be used."""
     source: Any = vector.key
     if source and "keys" in source:
         named = [key for key in source["keys"] if key.get("kid") == token.kid]
         source = named[0] if len(named) == 1 else None
     if not source:
         return None
-    # A key that names no algorithm gets one by its owner's configuration; the vectors mean the token's.
+    # The owner's configuration gives an algorithm to a key without one; the vectors mean that of the token.
     algorithm = source.get("alg", token.algorithm)
     if algorithm not in ALGORITHMS:
         return None
@@ -133,13 +132,13 @@ def _policy(token: tokens.UnverifiedToken) -> Policy:
 
 
 def json_documents() -> Iterator[tuple[str, bytes]]:
-    """Name and bytes; y_ must be read, n_ must be refused, i_ is for the reader to decide."""
+    """Yield names and bytes; y_ must be read, n_ must be refused, the reader may decide about i_."""
     for name, document in sorted(read("jsontestsuite.json").items()):
         yield name, b64decode(document)
 
 
 def reads(document: bytes) -> bool:
-    """Whether this app reads `document`, be it a JSON object or a value within one."""
+    """Return whether this app reads `document`, which is a JSON object or a value within one."""
     for candidate in (document, b'{"value":' + document + b"}"):
         try:
             json_object(candidate)

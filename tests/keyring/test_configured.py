@@ -1,4 +1,4 @@
-"""Keys from the settings: what is read, what is too weak, and how one follows another."""
+"""Keys from the settings: how they are read, which are too weak, and how a new key replaces an old one."""
 
 import hmac
 import json
@@ -37,7 +37,7 @@ def ring(rsa_key, ec_key, ed_key):
 
 @pytest.fixture
 def three(rsa_key, ec_key, ed_key):
-    """A key of each kind, by the algorithm it is for."""
+    """A key of each kind, by its algorithm."""
     return {"RS256": rsa_key, "ES256": ec_key, "Ed25519": ed_key}
 
 
@@ -85,7 +85,7 @@ def test_each_algorithm_has_a_derived_key_of_its_own(jwt_settings):
 
 
 def test_what_is_derived_stays_the_same_for_good(settings):
-    """With other keys an upgrade would sign everybody out. The second opinion is RFC 5869, written down again."""
+    """With other keys an upgrade would sign everybody out. RFC 5869, written out again, is the second opinion."""
 
     def hkdf(secret, info, length):
         extracted = hmac.digest(bytes(32), secret, "sha256")

@@ -1,4 +1,4 @@
-"""Secrets at rest: only the keys of the settings open them, and keys can be changed."""
+"""Secrets at rest: only the keys of the settings decrypt them, and these keys can be changed."""
 
 import base64
 

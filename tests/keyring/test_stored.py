@@ -1,4 +1,4 @@
-"""Keys in the database: read when they have changed, by each process, and never a revoked one is believed."""
+"""Keys in the database: each process reads them when they have changed, and a revoked key is never accepted."""
 
 import subprocess
 import sys
@@ -41,7 +41,7 @@ def _stored_keys(jwt_settings):
 
 @pytest.fixture
 def process(ticks):
-    """What a process knows that changes no key itself, and is told nothing."""
+    """The keys of a process that changes none itself and gets no notifications."""
     return StoredKeys(clock=ticks)
 
 
@@ -51,14 +51,14 @@ def first():
 
 
 def rotate(first):
-    """Another key signs; the first retires."""
+    """Make another key sign; the first one retires."""
     second = signing_keys.create(now=NOW)
     signing_keys.activate(second.kid, now=LATER)
     return second
 
 
 def revoke_elsewhere(key, moment):
-    """As another process does it: this one hears nothing."""
+    """Revoke the key as another process does: this process gets no notification."""
     SigningKey.objects.filter(pk=key.pk).update(state="revoked", signs=None, changed_at=moment)
 
 
@@ -68,7 +68,7 @@ def queries_of(action, *arguments):
     return len(queries)
 
 
-# Who signs
+# Signing
 
 
 def test_who_signs_learns_within_the_bound_which_key_is_active(process, ticks, first):
@@ -125,11 +125,11 @@ def test_a_lost_encryption_key_keeps_from_signing_and_not_from_verifying(client,
     assert [key["kid"] for key in client.get("/auth/.well-known/jwks.json").json()["keys"]] == [first.kid]
 
 
-# Rows that are broken: a restored backup, a cut column, a hand that slipped. Each process meets them fresh.
+# Broken rows: from a restored backup, a truncated column or a mistake by hand. Each process reads them anew.
 
 
 def broken(**columns):
-    """The active key's row with other `columns`, as a process finds it that has not read it before."""
+    """Change columns of the active key's row, and return the keys of a process that has not read them before."""
     SigningKey.objects.filter(state="active").update(**columns)
     return StoredKeys()
 
@@ -166,7 +166,7 @@ def test_with_a_key_that_is_broken_nothing_is_signed(first, cell):
 
 @pytest.fixture
 def anew():
-    """Have this process know nothing, as one that has just started."""
+    """Make this process forget all keys, like one that has just started."""
     return stored._stored.cache_clear
 
 
@@ -224,7 +224,7 @@ def test_introspection_in_plain_json_needs_no_key_that_signs(client, user, staff
     assert (signed.status_code, signed.json()["code"]) == (503, "unavailable")
 
 
-# Who verifies
+# Verifying
 
 
 def test_a_key_is_known_a_minute_after_it_was_created_and_needs_no_question_until_then(process, ticks, first):
@@ -274,7 +274,7 @@ def test_in_an_outage_what_is_known_goes_on_and_what_is_not_is_unavailable(proce
 
 @pytest.fixture
 def hanging(process, monkeypatch):
-    """A look at the rows that has begun in another thread, and does not come to an end before the test does."""
+    """A read of the rows that has begun in another thread, and does not end before the test does."""
     began, end = threading.Event(), threading.Event()
 
     def hang(manager):
@@ -294,7 +294,7 @@ def hanging(process, monkeypatch):
 
 
 def all_find(process, kid):
-    """What 20 threads get that ask for a key at once, as a key id or an error."""
+    """Let 20 threads look a key up at once, and return their results: a key id or the class of an error."""
 
     def find(_):
         try:
@@ -317,7 +317,7 @@ def test_a_look_that_hangs_holds_nobody_up_who_does_not_need_it(process, ticks, 
 def test_others_do_not_queue_behind_a_look_that_hangs(process, ticks, first, request):
     process.find(first.kid)
     looking = request.getfixturevalue("hanging")
-    ticks.forward(PATIENCE)  # it has had its time
+    ticks.forward(PATIENCE)  # the read has taken too long
     assert all_find(process, "another") == {UnavailableError}
     assert not looking.done()
 
@@ -350,7 +350,7 @@ def test_nor_do_those_who_sign_or_publish(process, ticks, first, monkeypatch):
 
 
 def test_a_key_is_one_object_whatever_its_state_and_however_often_it_is_read(process, ticks, first):
-    """By that a remembered signature knows that it was made by this very key."""
+    """A remembered signature is compared with this very object."""
     before = process.find(first.kid)
     rotate(first)
     ticks.forward(READ_EVERY)
@@ -391,7 +391,7 @@ with keys._renewal._flight._lock, usage._lock:  # as threads do that do not exis
 
 
 def test_a_forked_process_inherits_no_lock_and_no_count():
-    """In processes of their own: forking one with threads is nothing for a test runner."""
+    """This runs in processes of its own: a test runner with threads must not fork."""
     done = subprocess.run([sys.executable, "-c", FORKED], capture_output=True, text=True, timeout=60)
     assert done.stdout == "0 known uses\n", done.stderr
 
@@ -452,7 +452,7 @@ def test_neither_with_one_that_another_process_revoked(client, user, first, tick
     rotate(first)
     revoke_elsewhere(first, LATER + timedelta(seconds=1))
     known = stored.source_of_own_keys()
-    assert known.find(first.kid)  # the control: it is still among those that this process has read
+    assert known.find(first.kid)  # the control: this process has read the key and still keeps it
     ticks.forward(BOUND)
     client.send("logout/", {}, HTTP_AUTHORIZATION=f"Bearer {pair['access_token']}")
     assert client.refresh(pair["refresh_token"]).status_code == 200
@@ -497,12 +497,13 @@ def test_other_servers_read_of_a_revoked_key_in_the_feed(client, first):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_server_that_has_our_key_in_its_settings_reads_for_ever_that_it_was_revoked(client, user, first, clock):
-    """After cleaning, too: the server would believe the key again, and whoever stole it can still sign."""
+def test_a_server_that_has_our_key_in_its_settings_always_reads_that_it_was_revoked(client, user, first, clock):
+    """
+    This holds after cleaning as well: otherwise the server would accept the key again, and a thief could still sign.
+    """
     signing_keys.revoke(first.kid, emergency=True)
-    revoke_client_key(
-        clients.add_secret(clients.register("reports", user)).key
-    )  # the control case: nobody else verifies by it
+    # The control: no other server verifies with a client's key.
+    revoke_client_key(clients.add_secret(clients.register("reports", user)).key)
     assert RevocationEvent.objects.filter(scope="key").count() == 2
     clock.shift(timedelta(days=30))
     call_command("jwt_clear_expired", keep_events_days=0, stdout=StringIO())

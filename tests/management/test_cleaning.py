@@ -1,4 +1,4 @@
-"""What is cleaned away, what stays, and that nothing comes back to life by it."""
+"""Cleaning: the rows that are deleted, the rows that stay, and that no token becomes valid by it."""
 
 from datetime import timedelta
 from functools import partial
@@ -26,7 +26,7 @@ def clear(rows, batch_size=1000):
     return list(delete_in_batches(rows, batch_size))
 
 
-# What goes, and what stays
+# Rows that are deleted, rows that stay
 
 
 def test_a_session_goes_when_its_end_and_the_margin_are_over(user, clock):
@@ -37,7 +37,7 @@ def test_a_session_goes_when_its_end_and_the_margin_are_over(user, clock):
 
 
 def test_a_session_that_is_over_in_another_way_stays_until_its_end(user, clock):
-    """It is still what a list shows, and what a refused token is refused for."""
+    """Lists still show it, and its tokens are refused because of it."""
     session_rows(user, NOW + DAY, revoked_at=NOW - 10 * DAY)
     session_rows(user, NOW - 10 * DAY, expires_at=NOW + DAY)
     assert clear(expired_sessions(NOW)) == [0]
@@ -69,19 +69,19 @@ def test_no_longer_life_of_tokens_makes_an_event_go_too_early(db, clock, jwt_set
     assert clear(expired_events(NOW)) == [0]
 
 
-def test_a_cutoff_for_everybody_stays_for_ever(db, clock):
+def test_a_cutoff_for_everybody_stays_permanently(db, clock):
     revoke_all(now=NOW - 3650 * DAY)
     event_rows(NOW - 3650 * DAY, scope="all")  # even if somebody gave it an end
     assert clear(expired_events(NOW)) == [0]
     assert RevocationEvent.objects.count() == 2
 
 
-# How
+# Batches and locks
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 3, 5, 6, 7, 100])
 def test_batches_take_all_and_no_more(user, clock, batch_size):
-    """Some rows end in one microsecond: they go together."""
+    """Rows that end in the same microsecond are deleted together."""
     past = NOW - DAY
     ends = [past - number * SECOND for number in range(4)] + [past - 10 * SECOND] * 3
     session_rows(user, *ends, NOW + DAY)
@@ -130,7 +130,7 @@ def test_a_batch_is_found_and_deleted_by_the_index(user, clock):
     assert all("jwt_auth_session_expires" in plan for plan in plans), plans
 
 
-# Nothing comes back
+# Tokens stay refused
 
 
 def extend(session):
@@ -163,7 +163,7 @@ def test_a_session_that_another_transaction_is_extending_is_waited_for_and_stays
         with transaction.atomic():
             UserSession.objects.filter(pk=extended.pk).update(expires_at=now + DAY)
             changed.set()
-            # Until the other one waits for the row, or has passed it by, which would be the fault.
+            # Wait until the other transaction waits for the row, or has passed it, which would be the fault.
             deleting.wait(1)
 
     deleting = Event()
@@ -218,11 +218,11 @@ def let_it_end(client, pair, user):
     UserSession.objects.update(expires_at=timezone.now())
 
 
-@pytest.mark.parametrize("deed", [log_out, deny_the_token, revoke_the_user, revoke_everything, let_it_end])
+@pytest.mark.parametrize("operation", [log_out, deny_the_token, revoke_the_user, revoke_everything, let_it_end])
 @pytest.mark.parametrize("seconds", [0, 15, 299, 310, 3600, 31 * 24 * 3600, 500 * 24 * 3600])
-def test_what_was_refused_stays_refused_however_late_and_often_it_is_cleaned(client, user, clock, deed, seconds):
+def test_what_was_refused_stays_refused_however_late_and_often_it_is_cleaned(client, user, clock, operation, seconds):
     pair = client.tokens(user)
-    deed(client, pair, user)
+    operation(client, pair, user)
     assert client.is_dead(pair)
     clock.shift(seconds)
     clear(expired_sessions(timezone.now()))
@@ -239,7 +239,7 @@ def test_a_live_session_goes_on(client, user, clock):
 
 
 def test_a_token_is_denied_for_longer_than_it_can_be_good(client, user, clock):
-    """Its session lives on, so it is the event alone that refuses it."""
+    """Its session lives on, so only the event refuses it."""
     pair = client.tokens(user)
     revoke_token(verify(pair["access_token"]).claims)
     for _ in range(30):

@@ -1,4 +1,4 @@
-"""`jwt_clear_expired`: what it prints, and that its options reach what they name."""
+"""`jwt_clear_expired`: its output, and the effect of its options."""
 
 import re
 from datetime import timedelta
@@ -18,7 +18,7 @@ DAY = timedelta(days=1)
 
 @pytest.fixture
 def rows(user):
-    """Five sessions and five events, over for 1, 2, 10, 400 and -1 days, and two used tokens."""
+    """Five sessions and five events, which ended 1, 2, 10, 400 and -1 days ago, and two used tokens."""
     now = timezone.now()
     ends = [now - days * DAY for days in (1, 2, 10, 400, -1)]
     session_rows(user, *ends)
@@ -88,7 +88,7 @@ def test_at_a_terminal_it_shows_how_far_it_is_in_one_line(rows):
     progress, done = first.split("\r")
     assert progress.rstrip() == "2 of 4 expired sessions deleted (50 %)"
     assert without_times(done).rstrip() == "4 expired sessions deleted in 0.0 s."
-    assert len(done) >= len(progress.rstrip())  # nothing of the line before can be seen
+    assert len(done) >= len(progress.rstrip())  # no part of the line before is visible
     assert without_times(second).rstrip() == "1 expired events deleted in 0.0 s."
     assert without_times(third).rstrip() == "1 expired used tokens deleted in 0.0 s."
 

@@ -1,4 +1,4 @@
-"""`jwt_client`: what an operator does with clients, and what is seen of it."""
+"""`jwt_client`: an operator's work with clients, and its output."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""`jwt_copy_cutoffs`: between the table and the field, forward only, and beside everything else."""
+"""`jwt_copy_cutoffs`: it copies between the table and the field, forward only, and keeps everything else."""
 
 from datetime import timedelta
 
@@ -22,7 +22,7 @@ with_field = pytest.mark.skipif(not FIELDS, reason="this user model has no such 
 DAY = timedelta(days=1)
 BEFORE, AFTER = NOW - DAY, NOW + DAY
 
-# What the source and the target have, and what the target has to have in the end.
+# The cutoffs of the source and of the target, and the one that the target must have in the end.
 CASES = [
     (None, None, None),
     (NOW, None, NOW),
@@ -84,7 +84,7 @@ def test_what_was_revoked_under_the_old_setting_stays_revoked_under_the_new(clie
     jwt_settings(USER_CUTOFF_FIELD=None)
     pair = client.tokens(user)
     revoke_user(user)
-    user.jwt_sessions.update(revoked_at=None)  # so that the cutoff alone refuses it
+    user.jwt_sessions.update(revoked_at=None)  # so that only the cutoff refuses it
     assert client.is_dead(pair)
     run("jwt_copy_cutoffs", "--from=table", f"--to={FIELDS[0]}")
     jwt_settings(USER_CUTOFF_FIELD=FIELDS[0])

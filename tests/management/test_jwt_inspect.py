@@ -1,4 +1,4 @@
-"""`jwt_inspect`: it says what a request would be told, and of each check by itself whether it passes."""
+"""`jwt_inspect`: it prints the verdict that a request would get, and the result of each check by itself."""
 
 import re
 from uuid import UUID
@@ -198,12 +198,12 @@ def test_it_never_says_otherwise_than_verify(client, user, fault):
     assert (found.refusal is None) == (client.get_me(pair["access_token"]).status_code == 200)
 
 
-# Of another issuer.
+# Tokens of another issuer
 
 
 @pytest.fixture
 def theirs(jwt_settings, ec_key):
-    """A token of another issuer, with the `sid` of nobody here."""
+    """A token of another issuer, with a `sid` that no session here has."""
     jwt_settings(TRUSTED_ISSUERS={"https://issuer.example": {"KEYS": public_pem(ec_key), "ALGORITHMS": ["ES256"]}})
 
     def sign(**claims):
@@ -224,12 +224,12 @@ def test_a_token_of_another_issuer_is_looked_at_by_its_rules(theirs, user):
 
 
 def test_when_its_keys_can_not_be_had_nothing_is_said_of_it(theirs, jwt_settings):
-    url = "https://127.0.0.1/keys"  # never asked: it is this machine
+    url = "https://127.0.0.1/keys"  # never requested: the URL is of this machine
     jwt_settings(TRUSTED_ISSUERS={"https://issuer.example": {"JWKS_URL": url, "ALGORITHMS": ["ES256"]}})
     assert look(theirs())[1].startswith("The token can't be checked now: no keys of https://127.0.0.1/keys are known")
 
 
-# What a client has signed.
+# Tokens of a client
 
 OF_CLIENT = [
     *("token not denied", "key not revoked", "client and user active", "after the cutoffs", "key not over"),
@@ -249,7 +249,7 @@ def test_of_a_good_token_of_a_client_every_check_passes(user, jwt_settings, mode
 
 
 @pytest.mark.parametrize(
-    ("deed", "failed"),
+    ("operation", "failed"),
     [
         (lambda api: revoke_client(api.row), "after the cutoffs"),
         (lambda api: revoke_client_key(api.key), "key not revoked"),
@@ -257,10 +257,10 @@ def test_of_a_good_token_of_a_client_every_check_passes(user, jwt_settings, mode
         (lambda api: api.key.__class__.objects.update(expires_at=timezone.now()), "key not over"),
     ],
 )
-def test_of_a_clients_token_each_check_speaks_for_itself(user, deed, failed):
+def test_of_a_clients_token_each_check_speaks_for_itself(user, operation, failed):
     api = register(user)
     raw = api.token()
-    deed(api)
+    operation(api)
     text, end = look(raw)
     assert lines(text, "FAIL") == [failed]
     assert end.startswith("It is refused: ")

@@ -1,4 +1,4 @@
-"""`jwt_keys`: what it prints, what it refuses and until when, and that a rotation is one command, thrice."""
+"""`jwt_keys`: its output, what it refuses and until when; a rotation is the same command three times."""
 
 import getpass
 import json

@@ -1,4 +1,4 @@
-"""`jwt_probe` against servers that are honest, and such as are not."""
+"""`jwt_probe` against servers that are honest, and servers that are not."""
 
 import json
 import threading
@@ -23,7 +23,7 @@ def probe(*urls, user, out=None, **options):
 
 @pytest.fixture
 def serve():
-    """`serve(anonymous, signed_in)` answers with these statuses, whatever was revoked; its URL."""
+    """`serve(anonymous, signed_in)` answers with these statuses, whatever was revoked; it returns the URL."""
     servers = []
 
     def start(anonymous, signed_in, worker="w1", header="X-Worker"):

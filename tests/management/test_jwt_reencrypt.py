@@ -1,4 +1,4 @@
-"""`jwt_reencrypt`: all secrets move under the first key, whatever else goes on."""
+"""`jwt_reencrypt`: all secrets move to the first key, whatever other transactions do."""
 
 import pytest
 from cryptography.fernet import Fernet
@@ -18,7 +18,7 @@ OLD, NEW, LOST = (Fernet.generate_key().decode() for _ in range(3))
 
 @pytest.fixture
 def reports(user, jwt_settings):
-    """A client, in a project whose secrets are under OLD."""
+    """A client, in a project whose secrets are encrypted with OLD."""
     jwt_settings(ENCRYPTION_KEYS=[OLD], KEYS="database", ALGORITHM="ES256")
     return clients.register("reports", user)
 
@@ -100,7 +100,7 @@ def test_what_no_key_opens_is_named_and_the_rest_is_done(reports, jwt_settings):
 
 
 def test_a_row_that_changes_meanwhile_stays_as_it_was_changed(reports, jwt_settings, monkeypatch):
-    """As when a signing key is retired, and its private half deleted, between the read and the write."""
+    """Between the read and the write a signing key may be retired, for example, and its private half deleted."""
     new = clients.add_secret(reports)
     other = clients.add_secret(reports)
     jwt_settings(ENCRYPTION_KEYS=[NEW, OLD])

@@ -1,4 +1,4 @@
-"""`jwt_revoke`: it says whom it hits, asks, and does what every other door does."""
+"""`jwt_revoke`: it names the users, asks for confirmation, and has the effect of every other entry point."""
 
 import getpass
 import os
@@ -183,7 +183,7 @@ def test_an_account_without_a_name_is_named_by_its_number(client, user, monkeypa
 
 
 def test_the_shell_is_told_how_it_went():
-    """In processes: what a script sees."""
+    """The command runs in processes of its own, as in a script."""
 
     def code(*arguments):
         command = [sys.executable, "manage.py", "jwt_revoke", *arguments]

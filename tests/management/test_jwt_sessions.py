@@ -18,7 +18,7 @@ from tests.support.user_agents import FIREFOX
 
 @pytest.fixture
 def signed_in(user, clock):
-    """alice at her laptop, and a minute later on something that sends no header."""
+    """alice on a laptop, and a minute later on a device that sends no header."""
     laptop = sessions.start(user, label="laptop", peer=Peer(ip_address="203.0.113.7", user_agent=FIREFOX))
     clock.shift(60)
     return [str(laptop.session_id), str(sessions.start(user).session_id)]
@@ -114,7 +114,7 @@ def test_long_and_wide_texts_keep_the_columns():
     assert narrow == "e\u0301abc    x"
 
 
-# How a user is found
+# Finding a user
 
 
 def test_a_user_is_found_by_key_and_by_name_in_every_spelling_that_signs_in(user):

@@ -1,4 +1,4 @@
-"""These tests need settings of their own; tests/test_no_database.py runs them in a process that has them."""
+"""These tests need their own settings; tests/test_no_database.py runs them in a process that has them."""
 
 from typing import Any
 

@@ -8,7 +8,7 @@ ROOT_URLCONF = "tests.no_database.urls"
 DATABASES: dict[str, Any] = {}
 
 INSTALLED_APPS = [
-    # Models point to users, so these two have to be there; nobody asks their tables anything.
+    # Models refer to users, so these two are required; their tables are never queried.
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "rest_framework",
@@ -21,7 +21,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
 }
 
-# Of the issuer, a P-256 key that signs nothing but what these tests need.
+# The issuer's key on P-256, which signs only for these tests.
 ISSUER_KEY = {
     "kty": "EC",
     "crv": "P-256",

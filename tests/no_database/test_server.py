@@ -1,4 +1,4 @@
-"""What a server without a database does with tokens, and with requests for what only a database could answer."""
+"""A server without a database: its verdicts on tokens, and its answers to requests that would need a database."""
 
 import json
 import re
@@ -83,13 +83,13 @@ def test_one_of_ours_is_good_until_it_expires(client, own):
 
 
 def test_a_view_that_asks_for_more_gets_what_there_is(client, sign, own):
-    """Of the issuer's sessions no database of ours knew more; of our own there would have to be one."""
+    """Sessions of the issuer are not in our database anyway; tokens of our own would require one."""
     assert client.bearer(sign()).get("/strict/").status_code == 200
     assert client.bearer(own).get("/strict/").json()["code"] == "unavailable"
 
 
-def test_a_token_that_is_good_for_once_needs_something_to_remember_it_by(client, sign):
-    """A cache that all machines share, named by REPLAY_CACHE; nobody is let in without."""
+def test_a_single_use_token_needs_something_to_remember_it_by(client, sign):
+    """REPLAY_CACHE must name a cache that all machines share; without it every such token is refused."""
     assert client.bearer(sign(jti="x", one_time=True)).get("/open/").json()["code"] == "unavailable"
 
 
@@ -127,7 +127,7 @@ def test_who_it_is(sign):
 
 ANSWERS = {
     "login/": 503,
-    "refresh/": 401,  # what is no refresh token is told so without a question
+    "refresh/": 401,  # a token that is not a refresh token is refused without a query
     "logout/": 204,
     "logout/all/": 403,
     "revoke/": 200,
@@ -145,7 +145,7 @@ def test_what_an_endpoint_says(client, sign, path, status):
 @pytest.mark.parametrize("route", [str(found.pattern) for found in urls.urlpatterns])
 @pytest.mark.parametrize("method", ["get", "post", "put", "patch", "delete"])
 def test_no_endpoint_breaks(client, sign, route, method):
-    """What would need a database says 503, and never 500."""
+    """Endpoints that would need a database answer 503, and never 500."""
     path = re.sub(r"<uuid:\w+>", "00000000-0000-0000-0000-000000000000", route)
     path = re.sub(r"<[^>]+>", "1", path)
     for prefix in ("/auth/", "/auth/browser/"):

@@ -1,4 +1,4 @@
-"""The endpoints of the app, although most of them have nothing to do here, and views of the project's own."""
+"""The endpoints of the app, most of which have no use here, and views of the project."""
 
 from django.http import HttpRequest, JsonResponse
 from django.urls import include, path

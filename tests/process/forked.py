@@ -1,7 +1,7 @@
 """
-What a forked worker knows, played with real processes; `test_fork_reset.py` runs it and reads what it prints.
+The state of a forked worker, with real processes; `test_fork_reset.py` runs this module and reads its output.
 
-It has a SQLite of its own in EXAMPLE_DATA_DIR.
+It has its own SQLite in EXAMPLE_DATA_DIR.
 """
 
 import os
@@ -30,8 +30,8 @@ PATIENCE = 30  # seconds, after which a child that is stuck is ended
 
 
 def in_a_child(action):
-    """Do `action` in a process that is forked from this one; whether it came to its end."""
-    connections.close_all()  # no two processes may use one
+    """Run `action` in a process that is forked from this one, and return whether it ended well."""
+    connections.close_all()  # two processes must not share a connection
     pid = os.fork()
     if pid == 0:
         signal.alarm(PATIENCE)
@@ -60,7 +60,7 @@ def main():
     alice, bob = (start(user).access_token for user in users)
     with override_settings(JWT_AUTH={"REVOCATION": "memory"}):
         view = memory.view()
-        ticks = clock.monotonic = Ticks()  # stands still: what was read stays fresh
+        ticks = clock.monotonic = Ticks()  # a stopped clock: the values that were read stay fresh
         show("warm", alice)
         assert in_a_child(lambda: revoke_user(users[0]))
         held, done = threading.Event(), threading.Event()

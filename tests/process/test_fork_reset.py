@@ -19,7 +19,7 @@ def test_a_forked_child_reads_anew_and_waits_for_no_lock_of_its_parent(tmp_path)
     )
     assert told.stdout.splitlines() == [
         "warm: welcome",
-        "parent, fresh: welcome",  # the control: this process was told nothing and may go on
+        "parent, fresh: welcome",  # the control: this process got no notification and may go on
         "child, revoked: RevokedTokenError",
         "child, not revoked: welcome",
         "child, by itself: RevokedTokenError",

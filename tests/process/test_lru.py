@@ -1,4 +1,4 @@
-"""A mapping that never holds more than it may, whoever uses it at once."""
+"""A mapping with a maximum size, which also holds when several threads use it at once."""
 
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
@@ -38,7 +38,7 @@ def test_it_can_be_emptied():
 
 
 class Hasty(OrderedDict):
-    """Another thread drops each entry as soon as it was looked at."""
+    """A mapping in which another thread drops each entry right after it was looked up."""
 
     def get(self, key):
         return self.pop(key, None)

@@ -1,4 +1,4 @@
-"""Who reads a polled value, and when: the table at the top of `renewal`, and a model of it."""
+"""Reads of a polled value: the table at the top of `renewal`, and a model of it."""
 
 import threading
 
@@ -14,7 +14,7 @@ PAUSES = (1, 8)
 
 
 class Clock:
-    """Seconds that pass when somebody says so."""
+    """A clock in seconds that only a test moves."""
 
     def __init__(self):
         self.now = 1_000.0
@@ -24,7 +24,7 @@ class Clock:
 
 
 class Source:
-    """Something to be read: it can fail, it changes, and it can do something else meanwhile."""
+    """A source of values: it can fail, change, and do something else during a read."""
 
     def __init__(self, clock):
         self.clock = clock
@@ -81,7 +81,7 @@ def renewal(source):
 
 
 def in_a_thread(do):
-    """Run `do` in a thread of its own to its end; what it raised, if anything."""
+    """Run `do` in a thread of its own to its end, and return the exception that it raised, if any."""
     raised = []
 
     def run():
@@ -165,7 +165,7 @@ def test_a_request_that_has_read_the_value_uses_it_however_long_that_took(renewa
 
     outcomes, source.meanwhile = [], take_long
     renewal.renew()
-    assert [type(error) for error in outcomes] == [StaleError]  # the control: nobody else may
+    assert [type(error) for error in outcomes] == [StaleError]  # the control: no other thread may
     renewal.renew()
     assert len(source.readings) == 2
 
@@ -219,7 +219,7 @@ def test_a_value_that_lacks_something_is_read_again_and_once_for_all(renewal, so
     attempts = renewal.attempts
     source.version = 1
     renewal.read_again(attempts)
-    renewal.read_again(attempts)  # somebody else, who had looked before
+    renewal.read_again(attempts)  # another thread, which had looked before
     assert (source.value, len(source.readings)) == (1, 2)
 
 
@@ -280,7 +280,7 @@ def test_a_forked_child_goes_on_although_the_lock_was_held(source, clock):
     clock.now += 100
 
     def fork():
-        source.at_it -= 1  # the parent's reading goes on elsewhere
+        source.at_it -= 1  # the parent's read goes on in the parent
         renewal.let_go()
         renewal.renew()
         source.at_it += 1
@@ -294,22 +294,22 @@ class Machine(RuleBasedStateMachine):
     """
     One process, whose requests come at any time, while the source changes, fails, and is slow.
 
-    The model knows nothing of locks and deadlines: what it asks is how old the value is that a request gets, how often
-    the source was asked, and what was logged.
+    The model has no locks and deadlines: it checks how old the value of a request is, how often the source was read,
+    and what was logged.
     """
 
     @initialize()
     def begin(self):
         self.clock = Clock()
         self.source = Source(self.clock)
-        self.renewal = self.source.renewal(patience=0)  # by this clock no time passes for those who wait
-        self.began = None  # when the reading of the value began that is in use
+        self.renewal = self.source.renewal(patience=0)  # by this clock no time passes for threads that wait
+        self.began = None  # when the read of the current value began
         self.expired = False
-        self.outages = 0  # in which it was asked
+        self.outages = 0  # those in which the source was read
         self.down_since_success = False
 
     def request(self):
-        """What a request does; its outcome is compared with what the table says."""
+        """Make a request and compare its outcome with the table."""
         readings, began = len(self.source.readings), self.clock.now
         age = None if self.began is None else self.clock.now - self.began
         try:
@@ -382,7 +382,7 @@ class Machine(RuleBasedStateMachine):
         known = self.began
         self.request()
         self.source.meanwhile = None
-        for outcome in outcomes:  # nothing was known by then but what had been known before
+        for outcome in outcomes:  # only the values from before were known by then
             fit = known is not None and self.clock.now - known < LEASE.stale_after
             assert outcome is None if fit else isinstance(outcome, StaleError)
 

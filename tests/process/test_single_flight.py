@@ -1,4 +1,4 @@
-"""A lock that nobody waits for longer than whoever holds it may still be expected to be done soon."""
+"""A lock whose waiters give up when its holder has had enough time."""
 
 from concurrent.futures import ThreadPoolExecutor, wait
 from time import monotonic
@@ -8,7 +8,7 @@ import pytest
 from jwt_auth.process.single_flight import SingleFlight
 from tests.support.clocks import Ticks
 
-AGES = 3600  # seconds: a test that waits for it fails by its own time limit
+AGES = 3600  # seconds: a test that waits this long fails by its own time limit
 
 
 def test_one_is_at_it_and_others_are_not():
@@ -40,4 +40,4 @@ def test_all_wait_for_one_and_the_same_time_which_counts_from_when_it_began(late
         assert not any(pool.map(lambda _: flight.acquire(AGES), range(20)))
         assert list(pool.map(lambda _: flight.wait(AGES), range(20))) == [None] * 20
     flight.release()
-    assert flight.acquire(AGES)  # the control: nobody is at it
+    assert flight.acquire(AGES)  # the control: the lock is free

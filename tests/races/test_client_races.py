@@ -1,4 +1,4 @@
-"""Two who do the same to one client at the same moment: one of them does it."""
+"""Two transactions change one client at the same moment: one of them succeeds."""
 
 from datetime import timedelta
 
@@ -28,7 +28,7 @@ def reports(user):
 
 
 def attempt(action):
-    """What came of it: the result, or the refusal."""
+    """Return a function that returns the result of `action`, or the error that refused it."""
 
     def run():
         try:
@@ -130,7 +130,7 @@ def delete(user):
 
 
 def before_the_first_lock(action):
-    """Do `action` when this thread is about to lock a row, for the first time."""
+    """Run `action` right before this thread locks a row for the first time."""
     done = []
 
     def watch(execute, sql, *arguments):
@@ -155,7 +155,7 @@ def test_a_registration_that_comes_after_the_deletion_of_its_user_is_refused(at_
 
 
 def test_a_client_that_is_registered_after_its_user_s_were_looked_for_goes_with_them(at_once, user, reports):
-    """Django has collected what it deletes before it holds the user's row."""
+    """Django collects the rows to delete before it locks the user's row."""
 
     def register():
         late.extend(at_once(lambda: clients.add_secret(clients.register("late", user)).key.client))
@@ -189,7 +189,7 @@ def test_a_reencryption_and_those_who_change_keys_meanwhile_do_not_disturb_each_
     rotations = [lambda each=each: clients.rotate(each.key) for each in made[:4]]
     revocations = [lambda each=each: revoke_client_key(each.key) for each in made[4:8]]
     one, other, *done = at_once(reencrypt, reencrypt, *rotations, *revocations)
-    assert one + other == 12  # each row once, and those that were added are under the new key already
+    assert one + other == 12  # each row once; the rows that were added are under the new key already
     assert reencrypt() == 0
     jwt_settings(ENCRYPTION_KEYS=[new])
     secrets = {each.key.pk: each.secret for each in (*made, *done[:4])}

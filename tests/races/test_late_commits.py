@@ -1,4 +1,4 @@
-"""Numbers are handed out before transactions commit: an event that is committed after a newer one is not lost."""
+"""The database assigns numbers before transactions commit: an event that is committed after a newer one is not lost."""
 
 from threading import Event
 
@@ -19,14 +19,14 @@ pytestmark = [pytest.mark.concurrent, pytest.mark.django_db(transaction=True)]
 
 
 class Process:
-    """A view that is told nothing: as another process has it, which only reads."""
+    """The view of another process that only reads, and gets no notifications."""
 
     def __init__(self):
         self.ticks = Ticks()
         self.view = view.View(clock=self.ticks)
 
     def lets_in(self, verified):
-        """Whether a request that comes a second later is let in."""
+        """Return whether a request that comes a second later is accepted."""
         self.ticks.forward(1)
         try:
             verdict(verified.claims, self.view.state_of(verified.claims), verified.claims.auth_time)
@@ -45,7 +45,7 @@ REVOCATIONS = {
 
 @pytest.fixture
 def come(client, make_user):
-    """Sign in; what verification makes of the token."""
+    """Sign in and verify the token."""
     return lambda name: verify(client.tokens(make_user(name))["access_token"])
 
 
@@ -81,7 +81,7 @@ def test_an_event_that_commits_after_a_newer_one_is_not_lost(come, at_once, scop
 
 
 def test_an_event_that_is_rolled_back_after_a_newer_one_never_counts(come, at_once):
-    """The control: a missing number alone refuses nobody."""
+    """The control: a missing number alone refuses no token."""
     late, early = come("late"), come("early")
     process, written, go_on = Process(), Event(), Event()
     assert process.lets_in(late)
@@ -106,7 +106,7 @@ def test_an_event_that_is_rolled_back_after_a_newer_one_never_counts(come, at_on
 
 
 def told():
-    """The subjects in the feed that other servers read."""
+    """Return the subjects in the feed that other servers read."""
     document = jwt.decode(feed.publish().document, options={"verify_signature": False})
     return {event["subject"] for event in document["events"]}
 

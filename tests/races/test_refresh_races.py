@@ -1,4 +1,4 @@
-"""A refresh token that is used by many at once, or while it is taken back."""
+"""A refresh token that many use at once, or that is used while it is revoked."""
 
 from functools import partial
 
@@ -15,7 +15,9 @@ TRIALS = rounds(200)
 
 @pytest.fixture(params=["read committed", "repeatable read"])
 def trials(request, transactional_db, monkeypatch):
-    """How many, at Django's default isolation; fewer at MariaDB's own, which a project may choose instead."""
+    """
+    The number of trials at Django's default isolation; fewer at MariaDB's own, which a project may choose instead.
+    """
     if request.param == "read committed":
         yield TRIALS
         return

@@ -1,4 +1,4 @@
-"""Several who take back at once, and those who sign in meanwhile."""
+"""Revocations at the same moment, and sign-ins during them."""
 
 from functools import partial
 
@@ -13,13 +13,13 @@ pytestmark = [pytest.mark.concurrent, pytest.mark.django_db(transaction=True)]
 
 def test_revocations_of_one_user_at_once_each_move_the_cutoff_on(client, make_user, at_once):
     for trial in range(rounds(10)):
-        user = make_user(f"user{trial}")  # the first revocation of a user has no row to lock but the user's
+        user = make_user(f"user{trial}")  # the first revocation of a user can only lock the user's row
         pair = client.tokens(user)
         done = at_once(*[partial(revoke_user, user)] * 8)
-        assert sum(deed.sessions_revoked for deed in done) == 1
+        assert sum(result.sessions_revoked for result in done) == 1
         recorded = RevocationEvent.objects.filter(subject=str(user.pk)).order_by("pk").values_list("cutoff", flat=True)
         assert len(set(recorded)) == 8
-        assert list(recorded) == sorted(recorded) == sorted(deed.tokens_valid_after for deed in done)
+        assert list(recorded) == sorted(recorded) == sorted(result.tokens_valid_after for result in done)
         assert client.is_dead(pair)
         assert not client.is_dead(client.tokens(user))
 
@@ -27,7 +27,7 @@ def test_revocations_of_one_user_at_once_each_move_the_cutoff_on(client, make_us
 def test_a_sign_in_that_races_a_revocation_is_wholly_before_or_wholly_after_it(client, user, at_once):
     for _ in range(rounds(50)):
         answer, done = at_once(partial(new_client().login, user), partial(revoke_user, user))
-        assert answer.status_code == 200  # one that met the revocation checked the password once more
+        assert answer.status_code == 200  # a sign-in that met the revocation checked the password once more
         [pair] = granted(answer)
         began_before = UserSession.objects.get(pk=pair["session"]).started_at < done.tokens_valid_after
         assert client.is_dead(pair) == began_before
@@ -60,10 +60,10 @@ def test_revocations_that_race_the_deletion_of_the_user_neither_fail_nor_prevent
     for trial in range(rounds(15)):
         user = make_user(f"user{trial}")
         own = begin(user)
-        doors = [new_client().bearer(tokens["access_token"]) for tokens in (pair, own)]
+        clients = [new_client().bearer(tokens["access_token"]) for tokens in (pair, own)]
         by_staff, by_user, _ = at_once(
-            partial(doors[0].send, "revoke/user/", {"user": str(user.pk)}),
-            partial(doors[1].send, "logout/all/"),
+            partial(clients[0].send, "revoke/user/", {"user": str(user.pk)}),
+            partial(clients[1].send, "logout/all/"),
             user.delete,
         )
         assert by_staff.status_code in (200, 404)
@@ -75,20 +75,23 @@ def test_sessions_that_are_ended_from_all_sides_at_once_end(client, user, at_onc
     """Each of two devices ends the other, while a third ends all: rows are locked in more than one order."""
     for _ in range(rounds(20)):
         pairs = [client.tokens(user) for _ in range(4)]
-        doors = [client.bearer(pair["access_token"]) for pair in pairs]
+        clients = [client.bearer(pair["access_token"]) for pair in pairs]
         answers = at_once(
-            partial(doors[0].send, "sessions/", method="delete"),
-            partial(doors[1].send, "sessions/", method="delete"),
-            partial(doors[2].send, "logout/all/"),
-            partial(doors[3].send, "logout/"),
+            partial(clients[0].send, "sessions/", method="delete"),
+            partial(clients[1].send, "sessions/", method="delete"),
+            partial(clients[2].send, "logout/all/"),
+            partial(clients[3].send, "logout/"),
         )
-        # Whoever was ended first by another is told so.
+        # A device whose session was ended first gets 401.
         assert status_of(answers) <= {204, 401}
         assert all(client.is_dead(pair) for pair in pairs) or answers[2].status_code == 401
 
 
 def test_many_users_revoked_from_several_sides_at_once_do_not_block_each_other(client, make_user, at_once):
-    """The same users in different orders, for the first time and again, while they sign in and one is revoked."""
+    """
+    The same users are revoked in different orders, for the first time and again, while one signs in and one is revoked
+    alone.
+    """
     for trial in range(rounds(10)):
         users = [make_user(f"user{trial}x{i}") for i in range(6)]
         pairs = [client.tokens(user) for user in users]
@@ -99,8 +102,8 @@ def test_many_users_revoked_from_several_sides_at_once_do_not_block_each_other(c
             partial(revoke_user, users[2]),
             partial(new_client().login, users[4]),
         )
-        assert [deed.users_revoked for deed in done] == [6, 6, 6]
-        ended = sum(deed.sessions_revoked for deed in (*done, one))
+        assert [result.users_revoked for result in done] == [6, 6, 6]
+        ended = sum(result.sessions_revoked for result in (*done, one))
         assert ended - 6 in (0, 1)  # the sign-in may have come before a revocation
         assert answer.status_code == 200
         assert all(client.is_dead(pair) for pair in pairs)

@@ -1,4 +1,4 @@
-"""The limit of sessions, when sign-ins come at once."""
+"""The limit of sessions, with sign-ins at the same moment."""
 
 from functools import partial
 

@@ -1,4 +1,4 @@
-"""Signing in while the password changes, its hash is upgraded, or others sign in."""
+"""Sign-ins while the password changes, while its hash is upgraded, or while others sign in."""
 
 from functools import partial
 
@@ -54,11 +54,13 @@ def delete(user):
     get_user_model().objects.get(pk=user.pk).delete()
 
 
-@pytest.mark.parametrize("deed", [deactivate, delete])
-def test_a_sign_in_that_races_the_end_of_the_account_neither_outlives_nor_prevents_it(client, make_user, at_once, deed):
+@pytest.mark.parametrize("operation", [deactivate, delete])
+def test_a_sign_in_that_races_the_end_of_the_account_neither_outlives_nor_prevents_it(
+    client, make_user, at_once, operation
+):
     for trial in range(rounds(40)):
         user = make_user(f"user{trial}")
-        answer, _ = at_once(partial(new_client().login, user), partial(deed, user))
+        answer, _ = at_once(partial(new_client().login, user), partial(operation, user))
         assert answer.status_code in (200, 401)
         assert all_dead(client, granted(answer))
         assert client.login(user).status_code == 401
@@ -84,14 +86,14 @@ def test_sign_ins_that_upgrade_the_hash_at_once_all_succeed_and_sign_nobody_out(
 
 
 def outdate_hash(user, pair):
-    """Put the user where a hasher that was preferred at the last sign-in would have left both rows."""
+    """Give both rows the hash that a formerly preferred hasher would have left at the last sign-in."""
     user.password = make_password(PASSWORD, hasher="old")
     get_user_model().objects.filter(pk=user.pk).update(password=user.password)
     UserSession.objects.filter(pk=pair["session"]).update(auth_hash=user.get_session_auth_hash())
 
 
 def test_there_is_no_moment_of_an_upgrade_in_which_another_device_is_refused(client, user, at_once):
-    """Looked at from another connection, just before the sessions learn the new hash."""
+    """Another connection looks right before the sessions get the new hash."""
     phone = client.tokens(user)
     outdate_hash(user, phone)
     seen = []

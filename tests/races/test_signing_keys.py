@@ -1,4 +1,4 @@
-"""Keys are moved by several at once: one is active at most, nothing is done twice, and nobody waits for ever."""
+"""Several processes change keys at once: at most one key is active, nothing is done twice, and no wait is endless."""
 
 from datetime import timedelta
 
@@ -23,7 +23,7 @@ def _stored_keys(jwt_settings):
 
 
 def attempt(action, *arguments, **options):
-    """Do it: whether it was done, or refused because another was faster."""
+    """Do it, and return whether it was done, or refused because another was faster."""
 
     def run():
         try:
@@ -40,7 +40,7 @@ def states():
 
 
 def standby():
-    """A key that verifiers have had the time to know."""
+    """A key that was published long enough for verifiers to know it."""
     return signing_keys.create(now=timezone.now() - PUBLISHED_AFTER - timedelta(minutes=1))
 
 
@@ -73,7 +73,9 @@ def test_a_leaked_key_is_revoked_once_and_one_key_takes_over(at_once):
 
 
 def test_of_an_activation_and_a_revocation_at_once_one_is_done(at_once):
-    """A standby key may be revoked at any time, the active one only in an emergency: who comes second is refused."""
+    """
+    A standby key may be revoked at any time, the active one only in an emergency: the second of the two is refused.
+    """
     for _ in range(ROUNDS):
         former, key = signing_keys.create(activate=True), standby()
         activated, revoked = at_once(attempt(signing_keys.activate, key.kid), attempt(signing_keys.revoke, key.kid))
@@ -84,7 +86,7 @@ def test_of_an_activation_and_a_revocation_at_once_one_is_done(at_once):
         SigningKey.objects.all().delete()
 
 
-def test_whoever_rotates_at_once_with_others_makes_one_key(at_once):
+def test_rotations_at_once_make_one_key(at_once):
     signing_keys.create(activate=True)
     at_once(*[signing_keys.rotate] * CROWD)
     assert states() == ["active", "standby"]

@@ -1,4 +1,4 @@
-"""Memory mode with a clock of its own, and what other processes do, as this one sees it."""
+"""Memory mode with its own clock, and the actions of other processes, as this one sees them."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from tests.support.other_processes import by_another_process
 
 @pytest.fixture
 def in_memory(jwt_settings: Any, ticks: Ticks) -> Any:
-    """`in_memory(NAME=value)` turns memory mode on, by the clock `ticks`; the view."""
+    """`in_memory(NAME=value)` switches memory mode on, with the clock `ticks`, and returns the view."""
 
     def switch(**values: Any) -> memory.View:
         jwt_settings(REVOCATION="memory", **values)
@@ -22,12 +22,12 @@ def in_memory(jwt_settings: Any, ticks: Ticks) -> Any:
 
 @pytest.fixture
 def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """`with elsewhere():` stands for another process."""
+    """`with elsewhere():` runs the block as another process."""
     return lambda: by_another_process(monkeypatch)
 
 
 @pytest.fixture(params=["database", "memory"])
 def revocation(request, jwt_settings):
-    """One contract for both ways of asking."""
+    """Both ways to look revocations up, which have the same contract."""
     jwt_settings(REVOCATION=request.param)
     return request.param

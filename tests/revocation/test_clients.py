@@ -1,4 +1,4 @@
-"""What ends a client's tokens, a client, or a key: at once, on the record, and for good."""
+"""Operations that end a client's tokens, a client, or a key: immediate, recorded and permanent."""
 
 from datetime import timedelta
 
@@ -82,9 +82,9 @@ def test_a_key_is_revoked_once_and_alone(reports, key, clock):
 
 def test_what_is_gone_can_not_be_revoked(reports, key):
     RegisteredClient.objects.all().delete()
-    for deed, thing in ((revoke_client, reports), (disable_client, reports), (revoke_client_key, key)):
+    for operation, thing in ((revoke_client, reports), (disable_client, reports), (revoke_client_key, key)):
         with pytest.raises(RegistrationError), transaction.atomic():
-            deed(thing)
+            operation(thing)
 
 
 def test_deleting_a_key_revokes_it(reports, key):

@@ -1,4 +1,4 @@
-"""A user's cutoff in both of its homes: it moves forward, and nothing that is saved moves it back."""
+"""A user's cutoff in both places: it moves forward, and no save moves it back."""
 
 from datetime import timedelta
 
@@ -26,7 +26,7 @@ def name():
 
 
 def load_holder(user):
-    """A fresh copy of the row that holds the cutoff of `user`."""
+    """Return a fresh copy of the row that holds the cutoff of `user`."""
     if in_own_table():
         return UserTokenCutoff.objects.get(user=user)
     return get_user_model().objects.get(pk=user.pk)
@@ -38,7 +38,7 @@ def stored(user):
 
 @pytest.fixture
 def stale(user):
-    """The holder as it was loaded after a first revocation, while a second one is in force by now."""
+    """The row as it was loaded after a first revocation, while a second one is in force."""
     revoke_user(user)
     holder = load_holder(user)
     revoke_user(user)
@@ -138,7 +138,7 @@ def test_writing_other_columns_in_bulk_leaves_it_alone(user, stale, bulk):
 
 
 def test_an_instance_can_be_saved_twice(user, stale):
-    """Django 6 reads back what was written, where the database returns it; before, the instance keeps its value."""
+    """Django 6 reads the written value back if the database returns it; older versions leave the instance unchanged."""
     loaded, current = getattr(stale, name()), stored(user)
     stale.save()
     stale.save()
@@ -156,10 +156,10 @@ def test_the_tokens_stay_refused_after_a_stale_save(client, user):
 
 
 def test_a_value_of_the_project_refuses_what_began_before_it(client, user, clock):
-    """A project may set the field itself: the join reads whatever is there."""
+    """A project may set the field itself: the join reads any value."""
     pair = client.tokens(user)
     clock.shift(60)
-    revoke_user(user, at=timezone.now() - timedelta(seconds=61))  # only so that there is a row to write to
+    revoke_user(user, at=timezone.now() - timedelta(seconds=61))  # makes a row to write to
     assert not client.is_dead(pair)
     holder = load_holder(user)
     setattr(holder, name(), timezone.now())

@@ -1,4 +1,4 @@
-"""The signed feed, as another server reads it: with the published keys and nothing else of ours."""
+"""The signed feed, as another server reads it: with the published keys and no other knowledge of ours."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +19,7 @@ from jwt_auth.revocation import feed, revoke_all, revoke_session, revoke_token, 
 from jwt_auth.verification import identify_only, verify
 from tests.support.clients import PASSWORD
 from tests.support.clocks import NOW, Ticks
-from tests.support.doors import assert_refused_everywhere
+from tests.support.entry_points import assert_refused_everywhere
 from tests.support.keys import pem
 from tests.support.outages import outage
 
@@ -32,23 +32,23 @@ def _public_keys(jwt_settings, ec_key):
 
 
 def read(client):
-    """The claims of the feed, verified from the published keys alone."""
+    """Return the claims of the feed, verified with the published keys alone."""
     raw = client.get(FEED).content.decode()
     keys = {key["kid"]: jwt.PyJWK(key) for key in client.get("/auth/.well-known/jwks.json").json()["keys"]}
     header = jwt.get_unverified_header(raw)
     assert header == {"alg": "ES256", "kid": header["kid"], "typ": "revocations+jwt"}
-    # The time is judged by the clock of the test, which PyJWT has its own idea of.
+    # The test has a clock of its own, which PyJWT does not know.
     options = {"verify_exp": False, "verify_iat": False}
     return jwt.decode(raw, keys[header["kid"]], algorithms=["ES256"], options=options)
 
 
 def told(client):
-    """What is revoked, by scope and subject."""
+    """Return the revocations by scope and subject."""
     return {(event["scope"], event["subject"]): event.get("cutoff") for event in read(client)["events"]}
 
 
 def record(scope, subject="", *, created=NOW, life=None, cutoff=None):
-    """An event as it would stand in the table."""
+    """Create an event as it would be in the table."""
     expires_at = None if life is None else created + life
     return RevocationEvent.objects.create(
         scope=scope, subject=subject, created_at=created, expires_at=expires_at, cutoff=cutoff
@@ -62,7 +62,7 @@ def test_a_server_without_news_says_so_for_a_minute(client, db, clock):
     assert read(client) == {"iss": "https://one.example.com", "iat": now, "exp": now + 60, "events": []}
 
 
-def test_each_deed_is_told_and_nothing_private(client, make_user, staff, clock):
+def test_each_operation_is_told_and_nothing_private(client, make_user, staff, clock):
     alice, bob, carol = (make_user(name) for name in ("alice", "bob", "carol"))
     session = client.tokens(alice)["session"]
     claims = identify_only(client.tokens(bob)["access_token"])
@@ -77,7 +77,7 @@ def test_each_deed_is_told_and_nothing_private(client, make_user, staff, clock):
         ("user", user_id_of(carol)): cutoff.timestamp(),
         ("all", ""): everybody.timestamp(),
     }
-    # To the microsecond: a session that began right after the cutoff is a good one.
+    # To the microsecond: a session that began right after the cutoff is valid.
     assert {datetime.fromtimestamp(value, timezone.utc) for value in told(client).values() if value} == {
         cutoff,
         everybody,
@@ -115,7 +115,7 @@ def test_nobody_else_could_verify_one_that_a_secret_signs(client, db, jwt_settin
     assert (answer.status_code, answer.json()["code"], answer["Cache-Control"]) == (404, "not_found", "no-store")
 
 
-# For how long
+# How long events stay
 
 
 def test_what_no_living_token_could_fall_to_is_not_told(client, db, clock):
@@ -128,7 +128,7 @@ def test_what_no_living_token_could_fall_to_is_not_told(client, db, clock):
     assert told(client) == {}
 
 
-def test_what_has_no_end_is_told_for_ever(client, db, clock):
+def test_what_has_no_end_is_told_permanently(client, db, clock):
     first = record("all", cutoff=NOW)
     record("all", cutoff=NOW - timedelta(days=2))
     record("key", "https://one.example.com kid1")
@@ -166,7 +166,7 @@ def test_what_is_about_tokens_of_others_is_not_told(client, db, clock, scope):
 
 def test_a_client_that_was_revoked_is_told(client, db, clock):
     record("client", "client_7", cutoff=NOW, life=lifetimes.longest_life())
-    record("client", "client_8", life=lifetimes.longest_life())  # other scopes, say
+    record("client", "client_8", life=lifetimes.longest_life())  # for example other scopes
     assert told(client) == {("client", "client_7"): NOW.timestamp()}
 
 
@@ -251,7 +251,9 @@ def test_it_costs_one_query_and_two_when_something_is_new(client, db, clock, dja
 
 @pytest.fixture
 def slow(monkeypatch):
-    """`slow.makes` has what feeds were made of; the first is not done before `slow.go_on` is set."""
+    """
+    Feeds that take long to make: `slow.makes` has their contents; the first is not done before `slow.go_on` is set.
+    """
     made = SimpleNamespace(makes=[], arrived=threading.Event(), go_on=threading.Event())
 
     def make(*content):
@@ -272,15 +274,15 @@ def test_however_many_ask_at_once_it_is_made_once(slow):
         newer = pool.submit(feed._made_once, "kid", NOW, 2)
         slow.go_on.set()
         assert {found.result(10) for found in (first, *others)} == {("kid", NOW, 1)}
-        assert newer.result(10) == ("kid", NOW, 2)  # the control: of other content it is another
-    assert 2 <= len(slow.makes) <= 3  # one is remembered; the newer may come in between
+        assert newer.result(10) == ("kid", NOW, 2)  # the control: other content makes another feed
+    assert 2 <= len(slow.makes) <= 3  # one feed is remembered; the newer one may come in between
 
 
 def test_one_that_is_never_done_is_waited_for_once(slow, monkeypatch):
     ticks = Ticks()
     monkeypatch.setattr(feed, "_making", SingleFlight(ticks))
     slow.go_on.set()
-    feed._making.acquire()  # as by a thread that is not there any more after a fork
+    feed._making.acquire()  # as by a thread that does not exist after a fork
     ticks.forward(feed._PATIENCE)
     assert feed._made_once("kid", NOW, 1) == ("kid", NOW, 1)
 

@@ -1,4 +1,4 @@
-"""A revocation of very many users at once, as another process learns it."""
+"""A revocation of very many users at once, as another process learns of it."""
 
 from dataclasses import replace
 
@@ -12,7 +12,7 @@ from jwt_auth.verification import verify
 from tests.support.queries import Queries
 from tests.support.selection import THOROUGH
 
-# More than one query asks for one by one; see numbers.MAX_GAPS.
+# More numbers than one query looks up one by one; see numbers.MAX_GAPS.
 MANY = 2000 if THOROUGH else 300
 
 
@@ -42,7 +42,7 @@ def test_many_users_who_are_revoked_elsewhere_are_all_refused_after_one_query(
     assert refused() == 0
     with elsewhere():
         assert revoke_users(crowd).users_revoked == MANY
-    assert refused() == 0  # the control: nobody has told this process
+    assert refused() == 0  # the control: this process got no notification
     ticks.forward(1)
     with Queries() as queries:
         assert refused() == MANY

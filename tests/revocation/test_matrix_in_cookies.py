@@ -1,4 +1,4 @@
-"""The same deeds as in test_matrix, seen from a browser that keeps its tokens in cookies."""
+"""The same operations as in test_matrix, from a browser that keeps its tokens in cookies."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,14 +8,14 @@ import pytest
 from jwt_auth.models import UserSession
 from tests.support.browser import Browser
 from tests.support.clients import PASSWORD
-from tests.support.matrix import OF_A_SESSION, OF_ALL, PASSWORD_AFTER, Scene, deeds
+from tests.support.matrix import OF_A_SESSION, OF_ALL, PASSWORD_AFTER, Scene, operations
 
 pytestmark = pytest.mark.usefixtures("clock")
 
 
 @dataclass
 class BrowserScene(Scene):
-    """alice at two browsers, bob at one; their tokens are what somebody who copied the cookies has."""
+    """alice at two browsers, bob at one; their tokens are those that a copy of the cookies contains."""
 
     at_phone: Any = None
     at_laptop: Any = None
@@ -34,28 +34,28 @@ def scene(revocation, client, user, staff, make_user):
     return BrowserScene(revocation, client, user, staff, *pairs, *browsers)
 
 
-@deeds
-def test_the_next_request_is_refused_and_says_why(scene, deed):
-    deed(scene)
+@operations
+def test_the_next_request_is_refused_and_says_why(scene, operation):
+    operation(scene)
     answer = scene.at_phone.me()
     assert (answer.status_code, answer.json()["code"]) == (401, "token_revoked")
     assert answer["WWW-Authenticate"].endswith('error="invalid_token", error_description="token_revoked"')
 
 
-@deeds
+@operations
 @pytest.mark.thorough
-def test_the_next_refresh_is_refused(scene, deed):
-    deed(scene)
+def test_the_next_refresh_is_refused(scene, operation):
+    operation(scene)
     answer = scene.at_phone.renew()
     assert (answer.status_code, answer.json()["code"]) == (401, "token_revoked")
     assert not answer.cookies
 
 
-@deeds
+@operations
 @pytest.mark.thorough
-def test_a_sign_in_with_the_dead_cookies_works_in_the_same_microsecond_where_there_may_be_one(scene, deed):
-    deed(scene)
-    password = PASSWORD_AFTER.get(deed, PASSWORD)
+def test_a_sign_in_with_the_dead_cookies_works_in_the_same_microsecond_where_there_may_be_one(scene, operation):
+    operation(scene)
+    password = PASSWORD_AFTER.get(operation, PASSWORD)
     if password is None:
         assert scene.at_phone.login(scene.user).status_code == 401
         return
@@ -63,15 +63,15 @@ def test_a_sign_in_with_the_dead_cookies_works_in_the_same_microsecond_where_the
     assert scene.client.is_dead(scene.phone)
 
 
-@deeds
+@operations
 @pytest.mark.thorough
-def test_others_go_on_working_as_far_as_the_deed_does_not_reach(scene, deed):
-    deed(scene)
-    assert scene.at_laptop.is_signed_out() == (deed not in OF_A_SESSION)
-    assert scene.at_bobs.is_signed_out() == (deed in OF_ALL)
+def test_others_go_on_working_as_far_as_the_operation_does_not_reach(scene, operation):
+    operation(scene)
+    assert scene.at_laptop.is_signed_out() == (operation not in OF_A_SESSION)
+    assert scene.at_bobs.is_signed_out() == (operation in OF_ALL)
 
 
-def test_without_a_deed_everything_works(scene):
+def test_without_an_operation_everything_works(scene):
     """The control of the whole matrix."""
     for browser in (scene.at_phone, scene.at_laptop, scene.at_bobs):
         assert not browser.is_signed_out()

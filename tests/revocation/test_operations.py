@@ -1,4 +1,4 @@
-"""The deeds themselves: what they write, what they answer, whom they tell, and when."""
+"""The operations themselves: the rows that they write, their results, and the signals, with the moment of each."""
 
 from datetime import datetime, timedelta
 from uuid import uuid4
@@ -35,7 +35,7 @@ def session_of(pair):
 
 @pytest.fixture
 def heard():
-    """Signals that were sent, as pairs of the signal and what came with it."""
+    """The signals that were sent, as pairs of the signal and its arguments."""
     sent = []
     watched = [signals.session_revoked, signals.user_revoked, signals.all_revoked]
 
@@ -151,7 +151,7 @@ def test_a_session_of_a_machine_whose_clock_is_ahead_is_cut_off_and_the_next_sig
 
 
 def test_a_refresh_by_a_clock_that_is_ahead_is_cut_off_too(client, user):
-    """The cutoff has to beat the newest token of a session, not only its beginning."""
+    """The cutoff has to be later than the newest token of a session, not only than its beginning."""
     pair = client.tokens(user)
     sessions.refresh(pair["refresh_token"], now=timezone.now() + MINUTE)
     assert revoke_user(user).tokens_valid_after == timezone.now() + MINUTE + US
@@ -167,23 +167,23 @@ def test_a_cutoff_of_everybody_beats_clocks_that_are_ahead_as_well(client, user)
 
 
 @pytest.mark.parametrize("behind", [US, MINUTE])
-@pytest.mark.parametrize("deed", [revoke_user, lambda user: revoke_all()], ids=["revoke_user", "revoke_all"])
-def test_a_refresh_by_a_clock_that_is_behind_does_not_hide_the_session_from_a_cutoff(client, user, deed, behind):
+@pytest.mark.parametrize("operation", [revoke_user, lambda user: revoke_all()], ids=["revoke_user", "revoke_all"])
+def test_a_refresh_by_a_clock_that_is_behind_does_not_hide_the_session_from_a_cutoff(client, user, operation, behind):
     """The session began ahead of our clock; its last refresh must not make it look older than it is."""
     ahead = sessions.start(user, now=timezone.now() + behind)
     newer = client.refresh(ahead.refresh_token).json()
-    deed(user)
+    operation(user)
     assert client.is_dead(newer)
     assert not client.is_dead(client.tokens(user))
 
 
-@pytest.mark.parametrize("deed", [revoke_user, lambda user: revoke_all()], ids=["revoke_user", "revoke_all"])
-def test_revoked_signed_in_refreshed_and_revoked_again_in_one_microsecond_is_revoked(client, user, deed):
+@pytest.mark.parametrize("operation", [revoke_user, lambda user: revoke_all()], ids=["revoke_user", "revoke_all"])
+def test_revoked_signed_in_refreshed_and_revoked_again_in_one_microsecond_is_revoked(client, user, operation):
     for _ in range(3):
         pair = client.tokens(user)
         newer = client.refresh(pair["refresh_token"]).json()
         assert client.get_me(newer["access_token"]).status_code == 200
-        deed(user)
+        operation(user)
         assert client.is_dead(newer)
 
 
@@ -218,7 +218,7 @@ def test_many_users_are_revoked_each_with_a_cutoff_an_event_and_a_signal_of_thei
 
 
 def test_revoking_many_ends_what_revoking_one_ends_and_writes_the_same(client, make_user, clock):
-    """The two doors side by side, in the cases that differ by clock and by history."""
+    """Both entry points are compared in the cases that differ by clock and by history."""
 
     def prepare(name):
         user = make_user(name)
@@ -263,7 +263,7 @@ def test_a_user_who_is_gone_is_revoked_on_the_record_alone(user, make_user):
 
 
 def test_of_many_no_user_is_created(make_user, monkeypatch):
-    """Django refuses to be asked for it where the user model inherits from another's table."""
+    """Django can't do it where the user model inherits from another table."""
     created, bulk_create = [], QuerySet.bulk_create
 
     def watch(self, rows, **options):
@@ -276,7 +276,7 @@ def test_of_many_no_user_is_created(make_user, monkeypatch):
     assert get_user_model() not in created
 
 
-def test_of_many_whoever_is_gone_is_passed_over_and_whoever_comes_twice_counts_once(make_user):
+def test_of_many_a_user_who_is_gone_is_passed_over_and_one_who_comes_twice_counts_once(make_user):
     alice, bob = make_user("alice"), make_user("bob")
     get_user_model()._base_manager.filter(pk=bob.pk)._raw_delete("default")
     assert revoke_users([alice, bob, alice]).users_revoked == 1
@@ -381,7 +381,7 @@ def test_a_cutoff_of_everybody_and_one_of_the_user_do_not_hide_each_other(client
 # Signals
 
 
-def test_each_deed_is_announced_after_the_commit(client, user, heard, django_capture_on_commit_callbacks):
+def test_each_operation_is_announced_after_the_commit(client, user, heard, django_capture_on_commit_callbacks):
     sid = session_of(client.tokens(user)).pk
     with django_capture_on_commit_callbacks() as callbacks:
         revoke_session(sid)

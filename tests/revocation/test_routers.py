@@ -1,4 +1,4 @@
-"""A project with a replica: whether a token was taken back is asked where that was written."""
+"""A project with a replica: revocations are read from the database that they are written to."""
 
 import pytest
 from django.db.utils import ConnectionDoesNotExist
@@ -11,7 +11,7 @@ from tests.support.races import begin
 
 
 class ReplicaIsBroken:
-    """Whoever reads from the replica fails."""
+    """A router whose replica does not exist, so every read from it fails."""
 
     def db_for_read(self, model, **hints):
         return "replica"
@@ -20,7 +20,7 @@ class ReplicaIsBroken:
         return "default"
 
 
-DEEDS = {
+OPERATIONS = {
     "token": lambda verified: revoke_token(verified.claims),
     "session": lambda verified: revoke_session(verified.session.pk),
     "user": lambda verified: revoke_user(verified.user),
@@ -45,13 +45,13 @@ def lets_in(client):
 
 
 def test_a_read_from_the_replica_would_show(user, routed):
-    """The control of all others here."""
+    """The control of all other tests here."""
     with pytest.raises(ConnectionDoesNotExist):
         type(user)._default_manager.get(pk=user.pk)
     assert RevocationEvent.objects.all().db == UserSession.objects.all().db == "default"
 
 
-def test_whom_a_replica_does_not_know_yet_can_be_taken_back(client, user, staff, lets_in, routed):
+def test_a_user_whom_the_replica_does_not_know_yet_can_be_revoked(client, user, staff, lets_in, routed):
     asker = client.bearer(begin(staff)["access_token"])
     for path, body in {
         "revoke/user/": {"user": str(user.pk)},
@@ -64,14 +64,14 @@ def test_whom_a_replica_does_not_know_yet_can_be_taken_back(client, user, staff,
         assert not lets_in(pair)
 
 
-@pytest.mark.parametrize("deed", DEEDS)
-def test_memory_is_read_where_revocations_are_written(in_memory, ticks, user, lets_in, elsewhere, routed, deed):
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_memory_is_read_where_revocations_are_written(in_memory, ticks, user, lets_in, elsewhere, routed, operation):
     view = in_memory()
     pair = begin(user)  # the project's backend would read users from the replica
     verified = verify(pair["access_token"], ask_database=True)
     assert lets_in(pair)
     with elsewhere():
-        DEEDS[deed](verified)
+        OPERATIONS[operation](verified)
     assert lets_in(pair)
     ticks.forward(1)
     assert not lets_in(pair)
@@ -80,11 +80,11 @@ def test_memory_is_read_where_revocations_are_written(in_memory, ticks, user, le
     assert not lets_in(pair)
 
 
-@pytest.mark.parametrize("deed", DEEDS)
-def test_the_database_that_is_asked_is_the_one_that_is_written(client, user, lets_in, routed, deed):
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_the_database_that_is_asked_is_the_one_that_is_written(client, user, lets_in, routed, operation):
     pair = begin(user)
     assert lets_in(pair)
     pair = client.refresh(pair["refresh_token"]).json()
-    DEEDS[deed](verify(pair["access_token"]))
+    OPERATIONS[operation](verify(pair["access_token"]))
     assert not lets_in(pair)
-    assert client.refresh(pair["refresh_token"]).status_code == (200 if deed == "token" else 401)
+    assert client.refresh(pair["refresh_token"]).status_code == (200 if operation == "token" else 401)

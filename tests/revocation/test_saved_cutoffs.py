@@ -1,4 +1,4 @@
-"""A cutoff that the project saves itself counts like a revocation, in every way of asking."""
+"""A cutoff that the project saves itself counts like a revocation, however revocations are looked up."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""The limit of sessions, and what a new device is."""
+"""The limit of sessions, and the rule for new devices."""
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -22,7 +22,7 @@ def alive(client, *pairs):
 
 
 def sign_in(client, clock, user, times=1):
-    """Sign in so many times, a second apart."""
+    """Sign in this often, one second apart."""
     pairs = []
     for _ in range(times):
         clock.shift(1)
@@ -33,7 +33,7 @@ def sign_in(client, clock, user, times=1):
 def test_a_sign_in_beyond_the_limit_ends_the_session_that_began_first(client, clock, user, jwt_settings):
     jwt_settings(SESSION_LIMIT=2)
     first, second = sign_in(client, clock, user, 2)
-    client.refresh(first["refresh_token"])  # used last, and all the same the oldest
+    client.refresh(first["refresh_token"])  # the last one used, but still the oldest
     assert alive(client, first, second) == [True, True]
     (third,) = sign_in(client, clock, user)
     assert alive(client, first, second, third) == [False, True, True]
@@ -75,7 +75,7 @@ def revoke_it(user, session):
 
 
 def cut_it_off(user, session):
-    """By a cutoff alone, as of a database whose sessions were restored."""
+    """Refuse the session by a cutoff alone, as in a database whose sessions were restored."""
     revoke_user(user)
     UserSession.objects.filter(pk=session.pk).update(revoked_at=None)
 
@@ -93,12 +93,12 @@ def change_the_password_beside_the_app(user, session):
 
 
 @pytest.mark.parametrize(
-    "deed", [revoke_it, cut_it_off, cut_everybody_off, let_it_expire, change_the_password_beside_the_app]
+    "operation", [revoke_it, cut_it_off, cut_everybody_off, let_it_expire, change_the_password_beside_the_app]
 )
-def test_what_is_dead_does_not_count(clock, user, jwt_settings, deed):
+def test_what_is_dead_does_not_count(clock, user, jwt_settings, operation):
     jwt_settings(SESSION_LIMIT=2)
     dead = UserSession.objects.get(pk=sessions.start(user).session_id)
-    deed(user, dead)
+    operation(user, dead)
     events = RevocationEvent.objects.count()
     user.refresh_from_db()
     for _ in range(2):
@@ -155,7 +155,7 @@ def test_the_limit_costs_one_query_and_three_more_when_something_ends(client, us
 
 @pytest.fixture
 def seen():
-    """(device, first) of each time that the signal was sent."""
+    """(device, first) for each time that the signal was sent."""
     found = []
 
     def note(session, device, first, **kwargs):

@@ -1,4 +1,4 @@
-"""Names, backends and hashes, at sign-in."""
+"""Names, backends and hashes at sign-in."""
 
 import logging
 
@@ -23,14 +23,14 @@ def outdate(user):
 
 
 class NamedBackend(ModelBackend):
-    """Has the signature that Django's sign-in form calls."""
+    """A backend with the signature that Django's sign-in form calls."""
 
     def authenticate(self, request, username, password):
         return super().authenticate(request, username, password)
 
 
 class GuardingBackend(ModelBackend):
-    """Turns whatever goes wrong into a refusal, as some backends do."""
+    """A backend that turns every exception into a refusal, as some backends do."""
 
     def authenticate(self, *args, **kwargs):
         try:
@@ -76,7 +76,7 @@ def test_an_unusable_password_over_an_outdated_hash_is_no_upgrade(client, user):
 
 
 def test_an_inactive_user_s_right_password_counts_as_a_failure(client, user, settings, jwt_settings, clock):
-    """Even where a backend lets inactive users through."""
+    """This holds even if a backend accepts inactive users."""
     settings.AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.AllowAllUsersModelBackend"]
     jwt_settings(LOGIN_THROTTLE="1/s")
     get_user_model().objects.filter(pk=user.pk).update(is_active=False)
@@ -153,7 +153,7 @@ def test_a_name_that_the_field_can_not_hold_is_nobody_s(client, user, monkeypatc
 
 
 class RevokingBackend(ModelBackend):
-    """Has the user revoked between the check and the session, the first time."""
+    """A backend that revokes the user between the password check and the session, the first time."""
 
     done = False
 

@@ -26,7 +26,7 @@ def test_a_device_is_named_by_its_program_and_system(user_agent, name):
 
 @pytest.fixture
 def no_parser(monkeypatch):
-    """As where the extra is not installed."""
+    """Make the optional parser unavailable."""
     monkeypatch.setitem(sys.modules, "ua_parser", None)
     devices._parser.cache_clear()
     yield
@@ -38,7 +38,7 @@ def test_without_the_parser_the_header_is_the_name(no_parser):
 
 
 def device_of(client, user):
-    """What the list of the user's sessions says of the first."""
+    """Return the device and User-Agent of the first session in the user's list."""
     pair = client.tokens(user)
     (row,) = client.bearer(pair["access_token"]).get("/auth/sessions/").json()
     return row["device"], row["user_agent"]

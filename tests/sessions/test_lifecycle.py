@@ -1,4 +1,4 @@
-"""The table of refresh, case by case and to the microsecond, and how long a session lives."""
+"""The table of refresh, case by case and to the microsecond, and the lifetime of sessions."""
 
 import functools
 from datetime import timedelta
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("clock")
 
 
 def read(token):
-    """The claims of a token that was just handed out."""
+    """Return the claims of a token that was just issued."""
     return jwt.decode(token, options={"verify_signature": False})
 
 
@@ -32,7 +32,7 @@ def code(answer):
     return answer.status_code, answer.json()["code"]
 
 
-# The table, pure
+# The table, as a pure function
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_a_grandparent_is_no_predecessor_however_soon_it_comes(client, user, clo
 
 
 def test_a_token_ahead_of_its_session_ends_it(client, user):
-    """As after a backup was restored: the row is older than the tokens that are about."""
+    """After the restore of a backup, the row is older than the tokens in use."""
     newer = client.refresh(client.tokens(user)["refresh_token"]).json()
     UserSession.objects.update(counter=0, rotated_at=None)
     assert code(client.refresh(newer["refresh_token"])) == (401, "token_revoked")
@@ -159,10 +159,10 @@ def test_a_reused_token_of_a_dead_session_is_not_judged_by_its_counter(client, u
     assert UserSession.objects.values_list("revoked_at", "revoked_reason").get() == (NOW - DAY, "logout")
 
 
-@pytest.mark.parametrize("deed", [revoke_user, lambda user: revoke_all()], ids=["user", "all"])
-def test_a_cutoff_is_answered_as_a_revocation(client, user, deed):
+@pytest.mark.parametrize("operation", [revoke_user, lambda user: revoke_all()], ids=["user", "all"])
+def test_a_cutoff_is_answered_as_a_revocation(client, user, operation):
     token = client.tokens(user)["refresh_token"]
-    deed(user)
+    operation(user)
     assert code(client.refresh(token)) == (401, "token_revoked")
 
 
@@ -209,7 +209,7 @@ def test_all_that_moves_a_token_can_be_told_the_moment(user):
     assert (row.revoked_at, row.revoked_reason) == (later, "logout")
 
 
-# How long it lives
+# Lifetime
 
 
 def test_an_idle_session_is_over_and_a_used_one_is_not(client, user, clock, jwt_settings):
@@ -292,7 +292,7 @@ def test_what_holds_tokens_does_not_show_them(user):
 
 
 def test_nothing_stored_is_a_refresh_token_or_a_part_that_could_be_completed(user):
-    """A dump of the table forges nothing: the signature's key is not in it."""
+    """A dump of the table is not enough to forge a token: the key of the signature is not in it."""
     signature = lifecycle.start(user).refresh_token.rsplit(".", 1)[1]
     row = UserSession.objects.values().get()
     assert not any(signature in str(value) for value in row.values())
@@ -308,15 +308,15 @@ def test_a_session_that_is_gone_is_revoked_and_not_unknown(user):
 
 
 class Meanwhile:
-    """Lets something happen right before the first statement that begins with `prefix`."""
+    """Call `operation` right before the first statement that begins with `prefix`."""
 
-    def __init__(self, prefix, deed):
-        self.prefix, self.deed = prefix, deed
+    def __init__(self, prefix, operation):
+        self.prefix, self.operation = prefix, operation
 
     def __call__(self, execute, sql, params, many, context):
-        if self.deed and sql.startswith(self.prefix):
-            deed, self.deed = self.deed, None
-            deed()
+        if self.operation and sql.startswith(self.prefix):
+            operation, self.operation = self.operation, None
+            operation()
         return execute(sql, params, many, context)
 
 
@@ -330,7 +330,7 @@ def test_a_refresh_that_another_one_overtakes_gives_the_same_successor(client, u
 
 
 def test_a_refresh_that_two_others_overtake_came_too_late(client, user, clock):
-    """It must not move the counter back to where the first of them had put it."""
+    """It must not move the counter back to the value of the first of them."""
     token = client.tokens(user)["refresh_token"]
     newest = []
 
@@ -370,7 +370,7 @@ def test_a_refresh_that_a_logout_overtakes_gives_nothing(client, user, clock):
 
 
 def test_a_row_that_can_not_be_read_as_it_is_written_is_an_outage(client, user, monkeypatch):
-    """An outer transaction with an old snapshot sees the row as it was, and its UPDATE the row as it is."""
+    """With an old snapshot, an outer transaction reads the old row, but its UPDATE meets the current one."""
     token = client.tokens(user)["refresh_token"]
     monkeypatch.setattr(lifecycle, "_rotate", lambda session, now: False)
     assert client.refresh(token).json()["code"] == "unavailable"

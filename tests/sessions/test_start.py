@@ -1,4 +1,4 @@
-"""How sessions begin: what is checked again, whom they tell, what goes into tokens, which keys sign."""
+"""The start of sessions: the checks that are repeated, the signals, the content of tokens, and the signing keys."""
 
 from datetime import timedelta
 
@@ -21,7 +21,7 @@ NEW_PASSWORD = "a quite different password"
 
 
 def read(token):
-    """The claims of a token that was just handed out."""
+    """Return the claims of a token that was just issued."""
     return jwt.decode(token, options={"verify_signature": False})
 
 
@@ -29,7 +29,7 @@ def query(user):
     return get_user_model().objects.filter(pk=user.pk)
 
 
-# What is checked again
+# Repeated checks
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_a_user_who_is_no_longer_what_was_authenticated_gets_no_session(user, ch
 
 
 @pytest.mark.parametrize(
-    ("deed", "refused"),
+    ("operation", "refused"),
     [
         pytest.param(lambda user, bob: revoke_user(user), True, id="the user"),
         pytest.param(lambda user, bob: revoke_all(), True, id="everything"),
@@ -59,11 +59,11 @@ def test_a_user_who_is_no_longer_what_was_authenticated_gets_no_session(user, ch
     ],
 )
 def test_a_revocation_since_the_name_was_looked_up_refuses_and_one_before_it_does_not(
-    user, make_user, clock, deed, refused
+    user, make_user, clock, operation, refused
 ):
     bob = make_user("bob")
     account = find_account(user.get_username())
-    deed(user, bob)
+    operation(user, bob)
     if refused:
         with pytest.raises(CredentialsChangedError):
             start(user, account=account)
@@ -183,7 +183,7 @@ def test_a_reuse_is_announced_once_and_after_it_was_committed(client, user, hear
 
 
 def reuse(client, user, clock):
-    """A pair whose first refresh token was used twice; both answers were as they should be."""
+    """Use the first refresh token of a pair twice, check the answers, and return the newer pair."""
     pair = client.tokens(user)
     newer = client.refresh(pair["refresh_token"]).json()
     clock.shift(60)
@@ -237,7 +237,7 @@ def test_a_session_begun_after_the_rotation_does_not_need_the_old_key(client, us
 
 
 def test_a_session_that_was_refreshed_under_the_new_key_outlives_the_old_one(client, user, settings):
-    """Else removing the fallback, weeks later, would end every session that began before the rotation."""
+    """Otherwise the removal of the fallback, weeks later, would end every session from before the rotation."""
     pair = client.tokens(user)
     settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
     settings.SECRET_KEY = "another secret key, also long enough for Django's own checks to be content"

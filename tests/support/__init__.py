@@ -2,5 +2,5 @@
 
 from pathlib import Path
 
-# Of the project: the folder that has jwt_auth, tests and docs.
+# The folder of the project, with jwt_auth, tests and docs.
 ROOT = Path(__file__).resolve().parents[2]

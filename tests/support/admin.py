@@ -1,4 +1,4 @@
-"""What the tests of the admin have in common: staff of some standing, and their requests."""
+"""Helpers for the tests of the admin: members of staff, their permissions and their requests."""
 
 from contextlib import contextmanager
 from types import ModuleType
@@ -12,12 +12,12 @@ from django.urls import path, reverse
 from tests.support.selection import THOROUGH
 from tests.urls import urlpatterns
 
-# So many rows that a query for each of them, or one that loads them all, would be noticed.
+# Enough rows to notice a query for each of them, or one that loads them all.
 MANY = 10_000 if THOROUGH else 2_000
 
 
 def user_url(page: str, *arguments: Any, model: Any = None, site: str = "admin") -> str:
-    """A page of the admin of users."""
+    """Return the URL of a page in the admin of users."""
     meta = (model or get_user_model())._meta
     return reverse(f"{site}:{meta.app_label}_{meta.model_name}_{page}", args=arguments)
 
@@ -42,7 +42,9 @@ def grant(user: Any, *names: str) -> None:
 
 
 def signed_in(user: Any) -> Client:
-    """A browser of `user`, as far as the admin can tell. What a view raises is raised here."""
+    """
+    Return a browser in which `user` is signed in to the admin. The client raises the exceptions of views in the test.
+    """
     client = Client()
     client.force_login(user)
     return client
@@ -50,7 +52,7 @@ def signed_in(user: Any) -> Client:
 
 @contextmanager
 def served(*sites: Any) -> Any:
-    """The project with these admin sites instead, each under its name."""
+    """Serve these admin sites instead of the project's, each under its name."""
     module = ModuleType("urls_of_admin_sites")
     rest = [pattern for pattern in urlpatterns if getattr(pattern, "namespace", None) != "admin"]
     module.urlpatterns = [*(path(f"{site.name}/", site.urls) for site in sites), *rest]  # type: ignore[attr-defined]
@@ -59,7 +61,7 @@ def served(*sites: Any) -> Any:
 
 
 def text_of(response: Any) -> str:
-    """The page, after making sure that it is one."""
+    """Return the text of the page, whose status must be 200."""
     assert response.status_code == 200, response.status_code
     return response.content.decode()
 

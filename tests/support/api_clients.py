@@ -1,4 +1,4 @@
-"""API clients of the tests: registered by the app, and signing anything that the tests want signed."""
+"""API clients for the tests: the app registers them, and they sign whatever a test needs."""
 
 import hmac
 import json
@@ -27,7 +27,7 @@ _SIGN = {
 
 @dataclass
 class ApiClient:
-    """A client with one key, as it stands on both sides."""
+    """A client with one key, as both sides see it."""
 
     row: RegisteredClient
     key: ClientKey
@@ -38,7 +38,7 @@ class ApiClient:
         return self.row.client_id
 
     def claims(self, **changes: Any) -> dict[str, Any]:
-        """Those of a good token; None leaves one out."""
+        """Return the claims of a valid token, with changes; None leaves one out."""
         now = int(time.time())
         given = {
             "iss": self.client_id,
@@ -56,15 +56,15 @@ class ApiClient:
         return {name: value for name, value in given.items() if value is not None}
 
     def token(self, header: dict[str, Any] | None = None, **claims: Any) -> str:
-        """A token with other claims, and header parameters, than a good one has."""
+        """Return a token whose claims and header parameters differ from those of a valid one."""
         return self.sign(json.dumps(self.header(**(header or {}))).encode(), json.dumps(self.claims(**claims)).encode())
 
     def with_texts(self, **json_texts: str | None) -> str:
-        """A token with claims given as JSON text."""
+        """Return a token with claims given as JSON text."""
         return self.sign(json.dumps(self.header()).encode(), forge.document(self.claims(), **json_texts))
 
     def sign(self, header: bytes, payload: bytes) -> str:
-        """Any bytes, under the client's own key and algorithm."""
+        """Sign any bytes with the client's own key and algorithm."""
         body = f"{forge.b64(header)}.{forge.b64(payload)}"
         if isinstance(self.signing, str):
             signature = hmac.digest(self.signing.encode(), body.encode(), "sha256")
@@ -73,7 +73,7 @@ class ApiClient:
         return f"{body}.{forge.b64(signature)}"
 
     def signer(self, **options: Any) -> Signer:
-        """What the app offers to clients."""
+        """Return the signer that the app offers to clients."""
         return Signer(
             client_id=self.client_id,
             key=self.signing if isinstance(self.signing, str) else pem(self.signing),
@@ -85,7 +85,7 @@ class ApiClient:
 
 
 def register(user: Any, *, scopes: str = "read write", private: Any = None, algorithm: str | None = None, **options):
-    """A client that acts as `user`, with a secret or with the key pair `private`."""
+    """Register a client that acts as `user`, with a secret or with the key pair `private`."""
     row = clients.register("reports", user, scopes, actor=user, **options)
     if private is None:
         new = clients.add_secret(row, actor=user)

@@ -1,5 +1,5 @@
 """
-The tables of docs/explanation/architecture.md, made from the import contract and the modules' docstrings.
+The tables of docs/explanation/architecture.md, generated from the import contract and the modules' docstrings.
 
 `python -m tests.support.architecture` writes them into the page.
 """
@@ -21,27 +21,27 @@ MARKS = ("<!-- made from the contract -->\n", "<!-- end -->\n")
 
 
 def contract() -> list[list[str]]:
-    """The rooms and modules at the root, floor by floor from the top."""
+    """Return the rooms and modules at the root, floor by floor from the top."""
     options = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
     layers = next(each["layers"] for each in options["contracts"] if each["containers"] == ["jwt_auth"])
     return [layer.split(" | ") for layer in layers]
 
 
 def purpose(path: Path) -> str:
-    """The first sentence of a module's docstring."""
+    """Return the first sentence of a module's docstring."""
     text = ast.get_docstring(ast.parse(path.read_text())) or ""
     sentence = re.split(r"(?<=\.)\s", " ".join(text.split("\n\n")[0].split()), maxsplit=1)[0]
     return sentence.rstrip(":.")
 
 
 def modules_of(place: Path) -> list[Path]:
-    """The modules in a room, and the rooms in it, by name."""
+    """Return the modules and rooms within a room, by name."""
     files = [path for path in place.glob("*.py") if path.stem != "__init__"]
     return sorted([*files, *(path.parent for path in place.glob("*/__init__.py"))])
 
 
 def tables(app: Path) -> str:
-    """Both tables, as they stand between the marks."""
+    """Return both tables, as the page has them between the marks."""
     return "".join([MARKS[0], *_floors(app), "\n", *_rooms(app), MARKS[1]])
 
 

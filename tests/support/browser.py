@@ -1,4 +1,4 @@
-"""A browser as the server sees it: it keeps cookies, and says which page a request comes from."""
+"""A browser as the server sees it: it keeps cookies, and names the page that a request comes from."""
 
 from typing import Any
 
@@ -9,12 +9,12 @@ ORIGIN = f"https://{HOST}"
 
 
 def credentials(user: Any, password: str = PASSWORD) -> dict[str, str]:
-    """What `user` types."""
+    """Return the sign-in form of `user`."""
     return {user.USERNAME_FIELD: user.get_username(), "password": password}
 
 
 class Browser(Client):
-    """A page of ours on https. Headers of a request are changed by name, or left out with None."""
+    """A browser with a page of ours on https. Options change the headers of a request by name; None removes one."""
 
     access_name = "__Host-Http-access"
     refresh_name = "__Host-Http-refresh"
@@ -36,30 +36,30 @@ class Browser(Client):
         return super().send(path if path.startswith("/") else f"browser/{path}", body, method, **extra)
 
     def sign_in(self, user: Any, password: str = PASSWORD, **extra: Any) -> "Browser":
-        """Sign in, which must succeed; itself."""
+        """Sign in, which must succeed, and return the browser."""
         response = self.login(user, password, **extra)
         assert response.status_code == 200, response.content
         return self
 
     def renew(self) -> Any:
-        """POST to refresh with the cookies; the response."""
+        """POST to refresh with the cookies and return the response."""
         return self.send("refresh/")
 
     def me(self, **extra: Any) -> Any:
-        """GET a protected page; the response."""
+        """GET a protected page and return the response."""
         return self.get("/auth/browser/me/", **extra)
 
     @property
     def pair(self) -> dict[str, str]:
-        """The tokens, as somebody who copied the cookies has them; no script can."""
+        """The tokens in the cookies, as a copy of the cookies would contain them; scripts can't read them."""
         return {"access_token": self.cookie(self.access_name), "refresh_token": self.cookie(self.refresh_name)}
 
     def cookie(self, name: str) -> str:
-        """The value that is kept under `name`."""
+        """Return the value of the cookie `name`."""
         return self.cookies[name].value if name in self.cookies else ""
 
     def is_signed_out(self) -> bool:
-        """Whether neither token lets in."""
+        """Return whether both tokens are refused."""
         answers = {self.me().status_code, self.renew().status_code}
         assert answers in ({200}, {401}), answers
         return answers == {401}

@@ -12,10 +12,10 @@ class Client(APIClient):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.raise_request_exception = False  # a crash is an answer of 500, as a real client sees it
+        self.raise_request_exception = False  # a crash is a 500, as for a real client
 
     def bearer(self, token: str) -> "Client":
-        """A client that sends `token` with each request."""
+        """Return a client that sends `token` with each request."""
         client = Client()
         client.credentials(HTTP_AUTHORIZATION=f"Bearer {token}")
         return client
@@ -26,25 +26,25 @@ class Client(APIClient):
         return getattr(self, method)(url, body, format="json", **extra)
 
     def login(self, user: Any, password: str = PASSWORD, **extra: Any) -> Any:  # type: ignore[override]
-        """POST to login; the response."""
+        """POST to login and return the response."""
         return self.send("login/", {user.USERNAME_FIELD: user.get_username(), "password": password, **extra})
 
     def tokens(self, user: Any, **extra: Any) -> dict[str, Any]:
-        """Sign in, which must succeed; the body."""
+        """Sign in, which must succeed, and return the body."""
         response = self.login(user, **extra)
         assert response.status_code == 200, response.content
         return response.json()
 
     def refresh(self, token: str) -> Any:
-        """POST to refresh; the response."""
+        """POST to refresh and return the response."""
         return self.send("refresh/", {"refresh_token": token})
 
     def get_me(self, token: str) -> Any:
-        """GET a protected page with `token`; the response."""
+        """GET a protected page with `token` and return the response."""
         return self.bearer(token).get("/auth/me/")
 
     def is_dead(self, tokens: dict[str, Any]) -> bool:
-        """Whether both tokens of a pair are refused with 401."""
+        """Return whether both tokens of a pair are refused with 401."""
         answers = {self.get_me(tokens["access_token"]).status_code, self.refresh(tokens["refresh_token"]).status_code}
         assert answers in ({200}, {401}), answers
         return answers == {401}

@@ -12,7 +12,7 @@ NOW = datetime(2026, 5, 17, 12, 30, 15, 250_000, tzinfo=timezone.utc)
 
 
 class Ticks:
-    """A clock that only goes forward, and only when told."""
+    """A clock that only goes forward, and only when a test says so."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -26,7 +26,7 @@ class Ticks:
 
 @contextmanager
 def later(seconds: float) -> Iterator[None]:
-    """The clock by which this process polls is so much ahead in the block."""
+    """Move the clock by which this process polls forward in the block."""
 
     def ahead() -> float:
         return monotonic() + seconds

@@ -1,4 +1,4 @@
-"""Running commands as a person or a script does."""
+"""Commands, run as a person or a script runs them."""
 
 import sys
 from io import StringIO
@@ -7,26 +7,26 @@ from django.core.management import CommandError, call_command
 
 
 class Terminal(StringIO):
-    """Text that somebody types, or sees, at a terminal."""
+    """A stream that counts as a terminal."""
 
     def isatty(self):
         return True
 
 
 def run(*arguments):
-    """What the command prints."""
+    """Run the command and return its output."""
     out = StringIO()
     call_command(*arguments, stdout=out, no_color=True)
     return out.getvalue()
 
 
 def type_in(monkeypatch, text, *, terminal=True):
-    """Have `text` come from standard input."""
+    """Make `text` the standard input."""
     monkeypatch.setattr(sys, "stdin", (Terminal if terminal else StringIO)(text))
 
 
 def look(token):
-    """What it prints, and whether the token is good."""
+    """Inspect the token; return the output of `jwt_inspect`, and "good" or the error."""
     out = StringIO()
     try:
         call_command("jwt_inspect", token, stdout=out, no_color=True)

@@ -1,4 +1,4 @@
-"""Servers as in production: a PostgreSQL that may be frozen, and gunicorn's workers."""
+"""Servers as in production: a PostgreSQL that can be frozen, and gunicorn's workers."""
 
 import contextlib
 import http.client
@@ -28,7 +28,7 @@ def missing(what: str) -> None:
 
 @dataclass
 class Cluster:
-    """A PostgreSQL that may be frozen and killed."""
+    """A PostgreSQL that can be frozen and killed."""
 
     binaries: Path
     directory: Path
@@ -72,7 +72,7 @@ class Cluster:
 
 
 def manage(cluster: Cluster, *arguments: str, **jwt_auth: Any) -> str:
-    """What a command of the first server's writes."""
+    """Run a command of the first server and return its output."""
     env = environment(cluster, DEPLOYMENT_JWT_AUTH=json.dumps(jwt_auth))
     done = subprocess.run(
         [sys.executable, "manage.py", *arguments], cwd=ROOT, env=env, capture_output=True, text=True, check=False
@@ -95,13 +95,13 @@ def environment(cluster: Cluster, **more: str) -> dict[str, str]:
 
 @dataclass
 class Server:
-    """One gunicorn."""
+    """A gunicorn."""
 
     port: int
     process: Any
 
     def send(self, method: str, path: str, *, token: str = "", body: Any = None, timeout: float = PATIENCE) -> Any:
-        """The status, the body, and the worker that answered; None when nobody did in time."""
+        """Return the status, the body and the worker that answered, or None if no answer came in time."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         try:
@@ -129,4 +129,4 @@ class Server:
 BOUND = 1.0  # the default of REVOCATION_MAX_STALENESS
 
 
-LATE = 0.2  # of a machine that has other things to do as well
+LATE = 0.2  # of a machine that may be busy

@@ -1,4 +1,4 @@
-"""The example project in processes of its own."""
+"""The example project, in processes of its own."""
 
 import os
 import subprocess
@@ -10,7 +10,7 @@ SETTINGS = ["example_project.settings", "example_project.settings_custom_user"]
 
 
 def environment(data_dir, module):
-    """Of a manage.py whose data, and maybe whose settings module, are in `data_dir`."""
+    """Return the environment of a manage.py whose data, and perhaps settings module, are in `data_dir`."""
     return {
         **os.environ,
         "DJANGO_SETTINGS_MODULE": module,
@@ -21,7 +21,7 @@ def environment(data_dir, module):
 
 
 def manage(data_dir, module, *arguments):
-    """Run manage.py; the completed process."""
+    """Run manage.py and return the completed process."""
     return subprocess.run(
         [sys.executable, "manage.py", *arguments],
         cwd=settings.BASE_DIR,
@@ -35,6 +35,6 @@ def manage(data_dir, module, *arguments):
 
 
 def write_settings(data_dir, line):
-    """A settings module in `data_dir`: the example project's, with one more line; its name."""
+    """Write a settings module into `data_dir`, the example project's with one more line, and return its name."""
     (data_dir / "changed_settings.py").write_text(f"from example_project.settings import *\n{line}\n")
     return "changed_settings"

@@ -11,7 +11,7 @@ EXAMPLES = ROOT / "examples"
 
 
 def need(*programs: str) -> None:
-    """Skip, or fail where they are required, unless all these programs are installed."""
+    """Skip the test unless all these programs are installed; fail where the examples are required."""
     missing = [name for name in programs if shutil.which(name) is None]
     if missing and os.environ.get("REQUIRE_EXAMPLES"):
         pytest.fail(f"not installed: {', '.join(missing)}")

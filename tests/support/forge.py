@@ -1,9 +1,8 @@
 """
-Tokens that our own encoder would never write, with our own signature under them.
+Tokens that our own encoder would never write, with our own signature.
 
-Values are given as JSON text, because much of what is sent here (NaN, 5,000 digits, a name twice) is
-nothing that `json.dumps` could be talked into. The signature is made here and not by the library under
-test, so that any bytes can be signed.
+Values are given as JSON text, because `json.dumps` can't write much of what is sent here (NaN, 5,000 digits, a name
+twice). The signature is made here and not by the library under test, so that any bytes can be signed.
 """
 
 import hmac
@@ -32,7 +31,7 @@ def claims_of(raw: str) -> dict[str, Any]:
 
 
 def sign(header: bytes, payload: bytes, secret: bytes | None = None) -> str:
-    """Any header over any payload, under our own HMAC key, or another one."""
+    """Sign any header over any payload, with our own HMAC key or another one."""
     body = f"{b64(header)}.{b64(payload)}"
     key = own_keys().signing.signing if secret is None else secret
     assert isinstance(key, bytes)
@@ -40,29 +39,29 @@ def sign(header: bytes, payload: bytes, secret: bytes | None = None) -> str:
 
 
 def document(members: Mapping[str, Any], **json_texts: str | None) -> bytes:
-    """A JSON object of `members`, changed by members given as JSON text; None leaves a member out."""
+    """Return a JSON object of `members`, changed by members given as JSON text; None leaves a member out."""
     texts: dict[str, str | None] = {name: json.dumps(value) for name, value in members.items()}
     texts.update(json_texts)
     return ("{" + ",".join(f'"{name}":{text}' for name, text in texts.items() if text is not None) + "}").encode()
 
 
 def with_claims(raw: str, **json_texts: str | None) -> str:
-    """The token `raw` with other claims, rightly signed."""
+    """Return the token `raw` with other claims, and a right signature."""
     return sign(unb64(raw.split(".", 1)[0]), document(claims_of(raw), **json_texts))
 
 
 def with_header(raw: str, **json_texts: str | None) -> str:
-    """The token `raw` with other header parameters, rightly signed."""
+    """Return the token `raw` with other header parameters, and a right signature."""
     return sign(document(header_of(raw), **json_texts), unb64(raw.split(".")[1]))
 
 
 def with_payload(raw: str, payload: bytes) -> str:
-    """The token `raw` over other bytes, rightly signed."""
+    """Return the token `raw` over other bytes, with a right signature."""
     return sign(unb64(raw.split(".", 1)[0]), payload)
 
 
 def with_header_bytes(raw: str, header: bytes) -> str:
-    """The token `raw` under another header, rightly signed."""
+    """Return the token `raw` under another header, with a right signature."""
     return sign(header, unb64(raw.split(".")[1]))
 
 

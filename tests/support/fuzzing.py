@@ -13,7 +13,7 @@ from jwt_auth.keyring.stored import own_keys
 
 @contextmanager
 def rolled_back():
-    """Nothing that an example writes, or breaks, is there for the next one."""
+    """Undo everything that an example writes or breaks before the next one."""
     with transaction.atomic():
         yield
         transaction.set_rollback(True)
@@ -27,7 +27,7 @@ def assert_answered(client, method, url, body=b"", kind="application/json", **he
 
 
 def signed(header, payload):
-    """A token over any bytes with a good signature."""
+    """Return a token over any bytes with a right signature."""
     text = f"{base64url_encode(header)}.{base64url_encode(payload)}"
     mac = hmac.new(own_keys().signing.signing, text.encode(), hashlib.sha256).digest()
     return f"{text}.{base64url_encode(mac)}"
@@ -42,7 +42,7 @@ def claims_of(pair):
 
 
 def show_everywhere(client, raw):
-    """Send one token to whatever takes one."""
+    """Send one token to every entry point that accepts tokens."""
     bearer = {"HTTP_AUTHORIZATION": f"Bearer {raw}"}
     body = json.dumps({"token": raw, "refresh_token": raw}).encode()
     for method, path in (("GET", "me/"), ("GET", "sessions/"), ("DELETE", "sessions/"), ("POST", "logout/all/")):

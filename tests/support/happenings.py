@@ -122,7 +122,7 @@ def come_from_another_site_that_is_only_watched(client, user):
 
 
 def fail_to_renew_the_memory(client, user):
-    """Known by nobody but the view itself: as in `memory` mode, but without that mode's settings."""
+    """Fail in a view that only this function knows: it works as in `memory` mode, without the settings of that mode."""
     view = memory.View()
     with outage(), pytest.raises(RevocationUnavailableError):
         view.state_of(CLAIMS)

@@ -1,4 +1,4 @@
-"""A real HTTP server in a thread, which answers with whatever bytes a test wants, and counts how often."""
+"""A real HTTP server in a thread, which sends any bytes that a test needs, and records the requests."""
 
 import json
 import socketserver
@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-# What answers: gets the socket, and writes to it.
+# A function that answers: it gets the socket, and writes to it.
 Answer = Callable[[Any], None]
 
 
 class Endpoint(socketserver.ThreadingTCPServer):
-    """`answer` may be changed at any time; `requests` has what was asked, as text."""
+    """A server. `answer` may be changed at any time; `requests` has the requests as text."""
 
     daemon_threads = True
     block_on_close = False
@@ -39,7 +39,7 @@ class _Handler(socketserver.BaseRequestHandler):
                 return
             asked += more
         self.server.requests.append(asked.decode())
-        with suppress(OSError):  # whoever asked has gone
+        with suppress(OSError):  # the client has closed the connection
             self.server.answer(self.request)
 
 
@@ -56,7 +56,7 @@ def serving(answer: Answer) -> Iterator[Endpoint]:
 
 
 def raw(*parts: bytes, pause: float = 0) -> Answer:
-    """Exactly these bytes, with a pause before each but the first."""
+    """Answer with exactly these bytes, with a pause before each part but the first."""
 
     def answer(wire: Any) -> None:
         for i, part in enumerate(parts):
@@ -68,7 +68,7 @@ def raw(*parts: bytes, pause: float = 0) -> Answer:
 
 
 def body(content: bytes, *headers: str, status: str = "200 OK", length: int | None = None) -> Answer:
-    """An answer with this body, as JSON unless the headers say otherwise."""
+    """Answer with this body, as JSON unless the headers say otherwise."""
     lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(content) if length is None else length}"]
     if not any(header.lower().startswith("content-type") for header in headers):
         lines.append("Content-Type: application/json")
@@ -76,18 +76,38 @@ def body(content: bytes, *headers: str, status: str = "200 OK", length: int | No
 
 
 def document(value: Any, *headers: str) -> Answer:
-    """An answer with this value as JSON."""
+    """Answer with this value as JSON."""
     return body(json.dumps(value).encode(), *headers)
 
 
 def silence(wire: Any) -> None:
-    """Nothing, until whoever asked has gone."""
+    """Send nothing until the client closes the connection."""
     wire.settimeout(30)
     wire.recv(1)
 
 
+class HeldAnswer:
+    """
+    An answer that waits for the test: `arrived` is set when a request has come, and `go_on` lets the answer through.
+
+    Args:
+        then: the answer; by default the connection is closed without one.
+        patience: seconds after which the answer goes on by itself, so that a test that failed ends.
+    """
+
+    def __init__(self, then: Answer | None = None, *, patience: float = 10) -> None:
+        self.arrived, self.go_on = threading.Event(), threading.Event()
+        self._then, self._patience = then, patience
+
+    def __call__(self, wire: Any) -> None:
+        self.arrived.set()
+        self.go_on.wait(self._patience)
+        if self._then:
+            self._then(wire)
+
+
 def dripping(content: bytes, seconds: float = 0.02) -> Answer:
-    """One byte at a time: no single wait is long."""
+    """Send one byte at a time: no single wait is long."""
 
     def answer(wire: Any) -> None:
         for i in range(len(content)):

@@ -1,4 +1,4 @@
-"""Two servers that understand one another, and a key for each algorithm."""
+"""Two servers that accept each other's tokens, and a key for each algorithm."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""Keys in the forms that settings, files and other servers write them in."""
+"""Keys in the forms that settings, files and other servers use."""
 
 from typing import Any
 
@@ -30,7 +30,7 @@ RFC7638_KEY = {
 
 
 def private_jwk(key):
-    """`key` as a JWK, written by PyJWT."""
+    """Return `key` as a JWK, written by PyJWT."""
     writer = {rsa.RSAPrivateKey: RSAAlgorithm, ec.EllipticCurvePrivateKey: ECAlgorithm}
     algorithm = next((writer[kind] for kind in writer if isinstance(key, kind)), OKPAlgorithm)
     return algorithm.to_jwk(key, as_dict=True)

@@ -1,4 +1,4 @@
-"""The deeds of the revocation matrix, and the scene in which they are done."""
+"""The operations of the revocation matrix, and the scene in which they happen."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +17,7 @@ NEW_PASSWORD = "a quite different password"
 
 @dataclass
 class Scene:
-    """alice with two devices, bob with one, and staff."""
+    """alice with two devices, bob with one, and a member of staff."""
 
     revocation: str
     client: Any
@@ -63,7 +63,7 @@ def revoke_the_session_in_code(scene):
 
 
 def reuse_the_refresh_token(scene):
-    """Ended by the app itself, and only after the grace period: the counter says so without a clock."""
+    """The app itself ends the session, but only after the grace period: the counter stands for it, without a clock."""
     UserSession.objects.filter(pk=scene.phone["session"]).update(counter=7)
     assert scene.client.refresh(scene.phone["refresh_token"]).json()["code"] == "refresh_token_reused"
 
@@ -187,7 +187,7 @@ OF_A_USER = [
 OF_ALL = [revoke_everything, change_the_password_by_sql]
 
 
-# With which password alice can sign in afterwards.
+# The password with which alice can sign in afterwards.
 PASSWORD_AFTER = {
     make_the_password_unusable: None,
     deactivate: None,
@@ -202,22 +202,22 @@ PASSWORD_AFTER = {
 }
 
 
-# In memory no request sees what goes around the signals.
+# In memory no request sees changes that send no signals.
 UNSEEN_IN_MEMORY = [update_the_password_by_query, deactivate_by_query, delete_by_sql, change_the_password_by_sql]
 
 
 ALL = [*OF_A_SESSION, *OF_A_USER, *OF_ALL]
 
 
-def in_each_way(deeds):
-    """Each deed with each way of asking that notices it."""
+def in_each_way(operations):
+    """Combine each operation with each way to look revocations up that notices it."""
     cases = [
-        pytest.param(revocation, deed, id=f"{revocation}-{deed.__name__}")
+        pytest.param(revocation, operation, id=f"{revocation}-{operation.__name__}")
         for revocation in ("database", "memory")
-        for deed in deeds
-        if not (revocation == "memory" and deed in UNSEEN_IN_MEMORY)
+        for operation in operations
+        if not (revocation == "memory" and operation in UNSEEN_IN_MEMORY)
     ]
-    return pytest.mark.parametrize(("revocation", "deed"), cases, indirect=["revocation"])
+    return pytest.mark.parametrize(("revocation", "operation"), cases, indirect=["revocation"])
 
 
-deeds = in_each_way(ALL)
+operations = in_each_way(ALL)

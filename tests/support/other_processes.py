@@ -1,4 +1,4 @@
-"""The work of other processes, as this one sees it."""
+"""The actions of other processes, as this one sees them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ from jwt_auth.revocation.memory import uncommitted
 
 @contextmanager
 def by_another_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """What is revoked in the block is not announced to this process."""
+    """Announce no revocation of the block to this process."""
     with monkeypatch.context() as patch:
         patch.setattr(uncommitted, "Announcement", lambda events, tell: _Silence())
         yield
@@ -26,7 +26,7 @@ class _Silence:
 
 
 def end(pair: dict[str, Any], number: int | None = None) -> RevocationEvent:
-    """Commit the end of a session as another process does, with the number that it was given."""
+    """Commit the end of a session as another process does, with the number that it was assigned."""
     session = UserSession.objects.get(pk=UUID(pair["session"]))
     UserSession.objects.filter(pk=session.pk).update(revoked_at=session.started_at)
     return RevocationEvent.objects.create(

@@ -1,4 +1,4 @@
-"""A database that does not answer, and the answer of the app."""
+"""A database that does not answer, and the answer of the app to that."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ def outage(
     error: Exception | type[Exception] = OperationalError, *, after: int = 0, of: Callable[[str], bool] | None = None
 ) -> Iterator[list[str]]:
     """
-    Let queries fail as those to a server that is gone; gives the statements that failed.
+    Make queries fail as if the server were gone; the value is the list of failed statements.
 
     Args:
         error: what is raised, or its class.
@@ -37,7 +37,7 @@ def outage(
 
 
 def down(*arguments: Any, **options: Any) -> None:
-    """Stands for a function that asks the database."""
+    """Stand for a function that queries the database."""
     raise OperationalError(GONE)
 
 

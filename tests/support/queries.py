@@ -17,16 +17,16 @@ class Queries(CaptureQueriesContext):
 
     @property
     def statements(self) -> list[str]:
-        """The statements without those that only begin and end transactions."""
+        """The statements except those that only begin and end transactions."""
         return [query["sql"] for query in self if not query["sql"].startswith(_CONTROL)]
 
     def of(self, text: str) -> int:
-        """How many statements contain `text`."""
+        """Return how many statements contain `text`."""
         return sum(text in query["sql"] for query in self)
 
 
 def count_queries(action: Callable[..., Any], *arguments: Any, **options: Any) -> tuple[int, Any]:
-    """Call `action`: how many statements it made, and its result."""
+    """Call `action` and return the number of its statements, and its result."""
     with Queries() as queries:
         result = action(*arguments, **options)
     return len(queries.statements), result

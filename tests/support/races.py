@@ -1,4 +1,4 @@
-"""What the races have in common."""
+"""Helpers for the tests with races."""
 
 from jwt_auth.sessions import start
 from tests.support.clients import Client
@@ -6,7 +6,7 @@ from tests.support.selection import THOROUGH
 
 
 def status_of(answers):
-    """The status codes that came, each once."""
+    """Return the set of the status codes."""
     return {answer.status_code for answer in answers}
 
 
@@ -15,21 +15,21 @@ def all_dead(client, pairs):
 
 
 def begin(user):
-    """A pair of tokens as a sign-in gives, without what a sign-in costs."""
+    """Return a pair of tokens as a sign-in does, without the time that a sign-in takes."""
     pair = start(user)
     return {"access_token": pair.access_token, "refresh_token": pair.refresh_token}
 
 
 def granted(*answers):
-    """The pairs of tokens that were handed out."""
+    """Return the pairs of tokens that were issued."""
     return [answer.json() for answer in answers if answer.status_code == 200]
 
 
 def new_client():
-    """A client for one thread; one that is shared would share its headers and cookies."""
+    """Return a client for one thread; a shared one would share its headers and cookies."""
     return Client()
 
 
 def rounds(number):
-    """How often a race is run: `number` times in a thorough run, a fifth of that in the usual one."""
+    """Return how often a race is run: `number` times in a thorough run, a fifth of that in the usual one."""
     return number if THOROUGH else max(number // 5, 4)

@@ -1,4 +1,4 @@
-"""A Redis of the tests' own, so that emptying it or stopping it harms nobody."""
+"""A Redis that only the tests use, so that it can be emptied or stopped."""
 
 import os
 import shutil
@@ -16,13 +16,13 @@ PATIENCE = 20  # seconds
 
 @contextmanager
 def redis_server() -> Iterator[str]:
-    """Run a server on a socket of its own; its URL."""
+    """Run a server on a socket of its own; the value is its URL."""
     binary = shutil.which("redis-server")
     if binary is None:
         if os.environ.get("REQUIRE_REDIS"):
             pytest.fail("redis-server is not installed")
         pytest.skip("redis-server is not installed")
-    # A socket's path has at most 107 bytes: the directories that pytest makes can be longer.
+    # A socket's path has at most 107 bytes: the directories of pytest can be longer.
     with tempfile.TemporaryDirectory(prefix="redis-", dir="/tmp") as directory:
         socket = Path(directory) / "redis.sock"
         arguments = ["--port", "0", "--unixsocket", str(socket), "--save", "", "--dir", directory]

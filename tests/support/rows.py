@@ -8,7 +8,7 @@ from tests.support.clocks import NOW
 
 
 def begin(user, number):
-    """That many more sessions of `user`, without the price of that many sign-ins."""
+    """Add this number of sessions of `user`, without the time that a sign-in takes."""
     pattern = UserSession.objects.get(pk=sessions.start(user).session_id)
     copied = {name: getattr(pattern, name) for name in ("started_at", "last_issued_at", "idle_expires_at")}
     more = [
@@ -19,7 +19,7 @@ def begin(user, number):
 
 
 def session_rows(user, *ends, **fields):
-    """Sessions that end at these moments."""
+    """Add sessions that end at these moments."""
     rows = [
         UserSession(
             user=user,

@@ -1,11 +1,11 @@
 """
-Which tests a run is made of.
+The selection of the tests of a run.
 
 - A test marked `thorough` runs only in a thorough run: `THOROUGH=1`, which is `just thorough`.
-- Of a test marked `sampled` the usual run has so many cases that each value of each parameter occurs, and a thorough
-  run all combinations.
-- On another database than SQLite, or with another user model than Django's, a test runs only if it asks the database,
-  and not if it stands in a place of ONCE.
+- A test marked `sampled` runs with each value of each parameter in the usual run, and with all combinations in a
+  thorough run.
+- With another database than SQLite, or another user model than Django's, a test runs only if it uses the database and
+  is not in a place of ONCE.
 """
 
 import os
@@ -17,12 +17,12 @@ import pytest
 
 THOROUGH = os.environ.get("THOROUGH") == "1"
 
-# The run that has everything.
+# The run with all tests.
 IS_USUAL = (os.environ.get("TEST_DATABASE", "sqlite"), os.environ.get("TEST_USER", "stock")) == ("sqlite", "stock")
 
 TESTS = Path(__file__).resolve().parent.parent
 
-# What is tested in these places does not depend on the database or the user model. All other places do.
+# The tests in these places do not depend on the database or the user model. All others do.
 ONCE = frozenset(
     (
         *(
@@ -43,14 +43,14 @@ ONCE = frozenset(
     )
 )
 
-# These start servers or browsers, and run where somebody asks for them.
+# These start servers or browsers, and run only where they are requested.
 _APART = frozenset({"browser", "deployment", "no_database"})
 
-# These need Node.js and packages that they install; REQUIRE_EXAMPLES=1 asks for them.
+# These need Node.js and packages that they install; REQUIRE_EXAMPLES=1 requests them.
 _WITH_OTHER_PROGRAMS = frozenset({"examples", "interop"})
 
-# In these places of ONCE a database or a user model has a say all the same: in the texts and names that it takes, or in
-# what it is set to.
+# These places of ONCE depend on the database or the user model all the same: on the texts and names that it accepts, or
+# on its settings.
 _EXCEPT = frozenset(
     (
         *("attacks/test_login.py", "attacks/test_malformed_bodies.py", "attacks/test_admin_requests.py"),
@@ -62,7 +62,7 @@ _DATABASE_FIXTURES = frozenset({"db", "transactional_db", "django_db_reset_seque
 
 
 def select(items: list[pytest.Item]) -> tuple[list[pytest.Item], list[pytest.Item]]:
-    """Those that run, and those that don't."""
+    """Return the tests that run, and those that don't."""
     covered: dict[str, set[tuple[str, Any]]] = {}
     kept, left_out = [], []
     for item in items:

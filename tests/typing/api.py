@@ -94,7 +94,7 @@ async def async_view(request: HttpRequest) -> HttpResponse:
     return HttpResponse(verified.claims.sub)
 
 
-def take_back(user: User, staff: User) -> tuple[datetime, int]:
+def revoke(user: User, staff: User) -> tuple[datetime, int]:
     pair: sessions.TokenPair = sessions.start(user, label="laptop")
     sid: UUID = pair.session_id
     ended: bool = revocation.revoke_session(sid, reason="lost", actor=staff)

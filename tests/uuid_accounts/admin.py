@@ -5,7 +5,7 @@ from tests.uuid_accounts.models import Account
 
 @admin.register(Account)
 class AccountAdmin(admin.ModelAdmin):
-    """Nothing of Django's `UserAdmin`."""
+    """An admin that does not inherit from Django's `UserAdmin`."""
 
     list_display = ["email", "is_staff", "is_active"]
     search_fields = ["email"]

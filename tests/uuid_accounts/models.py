@@ -1,4 +1,4 @@
-"""A user model unlike Django's own: a UUID as its key, an address as its name, the cutoff as a field."""
+"""A user model unlike Django's own: its key is a UUID, its name is an address, and the cutoff is a field."""
 
 import uuid
 from typing import Any

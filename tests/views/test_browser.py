@@ -23,7 +23,7 @@ def signed_in(clock, browser, user):
 
 
 def holding(header):
-    """A page of ours whose browser sends exactly this as its cookies."""
+    """Return a browser with a page of ours that sends exactly this Cookie header."""
     return Browser(HTTP_COOKIE=header)
 
 
@@ -222,7 +222,7 @@ def test_a_body_that_can_not_be_read_is_no_reason_to_stay_signed_in(signed_in, b
 
 
 def test_a_sign_out_in_an_outage_can_be_tried_again(signed_in, monkeypatch):
-    """Without its cookies nobody could end the session any more."""
+    """Without the cookies nobody could end the session any more."""
 
     with monkeypatch.context() as patched:
         patched.setattr("jwt_auth.sessions.lifecycle.revoke_session", down)
@@ -289,7 +289,7 @@ def test_who_ended_it_is_on_record(signed_in, user):
     assert RevocationEvent.objects.get().actor == str(user.pk)
 
 
-# What is in a browser's jar anyway
+# Other cookies in the browser
 
 STALE = "stale"
 GARBAGE = {
@@ -311,7 +311,7 @@ GARBAGE = {
 
 @pytest.fixture(params=GARBAGE)
 def jar(request, user, clock):
-    """A Cookie header that lets nobody in."""
+    """Return a Cookie header without a valid token."""
     if request.param not in ("revoked", "swapped", STALE):
         return GARBAGE[request.param]
     former = Browser().sign_in(user)

@@ -1,4 +1,4 @@
-"""Staff manage API clients: who may, what is answered, and that a secret is shown once."""
+"""Staff manage API clients: the permissions, the answers, and that a secret is shown once."""
 
 import json
 from datetime import timedelta
@@ -24,7 +24,7 @@ UNKNOWN = "client_" + "0" * 32
 
 @pytest.fixture
 def signed_in(client):
-    """`signed_in(user, permission, ...)` is a client of the API that sends the user's token."""
+    """`signed_in(user, permission, ...)` returns a client of the API that sends the user's token."""
 
     def sign_in(user, *permissions):
         user.user_permissions.add(*Permission.objects.filter(codename__in=permissions))
@@ -148,7 +148,7 @@ def test_for_a_user_who_was_just_deleted_there_is_no_client(boss, leaver):
     assert not RegisteredClient.objects.exists()
 
 
-# Looking
+# Reading
 
 
 def test_clients_come_in_pages_with_as_many_queries_for_many_as_for_few(boss, user):
@@ -211,7 +211,7 @@ def test_an_unknown_client_is_404_everywhere(boss, client_id, db):
         assert boss.send(url(client_id, *parts), {}, method).status_code == 404
 
 
-def test_a_key_is_named_to_the_letter_and_belongs_to_its_client(boss, user, reports):
+def test_a_key_is_named_exactly_and_belongs_to_its_client(boss, user, reports):
     key = clients.add_secret(reports).key
     other = clients.register("other", user)
     for client, kid in ((reports, "x"), (reports, "%00"), (reports, key.kid.swapcase()), (other, key.kid)):
@@ -269,7 +269,7 @@ def test_a_public_key_is_rotated_to_the_next(boss, reports, ec_key, ed_key):
     assert (answer.status_code, answer.json()["alg"]) == (201, "Ed25519")
 
 
-# Taking back
+# Revoking
 
 
 def test_a_key_is_revoked_for_good(boss, reports, staff):
@@ -301,7 +301,7 @@ def test_a_client_is_disabled_for_good(boss, reports):
     assert boss.send(url(reports, "keys"), {}).status_code == 400
 
 
-# Who may
+# Permissions
 
 NEEDED = {
     "view_registeredclient": [("get", "clients/"), ("get", "CLIENT"), ("get", "CLIENT/keys")],
@@ -375,7 +375,7 @@ def test_other_methods_are_answered_as_everywhere(boss, reports):
 
 
 def test_who_may_less_than_the_clients_user_gets_no_key_of_it(signed_in, make_user, staff, user):
-    """The way to become anybody: register a client that acts as an administrator, or give one a key."""
+    """Otherwise staff could become anybody: by a client that acts as an administrator, or by a key for one."""
     clerk = make_user("clerk")
     able = signed_in(clerk, "add_registeredclient", "change_registeredclient", "revoke_client")
     strong = clients.register("strong", staff)
@@ -388,7 +388,7 @@ def test_who_may_less_than_the_clients_user_gets_no_key_of_it(signed_in, make_us
     ]
     assert [(answer.status_code, answer.json()["code"]) for answer in refused] == [(403, "permission_denied")] * 4
     assert RegisteredClient.objects.count() == ClientKey.objects.count() == 1
-    # The controls: for oneself, for somebody who may no more, and to take back from anybody.
+    # The controls: a client for oneself or for a user with no more permissions, and a revocation for anybody.
     assert able.send("clients/", {"client_name": "mine", "user": str(clerk.pk), "key": {}}).status_code == 201
     assert able.send("clients/", {"client_name": "mine", "user": str(user.pk), "key": {}}).status_code == 201
     assert able.send(url(strong), method="delete").status_code == 204
@@ -424,7 +424,7 @@ def test_the_life_of_a_client_as_it_sees_it_itself(jwt_settings, boss, user, clo
     stolen = second.token()
     clock.shift(1)
     boss.send(f"{path}revoke/", {})
-    clock.shift(1)  # `iat` has whole seconds: the one of the cutoff falls with it
+    clock.shift(1)  # `iat` has whole seconds: tokens from the second of the cutoff are refused as well
     assert [status(stolen), status(second.token())] == [401, 200]
     third = signer(boss.send(f"{path}keys/", {}).json())
     boss.send(f"{path}keys/{second.kid}/", method="delete")

@@ -1,4 +1,4 @@
-"""RFC 7662, over HTTP: who may ask, what is said of good tokens, and how little of all others."""
+"""RFC 7662, over HTTP: the permission to ask, the answers about valid tokens, and the short answer about all others."""
 
 from datetime import timedelta
 from urllib.parse import urlencode
@@ -16,7 +16,7 @@ from jwt_auth.views.introspection import introspect, sign
 from tests.support.answers import assert_error
 from tests.support.api_clients import register
 from tests.support.clocks import NOW
-from tests.support.doors import assert_refused_everywhere
+from tests.support.entry_points import assert_refused_everywhere
 from tests.support.keys import pem, public_pem
 from tests.support.outages import outage
 
@@ -26,7 +26,7 @@ INACTIVE = {"active": False}
 
 @pytest.fixture
 def asking(client, make_user, clock):
-    """A client signed in as somebody who may introspect, and nothing else."""
+    """A client of a user who may introspect, and nothing else."""
     inspector = make_user("inspector")
     inspector.user_permissions.add(Permission.objects.get(codename="introspect"))
     return client.bearer(client.tokens(inspector)["access_token"])
@@ -78,7 +78,7 @@ def test_a_good_refresh_token_is_told_with_its_session(asking, client, user, pai
     assert ask(asking, pair["refresh_token"]) == told
     for hint in ("refresh_token", "access_token", "nonsense", ""):
         assert ask(asking, pair["refresh_token"], token_type_hint=hint) == told
-    assert client.refresh(pair["refresh_token"]).status_code == 200  # it was not used up
+    assert client.refresh(pair["refresh_token"]).status_code == 200  # introspection did not use it up
 
 
 def test_a_json_body_does_as_well(asking, pair):
@@ -123,11 +123,11 @@ def end_of_session(client, user, pair, clock):
     UserSession.objects.filter(user=user).update(idle_expires_at=NOW)
 
 
-@pytest.mark.parametrize("deed", [logout, revoke, deactivate, change_password, delete, end_of_session])
-def test_both_tokens_of_what_is_over_are_inactive_and_nothing_else(asking, client, user, pair, clock, deed):
+@pytest.mark.parametrize("operation", [logout, revoke, deactivate, change_password, delete, end_of_session])
+def test_both_tokens_of_what_is_over_are_inactive_and_nothing_else(asking, client, user, pair, clock, operation):
     tokens = [pair["access_token"], pair["refresh_token"]]
     assert all(ask(asking, raw)["active"] for raw in tokens)
-    deed(client, user, pair, clock)
+    operation(client, user, pair, clock)
     assert [ask(asking, raw) for raw in tokens] == [INACTIVE, INACTIVE]
 
 
@@ -149,7 +149,7 @@ def test_an_expired_token_is_inactive(asking, client, make_user, pair, clock):
 
 def test_a_used_refresh_token_is_inactive_and_looking_ends_nothing(asking, client, pair, clock):
     successor = client.refresh(pair["refresh_token"]).json()["refresh_token"]
-    assert ask(asking, pair["refresh_token"])["active"] is True  # it would still be forgiven
+    assert ask(asking, pair["refresh_token"])["active"] is True  # within the leeway
     clock.shift(11)
     assert ask(asking, pair["refresh_token"]) == INACTIVE
     assert ask(asking, successor)["active"] is True
@@ -182,7 +182,7 @@ def test_a_refresh_token_of_no_session_is_inactive(asking, user, pair):
     assert ask(asking, pair["refresh_token"]) == INACTIVE
 
 
-# Who may ask, and how
+# Permissions, methods and bodies
 
 
 def test_others_may_not_ask(client, make_user, pair):
@@ -207,7 +207,7 @@ def test_a_token_in_the_address_is_not_read(asking, pair):
     assert_error(answer, 400, "invalid_request")
 
 
-def test_whoever_asks_too_often_waits(asking, pair, settings):
+def test_a_caller_that_asks_too_often_waits(asking, pair, settings):
     rates = {"jwt_auth_introspect": "1/min"}
     settings.REST_FRAMEWORK = {**settings.REST_FRAMEWORK, "DEFAULT_THROTTLE_RATES": rates}
     ask(asking, pair["access_token"])
@@ -242,7 +242,7 @@ def test_a_client_asks_by_its_scope(client, make_user, pair):
 
 
 @pytest.mark.parametrize("scopes", ["read write", "Introspect"])
-def test_a_client_without_the_scope_may_not_ask_whoever_its_user_is(client, staff, pair, scopes):
+def test_a_client_without_the_scope_may_not_ask_whichever_user_it_acts_as(client, staff, pair, scopes):
     api = register(staff, scopes=scopes)
     answer = as_client(client, api, pair["access_token"])
     assert (answer.status_code, answer.json()["code"]) == (403, "insufficient_scope")
@@ -328,7 +328,7 @@ def test_a_signed_answer_about_a_bad_token_says_as_little(key_pair, asking):
 
 
 @pytest.mark.parametrize("accept", ["*/*", "application/json", "", "application/*", "application/jwt"])
-def test_whoever_does_not_ask_for_it_by_name_gets_json(key_pair, asking, pair, accept):
+def test_a_caller_that_does_not_ask_for_it_by_name_gets_json(key_pair, asking, pair, accept):
     assert ask_signed(asking, pair["access_token"], accept).json()["active"] is True
 
 

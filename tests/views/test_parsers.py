@@ -1,4 +1,4 @@
-"""Bodies, read as strictly as tokens."""
+"""Bodies are parsed as strictly as tokens."""
 
 import io
 import json

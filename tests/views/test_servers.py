@@ -1,4 +1,4 @@
-"""What this server says of itself (RFC 8414), and Global Token Revocation; the other doors have files of their own."""
+"""The metadata of this server (RFC 8414) and Global Token Revocation."""
 
 import uuid
 
@@ -103,7 +103,7 @@ def test_an_address_is_an_https_url_alone(issuer, good):
 
 
 class WellKnown:
-    """A project whose issuer has a path: the metadata stand at the root of the host (RFC 8414 section 3.1)."""
+    """A project whose issuer has a path: the metadata are at the root of the host (RFC 8414 section 3.1)."""
 
     urlpatterns = (
         path(".well-known/oauth-authorization-server/auth", MetadataView.as_view()),
@@ -119,7 +119,7 @@ def test_a_project_puts_it_where_readers_look(client, jwt_settings):
 
 
 class Nested:
-    """A project that has its endpoints in a namespace of its own, and those of this app among them."""
+    """A project whose endpoints are in a namespace of its own, with those of this app in it."""
 
     urlpatterns = (path("api/", include(([path("auth/", include("jwt_auth.urls"))], "api"))),)
 
@@ -148,7 +148,7 @@ def test_a_deployment_whose_name_is_no_address_is_warned(jwt_settings, ec_settin
 
 @pytest.fixture
 def revoking(client, make_user):
-    """A client signed in as somebody who may revoke users, and nothing else."""
+    """A client of a user who may revoke users, and nothing else."""
     officer = make_user("officer")
     officer.user_permissions.add(Permission.objects.get(codename="revoke_user"))
     return client.bearer(client.tokens(officer)["access_token"])
@@ -167,7 +167,7 @@ def test_a_subject_loses_all_tokens(client, revoking, make_user, form):
     assert (answer.status_code, answer.content, answer["Cache-Control"]) == (204, b"", "no-store")
     assert client.is_dead(pair)
     assert not client.is_dead(bystander)
-    assert not client.is_dead(client.tokens(alice))  # who signs in again is welcome
+    assert not client.is_dead(client.tokens(alice))  # a new sign-in works
 
 
 def test_it_is_on_the_record(client, revoking, user):

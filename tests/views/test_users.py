@@ -1,4 +1,4 @@
-"""What all endpoints have in common, and what each one answers."""
+"""The behaviour that all endpoints share, and the answers of each."""
 
 import json
 import uuid
@@ -23,7 +23,7 @@ from tests.support.answers import assert_error
 from tests.support.clients import PASSWORD
 from tests.support.keys import pem, public_pem
 
-# Path, method that it is for, a body that it can read, and whether it asks who calls.
+# Path, method, a body that it accepts, and whether it requires authentication.
 ENDPOINTS = {
     "login": ("login/", "post", {"password": "x"}, False),
     "refresh": ("refresh/", "post", {"refresh_token": "x"}, False),
@@ -42,7 +42,7 @@ ENDPOINTS = {
     "client-keys": (f"clients/client_{'0' * 32}/keys/", "get", None, True),
     "client-key": (f"clients/client_{'0' * 32}/keys/x/", "delete", None, True),
 }
-# Whose bodies may be empty: test_client_views has them.
+# Their bodies may be empty: test_clients.py tests them.
 OF_CLIENTS = {"revoke-client", "rotate-client-key"}
 POSTS = [name for name, (_, method, _, _) in ENDPOINTS.items() if method == "post" and name != "logout-all"]
 PROTECTED = [name for name, (*_, protected) in ENDPOINTS.items() if protected]
@@ -53,7 +53,7 @@ def url(name):
 
 
 def snapshot():
-    """All rows of all tables, to compare."""
+    """Return all rows of all tables, to compare them."""
     models = [model for model in apps.get_models() if model._meta.managed]
     return {model: sorted(map(repr, model._base_manager.values_list())) for model in models}
 
@@ -297,7 +297,7 @@ def test_a_key_of_nobody_is_404(client, user, staff, key):
 
 
 def test_a_key_that_the_database_can_not_be_asked_for_is_nobodys(client, user, staff, monkeypatch):
-    """As SQLite, where the user model inherits its key from another's table."""
+    """SQLite raises this error if the user model inherits its key from another table."""
     signed_in, body = client.bearer(client.tokens(staff)["access_token"]), {"user": str(user.pk)}
     assert signed_in.send("revoke/user/", body).status_code == 200
 
@@ -320,7 +320,7 @@ def test_the_asynchronous_twin_verifies_too(client, user):
 
 
 @pytest.mark.parametrize("name", [None, "", "JWT_AUTH", "jwt_auth ", "other"])
-def test_an_issuer_is_trusted_by_its_name_to_the_letter(name):
+def test_an_issuer_is_trusted_by_its_exact_name(name):
     assert find_issuer("jwt_auth").name == "jwt_auth"
     with pytest.raises(UntrustedIssuerError):
         find_issuer(name)
@@ -364,7 +364,7 @@ def test_an_unchanged_key_set_is_not_sent_again(client, jwt_settings, ec_key, rs
 
 
 def test_a_304_carries_the_caching_rules_of_the_answer(client, jwt_settings, ec_key):
-    # RFC 9110 section 15.4.5: otherwise a cache goes on with none.
+    # RFC 9110 section 15.4.5: otherwise a cache would keep the answer without the header.
     jwt_settings(ALGORITHM="ES256", SIGNING_KEY=pem(ec_key))
     unchanged = client.get(JWKS, HTTP_IF_NONE_MATCH=client.get(JWKS)["ETag"])
     assert unchanged.get("Cache-Control") == "public, max-age=300"

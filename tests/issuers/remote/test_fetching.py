@@ -1,16 +1,10 @@
-"""Asking other servers: which URLs, which addresses, and over which connections."""
+"""Requests to other servers: the URLs, the addresses and the connections."""
 
 import socket
-import ssl
 import threading
-from datetime import datetime, timedelta, timezone
 from ipaddress import ip_address
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import NameOID
 
 from jwt_auth.claims import Claims
 from jwt_auth.conf.rules import remote_url
@@ -19,7 +13,7 @@ from jwt_auth.issuers.directory import find_issuer
 from jwt_auth.issuers.remote import fetching
 from jwt_auth.issuers.remote.fetching import FetchError, Source, fetch
 from tests.support.http_endpoint import Endpoint, body, document, serving
-from tests.support.keys import pem
+from tests.support.tls import server_context, write_certificate
 
 
 def source(url, **options):
@@ -71,7 +65,7 @@ def test_plain_http_is_for_this_machine_and_for_debug(settings):
 
 @pytest.fixture
 def connections(monkeypatch):
-    """The addresses that were connected to; none answers."""
+    """The addresses of all connections; none answers."""
     seen = []
 
     def connect(address, timeout):
@@ -85,7 +79,7 @@ def connections(monkeypatch):
 
 @pytest.fixture
 def names(monkeypatch):
-    """What names resolve to."""
+    """The addresses that names resolve to."""
     known = {}
     resolve = socket.getaddrinfo
 
@@ -220,37 +214,10 @@ def test_what_is_known_already_need_not_come_again(settings):
 # TLS.
 
 
-def _usage(*allowed):
-    names = ["digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement"]
-    names += ["key_cert_sign", "crl_sign", "encipher_only", "decipher_only"]
-    return x509.KeyUsage(**{name: name in allowed for name in names})
-
-
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory, ec_key):
-    """Of `localhost`, signed by itself: the files with it, and with it and its key."""
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.now(timezone.utc)
-    built = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(ec_key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        # Python 3.13 and later look as strictly as RFC 5280 has it.
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(ec_key.public_key()), critical=False)
-        .add_extension(_usage("digital_signature", "key_cert_sign"), critical=True)
-        .sign(ec_key, SHA256())
-    )
-    folder = tmp_path_factory.mktemp("certificate")
-    text = built.public_bytes(Encoding.PEM).decode()
-    (folder / "certificate.pem").write_text(text)
-    (folder / "both.pem").write_text(text + pem(ec_key))
-    return folder
+    """Return the folder of a certificate for `localhost` that is signed with its own key."""
+    return write_certificate(tmp_path_factory.mktemp("certificate"), ec_key, "localhost")
 
 
 @pytest.fixture
@@ -259,13 +226,11 @@ def secure(certificate):
 
     class SecureEndpoint(Endpoint):
         def get_request(self):
-            context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-            context.load_cert_chain(certificate / "both.pem")
             wire, address = super().get_request()
-            return context.wrap_socket(wire, server_side=True), address
+            return server_context(certificate).wrap_socket(wire, server_side=True), address
 
         def handle_error(self, request, client_address):
-            """Nothing: who doesn't trust the certificate hangs up."""
+            """Say nothing: a client that does not trust the certificate hangs up."""
 
     with SecureEndpoint(document({"secure": True})) as endpoint:
         thread = threading.Thread(target=endpoint.serve_forever, kwargs={"poll_interval": 0.01})

@@ -1,6 +1,6 @@
 """
-Keys that another server publishes, fetched over real HTTP: what is used of an answer, what happens when there
-is none, and how often is asked.
+Keys that another server publishes, fetched over real HTTP: which keys of an answer are used, what happens without an
+answer, and how often it is requested.
 """
 
 import json
@@ -19,7 +19,7 @@ from jwt_auth.exceptions import UnavailableError, UnknownKeyError
 from jwt_auth.issuers.remote import fetching, jwks
 from jwt_auth.issuers.remote.jwks import RemoteKeys, jwks_source
 from jwt_auth.process.renewal import PATIENCE
-from tests.support.http_endpoint import body, document, dripping, raw, serving, silence
+from tests.support.http_endpoint import HeldAnswer, body, document, dripping, raw, serving, silence
 
 NAME = "https://issuer.example"
 
@@ -36,7 +36,7 @@ def new_key():
 
 @pytest.fixture
 def good(ec_key):
-    """What the endpoint answers with when all is well."""
+    """The answer of an endpoint that works."""
     return document({"keys": [public_jwk(ec_key, "one", use="sig", alg="ES256")]})
 
 
@@ -65,8 +65,8 @@ def sign(ec_key):
 
 
 @pytest.mark.parametrize("endpoint_path", ["logout/", "revoke/"])
-def test_where_its_tokens_can_not_be_taken_back_nothing_is_fetched(client, trust, sign, user, endpoint_path):
-    """Its keys decide nothing there, and an outage of theirs is none of those who sign out."""
+def test_where_its_tokens_can_not_be_revoked_nothing_is_fetched(client, trust, sign, user, endpoint_path):
+    """These endpoints do not need its keys, and an outage of its server must not disturb those who sign out."""
     trust.answer = raw(b"")
     name = {"logout/": "refresh_token", "revoke/": "token"}[endpoint_path]
     assert client.send(endpoint_path, {name: sign()}).status_code in (200, 204)
@@ -84,7 +84,7 @@ def test_the_keys_are_fetched_with_the_first_token_and_then_known(client, trust,
     assert "authorization" not in request.lower()
 
 
-# An endpoint that does not do as it should.
+# Endpoints with faults
 
 
 def chunked(*chunks, end=b"0\r\n\r\n"):
@@ -218,7 +218,7 @@ def test_when_it_comes_back_all_is_well_again(client, trust, sign, good, new_key
     assert client.get_me(sign("new", new_key)).status_code == 401
 
 
-# What is used of an answer.
+# Which keys are used
 
 
 def test_what_can_not_be_used_is_passed_over(client, trust, sign, ec_key, rsa_key, new_key):
@@ -258,7 +258,7 @@ def test_the_same_key_twice_is_one(client, trust, sign, ec_key):
 
 
 def test_a_key_has_one_algorithm(client, trust, sign, rsa_key, jwt_settings):
-    """Without `alg` it is the first of the issuer's that fits, whatever a token says."""
+    """Without `alg` it is the issuer's first algorithm that fits, whatever a token says."""
     trust.answer = keys(public_jwk(rsa_key, "rsa"))
     jwt_settings(TRUSTED_ISSUERS={NAME: {"JWKS_URL": trust.url, "ALGORITHMS": ["ES256", "PS256", "RS256"]}})
     assert client.get_me(sign("rsa", rsa_key, "PS256")).status_code == 200
@@ -273,7 +273,7 @@ def test_a_token_need_not_name_the_only_key(client, trust, sign, ec_key, new_key
     assert client.get_me(sign("two", new_key)).status_code == 200
 
 
-# How often is asked.
+# Number of requests
 
 
 def test_twenty_forged_names_cost_one_question(client, trust, sign, new_key, ticks):
@@ -302,7 +302,7 @@ def test_twenty_at_once_cost_one_question(trust, sign, new_key):
 
 
 def test_a_new_key_is_found_by_the_token_that_has_it(client, trust, sign, ec_key, new_key, ticks):
-    """A rotation: the old key goes on, the new one is fetched when the first token names it."""
+    """A rotation: the old key stays valid, and the first token under the new key makes us fetch it."""
     assert client.get_me(sign()).status_code == 200
     trust.answer = keys(public_jwk(ec_key, "one"), public_jwk(new_key, "new"))
     ticks.forward(jwks.COOL_DOWN)
@@ -334,7 +334,7 @@ def remote(trust, ticks):
 
 
 def asked(remote, endpoint, kid="one"):
-    """What comes of a look-up, and how many questions were asked for it."""
+    """Look the key up; return the key id or the class of the error, and the number of requests."""
     before = len(endpoint.requests)
     try:
         result = remote.find(kid).kid
@@ -408,61 +408,41 @@ def test_what_was_fetched_is_good_for_an_hour(remote, trust, ticks):
 
 
 def test_others_go_on_while_one_asks(remote, trust, ticks, good):
-    """With what is known; who needs more waits a little, and is then told to come again."""
+    """They use the known keys; a thread that needs an unknown one waits a little, and then gets an error."""
     remote.find("one")
     ticks.now += 300
-    arrived, go_on = threading.Event(), threading.Event()
-
-    def answer(wire):
-        arrived.set()
-        go_on.wait(10)
-        good(wire)
-
-    trust.answer = answer
+    trust.answer = held = HeldAnswer(good)
     with ThreadPoolExecutor(1) as pool:
         asking = pool.submit(remote.find, "one")
-        assert arrived.wait(10)
+        assert held.arrived.wait(10)
         assert asked(remote, trust) == ("one", 0)
         ticks.now += PATIENCE
         assert asked(remote, trust, "new") == (UnavailableError, 0)
-        go_on.set()
+        held.go_on.set()
         assert asking.result(10).kid == "one"
     assert asked(remote, trust, "new") == (UnknownKeyError, 0)
 
 
 def test_however_many_come_one_waits_for_a_server_that_is_silent(remote, trust, ticks):
-    """Forged tokens that name the issuer would otherwise hold all threads, for a second each."""
-    arrived, go_on = threading.Event(), threading.Event()
-
-    def answer(wire):
-        arrived.set()
-        go_on.wait(60)
-
-    trust.answer = answer
+    """Otherwise forged tokens that name the issuer would hold every thread for a second each."""
+    trust.answer = held = HeldAnswer(patience=60)
     with ThreadPoolExecutor(21) as pool:
         asking = pool.submit(asked, remote, trust)
-        assert arrived.wait(10)
+        assert held.arrived.wait(10)
         ticks.now += 3600
         assert set(pool.map(lambda _: asked(remote, trust), range(20))) == {(UnavailableError, 0)}
         assert not asking.done()
-        go_on.set()
+        held.go_on.set()
     assert len(trust.requests) == 1
 
 
 def test_who_waits_for_the_first_answer_gets_it(remote, trust, good):
-    arrived, go_on = threading.Event(), threading.Event()
-
-    def answer(wire):
-        arrived.set()
-        go_on.wait(10)
-        good(wire)
-
-    trust.answer = answer
+    trust.answer = held = HeldAnswer(good)
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(remote.find, "one")
-        assert arrived.wait(10)
+        assert held.arrived.wait(10)
         second = pool.submit(remote.find, "one")
-        go_on.set()
+        held.go_on.set()
         assert (first.result(10).kid, second.result(10).kid) == ("one", "one")
     assert len(trust.requests) == 1
 
@@ -489,7 +469,7 @@ with override_settings(DEBUG=True), serving(document(json.loads(sys.argv[1]))) a
 
 
 def test_a_fork_takes_over_the_keys_and_no_lock(ec_key):
-    """In processes of their own: forking one with threads is nothing for a test runner."""
+    """This runs in processes of its own: a test runner with threads must not fork."""
     document = json.dumps({"keys": [public_jwk(ec_key, "one")]})
     done = subprocess.run([sys.executable, "-c", FORKED, document], capture_output=True, text=True, timeout=60)
     assert done.stdout.split() == ["0", "2"], done.stderr

@@ -1,14 +1,13 @@
 """
-What another server has taken back is refused here: its signed feed, over real HTTP, and what happens when it
-can't be had or is not what it should be.
+The signed feed of another server, over real HTTP: its revocations count here, a wrong feed is refused, and outages have
+limits.
 
-The other server is this app under other settings: its tokens, keys and feeds are the real ones.
+The other server is this app under other settings: its tokens, keys and feeds are real.
 """
 
 import json
 import subprocess
 import sys
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
@@ -30,7 +29,7 @@ from jwt_auth.keyring.stored import own_keys
 from jwt_auth.models import RevocationEvent
 from jwt_auth.revocation import feed, revoke_all, revoke_session, revoke_token, revoke_user
 from jwt_auth.verification import identify_only
-from tests.support.http_endpoint import body, document, raw, serving, silence
+from tests.support.http_endpoint import HeldAnswer, body, document, raw, serving, silence
 from tests.support.keys import pem
 
 NAME = "https://server1.example"
@@ -41,7 +40,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def server1(settings, ec_key):
-    """`with server1():` is the other server."""
+    """`with server1():` runs the block as the other server."""
 
     @contextmanager
     def there(**changes):
@@ -62,9 +61,9 @@ def endpoint():
 @pytest.fixture
 def publish(server1, endpoint):
     """
-    Have the endpoint answer with the feed as it is now, and with "unchanged" when it is; the answer.
+    Make the endpoint answer with the current feed, or with 304 if the client has it, and return the answer.
 
-    It looks through the eyes of the other server, so whoever has subscribed here starts again.
+    This clears the cache of feeds, so subscriptions of this process start again.
     """
 
     def answer():
@@ -81,7 +80,7 @@ def publish(server1, endpoint):
 
 @pytest.fixture
 def subscribe(settings, jwt_settings, server1, endpoint, ticks, monkeypatch):
-    """Trust the other server, and its feed."""
+    """Trust the other server and its feed."""
     settings.DEBUG = True
 
     def trust(**options):
@@ -102,7 +101,7 @@ def sign_in(server1):
     return start
 
 
-# What is revoked there is refused here.
+# Revoked there, refused here
 
 
 def end_session(pair, user):
@@ -135,7 +134,7 @@ def test_what_is_revoked_there_is_refused_here_within_the_bound(
     assert client.get_me(pair.access_token).status_code == 200
     endpoint.answer = after
     ticks.now += 7.4
-    assert client.get_me(pair.access_token).status_code == 200  # the control: nobody has asked yet
+    assert client.get_me(pair.access_token).status_code == 200  # the control: the feed was not requested again yet
     ticks.now += 0.1
     assert client.get_me(pair.access_token).json()["code"] == "token_revoked"
     others = 200 if revoke in (end_session, deny_token) else 401
@@ -143,14 +142,14 @@ def test_what_is_revoked_there_is_refused_here_within_the_bound(
 
 
 def test_ours_are_not_theirs(client, user, sign_in, publish, subscribe, ticks, server1):
-    """A user, a session and everybody over there are not those of the same number here."""
+    """A user, a session or a global cutoff of the other server has no effect on the one with the same id here."""
     ours = sessions.start(user).access_token
     theirs = sign_in(user)
     with server1():
         revoke_all()
     publish()
     subscribe()
-    RevocationEvent.objects.all().delete()  # one table stands for two in this test
+    RevocationEvent.objects.all().delete()  # in this test both servers share one table
     assert client.get_me(theirs.access_token).status_code == 401
     assert client.get_me(ours).status_code == 200
 
@@ -170,7 +169,7 @@ def test_users_of_ours_are_judged_by_both(client, user, sign_in, publish, subscr
     assert client.get_me(other.access_token).json()["code"] == "token_revoked"
 
 
-# How often is asked, and how.
+# Requests
 
 
 def asked(endpoint):
@@ -199,7 +198,7 @@ def test_unchanged_is_not_believed_for_longer_than_a_feed_lives(
     assert client.get_me(token).status_code == 200  # within the bound by the other clock
     assert asked(endpoint) == [False, False]
     ticks.now += 3
-    assert client.get_me(token).json()["code"] == "revocation_unavailable"  # it came again, and is too old
+    assert client.get_me(token).json()["code"] == "revocation_unavailable"  # the same feed came again, and is too old
 
 
 def test_nothing_is_asked_for_other_tokens(client, user, publish, subscribe, endpoint):
@@ -214,30 +213,22 @@ def test_others_go_on_while_one_asks_and_wait_when_it_is_too_old(
 ):
     publish()
     subscribe()
-    good = endpoint.answer
     claims = Claims(iss=NAME, aud=(), sub="1", iat=0, exp=0)
     subscription = _subscription(endpoint, ticks)
     subscription.state_of(claims)
-    arrived, go_on = threading.Event(), threading.Event()
-
-    def answer(wire):
-        arrived.set()
-        go_on.wait(10)
-        good(wire)
-
-    endpoint.answer = answer
+    endpoint.answer = held = HeldAnswer(endpoint.answer)
     ticks.now += 8
     with ThreadPoolExecutor(2) as pool:
         asking = pool.submit(subscription.state_of, claims)
-        assert arrived.wait(10)
+        assert held.arrived.wait(10)
         subscription.state_of(claims)
-        assert not asking.done()  # the answer was not waited for
+        assert not asking.done()  # nothing waited for the answer
         ticks.now += 3
         with pytest.raises(RevocationUnavailableError):
             subscription.state_of(claims)
         ticks.now -= 3  # so that there is time to wait for it
         waiting = pool.submit(subscription.state_of, claims)
-        go_on.set()
+        held.go_on.set()
         assert asking.result(10)
         assert waiting.result(10)
     assert len(endpoint.requests) == 2
@@ -248,7 +239,7 @@ def _subscription(endpoint, ticks, keys=None):
     return Subscription(NAME, feed_source(endpoint.url), keys, timedelta(seconds=10))
 
 
-# When it can't be had.
+# Outages
 
 OUTAGES = {
     "down": body(b"", status="500 Internal Server Error"),
@@ -285,7 +276,7 @@ def test_an_outage_is_bridged_for_as_long_as_the_bound(
     assert client.get_me(token).status_code == 200
     good, endpoint.answer = endpoint.answer, answer
     if answer is OUTAGES["unchanged, unasked"]:
-        return  # asked with an ETag, it is an answer
+        return  # a request with an ETag allows this answer
     ticks.now += 9.9
     assert client.get_me(token).status_code == 200
     ticks.now += 0.1
@@ -336,7 +327,7 @@ def test_failures_are_paused_after_and_logged_once(subscribe, ticks, endpoint, p
     ticks.now += 10
     subscription.state_of(Claims(iss=NAME, aud=(), sub="1", iat=0, exp=0))
     assert len(caplog.records) == 2
-    # The next outage is a new one: it is told of, and the pauses begin anew.
+    # The next outage is a new one: it is logged, and the pauses start again.
     good, endpoint.answer = endpoint.answer, body(b"", status="503 Service Unavailable")
     ticks.now += 10
     with pytest.raises(RevocationUnavailableError):
@@ -347,7 +338,7 @@ def test_failures_are_paused_after_and_logged_once(subscribe, ticks, endpoint, p
     assert subscription.state_of(Claims(iss=NAME, aud=(), sub="1", iat=0, exp=0))
 
 
-# What is no feed of theirs.
+# Wrong feeds
 
 
 @pytest.fixture
@@ -358,7 +349,7 @@ def claims():
 
 @pytest.fixture
 def judge(subscribe, endpoint, ticks, ec_key):
-    """Whether a feed of these claims is taken."""
+    """`judge(claims, ...)` returns whether a feed of these claims is accepted."""
     subscribe()
     subscription = _subscription(endpoint, ticks, read_configured(_jwk(ec_key), ["ES256"]))
 
@@ -425,7 +416,7 @@ def test_its_times_are_judged(judge, claims):
 
 
 def test_its_times_are_judged_to_the_second(clock, judge, claims, ec_key):
-    """With the leeway, of ten seconds: on its last one a feed is over, on its first one it is good."""
+    """The leeway is ten seconds: in its last second a feed has expired, in its first one it is valid."""
     clock.move_to(datetime.fromtimestamp(claims["iat"], timezone.utc))
     now = claims["iat"]
     assert not judge({**claims, "iat": now - 70, "exp": now - 10})
@@ -455,13 +446,13 @@ def test_an_access_token_with_events_is_no_feed_and_a_feed_no_token(client, judg
     assert client.get_me(jwt.encode(both, ec_key, "ES256", headers=headers)).status_code == 401
 
 
-def test_an_old_feed_that_is_shown_again_takes_nothing_back(subscribe, endpoint, ticks, claims, judge):
+def test_an_old_feed_that_is_shown_again_undoes_nothing(subscribe, endpoint, ticks, claims, judge):
     older = {**claims, "iat": claims["iat"] - 5, "exp": claims["exp"] - 5}
     assert judge(older)
     newer = {**claims, "events": [{"scope": "session", "subject": "theirs", "exp": claims["exp"] + 600}]}
     assert judge(newer)
     assert not judge(older)
-    assert judge({**newer, "events": []})  # even a newer one that has forgotten it
+    assert judge({**newer, "events": []})  # a newer feed without the event is accepted
 
 
 def test_what_was_learned_stays_until_its_time_is_over(subscribe, endpoint, ticks, ec_key, claims, clock):
@@ -481,13 +472,13 @@ def test_what_was_learned_stays_until_its_time_is_over(subscribe, endpoint, tick
     assert not revoked()
     assert revoked({"scope": "session", "subject": "theirs", "exp": until})
     assert revoked()
-    clock.shift(timedelta(seconds=359))  # by a clock and with a leeway that are not ours its tokens may live that long
+    clock.shift(timedelta(seconds=359))  # by another server's clock and leeway its tokens may live that long
     assert revoked()
     clock.shift(timedelta(seconds=2))
     assert not revoked()
 
 
-# Keys.
+# Keys
 
 
 @pytest.fixture
@@ -497,7 +488,7 @@ def jwks_endpoint(ec_key):
 
 
 def test_a_key_that_is_revoked_there_is_refused_here(settings, endpoint, ticks, ec_key, claims, jwks_endpoint):
-    """An emergency: the feed is signed by a new key, which is fetched although the keys were, a moment ago."""
+    """In an emergency a new key signs the feed: it is fetched although the keys were fetched a moment ago."""
     settings.DEBUG = True
     keys = RemoteKeys(jwks_source(jwks_endpoint.url), ["ES256"])
     subscription = _subscription(endpoint, ticks, keys)
@@ -512,16 +503,16 @@ def test_a_key_that_is_revoked_there_is_refused_here(settings, endpoint, ticks, 
     publish("one", ec_key)
     assert not subscription.state_of(theirs).key_revoked
     assert keys.find("one")
-    asked = len(jwks_endpoint.requests)  # a feed that revokes no key leaves the others as they are
+    asked = len(jwks_endpoint.requests)  # a feed that revokes no key causes no request
     new_key = ec.generate_private_key(ec.SECP256R1())
     jwks_endpoint.answer = document({"keys": [{**_jwk(ec_key)}, {**_jwk(new_key), "kid": "two"}]})
     event = {"scope": "key", "subject": f"{NAME} one", "exp": claims["exp"] + 600}
     publish("two", new_key, event)
     assert subscription.state_of(theirs).key_revoked
     with pytest.raises(UnknownKeyError):
-        keys.find("three")  # with the next token they are fetched again
+        keys.find("three")  # the next token makes us fetch the keys again
     assert len(jwks_endpoint.requests) == asked + 2
-    publish("one", ec_key)  # who stole it may say what he likes
+    publish("one", ec_key)  # a feed under the stolen key is refused
     ticks.now += 11
     with pytest.raises(RevocationUnavailableError):
         subscription.state_of(theirs)
@@ -544,7 +535,7 @@ def test_keys_that_could_not_be_had_a_moment_ago_are_asked_for_again(
         keys.find("one")
     with pytest.raises(RevocationUnavailableError):
         subscription.state_of(theirs)
-    ticks.now += 0.5  # it may be asked for its feed again, and for the keys of its tokens not yet
+    ticks.now += 0.5  # the feed may be requested again by now, and the keys not yet
     jwks_endpoint.answer = good
     asked = len(jwks_endpoint.requests)
     with pytest.raises(UnavailableError):
@@ -583,7 +574,7 @@ with override_settings(DEBUG=True), serving(answer) as endpoint:
 
 
 def test_a_fork_takes_over_what_is_known_and_no_lock(ec_key, claims):
-    """In processes of their own: forking one with threads is nothing for a test runner."""
+    """This runs in processes of its own: a test runner with threads must not fork."""
     events = [{"scope": "session", "subject": "theirs", "exp": claims["exp"]}]
     headers = {"typ": "revocations+jwt", "kid": "one"}
     signed = jwt.encode({**claims, "events": events}, ec_key, "ES256", headers=headers)

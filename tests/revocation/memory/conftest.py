@@ -1,4 +1,4 @@
-"""Tokens whose revocation is looked for in memory."""
+"""Tokens whose revocation is looked up in memory."""
 
 from typing import Any
 
@@ -7,5 +7,5 @@ import pytest
 
 @pytest.fixture
 def pair(client: Any, user: Any) -> dict[str, Any]:
-    """The tokens of alice, while time goes on."""
+    """The tokens of alice, while the clock goes on."""
     return client.tokens(user)

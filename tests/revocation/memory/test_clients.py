@@ -1,4 +1,4 @@
-"""What a process keeps of clients' keys is as fresh as its list of revocations, and nobody is let in beyond that."""
+"""A process's copy of clients' keys: it is as fresh as its list of revocations, and accepts no token beyond that."""
 
 from datetime import timedelta
 
@@ -23,7 +23,7 @@ def deactivate(user):
     user.save()
 
 
-DEEDS = {
+OPERATIONS = {
     "client revoked": lambda api: revoke_client(api.row),
     "client disabled": lambda api: disable_client(api.row),
     "key revoked": lambda api: revoke_client_key(api.key),
@@ -42,44 +42,46 @@ def get(client):
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("deed", DEEDS.values(), ids=DEEDS)
-def test_what_another_process_does_is_known_within_the_bound(api, user, get, in_memory, ticks, elsewhere, clock, deed):
+@pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
+def test_what_another_process_does_is_known_within_the_bound(
+    api, user, get, in_memory, ticks, elsewhere, clock, operation
+):
     in_memory(LEEWAY=timedelta(0))
     other = register(user)
     raw, control = api.token(), other.token()
     assert (get(raw), get(control)) == (200, 200)
     with elsewhere():
-        deed(api)
+        operation(api)
     ticks.forward(0.7)
     assert get(raw) == 200  # the control: nothing was announced to this process
     ticks.forward(0.3)
     assert get(raw) == 401
     clock.shift(SECOND)
-    both_end = deed in (DEEDS["user deactivated"], DEEDS["user deleted"])
+    both_end = operation in (OPERATIONS["user deactivated"], OPERATIONS["user deleted"])
     assert get(other.token()) == (401 if both_end else 200)
 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(
-    "deed", ["client disabled", "key revoked", "key deleted", "client deleted", "user deactivated"]
+    "operation", ["client disabled", "key revoked", "key deleted", "client deleted", "user deactivated"]
 )
-def test_what_is_over_is_over_for_what_is_signed_later_too(api, get, in_memory, ticks, elsewhere, clock, deed):
+def test_what_is_over_is_over_for_what_is_signed_later_too(api, get, in_memory, ticks, elsewhere, clock, operation):
     in_memory(LEEWAY=timedelta(0))
     assert get(api.token()) == 200
     with elsewhere():
-        DEEDS[deed](api)
+        OPERATIONS[operation](api)
     ticks.forward(1)
     clock.shift(5 * SECOND)
     assert get(api.token()) == 401
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("deed", DEEDS.values(), ids=DEEDS)
-def test_the_process_that_does_it_knows_at_once(api, get, in_memory, clock, deed):
+@pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
+def test_the_process_that_does_it_knows_at_once(api, get, in_memory, clock, operation):
     in_memory(LEEWAY=timedelta(0))
     raw = api.token()
     assert get(raw) == 200
-    deed(api)
+    operation(api)
     assert get(raw) == 401
 
 
@@ -125,7 +127,7 @@ def test_in_a_transaction_that_may_be_older_than_the_news_nothing_is_kept(api, g
     assert len(kept_rows()) == 1
 
 
-# When the database is down
+# Outages
 
 
 @pytest.mark.django_db(transaction=True)

@@ -1,4 +1,4 @@
-"""What a list in memory says of tokens, from entries alone."""
+"""The verdicts of a list in memory, from its entries alone."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
@@ -17,7 +17,7 @@ CLAIMS = Claims(iss="me", aud=("me",), sub="7", iat=0, exp=1, jti="t", sid="s", 
 
 TICK = timedelta(microseconds=1)
 EMPTY = Denylist().state_of(CLAIMS)
-# What refuses CLAIMS in each scope: the subject, and the cutoff if it has one.
+# The entry that refuses CLAIMS in each scope: the subject, and the cutoff if it has one.
 REFUSALS = {
     "token": ("me t", None),
     "session": ("s", None),
@@ -134,7 +134,7 @@ def test_of_two_lists_either_refuses(scope):
 
 @pytest.mark.django_db(transaction=True)
 def test_a_connection_that_has_failed_is_looked_at_before_it_is_asked_again(in_memory, monkeypatch):
-    """Outside of requests nobody else does."""
+    """Outside of requests nothing else checks the connection."""
     view = in_memory()
     looked = []
     monkeypatch.setattr(connection, "close_if_unusable_or_obsolete", lambda: looked.append(1))

@@ -1,8 +1,8 @@
 """
-Whatever happens in whichever order, both ways of asking say the same, but for the bound.
+Both ways to look revocations up agree within the bound, whatever happens in whichever order.
 
-A machine signs in, refreshes, revokes here and in other processes, commits late, and lets time pass and
-clocks step. After each step all tokens are shown to both.
+A machine signs in, refreshes, revokes here and in other processes, commits late, and lets time pass and clocks step.
+After each step it shows all tokens to both.
 """
 
 import os
@@ -88,17 +88,17 @@ class Machine(RuleBasedStateMachine):
         self.atomic.__exit__(None, None, None)
 
     def give_number(self, instance, **kwargs):
-        """Numbers are handed out in order, on every database."""
+        """Numbers are assigned in order, on every database."""
         if instance.pk is None:
             self.number += 1
             instance.pk = self.number
 
-    def do(self, place, deed, *arguments):
+    def do(self, place, operation, *arguments):
         if place == "here":
-            deed(*arguments)
+            operation(*arguments)
             return
         with by_another_process(self.patch):
-            deed(*arguments)
+            operation(*arguments)
         self.last_elsewhere = self.ticks.now
 
     def pair(self, index):
@@ -121,7 +121,7 @@ class Machine(RuleBasedStateMachine):
         try:
             self.pairs.append(refresh(self.pair(index).refresh_token))
         except JWTAuthError:
-            self.last_elsewhere = self.ticks.now  # maybe a reuse, which revokes
+            self.last_elsewhere = self.ticks.now  # this may be a reuse, which revokes
 
     @precondition(lambda self: self.pairs)
     @rule(kind=st.sampled_from(KINDS), user=who, index=which, place=where)
@@ -142,7 +142,9 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.pairs)
     @rule(first=which, second=which, seconds=st.sampled_from([0.1, 1, 3]))
     def commit_in_the_wrong_order(self, first, second, seconds):
-        """The first gets its number before the second, and is committed after it, and after others have asked."""
+        """
+        The first event gets its number before the second, and is committed after it, and after both views have read.
+        """
         self.number += 2
         number = self.number
         end({"session": str(self.pair(second).session_id)}, number)

@@ -1,4 +1,4 @@
-"""Notifications make processes ask sooner, or less often; one that is lost makes no token valid again."""
+"""Notifications make processes ask sooner, or less often; a lost one makes no token valid again."""
 
 import select
 import threading
@@ -62,7 +62,7 @@ def with_push(in_memory, redis_url):
 
 @contextmanager
 def counted():
-    """How many questions the database was asked."""
+    """Yield a function that returns the number of the queries for events so far."""
     with Queries() as queries:
         yield lambda: queries.of("jwt_auth_revocationevent")
 
@@ -76,7 +76,7 @@ def is_welcome(pair):
 
 
 def hears(view):
-    """Whether a message that is on its way arrives."""
+    """Return whether a message that is on its way arrives."""
     return any(view._push.has_message() or PAUSE.wait(0.01) for _ in range(1000))
 
 
@@ -151,7 +151,7 @@ def test_a_lost_change_of_the_marker_is_made_up_for_within_five_seconds(with_cac
 
 @pytest.mark.parametrize("notified", [True, False])
 def test_an_emptied_cache_makes_the_database_be_asked(with_cache, ticks, pair, notified):
-    """A marker that is missing does not count as unchanged."""
+    """A missing marker does not count as unchanged."""
     with_cache()
     for _ in range(3):
         assert is_welcome(pair)
@@ -199,7 +199,7 @@ def test_a_message_makes_the_next_request_ask(with_push, ticks, pair):
     view = with_push()
     assert is_welcome(pair)
     ticks.forward(0.02)
-    assert is_welcome(pair)  # subscribes, and asks what was missed
+    assert is_welcome(pair)  # subscribes, and reads what it missed
     end(pair)
     ticks.forward(0.02)
     assert is_welcome(pair)

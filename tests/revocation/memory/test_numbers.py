@@ -1,4 +1,4 @@
-"""Which numbers count as missing, against a set that is kept by hand."""
+"""Numbers that count as missing, compared with a set that is kept by hand."""
 
 from hypothesis import given, strategies as st
 
@@ -10,7 +10,7 @@ SOME = st.sets(st.integers(1, 60), max_size=30)
 def missing(numbers):
     found = [number for gap in numbers.gaps for number in range(gap.first, gap.last + 1)]
     assert found == sorted(set(found))
-    assert all(gap.first <= gap.last for gap in numbers.gaps)  # empty ones would count as gaps all the same
+    assert all(gap.first <= gap.last for gap in numbers.gaps)  # empty ranges would count as gaps
     everything = range(1, numbers.newest + 5)
     unread = set(numbers.unread(everything))
     assert unread == set(found) | {n for n in everything if n < numbers._first or n > numbers.newest}
@@ -37,7 +37,7 @@ def test_a_gap_is_asked_for_as_long_as_it_may_matter():
     numbers.read([8], now=4)
     numbers.give_up(9)
     assert missing(numbers) == {1, 2, 3, 4, 6, 7}
-    numbers.read([3], now=9)  # what is left of a gap is as old as the whole
+    numbers.read([3], now=9)  # the rest of a gap is as old as the whole gap
     numbers.give_up(10)
     assert missing(numbers) == {6, 7}
     numbers.give_up(14)

@@ -1,4 +1,4 @@
-"""Memory mode: nothing is asked per request, and the bound is kept or nobody is let in."""
+"""Memory mode: requests make no query, and no token is accepted beyond the bound."""
 
 import logging
 import threading
@@ -32,7 +32,7 @@ from tests.urls import urlpatterns as usual_urls
 
 
 class OpenToUsers(APIView):
-    """A view that asks who came, and reads nothing of them."""
+    """A view that requires a user, and reads none of their columns."""
 
     permission_classes = [IsAuthenticated]
     authentication_classes = [JWTAuthentication]
@@ -54,7 +54,7 @@ pytestmark = pytest.mark.urls(__name__)
 
 @pytest.fixture
 def plain(client):
-    """`plain(pair)` GETs the plain view; the status."""
+    """`plain(pair)` sends a GET to the plain view and returns the status."""
 
     def get(pair, path="/plain/", method="get"):
         return getattr(client.bearer(pair["access_token"]), method)(path).status_code
@@ -137,7 +137,7 @@ def test_a_user_who_is_revoked_again_is_refused_again(in_memory, ticks, plain, c
 def test_the_process_that_revokes_knows_at_once(in_memory, plain, pair, django_capture_on_commit_callbacks, user):
     in_memory()
     assert plain(pair) == 200
-    with django_capture_on_commit_callbacks(execute=True):  # which doesn't commit, and so tells nobody else
+    with django_capture_on_commit_callbacks(execute=True):  # a test does not commit, so no other process is notified
         revoke_user(user)
     assert plain(pair) == 401
 
@@ -187,7 +187,7 @@ def test_what_is_committed_is_known_though_a_hook_of_the_project_fails(in_memory
 
 @pytest.mark.django_db(transaction=True)
 def test_without_autocommit_what_is_committed_is_known_to_all_threads(in_memory, ticks, plain, pair, user):
-    """Django then runs no hooks, so that nobody is told: they know as of another process."""
+    """Django then runs no commit hooks, so there is no notification: threads learn of it as of another process."""
     view = in_memory()
     assert plain(pair) == 200
     claims = verify(pair["access_token"]).claims
@@ -221,7 +221,7 @@ def test_without_autocommit_what_is_committed_is_known_to_all_threads(in_memory,
 @pytest.mark.parametrize("warm", [True, False])
 def test_what_is_rolled_back_was_never_revoked(in_memory, ticks, plain, pair, user, warm):
     in_memory()
-    if warm:  # then the transaction asks for what is new, else for everything
+    if warm:  # the transaction then asks for new events, otherwise for all of them
         assert plain(pair) == 200
     try:
         with transaction.atomic():
@@ -233,12 +233,12 @@ def test_what_is_rolled_back_was_never_revoked(in_memory, ticks, plain, pair, us
         assert plain(pair) == 200
     ticks.forward(1)
     assert plain(pair) == 200
-    revoke_user(user)  # maybe with the number that was rolled back
+    revoke_user(user)  # possibly with the number that was rolled back
     assert plain(pair) == 401
 
 
 class InsideOfTestCase(TestCase):
-    """Where each test is rolled back, and numbers may come again."""
+    """Each test is rolled back, and numbers may be used again."""
 
     def check(self, revoke):
         from django.contrib.auth import get_user_model
@@ -287,15 +287,15 @@ def test_a_number_that_is_committed_late_is_not_lost(in_memory, ticks, plain, cl
 def test_of_a_large_transaction_that_commits_late_nothing_is_lost(
     in_memory, ticks, plain, client, user, clock, size, warm
 ):
-    """On a quiet site, too, where all else is older than any token."""
+    """This also holds on a quiet site, where every other event is older than any token."""
     in_memory()
     end(client.tokens(user), 1000)
     clock.shift(lifetimes.longest_life() + timedelta(minutes=1))
     other, first, last = client.tokens(user), client.tokens(user), client.tokens(user)
     if warm:
         assert plain(other) == 200
-        ticks.forward(61)  # it is also time to read all that is young again
-    end(other, 1001 + size)  # of which 1001 and so on are given to a transaction that is still open
+        ticks.forward(61)  # it is also time to read all unexpired events again
+    end(other, 1001 + size)  # of these, 1001 and higher belong to a transaction that is still open
     assert [plain(pair) for pair in (other, first, last)] == [401, 200, 200]
     ticks.forward(1)
     assert [plain(pair) for pair in (first, last)] == [200, 200]
@@ -311,7 +311,7 @@ def test_a_gap_is_given_up_when_the_tokens_of_its_time_are_dead(in_memory, ticks
     plain(client.tokens(user))
     assert [gap[:2] for gap in view._numbers.gaps] == [(1, 6)]
     ticks.forward(lifetimes.longest_life().total_seconds())
-    plain(client.tokens(user))  # begins anew, and looks back as at first
+    plain(client.tokens(user))  # starts anew, and looks back as at the start
     ticks.forward(1)
     view._numbers.give_up(ticks.now + lifetimes.longest_life().total_seconds())
     assert not view._numbers.gaps
@@ -338,7 +338,7 @@ def test_once_a_minute_all_that_is_young_is_read_again(in_memory, ticks, plain, 
     first, far_below = client.tokens(user), client.tokens(user)
     end(first, 1000)
     assert plain(far_below) == 200
-    end(far_below, 5)  # further below than anybody looks
+    end(far_below, 5)  # further below than the view looks
     ticks.forward(1)
     assert plain(far_below) == 200
     ticks.forward(60)
@@ -369,7 +369,7 @@ def test_too_many_gaps_are_not_asked_for_but_all_that_is_young_is_read(
 
 @pytest.mark.parametrize("number", [3, 10_000])
 def test_what_is_new_costs_one_query_wherever_the_numbers_begin(in_memory, ticks, plain, client, user, number):
-    """A table that was cleaned, or one whose first transactions were rolled back, begins with any number."""
+    """In a table that was cleaned, or whose first transactions were rolled back, the numbers begin anywhere."""
     in_memory()
     end(client.tokens(user), number)
     kept, late = client.tokens(user), client.tokens(user)
@@ -421,7 +421,7 @@ def test_what_no_living_token_could_fall_to_is_forgotten(in_memory, ticks, plain
 def test_the_signing_key_alone_makes_anybody_of_its_thief_but_not_where_the_session_is_asked_for(
     in_memory, plain, client, user, make_user
 ):
-    """The price of asking nothing, as the threat model says."""
+    """This is the price of making no query, as the threat model says."""
     victim = make_user("victim")
     own = client.tokens(user)
     assert plain(own, "/payment/") == 200
@@ -437,7 +437,7 @@ def test_the_signing_key_alone_makes_anybody_of_its_thief_but_not_where_the_sess
 def test_a_session_that_was_cut_off_is_dead_long_after_the_list_has_forgotten_it(
     in_memory, ticks, plain, client, user, clock, revoke
 ):
-    """Old tokens are dead by themselves, and a refresh asks the database: that is why the list may forget."""
+    """Old tokens have expired, and a refresh queries the database: so the list may forget the event."""
     in_memory()
     pair = client.tokens(user)
     assert plain(pair) == 200
@@ -453,7 +453,7 @@ def test_a_session_that_was_cut_off_is_dead_long_after_the_list_has_forgotten_it
 def test_a_global_cutoff_whose_transaction_stayed_open_for_an_hour_is_known(
     in_memory, ticks, plain, client, user, clock
 ):
-    """It touches no session, so refreshes went on until it was committed."""
+    """It changes no session, so refreshes went on until it was committed."""
     in_memory()
     pair = client.tokens(user)
     began = timezone.now()
@@ -481,7 +481,7 @@ def test_a_global_cutoff_that_is_committed_late_is_known_within_the_bound_whatev
     assert plain(pair) == 200
     end(ended, 5)
     ticks.forward(1)
-    assert plain(ended) == 200  # the control: nobody looks for such a number before the minute is over
+    assert plain(ended) == 200  # the control: the view does not look for such a number before the minute is over
     _commit_global_cutoff(6, timezone.now() + timedelta(seconds=1))
     for expected in (401, 401):
         ticks.forward(1)
@@ -512,7 +512,7 @@ def test_of_the_global_cutoffs_those_that_change_nothing_are_not_read_each_time(
 
 
 def _commit_global_cutoff(number, cutoff):
-    """As another process does, with the number that it was given."""
+    """Commit it as another process does, with the number that it was assigned."""
     RevocationEvent.objects.create(pk=number, scope="all", cutoff=cutoff)
 
 
@@ -521,7 +521,7 @@ def _commit_global_cutoff(number, cutoff):
 
 @pytest.fixture
 def revoked(client, user, make_user, elsewhere):
-    """Pairs that another process has revoked, each in its way; and bob's, which lives."""
+    """Pairs that another process has revoked, each in another way; and bob's, which is not."""
 
     def revoke():
         alice, carol, dave = client.tokens(user), client.tokens(make_user("carol")), client.tokens(make_user("dave"))
@@ -563,7 +563,7 @@ def test_what_was_never_read_because_the_wall_clock_was_ahead_is_read_when_it_is
     dead, living = revoked()
     ahead = 2 * lifetimes.longest_life() + timedelta(minutes=1)
     clock.shift(ahead)
-    end(client.tokens(user))  # so that what is left out lies below the newest number, and counts as read
+    end(client.tokens(user))  # so that the omitted numbers lie below the newest one, and count as read
     assert plain(client.tokens(user)) == 200
     assert len(view._denylist) == 1
     for _ in range(steps):
@@ -604,7 +604,7 @@ def test_a_wall_clock_that_stands_or_goes_on_has_nothing_read_anew(in_memory, ti
         assert queries.of("SELECT") == 1
 
 
-# When the database does not answer
+# Outages
 
 
 def test_an_outage_is_not_felt_within_the_bound_and_refuses_beyond_it(in_memory, ticks, plain, client, pair, caplog):
@@ -650,7 +650,7 @@ def test_a_database_that_is_down_is_not_hammered_and_is_soon_asked_when_it_is_ba
         "revocations_read_again",
     ]
     caplog.clear()
-    # The next outage is a new one: it is told of, and the pauses begin anew.
+    # The next outage is a new one: it is logged, and the pauses start again.
     ticks.forward(2)
     with outage():
         assert plain(pair) == 503
@@ -662,7 +662,7 @@ def test_a_database_that_is_down_is_not_hammered_and_is_soon_asked_when_it_is_ba
 def test_who_wants_can_let_safe_methods_pass_with_what_is_known(in_memory, ticks, plain, client, user, pair):
     in_memory(REVOCATION_ON_STALE="allow_safe_methods")
     with outage():
-        assert plain(pair) == 503  # nothing was ever read
+        assert plain(pair) == 503  # the view was never read
     ticks.forward(1)
     gone = client.tokens(user)
     end(gone)
@@ -727,7 +727,7 @@ def test_a_fork_begins_with_nothing_and_with_its_own_locks(in_memory, plain, pai
         assert plain(pair) == 200
 
 
-# Views that ask for more
+# Views that ask the database
 
 
 def test_a_view_can_ask_the_database_whatever_the_project_does(in_memory, plain, client, user, pair):
@@ -753,7 +753,7 @@ def test_the_class_for_a_view_is_one_of_its_kind():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_async_door_can_ask_for_more_too(in_memory, pair):
+def test_the_async_entry_point_can_ask_for_more_too(in_memory, pair):
     from asgiref.sync import async_to_sync
 
     in_memory()

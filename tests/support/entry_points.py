@@ -1,4 +1,4 @@
-"""Every place where a client can hand a token in."""
+"""Every entry point at which a client can present a token."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -6,21 +6,21 @@ from typing import Any
 from jwt_auth.views.metadata import TOKEN_EXCHANGE
 from jwt_auth.views.serializers import ACCESS_TOKEN_URN
 
-# What a door may answer to something that is no token of ours, and to nothing but that.
+# The status codes that an entry point may answer to a string that is not a valid token.
 REFUSALS = {
     "authenticator": {401},
     "verify": {400, 401},
     "refresh": {400, 401},
-    "logout by body": {204, 400},  # idempotent: what is no token is signed out already
+    "logout by body": {204, 400},  # idempotent: an invalid token counts as signed out
     "logout by header": {204, 400},
-    "exchange": {400},  # and not for the audience, which is one that there isn't
+    "exchange": {400},  # but not because of the audience, which does not exist
     "revoke": {200, 400},  # RFC 7009 section 2.2: an invalid token is no error
     "revoke by form": {200, 400},
 }
 
 
 def knock(client: Any, raw: str) -> Iterator[tuple[str, Any]]:
-    """Hand `raw` in at every door; the name of the door and its answer."""
+    """Send `raw` to every entry point, and yield the name of each with its answer."""
     bearer = client.bearer("")
     bearer.credentials(HTTP_AUTHORIZATION=f"Bearer {raw}")
     yield "authenticator", bearer.get("/auth/me/")
@@ -36,7 +36,11 @@ def knock(client: Any, raw: str) -> Iterator[tuple[str, Any]]:
 
 
 def assert_refused_everywhere(client: Any, raw: str) -> None:
-    for door, response in knock(client, raw):
-        assert "invalid_target" not in str(response.content), door
-        assert response.status_code in REFUSALS[door], (door, response.status_code, response.content[:200])
-        assert response.status_code != 401 or response["WWW-Authenticate"].startswith("Bearer "), door
+    for entry_point, response in knock(client, raw):
+        assert "invalid_target" not in str(response.content), entry_point
+        assert response.status_code in REFUSALS[entry_point], (
+            entry_point,
+            response.status_code,
+            response.content[:200],
+        )
+        assert response.status_code != 401 or response["WWW-Authenticate"].startswith("Bearer "), entry_point

@@ -233,7 +233,7 @@ class ExpiredTokenError(TokenError):
 
 
 class RevokedTokenError(TokenError):
-    """Raised for a token that was revoked, directly or with its session, user or key."""
+    """Raised for a token that was revoked, directly or with its session, its user or its client."""
 
     code = "token_revoked"
     detail = _("The token has been revoked.")

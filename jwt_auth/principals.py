@@ -1,5 +1,5 @@
 """
-The user objects that a token's claims alone make, without a query.
+User objects that are built from a token's claims alone, without a query.
 
 A `ClaimsUser` has only what the token says. It is for servers that have no users, or not those of the token's issuer.
 
@@ -142,6 +142,8 @@ def lazy_user(sub: str) -> Any:
     """
     Return a lazy user for `sub`, without a query: it counts as active until its row is loaded.
 
+    It is an instance of a subclass of the user model until then, and of the model itself afterwards.
+
     The first attribute that needs the row loads it, once. That raises RevokedTokenError if the user is gone or
     inactive, and UnavailableError if the database can't be asked. If Django can't make lazy instances, the row is
     read, and the errors are raised, here.
@@ -157,9 +159,7 @@ def lazy_user(sub: str) -> Any:
 
 def refuse_with(user: Any, refuse: Refuse) -> None:
     """
-    If `user` is lazy, have it raise the exception that `refuse` makes of an error.
-
-    Each entry point has exceptions of its own.
+    If `user` is lazy and its row can't be loaded, have it raise `refuse(error)`: DRF needs exceptions of its own.
     """
     if _lazy_rows()[0].made(user):
         vars(user)[_REFUSE] = refuse

@@ -59,11 +59,20 @@ def verify(
         ask_database: ask the database, regardless of REVOCATION. It can't weaken the setting.
         now: aware; the current time if omitted.
 
+    Returns:
+        The token's claims, and the principal that it stands for. `user` is an instance of the user model, lazy in
+        memory mode, or a ClaimsUser.
+
+        Some checks need the request, and are not made here: that a single-use token was not used before, that the
+        token was made for this request (`htm`, `htu`, `content_digest`), and CSRF. For the tokens of API clients use
+        the authentication classes, which make them all.
+
     Raises:
-        InvalidTokenError: if it is not acceptable here.
+        InvalidTokenError: if it is not acceptable here; RevokedKeyError if its key was revoked.
         ExpiredTokenError: if it, or its session, has expired.
-        RevokedTokenError: if it was revoked.
-        UnavailableError: if the database, or the keys of another issuer, can't be read.
+        RevokedTokenError: if it, its session, its user or its client was revoked.
+        UnavailableError: if the database, or the keys of another issuer, can't be read;
+            RevocationUnavailableError if only the revocations can't.
         ValueError: if `issuers` has another value.
     """
     if issuers not in DIRECTORIES:
@@ -84,7 +93,7 @@ def verify_by_last_known(raw: str, *, issuers: Issuers = "users", now: datetime 
     Do the same as verify(), but with the last revocations that this process knew, even if they are too old.
 
     It may accept a revoked token. Use it only for requests with a safe method, if REVOCATION_ON_STALE allows it, after
-    verify() has raised RevocationUnavailableError.
+    verify() has raised RevocationUnavailableError. It raises what verify() does, but for that error.
     """
     return _verify(raw, issuers, _by_last_known, now)
 
@@ -127,6 +136,7 @@ def identify_only(raw: str, *, audiences: frozenset[str] | None = None) -> Claim
 
     Raises:
         InvalidTokenError: if it is not such a token.
+        UnavailableError: if the keys can't be read.
     """
     token = tokens.peek_unverified(raw)
     issuer = issuer_of_user(token)

@@ -17,7 +17,11 @@ from jwt_auth._django.differences import note_difference
 
 
 def before_urls(do: Callable[[admin.AdminSite], None]) -> None:
-    """Call `do` with each site, now or later made, when it builds its URLs."""
+    """
+    Call `do` with each site when it builds its URLs: replaces `AdminSite.get_urls` for the whole process.
+
+    A site whose own `get_urls()` does not call `super()` is not reached.
+    """
     original = admin.AdminSite.get_urls
 
     @wraps(original)
@@ -42,7 +46,7 @@ def admin_of(site: admin.AdminSite, model: Any) -> Any:
 
 
 def put_before(model_admin: Any, mixin: type) -> None:
-    """Give an admin a class that has `mixin` before its own class, and the name of its own class."""
+    """Change the class of an admin to a new one of the same name, with `mixin` before its own class."""
     own = type(model_admin)
     names = {"__module__": own.__module__, "__qualname__": own.__qualname__, "__doc__": own.__doc__}
     model_admin.__class__ = type(own.__name__, (mixin, own), names)

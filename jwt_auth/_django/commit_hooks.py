@@ -31,7 +31,8 @@ class _Hook:
         self.do = do
         self.owner = (using, get_ident())
         self.number = next(_numbers)
-        # Django names a robust hook that fails by this, and stops if it has none, as instances and partials.
+        # Django logs a robust hook that fails under this name. Instances and partials have none: that would raise an
+        # AttributeError there, and the hooks after it would be lost.
         self.__qualname__ = getattr(do, "__qualname__", type(do).__qualname__)
 
     def __call__(self) -> None:
@@ -45,7 +46,12 @@ _living: WeakSet[_Hook] = WeakSet()
 
 
 def on_commit(do: Callable[[], Any], *, using: str) -> None:
-    """Call `do` on commit, after earlier hooks of the app and before the hooks of the project."""
+    """
+    Call `do` on commit, after earlier hooks of the app and before the hooks of the project.
+
+    Without a transaction it is called now; in a `TestCase` it keeps its place among the project's. Its errors are
+    logged, not raised.
+    """
     hook = _Hook(do, using)
     _living.add(hook)
     transaction.on_commit(hook, using=using, robust=True)
@@ -73,7 +79,7 @@ def _put_first(hook: _Hook, hooks: list[Any]) -> None:
     if last is not hook:
         raise ValueError("the newest hook is not the last one")
     new = hooks.pop()
-    # Ours are in front already; there may be a hundred thousand of them.
+    # The hooks of the app are the front part of the list: bisect for its end, because there may be a hundred thousand.
     hooks.insert(bisect_left(hooks, True, key=lambda entry: not isinstance(entry[1], _Hook)), new)
 
 

@@ -26,7 +26,8 @@ class CompiledQuery:
 
     Args:
         build: makes the queryset for the parameters, given by their names.
-        fields: the model field that each parameter is compared with, by the parameter's name.
+        fields: the model field that each parameter is compared with, by the parameter's name: a UUIDField or a field
+            for text.
     """
 
     def __init__(self, build: Callable[..., models.QuerySet[Any]], **fields: Any) -> None:
@@ -50,7 +51,7 @@ class CompiledQuery:
     def _compile(self, queryset: models.QuerySet[Any], connection: Any) -> None:
         from django.db.models.query import get_related_populators  # not documented, and so maybe not there
 
-        # From Django 6.1 on instances know how what is missing of them is fetched.
+        # Django 6.1 added fetch modes, which say how a deferred field is loaded: one more argument below.
         fetch_mode = (models.FETCH_ONE,) if hasattr(models, "FETCH_ONE") else ()
         compiler: Any = queryset.query.get_compiler(connection=connection)
         self._sql, values = compiler.as_sql()
@@ -81,7 +82,7 @@ class CompiledQuery:
         note_difference("the ORM builds the query of each request anew", repr(error))
 
     def first(self, **parameters: Any) -> Any:
-        """The row as an instance, with all that the queryset would have given it; None if there is none."""
+        """Return the first row as the queryset would, with related instances and annotations; None if there is none."""
         if self.is_compiled:
             row = self._row(parameters)
             try:

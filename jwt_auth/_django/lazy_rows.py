@@ -13,14 +13,12 @@ from collections.abc import Callable
 from typing import Any
 
 from django.db import models
-from django.db.models.base import ModelState
 
 from jwt_auth._django.differences import note_difference
 
 # The attributes that Django and DRF read of an instance that is only compared, filtered by, or assigned. None of them
 # reads a column other than the key's.
 _FREE = frozenset(("__class__", "__dict__", "_meta", "_state", "_is_pk_set", "_get_pk_val", "prepare_database_save"))
-
 
 # In the `__dict__` of an instance that is not loaded.
 _LAZY = "_jwt_auth_lazy"
@@ -44,6 +42,9 @@ class LazyRows:
         known = _FREE.union(free, self._names, expression, ["pk"] if field.primary_key else [])
         self._class: Any = None
         try:
+            from django.db.models.base import ModelState  # not documented, and so maybe not there
+
+            self._make_state = ModelState
             self._class = _subclass(model, known, load)
             self._try_one(model)
         except Exception as error:  # noqa: BLE001  # whatever it is, the row can be read at once
@@ -63,7 +64,7 @@ class LazyRows:
             return None
         instance = self._class.__new__(self._class)
         known = vars(instance)
-        known["_state"] = state = ModelState()
+        known["_state"] = state = self._make_state()
         state.adding, state.db = False, using
         for name in self._names:
             known[name] = value

@@ -1,10 +1,10 @@
 """
-Record how often keys are used and when they were last used, so that keys that nobody needs can be found and removed.
+Record when keys were last used, and how many signatures of our own keys were verified: to find keys that nobody needs.
 
 This is for our own keys in the database, and for the keys of API clients. It must not slow down requests. Each process
 counts for itself, and writes the uses of a key once a minute at most, after the transaction of a request. It skips rows
-that another transaction has locked, and tries again a minute after an outage. Uses that a process has not written when
-it ends are lost: the figures are a hint.
+that another transaction has locked, and tries again a minute after an outage. The figures are a hint: uses that a
+process has not written when it ends are lost, and so may be those of keys beyond the last 4,096.
 """
 
 from collections.abc import Callable
@@ -44,9 +44,9 @@ class Usage(Generic[K]):
     The uses of the keys of one model, in this process.
 
     Args:
-        model: the model; decides the database.
-        write: called with a key, the number of its uses and the time of the last one; returns the number of rows it
-            wrote. If that is zero, the uses are kept for the next time.
+        model: the model whose database for writes is used.
+        write: called with the name of a key, the number of its uses and the time of the last one; returns the number
+            of rows it wrote. If that is zero, the uses are kept for the next time.
         clock: a monotonic clock, in seconds.
     """
 

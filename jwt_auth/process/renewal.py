@@ -51,10 +51,11 @@ class Lease(NamedTuple):
 
 class Renewal:
     """
-    The decision when a value is read, and by which thread. The owner reads the value and keeps it.
+    Decides when a value is read again, and by which thread. It does not hold the value: `read` stores it.
 
     Args:
-        read: reads and keeps the value; it is called with the time of `clock` at which the reading begins.
+        read: reads and stores the value; called with the time of `clock` at which the reading begins, and returns
+            how long the value may be used.
         failures: the errors of `read` that mean an outage. Other errors are passed on.
         pauses: seconds without a reading after the first failure, and the most that the pause may grow to.
         failed: called with the first failure of an outage.
@@ -106,7 +107,7 @@ class Renewal:
         Read the value again, if it is due.
 
         Raises:
-            StaleError: if it must not be used afterwards.
+            StaleError: if the value is still stale afterwards.
         """
         attempts, now = self.attempts, self._clock()
         if now >= self.due_at:
@@ -121,11 +122,11 @@ class Renewal:
         """
         Read the value although it may be fresh, because something is missing from it; or wait for another reading.
 
-        During a pause it does neither.
+        During a pause it does neither. A failure is not raised: the caller searches the value again in any case.
 
         Args:
-            attempts: the attribute's value from before the caller looked into the value. If the attribute has
-                changed since, another thread has read in between, and this one does not.
+            attempts: `self.attempts` as it was before the caller searched the value. If it has changed since, another
+                thread has read in between, and this one does not.
         """
         self._ask(attempts, self._clock(), wait=True)
 

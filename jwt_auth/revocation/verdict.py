@@ -15,12 +15,18 @@ from jwt_auth.exceptions import ExpiredTokenError, RevokedTokenError
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
     """
-    The facts about a token's session and principal.
+    The facts about a token's session and principal. All times are aware.
 
     Args:
+        token_denied: this one token was revoked, by its `jti`.
+        session_revoked: the session was ended.
         session_ends_at: the end of the session, or of the key of the client that signed the token; None if it is not
             known. Without it a token is valid beyond the end of its session by the leeway at most.
         cutoffs: those of the user, of the client, and the global one.
+        principal_active: the user and, for a client's token, the client are active.
+        credentials_stale: the password is not that of the sign-in any more. Memory mode never knows that: a cutoff
+            stands for it.
+        key_revoked: the key that signed the token was revoked.
         principal: the party that `principal_active` is about, for the log.
     """
 
@@ -61,10 +67,11 @@ WELCOME = State(
 
 def verdict(claims: Claims, state: State | None, now: datetime) -> None:
     """
-    Judge a token whose signature and claims are valid.
+    Return if a token is accepted whose signature and claims are valid; raise an error if it is not.
 
     Args:
         state: None if its session does not exist.
+        now: aware.
 
     Raises:
         RevokedTokenError: if it was revoked.
@@ -80,7 +87,7 @@ def verdict(claims: Claims, state: State | None, now: datetime) -> None:
         raise RevokedTokenError("the session is revoked")
     if not state.principal_active:
         raise RevokedTokenError(f"the {state.principal} is inactive")
-    if is_before(claims, latest(state.cutoffs)):
+    if refused_by_cutoff(claims, latest(state.cutoffs)):
         raise RevokedTokenError("the session began before the cutoff")
     if state.credentials_stale:
         raise RevokedTokenError("the password was changed since")
@@ -97,9 +104,9 @@ def latest(cutoffs: Iterable[datetime | None]) -> datetime | None:
     return newest
 
 
-def is_before(claims: Claims, cutoff: datetime | None) -> bool:
+def refused_by_cutoff(claims: Claims, cutoff: datetime | None) -> bool:
     """
-    Return whether `cutoff` refuses a token.
+    Return whether the token's session began before `cutoff`; False if there is none.
 
     The start of the session (`auth_time`) decides, because each refresh makes a new `iat`. A token without `auth_time`
     has only `iat`, in whole seconds: then a token from the second of the cutoff itself is refused, too.

@@ -33,6 +33,7 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from jwt_auth import verification
+from jwt_auth._django.outages import outage_is_unavailable
 from jwt_auth.claims import REGISTERED, Claims
 from jwt_auth.conf import get_settings, rules
 from jwt_auth.exceptions import (
@@ -98,6 +99,8 @@ def start(
     """
     Start a session for a user whose credentials were just checked.
 
+    Beyond SESSION_LIMIT it ends the user's oldest sessions.
+
     Args:
         user: as the authentication backend returned it.
         account: the result of `find_account()` from before the check; if the cutoff has moved since, the
@@ -105,12 +108,16 @@ def start(
         peer: where the request came from.
         label: the user's name for the device.
         transport: how the tokens are sent, a value of UserSession.Transport.
+        now: aware; the current time if omitted.
 
     Raises:
-        CredentialsChangedError: if the user's password, cutoff or status changed since the check.
+        CredentialsChangedError: if the user's row is missing, inactive, or has another password than `user`; with
+            `account`, also if a cutoff has moved.
+        ConfigurationError: if CLAIMS_CALLABLE returns no dict, or the token is too large for a cookie.
+        UnavailableError: if the database can't be asked, or there is no key to sign with.
     """
     now = now or timezone.now()
-    with atomic():
+    with outage_is_unavailable(), atomic():
         # Changing the password, deactivating the user and revoking need this lock too: each has either
         # finished, or not begun yet.
         user_rows.lock_user(user.pk)
@@ -182,7 +189,8 @@ def judge(presented: int, newest: int, rotated_at: datetime | None, now: datetim
     Args:
         presented: the counter of the token.
         newest: the counter of the session.
-        rotated_at: if the session was last refreshed, None if never.
+        rotated_at: the time of the session's last rotation; None if there was none.
+        now: aware, as `rotated_at` is.
         grace: ROTATION_GRACE_PERIOD.
     """
     in_grace = rotated_at is not None and now - rotated_at < grace
@@ -205,11 +213,18 @@ def refresh(raw: str, *, now: datetime | None = None) -> TokenPair:
     Raises:
         InvalidTokenError: if it is not a refresh token of ours.
         ExpiredTokenError: if the session has expired.
-        RevokedTokenError: if the session was revoked.
-        RefreshTokenReusedError: if the token was used before; the session has been ended.
-        UnavailableError: if the database can't be asked.
+        RevokedTokenError: if the session was revoked, does not exist or began before a cutoff; if its user is inactive
+            or has another password; if the token is AHEAD, which ends the session.
+        RefreshTokenReusedError: if the token is REUSED, which ends the session.
+        ConfigurationError: as for start().
+        UnavailableError: if the database can't be asked, or there is no key to sign with.
     """
-    now = now or timezone.now()
+    with outage_is_unavailable():
+        return _refresh(raw, now or timezone.now())
+
+
+@sensitive_variables("raw")
+def _refresh(raw: str, now: datetime) -> TokenPair:
     handle, presented = _unsign(raw)
     session, access = _load_and_check(handle, now)
     case = _judge(presented, session, now)
@@ -227,7 +242,7 @@ def refresh(raw: str, *, now: datetime | None = None) -> TokenPair:
 
 def _load_and_check(handle: str, now: datetime) -> tuple[UserSession, _AccessToken]:
     """
-    Return the session of `handle` and its next access token, after the checks of a token in a request.
+    Return the session of `handle` and its next access token, if the rule for requests (`verdict`) accepts it.
 
     The token is signed before anything is written: if signing fails, the refresh token is not used up.
     """
@@ -259,6 +274,7 @@ def _rotate(session: UserSession, now: datetime) -> bool:
 
 
 def _end_misused(session: UserSession, presented: int, case: Case, now: datetime) -> RevokedTokenError:
+    """End the session of a misused refresh token; return the error to raise after the commit."""
     ahead = case is Case.AHEAD
     reason = "refresh token ahead of its session" if ahead else "refresh token reused"
     with atomic():
@@ -292,10 +308,14 @@ def end(raw: str, *, reason: str = "logout", now: datetime | None = None) -> UUI
 
     Returns:
         The session's id, even if the session had ended before; None if the token is not one of ours.
+
+    Raises:
+        UnavailableError: if the database, or the keys, can't be read.
     """
-    sid = session_id_of(raw)
-    if sid is not None:
-        revoke_session(sid, reason=reason, now=now)
+    with outage_is_unavailable():
+        sid = session_id_of(raw)
+        if sid is not None:
+            revoke_session(sid, reason=reason, now=now)
     return sid
 
 
@@ -323,7 +343,12 @@ def is_shaped_like_a_refresh_token(raw: str) -> bool:
 
 @sensitive_variables("raw")
 def find(raw: str) -> tuple[UserSession | None, int]:
-    """Return the session of a refresh token, loaded for `state_of`, and the counter; raise MalformedTokenError."""
+    """
+    Return the session of a refresh token, loaded for `database.state_of`, and the token's counter.
+
+    Raises:
+        MalformedTokenError: if `raw` is not a refresh token of ours.
+    """
     handle, presented = _unsign(raw)
     return database.find_by_handle(handle), presented
 

@@ -3,6 +3,7 @@
 import pytest
 from django.contrib.auth import get_user_model
 from django.db import models
+from django.db.models import base
 
 from jwt_auth import sessions
 from jwt_auth._django import lazy_rows
@@ -17,6 +18,7 @@ def not_made(*_):
 
 
 OTHERS = {
+    "no such state": (base, "ModelState", None),
     "no such class": (lazy_rows, "_subclass", not_made),
     "no instance of the model": (lazy_rows, "_subclass", lambda model, free, load: type("Other", (), {})),
     "instances that differ": (models.Model, "__hash__", lambda self: id(self)),

@@ -7,7 +7,7 @@ from django.contrib.auth import get_user_model
 
 from jwt_auth.models import RevocationEvent
 from jwt_auth.revocation import revoke_user, revoke_users
-from jwt_auth.revocation.verdict import is_before, latest
+from jwt_auth.revocation.verdict import latest, refused_by_cutoff
 from jwt_auth.verification import verify
 from tests.support.queries import Queries
 from tests.support.selection import THOROUGH
@@ -37,7 +37,7 @@ def test_many_users_who_are_revoked_elsewhere_are_all_refused_after_one_query(
     tokens = [replace(own, sub=str(user.pk), sid=f"{number:032x}") for number, user in enumerate(crowd)]
 
     def refused():
-        return sum(is_before(claims, latest(view.state_of(claims).cutoffs)) for claims in tokens)
+        return sum(refused_by_cutoff(claims, latest(view.state_of(claims).cutoffs)) for claims in tokens)
 
     assert refused() == 0
     with elsewhere():
@@ -59,5 +59,5 @@ def test_a_process_that_begins_after_it_reads_them_all_at_once(in_memory, client
     view = in_memory()
     assert client.get_me(pair["access_token"]).status_code == 200
     tokens = [replace(own, sub=str(user.pk), sid=f"{number:032x}") for number, user in enumerate(crowd)]
-    assert sum(is_before(claims, latest(view.state_of(claims).cutoffs)) for claims in tokens) == MANY
-    assert not is_before(own, latest(view.state_of(own).cutoffs))
+    assert sum(refused_by_cutoff(claims, latest(view.state_of(claims).cutoffs)) for claims in tokens) == MANY
+    assert not refused_by_cutoff(own, latest(view.state_of(own).cutoffs))

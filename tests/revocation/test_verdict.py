@@ -7,7 +7,7 @@ import pytest
 
 from jwt_auth.claims import Claims
 from jwt_auth.exceptions import ExpiredTokenError, RevokedTokenError
-from jwt_auth.revocation.verdict import State, is_before, latest, verdict
+from jwt_auth.revocation.verdict import State, latest, refused_by_cutoff, verdict
 
 SECOND = datetime(2026, 5, 17, 12, 30, 15, tzinfo=timezone.utc)
 NOW = SECOND.replace(microsecond=250_000)
@@ -88,7 +88,7 @@ def test_what_was_revoked_and_is_over_as_well_is_called_revoked():
 )
 @pytest.mark.parametrize("iat", [SECOND - timedelta(days=9), SECOND + timedelta(days=9)])
 def test_the_beginning_of_the_session_decides_to_the_microsecond_and_iat_has_no_say(auth_time, cutoff, before, iat):
-    assert is_before(claims_with(auth_time, iat), cutoff) is before
+    assert refused_by_cutoff(claims_with(auth_time, iat), cutoff) is before
 
 
 @pytest.mark.parametrize(
@@ -104,13 +104,13 @@ def test_the_beginning_of_the_session_decides_to_the_microsecond_and_iat_has_no_
     ],
 )
 def test_without_auth_time_the_whole_second_of_the_cutoff_falls(iat, cutoff, before):
-    assert is_before(claims_with(None, iat), cutoff) is before
+    assert refused_by_cutoff(claims_with(None, iat), cutoff) is before
 
 
 def test_an_iat_with_a_fraction_falls_with_its_second_too():
     claims = replace(claims_with(None), iat=SECOND.timestamp() + 0.9)
-    assert is_before(claims, SECOND + timedelta(seconds=0.5))
-    assert not is_before(replace(claims, iat=SECOND.timestamp() + 1), SECOND + timedelta(seconds=0.5))
+    assert refused_by_cutoff(claims, SECOND + timedelta(seconds=0.5))
+    assert not refused_by_cutoff(replace(claims, iat=SECOND.timestamp() + 1), SECOND + timedelta(seconds=0.5))
 
 
 @pytest.mark.parametrize(

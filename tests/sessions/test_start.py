@@ -11,10 +11,11 @@ from django.urls import resolve
 from django.utils import timezone
 
 from jwt_auth import sessions, signals
-from jwt_auth.exceptions import ConfigurationError, InvalidCredentialsError
+from jwt_auth.exceptions import ConfigurationError, InvalidCredentialsError, UnavailableError
 from jwt_auth.models import UserSession
 from jwt_auth.revocation import revoke_all, revoke_session, revoke_user
 from jwt_auth.sessions import CredentialsChangedError, Peer, find_account, start
+from tests.support.outages import outage
 
 TICK = timedelta(microseconds=1)
 NEW_PASSWORD = "a quite different password"
@@ -303,3 +304,17 @@ def test_claims_that_fail_at_a_sign_in_leave_no_session(client, user, jwt_settin
     jwt_settings(CLAIMS_CALLABLE=fail)
     assert client.login(user).status_code == 500
     assert not UserSession.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_outage_is_the_error_that_the_app_has_for_it(user):
+    pair = sessions.start(user)  # the control
+    for call in (
+        lambda: sessions.start(user),
+        lambda: sessions.refresh(pair.refresh_token),
+        lambda: sessions.end(pair.refresh_token),
+        lambda: sessions.end(pair.access_token),
+    ):
+        with outage(), pytest.raises(UnavailableError):
+            call()
+    assert sessions.end(pair.refresh_token) == pair.session_id

@@ -20,9 +20,9 @@ The memory view: the denylist of this process, which tells the state of a token 
     thread's open transaction
 
 MAX is REVOCATION_MAX_STALENESS, and the age of a list counts from the start of the query. With REVOCATION_CACHE an
-unchanged marker counts as an answer, for 5 s at most. `process.renewal` decides
-which thread reads, and when after a failure. If REVOCATION_ON_STALE allows it, requests with a safe method get the last
-known state instead of 503.
+unchanged marker counts as an answer, for 5 s at most. `process.renewal` decides which thread reads, and how long none
+does after a failure. If REVOCATION_ON_STALE allows it, requests with a safe method get the last known state instead of
+503.
 
 "The new events" are those above the newest known number, those in the gaps below it (`numbers`), and any later cutoff
 for all users. Instead of them, all events that could affect an unexpired token are read if
@@ -87,7 +87,7 @@ _KEY, _ALL = RevocationEvent.Scope.KEY, RevocationEvent.Scope.ALL
 
 class View:
     """
-    The revocations that one process knows.
+    The revocations that one process knows. It is no Django view, and no view of the database.
 
     Args:
         clock: a monotonic clock, in seconds.
@@ -117,7 +117,7 @@ class View:
         # gap: what is committed in it later can revoke only tokens that have expired.
         self._life = longest_life()
         self._denylist = Denylist()
-        # Another object each time: what was read beside the list belongs to this list alone.
+        # Identifies this list: `issuers.clients` keeps rows under it, and uses none from before a forget().
         self.generation = object()
         self.additions = 0  # how often entries were added to the list
         self._numbers = Numbers(self._life.total_seconds())
@@ -171,8 +171,8 @@ class View:
 
     def learn(self, events: Sequence[RevocationEvent]) -> None:
         """Add events that this process has just committed."""
-        # Before the first reading there is no list to add them to, and that reading will find them.
-        if self.was_ever_read:
+        # A process that has not begun its first reading will find them by it. One that never verifies keeps no list.
+        if self._renewal.attempts:
             self._add(_entries(events), self._clock())
 
     def _renew(self) -> None:

@@ -776,3 +776,23 @@ def test_a_process_that_never_asked_learns_everything_when_it_does(in_memory, us
     view.learn([])
     assert not view.was_ever_read
     assert plain(pair) == 200
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("answered", [1, 2, 3])
+def test_a_revocation_during_the_first_reading_is_known_at_once(in_memory, user, plain, pair, answered):
+    """The reading may have asked before the commit; so the process must not rely on it."""
+    in_memory()
+    questions = []
+
+    def revoke_meanwhile(execute, sql, *arguments):
+        answer = execute(sql, *arguments)
+        questions.append(sql)
+        if len(questions) == answered:
+            revoke_user(user)
+        return answer
+
+    with connection.execute_wrapper(revoke_meanwhile):
+        plain(pair)
+    assert len(questions) > answered
+    assert plain(pair) == 401

@@ -12,7 +12,7 @@ A request passes through these parts:
 These parts issue tokens and end their sessions:
 
     views            the endpoints
-    sessions         `start()`, `refresh()` and `end()`, in `lifecycle`; the rules of refresh tokens
+    sessions         `start()`, `refresh()` and `end()`, in `lifecycle`; `refresh_tokens` has the rule for reuse
     service_tokens   tokens for other servers
     clients          API clients and their keys
     signing_keys     the life of this server's own keys; `keyring` reads them

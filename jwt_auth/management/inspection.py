@@ -22,7 +22,7 @@ from jwt_auth.jose import tokens
 from jwt_auth.models import CLIENT_PREFIX, ClientKey, UserSession, user_id_of
 from jwt_auth.revocation import database
 from jwt_auth.revocation.verdict import WELCOME, verdict
-from jwt_auth.sessions import lifecycle
+from jwt_auth.sessions import refresh_tokens
 
 # Each check takes this one fact from the real state, and all other facts from `WELCOME`.
 _QUESTIONS = {
@@ -81,7 +81,7 @@ class Inspection:
 @sensitive_variables("raw")
 def inspect(raw: str, now: datetime) -> Inspection:
     """Inspect an access token or a refresh token, without changing anything."""
-    if lifecycle.is_shaped_like_a_refresh_token(raw):
+    if refresh_tokens.is_shaped_like_a_refresh_token(raw):
         return _inspect_refresh_token(raw, now)
     return _inspect_access_token(raw, now)
 
@@ -120,12 +120,12 @@ def _inspect_access_token(raw: str, now: datetime) -> Inspection:
 def _inspect_refresh_token(raw: str, now: datetime) -> Inspection:
     found = Inspection(kind="refresh token")
     with found.check("signature"):
-        found.session, presented = lifecycle.find(raw)
+        found.session, presented = refresh_tokens.find(raw)
     if found.refusal is None:
         _judge(found, _claims_of(found.session), now)
         if found.session is not None:
             with found.check("not used before"):
-                lifecycle.refuse_misuse(presented, found.session, now)
+                refresh_tokens.refuse_misuse(presented, found.session, now)
     return found
 
 

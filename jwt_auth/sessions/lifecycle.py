@@ -1,34 +1,17 @@
 """
 The lifecycle of a session: start, refresh, end. All code that rotates refresh tokens is in this file.
 
-A refresh token carries a counter `k`; the session's row has the counter `n` of the newest token.
-
-    case        condition                                       answer
-    ---------   ---------------------------------------------   -----------------------------------------
-    COALESCED   k == n > 0, rotated within the grace period     returns token n again; n stays
-    FRESH       k == n otherwise                                n becomes n + 1; returns token n + 1
-    GRACE       k == n - 1, rotated within the grace period     returns token n; n stays
-    REUSED      k <= n - 1 otherwise                            the session ends: two parties may hold its tokens
-    AHEAD       k > n, with a valid signature                   the session ends: a leaked key, or a database
-                                                                that was restored to an earlier state
-    (refused)   session revoked, expired or before a cutoff,    refused by `verdict` before the case is
-                user inactive, or password changed              determined
-
-A token is `<handle>.<counter>.<signature>`. The same row always gives the same token. The server therefore
-stores no token, and can return the same successor again if an answer was lost or two requests came at once.
+The rule for a refresh token that was used before is in `refresh_tokens`.
 """
 
-import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from enum import Enum, auto
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.core.signing import BadSignature, Signer
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
@@ -41,25 +24,22 @@ from jwt_auth.exceptions import (
     InvalidCredentialsError,
     InvalidTokenError,
     MalformedTokenError,
-    RefreshTokenReusedError,
     RevokedTokenError,
     UnavailableError,
 )
 from jwt_auth.http.peer import Peer
 from jwt_auth.issuers.base import ACCESS_TOKEN_TYPE
 from jwt_auth.jose import tokens
-from jwt_auth.keyring.configured import refresh_keys
 from jwt_auth.keyring.stored import own_keys
 from jwt_auth.models import UserSession, user_id_of
 from jwt_auth.revocation import cutoff, database, subjects, user_rows
 from jwt_auth.revocation.operations import atomic, revoke_session
 from jwt_auth.revocation.verdict import latest, verdict
-from jwt_auth.sessions import arrivals
+from jwt_auth.sessions import arrivals, refresh_tokens
 from jwt_auth.sessions.credentials import Account
+from jwt_auth.sessions.refresh_tokens import MISUSES, Case, case_of, misuse_error
 from jwt_auth.signals import refresh_token_reused, send_on_commit, session_started, token_refreshed
 from jwt_auth.transports import check_cookie_size
-
-_REFRESH_TOKEN = re.compile(r"[0-9a-f]{32}\.[0-9]{1,10}\.[A-Za-z0-9_-]{43}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,42 +149,6 @@ def _create(user: Any, peer: Peer, label: str, transport: str, now: datetime) ->
 # Refresh
 
 
-class Case(Enum):
-    """The case of a refresh token whose session is live; the table above has the consequences."""
-
-    FRESH = auto()
-    COALESCED = auto()
-    GRACE = auto()
-    REUSED = auto()
-    AHEAD = auto()
-
-
-MISUSES = (Case.REUSED, Case.AHEAD)
-
-
-def judge(presented: int, newest: int, rotated_at: datetime | None, now: datetime, grace: timedelta) -> Case:
-    """
-    Return the case of a refresh token. Pure.
-
-    Args:
-        presented: the counter of the token.
-        newest: the counter of the session.
-        rotated_at: the time of the session's last rotation; None if there was none.
-        now: aware, as `rotated_at` is.
-        grace: ROTATION_GRACE_PERIOD.
-    """
-    in_grace = rotated_at is not None and now - rotated_at < grace
-    if presented > newest:
-        return Case.AHEAD
-    if presented == newest:
-        return Case.COALESCED if in_grace else Case.FRESH
-    return Case.GRACE if presented == newest - 1 and in_grace else Case.REUSED
-
-
-def _judge(presented: int, session: UserSession, now: datetime) -> Case:
-    return judge(presented, session.counter, session.rotated_at, now, get_settings().ROTATION_GRACE_PERIOD)
-
-
 @sensitive_variables()
 def refresh(raw: str, *, now: datetime | None = None) -> TokenPair:
     """
@@ -225,13 +169,13 @@ def refresh(raw: str, *, now: datetime | None = None) -> TokenPair:
 
 @sensitive_variables("raw")
 def _refresh(raw: str, now: datetime) -> TokenPair:
-    handle, presented = _unsign(raw)
+    handle, presented = refresh_tokens.unsign(raw)
     session, access = _load_and_check(handle, now)
-    case = _judge(presented, session, now)
+    case = case_of(presented, session, now)
     if case is Case.FRESH and not _rotate(session, now):
         # Another request was faster: a rotation, a logout or a revocation. Read the row again.
         session, access = _load_and_check(handle, now)
-        case = _judge(presented, session, now)
+        case = case_of(presented, session, now)
         if case is Case.FRESH:
             raise UnavailableError("the row still has the old counter")
     if case in MISUSES:
@@ -282,20 +226,7 @@ def _end_misused(session: UserSession, presented: int, case: Case, now: datetime
         send_on_commit(
             refresh_token_reused, UserSession, session=session, presented=presented, expected=session.counter
         )
-    return _misuse(presented, session, case)
-
-
-def _misuse(presented: int, session: UserSession, case: Case) -> RevokedTokenError:
-    if case is Case.AHEAD:
-        return RevokedTokenError(f"counter {presented} is ahead of {session.counter}")
-    return RefreshTokenReusedError(f"counter {presented} was used before, now {session.counter}")
-
-
-def refuse_misuse(presented: int, session: UserSession, now: datetime) -> None:
-    """Raise the error that `refresh` would raise for misuse, but don't end the session. For read-only checks."""
-    case = _judge(presented, session, now)
-    if case in MISUSES:
-        raise _misuse(presented, session, case)
+    return misuse_error(presented, session, case)
 
 
 # End
@@ -323,7 +254,7 @@ def end(raw: str, *, reason: str = "logout", now: datetime | None = None) -> UUI
 def session_id_of(raw: str) -> UUID | None:
     """Return the id of the session of a token, even an expired or revoked one; None if the token is not ours."""
     try:
-        handle, _ = _unsign(raw)
+        handle, _ = refresh_tokens.unsign(raw)
         return UserSession.objects.filter(handle=handle).values_list("pk", flat=True).first()
     except MalformedTokenError:
         pass
@@ -334,38 +265,6 @@ def session_id_of(raw: str) -> UUID | None:
 
 
 # Tokens
-
-
-def is_shaped_like_a_refresh_token(raw: str) -> bool:
-    """Return whether `raw` has the form of a refresh token. The signature is not checked."""
-    return _REFRESH_TOKEN.fullmatch(raw) is not None
-
-
-@sensitive_variables("raw")
-def find(raw: str) -> tuple[UserSession | None, int]:
-    """
-    Return the session of a refresh token, loaded for `database.state_of`, and the token's counter.
-
-    Raises:
-        MalformedTokenError: if `raw` is not a refresh token of ours.
-    """
-    handle, presented = _unsign(raw)
-    return database.find_by_handle(handle), presented
-
-
-def _signer() -> Signer:
-    key, *fallbacks = refresh_keys()
-    return Signer(key=key, fallback_keys=list[bytes | str](fallbacks), salt="jwt_auth.refresh", sep=".")
-
-
-def _unsign(raw: str) -> tuple[str, int]:
-    if not _REFRESH_TOKEN.fullmatch(raw):
-        raise MalformedTokenError("not a refresh token")
-    try:
-        handle, counter = _signer().unsign(raw).split(".")
-    except BadSignature:
-        raise MalformedTokenError("the refresh token's signature is wrong") from None
-    return handle, int(counter)
 
 
 def _claims(session: UserSession, now: datetime) -> Claims:
@@ -399,7 +298,7 @@ def _pair(session: UserSession, access: _AccessToken, now: datetime) -> TokenPai
     return TokenPair(
         access_token=access.raw,
         expires_in=access.expires_in,
-        refresh_token=_signer().sign(f"{session.handle}.{session.counter}"),
+        refresh_token=refresh_tokens.sign(session),
         refresh_expires_in=int((session.ends_at - now).total_seconds()),
         session_id=session.pk,
     )

@@ -18,7 +18,7 @@ from jwt_auth.jose import tokens
 from jwt_auth.keyring.stored import own_keys
 from jwt_auth.models import user_id_of
 from jwt_auth.revocation import database
-from jwt_auth.sessions import lifecycle
+from jwt_auth.sessions import refresh_tokens
 from jwt_auth.transports import SCHEME
 from jwt_auth.verification import verify
 
@@ -38,7 +38,7 @@ def introspect(raw: str, *, now: datetime | None = None) -> Mapping[str, Any]:
     """
     now = now or timezone.now()
     try:
-        if lifecycle.is_shaped_like_a_refresh_token(raw):
+        if refresh_tokens.is_shaped_like_a_refresh_token(raw):
             return _refresh_token(raw, now)
         return {"active": True, "token_type": SCHEME, **verify(raw, now=now).claims.as_dict()}
     except TokenError:
@@ -59,13 +59,13 @@ def sign(found: Mapping[str, Any], caller: str, *, now: datetime | None = None) 
 
 @sensitive_variables("raw")
 def _refresh_token(raw: str, now: datetime) -> Mapping[str, Any]:
-    session, presented = lifecycle.find(raw)
+    session, presented = refresh_tokens.find(raw)
     if session is None:
         raise RevokedTokenError("there is no session of this handle")
     refusal = database.refusal_of(session, now)
     if refusal is not None:
         raise refusal
-    lifecycle.refuse_misuse(presented, session, now)
+    refresh_tokens.refuse_misuse(presented, session, now)
     issuer = get_settings().ISSUER
     return {
         "active": True,

@@ -12,7 +12,7 @@ from jwt_auth.exceptions import ConfigurationError, MalformedTokenError, Refresh
 from jwt_auth.models import RevocationEvent, UserSession
 from jwt_auth.revocation import revoke_all, revoke_user
 from jwt_auth.sessions import lifecycle
-from jwt_auth.sessions.lifecycle import Case, judge
+from jwt_auth.sessions.refresh_tokens import Case, judge
 from tests.support.clocks import NOW
 from tests.support.selection import THOROUGH
 

@@ -7,7 +7,7 @@ A lazy user is an instance of the user model that knows only its key, and loads 
 """
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from hashlib import sha256
 from typing import Any
 
@@ -16,8 +16,9 @@ from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.db import models, router
 
-from jwt_auth._django.lazy_rows import LazyRows
+from jwt_auth._django.lazy_rows import LazyRows, is_lazy
 from jwt_auth._django.outages import outage_is_unavailable
+from jwt_auth._django.querysets import NoRows
 from jwt_auth.claims import Claims
 from jwt_auth.conf import get_settings
 from jwt_auth.conf.settings import cached_until_settings_change
@@ -32,19 +33,6 @@ Refuse = Callable[[JWTAuthError], Exception]
 # The attributes in which a lazy user keeps the function that makes its exceptions, and its `sub`.
 _REFUSE = "_jwt_auth_refuse"
 _SUB = "_jwt_auth_sub"
-
-
-class _NoRows(models.QuerySet[Any]):
-    """An empty result without any query: `none()` needs a database in the settings, even if it never asks it."""
-
-    def _fetch_all(self) -> None:
-        self._result_cache: list[Any] = []
-
-    def exists(self) -> bool:
-        return False
-
-    def count(self) -> int:
-        return 0
 
 
 class ClaimsUser:
@@ -77,11 +65,11 @@ class ClaimsUser:
 
     @property
     def groups(self) -> Any:
-        return _NoRows(apps.get_model("auth", "Group"))
+        return NoRows(apps.get_model("auth", "Group"))
 
     @property
     def user_permissions(self) -> Any:
-        return _NoRows(apps.get_model("auth", "Permission"))
+        return NoRows(apps.get_model("auth", "Permission"))
 
     def get_username(self) -> str:
         return self.sub
@@ -135,7 +123,7 @@ def users_are_all_visible() -> bool:
     A manager with its own `get_queryset` may filter by the time or by a tenant, so its SQL is not known in advance.
     """
     manager: Any = get_user_model()._default_manager.get_queryset
-    return getattr(manager, "__func__", None) is models.manager.BaseManager.get_queryset
+    return getattr(manager, "__func__", None) is models.Manager.get_queryset
 
 
 def lazy_user(sub: str) -> Any:
@@ -161,7 +149,7 @@ def refuse_with(user: Any, refuse: Refuse) -> None:
     """
     If `user` is lazy and its row can't be loaded, have it raise `refuse(error)`: DRF needs exceptions of its own.
     """
-    if _lazy_rows()[0].made(user):
+    if is_lazy(user):
         vars(user)[_REFUSE] = refuse
 
 
@@ -185,9 +173,8 @@ def _lazy_rows() -> tuple[LazyRows, Any]:
     return LazyRows(model, field, load=_load, free=free), field
 
 
-def _load(user: Any) -> Any:
-    """Return the user of a lazy one's `sub`. One query."""
-    known = vars(user)
+def _load(known: Mapping[str, Any]) -> Any:
+    """Return the user for the attributes of a lazy one. One query."""
     try:
         return _read(known[_SUB])
     except JWTAuthError as error:

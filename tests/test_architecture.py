@@ -132,6 +132,8 @@ def test_classes_of_two_modules_never_share_a_name():
 
 # Django documents these by name, DRF the last one; `_fields` is of named tuples.
 DOCUMENTED = {"_meta", "_state", "_default_manager", "_base_manager", "_fields", "_request"}
+# Attributes of Django's objects that it does not document, although they have no underscore.
+UNDOCUMENTED = {"in_atomic_block", "atomic_blocks", "run_on_commit", "errors_occurred", "fields_cache", "klass_info"}
 
 
 def foreign_privates(code):
@@ -141,11 +143,20 @@ def foreign_privates(code):
     own |= {node.attr for node in nodes if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)}
     own |= {node.target.id for node in nodes if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)}
     read = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
-    return {name for name in read - own - DOCUMENTED if name.startswith("_") and not name.startswith("__")}
+    read |= {
+        node.args[1].value
+        for node in nodes
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("getattr", "hasattr")
+        if isinstance(node.args[1], ast.Constant)
+    }
+    private = {name for name in read - own - DOCUMENTED if name.startswith("_") and not name.startswith("__")}
+    return private | (read & UNDOCUMENTED)
 
 
 def test_undocumented_attributes_are_read_in_one_room():
     assert foreign_privates("rows._raw_delete(1)\nrows._meta") == {"_raw_delete"}
+    assert foreign_privates("getattr(rows, '_hints', None)") == {"_hints"}
+    assert foreign_privates("connection.in_atomic_block") == {"in_atomic_block"}
     assert not foreign_privates("class Own:\n def __init__(self): self._own = 1\n def read(self): return self._own")
     files = [path for path in APP.rglob("*.py") if path.parent.name != "_django"]
     found = {str(path.relative_to(APP)): foreign_privates(path.read_text()) for path in files}

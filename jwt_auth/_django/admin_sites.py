@@ -35,9 +35,11 @@ def before_urls(do: Callable[[admin.AdminSite], None]) -> None:
 def admins(site: admin.AdminSite) -> Iterator[tuple[Any, Any]]:
     """Yield each model that is registered with `site`, and its admin."""
     try:
-        yield from list(site._registry.items())
+        found = [(model, model_admin) for model, model_admin in site._registry.items()]
     except (AttributeError, TypeError, ValueError) as error:
         note_difference("the admin has no pages to revoke a user's tokens", repr(error))
+        found = []
+    yield from found
 
 
 def admin_of(site: admin.AdminSite, model: Any) -> Any:
@@ -49,7 +51,12 @@ def put_before(model_admin: Any, mixin: type) -> None:
     """Change the class of an admin to a new one of the same name, with `mixin` before its own class."""
     own = type(model_admin)
     names = {"__module__": own.__module__, "__qualname__": own.__qualname__, "__doc__": own.__doc__}
-    model_admin.__class__ = type(own.__name__, (mixin, own), names)
+    try:
+        model_admin.__class__ = type(own.__name__, (mixin, own), names)
+    except TypeError as error:
+        what = "or the admin of users is of an unusual kind: it has no pages to revoke a user's tokens"
+        note_difference(what, repr(error))
+        return
     if not hasattr(own, "_get_base_actions"):
         note_difference("the admin's list of users has no action to revoke their tokens", "no _get_base_actions")
 

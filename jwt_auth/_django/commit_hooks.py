@@ -12,7 +12,7 @@ savepoints, wherever they stand. If a release keeps hooks in another way, they s
 from bisect import bisect_left
 from collections.abc import Callable
 from itertools import count
-from threading import get_ident
+from threading import local
 from typing import Any
 from weakref import WeakSet
 
@@ -29,7 +29,7 @@ _numbers = count()
 class _Hook:
     def __init__(self, do: Callable[[], Any], using: str) -> None:
         self.do = do
-        self.owner = (using, get_ident())
+        self.using = using
         self.number = next(_numbers)
         # Django logs a robust hook that fails under this name. Instances and partials have none: that would raise an
         # AttributeError there, and the hooks after it would be lost.
@@ -37,12 +37,23 @@ class _Hook:
 
     def __call__(self) -> None:
         # The traceback of a hook that fails holds the hook for as long as somebody keeps the error.
-        _living.discard(self)
+        _living().discard(self)
         self.do()
 
 
-# The hooks that have not run. Django's list, whatever it looks like, holds each until it runs or is rolled back.
-_living: WeakSet[_Hook] = WeakSet()
+_of_thread = local()
+
+
+def _living() -> WeakSet[_Hook]:
+    """
+    Return the hooks of this thread that have not run.
+
+    Django's list, whatever it looks like, holds each until it runs or is rolled back.
+    """
+    hooks: WeakSet[_Hook] | None = getattr(_of_thread, "hooks", None)
+    if hooks is None:
+        hooks = _of_thread.hooks = WeakSet()
+    return hooks
 
 
 def on_commit(do: Callable[[], Any], *, using: str) -> None:
@@ -53,7 +64,7 @@ def on_commit(do: Callable[[], Any], *, using: str) -> None:
     logged, not raised.
     """
     hook = _Hook(do, using)
-    _living.add(hook)
+    _living().add(hook)
     transaction.on_commit(hook, using=using, robust=True)
     # Without a transaction it has run already.
     if connections[using].in_atomic_block and not _is_test_case(using):
@@ -69,8 +80,7 @@ def waiting(using: str) -> list[Callable[[], Any]]:
         entries: Any = connections[using].run_on_commit
         hooks = [hook for _, hook, _ in entries if isinstance(hook, _Hook)]
     except _OTHER_SHAPE:
-        owner = (using, get_ident())
-        hooks = sorted((hook for hook in _living if hook.owner == owner), key=lambda hook: hook.number)
+        hooks = sorted((hook for hook in _living() if hook.using == using), key=lambda hook: hook.number)
     return [hook.do for hook in hooks]
 
 

@@ -10,6 +10,7 @@ the class of a model. A first instance is tried before others are made; if a rel
 """
 
 from collections.abc import Callable
+from threading import RLock
 from typing import Any
 
 from django.db import models
@@ -18,9 +19,18 @@ from jwt_auth._django.differences import note_difference
 
 # The attributes that Django and DRF read of an instance that is only compared, filtered by, or assigned. None of them
 # reads a column other than the key's.
-_FREE = frozenset(("__class__", "__dict__", "_meta", "_state", "_is_pk_set", "_get_pk_val", "prepare_database_save"))
+_FREE = ("__class__", "__dict__", "_meta", "_state", "_is_pk_set", "_get_pk_val", "prepare_database_save")
 
-# In the `__dict__` of an instance that is not loaded.
+# The ORM looks at any value for these attributes of an expression. They fail without loading the row.
+_OF_EXPRESSIONS = (
+    *("resolve_expression", "as_sql", "get_source_expressions", "flatten", "filterable", "conditional"),
+    *("contains_aggregate", "contains_over_clause", "contains_column_references", "contains_subquery"),
+)
+
+# In the `__dict__` of an instance that is not loaded: the lock under which it is loaded.
+_LOCK = "_jwt_auth_lock"
+
+# In the `__dict__` of the class of such instances.
 _LAZY = "_jwt_auth_lazy"
 
 
@@ -31,37 +41,39 @@ class LazyRows:
     Args:
         model: the model, which may use multi-table inheritance.
         field: the field that an instance knows.
-        load: returns the ordinary instance for a lazy one, of which it reads only `vars()`; may raise.
+        load: returns the ordinary instance for the `__dict__` of a lazy one; may raise.
         free: more attributes that are read without loading the row.
     """
 
-    def __init__(self, model: Any, field: Any, *, load: Callable[[Any], Any], free: frozenset[str]) -> None:
-        self._names = tuple(_attributes(field))
-        # The ORM looks at any value for the attributes of an expression. Let those fail without loading the row.
-        expression = {name for name in dir(models.Expression) if not hasattr(model, name)}
-        known = _FREE.union(free, self._names, expression, ["pk"] if field.primary_key else [])
+    def __init__(self, model: Any, field: Any, *, load: Callable[[dict[str, Any]], Any], free: frozenset[str]) -> None:
+        self._model, self._names = model, tuple(_attributes(field))
         self._class: Any = None
+        self._was_tried = False
         try:
             from django.db.models.base import ModelState  # not documented, and so maybe not there
 
             self._make_state = ModelState
-            self._class = _subclass(model, known, load)
-            self._try_one(model)
+            names = free.union(_FREE, self._names, ["pk"] if field.primary_key else [])
+            self._class = _subclass(
+                model, names.union(name for name in _OF_EXPRESSIONS if not hasattr(model, name)), load
+            )
         except Exception as error:  # noqa: BLE001  # whatever it is, the row can be read at once
-            self._class = None
-            note_difference("each request reads the row of its user", repr(error))
+            self._give_up(error)
 
     def make(self, value: Any, using: str, attributes: dict[str, Any]) -> Any:
         """
-        Return a lazy instance without a query; None if this Django is one that differs.
+        Return a lazy instance without a query; None if this Django, or the model, has none.
 
         Args:
             value: the value of the field that it knows.
             using: the alias of the database that it is from.
             attributes: more entries of its `__dict__`.
         """
-        if self._class is None:
-            return None
+        if not self._was_tried:
+            self._try(value, using)
+        return None if self._class is None else self._make(value, using, attributes)
+
+    def _make(self, value: Any, using: str, attributes: dict[str, Any]) -> Any:
         instance = self._class.__new__(self._class)
         known = vars(instance)
         known["_state"] = state = self._make_state()
@@ -69,22 +81,33 @@ class LazyRows:
         for name in self._names:
             known[name] = value
         known.update(attributes)
-        known[_LAZY] = True
+        # Reentrant: code that loads the row, such as a database router, may read the same instance.
+        known[_LOCK] = RLock()
         return instance
 
-    def made(self, instance: object) -> bool:
-        """Return whether `instance` is lazy, and not loaded."""
-        return type(instance) is self._class
+    def _try(self, value: Any, using: str) -> None:
+        """Compare two instances, as Django does; give up if that is not possible without loading them."""
+        try:
+            first, second = (self._make(value, using, {}) for _ in range(2))
+            if not (isinstance(first, self._model) and first._meta is self._model._meta):
+                raise TypeError("an instance of a subclass is no instance of the model")
+            if self._names[0] == self._model._meta.pk.attname:
+                # A project may have changed these methods for its own model.
+                equal, number = models.Model.__eq__, models.Model.__hash__
+                if not (equal(first, second) and number(first) == number(second)):
+                    raise TypeError("two instances of one row differ")
+        except Exception as error:  # noqa: BLE001  # as above
+            self._give_up(error)
+        self._was_tried = True
 
-    def _try_one(self, model: Any) -> None:
-        first, second = self.make(1, "default", {}), self.make(1, "default", {})
-        if not (isinstance(first, model) and first._meta is model._meta):
-            raise TypeError("an instance of a subclass is no instance of the model")
-        if self._names[0] == model._meta.pk.attname:
-            # A project may have changed these methods for its own model.
-            same = models.Model.__eq__(first, second) and models.Model.__hash__(first) == models.Model.__hash__(second)
-            if not same:
-                raise TypeError("two instances of one row differ")
+    def _give_up(self, error: Exception) -> None:
+        self._class, self._was_tried = None, True
+        note_difference("or the user model is of an unusual kind: each request reads the row of its user", repr(error))
+
+
+def is_lazy(instance: object) -> bool:
+    """Return whether `instance` is lazy, and not loaded."""
+    return _LAZY in type(instance).__dict__
 
 
 def _attributes(field: Any) -> list[str]:
@@ -93,7 +116,7 @@ def _attributes(field: Any) -> list[str]:
     return [field.attname, *(_attributes(field.target_field) if parent else [])]
 
 
-def _subclass(model: Any, free: frozenset[str], load: Callable[[Any], Any]) -> Any:
+def _subclass(model: Any, free: frozenset[str], load: Callable[[dict[str, Any]], Any]) -> Any:
     def read(self: Any, name: str) -> Any:
         if name in free:
             return object.__getattribute__(self, name)
@@ -118,6 +141,7 @@ def _subclass(model: Any, free: frozenset[str], load: Callable[[Any], Any]) -> A
             "__module__": model.__module__,
             "__qualname__": model.__qualname__,
             "__doc__": model.__doc__,
+            _LAZY: True,
             "__getattribute__": read,
             "__setattr__": write,
             "__delattr__": remove,
@@ -125,12 +149,18 @@ def _subclass(model: Any, free: frozenset[str], load: Callable[[Any], Any]) -> A
     )
 
 
-def _become_ordinary(lazy: Any, load: Callable[[Any], Any]) -> None:
+def _become_ordinary(lazy: Any, load: Callable[[dict[str, Any]], Any]) -> None:
     known = object.__getattribute__(lazy, "__dict__")
-    if _LAZY not in known:
+    lock = known.get(_LOCK)
+    if lock is None:
         return  # another thread was faster
-    fresh = load(lazy)
-    # Keep the related objects that a one-to-one relation has already set on this instance.
-    fresh._state.fields_cache.update(known["_state"].fields_cache)
-    object.__setattr__(lazy, "__class__", type(fresh))
-    lazy.__dict__ = vars(fresh)
+    with lock:
+        if object.__getattribute__(lazy, "__dict__") is not known:
+            return  # another thread was faster
+        fresh = load(known)
+        # Keep the related objects that a one-to-one relation has already set on this instance.
+        fresh._state.fields_cache.update(known["_state"].fields_cache)
+        # In this order: until the class has changed, other threads wait for the lock. Neither by the model's own
+        # `__setattr__`, which may read attributes.
+        object.__setattr__(lazy, "__dict__", vars(fresh))
+        object.__setattr__(lazy, "__class__", type(fresh))

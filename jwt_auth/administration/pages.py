@@ -226,8 +226,9 @@ def is_popup(request: HttpRequest) -> bool:
 
 def is_cascading(request: HttpRequest, model_admin: Any) -> bool:
     """Return whether the request is to a page of another model, whose deletion cascades to rows of `model_admin`."""
-    here = getattr(request.resolver_match, "func", None)
-    return not isinstance(getattr(here, "model_admin", None), type(model_admin))
+    # Not documented; without it no permission follows from the page.
+    here = getattr(getattr(request.resolver_match, "func", None), "model_admin", None)
+    return here is not None and not isinstance(here, type(model_admin))
 
 
 def log(request: Any, rows: Collection[Any], message: str) -> None:

@@ -2,12 +2,11 @@
 Apply the CSRF checks to a request, in the mode that CSRF_MODE names.
 """
 
-from typing import Any
-
 from django.conf import settings as django_settings
 from django.http import HttpRequest
-from django.middleware.csrf import CsrfViewMiddleware, get_token, rotate_token
+from django.middleware.csrf import get_token, rotate_token
 
+from jwt_auth._django.csrf_token import is_exempt, refusal
 from jwt_auth.conf import get_settings
 from jwt_auth.exceptions import CsrfError
 from jwt_auth.http.csrf import SAFE_METHODS, Provenance, check
@@ -24,12 +23,12 @@ def guard(request: HttpRequest, *, by_cookie: bool) -> None:
     Raises:
         CsrfError: when `request` may change something, and another site's page may have sent it.
     """
-    # Set by Django's test client, unless it was created with `enforce_csrf_checks=True`; never by a request.
-    if request.method in SAFE_METHODS or getattr(request, "_dont_enforce_csrf_checks", False):
+    if request.method in SAFE_METHODS or is_exempt(request):
         return
     mode = get_settings().CSRF_MODE
     if mode == "django":
-        _check_token(request)
+        if (reason := refusal(request)) is not None:
+            raise CsrfError(reason)
         return
     try:
         check(provenance_of(request), by_cookie=by_cookie)
@@ -58,20 +57,3 @@ def hand_out_token(request: HttpRequest, *, fresh: bool = False) -> None:
     """
     if get_settings().CSRF_MODE == "django":
         (rotate_token if fresh else get_token)(request)
-
-
-class _TokenCheck(CsrfViewMiddleware):
-    """Raises CsrfError with the reason, instead of rendering an error page."""
-
-    def _reject(self, request: HttpRequest, reason: str) -> Any:
-        raise CsrfError(reason)
-
-
-def _check_token(request: HttpRequest) -> None:
-    token_check = _TokenCheck(_never_called)
-    token_check.process_request(request)
-    token_check.process_view(request, _never_called, (), {})
-
-
-# CsrfViewMiddleware requires the view that it protects; here there is none.
-_never_called: Any = lambda request: None  # noqa: E731

@@ -11,6 +11,7 @@ from django.db.models import Exists, QuerySet
 from django.views.decorators.debug import sensitive_variables
 
 from jwt_auth._django.compiled import CompiledQuery
+from jwt_auth._django.querysets import has_conditions
 from jwt_auth.conf import get_settings
 from jwt_auth.conf.settings import cached_until_settings_change
 from jwt_auth.exceptions import UnavailableError
@@ -89,7 +90,7 @@ def _rows(client_id: str, kid: str, subject: str) -> QuerySet[ClientKey]:
         user_cutoff=cutoff.as_annotation("client__user"), global_cutoff=global_cutoff(), token_denied=Exists(denied)
     )
     visible = visible_users().all()
-    return rows.filter(client__user__in=visible.values("pk")) if visible.query.where else rows
+    return rows.filter(client__user__in=visible.values("pk")) if has_conditions(visible) else rows
 
 
 _compiled_for = cached_until_settings_change(dict[str, CompiledQuery])

@@ -24,8 +24,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from django.db import connections, router
+from django.db import router
 
+from jwt_auth._django.connections import in_transaction
+from jwt_auth._django.instances import forget_related
 from jwt_auth._django.outages import outage_is_unavailable
 from jwt_auth.claims import Claims, Policy
 from jwt_auth.conf import get_settings
@@ -170,7 +172,7 @@ class _AskedMemory(_AskedDatabase):
         vars(found.row).pop("token_denied")
         state = replace(found.state, token_denied=False)
         found = replace(found, state=state, marks=marks, until=seconds() + _READ_AGAIN_AFTER)
-        found.row.client._state.fields_cache.pop("user")  # each request gets a user object of its own
+        forget_related(found.row.client, "user")  # each request gets a user object of its own
         # The row may lack changes whose events the view received during the reading. It may also lack changes that the
         # view knows and that a transaction which began earlier does not see. In both cases it is used, but not kept.
         if self._view.additions == before and not (_in_transaction() and any(marks)):
@@ -228,4 +230,4 @@ def _scope_of(claims: Claims, client: RegisteredClient) -> str:
 
 
 def _in_transaction() -> bool:
-    return connections[router.db_for_write(ClientKey)].in_atomic_block
+    return in_transaction(router.db_for_write(ClientKey))

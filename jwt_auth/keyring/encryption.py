@@ -51,12 +51,12 @@ def reencrypt(text: str) -> str:
     return text
 
 
-def keys() -> list[str]:
-    """Return the Fernet keys in use, in the form of ENCRYPTION_KEYS: configured, or derived from SECRET_KEY."""
-    configured = get_settings().ENCRYPTION_KEYS or map(urlsafe_b64encode, derived("encryption", 32))
-    return [key if isinstance(key, str) else key.decode() for key in configured]
+@sensitive_variables()
+def derived_keys() -> list[str]:
+    """Return the Fernet keys that are used if ENCRYPTION_KEYS is None, in the form of that setting."""
+    return [urlsafe_b64encode(key).decode() for key in derived("encryption", 32)]
 
 
 @cached_until_settings_change
 def _keys() -> list[Fernet]:
-    return [Fernet(key) for key in keys()]
+    return [Fernet(key) for key in get_settings().ENCRYPTION_KEYS or derived_keys()]

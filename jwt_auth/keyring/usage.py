@@ -4,10 +4,11 @@ Record when keys were last used, and how many signatures of our own keys were ve
 This is for our own keys in the database, and for the keys of API clients. It must not slow down requests. Each process
 counts for itself, and writes the uses of a key once a minute at most, after the transaction of a request. It skips rows
 that another transaction has locked, and tries again a minute after an outage. The figures are a hint: uses that a
-process has not written when it ends are lost, and so may be those of keys beyond the last 4,096.
+process has not written when it ends or forks are lost, and so may be those of keys beyond the last 4,096.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from threading import Lock
@@ -17,6 +18,7 @@ from django.db import Error, connections, router, transaction
 from django.db.models import F, Model, Q, QuerySet
 from django.utils import timezone
 
+from jwt_auth._django.outages import is_outage
 from jwt_auth.conf.settings import cached_until_settings_change
 from jwt_auth.models import ClientKey, RegisteredClient, SigningKey
 from jwt_auth.process.clock import seconds
@@ -27,16 +29,21 @@ K = TypeVar("K")
 
 WRITE_EVERY = 60.0  # seconds
 
+# Seconds after which a write that was asked for and did not happen, because its transaction was rolled back, is asked
+# for again.
+_ASK_AGAIN_AFTER = 5.0
+
 _REMEMBERED = 4096  # keys
 
 
 @dataclass(slots=True)
 class _Uses:
-    """The uses of one key."""
+    """The uses of one key that are not written yet."""
 
-    unwritten: int
     write_at: float
     """By a monotonic clock, in seconds."""
+    last: datetime
+    count: int = 0
 
 
 class Usage(Generic[K]):
@@ -61,33 +68,58 @@ class Usage(Generic[K]):
         """Start again from zero, as after a fork: the parent process writes its own uses."""
         self._lock = Lock()
         self._uses: LRUCache[K, _Uses] = LRUCache(_REMEMBERED)
+        self._sweep_at = self._clock() + WRITE_EVERY
 
     def note(self, key: K) -> None:
-        """Note a use of `key`. No query, unless it is the first one or a minute has passed."""
+        """
+        Note a use of `key`. No query, unless it is the first one or a minute has passed.
+
+        It raises no error of the database: a token is not refused because its use can't be noted.
+        """
         now = self._clock()
         with self._lock:
             uses = self._uses.get(key)
             if uses is None:
-                uses = _Uses(unwritten=0, write_at=now)
+                uses = _Uses(write_at=now, last=timezone.now())
                 self._uses.put(key, uses)
-            uses.unwritten += 1
+            uses.count, uses.last = uses.count + 1, timezone.now()
             if now < uses.write_at:
                 return
-            uses.write_at = now + WRITE_EVERY
-        # After the transaction of the request: a row written within it would stay locked until its end.
-        transaction.on_commit(lambda: self._write_uses(key, uses), using=self._alias(), robust=True)
+            due = self._due(key, uses, now)
+        # Without a transaction the database is connected to here, and may be down.
+        with suppress(Error):
+            # After the transaction of the request: a row written within it would stay locked until its end.
+            transaction.on_commit(lambda: self._write_all(due), using=self._alias(), robust=True)
 
-    def _write_uses(self, key: K, uses: _Uses) -> None:
+    def _due(self, key: K, uses: _Uses, now: float) -> dict[K, _Uses]:
+        """Return the uses to write: those of `key`, and once a minute those of keys that are not used any more."""
+        due = {key: uses}
+        if now >= self._sweep_at:
+            self._sweep_at = now + WRITE_EVERY
+            due.update((name, each) for name, each in self._uses.items() if each.count and now >= each.write_at)
+        for each in due.values():
+            each.write_at = now + _ASK_AGAIN_AFTER
+        return due
+
+    def _write_all(self, due: dict[K, _Uses]) -> None:
+        for key, uses in due.items():
+            self._write_one(key, uses)
+
+    def _write_one(self, key: K, uses: _Uses) -> None:
         with self._lock:
-            count, uses.unwritten = uses.unwritten, 0
+            count, uses.count = uses.count, 0
+            uses.write_at = self._clock() + WRITE_EVERY
+        written = 0
         try:
             with transaction.atomic(using=self._alias()):
-                written = self._write(key, count, timezone.now())
-        except Error:  # code that needs the database reports the outage
-            written = 0
-        if not written:
-            with self._lock:
-                uses.unwritten += count
+                written = self._write(key, count, uses.last)
+        except Error as error:
+            if not is_outage(error):  # which code that needs the database reports
+                raise
+        finally:
+            if not written:
+                with self._lock:
+                    uses.count += count
 
     def _alias(self) -> str:
         return router.db_for_write(self._model)
@@ -124,8 +156,9 @@ def _write_signing_key(kid: str, count: int, now: datetime) -> int:
 
 def _write_client_key(key: tuple[int, int], _: int, now: datetime) -> int:
     key_pk, client_pk = key
-    # Other processes write too: once a minute is enough.
-    stale = Q(last_used_at=None) | Q(last_used_at__lte=now - timedelta(seconds=WRITE_EVERY))
+    # Other processes write too, and one that has just written is enough. Less than a minute, because this process did
+    # not write at exactly the time that it wrote.
+    stale = Q(last_used_at=None) | Q(last_used_at__lte=now - timedelta(seconds=WRITE_EVERY / 2))
     keys = _unlocked(ClientKey.objects.filter(stale, pk=key_pk)).update(last_used_at=now)
     return keys + _unlocked(RegisteredClient.objects.filter(stale, pk=client_pk)).update(last_used_at=now)
 
@@ -135,7 +168,7 @@ def _unlocked(rows: QuerySet[Any]) -> QuerySet[Any]:
     if not connections[rows.db].features.has_select_for_update_skip_locked:
         return rows
     keys = list(rows.select_for_update(skip_locked=True).values_list("pk", flat=True))
-    unlocked: QuerySet[Any] = rows.model._base_manager.filter(pk__in=keys)
+    unlocked: QuerySet[Any] = rows.model._base_manager.using(rows.db).filter(pk__in=keys)
     return unlocked
 
 

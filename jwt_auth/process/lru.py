@@ -43,6 +43,10 @@ class LRUCache(Generic[K, V]):
             with suppress(KeyError):
                 self._entries.popitem(last=False)
 
+    def items(self) -> list[tuple[K, V]]:
+        """Return all entries, the least recently used first. Only for code that no other thread interrupts."""
+        return list(self._entries.items())
+
     def clear(self) -> None:
         """Drop all entries."""
         self._entries.clear()

@@ -11,6 +11,7 @@ from django.db import router
 from django.db.models import Exists, F, Q, QuerySet, Subquery
 
 from jwt_auth._django.compiled import CompiledQuery
+from jwt_auth._django.querysets import has_conditions
 from jwt_auth.claims import Claims
 from jwt_auth.conf import get_settings
 from jwt_auth.conf.settings import cached_until_settings_change
@@ -149,4 +150,4 @@ def _has_active_user() -> Q:
 def _joined() -> QuerySet[UserSession]:
     rows = with_state(UserSession.objects.all())
     visible = visible_users().all()
-    return rows.filter(user__in=visible.values("pk")) if visible.query.where else rows
+    return rows.filter(user__in=visible.values("pk")) if has_conditions(visible) else rows

@@ -42,7 +42,14 @@ def test_the_admins_of_a_site(site, events):
     assert events() == []
 
 
-@pytest.mark.parametrize("registry", [None, ["a model", "another"]])
+class Triples:
+    """A registry that tells more of each admin."""
+
+    def items(self):
+        return [("a model", "its admin", "more")]
+
+
+@pytest.mark.parametrize("registry", [None, ["a model"], {"a model": 1}.keys(), Triples()])
 def test_a_site_that_keeps_its_admins_in_another_way_has_none_for_us(site, events, registry):
     site._registry = registry
     assert list(admins(site)) == list(admins(site)) == []
@@ -53,6 +60,17 @@ def test_a_site_that_keeps_its_admins_in_another_way_has_none_for_us(site, event
 def test_an_admin_that_lists_its_actions_in_another_way_is_known(site, events, monkeypatch):
     monkeypatch.delattr(admin.ModelAdmin, "_get_base_actions")
     put_before(admin_of(site, get_user_model()), Mixin)
+    assert events() == ["django_differs"]
+
+
+def test_an_admin_whose_class_can_not_be_derived_from_stays_as_it_is(site, events):
+    class Unusual(admin.ModelAdmin):
+        def __init_subclass__(cls, *, needed):
+            pass
+
+    found = Unusual(get_user_model(), site)
+    put_before(found, Mixin)
+    assert type(found) is Unusual
     assert events() == ["django_differs"]
 
 

@@ -1,6 +1,7 @@
 """Commit hooks: those of the app run before those of the project, which may fail."""
 
 from functools import partial
+from threading import Thread
 
 import pytest
 from django.db import connection, transaction
@@ -179,3 +180,15 @@ def test_with_other_insides_hooks_stay_where_django_puts_them_and_are_known(done
 def test_with_other_insides_a_hook_that_has_run_is_not_waiting(failed, ours, other_django):
     ours("ours")
     assert [hook.args for hook in waiting("default")] == [("ours",)]
+
+
+@committing
+def test_with_other_insides_each_thread_knows_its_own_hooks(ours, other_django):
+    """Hooks of one thread are not in the way of another one that looks for its own."""
+    known = []
+    ours("ours")
+    thread = Thread(target=lambda: known.extend(waiting("default")))
+    thread.start()
+    thread.join()
+    assert known == []
+    assert len(waiting("default")) == 1

@@ -3,9 +3,10 @@
 import pytest
 from django.db.models import QuerySet
 
+from jwt_auth import clients
 from jwt_auth._django.deletion import delete_rows
 from jwt_auth._django.differences import note_difference
-from jwt_auth.models import RevocationEvent
+from jwt_auth.models import ClientKey, RevocationEvent
 from jwt_auth.revocation import revoke_all
 from tests.support.queries import Queries
 
@@ -32,6 +33,17 @@ def test_it_is_one_statement(events):
         assert delete_rows(RevocationEvent.objects.filter(pk__lte=events[1].pk)) == 2
     assert len(queries.statements) == 2  # one is the test's own
     assert events.count() == 1
+
+
+def test_with_another_django_no_signal_is_sent(user, other_django):
+    client = clients.register("reports", user)
+    key = clients.add_secret(client).key
+    assert delete_rows(ClientKey.objects.filter(pk=key.pk)) == 1
+    assert not ClientKey.objects.filter(pk=key.pk).exists()
+    assert not RevocationEvent.objects.exists()
+    second = clients.add_secret(client).key
+    second.delete()  # the control
+    assert RevocationEvent.objects.exists()
 
 
 def test_with_another_django_the_rows_are_read_first_with_one_warning(events, other_django, caplog):

@@ -1,11 +1,14 @@
-"""Lazy instances where Django's undocumented parts differ: each request reads the row of its user."""
+"""Lazy instances: two threads at once, and a Django whose undocumented parts differ."""
+
+import copy
+from threading import Event, Thread
 
 import pytest
 from django.contrib.auth import get_user_model
 from django.db import models
 from django.db.models import base
 
-from jwt_auth import sessions
+from jwt_auth import principals, sessions
 from jwt_auth._django import lazy_rows
 from jwt_auth._django.differences import note_difference
 from jwt_auth.exceptions import RevokedTokenError
@@ -32,7 +35,8 @@ def other_django(request, monkeypatch):
     _lazy_rows.cache_clear()
     with monkeypatch.context() as patched:
         patched.setattr(*request.param)
-        _lazy_rows()
+        rows, _ = _lazy_rows()
+        assert rows.make(1, "default", {}) is None
     yield
     note_difference.cache_clear()
     _lazy_rows.cache_clear()
@@ -67,3 +71,85 @@ def test_requests_are_answered_as_ever(client, user, in_memory_mode, other_djang
     assert client.get_me(pair.access_token).status_code == 200
     revoke_user(user)
     assert client.get_me(pair.access_token).status_code == 401
+
+
+# Two threads
+
+
+@pytest.fixture
+def slow(monkeypatch):
+    """The row is read by the first thread only when `go_on` is set; `reading` says that it has begun."""
+    reading, go_on = Event(), Event()
+    read = principals._read
+
+    def read_slowly(sub):
+        reading.set()
+        assert go_on.wait(60)
+        return read(sub)
+
+    monkeypatch.setattr(principals, "_read", read_slowly)
+    return reading, go_on
+
+
+def test_what_another_thread_assigns_during_a_load_is_kept(user, slow, monkeypatch):
+    """The second thread waits for the first, and then finds an ordinary instance. No connection is shared."""
+    reading, go_on = slow
+    monkeypatch.setattr(principals, "visible_users", lambda: Found(user))
+    lazy, done = lazy_user(str(user.pk)), []
+    first = Thread(target=lambda: done.append(lazy.get_username()))
+    second = Thread(target=lambda: setattr(lazy, "password", "changed"))
+    first.start()
+    assert reading.wait(60)
+    second.start()
+    assert not is_ordinary(lazy)
+    go_on.set()
+    first.join()
+    second.join()
+    assert done == [user.get_username()]
+    assert is_ordinary(lazy)
+    assert vars(lazy)["password"] == "changed"
+
+
+def is_ordinary(user):
+    return type(user) is get_user_model()
+
+
+class Found:
+    """The answer of the database, for threads that must not ask it."""
+
+    def __init__(self, user):
+        self.user = copy.copy(user)
+
+    def filter(self, **_):
+        return self
+
+    def first(self):
+        return self.user
+
+
+def test_a_model_that_tracks_its_changes_sees_those_of_the_project_alone(user, monkeypatch):
+    changed = []
+
+    def track(self, name, value):
+        changed.append(name)
+        object.__setattr__(self, name, value)
+
+    lazy = lazy_user(str(user.pk))
+    monkeypatch.setattr(get_user_model(), "__setattr__", track)
+    lazy.password = "changed"
+    assert lazy.password == "changed"
+    assert "password" in changed
+    assert not {"__dict__", "__class__"} & set(changed)
+
+
+def test_code_that_loads_the_row_may_read_the_user(user, monkeypatch):
+    """A database router may, for example, know the user of the request."""
+    lazy = lazy_user(str(user.pk))
+    visible = principals.visible_users
+
+    def read_the_key():
+        assert lazy.pk == user.pk
+        return visible()
+
+    monkeypatch.setattr(principals, "visible_users", read_the_key)
+    assert lazy.get_username() == user.get_username()

@@ -2,11 +2,13 @@
 
 import re
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth import get_user_model
+from django.urls import ResolverMatch
 from django.utils import timezone
 
 from jwt_auth import sessions
@@ -347,3 +349,24 @@ def test_a_session_without_a_label_is_named_after_what_came(user, browser):
     assert listed(browser) == {"unnamed"}
     UserSession.objects.update(user_agent="Firefox/" + "1" * 60)
     assert listed(browser) == {"Firefox/" + "1" * 32}
+
+
+def test_a_page_that_does_not_name_its_admin_gives_no_right_to_delete(rf, user):
+    """Django does not document that a view names its admin."""
+    session, request = UserSession.objects.get(pk=sessions.start(user).session_id), rf.get("/")
+    of_sessions, of_users = (admin.site.get_model_admin(model) for model in (UserSession, get_user_model()))
+    for view, allowed in {
+        partial(id): False,
+        named(of_sessions): False,
+        named(of_users): True,  # the control: rows are deleted with their users
+    }.items():
+        request.resolver_match = ResolverMatch(view, (), {})
+        assert of_sessions.has_delete_permission(request, session) is allowed
+    request.resolver_match = None
+    assert not of_sessions.has_delete_permission(request, session)
+
+
+def named(model_admin):
+    view = partial(id)
+    view.model_admin = model_admin
+    return view

@@ -3,12 +3,12 @@
 from threading import Event, Thread
 
 import pytest
-from django.db import transaction
+from django.db import ProgrammingError, connections, transaction
 
 from jwt_auth import signing_keys
 from jwt_auth.keyring.usage import WRITE_EVERY, Usage, note_signing_key
 from jwt_auth.models import SigningKey
-from tests.support.outages import outage
+from tests.support.outages import down, outage
 from tests.support.queries import count_queries
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -103,6 +103,45 @@ def test_no_use_is_lost_between_threads(key, ticks):
     ticks.forward(WRITE_EVERY)
     note_signing_key(key.kid)
     assert written(key) == 2002
+
+
+def test_the_last_uses_of_a_key_are_written_when_others_are_used(key, ticks):
+    """A retiring key is used less and less: its uses must not wait for one that never comes."""
+    for _ in range(10):
+        note_signing_key(key.kid)
+    assert written(key) == 1
+    ticks.forward(WRITE_EVERY)
+    note_signing_key("another")
+    assert written(key) == 10
+
+
+def test_a_use_in_a_transaction_that_is_rolled_back_is_written_soon(key, ticks):
+    with transaction.atomic():
+        note_signing_key(key.kid)
+        transaction.set_rollback(True)
+    assert written(key) == 0
+    ticks.forward(5)
+    note_signing_key(key.kid)
+    assert written(key) == 2
+
+
+def test_an_outage_of_the_connection_refuses_nobody(key, ticks, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr(connections["default"], "ensure_connection", down)
+        note_signing_key(key.kid)
+    ticks.forward(5)
+    note_signing_key(key.kid)
+    assert written(key) == 2
+
+
+def test_other_errors_are_logged_and_lose_no_use(key, ticks, caplog):
+    with outage(ProgrammingError("permission denied")):
+        note_signing_key(key.kid)
+    assert "permission denied" in str(caplog.records[0].exc_info[1])
+    assert written(key) == 0
+    ticks.forward(WRITE_EVERY)
+    note_signing_key(key.kid)
+    assert written(key) == 2
 
 
 def test_a_forked_process_counts_from_zero():

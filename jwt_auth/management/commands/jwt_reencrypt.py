@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import Model
 
-from jwt_auth.keyring.encryption import keys
+from jwt_auth.keyring.encryption import derived_keys
 from jwt_auth.keyring.reencryption import COLUMNS, encrypted_rows, reencrypt_rows
 from jwt_auth.management.terminal import number
 
@@ -20,7 +20,8 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument(
+        instead = parser.add_mutually_exclusive_group()
+        instead.add_argument(
             "--dry-run", action="store_true", help="Only count the secrets that are not encrypted with the first key."
         )
         parser.add_argument(
@@ -31,17 +32,17 @@ class Command(BaseCommand):
             help="The number of rows read at once; 500 by default.",
         )
 
-        parser.add_argument(
-            "--print-keys",
+        instead.add_argument(
+            "--print-derived-keys",
             action="store_true",
-            help="Only print the keys in use, one per line, in the form of ENCRYPTION_KEYS. They are secrets. Without "
-            "the setting they are derived from SECRET_KEY, and have to be in it until this command has run.",
+            help="Only print the keys that are used while ENCRYPTION_KEYS is None, one per line. They are secrets. Put "
+            "them behind the first key of your own, and leave them there until this command has run.",
         )
 
-    def handle(self, *args: Any, dry_run: bool, batch_size: int, print_keys: bool, verbosity: int, **_: Any) -> None:
+    def handle(self, *args: Any, dry_run: bool, batch_size: int, verbosity: int, **options: Any) -> None:
         self.verbosity = verbosity
-        if print_keys:
-            self.stdout.write("\n".join(keys()))
+        if options["print_derived_keys"]:
+            self.stdout.write("\n".join(derived_keys()))
             return
         lost = [text for column in COLUMNS for text in self.go_over(*column, batch_size, dry_run)]
         if lost:

@@ -5,9 +5,10 @@ Revocations in open transactions: the thread that made them must see them at onc
 from collections.abc import Callable, Sequence
 from weakref import ReferenceType, ref
 
-from django.db import connections, router
+from django.db import router
 
 from jwt_auth._django.commit_hooks import on_commit, waiting
+from jwt_auth._django.connections import in_transaction
 from jwt_auth.models import RevocationEvent, UserSession
 
 
@@ -25,7 +26,7 @@ class Announcement:
 
     def __call__(self) -> None:
         # Within a transaction only tests run hooks, to see their effects: nothing is committed then.
-        if not connections[_alias()].in_atomic_block:
+        if not in_transaction(_alias()):
             self._tell(self.events)
 
 

@@ -42,10 +42,11 @@ from datetime import datetime
 from threading import Lock
 from typing import Any
 
-from django.db import connections, transaction
+from django.db import transaction
 from django.db.models import Max, Min, Q, QuerySet
 from django.utils import timezone
 
+from jwt_auth._django.connections import close_if_broken, in_transaction
 from jwt_auth._django.outages import outage_is_unavailable
 from jwt_auth.claims import Claims
 from jwt_auth.conf import get_settings
@@ -213,16 +214,16 @@ class View:
 
     def _read(self, now: float) -> None:
         """Read the new events, or all unexpired ones if that is due."""
-        connection = connections[_events().db]
-        if connection.errors_occurred and not connection.in_atomic_block:
-            connection.close_if_unusable_or_obsolete()  # as Django does, but only around requests
+        alias = _events().db
+        close_if_broken(alias)
+        is_inside = in_transaction(alias)
         # A failed query must not break a transaction that the project has begun.
-        savepoint: Any = transaction.atomic(connection.alias) if connection.in_atomic_block else nullcontext()
+        savepoint: Any = transaction.atomic(alias) if is_inside else nullcontext()
         with savepoint:
             # The events of this thread's own open transaction may still be rolled back, and must not enter the list.
             # Outside an atomic block, without autocommit, they may have been committed; but then Django runs no hooks,
             # nobody calls `learn`, and they have to be read like those of other processes.
-            own = {entry[1:] for entry in _entries(uncommitted.own_events())} if connection.in_atomic_block else set()
+            own = {entry[1:] for entry in _entries(uncommitted.own_events())} if is_inside else set()
             due = now >= self._reload_at or self._numbers.crowded or self._clock_moved_back_to(timezone.now())
             if due or not self._read_new(own, now):
                 self._read_unexpired(own, now)

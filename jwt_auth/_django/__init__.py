@@ -1,1 +1,1 @@
-"""The code that relies on undocumented parts of Django. No other code in the package does."""
+"""The code that relies on undocumented parts of Django. If those differ, requests are still answered."""

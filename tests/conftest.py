@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from typing import Any
@@ -41,12 +41,13 @@ def _empty_cache() -> None:
     cache.clear()
 
 
-@pytest.hookimpl(tryfirst=True)  # before they are shuffled, so that the choice is the same each time
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True, tryfirst=True)  # before pytest-randomly shuffles: each run has the same tests
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Generator[None, None, None]:
     kept, left_out = select(items)
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = kept
+    return (yield)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -161,3 +161,11 @@ def test_undocumented_attributes_are_read_in_one_room():
     files = [path for path in APP.rglob("*.py") if path.parent.name != "_django"]
     found = {str(path.relative_to(APP)): foreign_privates(path.read_text()) for path in files}
     assert {path: names for path, names in found.items() if names} == {}
+
+
+def test_each_run_has_the_same_tests(pytestconfig):
+    """They are selected before pytest-randomly shuffles them: hooks that are later in the list are called earlier."""
+    hooks = pytestconfig.hook.pytest_collection_modifyitems.get_hookimpls()
+    places = [getattr(hook.plugin, "__file__", hook.plugin_name) for hook in hooks]
+    ours = places.index(str(ROOT / "tests/conftest.py"))
+    assert not [place for place in places[ours:] if "pytest_randomly" in place]

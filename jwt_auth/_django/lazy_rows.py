@@ -10,7 +10,8 @@ the class of a model. A first instance is tried before others are made; if a rel
 """
 
 from collections.abc import Callable
-from threading import RLock
+from threading import Lock, RLock
+from time import sleep
 from typing import Any
 
 from django.db import models
@@ -27,10 +28,15 @@ _OF_EXPRESSIONS = (
     *("contains_aggregate", "contains_over_clause", "contains_column_references", "contains_subquery"),
 )
 
-# In the `__dict__` of an instance that is not loaded: the lock under which it is loaded.
-_LOCK = "_jwt_auth_lock"
+# How an attribute is read without loading the row. A request makes one instance at least, so microseconds count here.
+_attribute = object.__getattribute__
 
-# In the `__dict__` of the class of such instances.
+# In the `__dict__` of an instance that is not loaded: the lock under which it is loaded. It is None until it is needed,
+# which most instances never do.
+_LOCK = "_jwt_auth_lock"
+_making_locks = Lock()
+
+# An attribute of the class of such instances.
 _LAZY = "_jwt_auth_lazy"
 
 
@@ -71,24 +77,23 @@ class LazyRows:
         """
         if not self._was_tried:
             self._try(value, using)
-        return None if self._class is None else self._make(value, using, attributes)
-
-    def _make(self, value: Any, using: str, attributes: dict[str, Any]) -> Any:
-        instance = self._class.__new__(self._class)
-        known = vars(instance)
+        if (model := self._class) is None:
+            return None
+        instance = model.__new__(model)
+        known = _attribute(instance, "__dict__")
         known["_state"] = state = self._make_state()
         state.adding, state.db = False, using
         for name in self._names:
             known[name] = value
         known.update(attributes)
-        # Reentrant: code that loads the row, such as a database router, may read the same instance.
-        known[_LOCK] = RLock()
+        known[_LOCK] = None
         return instance
 
     def _try(self, value: Any, using: str) -> None:
         """Compare two instances, as Django does; give up if that is not possible without loading them."""
+        self._was_tried = True
         try:
-            first, second = (self._make(value, using, {}) for _ in range(2))
+            first, second = (self.make(value, using, {}) for _ in range(2))
             if not (isinstance(first, self._model) and first._meta is self._model._meta):
                 raise TypeError("an instance of a subclass is no instance of the model")
             if self._names[0] == self._model._meta.pk.attname:
@@ -98,7 +103,6 @@ class LazyRows:
                     raise TypeError("two instances of one row differ")
         except Exception as error:  # noqa: BLE001  # as above
             self._give_up(error)
-        self._was_tried = True
 
     def _give_up(self, error: Exception) -> None:
         self._class, self._was_tried = None, True
@@ -107,7 +111,7 @@ class LazyRows:
 
 def is_lazy(instance: object) -> bool:
     """Return whether `instance` is lazy, and not loaded."""
-    return _LAZY in type(instance).__dict__
+    return hasattr(type(instance), _LAZY)
 
 
 def _attributes(field: Any) -> list[str]:
@@ -119,7 +123,7 @@ def _attributes(field: Any) -> list[str]:
 def _subclass(model: Any, free: frozenset[str], load: Callable[[dict[str, Any]], Any]) -> Any:
     def read(self: Any, name: str) -> Any:
         if name in free:
-            return object.__getattribute__(self, name)
+            return _attribute(self, name)
         _become_ordinary(self, load)
         return getattr(self, name)
 
@@ -150,17 +154,31 @@ def _subclass(model: Any, free: frozenset[str], load: Callable[[dict[str, Any]],
 
 
 def _become_ordinary(lazy: Any, load: Callable[[dict[str, Any]], Any]) -> None:
-    known = object.__getattribute__(lazy, "__dict__")
-    lock = known.get(_LOCK)
+    known = _attribute(lazy, "__dict__")
+    lock = _lock_of(known)
     if lock is None:
-        return  # another thread was faster
+        # Another thread has loaded it, or is between the last two statements below.
+        while is_lazy(lazy):
+            sleep(0)
+        return
     with lock:
-        if object.__getattribute__(lazy, "__dict__") is not known:
+        if _attribute(lazy, "__dict__") is not known:
             return  # another thread was faster
         fresh = load(known)
         # Keep the related objects that a one-to-one relation has already set on this instance.
         fresh._state.fields_cache.update(known["_state"].fields_cache)
-        # In this order: until the class has changed, other threads wait for the lock. Neither by the model's own
-        # `__setattr__`, which may read attributes.
+        # In this order: nobody may see an ordinary instance without its row. Neither by the model's own `__setattr__`,
+        # which may read attributes.
         object.__setattr__(lazy, "__dict__", vars(fresh))
         object.__setattr__(lazy, "__class__", type(fresh))
+
+
+def _lock_of(known: dict[str, Any]) -> Any:
+    """Return the lock of the instance with this `__dict__`; None if it is loaded."""
+    with _making_locks:
+        if _LOCK not in known:
+            return None
+        if known[_LOCK] is None:
+            # Reentrant: code that loads the row, such as a database router, may read the same instance.
+            known[_LOCK] = RLock()
+        return known[_LOCK]

@@ -153,3 +153,15 @@ def test_code_that_loads_the_row_may_read_the_user(user, monkeypatch):
 
     monkeypatch.setattr(principals, "visible_users", read_the_key)
     assert lazy.get_username() == user.get_username()
+
+
+def test_a_thread_that_comes_between_row_and_class_waits_for_the_class(user):
+    lazy, seen, row = lazy_user(str(user.pk)), [], vars(copy.copy(user))
+    object.__setattr__(lazy, "__dict__", row)
+    thread = Thread(target=lambda: seen.append(lazy.get_username()))
+    thread.start()
+    thread.join(0.05)
+    assert seen == []
+    object.__setattr__(lazy, "__class__", get_user_model())
+    thread.join()
+    assert seen == [user.get_username()]

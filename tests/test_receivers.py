@@ -200,7 +200,7 @@ def test_loading_a_fixture_revokes_nothing(user):
     assert events() == []
 
 
-# Standing
+# Status
 
 
 def test_a_deactivation_is_recorded_as_the_cause_and_once(user):

@@ -1,1 +1,5 @@
-"""The code that relies on undocumented parts of Django. If those differ, requests are still answered."""
+"""
+The code that relies on undocumented parts of Django.
+
+If those differ, requests are answered by slower or public ways, or refused where safety depends on them.
+"""

@@ -5,7 +5,7 @@ Django documents neither how a site keeps its admins nor how an admin lists its 
 way, the admins are left as the project made them: a project can still derive its own from the mixin.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
@@ -29,17 +29,16 @@ def before_urls(do: Callable[[admin.AdminSite], None]) -> None:
         do(self)
         return original(self)
 
-    admin.AdminSite.get_urls = get_urls  # type: ignore[method-assign]
+    admin.AdminSite.get_urls = get_urls  # type: ignore[method-assign]  # on purpose, see the docstring
 
 
-def admins(site: admin.AdminSite) -> Iterator[tuple[Any, Any]]:
-    """Yield each model that is registered with `site`, and its admin."""
+def admins(site: admin.AdminSite) -> list[tuple[Any, Any]]:
+    """Return each model that is registered with `site`, and its admin."""
     try:
-        found = [(model, model_admin) for model, model_admin in site._registry.items()]
+        return [(model, model_admin) for model, model_admin in site._registry.items()]
     except (AttributeError, TypeError, ValueError) as error:
         note_difference("the admin has no pages to revoke a user's tokens", repr(error))
-        found = []
-    yield from found
+        return []
 
 
 def admin_of(site: admin.AdminSite, model: Any) -> Any:

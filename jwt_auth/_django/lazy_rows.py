@@ -167,8 +167,8 @@ def _become_ordinary(lazy: Any, load: Callable[[dict[str, Any]], Any]) -> None:
         fresh = load(known)
         # Keep the related objects that a one-to-one relation has already set on this instance.
         fresh._state.fields_cache.update(known["_state"].fields_cache)
-        # In this order: nobody may see an ordinary instance without its row. Neither by the model's own `__setattr__`,
-        # which may read attributes.
+        # In this order: no thread may see an ordinary instance without its row. The model's own `__setattr__` may read
+        # attributes, and is not called.
         object.__setattr__(lazy, "__dict__", vars(fresh))
         object.__setattr__(lazy, "__class__", type(fresh))
 
@@ -179,6 +179,7 @@ def _lock_of(known: dict[str, Any]) -> Any:
         if _LOCK not in known:
             return None
         if known[_LOCK] is None:
-            # Reentrant: code that loads the row, such as a database router, may read the same instance.
+            # Reentrant: code that helps to load the row, such as a database router, gets a RecursionError if it reads
+            # the same instance, instead of waiting for itself.
             known[_LOCK] = RLock()
         return known[_LOCK]

@@ -187,14 +187,14 @@ def _check_cutoff_column(alias: str) -> Iterator[checks.CheckMessage]:
     name, model = get_settings().USER_CUTOFF_FIELD, get_user_model()
     connection = connections[alias]
     for field in (field for field in model._meta.concrete_fields if field.name == name):
-        home = field.model  # a parent model, if the user model uses multi-table inheritance
+        owner = field.model  # a parent model, if the user model uses multi-table inheritance
         with connection.cursor() as cursor:
-            if home._meta.db_table not in connection.introspection.table_names(cursor):
+            if owner._meta.db_table not in connection.introspection.table_names(cursor):
                 return  # migrations are lacking
-            columns = connection.introspection.get_table_description(cursor, home._meta.db_table)
+            columns = connection.introspection.get_table_description(cursor, owner._meta.db_table)
         if field.column not in {column.name for column in columns}:
             yield checks.Error(
-                f"The table of {home.__name__} has no column {field.column!r}, which USER_CUTOFF_FIELD names.",
+                f"The table of {owner.__name__} has no column {field.column!r}, which USER_CUTOFF_FIELD names.",
                 hint="Run manage.py makemigrations, and migrate.",
                 id="jwt_auth.E031",
             )

@@ -55,7 +55,7 @@ BROKEN_KEY = "the active signing key's row is broken: manage.py jwt_keys retire 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Edition:
+class _Version:
     """The keys in the rows at one time."""
 
     changed_at: datetime | None
@@ -63,7 +63,7 @@ class _Edition:
     revoked: frozenset[str]
 
 
-_NOTHING = _Edition(changed_at=None, keys=KeySet(None, {}, NO_ACTIVE_KEY), revoked=frozenset())
+_NOTHING = _Version(changed_at=None, keys=KeySet(None, {}, NO_ACTIVE_KEY), revoked=frozenset())
 
 
 class StoredKeys:
@@ -85,7 +85,7 @@ class StoredKeys:
 
     def forget(self) -> None:
         """Start again with nothing, as after a fork, or when the tables have been emptied."""
-        self._edition = _NOTHING
+        self._version = _NOTHING
         self._renewal.forget()
         self._comparison.forget()
         self._look_again_at = LONG_AGO
@@ -106,22 +106,22 @@ class StoredKeys:
         attempts, readings = self._renewal.attempts, self._renewal.readings
         if self._clock() >= self._renewal.due_at:
             _renew(self._renewal)
-        key = self._edition.keys.verifying.get(kid or "")
+        key = self._version.keys.verifying.get(kid or "")
         if key is None:
             key = self._look_for(kid or "", attempts, readings)
         return key
 
     def as_of(self, changed_at: datetime | None) -> KeySet:
         """Return the keys as they were when the last change of a key was at `changed_at`, or newer ones."""
-        if not self._renewal.was_ever_read or self._edition.changed_at != changed_at:
+        if not self._renewal.was_ever_read or self._version.changed_at != changed_at:
             self._renewal.read()
-        return self._edition.keys
+        return self._version.keys
 
     def newest(self) -> KeySet:
         """Return the keys as they were REVOCATION_MAX_STALENESS ago, or newer ones. Mostly no query."""
         if self._clock() >= self._comparison.due_at:
             _renew(self._comparison)
-        return self._edition.keys
+        return self._version.keys
 
     def expire(self) -> None:
         """Have the next call read the rows: they have certainly changed."""
@@ -143,9 +143,9 @@ class StoredKeys:
             if self._renewal.readings == readings:
                 raise UnavailableError("the signing keys can't be read, and the token may name a new one")
             self._look_again_at = self._clock() + LOOK_AGAIN_AFTER
-        if kid in self._edition.revoked:
+        if kid in self._version.revoked:
             raise RevokedKeyError("the key is revoked")
-        return self._edition.keys.find(kid)
+        return self._version.keys.find(kid)
 
     def _compare(self, now: float) -> Lease:
         """Ask when a key was last changed, and read the keys if that is not the known time."""
@@ -157,15 +157,15 @@ class StoredKeys:
     def _read(self, now: float) -> Lease:
         with outage_is_unavailable():
             rows = list(SigningKey.objects.all())
-        self._edition = self._make_edition(rows)
+        self._version = self._make_version(rows)
         return Lease(READ_EVERY)
 
-    def _make_edition(self, rows: list[SigningKey]) -> _Edition:
+    def _make_version(self, rows: list[SigningKey]) -> _Version:
         states = SigningKey.State
         public = {row.kid: self._public(row) for row in rows if row.state != states.REVOKED}
         verifying = {kid: key for kid, key in public.items() if key is not None}
         active, problem = self._private(next((row for row in rows if row.state == states.ACTIVE), None), verifying)
-        return _Edition(
+        return _Version(
             changed_at=max((row.changed_at for row in rows), default=None),
             keys=KeySet(active, verifying, problem),
             revoked=frozenset(row.kid for row in rows if row.state == states.REVOKED),
@@ -188,7 +188,7 @@ class StoredKeys:
             return None, NO_ACTIVE_KEY
         if row.kid not in verifying:  # nobody could verify its signatures
             return None, BROKEN_KEY
-        known = self._edition.keys.active
+        known = self._version.keys.active
         if known and known.kid == row.kid:
             return known, ""
         try:

@@ -57,7 +57,7 @@ def _copy_to_table(source: str, keys: list[Any]) -> int:
     return rows.filter(Q(**{_FIELD: None}) | Q(**{f"{_FIELD}__lt": value})).update(**{_FIELD: value})
 
 
-def _cutoff_in(home: str) -> Any:
-    if home != TABLE:
-        return F(home)
+def _cutoff_in(place: str) -> Any:
+    if place != TABLE:
+        return F(place)
     return Subquery(UserTokenCutoff.objects.filter(user_id=OuterRef("pk")).values(_FIELD)[:1])

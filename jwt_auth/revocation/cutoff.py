@@ -46,20 +46,20 @@ def with_cutoff(rows: models.QuerySet[Any]) -> models.QuerySet[Any]:
 def read(user: Any) -> datetime | None:
     """Return the cutoff of `user`, which was loaded with it."""
     name = get_settings().USER_CUTOFF_FIELD
-    home = user if name else getattr(user, "jwt_token_cutoff", None)
-    return getattr(home, name or "tokens_valid_after", None)
+    holder = user if name else getattr(user, "jwt_token_cutoff", None)
+    return getattr(holder, name or "tokens_valid_after", None)
 
 
 def read_locked(user_pk: Any) -> datetime | None:
     """Return the cutoff of a user whose row is locked. One query."""
-    rows, name = _home(user_pk)
+    rows, name = _row_with_cutoff(user_pk)
     # A locking read, because an older snapshot of an outer transaction could miss the last cutoff.
     return rows.select_for_update().values_list(name, flat=True).first()
 
 
 def write(user_pk: Any, cutoff: datetime) -> None:
     """Set the cutoff of a user whose row is locked. At most two queries."""
-    rows, name = _home(user_pk)
+    rows, name = _row_with_cutoff(user_pk)
     if not rows.update(**{name: cutoff}) and rows.model is UserTokenCutoff:
         # Not create(), whose signal would make a receiver record the cutoff as one that was saved elsewhere.
         UserTokenCutoff.objects.bulk_create([UserTokenCutoff(user_id=user_pk, tokens_valid_after=cutoff)])
@@ -79,8 +79,8 @@ def lock_users(user_pks: Collection[Any]) -> dict[Any, models.Model]:
     locked = {user.pk: user for user in rows.order_by("pk").select_for_update()}
     if get_settings().USER_CUTOFF_FIELD:
         return locked
-    homes = UserTokenCutoff.objects.filter(user_id__in=locked).select_for_update()
-    known = {home.user_id: home for home in homes}
+    rows_with_cutoff = UserTokenCutoff.objects.filter(user_id__in=locked).select_for_update()
+    known = {row.user_id: row for row in rows_with_cutoff}
     return {pk: known.get(pk) or UserTokenCutoff(user_id=pk) for pk in locked}
 
 
@@ -94,11 +94,11 @@ def write_many(new: Mapping[Any, datetime], holders: Mapping[Any, models.Model])
     """Set the cutoffs of users whose rows are locked, by the user's key. At most two queries for some hundred users."""
     for pk, cutoff in new.items():
         setattr(holders[pk], _field_name(), cutoff)
-    home: models.QuerySet[Any] = users() if get_settings().USER_CUTOFF_FIELD else UserTokenCutoff.objects.all()
-    home.bulk_update([holders[pk] for pk in new if not holders[pk]._state.adding], [_field_name()])
+    rows: models.QuerySet[Any] = users() if get_settings().USER_CUTOFF_FIELD else UserTokenCutoff.objects.all()
+    rows.bulk_update([holders[pk] for pk in new if not holders[pk]._state.adding], [_field_name()])
     # Never called for users, none of which is new: Django refuses it for a model with multi-table inheritance.
     if added := [holders[pk] for pk in new if holders[pk]._state.adding]:
-        home.bulk_create(added)
+        rows.bulk_create(added)
 
 
 def _field_name() -> str:
@@ -106,7 +106,7 @@ def _field_name() -> str:
     return get_settings().USER_CUTOFF_FIELD or "tokens_valid_after"
 
 
-def _home(user_pk: Any) -> tuple[models.QuerySet[Any], str]:
+def _row_with_cutoff(user_pk: Any) -> tuple[models.QuerySet[Any], str]:
     """Return the row that has the cutoff, if there is one, and the name of its field."""
     if name := get_settings().USER_CUTOFF_FIELD:
         return users().filter(pk=user_pk), name

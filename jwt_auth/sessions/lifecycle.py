@@ -96,15 +96,23 @@ def start(
         ConfigurationError: if CLAIMS_CALLABLE returns no dict, or the token is too large for a cookie.
         UnavailableError: if the database can't be asked, or there is no key to sign with.
     """
-    now = now or timezone.now()
-    with outage_is_unavailable(), atomic():
+    with outage_is_unavailable():
+        moment = now or timezone.now()
+        return _start(user, account=account, peer=peer or Peer(), label=label, transport=transport, now=moment)
+
+
+@sensitive_variables()
+def _start(
+    user: AbstractBaseUser, *, account: Account | None, peer: Peer, label: str, transport: str, now: datetime
+) -> TokenPair:
+    with atomic():
         # Changing the password, deactivating the user and revoking need this lock too: each has either
         # finished, or not begun yet.
         user_rows.lock_user(user.pk)
         fresh = _reload(user, account)
         if fresh is not None:
             arrivals.make_room(fresh, now)
-            session = _create(fresh, peer or Peer(), label, transport, now)
+            session = _create(fresh, peer, label, transport, now)
             access = _sign(_claims(session, now), session)
             send_on_commit(session_started, UserSession, session=session)
             arrivals.look_at_device(session)
@@ -167,7 +175,7 @@ def refresh(raw: str, *, now: datetime | None = None) -> TokenPair:
         return _refresh(raw, now or timezone.now())
 
 
-@sensitive_variables("raw")
+@sensitive_variables()
 def _refresh(raw: str, now: datetime) -> TokenPair:
     handle, presented = refresh_tokens.unsign(raw)
     session, access = _load_and_check(handle, now)

@@ -112,7 +112,7 @@ def test_it_is_compiled_once_and_anew_when_a_setting_changes(claims, jwt_setting
     assert len(compiled) == 2
 
 
-def test_the_home_of_the_cutoff_is_part_of_it(user, claims, jwt_settings, settings):
+def test_the_cutoff_is_part_of_it_wherever_it_is(user, claims, jwt_settings, settings):
     revoke_user(user)
     before = database.state_of(database.find_by_token(claims)).cutoffs
     if "USER_CUTOFF_FIELD" in settings.JWT_AUTH:

@@ -1,6 +1,7 @@
 """Lazy instances: two threads at once, and a Django whose undocumented parts differ."""
 
 import copy
+from contextlib import nullcontext
 from threading import Event, Thread
 
 import pytest
@@ -142,16 +143,20 @@ def test_a_model_that_tracks_its_changes_sees_those_of_the_project_alone(user, m
     assert not {"__dict__", "__class__"} & set(changed)
 
 
-def test_code_that_loads_the_row_may_read_the_user(user, monkeypatch):
+@pytest.mark.parametrize(("name", "fails"), [("pk", False), ("password", True)])
+def test_code_that_loads_the_row_may_read_the_key_and_never_waits_for_itself(user, monkeypatch, name, fails):
     """A database router may, for example, know the user of the request."""
     lazy = lazy_user(str(user.pk))
     visible = principals.visible_users
 
-    def read_the_key():
-        assert lazy.pk == user.pk
+    def read():
+        assert getattr(lazy, name)
         return visible()
 
-    monkeypatch.setattr(principals, "visible_users", read_the_key)
+    with monkeypatch.context() as patched:
+        patched.setattr(principals, "visible_users", read)
+        with pytest.raises(RecursionError) if fails else nullcontext():
+            assert lazy.get_username() == user.get_username()
     assert lazy.get_username() == user.get_username()
 
 

@@ -390,14 +390,14 @@ def test_a_client_that_is_not_there_is_not_found(browser, pk):
 @pytest.mark.parametrize("page", ["change", "disable", "revoke_tokens"])
 def test_a_client_that_is_deleted_in_that_very_moment_is_not_found(registered, browser, monkeypatch, page):
     operations = {"change": "change", "disable": "disable_client", "revoke_tokens": "revoke_client"}
-    home = clients if page == "change" else administration
-    operation = getattr(home, operations[page])
+    module = clients if page == "change" else administration
+    operation = getattr(module, operations[page])
 
     def too_late(client, **options):
         RegisteredClient.objects.filter(pk=client.pk).delete()
         return operation(client, **options)
 
-    monkeypatch.setattr(home, operations[page], too_late)
+    monkeypatch.setattr(module, operations[page], too_late)
     answer = browser.post(client_url(page, registered.pk), {"name": "x", "scopes": "x", "confirmed": "yes"})
     assert answer.url == reverse("admin:index")
     assert "Perhaps it was deleted?" in text_of(browser.get(answer.url))

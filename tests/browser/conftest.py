@@ -22,7 +22,7 @@ from tests.support.clients import PASSWORD
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 
-# As root there is no sandbox; the rest keeps Chromium from calling home.
+# As root there is no sandbox; the rest keeps Chromium from sending requests of its own.
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",

@@ -36,6 +36,9 @@ OUT = {
     r"\b(take|takes|took|taken|taking)s? back\b": "revoke",
     r"\bis hung\b": "is kept in an attribute",
     r"\bdoors?\b": "entry point",
+    r"\beditions?\b": "version",
+    r"\byoung\b": "unexpired, fresh",
+    r"\bstanding\b": "state, status",
     r"\b(he|his|him)\b": "they, their",
     r"pip install \"?jwt auth": "django-revocable-jwt: the other name is somebody else's package",
 }

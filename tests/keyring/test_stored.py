@@ -378,15 +378,15 @@ from jwt_auth.keyring.stored import StoredKeys
 from jwt_auth.models import SigningKey
 
 keys, usage = StoredKeys(), Usage(SigningKey, lambda key, count, now: 1)
-keys._edition = "known"
+keys._version = "known"
 usage._uses.put("key", "uses")
 with keys._renewal._flight._lock, usage._lock:  # as threads do that do not exist in the child
     child = os.fork()
     if not child:
         signal.alarm(30)
         free = usage._lock.acquire(blocking=False) and keys._renewal._flight.acquire()
-        os._exit(0 if free and keys._edition != "known" and not len(usage._uses) else 1)
-    print(os.waitpid(child, 0)[1], keys._edition, usage._uses.get("key"))
+        os._exit(0 if free and keys._version != "known" and not len(usage._uses) else 1)
+    print(os.waitpid(child, 0)[1], keys._version, usage._uses.get("key"))
 """
 
 

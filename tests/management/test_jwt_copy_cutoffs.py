@@ -33,16 +33,16 @@ CASES = [
 ]
 
 
-def put(user, home, moment):
-    if home != "table":
-        get_user_model().objects.filter(pk=user.pk).update(**{home: moment})
+def put(user, place, moment):
+    if place != "table":
+        get_user_model().objects.filter(pk=user.pk).update(**{place: moment})
     elif moment is not None:
         UserTokenCutoff.objects.create(user=user, tokens_valid_after=moment)
 
 
-def get(user, home):
-    if home != "table":
-        return get_user_model().objects.values_list(home, flat=True).get(pk=user.pk)
+def get(user, place):
+    if place != "table":
+        return get_user_model().objects.values_list(place, flat=True).get(pk=user.pk)
     return UserTokenCutoff.objects.filter(user=user).values_list("tokens_valid_after", flat=True).first()
 
 
@@ -69,7 +69,7 @@ def test_the_later_of_two_cutoffs_stands_in_the_target(make_user, source, target
 
 
 @with_field
-def test_without_options_it_copies_into_the_home_that_is_in_force(user, jwt_settings):
+def test_without_options_it_copies_to_the_place_that_is_in_use(user, jwt_settings):
     field = FIELDS[0]
     put(user, "table", NOW)
     assert run("jwt_copy_cutoffs") == f"1 cutoffs copied from the app's table to {type(user).__name__}.{field}.\n"
@@ -110,11 +110,11 @@ def test_a_revocation_that_comes_in_between_is_not_overwritten(user, source, tar
     assert get(user, target) == AFTER
 
 
-def _revoke(user, home):
-    if home == "table":
+def _revoke(user, place):
+    if place == "table":
         UserTokenCutoff.objects.filter(user=user).update(tokens_valid_after=AFTER)
     else:
-        put(user, home, AFTER)
+        put(user, place, AFTER)
 
 
 @with_field
@@ -148,7 +148,7 @@ def test_progress_is_shown_on_demand(make_user):
         (["--from=table", "--to=table"], "must differ"),
     ],
 )
-def test_what_is_no_home_is_refused(db, arguments, text):
+def test_another_place_is_refused(db, arguments, text):
     with pytest.raises(CommandError, match=text) as caught:
         run("jwt_copy_cutoffs", *arguments)
     assert caught.value.returncode == 2

@@ -324,8 +324,8 @@ class Machine(RuleBasedStateMachine):
         fresh = age is not None and age < LEASE.due_after and not self.expired
         assert not (fresh and asked), "a fresh value was read"
         if usable:
-            young_enough = self.clock.now - self.began < LEASE.stale_after or self.began >= began
-            assert young_enough, "a stale value was used"
+            fresh_enough = self.clock.now - self.began < LEASE.stale_after or self.began >= began
+            assert fresh_enough, "a stale value was used"
         else:
             good_enough = self.began is not None and self.clock.now - self.began < LEASE.stale_after
             assert not good_enough, "a value that is good enough was refused"

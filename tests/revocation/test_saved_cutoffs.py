@@ -8,9 +8,9 @@ from django.utils import timezone
 
 from jwt_auth.models import RevocationEvent, UserTokenCutoff
 
-HOME = django_settings.JWT_AUTH.get("USER_CUTOFF_FIELD")
-on_the_user = pytest.mark.skipif(not HOME, reason="the user model has no cutoff of its own")
-in_a_table = pytest.mark.skipif(bool(HOME), reason="the user model has the cutoff")
+FIELD = django_settings.JWT_AUTH.get("USER_CUTOFF_FIELD")
+on_the_user = pytest.mark.skipif(not FIELD, reason="the user model has no cutoff of its own")
+in_a_table = pytest.mark.skipif(bool(FIELD), reason="the user model has the cutoff")
 
 
 @pytest.fixture(params=["database", "memory"], autouse=True)
@@ -19,7 +19,7 @@ def revocation(request, jwt_settings):
 
 
 def save_on_user(user, moment, **options):
-    setattr(user, HOME, moment)
+    setattr(user, FIELD, moment)
     user.save(**options)
 
 
@@ -27,7 +27,7 @@ def save_on_user(user, moment, **options):
 @pytest.mark.parametrize("only", [False, True])
 def test_a_cutoff_that_is_saved_with_the_user_ends_the_sessions_before_it(client, user, make_user, only):
     pair, bob = client.tokens(user), client.tokens(make_user("bob"))
-    save_on_user(user, timezone.now(), **({"update_fields": [HOME]} if only else {}))
+    save_on_user(user, timezone.now(), **({"update_fields": [FIELD]} if only else {}))
     assert client.is_dead(pair)
     assert not client.is_dead(bob)
     assert not client.is_dead(client.tokens(user))

@@ -20,8 +20,8 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        homes = 'the name of a TokenCutoffField of the user model, or "table"'
-        parser.add_argument("--from", dest="source", metavar="PLACE", help=f"Where to read: {homes}.")
+        places = 'the name of a TokenCutoffField of the user model, or "table"'
+        parser.add_argument("--from", dest="source", metavar="PLACE", help=f"Where to read: {places}.")
         parser.add_argument(
             "--to", dest="target", metavar="PLACE", help="Where to write, likewise; by default the place in use."
         )
@@ -34,9 +34,9 @@ class Command(BaseCommand):
         self, *args: Any, source: str | None, target: str | None, dry_run: bool, batch_size: int, **options: Any
     ) -> None:
         target = target or get_settings().USER_CUTOFF_FIELD or TABLE
-        source = source or _other_home(target)
-        for home in (source, target):
-            _check(home)
+        source = source or _other_place(target)
+        for place in (source, target):
+            _check(place)
         if source == target:
             raise CommandError("--from and --to must differ.", returncode=MISUSED)
         where = f"from {_describe(source)} to {_describe(target)}"
@@ -52,7 +52,7 @@ class Command(BaseCommand):
         self.stdout.write(self.style.SUCCESS(f"{done:,} cutoffs copied {where}."))
 
 
-def _other_home(target: str) -> str:
+def _other_place(target: str) -> str:
     names = _fields()
     if target != TABLE:
         return TABLE
@@ -61,15 +61,15 @@ def _other_home(target: str) -> str:
     return names[0]
 
 
-def _check(home: str) -> None:
-    if home not in (TABLE, *_fields()):
+def _check(place: str) -> None:
+    if place not in (TABLE, *_fields()):
         choices = ", ".join([TABLE, *_fields()])
-        raise CommandError(f"{home!r} does not hold cutoffs; there are: {choices}.", returncode=MISUSED)
+        raise CommandError(f"{place!r} does not hold cutoffs; there are: {choices}.", returncode=MISUSED)
 
 
 def _fields() -> list[str]:
     return [field.name for field in get_user_model()._meta.concrete_fields if isinstance(field, TokenCutoffField)]
 
 
-def _describe(home: str) -> str:
-    return "the app's table" if home == TABLE else f"{get_user_model().__name__}.{home}"
+def _describe(place: str) -> str:
+    return "the app's table" if place == TABLE else f"{get_user_model().__name__}.{place}"

@@ -17,12 +17,12 @@ def missing(numbers):
     return set(found)
 
 
-@given(young=SOME, newest=st.integers(0, 60), first=st.integers(1, 60), batches=st.lists(SOME, max_size=5))
-def test_whatever_is_read_in_whatever_order_the_rest_is_missing(young, newest, first, batches):
-    young = {number for number in young if number >= first}
+@given(known=SOME, newest=st.integers(0, 60), first=st.integers(1, 60), batches=st.lists(SOME, max_size=5))
+def test_whatever_is_read_in_whatever_order_the_rest_is_missing(known, newest, first, batches):
+    known = {number for number in known if number >= first}
     numbers = Numbers(10)
-    numbers.restart(newest, young, first, now=0)
-    read, top = set(young), max([newest, first - 1, *young])
+    numbers.restart(newest, known, first, now=0)
+    read, top = set(known), max([newest, first - 1, *known])
     assert missing(numbers) == set(range(first, top + 1)) - read
     for batch in batches:
         numbers.read(batch, now=0)

@@ -330,7 +330,7 @@ def test_a_table_that_is_another_one_is_read_anew(in_memory, ticks, plain, clien
     assert plain(gone) == 401  # nothing that was known is dropped before its time
 
 
-def test_once_a_minute_all_that_is_young_is_read_again(in_memory, ticks, plain, client, user, clock, monkeypatch):
+def test_once_a_minute_all_unexpired_events_are_read_again(in_memory, ticks, plain, client, user, clock, monkeypatch):
     in_memory()
     monkeypatch.setattr(memory, "LOOK_BACK", 1)
     end(client.tokens(user), 900)
@@ -345,7 +345,7 @@ def test_once_a_minute_all_that_is_young_is_read_again(in_memory, ticks, plain, 
     assert plain(far_below) == 401
 
 
-def test_too_many_gaps_are_not_asked_for_but_all_that_is_young_is_read(
+def test_too_many_gaps_are_not_asked_for_but_all_unexpired_events_are_read(
     in_memory, ticks, plain, client, user, monkeypatch
 ):
     view = in_memory()

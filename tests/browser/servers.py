@@ -7,8 +7,8 @@ its sibling, and `evil.test` a stranger.
 
 import ssl
 import threading
-from collections.abc import Iterable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, closing, nullcontext
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -53,10 +53,13 @@ class ExampleServer(LiveServerThread):
     """
 
     lock: AbstractContextManager[Any]
+    sent: list[bytearray]
+    """The bodies of all answers. The browser forgets those that it has navigated away from."""
 
     def __init__(self, tls: ssl.SSLContext) -> None:
         shared = {each.alias: each for each in connections.all() if each.vendor == "sqlite" and each.is_in_memory_db()}
         super().__init__("127.0.0.1", _taking_turns(self), connections_override=shared)
+        self.sent = []
         self.tls, self.lock, self.daemon = tls, threading.RLock() if shared else nullcontext(), True
 
     @property
@@ -87,9 +90,19 @@ def _taking_turns(server: ExampleServer) -> Any:
     class Handler(StaticFilesHandler):
         def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
             with server.lock:
-                return super().__call__(environ, start_response)
+                return _noted(super().__call__(environ, start_response), server.sent)
 
     return Handler
+
+
+def _noted(answer: Any, sent: list[bytearray]) -> Iterator[bytes]:
+    """Yield the parts of an answer, and add them to `sent` before the browser can have them."""
+    body = bytearray()
+    sent.append(body)
+    with closing(answer) if hasattr(answer, "close") else nullcontext():
+        for part in answer:
+            body += part
+            yield part
 
 
 class EvilServer(ThreadingHTTPServer):

@@ -11,6 +11,8 @@ def add_policy(route):
     route.fulfill(response=answer, headers={**answer.headers, "content-security-policy": POLICY})
 
 
+SUBMIT = ".jwt-auth-answers input[type=submit]"
+
 SIZES = {"wide": {"width": 1280, "height": 900}, "phone": {"width": 390, "height": 844}}
 SCREENS = [
     pytest.param((scheme, size), id=f"{scheme}-{size}", marks=marks)
@@ -49,11 +51,17 @@ def check_fit(page, name, look, elements):
     return len(seen)
 
 
+def follow(page, selector):
+    """Click an element that leads to another page, and wait for that page: reading at once may read the former one."""
+    with page.expect_navigation():
+        page.click(selector)
+
+
 def confirm(page, **fields):
     """Answer the question with yes."""
     for name, value in fields.items():
         page.fill(f"input[name={name}]", value)
-    page.click(".jwt-auth-answers input[type=submit]")
+    follow(page, SUBMIT)
 
 
 def said(page):

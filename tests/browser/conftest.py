@@ -115,8 +115,8 @@ def new_staff(new_context: Callable[..., Any], live_server: Any) -> Callable[...
         page.goto("/admin/")
         page.fill("input[name=username]", user.get_username())
         page.fill("input[name=password]", PASSWORD)
-        page.click("input[type=submit]")
-        page.wait_for_url("**/admin/")
+        with page.expect_navigation(url=f"{live_server.url}/admin/"):
+            page.click("input[type=submit]")
         return page
 
     return sign_in

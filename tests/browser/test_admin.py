@@ -9,7 +9,18 @@ import pytest
 from jwt_auth.models import RevocationEvent
 from jwt_auth.revocation import revoke_session, revoke_token, revoke_user
 from jwt_auth.verification import verify
-from tests.browser.admin_pages import POLICY, SCREENS, SIZES, STYLED, add_policy, check_fit, confirm, said
+from tests.browser.admin_pages import (
+    POLICY,
+    SCREENS,
+    SIZES,
+    STYLED,
+    SUBMIT,
+    add_policy,
+    check_fit,
+    confirm,
+    follow,
+    said,
+)
 from tests.support.admin import event_url, grant, session_url, user_url
 from tests.support.clients import Client
 
@@ -46,7 +57,7 @@ def choose_action(page, rows, text):
         page.check(f"input[name=_selected_action][value='{row.pk}']")
     option = page.locator("select[name=action] option", has_text=text)
     page.select_option("select[name=action]", value=option.get_attribute("value"))
-    page.click("button[name=index]")
+    follow(page, "button[name=index]")
 
 
 def test_the_action_asks_and_then_the_next_request_is_refused(make_user, admin, alice, bob, look):
@@ -68,7 +79,7 @@ def test_no_leads_back_and_does_nothing(admin, alice):
     address = f"{user_url('changelist')}?is_active__exact=1"
     admin.goto(address)
     choose_action(admin, [alice.user], "Revoke all tokens")
-    admin.click("text=No, take me back")
+    follow(admin, "text=No, take me back")
     admin.wait_for_url(f"**{address}")
     assert admin.locator("#result_list").is_visible()
     assert alice.is_welcome()
@@ -80,15 +91,14 @@ def test_the_button_on_a_user_s_page(admin, alice, look):
     assert "Never revoked" in panel.inner_text()
     assert "alice's phone" in panel.inner_text()
     look(admin, "user")
-    admin.click(".object-tools >> text=Revoke all tokens")
+    follow(admin, ".object-tools >> text=Revoke all tokens")
     assert alice.is_welcome()
     confirm(admin, reason="laptop stolen")
     assert "All tokens of 1 user were revoked. 2 live sessions ended." in said(admin)
     assert "alice's phone" not in panel.inner_text()
     assert "Never revoked" not in panel.inner_text()
     assert not alice.is_welcome()
-    panel.locator("text=All sessions").click()
-    admin.wait_for_url("**/usersession/**")
+    follow(admin, ".jwt-auth-tokens >> text=All sessions")
     assert admin.locator(".field-state >> text=Revoked").count() == 2
 
 
@@ -96,12 +106,13 @@ def test_one_session_ends_and_the_others_go_on(admin, alice, look):
     other = Alice(alice.client, alice.user, alice.client.tokens(alice.user, label="tablet"))
     admin.goto(session_url("changelist"))
     admin.fill("input[name=q]", alice.user.get_username())
-    admin.press("input[name=q]", "Enter")
-    admin.click("#changelist-filter >> text=Live")
+    with admin.expect_navigation():
+        admin.press("input[name=q]", "Enter")
+    follow(admin, "#changelist-filter >> text=Live")
     admin.wait_for_url("**state=live**")
-    admin.click("text=alice's phone")
+    follow(admin, "text=alice's phone")
     look(admin, "session")
-    admin.click(".object-tools >> text=Revoke")
+    follow(admin, ".object-tools >> text=Revoke")
     confirm(admin)
     assert "1 session was revoked." in said(admin)
     assert not alice.is_welcome()
@@ -122,9 +133,9 @@ def test_several_sessions_end_at_once(admin, alice, bob):
 
 def test_everything_wants_a_phrase(staff, admin, alice, look):
     admin.goto(event_url("changelist"))
-    admin.click("text=Revoke everything")
+    follow(admin, "text=Revoke everything")
     look(admin, "everything")
-    admin.click(".jwt-auth-answers input[type=submit]")
+    admin.click(SUBMIT)
     assert admin.url.endswith(event_url("revoke_all"))  # the browser itself requires the field
     assert admin.locator(".errorlist").count() == 0
     confirm(admin, phrase="yes")
@@ -153,7 +164,7 @@ def test_who_lacks_the_permission_sees_no_button_and_can_do_nothing(make_user, n
     assert alice.is_welcome()
     grant(clerk, "revoke_user")
     page.goto(user_url("change", key))
-    page.click(".object-tools >> text=Revoke all tokens")
+    follow(page, ".object-tools >> text=Revoke all tokens")
     confirm(page)
     assert "1 user" in said(page)
     assert not alice.is_welcome()

@@ -6,7 +6,7 @@ from jwt_auth import clients
 from jwt_auth.issuers.client_keys import to_key
 from jwt_auth.models import ClientKey, RegisteredClient
 from jwt_auth.revocation import disable_client, revoke_client_key
-from tests.browser.admin_pages import POLICY, SCREENS, SIZES, add_policy, check_fit, confirm, said
+from tests.browser.admin_pages import POLICY, SCREENS, SIZES, SUBMIT, add_policy, check_fit, confirm, follow, said
 from tests.support.admin import client_url
 from tests.support.keys import public_pem
 
@@ -19,11 +19,11 @@ def registered(user):
 def register(page, user, **fields):
     """Fill in the form for a client of `user` and send it."""
     page.goto(client_url("changelist"))
-    page.click(".object-tools >> text=Add client")
+    follow(page, ".object-tools >> text=Add client")
     for name, value in {"name": "Nightly reports", "user": str(user.pk), "scopes": "reports:read", **fields}.items():
         page.fill(f"[name={name}]", value)
     page.check(f"input[name=kind][value={'public_key' if 'public_key' in fields else 'secret'}]")
-    page.click(".jwt-auth-answers input[type=submit]")
+    follow(page, SUBMIT)
 
 
 def test_a_secret_is_copied_by_the_button_and_is_then_nowhere(admin, user, look):
@@ -49,7 +49,7 @@ def test_without_scripts_the_secret_is_selected_by_a_click_and_there_is_no_butto
     register(page, user)
     assert page.locator(".jwt-auth-secret").is_visible()
     assert not page.locator(".jwt-auth-copy").is_visible()
-    page.click("text=Go on to the client")
+    follow(page, "text=Go on to the client")
     assert page.inner_text("#content h2") == "Nightly reports"
 
 
@@ -64,10 +64,10 @@ def test_a_public_key_is_pasted_replaced_and_revoked(admin, user, rsa_key, ec_ke
     assert admin.locator(".errorlist").count() == 1
     look(admin, "refused")
     admin.fill("[name=public_key]", public_pem(rsa_key))
-    admin.click(".jwt-auth-answers input[type=submit]")
+    follow(admin, SUBMIT)
     assert "was added" in said(admin)
     first = ClientKey.objects.get()
-    admin.click("text=Replace")
+    follow(admin, "text=Replace")
     look(admin, "replace")
     confirm(admin, overlap="3")
     assert admin.locator(".errorlist").count() == 1
@@ -77,7 +77,8 @@ def test_a_public_key_is_pasted_replaced_and_revoked(admin, user, rsa_key, ec_ke
     look(admin, "client")
     row = admin.locator("tr", has_text=first.kid)
     assert row.locator("text=Replace").count() == 0
-    row.locator("text=Revoke").click()
+    with admin.expect_navigation():
+        row.locator("text=Revoke").click()
     look(admin, "revoke-key")
     confirm(admin, reason="the laptop was stolen")
     assert "was revoked" in said(admin)
@@ -89,7 +90,7 @@ def test_a_public_key_is_pasted_replaced_and_revoked(admin, user, rsa_key, ec_ke
 def test_a_disabled_client_has_nothing_left_to_click(admin, registered, look):
     clients.add_secret(registered)
     admin.goto(client_url("change", registered.pk))
-    admin.click(".object-tools >> text=Disable")
+    follow(admin, ".object-tools >> text=Disable")
     look(admin, "disable")
     confirm(admin, reason="no longer used")
     assert "The client was disabled." in said(admin)
@@ -105,7 +106,7 @@ def test_all_works_under_a_strict_content_security_policy(admin, registered, use
     for url in (client_url("add"), client_url("change", registered.pk), client_url("add_key", registered.pk)):
         assert admin.goto(url).headers["content-security-policy"] == POLICY
     admin.check("input[name=kind][value=secret]")
-    admin.click(".jwt-auth-answers input[type=submit]")
+    follow(admin, SUBMIT)
     admin.click(".jwt-auth-copy")  # which the script has shown
     admin.wait_for_selector(".jwt-auth-copy >> text=Copied")
     assert not blocked
@@ -135,7 +136,7 @@ def test_the_pages_fit_and_can_be_read(screen, staff, new_staff, user, registere
         seen += check_fit(page, name, look, ELEMENTS)
     page.goto(client_url("add_key", registered.pk))
     page.check("input[name=kind][value=secret]")
-    page.click(".jwt-auth-answers input[type=submit]")
+    follow(page, SUBMIT)
     seen += check_fit(page, "secret", look, ELEMENTS)
     assert seen > 20
 

@@ -4,7 +4,7 @@ import pytest
 
 from jwt_auth import signing_keys
 from jwt_auth.models import SigningKey
-from tests.browser.admin_pages import SCREENS, SIZES, check_fit, confirm, said
+from tests.browser.admin_pages import SCREENS, SIZES, check_fit, confirm, follow, said
 from tests.support.admin import key_url
 
 
@@ -17,14 +17,14 @@ def active(jwt_settings):
 def test_a_key_is_made_waits_and_takes_over_in_an_emergency(admin, active, client, user, look):
     pair = client.tokens(user)
     admin.goto(key_url("changelist"))
-    admin.click("text=Add signing key")
+    follow(admin, "text=Add signing key")
     confirm(admin)
     assert "was created" in said(admin)
-    admin.click("text=Activate >> nth=0")
+    follow(admin, "text=Activate >> nth=0")
     assert "It can be activated from" in said(admin)
     admin.goto(key_url("change", active.pk))
     look(admin, "active")
-    admin.click("text=Revoke in an emergency")
+    follow(admin, "text=Revoke in an emergency")
     assert "Live sessions that may have to refresh: 1" in admin.inner_text("#content")
     confirm(admin, phrase="emergency", reason="seen in a repository")
     assert f"The key {active.kid} was revoked." in said(admin)

@@ -2,7 +2,7 @@
 The state of this thread's connection to a database.
 """
 
-from django.db import close_old_connections, connections, transaction
+from django.db import connections, transaction
 
 
 def in_transaction(alias: str) -> bool:
@@ -14,5 +14,8 @@ def in_transaction(alias: str) -> bool:
 
 def close_if_broken(alias: str) -> None:
     """Close a connection on which a query has failed, as Django does, but only around requests."""
-    if getattr(connections[alias], "errors_occurred", False) and not in_transaction(alias):
-        close_old_connections()
+    connection = connections[alias]
+    if getattr(connection, "errors_occurred", False) and not in_transaction(alias):
+        # Of this database alone: `close_old_connections()` closes those of others too, which may be at work.
+        close = getattr(connection, "close_if_unusable_or_obsolete", None) or connection.close
+        close()

@@ -32,7 +32,7 @@ def test_a_transaction_is_noticed(other_django, differs):
 @pytest.mark.django_db(transaction=True)
 def test_a_broken_connection_is_closed_outside_of_transactions_alone(monkeypatch):
     closed = []
-    monkeypatch.setattr("jwt_auth._django.connections.close_old_connections", lambda: closed.append(True))
+    monkeypatch.setattr(connections["default"], "close_if_unusable_or_obsolete", lambda: closed.append(True))
     close_if_broken("default")
     assert closed == []
     with transaction.atomic():
@@ -44,7 +44,26 @@ def test_a_broken_connection_is_closed_outside_of_transactions_alone(monkeypatch
     assert closed == [True]
 
 
-def test_where_no_fault_is_known_nothing_is_closed(other_django, monkeypatch):
-    monkeypatch.setattr("jwt_auth._django.connections.close_old_connections", None)
-    other_django()
+class Broken(Other):
+    """A connection on which a query has failed."""
+
+    errors_occurred = True
+    in_atomic_block = False
+
+    def __init__(self):
+        self.is_closed = False
+
+    def close(self):
+        self.is_closed = True
+
+
+def test_the_connections_to_other_databases_stay_open(monkeypatch):
+    both = {"default": Broken(), "other": Broken()}
+    monkeypatch.setattr("jwt_auth._django.connections.connections", both)
     close_if_broken("default")
+    assert [connection.is_closed for connection in both.values()] == [True, False]
+
+
+def test_where_no_fault_is_known_nothing_is_closed(other_django):
+    other_django()
+    close_if_broken("default")  # it has no close()

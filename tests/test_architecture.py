@@ -163,6 +163,24 @@ def test_undocumented_attributes_are_read_in_one_room():
     assert {path: names for path, names in found.items() if names} == {}
 
 
+def locks_of_the_process(code):
+    """Return the locks that exist from the import of a module on, in the module or in its classes."""
+    module = ast.parse(code)
+    statements = [*module.body, *(each for node in module.body if isinstance(node, ast.ClassDef) for each in node.body)]
+    values = [node.value for node in statements if isinstance(node, ast.Assign | ast.AnnAssign) and node.value]
+    calls = [node for value in values for node in ast.walk(value) if isinstance(node, ast.Call)]
+    return {"Lock", "RLock", "Condition", "Semaphore"} & {ast.unparse(call.func).split(".")[-1] for call in calls}
+
+
+def test_no_lock_belongs_to_the_process():
+    """A forked child would inherit it locked if a thread of its parent holds it. ForkReset renews those of objects."""
+    assert locks_of_the_process("import threading\n_lock: Any = threading.Lock()") == {"Lock"}
+    assert locks_of_the_process("class One:\n    lock = RLock()") == {"RLock"}
+    assert not locks_of_the_process("class One:\n    def __init__(self): self._lock = Lock()")
+    files = [path for path in APP.rglob("*.py") if locks_of_the_process(path.read_text())]
+    assert files == []
+
+
 def test_each_run_has_the_same_tests(pytestconfig):
     """They are selected before pytest-randomly shuffles them: hooks that are later in the list are called earlier."""
     hooks = pytestconfig.hook.pytest_collection_modifyitems.get_hookimpls()

@@ -1,14 +1,15 @@
 """
 The admin sites of a project, and the admins that are registered with them.
 
-Django documents neither how a site keeps its admins nor how an admin lists its actions. If a release does it in another
-way, the admins are left as the project made them: a project can still derive its own from the mixin.
+Django does not document how an admin lists its actions, nor that the class of an admin can be changed. If a release
+does it in another way, the admins are left as the project made them: a project can still derive its own from the mixin.
 """
 
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+from django.apps import apps
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
@@ -34,16 +35,12 @@ def before_urls(do: Callable[[admin.AdminSite], None]) -> None:
 
 def admins(site: admin.AdminSite) -> list[tuple[Any, Any]]:
     """Return each model that is registered with `site`, and its admin."""
-    try:
-        return [(model, model_admin) for model, model_admin in site._registry.items()]
-    except (AttributeError, TypeError, ValueError) as error:
-        note_difference("the admin has no pages to revoke a user's tokens", repr(error))
-        return []
+    return [(model, site.get_model_admin(model)) for model in apps.get_models() if site.is_registered(model)]
 
 
 def admin_of(site: admin.AdminSite, model: Any) -> Any:
     """Return the admin of `model` on `site`; None if there is none."""
-    return next((found for registered, found in admins(site) if registered is model), None)
+    return site.get_model_admin(model) if site.is_registered(model) else None
 
 
 def put_before(model_admin: Any, mixin: type) -> None:
@@ -53,8 +50,7 @@ def put_before(model_admin: Any, mixin: type) -> None:
     try:
         model_admin.__class__ = type(own.__name__, (mixin, own), names)
     except TypeError as error:
-        what = "or the admin of users is of an unusual kind: it has no pages to revoke a user's tokens"
-        note_difference(what, repr(error))
+        note_difference("the admin has no pages to revoke a user's tokens", repr(error))
         return
     if not hasattr(own, "_get_base_actions"):
         note_difference("the admin's list of users has no action to revoke their tokens", "no _get_base_actions")

@@ -10,7 +10,7 @@ the class of a model. A first instance is tried before others are made; if a rel
 """
 
 from collections.abc import Callable
-from threading import Lock, RLock
+from threading import RLock
 from time import sleep
 from typing import Any
 
@@ -31,10 +31,10 @@ _OF_EXPRESSIONS = (
 # How an attribute is read without loading the row. A request makes one instance at least, so microseconds count here.
 _attribute = object.__getattribute__
 
-# In the `__dict__` of an instance that is not loaded: the lock under which it is loaded. It is None until it is needed,
-# which most instances never do.
+# In the `__dict__` of an instance that is not loaded: a mark, and the lock under which it is loaded. Most instances
+# never need the lock. No lock is shared by all instances, because a forked child could inherit it locked.
+_UNLOADED = "_jwt_auth_unloaded"
 _LOCK = "_jwt_auth_lock"
-_making_locks = Lock()
 
 # An attribute of the class of such instances.
 _LAZY = "_jwt_auth_lazy"
@@ -86,7 +86,7 @@ class LazyRows:
         for name in self._names:
             known[name] = value
         known.update(attributes)
-        known[_LOCK] = None
+        known[_UNLOADED] = True
         return instance
 
     def _try(self, value: Any, using: str) -> None:
@@ -106,7 +106,7 @@ class LazyRows:
 
     def _give_up(self, error: Exception) -> None:
         self._class, self._was_tried = None, True
-        note_difference("or the user model is of an unusual kind: each request reads the row of its user", repr(error))
+        note_difference("each request reads the row of its user", repr(error))
 
 
 def is_lazy(instance: object) -> bool:
@@ -175,11 +175,8 @@ def _become_ordinary(lazy: Any, load: Callable[[dict[str, Any]], Any]) -> None:
 
 def _lock_of(known: dict[str, Any]) -> Any:
     """Return the lock of the instance with this `__dict__`; None if it is loaded."""
-    with _making_locks:
-        if _LOCK not in known:
-            return None
-        if known[_LOCK] is None:
-            # Reentrant: code that helps to load the row, such as a database router, gets a RecursionError if it reads
-            # the same instance, instead of waiting for itself.
-            known[_LOCK] = RLock()
-        return known[_LOCK]
+    if _UNLOADED not in known:
+        return None
+    # `setdefault` is atomic: all threads get one lock. It is reentrant, because code that helps to load the row, such
+    # as a database router, may read the same instance: it gets a RecursionError instead of waiting for itself.
+    return known.setdefault(_LOCK, RLock())

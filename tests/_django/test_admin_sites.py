@@ -42,21 +42,6 @@ def test_the_admins_of_a_site(site, events):
     assert events() == []
 
 
-class Triples:
-    """A registry that tells more of each admin."""
-
-    def items(self):
-        return [("a model", "its admin", "more")]
-
-
-@pytest.mark.parametrize("registry", [None, ["a model"], {"a model": 1}.keys(), Triples()])
-def test_a_site_that_keeps_its_admins_in_another_way_has_none_for_us(site, events, registry):
-    site._registry = registry
-    assert admins(site) == admins(site) == []
-    assert admin_of(site, get_user_model()) is None
-    assert events() == ["django_differs"]
-
-
 def test_an_admin_that_lists_its_actions_in_another_way_is_known(site, events, monkeypatch):
     monkeypatch.delattr(admin.ModelAdmin, "_get_base_actions")
     put_before(admin_of(site, get_user_model()), Mixin)

@@ -95,13 +95,15 @@ def slow(monkeypatch):
 def test_what_another_thread_assigns_during_a_load_is_kept(user, slow, monkeypatch):
     """The second thread waits for the first, and then finds an ordinary instance. No connection is shared."""
     reading, go_on = slow
-    monkeypatch.setattr(principals, "visible_users", lambda: Found(user))
+    found = Found(user)
+    monkeypatch.setattr(principals, "visible_users", lambda: found)
     lazy, done = lazy_user(str(user.pk)), []
     first = Thread(target=lambda: done.append(lazy.get_username()))
     second = Thread(target=lambda: setattr(lazy, "password", "changed"))
     first.start()
     assert reading.wait(60)
     second.start()
+    second.join(0.05)  # it has time to go on, if nothing holds it
     assert not is_ordinary(lazy)
     go_on.set()
     first.join()
@@ -109,6 +111,7 @@ def test_what_another_thread_assigns_during_a_load_is_kept(user, slow, monkeypat
     assert done == [user.get_username()]
     assert is_ordinary(lazy)
     assert vars(lazy)["password"] == "changed"
+    assert found.reads == 1
 
 
 def is_ordinary(user):
@@ -119,13 +122,14 @@ class Found:
     """The answer of the database, for threads that must not ask it."""
 
     def __init__(self, user):
-        self.user = copy.copy(user)
+        self.user, self.reads = user, 0
 
     def filter(self, **_):
         return self
 
     def first(self):
-        return self.user
+        self.reads += 1
+        return copy.copy(self.user)
 
 
 def test_a_model_that_tracks_its_changes_sees_those_of_the_project_alone(user, monkeypatch):

@@ -8,7 +8,6 @@ process has not written when it ends or forks are lost, and so may be those of k
 """
 
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from threading import Lock
@@ -54,13 +53,20 @@ class Usage(Generic[K]):
         model: the model whose database for writes is used.
         write: called with the name of a key, the number of its uses and the time of the last one; returns the number
             of rows it wrote. If that is zero, the uses are kept for the next time.
+        counts: whether the number matters, so that the last uses of a key are written even if it is not used again. If
+            not, the number is 0, and a request writes no other key than its own, however many there are.
         clock: a monotonic clock, in seconds.
     """
 
     def __init__(
-        self, model: type[Model], write: Callable[[K, int, datetime], int], *, clock: Callable[[], float] = seconds
+        self,
+        model: type[Model],
+        write: Callable[[K, int, datetime], int],
+        *,
+        counts: bool,
+        clock: Callable[[], float] = seconds,
     ) -> None:
-        self._model, self._write, self._clock = model, write, clock
+        self._model, self._write, self._counts, self._clock = model, write, counts, clock
         self.forget()
         _known.add(self)
 
@@ -76,20 +82,25 @@ class Usage(Generic[K]):
 
         It raises no error of the database: a token is not refused because its use can't be noted.
         """
-        now = self._clock()
+        now, moment = self._clock(), timezone.now()
         with self._lock:
             uses = self._uses.get(key)
             if uses is None:
-                uses = _Uses(write_at=now, last=timezone.now())
+                uses = _Uses(write_at=now, last=moment)
                 self._uses.put(key, uses)
-            uses.count, uses.last = uses.count + 1, timezone.now()
+            uses.last = moment
+            if self._counts:
+                uses.count += 1
             if now < uses.write_at:
                 return
             due = self._due(key, uses, now)
-        # Without a transaction the database is connected to here, and may be down.
-        with suppress(Error):
+        try:
             # After the transaction of the request: a row written within it would stay locked until its end.
             transaction.on_commit(lambda: self._write_all(due), using=self._alias(), robust=True)
+        except Error:  # without a transaction the database is connected to here, and may be down
+            with self._lock:
+                for each in due.values():
+                    each.write_at = now + WRITE_EVERY
 
     def _due(self, key: K, uses: _Uses, now: float) -> dict[K, _Uses]:
         """Return the uses to write: those of `key`, and once a minute those of keys that are not used any more."""
@@ -114,7 +125,8 @@ class Usage(Generic[K]):
             with transaction.atomic(using=self._alias()):
                 written = self._write(key, count, uses.last)
         except Error as error:
-            if not is_outage(error):  # which code that needs the database reports
+            written = 0  # maybe it was the commit that failed
+            if not is_outage(error):  # an outage is reported by the code that needs the database
                 raise
         finally:
             if not written:
@@ -141,12 +153,12 @@ def note_client_key(key: ClientKey) -> None:
 
 @cached_until_settings_change
 def _signing_keys() -> Usage[str]:
-    return Usage(SigningKey, _write_signing_key)
+    return Usage(SigningKey, _write_signing_key, counts=True)
 
 
 @cached_until_settings_change
 def _client_keys() -> Usage[tuple[int, int]]:
-    return Usage(ClientKey, _write_client_key)
+    return Usage(ClientKey, _write_client_key, counts=False)
 
 
 def _write_signing_key(kid: str, count: int, now: datetime) -> int:
@@ -156,8 +168,8 @@ def _write_signing_key(kid: str, count: int, now: datetime) -> int:
 
 def _write_client_key(key: tuple[int, int], _: int, now: datetime) -> int:
     key_pk, client_pk = key
-    # Other processes write too, and one that has just written is enough. Less than a minute, because this process did
-    # not write at exactly the time that it wrote.
+    # Other processes write too, and one that has just written is enough. Half a minute, because the time of a use and
+    # the time of its write differ a little.
     stale = Q(last_used_at=None) | Q(last_used_at__lte=now - timedelta(seconds=WRITE_EVERY / 2))
     keys = _unlocked(ClientKey.objects.filter(stale, pk=key_pk)).update(last_used_at=now)
     return keys + _unlocked(RegisteredClient.objects.filter(stale, pk=client_pk)).update(last_used_at=now)

@@ -178,6 +178,14 @@ def test_what_another_process_has_just_written_stands(client, api, clock):
 
 
 @pytest.mark.django_db(transaction=True)
+def test_an_older_time_of_another_process_is_replaced(client, api, clock):
+    ClientKey.objects.update(last_used_at=NOW - MINUTE * 2 / 3)
+    RegisteredClient.objects.update(last_used_at=NOW - MINUTE * 2 / 3)
+    assert client.bearer(api.token()).get("/who/").status_code == 200
+    assert last_used(api) == NOW
+
+
+@pytest.mark.django_db(transaction=True)
 def test_what_is_refused_is_no_use(client, api):
     assert client.bearer(api.token(aud="other")).get("/who/").status_code == 401
     assert client.bearer(api.token(htm="PUT")).get("/who/").status_code == 401

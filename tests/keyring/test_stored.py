@@ -377,7 +377,7 @@ from jwt_auth.keyring.usage import Usage
 from jwt_auth.keyring.stored import StoredKeys
 from jwt_auth.models import SigningKey
 
-keys, usage = StoredKeys(), Usage(SigningKey, lambda key, count, now: 1)
+keys, usage = StoredKeys(), Usage(SigningKey, lambda key, count, now: 1, counts=True)
 keys._version = "known"
 usage._uses.put("key", "uses")
 with keys._renewal._flight._lock, usage._lock:  # as threads do that do not exist in the child

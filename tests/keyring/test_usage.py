@@ -1,13 +1,16 @@
 """The uses of keys: each process counts its own, and writes them once a minute."""
 
+import time
 from threading import Event, Thread
 
 import pytest
 from django.db import ProgrammingError, connections, transaction
 
 from jwt_auth import signing_keys
-from jwt_auth.keyring.usage import WRITE_EVERY, Usage, note_signing_key
+from jwt_auth.keyring import usage
+from jwt_auth.keyring.usage import WRITE_EVERY, Usage, note_client_key, note_signing_key
 from jwt_auth.models import SigningKey
+from tests.support.api_clients import register
 from tests.support.outages import down, outage
 from tests.support.queries import count_queries
 
@@ -93,7 +96,25 @@ def test_a_row_that_another_transaction_has_locked_is_written_a_minute_later(key
     assert written(key) == 2
 
 
-def test_no_use_is_lost_between_threads(key, ticks):
+class Interrupted:
+    """Uses of a key; another thread runs between the reading and the writing of their number."""
+
+    def __init__(self, write_at, last):
+        self.write_at, self.last, self._count = write_at, last, 0
+
+    @property
+    def count(self):
+        count = self._count
+        time.sleep(0)
+        return count
+
+    @count.setter
+    def count(self, value):
+        self._count = value
+
+
+def test_no_use_is_lost_between_threads(key, ticks, monkeypatch):
+    monkeypatch.setattr(usage, "_Uses", Interrupted)
     note_signing_key(key.kid)
     threads = [Thread(target=lambda: [note_signing_key(key.kid) for _ in range(500)]) for _ in range(4)]
     for thread in threads:
@@ -125,13 +146,36 @@ def test_a_use_in_a_transaction_that_is_rolled_back_is_written_soon(key, ticks):
     assert written(key) == 2
 
 
-def test_an_outage_of_the_connection_refuses_nobody(key, ticks, monkeypatch):
+def test_an_outage_of_the_connection_refuses_nobody_and_is_met_once_a_minute(key, ticks, monkeypatch):
+    tried = []
     with monkeypatch.context() as patched:
-        patched.setattr(connections["default"], "ensure_connection", down)
+        patched.setattr(connections["default"], "ensure_connection", lambda: tried.append(True) or down())
+        for _ in range(2):
+            note_signing_key(key.kid)
+            ticks.forward(WRITE_EVERY - 1)
+    assert len(tried) == 1
+    ticks.forward(1)
+    note_signing_key(key.kid)
+    assert written(key) == 3
+
+
+def test_a_commit_that_fails_loses_no_use(key, ticks, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr(connections["default"], "commit", down)
         note_signing_key(key.kid)
-    ticks.forward(5)
+    assert written(key) == 0
+    ticks.forward(WRITE_EVERY)
     note_signing_key(key.kid)
     assert written(key) == 2
+
+
+def test_a_request_writes_the_use_of_no_other_client_s_key(user, ticks):
+    alone, _ = count_queries(note_client_key, register(user).key)
+    for other in [register(user) for _ in range(3)]:
+        note_client_key(other.key)
+        note_client_key(other.key)
+    ticks.forward(WRITE_EVERY)
+    assert count_queries(note_client_key, register(user).key)[0] == alone
 
 
 def test_other_errors_are_logged_and_lose_no_use(key, ticks, caplog):
@@ -146,9 +190,9 @@ def test_other_errors_are_logged_and_lose_no_use(key, ticks, caplog):
 
 def test_a_forked_process_counts_from_zero():
     wrote = []
-    usage = Usage(SigningKey, lambda key, count, now: wrote.append(count) or 1, clock=lambda: 0)
-    usage.note("key")
-    usage.note("key")
-    usage.forget()
-    usage.note("key")
+    uses = Usage(SigningKey, lambda key, count, now: wrote.append(count) or 1, counts=True, clock=lambda: 0)
+    uses.note("key")
+    uses.note("key")
+    uses.forget()
+    uses.note("key")
     assert wrote == [1, 1]

@@ -259,8 +259,10 @@ def _make_successor(
 def _make_secret(algorithm: str) -> tuple[Key, str]:
     if algorithm not in HMAC_ALGORITHMS:
         raise RegistrationError(f"Secrets are for {', '.join(HMAC_ALGORITHMS)}; the client makes a key pair itself.")
-    secret = secrets.token_urlsafe(hash_size(algorithm))
-    return make_key(secret.encode(), algorithm), secret
+    key = make_key((secret := secrets.token_urlsafe(hash_size(algorithm))).encode(), algorithm)
+    while key.kid.startswith("-"):  # which a command line would read as an option
+        key = make_key((secret := secrets.token_urlsafe(hash_size(algorithm))).encode(), algorithm)
+    return key, secret
 
 
 def _end(key: ClientKey, end: datetime, now: datetime) -> ClientKey:

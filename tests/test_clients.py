@@ -1,6 +1,7 @@
 """The registration of clients, and the life of their keys."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -32,6 +33,21 @@ def events():
 
 
 # Registering
+
+
+def test_a_kid_that_a_shell_would_take_for_an_option_is_not_given_to_a_secret(reports, monkeypatch):
+    real, made = clients.make_key, []
+
+    def make(secret, algorithm):
+        key = real(secret, algorithm)
+        made.append(replace(key, kid=f"-{key.kid}") if len(made) < 2 else key)
+        return made[-1]
+
+    monkeypatch.setattr(clients, "make_key", make)
+    new = clients.add_secret(reports)
+    assert new.key.kid == made[-1].kid
+    assert len(made) > 2
+    assert to_key(new.key).verifying == new.secret.encode()
 
 
 def test_a_client_acts_as_a_user_within_scopes(user, reports):

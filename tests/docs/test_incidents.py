@@ -27,7 +27,7 @@ def typed(settings, user, monkeypatch):
         names = {
             "alice": user.get_username(),
             "CLIENT_ID": client.client_id,
-            "KID": clients.add_secret(client).key.kid,
+            "--kid=KID": f"--kid={clients.add_secret(client).key.kid}",
             "KEY": SigningKey.objects.get().kid,
         }
 

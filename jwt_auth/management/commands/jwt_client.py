@@ -37,6 +37,8 @@ from jwt_auth.models import ClientKey, RegisteredClient
 from jwt_auth.revocation import disable_client, revoke_client, revoke_client_key
 from jwt_auth.views.client_serializers import ClientKeySerializer, ClientSerializer
 
+_AS_ONE = "Write --kid=KID, because an id may begin with a hyphen."
+
 MAX_OVERLAP_HOURS = int(clients.MAX_OVERLAP.total_seconds()) // 3600
 
 
@@ -60,7 +62,7 @@ class Command(BaseCommand):
         each.add_argument("--json", action="store_true", help="Print JSON instead of a table.")
         _add_key_options(_add_action(actions, "add-key", "Add a key to a client."))
         each = _add_action(actions, "rotate", "Replace a key of a client; the old key expires after the overlap.")
-        each.add_argument("--kid", help="The key to replace; not needed if the client has only one.")
+        each.add_argument("--kid", help=f"The key to replace; not needed if the client has only one. {_AS_ONE}")
         each.add_argument(
             "--overlap-hours",
             type=number(0, MAX_OVERLAP_HOURS),
@@ -70,7 +72,9 @@ class Command(BaseCommand):
         )
         _add_key_options(each)
         each = _add_action(actions, "revoke", "Refuse all tokens that a client has signed, or revoke one of its keys.")
-        each.add_argument("--kid", help="Revoke this key: all tokens that it has signed and will sign are refused.")
+        each.add_argument(
+            "--kid", help=f"Revoke this key: all tokens that it has signed and will sign are refused. {_AS_ONE}"
+        )
         add_reason(each)
         add_yes(each)
         each = _add_action(actions, "disable", "Disable a client permanently.")

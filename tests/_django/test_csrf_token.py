@@ -3,7 +3,7 @@
 import pytest
 
 from jwt_auth._django import csrf_token
-from jwt_auth._django.csrf_token import refusal
+from jwt_auth._django.csrf_token import is_exempt, refusal
 
 TOKEN = "a" * 32
 
@@ -17,6 +17,13 @@ def send(rf):
         return refusal(rf.post("/", headers={"X-CSRFToken": token}))
 
     return ask
+
+
+def test_a_request_without_the_mark_of_django_s_test_client_is_not_exempt(rf):
+    assert is_exempt(rf.post("/", _dont_enforce_csrf_checks=True)) is False
+    request = rf.post("/")
+    request._dont_enforce_csrf_checks = True
+    assert is_exempt(request)  # the control
 
 
 def test_the_reason_is_told(send):

@@ -3,10 +3,11 @@
 import pytest
 from django.db.models import QuerySet
 
-from jwt_auth import clients
+from jwt_auth import clients, sessions
+from jwt_auth._django import deletion
 from jwt_auth._django.deletion import delete_rows
 from jwt_auth._django.differences import note_difference
-from jwt_auth.models import ClientKey, RevocationEvent
+from jwt_auth.models import ClientKey, RevocationEvent, UserSession
 from jwt_auth.revocation import revoke_all
 from tests.support.queries import Queries
 
@@ -52,3 +53,11 @@ def test_with_another_django_the_rows_are_read_first_with_one_warning(events, ot
     assert delete_rows(rows) == 0
     assert events.count() == 1
     assert [record.event for record in caplog.records] == ["django_differs"]
+
+
+def test_with_another_django_many_rows_go_in_parts_whatever_their_key_is(user, other_django, monkeypatch):
+    monkeypatch.setattr(deletion, "_AT_ONCE", 2)
+    for _ in range(3):
+        sessions.start(user)
+    assert delete_rows(UserSession.objects.all()) == 3
+    assert not UserSession.objects.exists()

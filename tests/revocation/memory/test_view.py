@@ -772,9 +772,14 @@ def test_a_project_that_asks_the_database_keeps_no_view(user, pair, jwt_settings
 def test_a_process_that_never_asked_learns_everything_when_it_does(in_memory, user, plain, pair, caplog):
     caplog.set_level(logging.ERROR)
     view = in_memory()
-    view.learn([])
+    now = timezone.now()
+    event = RevocationEvent(id=1, scope="session", subject="x", created_at=now, expires_at=now + timedelta(days=1))
+    view.learn([event])
     assert not view.was_ever_read
+    assert len(view._denylist) == 0  # it would grow without end: only readings drop what has expired
     assert plain(pair) == 200
+    view.learn([event])
+    assert len(view._denylist) == 1  # the control
 
 
 @pytest.mark.django_db(transaction=True)

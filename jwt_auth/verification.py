@@ -93,7 +93,8 @@ def verify_by_last_known(raw: str, *, issuers: Issuers = "users", now: datetime 
     Do the same as verify(), but with the last revocations that this process knew, even if they are too old.
 
     It may accept a revoked token. Use it only for requests with a safe method, if REVOCATION_ON_STALE allows it, after
-    verify() has raised RevocationUnavailableError. It raises what verify() does, but for that error.
+    verify() has raised RevocationUnavailableError. It raises the same errors; that one only if this process has never
+    read the revocations.
     """
     return _verify(raw, issuers, _by_last_known, now)
 

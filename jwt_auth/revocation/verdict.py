@@ -67,7 +67,7 @@ WELCOME = State(
 
 def verdict(claims: Claims, state: State | None, now: datetime) -> None:
     """
-    Return if a token is accepted whose signature and claims are valid; raise an error if it is not.
+    Raise an error if a token is refused, although its signature and its claims are valid.
 
     Args:
         state: None if its session does not exist.

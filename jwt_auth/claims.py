@@ -43,6 +43,8 @@ class Policy:
         required: names of claims that must be present, beyond iss, aud, sub, iat and exp.
         names: the issuer's name for a claim, by our name for it, where the two differ.
         values: the accepted values of a claim, by the issuer's name for it.
+        default_scope: the scope of a token without the claim; None if such a token has no limits, as only those of
+            sign-ins at this server have.
     """
 
     types: frozenset[str | None]
@@ -53,6 +55,7 @@ class Policy:
     sole_audience: bool = False
     names: Mapping[str, str] = field(default_factory=dict)
     values: Mapping[str, Collection[Any]] = field(default_factory=dict)
+    default_scope: str | None = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +64,8 @@ class Claims:
     Claims of the right types; `check_claims` decides whether they are valid now.
 
     `exp`, `iat` and `nbf` are seconds since the epoch; `auth_time` is an aware datetime with microseconds.
+    `scope` is None only in a token from a sign-in at this server, which has no limits. Another token without the claim
+    has the scope "", and so is good for nothing that requires a scope.
     `kid` is not a claim, but names the key that signed them; None if no signature was checked.
     `all` has every claim of the token as received, including private ones.
     """
@@ -83,6 +88,11 @@ class Claims:
     def scopes(self) -> frozenset[str]:
         """The single scopes in `scope` (RFC 6749 section 3.3)."""
         return frozenset((self.scope or "").split())
+
+    @property
+    def is_limited(self) -> bool:
+        """True if the token is only good for its scopes; False for that of a sign-in at this server."""
+        return self.scope is not None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the claims in the form that a token has; `all` is not used."""
@@ -108,13 +118,17 @@ class Claims:
 
 
 def parse_claims(
-    document: Mapping[str, Any], names: Mapping[str, str] = _AS_THEY_ARE, *, kid: str | None = None
+    document: Mapping[str, Any],
+    names: Mapping[str, str] = _AS_THEY_ARE,
+    *,
+    default_scope: str | None = "",
+    kid: str | None = None,
 ) -> Claims:
     """
     Check the types of a decoded token's claims.
 
     Args:
-        names: see Policy.
+        names: see Policy, as for `default_scope`.
 
     Raises:
         InvalidClaimError: for the first claim that is missing or of the wrong type.
@@ -131,7 +145,7 @@ def parse_claims(
         jti=_optional(_text, values, "jti"),
         sid=_optional(_text, values, "sid"),
         client_id=_optional(_text, values, "client_id"),
-        scope=_optional(_scope, values, "scope"),
+        scope=_scope(values, "scope") if "scope" in values else default_scope,
         auth_time=None if auth_time is None else moment(auth_time),
         kid=kid,
         all=document,

@@ -105,7 +105,7 @@ class InsufficientScopeError(JWTAuthError):
     Raised when a token is valid, but lacks a required scope (403; RFC 6750 section 3.1).
 
     Args:
-        scopes: the scopes that are required.
+        scopes: the scopes that are required; empty if only a token without limits would do.
     """
 
     code: ClassVar[str] = "insufficient_scope"

@@ -13,8 +13,12 @@ from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 
 from jwt_auth.authentication import JWTAuthentication, JWTCookieAuthentication
+from jwt_auth.authentication.errors import as_api_exception
 from jwt_auth.authentication.note import note_on
+from jwt_auth.claims import Claims
+from jwt_auth.exceptions import InsufficientScopeError
 from jwt_auth.responses import error_response
+from jwt_auth.transports import is_bearer
 
 __all__ = ["JWTUserMiddleware", "VaryMiddleware"]
 
@@ -66,6 +70,9 @@ class JWTUserMiddleware(_Middleware):
 
     An invalid token in the header is answered with 401, a forged request with 403, and an outage with 503. An invalid
     cookie is ignored. Without a token the user is that of Django's session. DRF's views authenticate by themselves.
+
+    A token that is limited to scopes signs nobody in: plain views, and those of the admin, ask only for the user. See
+    `accepts()`. In the header it is answered with 403, and in a cookie it is ignored.
     """
 
     authentication_classes: tuple[type[JWTAuthentication], ...] = (JWTAuthentication, JWTCookieAuthentication)
@@ -89,8 +96,22 @@ class JWTUserMiddleware(_Middleware):
         asked = Request(request)
         for authentication_class in self.authentication_classes:
             if found := authentication_class().authenticate(asked):
-                _set_user(request, *found)
+                self._sign_in(request, *found)
                 return
+
+    def accepts(self, request: HttpRequest, claims: Claims) -> bool:
+        """
+        Return whether a valid token signs its user in for this request: only one that has no limits.
+
+        Override it for views that check `request.auth.scopes` themselves. The admin is then to be excluded.
+        """
+        return not claims.is_limited
+
+    def _sign_in(self, request: HttpRequest, user: Any, claims: Claims) -> None:
+        if self.accepts(request, claims):
+            _set_user(request, user, claims)
+        elif is_bearer(request):
+            raise as_api_exception(InsufficientScopeError(()))
 
 
 def _set_user(request: HttpRequest, user: Any, claims: Any) -> None:

@@ -67,7 +67,7 @@ def exchange(
     Raises:
         TokenError: when the access token is refused.
         InvalidTargetError: when the audience is unknown, or not allowed for the client or the user.
-        InvalidScopeError: when more scopes are requested than are allowed.
+        InvalidScopeError: when more scopes are requested than are allowed, or none is allowed or requested.
     """
     now = now or timezone.now()
     subject = verify(raw, ask_database=True, now=now)
@@ -157,7 +157,7 @@ def _claims(
         jti=secrets.token_urlsafe(16),
         iat=issued_at,
         exp=issued_at + int(target.lifetime.total_seconds()),
-        scope=" ".join(sorted(scopes)) or None,
+        scope=" ".join(sorted(scopes)),  # never absent: a reader might take that for a token without limits
     )
     if session is None:
         return claims
@@ -186,4 +186,6 @@ def _granted(scope: str | None, allowed: frozenset[str], subject: Claims) -> str
     wanted = available if scope is None else _parsed(scope)
     if not wanted <= available:
         raise InvalidScopeError(f"not allowed: {' '.join(sorted(wanted - available))}")
+    if not wanted:
+        raise InvalidScopeError("no scope would be granted")
     return " ".join(sorted(wanted))

@@ -7,7 +7,6 @@ addresses to lock a user out by failing on purpose.
 """
 
 import hashlib
-import unicodedata
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth import get_user_model
@@ -18,13 +17,12 @@ from rest_framework.throttling import SimpleRateThrottle
 
 from jwt_auth.authentication import client_of
 from jwt_auth.authentication.errors import as_api_exception
-from jwt_auth.authentication.note import note_on
 from jwt_auth.conf import get_settings
 from jwt_auth.conf.rules import parse_rate
 from jwt_auth.exceptions import UnavailableError
 from jwt_auth.http.logs import log_outage
 from jwt_auth.http.peer import address_group
-from jwt_auth.sessions import Account, find_account
+from jwt_auth.sessions.credentials import MAX_NAME, fold_name
 
 __all__ = ["ClientThrottle"]
 
@@ -166,7 +164,7 @@ class FailedLoginThrottle(LoginThrottle):
         return self.times * requests, 60 * seconds
 
     def ident(self, request: Request) -> str | None:
-        name = whose(request)
+        name = login_name(request)
         return None if name is None else f"{address_group(request._request)} {name}"
 
     def throttle_success(self) -> bool:
@@ -185,33 +183,14 @@ class FailedNameThrottle(FailedLoginThrottle):
     times = 10
 
     def ident(self, request: Request) -> str | None:
-        return whose(request)
+        return login_name(request)
 
 
-def account_of(request: Request) -> Account | None:
-    """Return the account that a sign-in is for. It is looked up once, and noted on the request."""
-    name, note = _name_in(request), note_on(request._request)
-    if name is None:
-        return None
-    known = note.accounts = {} if note.accounts is None else note.accounts
-    if name not in known:
-        known[name] = find_account(name)
-    return known[name]  # type: ignore[no-any-return]
-
-
-def whose(request: Request) -> str | None:
+def login_name(request: Request) -> str | None:
     """
-    Return the canonical form of a login name, used as the throttle key; all spellings of a name share a budget.
-
-    If there is an account, the result is the account's spelling: only the database knows which spellings it
-    considers equal (MariaDB ignores case, accents and invisible characters). In both cases the name is normalized.
+    Return the login name of a sign-in, in the form that all its spellings share; None if it can't be anybody's name.
     """
-    typed, account = _name_in(request), account_of(request)
-    name = typed if account is None else account.name
-    return name and unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold()).strip()
-
-
-def _name_in(request: Request) -> str | None:
     data: Any = request.data
     name = data.get(get_user_model().USERNAME_FIELD)
-    return name if isinstance(name, str) else None
+    # A longer name is refused by the view, and must not cost time before that.
+    return fold_name(name) if isinstance(name, str) and len(name) <= MAX_NAME else None

@@ -63,7 +63,9 @@ def challenge(*, token_presented: bool, code: str = "") -> str:
 
 def scope_challenge(scopes: Iterable[str]) -> str:
     """Return the value of WWW-Authenticate for a token that lacks one of `scopes` (RFC 6750 section 3.1)."""
-    return f'{SCHEME} realm="{get_settings().REALM}", error="insufficient_scope", scope="{" ".join(scopes)}"'
+    value = f'{SCHEME} realm="{get_settings().REALM}", error="insufficient_scope"'
+    named = " ".join(scopes)
+    return f'{value}, scope="{named}"' if named else value
 
 
 def bearer_body(pair: Any) -> Mapping[str, Any]:

@@ -65,8 +65,17 @@ def test_claims_are_read_into_a_value():
 def test_the_value_gives_back_what_it_was_read_from():
     assert parse_claims(values()).as_dict() == values()
     several = values(aud=["api", "other"], scope=..., nbf=..., jti=..., sid=..., client_id=..., auth_time=...)
-    assert parse_claims(several).as_dict() == several
-    assert parse_claims(several).scopes == frozenset()
+    claims = parse_claims(several, default_scope=None)
+    assert (claims.as_dict(), claims.is_limited) == (several, False)
+
+
+def test_an_absent_scope_means_no_limits_only_where_the_policy_says_so():
+    absent = values(scope=...)
+    assert parse_claims(absent).scope == ""
+    assert parse_claims(absent).is_limited
+    assert not parse_claims(absent, default_scope=None).is_limited
+    for scope in ("", "read"):
+        assert parse_claims(values(scope=scope), default_scope=None).is_limited
 
 
 def test_printing_claims_shows_no_private_one():

@@ -127,12 +127,12 @@ def test_a_token_that_names_scopes_gets_no_others(client, token):
     assert ask(client, token, scope="write").json()["scope"] == "write"
 
 
-def test_it_can_be_had_with_no_scope_at_all(client, token, jwt_settings, settings):
-    audiences = settings.JWT_AUTH["SERVICE_AUDIENCES"]
-    jwt_settings(SERVICE_AUDIENCES={**audiences, TWO: {"USERS": []}})
-    body = ask(client, token).json()
-    assert body["scope"] == ""
-    assert "scope" not in decode(client, body["access_token"])
+@pytest.mark.parametrize("scope", ["other", ""])
+def test_a_token_that_would_get_no_scope_gets_no_token(client, token, scope):
+    """A reader might take a token without scopes for one without limits."""
+    limited = tokens.encode({**identify_only(token).as_dict(), "scope": scope}, own_keys().signing, "at+jwt")
+    assert_error(ask(client, limited), "invalid_scope")
+    assert ask(client, token).status_code == 200
 
 
 def test_unknown_parameters_and_those_without_a_value_are_ignored(client, token):
@@ -532,7 +532,7 @@ def test_a_client_gets_a_token_that_speaks_for_the_user_and_names_the_client(cli
         ("other", None, None),  # one of the client's, but not listed
         (None, "read", "read"),
         ("write", "read", None),
-        (None, "other", ""),
+        (None, "other", None),
     ],
 )
 def test_the_scope_is_what_is_listed_and_the_client_has(client, token, api, how, asked, own, given):
@@ -654,7 +654,8 @@ def test_code_issues_for_a_session(client, user, token):
 def test_code_issues_without_a_session(client, user, clock):
     before = datetime.now(timezone.utc)
     claims = decode(client, service_tokens.issue(user, TWO).access_token)
-    assert not {"sid", "auth_time", "scope"} & set(claims)
+    assert not {"sid", "auth_time"} & set(claims)
+    assert claims["scope"] == "", "present, because a reader might take an absent one for no limits"
     assert claims["exp"] - claims["iat"] == 120
     assert claims["iat"] == int(before.timestamp())
 

@@ -26,6 +26,7 @@ from jwt_auth.administration.client_forms import ChangeForm, ClientForm, KeyForm
 from jwt_auth.administration.pages import (
     ReadOnlyAdmin,
     Text,
+    allows,
     badge,
     changelist_url,
     confirm,
@@ -70,17 +71,17 @@ class RegisteredClientAdmin(ReadOnlyAdmin):
     # Permissions
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return request.user.has_perm("jwt_auth.add_registeredclient")
+        return allows(request, "jwt_auth.add_registeredclient")
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Return whether the request may rename a client, set its scopes and add keys; see `may_hand_out`."""
-        if not request.user.has_perm("jwt_auth.change_registeredclient"):
+        if not allows(request, "jwt_auth.change_registeredclient"):
             return False
         return obj is None or (obj.is_active and clients.may_hand_out(request.user, obj.user, obj.scopes))
 
     def has_revoke_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Return whether the request may revoke tokens and keys, and disable clients."""
-        return request.user.has_perm("jwt_auth.revoke_client") and self.has_view_permission(request, obj)
+        return allows(request, "jwt_auth.revoke_client") and self.has_view_permission(request, obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Return whether the row is deleted together with its user; any other deletion would forget revocations."""

@@ -21,6 +21,7 @@ from jwt_auth.administration.pages import (
     REVOKE_ALL,
     EverythingForm,
     ReadOnlyAdmin,
+    allows,
     changelist_url,
     confirm,
     link_to,
@@ -94,7 +95,7 @@ class RevocationEventAdmin(ReadOnlyAdmin):
 
     def revoke_all_view(self, request: HttpRequest) -> HttpResponse:
         """Ask for a typed phrase, and revoke everybody's tokens on POST."""
-        if not request.user.has_perm("jwt_auth.revoke_all"):
+        if not allows(request, "jwt_auth.revoke_all"):
             raise PermissionDenied
         back = changelist_url(self) if self.has_view_permission(request) else reverse(f"{self.admin_site.name}:index")
         form = read(request, EverythingForm)

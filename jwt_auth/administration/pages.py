@@ -26,6 +26,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext, gettext_lazy as _
 
 from jwt_auth.administration.forged import ForgedRequestMixin
+from jwt_auth.claims import Claims
 
 Text = str | Promise
 
@@ -81,6 +82,12 @@ class ReadOnlyAdmin(ForgedRequestMixin, admin.ModelAdmin):  # type: ignore[type-
 
     class Media:
         css = {"all": ["jwt_auth/admin.css"]}
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return not is_limited(request) and super().has_module_permission(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return not is_limited(request) and super().has_view_permission(request, obj)
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -184,7 +191,7 @@ def badge(text: str, *, live: bool) -> str:
 
 def revoke_all_url(site: Any, request: HttpRequest) -> str | None:
     """Return the URL of the page that revokes everything, or None if the user has no permission for it."""
-    if not request.user.has_perm("jwt_auth.revoke_all"):
+    if not allows(request, "jwt_auth.revoke_all"):
         return None
     try:
         return reverse(f"{site.name}:{REVOKE_ALL}")
@@ -203,9 +210,24 @@ def name_fields_of_users(request: HttpRequest) -> list[str]:
     return [name for name in names if isinstance(columns.get(name), (CharField, TextField))]
 
 
+def is_limited(request: HttpRequest) -> bool:
+    """
+    Return whether a token that is limited to scopes signed the user in.
+
+    A project may accept such tokens in its admin (see JWTUserMiddleware.accepts); the pages of this app refuse them.
+    """
+    claims = getattr(request, "auth", None)
+    return isinstance(claims, Claims) and claims.is_limited
+
+
+def allows(request: HttpRequest, permission: str) -> bool:
+    """Return whether the user has `permission`, and is not signed in by a token that is limited to scopes."""
+    return not is_limited(request) and request.user.has_perm(permission)
+
+
 def may(request: HttpRequest, operation: str, meta: Any) -> bool:
     """Return whether the user has Django's permission for `operation` (such as "view") on all rows of a model."""
-    return request.user.has_perm(f"{meta.app_label}.{get_permission_codename(operation, meta)}")
+    return allows(request, f"{meta.app_label}.{get_permission_codename(operation, meta)}")
 
 
 def staff_of(request: HttpRequest) -> AbstractBaseUser:

@@ -17,6 +17,7 @@ from jwt_auth._django.admin_sites import redirect_from_missing
 from jwt_auth.administration.pages import (
     SHOWN,
     ReadOnlyAdmin,
+    allows,
     badge,
     changelist_url,
     confirm,
@@ -77,7 +78,7 @@ class UserSessionAdmin(ReadOnlyAdmin):
 
     def has_revoke_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Return whether the request may end the session `obj`, or sessions in general."""
-        return request.user.has_perm("jwt_auth.revoke_user")
+        return allows(request, "jwt_auth.revoke_user")
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """

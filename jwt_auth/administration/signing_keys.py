@@ -27,6 +27,7 @@ from jwt_auth.administration.pages import (
     ReadOnlyAdmin,
     ReasonForm,
     Text,
+    allows,
     badge,
     changelist_url,
     confirm,
@@ -135,7 +136,7 @@ class SigningKeyAdmin(ReadOnlyAdmin):
 
     def has_rotate_permission(self, request: HttpRequest) -> bool:
         """Return whether the request may create keys and change their state."""
-        return request.user.has_perm("jwt_auth.rotate_signingkey") and self.has_view_permission(request)
+        return allows(request, "jwt_auth.rotate_signingkey") and self.has_view_permission(request)
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return get_settings().KEYS == "database" and self.has_rotate_permission(request)

@@ -30,8 +30,10 @@ from jwt_auth._django.admin_sites import admin_of, admins, before_urls, put_befo
 from jwt_auth.administration.forged import ForgedRequestMixin
 from jwt_auth.administration.pages import (
     SHOWN,
+    allows,
     changelist_url,
     confirm,
+    is_limited,
     is_popup,
     log,
     read,
@@ -71,7 +73,7 @@ class TokenRevocationMixin(ForgedRequestMixin, _Base):
 
     def has_revoke_tokens_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Return whether the request may revoke the tokens of the user `obj`, or of users in general."""
-        return request.user.has_perm("jwt_auth.revoke_user")
+        return allows(request, "jwt_auth.revoke_user")
 
     def _get_base_actions(self, *args: Any, **kwargs: Any) -> Any:
         # This runs before get_actions(), which the project may have overridden, and which checks the permission.
@@ -153,7 +155,7 @@ def jwt_auth_revoke_tokens(model_admin: Any, request: HttpRequest, queryset: Any
 
 def _allowed(model_admin: Any, request: HttpRequest, user: Any) -> bool:
     """Return whether the request may view and revoke this user; the project may define object permissions."""
-    sees = model_admin.has_view_or_change_permission(request, user)
+    sees = not is_limited(request) and model_admin.has_view_or_change_permission(request, user)
     return bool(sees and model_admin.has_revoke_tokens_permission(request, user))
 
 
@@ -206,7 +208,7 @@ def _sees_sessions(model_admin: Any, request: HttpRequest) -> bool:
     registered = admin_of(model_admin.admin_site, UserSession)
     if registered is not None:
         return bool(registered.has_view_permission(request))
-    return request.user.has_perm("jwt_auth.view_usersession")
+    return allows(request, "jwt_auth.view_usersession")
 
 
 def _sessions_url(model_admin: Any, user: Any) -> str | None:

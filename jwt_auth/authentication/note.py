@@ -3,7 +3,7 @@ The notes of this app on a request while it is handled: the attribute `request.j
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.http import HttpRequest
 
@@ -23,14 +23,12 @@ class Note:
         refusal: the reason why its cookie did not authenticate it.
         client: the API client that signed its token.
         client_assertion: the token in its body (RFC 7523 section 2.2).
-        accounts: the account of each login name that was sent, None if there is none; see `throttling`.
     """
 
     varies_on: frozenset[str] = frozenset()
     refusal: TokenError | None = None
     client: "RegisteredClient | None" = None
     client_assertion: str | None = None
-    accounts: dict[str, Any] | None = None  # one is made with each request, and a dict takes longer than all the rest
 
 
 def note_on(request: HttpRequest) -> Note:

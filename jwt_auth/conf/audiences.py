@@ -44,7 +44,7 @@ class ServiceAudience:
         """
         Return the scopes that `client_id` may request, or the user if it is None.
 
-        None means no token at all, not even one without scopes.
+        None means no token at all.
         """
         return self.users if client_id is None else self.clients.get(client_id)
 
@@ -82,8 +82,9 @@ def _parse(name: object, raw: object, lifetime: timedelta) -> ServiceAudience:
 
 
 def _scopes(where: str, value: Any) -> frozenset[str]:
-    if not isinstance(value, list | tuple) or not all(map(is_scope, value)):
-        raise ValueError(f"{where} must be a list of scopes, each without spaces, quotes and backslashes")
+    if not isinstance(value, list | tuple) or not value or not all(map(is_scope, value)):
+        # A token without scopes is good for nothing, so an empty list would allow nothing.
+        raise ValueError(f"{where} must be a list of scopes, at least one, each without spaces, quotes and backslashes")
     return frozenset(value)
 
 

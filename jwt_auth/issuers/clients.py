@@ -77,6 +77,7 @@ def _policy() -> Policy:
         max_lifetime=settings.CLIENT_TOKEN_MAX_LIFETIME,
         leeway=settings.LEEWAY,
         required=(),
+        default_scope=None,  # see _scope_of()
     )
 
 

@@ -27,6 +27,7 @@ def ourselves() -> Issuer:
             max_lifetime=settings.ACCESS_TOKEN_LIFETIME,
             leeway=settings.LEEWAY,
             required=("client_id", "sid", "jti", "auth_time"),
+            default_scope=None,
         ),
         look_ups=LookUps(
             configured=_look_up_as_configured(settings.REVOCATION),

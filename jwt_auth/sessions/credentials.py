@@ -31,6 +31,13 @@ from jwt_auth.revocation.database import global_cutoff
 from jwt_auth.revocation.operations import atomic
 from jwt_auth.revocation.verdict import latest
 
+# A login name has at most so many characters. Its length is checked first, because normalizing it takes time in
+# proportion to the square of the length.
+MAX_NAME = 1024
+
+# Unicode's categories of control characters and of characters without a form of their own.
+_INVISIBLE = frozenset(("Cc", "Cf"))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
@@ -47,6 +54,15 @@ class Account:
     name: str
     cutoff: datetime | None
 
+    def is_spelled(self, name: str) -> bool:
+        """
+        Return whether `name` is a spelling of the account's name, and not only equal to it for the database.
+
+        Collations consider more spellings equal than the throttles do (in some, all emoji are one letter). If such a
+        spelling signed the user in, a guesser would have a budget for each of them.
+        """
+        return fold_name(self.name) == fold_name(name)
+
 
 def find_account(name: str) -> Account | None:
     """
@@ -61,8 +77,29 @@ def find_account(name: str) -> Account | None:
     return found and Account(pk=found[0], name=str(found[1]), cutoff=latest(found[2:]))
 
 
+def fold_name(name: str) -> str:
+    """
+    Return the form of a login name that all its spellings share: without case, accents, compatibility forms, invisible
+    characters and outer spaces.
+
+    It depends on the name alone. The database's own comparison would tell, by the throttles, whether the user exists.
+    """
+    return _plain_letters(_plain_letters(name).casefold()).strip()
+
+
+def _plain_letters(text: str) -> str:
+    decomposed = unicodedata.normalize("NFKD", text)
+    return "".join(
+        letter
+        for letter in decomposed
+        if not unicodedata.combining(letter) and unicodedata.category(letter) not in _INVISIBLE
+    )
+
+
 def clean_username(name: str) -> Any:
     """Return `name` as Django's sign-in form cleans it (UsernameField); None if no user can have that name."""
+    if len(name) > MAX_NAME:
+        return None
     field: Any = get_user_model()._meta.get_field(get_user_model().USERNAME_FIELD)
     normalized = unicodedata.normalize("NFKC", name.strip())
     if not normalized.isprintable():

@@ -12,9 +12,10 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from jwt_auth.authentication import JWTAuthentication, client_of
+from jwt_auth.authentication import JWTAuthentication
 from jwt_auth.authentication.errors import as_api_exception
 from jwt_auth.claims import Claims
+from jwt_auth.conf import get_settings
 from jwt_auth.exceptions import InsufficientScopeError
 from jwt_auth.responses import error_response
 from jwt_auth.views.parsers import StrictJSONParser
@@ -46,6 +47,12 @@ class TokenView(APIView):
     def perform_content_negotiation(self, request: Request, force: bool = False) -> tuple[JSONRenderer, str]:
         """Return JSON whatever the Accept header says, because a sign-out must not fail because of it."""
         return JSONRenderer(), JSONRenderer.media_type
+
+    def check_throttles(self, request: Request) -> None:
+        """End at the first throttle that refuses. DRF asks all of them, in order to tell the longest wait."""
+        for throttle in self.get_throttles():
+            if not throttle.allow_request(request, self):
+                self.throttled(request, throttle.wait() or 0)
 
     def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
         response = super().finalize_response(request, response, *args, **kwargs)
@@ -80,14 +87,14 @@ class IsUser(IsAuthenticated):
 
 class IsInScope(BasePermission):
     """
-    Require the scope of the view from API clients, and from tokens with a scope claim, as other issuers may send.
+    Require the scope of the view from all tokens but those of sign-ins at this server: see `Claims.is_limited`.
 
     A token that was issued for another purpose must not end sessions or create credentials, whatever its user may do.
     """
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         claims, scope = authenticated_claims(request), view.scope  # type: ignore[attr-defined]
-        if (client_of(request) is not None or claims.scope is not None) and scope not in claims.scopes:
+        if claims.is_limited and scope not in claims.scopes:
             raise as_api_exception(InsufficientScopeError((scope,)))
         return True
 
@@ -103,6 +110,12 @@ class UserView(TokenView):
 def user_of(request: Request) -> Any:
     """Return the user that IsAuthenticated admitted, whatever the user model is."""
     return request.user
+
+
+def own_sid(request: Request) -> str | None:
+    """Return the `sid` of the request's session here; None for a token of another issuer, whose `sid` is not ours."""
+    claims = authenticated_claims(request)
+    return claims.sid if claims.iss == get_settings().ISSUER else None
 
 
 def authenticated_claims(request: Request) -> Claims:

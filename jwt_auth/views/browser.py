@@ -134,7 +134,7 @@ class BrowserSessionView(SignedInView, users.SessionView):
 
     def delete(self, request: Request, session_id: UUID) -> Response:
         response = super().delete(request, session_id)
-        return signed_out(request) if session_id.hex == base.authenticated_claims(request).sid else response
+        return signed_out(request) if session_id.hex == base.own_sid(request) else response
 
 
 class BrowserMeView(SignedInView, users.MeView):

@@ -9,11 +9,12 @@ from django.contrib.auth import get_user_model
 from rest_framework import serializers
 
 from jwt_auth.claims import Claims, moment
+from jwt_auth.conf import get_settings
 from jwt_auth.exceptions import InvalidTargetError, UnsupportedGrantTypeError
 from jwt_auth.models import RegisteredClient, UserSession, user_id_of
 from jwt_auth.revocation.subjects import parse_sid
 from jwt_auth.sessions import devices
-from jwt_auth.sessions.credentials import clean_username
+from jwt_auth.sessions.credentials import MAX_NAME, clean_username
 from jwt_auth.views.metadata import TOKEN_EXCHANGE
 
 # RFC 8693 section 3.
@@ -52,11 +53,16 @@ class LoginSerializer(serializers.Serializer[Any]):
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         return {
-            get_user_model().USERNAME_FIELD: TextField(max_length=1024),
+            get_user_model().USERNAME_FIELD: TextField(max_length=MAX_NAME),
             # Leading and trailing spaces are part of the password.
             "password": ExactField(max_length=4096),
             "label": serializers.CharField(max_length=100, required=False, allow_blank=True, default=""),
         }
+
+    @property
+    def name(self) -> str:
+        """The login name as it was typed."""
+        return self.validated_data[get_user_model().USERNAME_FIELD]  # type: ignore[no-any-return]
 
     def credentials(self) -> dict[str, Any] | None:
         """
@@ -64,7 +70,7 @@ class LoginSerializer(serializers.Serializer[Any]):
 
         The name's key is `username` whatever USERNAME_FIELD is, as in Django's own form, because backends expect it.
         """
-        username = clean_username(self.validated_data[get_user_model().USERNAME_FIELD])
+        username = clean_username(self.name)
         return None if username is None else {"username": username, "password": self.validated_data["password"]}
 
 
@@ -138,7 +144,7 @@ class RevokeUserSerializer(serializers.Serializer[Any]):
     """Either `user` (primary key) or `username`; the reason is for the record."""
 
     user = KeyField(max_length=255, required=False)
-    username = TextField(max_length=1024, required=False)
+    username = TextField(max_length=MAX_NAME, required=False)
     reason = serializers.CharField(max_length=255, required=False, allow_blank=True, default="")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -191,5 +197,5 @@ def _named(user: Any, claims: Claims) -> dict[str, str]:
 
 def _session_of(claims: Claims) -> str | None:
     """Return our own session id as the other endpoints write it, or another issuer's as in its tokens."""
-    sid = parse_sid(claims.sid)
+    sid = parse_sid(claims.sid) if claims.iss == get_settings().ISSUER else None
     return claims.sid if sid is None else str(sid)

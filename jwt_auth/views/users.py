@@ -26,10 +26,10 @@ from jwt_auth.models import UserSession
 from jwt_auth.principals import user_field, visible_users
 from jwt_auth.revocation import revoke_session, revoke_sessions, revoke_user
 from jwt_auth.revocation.database import live_sessions
-from jwt_auth.sessions import Account, peer_of
+from jwt_auth.sessions import find_account, peer_of
 from jwt_auth.sessions.credentials import authenticate
 from jwt_auth.verification import verify
-from jwt_auth.views.base import CredentialView, IsInScope, IsUser, UserView, authenticated_claims, user_of
+from jwt_auth.views.base import CredentialView, IsInScope, IsUser, UserView, authenticated_claims, own_sid, user_of
 from jwt_auth.views.parsers import StrictFormParser, StrictJSONParser
 from jwt_auth.views.serializers import (
     LoginSerializer,
@@ -58,14 +58,17 @@ class LoginView(BearerAnswer, CredentialView):
     def post(self, request: Request) -> Response:
         serializer = self.valid(LoginSerializer, request)
         with suppress(sessions.CredentialsChangedError):
-            return self._sign_in(request, serializer, throttling.account_of(request))
+            return self._sign_in(request, serializer)
         # The password was changed, or the user was revoked, during the sign-in: check the credentials again.
-        return self._sign_in(request, serializer, None)
+        return self._sign_in(request, serializer)
 
     @sensitive_variables()
-    def _sign_in(self, request: Request, serializer: LoginSerializer, account: Account | None) -> Response:
-        credentials = serializer.credentials()
+    def _sign_in(self, request: Request, serializer: LoginSerializer) -> Response:
+        account, credentials = find_account(serializer.name), serializer.credentials()
         user = credentials and authenticate(request._request, credentials)
+        # Judged after the password, so that the time is the same for any name.
+        if account is not None and not account.is_spelled(serializer.name):
+            user = None
         if not user or not user.is_active:
             self.count_failure(request)
             raise InvalidCredentialsError("no backend accepted the credentials")
@@ -146,12 +149,12 @@ class LogoutAllView(UserView):
 class SessionsView(UserView):
     def get(self, request: Request) -> Response:
         rows = live_sessions(user_of(request), timezone.now())
-        context = {"sid": authenticated_claims(request).sid}
+        context = {"sid": own_sid(request)}
         return Response(SessionSerializer(rows, many=True, context=context).data)
 
     def delete(self, request: Request) -> Response:
         live = live_sessions(user_of(request), timezone.now())
-        others = [session.pk for session in live if session.sid != authenticated_claims(request).sid]
+        others = [session.pk for session in live if session.sid != own_sid(request)]
         revoke_sessions(others, reason="ended by the user", actor=user_of(request))
         return Response(status=204)
 

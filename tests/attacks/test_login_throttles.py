@@ -140,6 +140,26 @@ def test_every_spelling_that_signs_a_user_in_shares_the_users_budget(client, mak
     assert attempt(client, spelling, PASSWORD, address=next(world)) == 429
 
 
+@pytest.mark.parametrize("exists", [True, False])
+@pytest.mark.parametrize("spelling", ["alic\u00e9", "ALICE", "al\u200bice", "alice\u0301", "\uff41lice"])
+def test_failures_with_a_spelling_count_for_the_name_if_it_exists_or_not(client, make_user, clock, spelling, exists):
+    """Otherwise the budgets would tell whether the user exists, where the database considers both names equal."""
+    name = make_user("alice").get_username() if exists else "alice"
+    world = addresses()
+    for _ in range(100):
+        assert attempt(client, name.replace("alice", spelling), address=next(world)) == 401
+    assert attempt(client, name, PASSWORD, address=next(world)) == 429
+    assert attempt(client, f"{name}2", PASSWORD, address=next(world)) == 401
+
+
+@pytest.mark.parametrize(("name", "other"), [("al\U0001f600ce", "al\U0001f389ce"), ("jess", "jes\u00df"), ("ol", "\u00f8l")])
+def test_a_spelling_that_only_the_database_considers_equal_signs_nobody_in(client, make_user, clock, name, other):
+    """For a collation all emoji may be one letter: a guesser would have a budget for each of them."""
+    user = make_user(name)
+    assert attempt(client, user.get_username().replace(name, other), PASSWORD) == 401
+    assert attempt(client, user.get_username(), PASSWORD) == 200
+
+
 def test_a_name_of_digits_sent_as_a_number_shares_its_budget(client, clock, db):
     model, world = get_user_model(), addresses()
     model._default_manager.create_user(**{model.USERNAME_FIELD: "12345"}, password=PASSWORD)

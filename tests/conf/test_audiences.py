@@ -18,11 +18,11 @@ def test_an_audience_without_a_word_is_for_nobody():
 
 
 def test_users_and_clients_have_scopes_of_their_own():
-    raw = {"USERS": ["read"], "CLIENTS": {"client_7": ("read", "write"), "client_8": []}, "ONE_TIME": True}
+    raw = {"USERS": ["read"], "CLIENTS": {"client_7": ("read", "write"), "client_8": ["write"]}, "ONE_TIME": True}
     audience = parse_audiences({TWO: {**raw, "LIFETIME": timedelta(seconds=30)}}, timedelta(seconds=90))[TWO]
     assert audience.scopes_for(None) == {"read"}
     assert audience.scopes_for("client_7") == {"read", "write"}
-    assert audience.scopes_for("client_8") == frozenset()
+    assert audience.scopes_for("client_8") == {"write"}
     assert audience.scopes_for("client_9") is None
     assert (audience.lifetime, audience.one_time) == (timedelta(seconds=30), True)
 
@@ -46,6 +46,8 @@ def test_the_common_lifetime_is_that_of_the_settings(jwt_settings, ec_settings):
         ({TWO: {"USERS": "read"}}, f"""['{TWO}']["USERS"] must be a list of scopes"""),
         ({TWO: {"USERS": ["read write"]}}, f"""['{TWO}']["USERS"] must be a list of scopes"""),
         ({TWO: {"USERS": [7]}}, f"""['{TWO}']["USERS"] must be a list of scopes"""),
+        ({TWO: {"USERS": []}}, f"""['{TWO}']["USERS"] must be a list of scopes, at least one"""),
+        ({TWO: {"CLIENTS": {"client_7": []}}}, f"""['{TWO}']["CLIENTS"]['client_7'] must be a list of scopes, at"""),
         ({TWO: {"CLIENTS": ["client_7"]}}, f"""['{TWO}']["CLIENTS"] must be a dict"""),
         ({TWO: {"CLIENTS": {7: []}}}, f"""['{TWO}']["CLIENTS"] must be a dict"""),
         ({TWO: {"CLIENTS": {"client_7": None}}}, f"""['{TWO}']["CLIENTS"]['client_7'] must be a list of scopes"""),

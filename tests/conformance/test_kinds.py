@@ -48,7 +48,7 @@ def api(jwt_settings, make_user, ec_key, rsa_key, clock):
         TRUSTED_ISSUERS={ISSUER: {"KEYS": public_pem(rsa_key), "ALGORITHMS": ["RS256"]}},
     )
     api = register(make_user("robot"), scopes="introspect")
-    jwt_settings(SERVICE_AUDIENCES={TWO: {"USERS": [], "CLIENTS": {api.client_id: []}}})
+    jwt_settings(SERVICE_AUDIENCES={TWO: {"USERS": ["read"], "CLIENTS": {api.client_id: ["introspect"]}}})
     return api
 
 

@@ -24,7 +24,7 @@ SECOND, THIRD = "https://second.example.com", "https://third.example.com"
 BOUND = 1.0 + 2.0  # of the first server's processes, which make the feed, and of the second server's, which read it
 LATE = 0.5  # of a machine that may be busy
 
-AUDIENCES = {SECOND: {"USERS": ["reports.read"]}, THIRD: {"USERS": []}}
+AUDIENCES = {SECOND: {"USERS": ["reports.read"]}, THIRD: {"USERS": ["read"]}}
 IN_DATABASE = {
     "ISSUER": FIRST,
     "ALGORITHM": "ES256",

@@ -33,6 +33,7 @@ POLICY = Policy(
     max_lifetime=timedelta(1),
     leeway=timedelta(0),
     required=(),
+    default_scope=None,
 )
 
 

@@ -170,7 +170,7 @@ def find_a_broken_signing_key(client, user):
 @contextmanager
 def another_server():
     key = pem(ec.generate_private_key(ec.SECP256R1()))
-    audiences = {"https://two.example.com": {"USERS": []}}
+    audiences = {"https://two.example.com": {"USERS": ["read"]}}
     names = {"ALGORITHM": "ES256", "SIGNING_KEY": key, "SERVICE_AUDIENCES": audiences}
     with override_settings(JWT_AUTH={**settings.JWT_AUTH, **names}):
         yield

@@ -53,7 +53,8 @@ _WITH_OTHER_PROGRAMS = frozenset({"examples", "interop"})
 # on its settings.
 _EXCEPT = frozenset(
     (
-        *("attacks/test_login.py", "attacks/test_malformed_bodies.py", "attacks/test_admin_requests.py"),
+        *("attacks/test_login.py", "attacks/test_login_throttles.py", "attacks/test_malformed_bodies.py"),
+        "attacks/test_admin_requests.py",
         *("checks/test_revocation.py", "checks/test_settings.py"),
     )
 )

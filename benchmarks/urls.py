@@ -26,4 +26,5 @@ def _view(contender: Contender) -> Any:
 urlpatterns = [
     *(path(f"ping/{contender.name}/", _view(contender)) for contender in CONTENDERS),
     path("auth/", include("jwt_auth.urls")),
+    path("auth/browser/", include("jwt_auth.browser_urls")),
 ]

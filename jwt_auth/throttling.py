@@ -17,6 +17,7 @@ from rest_framework.throttling import SimpleRateThrottle
 
 from jwt_auth.authentication import client_of
 from jwt_auth.authentication.errors import as_api_exception
+from jwt_auth.authentication.note import note_on
 from jwt_auth.conf import get_settings
 from jwt_auth.conf.rules import parse_rate
 from jwt_auth.exceptions import UnavailableError
@@ -190,7 +191,10 @@ def login_name(request: Request) -> str | None:
     """
     Return the login name of a sign-in, in the form that all its spellings share; None if it can't be anybody's name.
     """
-    data: Any = request.data
-    name = data.get(get_user_model().USERNAME_FIELD)
-    # A longer name is refused by the view, and must not cost time before that.
-    return fold_name(name) if isinstance(name, str) and len(name) <= MAX_NAME else None
+    note = note_on(request._request)
+    if note.login_name is None:
+        data: Any = request.data
+        name = data.get(get_user_model().USERNAME_FIELD)
+        # A longer name is refused by the view, and must not cost time before that.
+        note.login_name = fold_name(name) if isinstance(name, str) and len(name) <= MAX_NAME else None
+    return note.login_name

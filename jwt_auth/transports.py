@@ -21,6 +21,9 @@ __all__ = ["bearer_body", "bearer_token", "clear_cookies", "set_cookies"]
 # servers in between limit the size of all headers together.
 MAX_COOKIE = 3800
 
+# Of more values of one cookie the rest is ignored. A browser has one, or a few with plain names, by path and domain.
+MAX_VALUES = 32
+
 SCHEME = "Bearer"
 
 # RFC 9110 section 11.4: the scheme is case-insensitive, and one or more spaces follow it.
@@ -172,14 +175,15 @@ def _set_cookie(request: HttpRequest, response: HttpResponse, name: str, value: 
 
 def _cookies(request: HttpRequest, name: str) -> list[str]:
     """
-    Return the distinct values of all cookies of that name.
+    Return the distinct values of the cookies of that name, at most MAX_VALUES.
 
     `request.COOKIES` is not used: it keeps only the last of several, and strips all white space of Unicode. A script
     may set a cookie named `<no-break space>__Host-...`, which browsers don't treat as prefixed.
     """
     wanted = _name(request, name)
     pairs = (chunk.strip(" \t").partition("=") for chunk in request.META.get("HTTP_COOKIE", "").split(";"))
-    return list(dict.fromkeys(value.strip(" \t") for key, _, value in pairs if key.rstrip(" \t") == wanted))
+    values = dict.fromkeys(value.strip(" \t") for key, _, value in pairs if key.rstrip(" \t") == wanted)
+    return list(values)[:MAX_VALUES]
 
 
 def _only(values: list[str]) -> str | None:

@@ -66,3 +66,11 @@ def test_the_server_is_asked():
     found = run("benchmarks.server", "--seconds", "1", "--rounds", "1", "--workers", "1")
     for rates in found["server"].values():
         assert min(rates.values()) > 0
+
+
+@pytest.mark.thorough
+def test_each_text_of_a_stranger_is_sent_and_answered():
+    command = [sys.executable, "-m", "benchmarks.texts", "--rounds", "1"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    statuses = {line.split(" | ")[2] for line in done.stdout.splitlines()[2:]}
+    assert statuses == {"200", "204", "400", "401", "429"}

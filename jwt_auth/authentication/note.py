@@ -23,12 +23,14 @@ class Note:
         refusal: the reason why its cookie did not authenticate it.
         client: the API client that signed its token.
         client_assertion: the token in its body (RFC 7523 section 2.2).
+        login_name: the login name in its body, in the form that all its spellings share; see `throttling`.
     """
 
     varies_on: frozenset[str] = frozenset()
     refusal: TokenError | None = None
     client: "RegisteredClient | None" = None
     client_assertion: str | None = None
+    login_name: str | None = None
 
 
 def note_on(request: HttpRequest) -> Note:

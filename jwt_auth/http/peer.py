@@ -8,6 +8,9 @@ from ipaddress import ip_address, ip_network
 from django.http import HttpRequest
 from rest_framework.settings import api_settings
 
+# More characters of a User-Agent are not looked at; 255 of them are kept.
+MAX_AGENT = 1024
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Peer:
@@ -19,7 +22,7 @@ class Peer:
 
 def peer_of(request: HttpRequest) -> Peer:
     """Return the peer of `request`."""
-    agent = request.META.get("HTTP_USER_AGENT", "")
+    agent = request.META.get("HTTP_USER_AGENT", "")[:MAX_AGENT]
     printable = "".join(character for character in agent if character.isprintable())
     return Peer(ip_address=client_address(request), user_agent=printable[:255])
 

@@ -33,7 +33,7 @@ from jwt_auth.revocation.verdict import latest
 
 # A login name has at most so many characters. Its length is checked first, because normalizing it takes time in
 # proportion to the square of the length.
-MAX_NAME = 1024
+MAX_NAME = 512
 
 # Unicode's categories of control characters and of characters without a form of their own.
 _INVISIBLE = frozenset(("Cc", "Cf"))

@@ -152,7 +152,9 @@ def test_failures_with_a_spelling_count_for_the_name_if_it_exists_or_not(client,
     assert attempt(client, f"{name}2", PASSWORD, address=next(world)) == 401
 
 
-@pytest.mark.parametrize(("name", "other"), [("al\U0001f600ce", "al\U0001f389ce"), ("jess", "jes\u00df"), ("ol", "\u00f8l")])
+@pytest.mark.parametrize(
+    ("name", "other"), [("al\U0001f600ce", "al\U0001f389ce"), ("jess", "jes\u00df"), ("ol", "\u00f8l")]
+)
 def test_a_spelling_that_only_the_database_considers_equal_signs_nobody_in(client, make_user, clock, name, other):
     """For a collation all emoji may be one letter: a guesser would have a budget for each of them."""
     user = make_user(name)

@@ -5,6 +5,8 @@ import unicodedata
 import pytest
 from django.contrib.auth import get_user_model
 
+from jwt_auth.http.peer import MAX_AGENT
+from jwt_auth.models import UserSession
 from jwt_auth.sessions.credentials import MAX_NAME
 from tests.support.clients import PASSWORD
 from tests.support.queries import Queries
@@ -74,3 +76,35 @@ def test_a_name_over_its_budget_costs_no_query(client, user, jwt_settings, clock
     assert queries.statements == []
     clock.shift(61)
     assert sign_in(client, path, name, PASSWORD, "192.0.2.0").status_code == (200 if exists else 401)
+
+
+# Headers
+
+
+def test_only_some_of_thousands_of_cookies_are_looked_at(client, user, clock):
+    pair = client.tokens(user)
+    forged = [f"__Host-Http-refresh={'0' * 32}.{number}.{'x' * 27}" for number in range(2_000)]
+    with Queries() as queries:
+        headers = {"cookie": "; ".join([f"__Host-Http-refresh={pair['refresh_token']}", *forged])}
+        answer = client.post("/auth/browser/logout/", headers={**headers, "sec-fetch-site": "same-origin"}, secure=True)
+    assert answer.status_code == 204
+    assert len(queries) < 20
+    assert client.refresh(pair["refresh_token"]).status_code == 401, "the first ones are looked at"
+
+
+@pytest.mark.parametrize("url", ["jwks.json", "revocations"])
+def test_a_condition_with_thousands_of_tags_is_not_read(client, db, jwt_settings, ec_settings, url):
+    jwt_settings(**ec_settings)
+    tag = client.get(f"/auth/.well-known/{url}")["ETag"]
+    assert client.get(f"/auth/.well-known/{url}", headers={"if-none-match": f'"a", {tag}'}).status_code == 304
+    long = '"a", ' * 1_000 + tag
+    assert client.get(f"/auth/.well-known/{url}", headers={"if-none-match": long}).status_code == 200
+
+
+def test_only_the_beginning_of_a_user_agent_is_looked_at(client, user, clock):
+    client.login(user, HTTP_USER_AGENT="x")
+    agent = "\x01" * MAX_AGENT + "Firefox"
+    body = {user.USERNAME_FIELD: user.get_username(), "password": PASSWORD}
+    assert client.send("login/", body, HTTP_USER_AGENT=agent).status_code == 200
+    assert client.send("login/", body, HTTP_USER_AGENT=agent[1:]).status_code == 200
+    assert [session.user_agent for session in UserSession.objects.order_by("created_at")][1:] == ["", "F"]

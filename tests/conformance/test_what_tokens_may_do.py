@@ -70,7 +70,7 @@ class Accepting(JWTUserMiddleware):
 
 @pytest.fixture
 def scene(jwt_settings, clock, staff, client, ec_key, rsa_key):
-    """Servers, a superuser, an API client of theirs, and `mint(kind, scope)`, which makes a token."""
+    """Servers, a superuser, an API client of theirs, and `mint`: functions by kind that make a token with a scope."""
     staff.is_superuser = staff.is_staff = True
     staff.save()
     other_key = ec.generate_private_key(ec.SECP256R1())
@@ -82,12 +82,16 @@ def scene(jwt_settings, clock, staff, client, ec_key, rsa_key):
         "SERVICE_AUDIENCES": {AWAY: {"USERS": ["reports"]}},
         "TRUSTED_ISSUERS": {
             ISSUER: {
-                **{"KEYS": public_pem(rsa_key), "ALGORITHMS": ["RS256"]},
-                **{"PRINCIPAL": "user", "USER_FIELD": staff.USERNAME_FIELD},
+                "KEYS": public_pem(rsa_key),
+                "ALGORITHMS": ["RS256"],
+                "PRINCIPAL": "user",
+                "USER_FIELD": staff.USERNAME_FIELD,
             },
             THERE: {
-                **{"KEYS": public_pem(other_key), "ALGORITHMS": ["ES256"]},
-                **{"PRINCIPAL": "user", "USER_FIELD": "id"},
+                "KEYS": public_pem(other_key),
+                "ALGORITHMS": ["ES256"],
+                "PRINCIPAL": "user",
+                "USER_FIELD": "id",
             },
         },
     }
@@ -99,28 +103,25 @@ def scene(jwt_settings, clock, staff, client, ec_key, rsa_key):
         usual = {"iss": ISSUER, "aud": HERE, "sub": staff.get_username(), "iat": second, "exp": second + 60}
         return jwt.encode({**usual, **claims}, rsa_key, "RS256", headers={"typ": "at+jwt"})
 
-    def mint(kind, scope):
-        own = client.tokens(staff)["access_token"]
-        match kind:
-            case "sign-in":
-                return own
-            case "scoped":
-                claims = {**identify_only(own).as_dict(), "scope": scope}
-                return tokens.encode(claims, own_keys().signing, "at+jwt")
-            case "foreign":
-                return foreign(scope=scope)
-            case "unscoped":
-                return foreign()
-            case "exchanged":
-                jwt_settings(**there, SERVICE_AUDIENCES={HERE: {"USERS": ["x"]}}, TRUSTED_ISSUERS={})
-                issued = service_tokens.issue(staff, HERE, scope, actor="client_7").access_token
-                jwt_settings(**here)
-                return issued
-            case "outbound":
-                return service_tokens.issue(staff, AWAY, scope).access_token
-            case "client":
-                return api.token(aud=HERE, scope=scope)
+    def scoped(scope):
+        claims = {**identify_only(client.tokens(staff)["access_token"]).as_dict(), "scope": scope}
+        return tokens.encode(claims, own_keys().signing, "at+jwt")
 
+    def exchanged(scope):
+        jwt_settings(**there, SERVICE_AUDIENCES={HERE: {"USERS": ["x"]}}, TRUSTED_ISSUERS={})
+        issued = service_tokens.issue(staff, HERE, scope, actor="client_7").access_token
+        jwt_settings(**here)
+        return issued
+
+    mint = {
+        "sign-in": lambda scope: client.tokens(staff)["access_token"],
+        "scoped": scoped,
+        "foreign": lambda scope: foreign(scope=scope),
+        "unscoped": lambda scope: foreign(),
+        "exchanged": exchanged,
+        "outbound": lambda scope: service_tokens.issue(staff, AWAY, scope).access_token,
+        "client": lambda scope: api.token(aud=HERE, scope=scope),
+    }
     return {"user": staff, "client": api, "mint": mint, "http": client}
 
 
@@ -147,7 +148,7 @@ def ask(scene, request, raw):
 @pytest.mark.parametrize(("request_", "scope", "kind", "cell"), CELLS)
 def test_at_an_endpoint(scene, request_, scope, kind, cell):
     def status(scope):
-        answer = ask(scene, request_, scene["mint"](kind, scope))
+        answer = ask(scene, request_, scene["mint"][kind](scope))
         if answer.status_code == 403:
             assert answer.json()["code"] == "insufficient_scope"
         return answer.status_code
@@ -234,7 +235,7 @@ def test_in_plain_views_and_in_the_admin(scene, site, make_user, middleware, row
     cell = row[1 + KINDS.index(kind)]
     site(middleware)
     pages = pages_of(row[0], scene, make_user)
-    raw = scene["mint"](kind, "sessions clients revoke_user")
+    raw = scene["mint"][kind]("sessions clients revoke_user")
     usual = Client()
     usual.force_login(scene["user"])
     bearer = Client(headers={"authorization": f"Bearer {raw}"}, raise_request_exception=False)
@@ -251,10 +252,10 @@ def test_in_plain_views_and_in_the_admin(scene, site, make_user, middleware, row
 def test_a_limited_token_in_a_cookie_counts_as_none(scene, site, kind):
     site("jwt_auth.middleware.JWTUserMiddleware")
     browser = Browser()
-    browser.cookies[Browser.access_name] = scene["mint"](kind, "sessions")
+    browser.cookies[Browser.access_name] = scene["mint"][kind]("sessions")
     assert browser.get("/plain/").content == b""
     assert browser.get(reverse("admin:index")).status_code == 302
-    browser.cookies[Browser.access_name] = scene["mint"]("sign-in", "")
+    browser.cookies[Browser.access_name] = scene["mint"]["sign-in"]("")
     assert browser.get("/plain/").content.decode() == scene["user"].get_username()
     assert browser.get(reverse("admin:index")).status_code == 200
 
@@ -267,9 +268,9 @@ def test_a_limited_token_revokes_nobody_by_the_action_on_users(scene, site, sett
     user = scene["user"]
     url = reverse(f"admin:{user._meta.app_label}_{user._meta.model_name}_changelist")
     body = {"action": "jwt_auth_revoke_tokens", "_selected_action": [user.pk], "confirmed": "yes"}
-    raw = scene["mint"](kind, "revoke_user")
+    raw = scene["mint"][kind]("revoke_user")
     Client(headers={"authorization": f"Bearer {raw}"}).post(url, body)
     assert not RevocationEvent.objects.exists()
-    raw = scene["mint"]("sign-in", "")
+    raw = scene["mint"]["sign-in"]("")
     Client(headers={"authorization": f"Bearer {raw}"}).post(url, body)
     assert RevocationEvent.objects.exists()

@@ -81,7 +81,9 @@ ENDPOINTS = {
     ("scope", "is_good"), [(..., False), ("{scope}", True), ("other {scope}", True), ("other", False), ("", False)]
 )
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
-def test_a_token_of_another_issuer_is_good_here_only_for_its_scopes(client, staff, trust, sign, endpoint, scope, is_good):
+def test_a_token_of_another_issuer_is_good_here_only_for_its_scopes(
+    client, staff, trust, sign, endpoint, scope, is_good
+):
     """A token for one purpose must not end a superuser's sessions, or make a credential that outlives it."""
     trust(PRINCIPAL="user", USER_FIELD=staff.USERNAME_FIELD)
     session = client.tokens(staff)

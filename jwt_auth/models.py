@@ -84,6 +84,8 @@ class UserSession(Described):
     counter = models.PositiveIntegerField(_("rotations"), default=0)
     started_at = models.DateTimeField(_("started at"), help_text=_("The auth_time of its tokens."))
     last_issued_at = models.DateTimeField(_("last used at"))
+    # The newest use in an hour before that of `last_issued_at`; sessions/shown.py says why.
+    settled_at = models.DateTimeField(_("settled at"), null=True, blank=True, editable=False)
     rotated_at = models.DateTimeField(_("rotated at"), null=True, blank=True)
     idle_expires_at = models.DateTimeField(_("idle until"))
     expires_at = models.DateTimeField(_("expires at"), help_text=_("Never moved."))
@@ -94,6 +96,18 @@ class UserSession(Described):
     label = models.CharField(_("label"), max_length=100, blank=True)
     ip_address = models.GenericIPAddressField(_("IP address"), null=True, blank=True)
     user_agent = models.CharField(_("user agent"), max_length=255, blank=True)
+    # Of the newest rotation, or of the sign-in.
+    last_ip_address = models.GenericIPAddressField(_("last IP address"), null=True, blank=True)
+    last_user_agent = models.CharField(_("last user agent"), max_length=255, blank=True)
+    retry_digest = models.UUIDField(_("retry digest"), null=True, blank=True, editable=False)
+    # The newest use of a refresh token by another peer than that of its rotation; sessions/sharing.py has the rule.
+    shared_at = models.DateTimeField(_("shared at"), null=True, blank=True)
+    shared_ip_address = models.GenericIPAddressField(_("shared with IP address"), null=True, blank=True)
+    shared_user_agent = models.CharField(_("shared with user agent"), max_length=255, blank=True)
+    shared_counter = models.PositiveIntegerField(_("shared counter"), null=True, blank=True, editable=False)
+    shared_rotations = models.PositiveSmallIntegerField(
+        _("shared rotations"), default=0, help_text=_("The number of rotations in a row that two peers shared.")
+    )
     revoked_at = models.DateTimeField(_("revoked at"), null=True, blank=True)
     revoked_reason = models.CharField(_("reason"), max_length=255, blank=True)
 
@@ -121,6 +135,11 @@ class UserSession(Described):
     def ends_at(self) -> datetime:
         """The time when the session ends unless it is refreshed."""
         return min(self.idle_expires_at, self.expires_at)
+
+    @property
+    def is_shared(self) -> bool:
+        """True if a refresh token was ever used by another peer than that of its rotation."""
+        return self.shared_at is not None
 
     @property
     def has_stale_credentials(self) -> bool:

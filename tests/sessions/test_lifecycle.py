@@ -50,7 +50,12 @@ def code(answer):
         (1, 0, None, Case.AHEAD),
         (3, 2, US, Case.AHEAD),
         (3, 2, DAY, Case.AHEAD),
-        (1, 1, -DAY, Case.COALESCED),  # rotated by a machine whose clock is ahead
+        # Rotated by a machine whose clock is ahead: the tolerance is the same on both sides.
+        (1, 1, US - GRACE, Case.COALESCED),
+        (0, 1, US - GRACE, Case.GRACE),
+        (1, 1, -GRACE, Case.FRESH),
+        (0, 1, -GRACE, Case.REUSED),
+        (1, 1, -DAY, Case.FRESH),
     ],
 )
 def test_each_case_of_the_table(presented, newest, rotated, case):
@@ -372,7 +377,7 @@ def test_a_refresh_that_a_logout_overtakes_gives_nothing(client, user, clock):
 def test_a_row_that_can_not_be_read_as_it_is_written_is_an_outage(client, user, monkeypatch):
     """With an old snapshot, an outer transaction reads the old row, but its UPDATE meets the current one."""
     token = client.tokens(user)["refresh_token"]
-    monkeypatch.setattr(lifecycle, "_rotate", lambda session, now: False)
+    monkeypatch.setattr(lifecycle, "_rotate", lambda session, attempt: False)
     assert client.refresh(token).json()["code"] == "unavailable"
     monkeypatch.undo()
     assert client.refresh(token).status_code == 200

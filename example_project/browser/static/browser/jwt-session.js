@@ -132,7 +132,7 @@ export class JWTSession extends EventTarget {
     this.#signedOut("signed_out");
   }
 
-  /** Return the live sessions of this user: `[{id, label, device, last_used_at, current, ...}]`. */
+  /** Return the live sessions of this user: `[{id, label, device, last_used_at, current, shared, ...}]`. */
   async sessions() {
     return (await this.#send("GET", "sessions/")).json();
   }

@@ -13,59 +13,30 @@ import secrets
 import uuid
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, ClassVar, TypeVar
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import models, router
+from django.db import models
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext_lazy as _
 
-from jwt_auth.base_models import TokenCutoffField
+from jwt_auth.base_models import Described, PrimaryManager, TokenCutoffField
 from jwt_auth.conf import get_settings
 from jwt_auth.jose.algorithms import ALGORITHMS
 from jwt_auth.jose.encoding import json_object
 
 __all__ = ["ClientKey", "RegisteredClient", "RevocationEvent", "SigningKey", "UserSession"]
 
-Row = TypeVar("Row", bound=models.Model)
-
 CLIENT_PREFIX = "client_"
 # The form of ids from `new_client_id`. No other form can be in the database, so no other form is looked up.
 CLIENT_ID = re.compile(f"{CLIENT_PREFIX}[0-9a-f]{{32}}")
 
 
-class PrimaryManager(models.Manager[Row]):
-    """Reads from the database that is written to: a replica that lags behind would accept revoked tokens."""
-
-    def get_queryset(self) -> models.QuerySet[Row]:
-        return super().get_queryset().using(router.db_for_write(self.model))
-
-
 def new_handle() -> str:
     """Return 128 random bits in hexadecimal: no collation takes two different ones for equal."""
     return secrets.token_hex(16)
-
-
-class Described(models.Model):
-    """
-    A model whose `save()` writes only the DESCRIPTIVE columns of an existing row.
-
-    The other columns are changed by conditional updates only: otherwise saving an instance that was loaded before a
-    revocation or a rotation would undo it.
-    """
-
-    DESCRIPTIVE: ClassVar[frozenset[str]]
-
-    class Meta:
-        abstract = True
-
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        if not self._state.adding:
-            wanted = kwargs.get("update_fields")
-            kwargs["update_fields"] = self.DESCRIPTIVE.intersection(self.DESCRIPTIVE if wanted is None else wanted)
-        super().save(*args, **kwargs)
 
 
 class UserSession(Described):
@@ -84,7 +55,7 @@ class UserSession(Described):
     counter = models.PositiveIntegerField(_("rotations"), default=0)
     started_at = models.DateTimeField(_("started at"), help_text=_("The auth_time of its tokens."))
     last_issued_at = models.DateTimeField(_("last used at"))
-    # The newest use in an hour before that of `last_issued_at`; sessions/shown.py says why.
+    # The newest use in an hour before that of `last_issued_at`; see sessions/shown.py.
     settled_at = models.DateTimeField(_("settled at"), null=True, blank=True, editable=False)
     rotated_at = models.DateTimeField(_("rotated at"), null=True, blank=True)
     idle_expires_at = models.DateTimeField(_("idle until"))

@@ -111,7 +111,7 @@ def test_twenty_tabs_of_one_browser_share_nothing(client, user, at_once, clock, 
 
 
 def test_two_parties_at_once_are_announced_once_and_shut_out_at_the_third(client, user, at_once, clock, heard, trials):
-    """Whoever is first, and however many requests each sends."""
+    """It makes no difference which is first, and how many requests each sends."""
     sent = heard(signals.refresh_token_shared)
     for _ in range(trials // 10):
         token = from_peer("192.0.2.7").tokens(user)["refresh_token"]

@@ -325,6 +325,28 @@ class Meanwhile:
         return execute(sql, params, many, context)
 
 
+def test_the_grace_period_begins_when_the_row_is_written(client, user, clock):
+    """A request that has waited for the database for longer than the grace period."""
+    token = client.tokens(user)["refresh_token"]
+    with connection.execute_wrapper(Meanwhile("SELECT", lambda: clock.shift(12))):
+        first = client.refresh(token).json()
+    assert UserSession.objects.get().rotated_at == NOW + timedelta(seconds=12)
+    clock.shift(9)
+    assert client.refresh(token).json()["refresh_token"] == first["refresh_token"]
+
+
+def test_a_row_is_judged_by_the_time_after_it_was_read(client, user, clock):
+    """The request has waited while another one rotated, and then beyond the grace period of that."""
+    token = client.tokens(user)["refresh_token"]
+
+    def rotate_and_wait():
+        client.refresh(token)
+        clock.shift(GRACE)
+
+    with connection.execute_wrapper(Meanwhile("SELECT", rotate_and_wait)):
+        assert code(client.refresh(token)) == (401, "refresh_token_reused")
+
+
 def test_a_refresh_that_another_one_overtakes_gives_the_same_successor(client, user, clock):
     token = client.tokens(user)["refresh_token"]
     faster = []

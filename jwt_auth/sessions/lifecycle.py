@@ -169,21 +169,22 @@ def _create(user: Any, peer: Peer, label: str, transport: str, now: datetime) ->
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Attempt:
-    """A request for a refresh. `retry` is the digest of its Idempotency-Key; `moment` stops its clock."""
+    """A request for a refresh. `retry` is the digest of its Idempotency-Key; `is_timed` stops its clock."""
 
     presented: int
     peer: Peer
     retry: UUID | None
-    moment: datetime | None
+    arrived_at: datetime
+    is_timed: bool
 
     def now(self) -> datetime:
         """
         Return the time of this call.
 
-        A request may wait for the database. A time from before that would be older than the row that is judged by it,
-        and a rotation would be written with a part of its grace period gone.
+        A request may wait for the database. With a time from before that, a rotation would be written with a part of
+        its grace period gone.
         """
-        return self.moment or timezone.now()
+        return self.arrived_at if self.is_timed else timezone.now()
 
 
 @sensitive_variables()
@@ -212,7 +213,14 @@ def refresh(
     with outage_is_unavailable():
         handle, presented = refresh_tokens.unsign(raw)
         retry = None if retry_key is None else retries.digest_of(retry_key, handle)
-        return _refresh(handle, _Attempt(presented=presented, peer=peer or Peer(), retry=retry, moment=now))
+        attempt = _Attempt(
+            presented=presented,
+            peer=peer or Peer(),
+            retry=retry,
+            arrived_at=now or timezone.now(),
+            is_timed=now is not None,
+        )
+        return _refresh(handle, attempt)
 
 
 @sensitive_variables()
@@ -243,7 +251,8 @@ def _load_and_judge(handle: str, attempt: _Attempt) -> tuple[UserSession, _Acces
     now = attempt.now()
     claims = _claims(session, now)
     verdict(claims, database.state_of(session), now)
-    return session, _sign(claims, session), case_of(attempt.presented, session, now, attempt.retry)
+    case = case_of(attempt.presented, session, now, arrived_at=attempt.arrived_at, retry=attempt.retry)
+    return session, _sign(claims, session), case
 
 
 def _rotate(session: UserSession, attempt: _Attempt) -> bool:

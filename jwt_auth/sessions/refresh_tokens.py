@@ -64,6 +64,7 @@ def judge(
     now: datetime,
     grace: timedelta,
     *,
+    arrived_at: datetime | None = None,
     has_key: bool = False,
 ) -> Case:
     """
@@ -73,11 +74,13 @@ def judge(
         presented: the counter of the token.
         newest: the counter of the session.
         rotated_at: the time of the session's last rotation; None if there was none.
-        now: aware, as `rotated_at` is.
+        now: the time after the row was read; aware, as `rotated_at` is.
         grace: ROTATION_GRACE_PERIOD.
+        arrived_at: the time of the request, if it has waited since.
         has_key: whether the request has the Idempotency-Key of that rotation.
     """
-    in_grace = rotated_at is not None and abs(now - rotated_at) < grace
+    asked_at = arrived_at or now
+    in_grace = rotated_at is not None and asked_at - rotated_at < grace and rotated_at - now < grace
     if presented > newest:
         return Case.AHEAD
     if presented == newest:
@@ -87,16 +90,24 @@ def judge(
     return Case.GRACE if presented == newest - 1 and in_grace else Case.REUSED
 
 
-def case_of(presented: int, session: UserSession, now: datetime, retry: UUID | None = None) -> Case:
+def case_of(
+    presented: int,
+    session: UserSession,
+    now: datetime,
+    *,
+    arrived_at: datetime | None = None,
+    retry: UUID | None = None,
+) -> Case:
     """
     Return the case of a refresh token of `session`, which is live, whatever peer presents it.
 
     Args:
+        presented, now, arrived_at: as for judge().
         retry: the digest of the request's Idempotency-Key.
     """
     has_key = retry is not None and retry == session.retry_digest
     grace = get_settings().ROTATION_GRACE_PERIOD
-    return judge(presented, session.counter, session.rotated_at, now, grace, has_key=has_key)
+    return judge(presented, session.counter, session.rotated_at, now, grace, arrived_at=arrived_at, has_key=has_key)
 
 
 def misuse_error(presented: int, session: UserSession, case: Case) -> RevokedTokenError:

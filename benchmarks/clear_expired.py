@@ -45,9 +45,10 @@ FILL = {
     "jwt_auth_usersession": """
         INSERT INTO jwt_auth_usersession (id, created_at, user_id, handle, counter, started_at, last_issued_at,
             idle_expires_at, expires_at, auth_hash, upgraded_auth_hash, transport, label, ip_address, user_agent,
-            revoked_reason)
+            last_ip_address, last_user_agent, shared_user_agent, shared_rotations, revoked_reason)
         SELECT gen_random_uuid(), t - interval '30 days', 1 + i % {users}, md5(i::text), 3, t - interval '30 days',
-            t - interval '15 days', t, t, repeat('a', 64), '', 'bearer', 'laptop', '203.0.113.7', repeat('b', 110), ''
+            t - interval '15 days', t, t, repeat('a', 64), '', 'bearer', 'laptop', '203.0.113.7', repeat('b', 110),
+            '203.0.113.7', repeat('b', 110), '', 0, ''
         FROM ({when}) AS rows""",
     "jwt_auth_revocationevent": """
         INSERT INTO jwt_auth_revocationevent (created_at, scope, subject, expires_at, actor, reason)

@@ -17,6 +17,7 @@ __all__ = [
     "ConfigurationError",
     "ExpiredTokenError",
     "GrantError",
+    "IdempotencyKeyError",
     "InvalidCredentialsError",
     "InvalidScopeError",
     "InvalidTargetError",
@@ -121,6 +122,13 @@ class BodyTooLargeError(JWTAuthError):
 
     code: ClassVar[str] = "body_too_large"
     detail: ClassVar[str | Promise] = _("The body is too large to be compared with the digest in the token.")
+
+
+class IdempotencyKeyError(ReasonedError):
+    """Raised when the Idempotency-Key of a refresh could be guessed, or was used for another exchange (400)."""
+
+    code = "invalid_request"
+    detail = _("Send a new Idempotency-Key with each exchange: 22 to 128 random characters of base64url.")
 
 
 class GrantError(ReasonedError):

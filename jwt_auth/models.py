@@ -13,59 +13,30 @@ import secrets
 import uuid
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, ClassVar, TypeVar
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import models, router
+from django.db import models
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext_lazy as _
 
-from jwt_auth.base_models import TokenCutoffField
+from jwt_auth.base_models import Described, PrimaryManager, TokenCutoffField
 from jwt_auth.conf import get_settings
 from jwt_auth.jose.algorithms import ALGORITHMS
 from jwt_auth.jose.encoding import json_object
 
 __all__ = ["ClientKey", "RegisteredClient", "RevocationEvent", "SigningKey", "UserSession"]
 
-Row = TypeVar("Row", bound=models.Model)
-
 CLIENT_PREFIX = "client_"
 # The form of ids from `new_client_id`. No other form can be in the database, so no other form is looked up.
 CLIENT_ID = re.compile(f"{CLIENT_PREFIX}[0-9a-f]{{32}}")
 
 
-class PrimaryManager(models.Manager[Row]):
-    """Reads from the database that is written to: a replica that lags behind would accept revoked tokens."""
-
-    def get_queryset(self) -> models.QuerySet[Row]:
-        return super().get_queryset().using(router.db_for_write(self.model))
-
-
 def new_handle() -> str:
     """Return 128 random bits in hexadecimal: no collation takes two different ones for equal."""
     return secrets.token_hex(16)
-
-
-class Described(models.Model):
-    """
-    A model whose `save()` writes only the DESCRIPTIVE columns of an existing row.
-
-    The other columns are changed by conditional updates only: otherwise saving an instance that was loaded before a
-    revocation or a rotation would undo it.
-    """
-
-    DESCRIPTIVE: ClassVar[frozenset[str]]
-
-    class Meta:
-        abstract = True
-
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        if not self._state.adding:
-            wanted = kwargs.get("update_fields")
-            kwargs["update_fields"] = self.DESCRIPTIVE.intersection(self.DESCRIPTIVE if wanted is None else wanted)
-        super().save(*args, **kwargs)
 
 
 class UserSession(Described):
@@ -84,6 +55,8 @@ class UserSession(Described):
     counter = models.PositiveIntegerField(_("rotations"), default=0)
     started_at = models.DateTimeField(_("started at"), help_text=_("The auth_time of its tokens."))
     last_issued_at = models.DateTimeField(_("last used at"))
+    # The newest use in an hour before that of `last_issued_at`; see sessions/shown.py.
+    settled_at = models.DateTimeField(_("settled at"), null=True, blank=True, editable=False)
     rotated_at = models.DateTimeField(_("rotated at"), null=True, blank=True)
     idle_expires_at = models.DateTimeField(_("idle until"))
     expires_at = models.DateTimeField(_("expires at"), help_text=_("Never moved."))
@@ -94,6 +67,18 @@ class UserSession(Described):
     label = models.CharField(_("label"), max_length=100, blank=True)
     ip_address = models.GenericIPAddressField(_("IP address"), null=True, blank=True)
     user_agent = models.CharField(_("user agent"), max_length=255, blank=True)
+    # Of the newest rotation, or of the sign-in.
+    last_ip_address = models.GenericIPAddressField(_("last IP address"), null=True, blank=True)
+    last_user_agent = models.CharField(_("last user agent"), max_length=255, blank=True)
+    retry_digest = models.UUIDField(_("retry digest"), null=True, blank=True, editable=False)
+    # The newest use of a refresh token by another peer than that of its rotation; sessions/sharing.py has the rule.
+    shared_at = models.DateTimeField(_("shared at"), null=True, blank=True)
+    shared_ip_address = models.GenericIPAddressField(_("shared with IP address"), null=True, blank=True)
+    shared_user_agent = models.CharField(_("shared with user agent"), max_length=255, blank=True)
+    shared_counter = models.PositiveIntegerField(_("shared counter"), null=True, blank=True, editable=False)
+    shared_rotations = models.PositiveSmallIntegerField(
+        _("shared rotations"), default=0, help_text=_("The number of rotations in a row that two peers shared.")
+    )
     revoked_at = models.DateTimeField(_("revoked at"), null=True, blank=True)
     revoked_reason = models.CharField(_("reason"), max_length=255, blank=True)
 
@@ -121,6 +106,11 @@ class UserSession(Described):
     def ends_at(self) -> datetime:
         """The time when the session ends unless it is refreshed."""
         return min(self.idle_expires_at, self.expires_at)
+
+    @property
+    def is_shared(self) -> bool:
+        """True if a refresh token was ever used by another peer than that of its rotation."""
+        return self.shared_at is not None
 
     @property
     def has_stale_credentials(self) -> bool:

@@ -27,6 +27,7 @@ __all__ = [
     "key_revoked",
     "new_device_seen",
     "refresh_token_reused",
+    "refresh_token_shared",
     "service_token_issued",
     "session_revoked",
     "session_started",
@@ -47,6 +48,10 @@ token_refreshed = Signal()
 
 # session: the UserSession, already revoked; presented, expected: counters of the token and the row.
 refresh_token_reused = Signal()
+
+# session: the UserSession, whose `last_ip_address` and `last_user_agent` are those of its newest rotation; peer: the
+# other Peer; rotations: the number of rotations in a row that were shared.
+refresh_token_shared = Signal()
 
 # event: the RevocationEvent.
 token_revoked = Signal()

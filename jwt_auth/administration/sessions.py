@@ -11,6 +11,9 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path
 from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.html import format_html
+from django.utils.timezone import localtime
 from django.utils.translation import gettext, gettext_lazy as _, ngettext
 
 from jwt_auth._django.admin_sites import redirect_from_missing
@@ -61,20 +64,35 @@ class LiveFilter(admin.SimpleListFilter):
         return {"live": queryset.filter(live), "ended": queryset.filter(~live)}.get(self.value() or "", queryset)
 
 
+class SharedFilter(admin.SimpleListFilter):
+    """Filter by whether another peer used a refresh token of the session within the grace period."""
+
+    title = _("shared")
+    parameter_name = "shared"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
+        return [("yes", _("Used by another address or agent"))]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        return queryset.filter(shared_at__isnull=False) if self.value() == "yes" else queryset
+
+
 class UserSessionAdmin(ReadOnlyAdmin):
     """One row for each sign-in. The handle and the hashes that tokens depend on are not shown."""
 
     list_display = ["owner", "device", "state", "last_issued_at", "ip_address", "started_at", "transport"]
     list_display_links = ["device"]
-    list_filter = [LiveFilter, "transport", "started_at"]
+    list_filter = [LiveFilter, SharedFilter, "transport", "started_at"]
     ordering = ["-expires_at"]  # the newest sign-ins, by an index
     search_help_text = _("By the user's name or e-mail, or the IP address.")
     actions = ["revoke_selected"]
     fields = [
         *("state", "owner", "label", "transport", "ip_address", "user_agent", "started_at", "last_issued_at"),
-        *("counter", "rotated_at", "idle_expires_at", "expires_at", "revoked_at", "revoked_reason", "id"),
+        *("counter", "rotated_at", "last_ip_address", "last_user_agent", "shared"),
+        *("idle_expires_at", "expires_at", "revoked_at", "revoked_reason", "id"),
     ]
-    shown_otherwise = ("user",)
+    # `shared` has the columns of that name, `state` whether the session is live.
+    shown_otherwise = ("user", "shared_at", "shared_ip_address", "shared_user_agent", "shared_rotations")
 
     def has_revoke_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Return whether the request may end the session `obj`, or sessions in general."""
@@ -114,7 +132,20 @@ class UserSessionAdmin(ReadOnlyAdmin):
     @admin.display(description=_("state"))
     def state(self, session: UserSession) -> str:
         refusal = database.refusal_of(session, timezone.now())
-        return badge(gettext("Live") if refusal is None else _why(refusal), live=refusal is None)
+        own = badge(gettext("Live") if refusal is None else _why(refusal), live=refusal is None)
+        return format_html("{} {}", own, badge(gettext("Shared"), live=False)) if session.is_shared else own
+
+    @admin.display(description=_("shared"))
+    def shared(self, session: UserSession) -> str:
+        """Return the address and agent that used a refresh token within the grace period of another's rotation."""
+        if session.shared_at is None:
+            return gettext("No")
+        return gettext("Also used by %(address)s, %(agent)s at %(moment)s (rotations in a row: %(rotations)d)") % {
+            "address": session.shared_ip_address or gettext("an unknown address"),
+            "agent": session.shared_user_agent or gettext("an unnamed agent"),
+            "moment": date_format(localtime(session.shared_at), "DATETIME_FORMAT"),
+            "rotations": session.shared_rotations,
+        }
 
     @admin.action(permissions=["revoke"], description=_("Revoke selected sessions"))
     def revoke_selected(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:

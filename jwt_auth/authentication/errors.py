@@ -11,6 +11,7 @@ from jwt_auth.exceptions import (
     BodyTooLargeError,
     CsrfError,
     GrantError,
+    IdempotencyKeyError,
     InsufficientScopeError,
     JWTAuthError,
     RefusedError,
@@ -58,7 +59,7 @@ def as_api_exception(error: JWTAuthError) -> drf.APIException:
         return forbidden
     if isinstance(error, BodyTooLargeError):
         return BodyTooLarge(error_body(error.detail, error.code), error.code)
-    if isinstance(error, GrantError):
+    if isinstance(error, (GrantError, IdempotencyKeyError)):
         return drf.ParseError(error_body(error.detail, error.code), error.code)
     code = error.code if isinstance(error, UnavailableError) else UnavailableError.code
     return ServiceUnavailable(error_body(UnavailableError.detail, code))

@@ -29,6 +29,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "token_refreshed": (*_SESSION, "rotated"),
     "refresh_token_reused": (*_SESSION, "presented", "expected"),
     "refresh_token_ahead": (*_SESSION, "presented", "expected"),
+    "refresh_token_shared": (*_SESSION, "last_ip_address", "peer_ip_address", "rotations"),
     "token_revoked": _REVOCATION,
     "session_revoked": (*_REVOCATION, "sid"),
     "user_revoked": (*_REVOCATION, "user_id", "cutoff", "sessions_revoked"),
@@ -155,6 +156,17 @@ def _refresh_token_reused(session: Any, presented: int, expected: int, **kwargs:
     _log(level, event, text, presented, session.pk, expected, **fields)
 
 
+def _refresh_token_shared(session: Any, peer: Any, rotations: int, **kwargs: Any) -> None:
+    fields = {
+        **_of_session(session),
+        "last_ip_address": session.last_ip_address,
+        "peer_ip_address": peer.ip_address,
+        "rotations": rotations,
+    }
+    text = "Another peer used the refresh token of session %s within the grace period."
+    _log(logging.WARNING, "refresh_token_shared", text, session.pk, **fields)
+
+
 def _token_revoked(event: Any, **kwargs: Any) -> None:
     _log_revocation("token_revoked", event)
 
@@ -242,6 +254,7 @@ _RECEIVERS: Mapping[Signal, Callable[..., None]] = {
     signals.session_started: _session_started,
     signals.token_refreshed: _token_refreshed,
     signals.refresh_token_reused: _refresh_token_reused,
+    signals.refresh_token_shared: _refresh_token_shared,
     signals.token_revoked: _token_revoked,
     signals.session_revoked: _session_revoked,
     signals.user_revoked: _user_revoked,

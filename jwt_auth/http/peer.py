@@ -19,6 +19,17 @@ class Peer:
     ip_address: str | None = None
     user_agent: str = ""
 
+    def may_be(self, other: "Peer") -> bool:
+        """
+        Return whether both may be one client: the same user agent, and addresses of one network.
+
+        A peer of which nothing is known may be any. One network is an IPv4 /24 or an IPv6 /64: the addresses of
+        one client change within it, by privacy addresses (RFC 8981) or a pool of proxies.
+        """
+        if Peer() in (self, other):
+            return True
+        return self.user_agent == other.user_agent and _share_a_network(self.ip_address, other.ip_address)
+
 
 def peer_of(request: HttpRequest) -> Peer:
     """Return the peer of `request`."""
@@ -56,6 +67,14 @@ def _normalized(candidate: str) -> str | None:
     except ValueError:
         return None
     return str(getattr(address, "ipv4_mapped", None) or address)
+
+
+def _share_a_network(one: str | None, other: str | None) -> bool:
+    return one is None or other is None or _network_of(one) == _network_of(other)
+
+
+def _network_of(address: str) -> str:
+    return str(ip_network(f"{address}/{64 if ':' in address else 24}", strict=False))
 
 
 def address_group(request: HttpRequest) -> str:

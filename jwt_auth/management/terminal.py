@@ -150,8 +150,15 @@ def _row(session: UserSession, state: str) -> tuple[str, ...]:
         session.ip_address or "-",
         describe_moment(session.started_at)[:-3],
         describe_moment(session.last_issued_at)[:-3],
-        printable(state),
+        printable(state + _sharing(session)),
     )
+
+
+def _sharing(session: UserSession) -> str:
+    """Return a note for the state of a session whose refresh token was used by another peer too."""
+    if session.shared_at is None:
+        return ""
+    return f"; shared with {session.shared_ip_address or 'another agent'} at {describe_moment(session.shared_at)[:-3]}"
 
 
 def table(rows: Sequence[Sequence[str]]) -> list[str]:

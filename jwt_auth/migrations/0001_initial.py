@@ -246,6 +246,10 @@ class Migration(migrations.Migration):
                     models.DateTimeField(help_text="The auth_time of its tokens.", verbose_name="started at"),
                 ),
                 ("last_issued_at", models.DateTimeField(verbose_name="last used at")),
+                (
+                    "settled_at",
+                    models.DateTimeField(blank=True, editable=False, null=True, verbose_name="settled at"),
+                ),
                 ("rotated_at", models.DateTimeField(blank=True, null=True, verbose_name="rotated at")),
                 ("idle_expires_at", models.DateTimeField(verbose_name="idle until")),
                 ("expires_at", models.DateTimeField(help_text="Never moved.", verbose_name="expires at")),
@@ -266,6 +270,36 @@ class Migration(migrations.Migration):
                 ("label", models.CharField(blank=True, max_length=100, verbose_name="label")),
                 ("ip_address", models.GenericIPAddressField(blank=True, null=True, verbose_name="IP address")),
                 ("user_agent", models.CharField(blank=True, max_length=255, verbose_name="user agent")),
+                (
+                    "last_ip_address",
+                    models.GenericIPAddressField(blank=True, null=True, verbose_name="last IP address"),
+                ),
+                ("last_user_agent", models.CharField(blank=True, max_length=255, verbose_name="last user agent")),
+                (
+                    "retry_digest",
+                    models.UUIDField(blank=True, editable=False, null=True, verbose_name="retry digest"),
+                ),
+                ("shared_at", models.DateTimeField(blank=True, null=True, verbose_name="shared at")),
+                (
+                    "shared_ip_address",
+                    models.GenericIPAddressField(blank=True, null=True, verbose_name="shared with IP address"),
+                ),
+                (
+                    "shared_user_agent",
+                    models.CharField(blank=True, max_length=255, verbose_name="shared with user agent"),
+                ),
+                (
+                    "shared_counter",
+                    models.PositiveIntegerField(blank=True, editable=False, null=True, verbose_name="shared counter"),
+                ),
+                (
+                    "shared_rotations",
+                    models.PositiveSmallIntegerField(
+                        default=0,
+                        help_text="The number of rotations in a row that two peers shared.",
+                        verbose_name="shared rotations",
+                    ),
+                ),
                 ("revoked_at", models.DateTimeField(blank=True, null=True, verbose_name="revoked at")),
                 ("revoked_reason", models.CharField(blank=True, max_length=255, verbose_name="reason")),
                 (

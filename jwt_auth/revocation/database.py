@@ -64,8 +64,9 @@ def session_of_token(sid: uuid.UUID, subject: str) -> QuerySet[UserSession]:
 
 # Columns that no verdict needs. Each would cost a request a few microseconds; code that reads one loads it then.
 _UNJUDGED = (
-    *("created_at", "handle", "counter", "last_issued_at", "rotated_at", "revoked_reason"),
-    *("transport", "label", "ip_address", "user_agent"),
+    *("created_at", "handle", "counter", "last_issued_at", "settled_at", "rotated_at", "revoked_reason"),
+    *("transport", "label", "ip_address", "user_agent", "last_ip_address", "last_user_agent", "retry_digest"),
+    *("shared_at", "shared_ip_address", "shared_user_agent", "shared_counter", "shared_rotations"),
 )
 
 _compiled_for = cached_until_settings_change(dict[str, CompiledQuery])

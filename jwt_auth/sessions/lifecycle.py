@@ -1,7 +1,7 @@
 """
 The lifecycle of a session: start, refresh, end. All code that rotates refresh tokens is in this file.
 
-The rule for a refresh token that was used before is in `refresh_tokens`.
+The rule for a refresh token that was used before is in `refresh_tokens`, `retries` and `sharing`.
 """
 
 import secrets
@@ -35,9 +35,9 @@ from jwt_auth.models import UserSession, user_id_of
 from jwt_auth.revocation import cutoff, database, subjects, user_rows
 from jwt_auth.revocation.operations import atomic, revoke_session
 from jwt_auth.revocation.verdict import latest, verdict
-from jwt_auth.sessions import arrivals, refresh_tokens
+from jwt_auth.sessions import arrivals, refresh_tokens, retries, sharing, shown
 from jwt_auth.sessions.credentials import Account
-from jwt_auth.sessions.refresh_tokens import MISUSES, Case, case_of, misuse_error
+from jwt_auth.sessions.refresh_tokens import MISUSES, TOLERATED, Case, case_of, misuse_error
 from jwt_auth.signals import refresh_token_reused, send_on_commit, session_started, token_refreshed
 from jwt_auth.transports import check_cookie_size
 
@@ -57,6 +57,14 @@ class TokenPair:
     refresh_token: str = field(repr=False)
     refresh_expires_in: int
     session_id: UUID
+
+
+# The reasons for the end of a session, for the record.
+_REASONS = {
+    Case.SHARED: "refresh token shared",
+    Case.REUSED: "refresh token reused",
+    Case.AHEAD: "refresh token ahead of its session",
+}
 
 
 class CredentialsChangedError(InvalidCredentialsError):
@@ -151,68 +159,115 @@ def _create(user: Any, peer: Peer, label: str, transport: str, now: datetime) ->
         label=label,
         ip_address=peer.ip_address,
         user_agent=peer.user_agent,
+        last_ip_address=peer.ip_address,
+        last_user_agent=peer.user_agent,
     )
 
 
 # Refresh
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Attempt:
+    """A request for a refresh. `retry` is the digest of its Idempotency-Key; `is_timed` stops its clock."""
+
+    presented: int
+    peer: Peer
+    retry: UUID | None
+    arrived_at: datetime
+    is_timed: bool
+
+    def now(self) -> datetime:
+        """
+        Return the time of this call.
+
+        A request may wait for the database. With a time from before that, a rotation would be written with a part of
+        its grace period gone.
+        """
+        return self.arrived_at if self.is_timed else timezone.now()
+
+
 @sensitive_variables()
-def refresh(raw: str, *, now: datetime | None = None) -> TokenPair:
+def refresh(
+    raw: str, *, peer: Peer | None = None, retry_key: str | None = None, now: datetime | None = None
+) -> TokenPair:
     """
     Exchange a refresh token for a new pair. Two queries if it rotates, more after a lost race.
 
+    Args:
+        raw: the refresh token.
+        peer: where the request came from; without it, a second party in the grace period isn't noticed.
+        retry_key: the Idempotency-Key of the request.
+        now: aware; the current time if omitted.
+
     Raises:
         InvalidTokenError: if it is not a refresh token of ours.
+        IdempotencyKeyError: if `retry_key` has a wrong form, or was the key of the exchange before.
         ExpiredTokenError: if the session has expired.
         RevokedTokenError: if the session was revoked, does not exist or began before a cutoff; if its user is inactive
             or has another password; if the token is AHEAD, which ends the session.
-        RefreshTokenReusedError: if the token is REUSED, which ends the session.
+        RefreshTokenReusedError: if the token is REUSED or SHARED, which ends the session.
         ConfigurationError: as for start().
         UnavailableError: if the database can't be asked, or there is no key to sign with.
     """
     with outage_is_unavailable():
-        return _refresh(raw, now or timezone.now())
+        handle, presented = refresh_tokens.unsign(raw)
+        retry = None if retry_key is None else retries.digest_of(retry_key, handle)
+        attempt = _Attempt(
+            presented=presented,
+            peer=peer or Peer(),
+            retry=retry,
+            arrived_at=now or timezone.now(),
+            is_timed=now is not None,
+        )
+        return _refresh(handle, attempt)
 
 
 @sensitive_variables()
-def _refresh(raw: str, now: datetime) -> TokenPair:
-    handle, presented = refresh_tokens.unsign(raw)
-    session, access = _load_and_check(handle, now)
-    case = case_of(presented, session, now)
-    if case is Case.FRESH and not _rotate(session, now):
+def _refresh(handle: str, attempt: _Attempt) -> TokenPair:
+    session, access, case = _load_and_judge(handle, attempt)
+    if case is Case.FRESH and not _rotate(session, attempt):
         # Another request was faster: a rotation, a logout or a revocation. Read the row again.
-        session, access = _load_and_check(handle, now)
-        case = case_of(presented, session, now)
+        session, access, case = _load_and_judge(handle, attempt)
         if case is Case.FRESH:
             raise UnavailableError("the row still has the old counter")
+    if case in TOLERATED and sharing.is_shared(session, attempt.peer):
+        case = case if sharing.is_forgiven(session, attempt.peer, attempt.now()) else Case.SHARED
     if case in MISUSES:
-        raise _end_misused(session, presented, case, now)
+        raise _end_misused(session, attempt.presented, case, attempt.now())
     send_on_commit(token_refreshed, UserSession, session=session, rotated=case is Case.FRESH)
-    return _pair(session, access, now)
+    return _pair(session, access, attempt.now())
 
 
-def _load_and_check(handle: str, now: datetime) -> tuple[UserSession, _AccessToken]:
+def _load_and_judge(handle: str, attempt: _Attempt) -> tuple[UserSession, _AccessToken, Case]:
     """
-    Return the session of `handle` and its next access token, if the rule for requests (`verdict`) accepts it.
+    Return the session of `handle`, its next access token, and the case, if `verdict` accepts the session.
 
     The token is signed before anything is written: if signing fails, the refresh token is not used up.
     """
     session = database.find_by_handle(handle)
     if session is None:
         raise RevokedTokenError("there is no session of this handle")
+    now = attempt.now()
     claims = _claims(session, now)
     verdict(claims, database.state_of(session), now)
-    return session, _sign(claims, session)
+    case = case_of(attempt.presented, session, now, arrived_at=attempt.arrived_at, retry=attempt.retry)
+    return session, _sign(claims, session), case
 
 
-def _rotate(session: UserSession, now: datetime) -> bool:
+def _rotate(session: UserSession, attempt: _Attempt) -> bool:
     """Increment the counter, unless another request has; the condition of the UPDATE decides every race."""
+    retries.refuse_repeated(attempt.retry, session)
+    now = attempt.now()
     moved = {
         "counter": session.counter + 1,
         "rotated_at": now,
         # Never moved back, even if another machine's clock was ahead: a cutoff is set later than this time.
         "last_issued_at": max(now, session.last_issued_at),
+        "settled_at": shown.settled_at(session, now),
+        "last_ip_address": attempt.peer.ip_address,
+        "last_user_agent": attempt.peer.user_agent,
+        "retry_digest": attempt.retry,
         "idle_expires_at": min(now + get_settings().SESSION_IDLE_TIMEOUT, session.expires_at),
         # The hash matched, maybe by a key of SECRET_KEY_FALLBACKS. Under the current key that fallback can be removed.
         "auth_hash": session.user.get_session_auth_hash(),
@@ -227,10 +282,8 @@ def _rotate(session: UserSession, now: datetime) -> bool:
 
 def _end_misused(session: UserSession, presented: int, case: Case, now: datetime) -> RevokedTokenError:
     """End the session of a misused refresh token; return the error to raise after the commit."""
-    ahead = case is Case.AHEAD
-    reason = "refresh token ahead of its session" if ahead else "refresh token reused"
     with atomic():
-        revoke_session(session.pk, reason=reason, now=now)
+        revoke_session(session.pk, reason=_REASONS[case], now=now)
         send_on_commit(
             refresh_token_reused, UserSession, session=session, presented=presented, expected=session.counter
         )

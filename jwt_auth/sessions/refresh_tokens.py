@@ -7,12 +7,18 @@ A refresh token carries a counter `k`; the session's row has the counter `n` of 
     ---------   ---------------------------------------------   -----------------------------------------
     COALESCED   k == n > 0, rotated within the grace period     returns token n again; n stays
     FRESH       k == n otherwise                                n becomes n + 1; returns token n + 1
+    RETRIED     k == n - 1, with the key of the rotation        returns token n; n stays
     GRACE       k == n - 1, rotated within the grace period     returns token n; n stays
+    SHARED      as COALESCED or GRACE, but by another peer,     the session ends: a second party follows each rotation
+                in the third rotation in a row
     REUSED      k <= n - 1 otherwise                            the session ends: two parties may hold its tokens
     AHEAD       k > n, with a valid signature                   the session ends: a leaked key, or a database
                                                                 that was restored to an earlier state
     (refused)   session revoked, expired or before a cutoff,    refused by `verdict` before the case is
                 user inactive, or password changed              determined
+
+`retries` has the rule for RETRIED, and `sharing` that for SHARED. "Within the grace period" is bounded on both sides:
+a rotation that another machine's clock has put into the future is tolerated for as long as one in the past.
 
 A token is `<handle>.<counter>.<signature>`. The same row always gives the same token. The server therefore
 stores no token, and can return the same successor again if an answer was lost or two requests came at once.
@@ -21,6 +27,7 @@ stores no token, and can return the same successor again if an answer was lost o
 import re
 from datetime import datetime, timedelta
 from enum import Enum, auto
+from uuid import UUID
 
 from django.core.signing import BadSignature, Signer
 from django.views.decorators.debug import sensitive_variables
@@ -39,42 +46,76 @@ class Case(Enum):
 
     FRESH = auto()
     COALESCED = auto()
+    RETRIED = auto()
     GRACE = auto()
+    SHARED = auto()
     REUSED = auto()
     AHEAD = auto()
 
 
-MISUSES = (Case.REUSED, Case.AHEAD)
+MISUSES = (Case.SHARED, Case.REUSED, Case.AHEAD)
+TOLERATED = (Case.COALESCED, Case.GRACE)
 
 
-def judge(presented: int, newest: int, rotated_at: datetime | None, now: datetime, grace: timedelta) -> Case:
+def judge(
+    presented: int,
+    newest: int,
+    rotated_at: datetime | None,
+    now: datetime,
+    grace: timedelta,
+    *,
+    arrived_at: datetime | None = None,
+    has_key: bool = False,
+) -> Case:
     """
-    Return the case of a refresh token. Pure.
+    Return the case of a refresh token, whatever peer presents it. Pure.
 
     Args:
         presented: the counter of the token.
         newest: the counter of the session.
         rotated_at: the time of the session's last rotation; None if there was none.
-        now: aware, as `rotated_at` is.
+        now: the time after the row was read; aware, as `rotated_at` is.
         grace: ROTATION_GRACE_PERIOD.
+        arrived_at: the time of the request, if it has waited since.
+        has_key: whether the request has the Idempotency-Key of that rotation.
     """
-    in_grace = rotated_at is not None and now - rotated_at < grace
+    asked_at = arrived_at or now
+    in_grace = rotated_at is not None and asked_at - rotated_at < grace and rotated_at - now < grace
     if presented > newest:
         return Case.AHEAD
     if presented == newest:
         return Case.COALESCED if in_grace else Case.FRESH
+    if presented == newest - 1 and has_key:
+        return Case.RETRIED
     return Case.GRACE if presented == newest - 1 and in_grace else Case.REUSED
 
 
-def case_of(presented: int, session: UserSession, now: datetime) -> Case:
-    """Return the case of a refresh token of `session`, which is live."""
-    return judge(presented, session.counter, session.rotated_at, now, get_settings().ROTATION_GRACE_PERIOD)
+def case_of(
+    presented: int,
+    session: UserSession,
+    now: datetime,
+    *,
+    arrived_at: datetime | None = None,
+    retry: UUID | None = None,
+) -> Case:
+    """
+    Return the case of a refresh token of `session`, which is live, whatever peer presents it.
+
+    Args:
+        presented, now, arrived_at: as for judge().
+        retry: the digest of the request's Idempotency-Key.
+    """
+    has_key = retry is not None and retry == session.retry_digest
+    grace = get_settings().ROTATION_GRACE_PERIOD
+    return judge(presented, session.counter, session.rotated_at, now, grace, arrived_at=arrived_at, has_key=has_key)
 
 
 def misuse_error(presented: int, session: UserSession, case: Case) -> RevokedTokenError:
     """Return the error for a case of MISUSES."""
     if case is Case.AHEAD:
         return RevokedTokenError(f"counter {presented} is ahead of {session.counter}")
+    if case is Case.SHARED:
+        return RefreshTokenReusedError(f"counter {presented} was used by two peers, for too many rotations in a row")
     return RefreshTokenReusedError(f"counter {presented} was used before, now {session.counter}")
 
 

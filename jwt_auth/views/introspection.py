@@ -74,5 +74,6 @@ def _refresh_token(raw: str, now: datetime) -> Mapping[str, Any]:
         "client_id": issuer,
         "sid": session.sid,
         "auth_time": session.started_at.timestamp(),
-        "exp": int(session.ends_at.timestamp()),
+        # Not the idle end, which each rotation moves: the caller may hold a copy of the token.
+        "exp": int(session.expires_at.timestamp()),
     }

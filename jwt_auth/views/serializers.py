@@ -2,10 +2,11 @@
 Serializers for the requests and responses of the endpoints.
 """
 
-from datetime import timezone
+from datetime import datetime, timezone
 from typing import Any
 
 from django.contrib.auth import get_user_model
+from django.utils.timezone import now
 from rest_framework import serializers
 
 from jwt_auth.claims import Claims, moment
@@ -13,7 +14,7 @@ from jwt_auth.conf import get_settings
 from jwt_auth.exceptions import InvalidTargetError, UnsupportedGrantTypeError
 from jwt_auth.models import RegisteredClient, UserSession, user_id_of
 from jwt_auth.revocation.subjects import parse_sid
-from jwt_auth.sessions import devices
+from jwt_auth.sessions import devices, shown
 from jwt_auth.sessions.credentials import MAX_NAME, clean_username
 from jwt_auth.views.metadata import TOKEN_EXCHANGE
 
@@ -153,11 +154,20 @@ class RevokeUserSerializer(serializers.Serializer[Any]):
         return attrs
 
 
+class LastUsedField(serializers.DateTimeField):
+    """The hour of a session's last use. See sessions/shown.py for the hours that are shown."""
+
+    def get_attribute(self, instance: UserSession) -> datetime:
+        return shown.last_used_at(instance, now())
+
+
 class SessionSerializer(serializers.ModelSerializer[UserSession]):
     # In UTC, whatever the server's TIME_ZONE is.
     started_at = serializers.DateTimeField(default_timezone=timezone.utc)
-    last_used_at = serializers.DateTimeField(source="last_issued_at", default_timezone=timezone.utc)
-    expires_at = serializers.DateTimeField(source="ends_at", default_timezone=timezone.utc)
+    last_used_at = LastUsedField(read_only=True, default_timezone=timezone.utc)
+    # Not the idle end, which each rotation moves.
+    expires_at = serializers.DateTimeField(default_timezone=timezone.utc)
+    shared = serializers.BooleanField(source="is_shared", read_only=True)
     device = serializers.SerializerMethodField()
     current = serializers.SerializerMethodField()
 
@@ -165,7 +175,7 @@ class SessionSerializer(serializers.ModelSerializer[UserSession]):
         model = UserSession
         fields = [
             *("id", "label", "device", "user_agent", "ip_address"),
-            *("started_at", "last_used_at", "expires_at", "current"),
+            *("started_at", "last_used_at", "expires_at", "current", "shared"),
         ]
 
     def get_device(self, session: UserSession) -> str:

@@ -105,7 +105,8 @@ class RefreshView(BearerAnswer, CredentialView):
 
     @sensitive_variables()
     def post(self, request: Request) -> Response:
-        return self.answer(request, sessions.refresh(self.presented(request)))
+        peer, retry_key = peer_of(request._request), request.headers.get("Idempotency-Key")
+        return self.answer(request, sessions.refresh(self.presented(request), peer=peer, retry_key=retry_key))
 
     def presented(self, request: Request) -> str:
         return self.valid(RefreshSerializer, request).validated_data["refresh_token"]  # type: ignore[no-any-return]
@@ -149,6 +150,8 @@ class LogoutAllView(UserView):
 class SessionsView(UserView):
     def get(self, request: Request) -> Response:
         rows = live_sessions(user_of(request), timezone.now())
+        # Not by last use: the order would change with a use, and tell when it was.
+        rows.sort(key=lambda session: (session.started_at, session.pk), reverse=True)
         context = {"sid": own_sid(request)}
         return Response(SessionSerializer(rows, many=True, context=context).data)
 

@@ -16,6 +16,7 @@ from jwt_auth.admin import UserSessionAdmin
 from jwt_auth.administration import sessions as administration
 from jwt_auth.models import RevocationEvent, UserSession
 from jwt_auth.revocation import revoke_all, revoke_session, revoke_user
+from jwt_auth.sessions import Peer
 from tests.support.admin import MANY, grant, served, session_url, signed_in, text_of, user_url
 from tests.support.queries import count_queries
 from tests.support.rows import begin
@@ -52,6 +53,40 @@ def listed(browser, **query):
 
 
 # What is shown
+
+
+def share(session, agent="curl/8"):
+    """Refresh with the session's first token from two peers within the grace period."""
+    raw = session.pair["refresh_token"]
+    sessions.refresh(raw, peer=Peer(ip_address="192.0.2.7", user_agent="phone"))
+    sessions.refresh(raw, peer=Peer(ip_address="203.0.113.9", user_agent=agent))
+
+
+@pytest.mark.parametrize(("agent", "named"), [("curl/8", "curl/8"), ("", "an unnamed agent")])
+def test_a_session_that_another_address_used_says_so(session, client, user, browser, agent, named):
+    other = client.tokens(user, label="quiet laptop")
+    page = text_of(browser.get(session_url("change", other["session"])))
+    assert "Also used by" not in page
+    share(session, agent)
+    page = text_of(browser.get(session_url("change", session.pk)))
+    assert f"Also used by 203.0.113.9, {named} at" in page
+    assert "192.0.2.7" in page
+    assert listed(browser, shared="yes") == {"alice&#x27;s phone"}
+    assert len(listed(browser)) == 2
+    assert text_of(browser.get(session_url("changelist"))).count(">Shared<") == 1
+
+
+def test_a_session_that_another_agent_used_at_an_unknown_address_says_so(session, browser):
+    raw = session.pair["refresh_token"]
+    sessions.refresh(raw, peer=Peer(user_agent="phone"))
+    sessions.refresh(raw, peer=Peer(user_agent="curl/8"))
+    assert "Also used by an unknown address, curl/8" in text_of(browser.get(session_url("change", session.pk)))
+
+
+def test_the_page_of_the_user_says_so_too(session, user, browser):
+    assert ">Shared<" not in text_of(browser.get(user_url("change", user.pk)))
+    share(session)
+    assert ">Shared<" in text_of(browser.get(user_url("change", user.pk)))
 
 
 def test_the_list_says_whose_where_and_whether_it_lives(session, user, browser):

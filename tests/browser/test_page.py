@@ -1,11 +1,14 @@
 """The page, and the client module behind it: tabs, time, outages, keyboards and eyes."""
 
 import re
+from datetime import timedelta
 
 import pytest
+from django.db.models import F
 from django.test import override_settings
 
 from example_project.notes.models import Note
+from jwt_auth import sessions
 from jwt_auth.models import UserSession
 from jwt_auth.revocation import revoke_user
 from tests.browser.app import HEARTBEAT, PHONE, App
@@ -213,6 +216,26 @@ def test_without_a_network_a_page_keeps_its_user_and_says_what_failed(app, user)
     app.page.context.set_offline(False)
     app.expect(app.page.locator("#trouble")).to_be_hidden()  # the browser says that it is online again
     app.press("Add").has_notes("On the train")
+
+
+def test_a_renewal_whose_answer_was_lost_is_repeated_even_much_later(app, user):
+    app.sign_in(user)
+    keys = []
+
+    def lose(route):
+        keys.append(route.request.headers["idempotency-key"])
+        route.abort()
+
+    app.page.route("**/refresh/", lose, times=1)
+    app.press("Renew now")
+    app.expect(app.page.locator("#trouble")).to_be_visible()
+    [raw] = [each["value"] for each in app.page.context.cookies() if each["name"].endswith("refresh")]
+    sessions.refresh(raw, retry_key=keys[0])  # what the request has done
+    UserSession.objects.update(rotated_at=F("rotated_at") - timedelta(hours=1))
+    app.later(2)
+    app.expect(app.page.locator("#trouble")).to_be_hidden()
+    app.write_note("Still here")
+    assert UserSession.objects.get().counter == 1
 
 
 def test_too_many_sign_ins_are_told_to_wait(app, user, jwt_settings):

@@ -69,7 +69,7 @@ def test_the_pages_list_what_the_modules_export():
 @pytest.mark.parametrize(
     ("find", "replace", "difference"),
     [
-        ("def refresh(raw: str", "def renew(raw: str", {"sessions.refresh", "sessions.renew"}),
+        ("def refresh(", "def renew(", {"sessions.refresh", "sessions.renew"}),
         ("`jwt_auth.throttling.ClientThrottle`", "a throttle", {"throttling.ClientThrottle"}),
         ("`jwt_auth.views.VerifyView`", "`jwt_auth.views.LogoutView`", {"views.VerifyView", "views.LogoutView"}),
         ("| `ClientKey` |", "| `UsedToken` |", {"models.ClientKey", "models.UsedToken"}),

@@ -83,14 +83,34 @@ def test_json_has_everything_but_secrets(user, signed_in):
         "label": "laptop",
         "user_agent": FIREFOX,
         "ip_address": "203.0.113.7",
+        "last_user_agent": FIREFOX,
+        "last_ip_address": "203.0.113.7",
         "transport": "bearer",
         "started_at": "2026-05-17T12:30:15.250000+00:00",
         "last_used_at": "2026-05-17T12:30:15.250000+00:00",
         "expires_at": "2026-05-31T12:30:15.250000+00:00",
+        "shared_at": None,
+        "shared_ip_address": None,
+        "shared_user_agent": "",
     }
     session = UserSession.objects.get(pk=signed_in[0])
     for secret in (session.handle, session.auth_hash):
         assert secret not in json.dumps(document)
+
+
+@pytest.mark.parametrize(
+    ("address", "note"),
+    [("198.51.100.7", "198.51.100.7"), (None, "another agent")],
+)
+def test_a_session_that_two_peers_shared_says_so(user, clock, address, note):
+    raw = sessions.start(user, peer=Peer(user_agent="x")).refresh_token
+    sessions.refresh(raw, peer=Peer(user_agent="x"))
+    sessions.refresh(raw, peer=Peer(ip_address=address, user_agent="curl"))
+    shown = run("jwt_sessions", f"--user={user.pk}")
+    assert shown.splitlines()[-1].endswith(f"  live; shared with {note} at 2026-05-17 12:30")
+    [found] = json.loads(run("jwt_sessions", f"--user={user.pk}", "--json"))["sessions"]
+    assert (found["shared_at"], found["shared_ip_address"]) == ("2026-05-17T12:30:15.250000+00:00", address)
+    assert (found["shared_user_agent"], found["last_user_agent"]) == ("curl", "x")
 
 
 def test_the_users_cutoff_is_shown(user, clock):

@@ -5,6 +5,7 @@ from functools import partial
 import pytest
 from django.db import connection
 
+from jwt_auth import signals
 from jwt_auth.models import UserSession
 from tests.support.races import all_dead, begin, granted, new_client, rounds, status_of
 
@@ -89,3 +90,54 @@ def test_refreshes_that_race_each_other_alone_leave_a_live_session(client, user,
     answers = at_once(*[partial(new_client().refresh, pair["refresh_token"])] * 2)
     assert status_of(answers) == {200}
     assert not client.is_dead(answers[0].json())
+
+
+def from_peer(address, agent="browser"):
+    client = new_client()
+    client.defaults.update(REMOTE_ADDR=address, HTTP_USER_AGENT=agent)
+    return client
+
+
+def test_twenty_tabs_of_one_browser_share_nothing(client, user, at_once, clock, heard):
+    sent = heard(signals.refresh_token_shared)
+    token = from_peer("192.0.2.7").tokens(user)["refresh_token"]
+    for _ in range(rounds(20)):
+        answers = at_once(*[partial(from_peer("192.0.2.7").refresh, token)] * 20)
+        assert status_of(answers) == {200}
+        [token] = {answer.json()["refresh_token"] for answer in answers}
+        clock.shift(60)
+    assert not sent
+    assert UserSession.objects.get().shared_at is None
+
+
+def test_two_parties_at_once_are_announced_once_and_shut_out_at_the_third(client, user, at_once, clock, heard, trials):
+    """It makes no difference which is first, and how many requests each sends."""
+    sent = heard(signals.refresh_token_shared)
+    for _ in range(trials // 10):
+        token = from_peer("192.0.2.7").tokens(user)["refresh_token"]
+        for number in range(1, 4):
+            del sent[:]
+            answers = at_once(
+                *[partial(from_peer("192.0.2.7").refresh, token)] * 5,
+                *[partial(from_peer("203.0.113.7").refresh, token)] * 5,
+            )
+            session = UserSession.objects.latest("created_at")
+            assert len(sent) == 1
+            assert (session.counter, session.shared_rotations) == (number, number)
+            if number < 3:
+                assert status_of(answers) == {200}
+                [token] = {answer.json()["refresh_token"] for answer in answers}
+            clock.shift(60)
+        assert session.revoked_reason == "refresh token shared"
+        assert all_dead(client, granted(*answers))
+
+
+def test_requests_with_one_key_at_once_rotate_once(client, user, at_once, clock):
+    for _ in range(rounds(50)):
+        token = client.tokens(user)["refresh_token"]
+        send = partial(
+            new_client().send, "refresh/", {"refresh_token": token}, HTTP_IDEMPOTENCY_KEY="0123456789abcdefABCDEF"
+        )
+        answers = at_once(*[send] * 5)
+        assert status_of(answers) == {200}
+        assert len({answer.json()["refresh_token"] for answer in answers}) == 1

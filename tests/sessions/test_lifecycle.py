@@ -50,7 +50,12 @@ def code(answer):
         (1, 0, None, Case.AHEAD),
         (3, 2, US, Case.AHEAD),
         (3, 2, DAY, Case.AHEAD),
-        (1, 1, -DAY, Case.COALESCED),  # rotated by a machine whose clock is ahead
+        # Rotated by a machine whose clock is ahead: the tolerance is the same on both sides.
+        (1, 1, US - GRACE, Case.COALESCED),
+        (0, 1, US - GRACE, Case.GRACE),
+        (1, 1, -GRACE, Case.FRESH),
+        (0, 1, -GRACE, Case.REUSED),
+        (1, 1, -DAY, Case.FRESH),
     ],
 )
 def test_each_case_of_the_table(presented, newest, rotated, case):
@@ -320,6 +325,42 @@ class Meanwhile:
         return execute(sql, params, many, context)
 
 
+def test_the_grace_period_begins_when_the_row_is_written(client, user, clock):
+    """A request that has waited for the database for longer than the grace period."""
+    token = client.tokens(user)["refresh_token"]
+    with connection.execute_wrapper(Meanwhile("SELECT", lambda: clock.shift(12))):
+        first = client.refresh(token).json()
+    assert UserSession.objects.get().rotated_at == NOW + timedelta(seconds=12)
+    clock.shift(9)
+    assert client.refresh(token).json()["refresh_token"] == first["refresh_token"]
+
+
+def test_a_request_that_came_in_time_may_wait_beyond_the_grace_period(client, user, clock):
+    """Two tabs ask at once, and the second has to wait for the database."""
+    token = client.tokens(user)["refresh_token"]
+    faster = []
+
+    def rotate_and_wait():
+        faster.append(client.refresh(token).json())
+        clock.shift(60)
+
+    with connection.execute_wrapper(Meanwhile("SELECT", rotate_and_wait)):
+        slower = client.refresh(token).json()
+    assert slower["refresh_token"] == faster[0]["refresh_token"]
+
+
+def test_a_request_that_waited_while_another_one_did_is_not_early(client, user, clock):
+    """The other one began to rotate long after this one came, which is no rotation in the future."""
+    token = client.tokens(user)["refresh_token"]
+
+    def wait_and_rotate():
+        clock.shift(60)
+        client.refresh(token)
+
+    with connection.execute_wrapper(Meanwhile("SELECT", wait_and_rotate)):
+        assert client.refresh(token).status_code == 200
+
+
 def test_a_refresh_that_another_one_overtakes_gives_the_same_successor(client, user, clock):
     token = client.tokens(user)["refresh_token"]
     faster = []
@@ -372,7 +413,7 @@ def test_a_refresh_that_a_logout_overtakes_gives_nothing(client, user, clock):
 def test_a_row_that_can_not_be_read_as_it_is_written_is_an_outage(client, user, monkeypatch):
     """With an old snapshot, an outer transaction reads the old row, but its UPDATE meets the current one."""
     token = client.tokens(user)["refresh_token"]
-    monkeypatch.setattr(lifecycle, "_rotate", lambda session, now: False)
+    monkeypatch.setattr(lifecycle, "_rotate", lambda session, attempt: False)
     assert client.refresh(token).json()["code"] == "unavailable"
     monkeypatch.undo()
     assert client.refresh(token).status_code == 200

@@ -53,6 +53,12 @@ def refresh(client, user):
     client.refresh(client.tokens(user)["refresh_token"])
 
 
+def share(client, user):
+    pair = client.tokens(user)
+    client.refresh(pair["refresh_token"])
+    client.send("refresh/", {"refresh_token": pair["refresh_token"]}, REMOTE_ADDR="203.0.113.7")
+
+
 def reuse(client, user):
     pair = client.tokens(user)
     UserSession.objects.update(counter=7)
@@ -260,6 +266,7 @@ HAPPENINGS = {
     meet_another_django: ("django_differs", "WARNING"),
     sign_in: ("session_started", "INFO"),
     refresh: ("token_refreshed", "DEBUG"),
+    share: ("refresh_token_shared", "WARNING"),
     reuse: ("refresh_token_reused", "WARNING"),
     go_ahead: ("refresh_token_ahead", "CRITICAL"),
     deny_a_token: ("token_revoked", "INFO"),

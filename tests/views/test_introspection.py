@@ -73,7 +73,7 @@ def test_a_good_refresh_token_is_told_with_its_session(asking, client, user, pai
         "client_id": "jwt_auth",
         "sid": session.sid,
         "auth_time": session.started_at.timestamp(),
-        "exp": int(session.ends_at.timestamp()),
+        "exp": int(session.expires_at.timestamp()),
     }
     assert ask(asking, pair["refresh_token"]) == told
     for hint in ("refresh_token", "access_token", "nonsense", ""):

@@ -7,7 +7,7 @@ from typing import Any
 
 from drf_spectacular.extensions import OpenApiViewExtension
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema, extend_schema_serializer, extend_schema_view
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_serializer, extend_schema_view
 from rest_framework.permissions import AllowAny
 from rest_framework.renderers import JSONRenderer
 from rest_framework.serializers import BaseSerializer
@@ -39,6 +39,7 @@ class Operation:
         takes: the serializer of the request body, or None for an empty body.
         answers: serializers by status, or by status and media type.
         refusals: the statuses of errors besides 503, which any endpoint may return.
+        parameters: the headers that the endpoint reads, besides those of authentication.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Operation:
     takes: Any
     answers: dict[Any, Any]
     refusals: tuple[int, ...] = ()
+    parameters: tuple[OpenApiParameter, ...] = ()
 
     def declare(self, prefix: str) -> Any:
         """Return the decorator that declares the operation to drf-spectacular."""
@@ -55,6 +57,7 @@ class Operation:
             summary=self.text.partition(".")[0],
             description=self.text,
             request=self.takes,
+            parameters=list(self.parameters),
             responses={**errors, **self.answers},
         )
 
@@ -82,6 +85,13 @@ _OF_STAFF = (401, 403, 404, 429)
 _SIGN_IN, _SIGN_OUT = "Sign in. The label is the user's name for the device.", "Sign out. The session ends."
 _REFRESH = "Exchange the refresh token for new tokens. If it is used a second time, its session ends."
 
+_RETRY_KEY = OpenApiParameter(
+    "Idempotency-Key",
+    {"type": "string", "minLength": 22, "maxLength": 130},
+    OpenApiParameter.HEADER,
+    description="Random, new with each exchange, and sent again if its answer was lost.",
+)
+
 _LOGOUT_ALL = Operation("logout_all", "Sign out everywhere.", None, _DONE, (401, 403, 429))
 _LIST = Operation("sessions", "List your sessions.", None, {200: serializers.SessionSerializer(many=True)}, _OWN)
 _END_OTHERS = Operation("end_other_sessions", "End all your sessions except this one.", None, _DONE, _OWN)
@@ -97,7 +107,12 @@ declare(
 declare(
     "users.RefreshView",
     post=Operation(
-        "refresh", _REFRESH, serializers.RefreshSerializer, {200: bodies.BearerAnswerSerializer}, (400, 401, 429)
+        "refresh",
+        _REFRESH,
+        serializers.RefreshSerializer,
+        {200: bodies.BearerAnswerSerializer},
+        (400, 401, 429),
+        (_RETRY_KEY,),
     ),
 )
 declare("users.LogoutView", post=Operation("logout", _SIGN_OUT, serializers.LogoutSerializer, _DONE, (400, 429)))
@@ -114,7 +129,9 @@ declare(
 )
 declare(
     "browser.BrowserRefreshView",
-    post=Operation("refresh", _REFRESH, None, {200: bodies.CookieAnswerSerializer}, (401, 403, 429)),
+    post=Operation(
+        "refresh", _REFRESH, None, {200: bodies.CookieAnswerSerializer}, (400, 401, 403, 429), (_RETRY_KEY,)
+    ),
 )
 declare(
     "browser.BrowserLogoutView",

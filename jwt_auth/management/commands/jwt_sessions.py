@@ -67,8 +67,13 @@ def _as_json(session: UserSession, state: str) -> dict[str, Any]:
         "label": session.label,
         "user_agent": session.user_agent,
         "ip_address": session.ip_address,
+        "last_user_agent": session.last_user_agent,
+        "last_ip_address": session.last_ip_address,
         "transport": session.transport,
         "started_at": session.started_at.isoformat(),
         "last_used_at": session.last_issued_at.isoformat(),
         "expires_at": session.ends_at.isoformat(),
+        "shared_at": session.shared_at and session.shared_at.isoformat(),
+        "shared_ip_address": session.shared_ip_address,
+        "shared_user_agent": session.shared_user_agent,
     }

@@ -20,7 +20,7 @@ export class Devices {
 
   async load() {
     const sessions = await this.#session.sessions();
-    // The current session first; the server sorts the others by last use.
+    // The current session first; the server lists the newest sign-in first.
     sessions.sort((a, b) => b.current - a.current);
     this.#list.replaceChildren(...sessions.map((each) => this.#row(each)));
     byId("end-others").hidden = sessions.length < 2;
@@ -31,10 +31,10 @@ export class Devices {
     this.#error.textContent = "";
   }
 
-  #row({ id, label, device, user_agent, ip_address, last_used_at, current }) {
+  #row({ id, label, device, user_agent, ip_address, last_used_at, current, shared }) {
     const kind = device === user_agent ? browserOf(user_agent) : device;
     const name = label || kind;
-    const facts = [label && kind, ip_address].filter(Boolean).join(", ");
+    const facts = [label && kind, ip_address, shared && "also used from elsewhere"].filter(Boolean).join(", ");
     const words = element(
       "div",
       { className: "row-text" },

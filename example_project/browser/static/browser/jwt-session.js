@@ -45,6 +45,7 @@ export class JWTSession extends EventTarget {
   #refreshing = null;
   #renewals = 0; // by this tab or by others
   #failures = 0; // in a row
+  #retryKey = null; // proves that a refresh repeats one whose answer was lost, as when the laptop was closed meanwhile
 
   /**
    * @param {object} [options]
@@ -132,7 +133,7 @@ export class JWTSession extends EventTarget {
     this.#signedOut("signed_out");
   }
 
-  /** Return the live sessions of this user: `[{id, label, device, last_used_at, current, ...}]`. */
+  /** Return the live sessions of this user: `[{id, label, device, last_used_at, current, shared, ...}]`. */
   async sessions() {
     return (await this.#send("GET", "sessions/")).json();
   }
@@ -168,7 +169,8 @@ export class JWTSession extends EventTarget {
     const before = this.#renewals;
     return this.#alone(async () => {
       if (this.#renewals !== before) return true; // another tab refreshed while this one waited
-      const response = await this.#ask(() => fetch(this.#url("refresh/"), this.#unsafe("POST", {})));
+      const response = await this.#ask(() => fetch(this.#url("refresh/"), this.#repeatable(this.#unsafe("POST", {}))));
+      if (response?.status === 400) this.#retryKey = null; // another tab has used the answer that this one lost
       if (response?.ok) {
         this.#noteRenewal(lifeOf(await response.json()), "this tab");
         this.#tell({ type: "renewed", id: this.id, expiresAt: this.expiresAt, lifetime: this.lifetime });
@@ -183,6 +185,7 @@ export class JWTSession extends EventTarget {
 
   #noteRenewal(facts, by) {
     this.#renewals += 1;
+    this.#retryKey = null;
     const stranger = this.user !== null && this.id !== facts.id;
     this.#set(facts);
     if (stranger) this.check();
@@ -266,6 +269,13 @@ export class JWTSession extends EventTarget {
   #unsafe(method, body) {
     const headers = { "Content-Type": "application/json", ...this.#headers() };
     return { method, headers, body: body && JSON.stringify(body), credentials: this.#credentials };
+  }
+
+  /** Add the key, which stays the same until an answer comes. Another origin might not allow the header. */
+  #repeatable(init) {
+    if (this.#credentials !== "same-origin" || !crypto.randomUUID) return init;
+    this.#retryKey ??= crypto.randomUUID();
+    return { ...init, headers: { ...init.headers, "Idempotency-Key": this.#retryKey } };
   }
 
   #url(path) {

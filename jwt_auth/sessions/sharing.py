@@ -1,0 +1,62 @@
+"""
+The rule for a second peer in the grace period.
+
+The grace period is for a lost answer and for parallel tabs. A thief who presents the owner's refresh token within it
+must do so after each rotation, because a token from before the predecessor is never accepted. So rotations in a row
+are counted whose grace was used by another peer than that of the rotation: one such use is announced, and beyond
+FORGIVEN rotations in a row the session ends. A phone that changes networks while an answer is lost is counted too, and
+its next rotation that nobody shares begins a new count.
+"""
+
+from datetime import datetime
+
+from jwt_auth.http.peer import Peer
+from jwt_auth.models import UserSession
+from jwt_auth.signals import refresh_token_shared, send_on_commit
+
+# How many rotations in a row may be shared.
+FORGIVEN = 2
+
+
+def rotations_in_a_row(counter: int, shared_counter: int | None, shared_rotations: int) -> int:
+    """
+    Return the number of shared rotations in a row, if the one that led to `counter` is shared. Pure.
+
+    Args:
+        counter: the counter of the session.
+        shared_counter: the counter at the last shared rotation; None if there was none.
+        shared_rotations: the number in a row then.
+    """
+    if shared_counter == counter:
+        return shared_rotations
+    return shared_rotations + 1 if shared_counter == counter - 1 else 1
+
+
+def is_shared(session: UserSession, peer: Peer) -> bool:
+    """Return whether `peer` is another client than that of the newest rotation of `session`."""
+    return not peer.may_be(Peer(ip_address=session.last_ip_address, user_agent=session.last_user_agent))
+
+
+def is_forgiven(session: UserSession, peer: Peer, now: datetime) -> bool:
+    """Record and announce that `peer` shares the newest rotation of `session`; return whether it is forgiven."""
+    rotations = rotations_in_a_row(session.counter, session.shared_counter, session.shared_rotations)
+    if session.shared_counter != session.counter:
+        _record(session, peer, rotations, now)
+    return rotations <= FORGIVEN
+
+
+def _record(session: UserSession, peer: Peer, rotations: int, now: datetime) -> None:
+    """Record the first such use of this rotation; the condition of the UPDATE decides which is the first."""
+    found = {
+        "shared_at": now,
+        "shared_ip_address": peer.ip_address,
+        "shared_user_agent": peer.user_agent,
+        "shared_counter": session.counter,
+        "shared_rotations": rotations,
+    }
+    rows = UserSession.objects.filter(
+        pk=session.pk, counter=session.counter, shared_counter=session.shared_counter
+    ).update(**found)
+    if rows:
+        vars(session).update(found)
+        send_on_commit(refresh_token_shared, UserSession, session=session, peer=peer, rotations=rotations)

@@ -1,0 +1,26 @@
+"""
+The time of a session's last use, as far as a holder of its access tokens may know it.
+
+A thief with a copy of the tokens could watch a time that moves with each rotation, and present the predecessor within
+the grace period. So only whole hours that are over are shown: what is shown changes on the hour, and never with a use.
+"""
+
+from datetime import datetime, timezone
+
+from jwt_auth.models import UserSession
+
+
+def last_used_at(session: UserSession, now: datetime) -> datetime:
+    """Return the last hour before the current one in which the session was used; its first hour if there is none."""
+    newest = hour_of(session.last_issued_at)
+    return newest if newest < hour_of(now) else hour_of(session.settled_at or session.started_at)
+
+
+def settled_at(session: UserSession, now: datetime) -> datetime | None:
+    """Return the new value of the column `settled_at` for a use of the session at `now`."""
+    return session.last_issued_at if hour_of(session.last_issued_at) < hour_of(now) else session.settled_at
+
+
+def hour_of(moment: datetime) -> datetime:
+    """Return the beginning of the hour of `moment`, in UTC: local hours may come twice."""
+    return moment.astimezone(timezone.utc).replace(minute=0, second=0, microsecond=0)

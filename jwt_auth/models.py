@@ -13,15 +13,16 @@ import secrets
 import uuid
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, ClassVar, TypeVar
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import models, router
+from django.db import models
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext_lazy as _
 
+from jwt_auth.abstract_models import Described, Handmade, PrimaryManager
 from jwt_auth.base_models import TokenCutoffField
 from jwt_auth.conf import get_settings
 from jwt_auth.jose.algorithms import ALGORITHMS
@@ -29,43 +30,14 @@ from jwt_auth.jose.encoding import json_object
 
 __all__ = ["ClientKey", "RegisteredClient", "RevocationEvent", "SigningKey", "UserSession"]
 
-Row = TypeVar("Row", bound=models.Model)
-
 CLIENT_PREFIX = "client_"
 # The form of ids from `new_client_id`. No other form can be in the database, so no other form is looked up.
 CLIENT_ID = re.compile(f"{CLIENT_PREFIX}[0-9a-f]{{32}}")
 
 
-class PrimaryManager(models.Manager[Row]):
-    """Reads from the database that is written to: a replica that lags behind would accept revoked tokens."""
-
-    def get_queryset(self) -> models.QuerySet[Row]:
-        return super().get_queryset().using(router.db_for_write(self.model))
-
-
 def new_handle() -> str:
     """Return 128 random bits in hexadecimal: no collation takes two different ones for equal."""
     return secrets.token_hex(16)
-
-
-class Described(models.Model):
-    """
-    A model whose `save()` writes only the DESCRIPTIVE columns of an existing row.
-
-    The other columns are changed by conditional updates only: otherwise saving an instance that was loaded before a
-    revocation or a rotation would undo it.
-    """
-
-    DESCRIPTIVE: ClassVar[frozenset[str]]
-
-    class Meta:
-        abstract = True
-
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        if not self._state.adding:
-            wanted = kwargs.get("update_fields")
-            kwargs["update_fields"] = self.DESCRIPTIVE.intersection(self.DESCRIPTIVE if wanted is None else wanted)
-        super().save(*args, **kwargs)
 
 
 class UserSession(Described):
@@ -217,7 +189,7 @@ def new_client_id() -> str:
     return CLIENT_PREFIX + new_handle()
 
 
-class RegisteredClient(Described):
+class RegisteredClient(Described, Handmade):
     """A program that signs its own tokens. It acts as `user`, within `scopes`."""
 
     client_id = models.CharField(_("client id"), max_length=64, unique=True, default=new_client_id, editable=False)
@@ -248,18 +220,27 @@ class RegisteredClient(Described):
         verbose_name = _("client")
         verbose_name_plural = _("clients")
         permissions = [("revoke_client", _("Can revoke the tokens and keys of a client"))]
+        indexes = [models.Index(fields=["created_by"], name="jwt_auth_client_created_by")]
 
     def __str__(self) -> str:
         return f"{self.name} ({self.client_id})"
 
 
-class ClientKey(models.Model):
+class ClientKey(Handmade):
     """
     A key that a client signs with: the public half of its key pair, or a secret that it shares with us.
 
     `kid` is always the one from `make_key`, so that a key has one name. A row is written once; the times that end
     the key (`expires_at`, `rotated_at`, `revoked_at`) are changed by conditional updates only.
+
+    A key acts only as users for whom its issuer could issue it. If the user is promoted beyond that, the key is
+    suspended, and a new one has to be issued by somebody who may do so now.
     """
+
+    class Reach(models.TextChoices):
+        ANYONE = "anyone", _("any user")
+        STAFF = "staff", _("users who are not superusers")
+        ORDINARY = "ordinary", _("users who are not staff")
 
     client = models.ForeignKey(
         RegisteredClient, on_delete=models.CASCADE, related_name="keys", verbose_name=_("client")
@@ -273,12 +254,14 @@ class ClientKey(models.Model):
     rotated_at = models.DateTimeField(_("rotated at"), null=True, blank=True, editable=False)
     revoked_at = models.DateTimeField(_("revoked at"), null=True, blank=True, editable=False)
     last_used_at = models.DateTimeField(_("last used at"), null=True, blank=True, editable=False)
+    reach = models.CharField(_("acts as"), max_length=16, choices=Reach, default=Reach.ANYONE, editable=False)
 
     objects = PrimaryManager()
 
     class Meta:
         verbose_name = _("client key")
         verbose_name_plural = _("client keys")
+        indexes = [models.Index(fields=["created_by"], name="jwt_auth_key_created_by")]
         constraints = [
             models.UniqueConstraint(fields=["client", "kid"], name="jwt_auth_client_kid"),
             models.CheckConstraint(

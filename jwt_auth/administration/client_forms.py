@@ -13,7 +13,7 @@ from django.contrib.admin.widgets import AdminTextareaWidget, AdminTextInputWidg
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
-from jwt_auth import clients
+from jwt_auth import clients, registrars
 from jwt_auth.exceptions import RegistrationError
 from jwt_auth.jose.algorithms import ALGORITHMS
 from jwt_auth.models import RegisteredClient
@@ -49,7 +49,7 @@ class DescriptionForm(forms.Form):
 
     def clean_scopes(self) -> str:
         scopes = _by_rule(clients.clean_scopes, self.cleaned_data["scopes"])
-        if not clients.may_grant(self.actor, scopes):
+        if not registrars.may_grant(self.actor, scopes):
             raise ValidationError(_("You may not give a client a permission that you do not have."), code="forbidden")
         return scopes
 
@@ -133,7 +133,7 @@ class ClientForm(DescriptionForm, KeyForm):
 
     def clean_user(self) -> Any:
         user = self.cleaned_data["user"]
-        if not clients.may_hand_out(self.actor, user):
+        if not registrars.may_hand_out(self.actor, user):
             raise ValidationError(_("You may not create keys for a client that acts as this user."), code="forbidden")
         return user
 

@@ -20,7 +20,7 @@ from django.urls import path
 from django.utils import timezone
 from django.utils.translation import gettext, gettext_lazy as _
 
-from jwt_auth import clients
+from jwt_auth import clients, registrars
 from jwt_auth._django.admin_sites import redirect_from_missing
 from jwt_auth.administration.client_forms import ChangeForm, ClientForm, KeyForm, RotationForm
 from jwt_auth.administration.pages import (
@@ -76,7 +76,7 @@ class RegisteredClientAdmin(ReadOnlyAdmin):
         """Return whether the request may rename a client, set its scopes and add keys; see `may_hand_out`."""
         if not request.user.has_perm("jwt_auth.change_registeredclient"):
             return False
-        return obj is None or (obj.is_active and clients.may_hand_out(request.user, obj.user, obj.scopes))
+        return obj is None or (obj.is_active and registrars.may_hand_out(request.user, obj.user, obj.scopes))
 
     def has_revoke_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Return whether the request may revoke tokens and keys, and disable clients."""

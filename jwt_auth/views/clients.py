@@ -2,7 +2,7 @@
 The endpoints for staff that manage API clients. A secret is only in the response to the request that makes it.
 
 A key gives its holder all permissions of the client. So a caller needs, besides the permission for the endpoint, all
-permissions of the client's user: see `clients.may_hand_out`.
+permissions of the client's user: see `registrars.may_hand_out`.
 """
 
 import re
@@ -17,7 +17,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from jwt_auth import clients
+from jwt_auth import clients, registrars
 from jwt_auth.models import CLIENT_ID, ClientKey, RegisteredClient
 from jwt_auth.revocation import Actor, disable_client, revoke_client, revoke_client_key
 from jwt_auth.throttling import ClientsThrottle
@@ -67,7 +67,7 @@ class ManagementView(UserView):
         return pages.get_paginated_response(serializer_class(found, many=True).data)
 
     def check_may_hand_out(self, request: Request, user: Any, *scopes: str) -> None:
-        if not clients.may_hand_out(request.user, user, " ".join(scopes)):
+        if not registrars.may_hand_out(request.user, user, " ".join(scopes)):
             raise drf.PermissionDenied("The client or its user has permissions that you don't have.")
 
 

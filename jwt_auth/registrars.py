@@ -9,7 +9,7 @@ registrar may lose permissions. Of these changes
     anything else                               is named by `doubts`, for people to decide
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -89,8 +89,7 @@ def doubts(keys: Collection[ClientKey]) -> dict[int, Doubt]:
 
     One query for the registrars, and those of their permissions and of the users': Django asks once for each.
     """
-    names = {_parse(key.created_by) for key in keys} - {None}
-    registrars = {str(user.pk): user for user in user_rows.users().filter(pk__in=names)}
+    registrars = find(key.created_by for key in keys)
     judged: dict[tuple[str, Any, str], Doubt | None] = {}
     found = {}
     for key in keys:
@@ -103,6 +102,12 @@ def doubts(keys: Collection[ClientKey]) -> dict[int, Doubt]:
         if (doubt := judged[case]) is not None:
             found[key.pk] = doubt
     return found
+
+
+def find(texts: Iterable[str]) -> dict[str, Any]:
+    """Return the users that some `created_by` name, by the text. At most one query."""
+    names = {_parse(text) for text in texts} - {None}
+    return {str(user.pk): user for user in user_rows.users().filter(pk__in=names)} if names else {}
 
 
 def _doubt_about(registrar: Any, key: ClientKey) -> Doubt | None:

@@ -19,6 +19,9 @@ from jwt_auth.models import ClientKey, RegisteredClient
 # The most clients, and the most keys of these clients, that are shown at once.
 SHOWN, KEYS_SHOWN = 20, 100
 
+# The most users that one query is about: SQLite allows 999 parameters.
+USERS = 300
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Left:
@@ -57,6 +60,18 @@ def page(user_pks: Collection[Any], now: datetime) -> Page:
     keys = list(usable_keys(now).filter(client__in=shown).order_by("-pk")[:KEYS_SHOWN])
     found = [Left(client=client, keys=[key for key in keys if key.client_id == client.pk]) for client in shown]
     return Page(rows=found, total=total)
+
+
+def summary(user_pks: Sequence[Any], now: datetime) -> Page:
+    """
+    Return the page for any number of users.
+
+    For more than `USERS` of them only the total is known, and a client counts for each user that it is left of.
+    """
+    if len(user_pks) <= USERS:
+        return page(user_pks, now)
+    batches = (user_pks[start : start + USERS] for start in range(0, len(user_pks), USERS))
+    return Page(total=sum(count(batch, now).total() for batch in batches))
 
 
 def clients_of(user_pks: Collection[Any], now: datetime) -> QuerySet[RegisteredClient]:

@@ -15,11 +15,10 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ValidationError
-from django.db import models
+from django.db import models, router
 from django.utils.translation import gettext_lazy as _
 
-from jwt_auth.models import ClientKey
-from jwt_auth.revocation import Actor, user_rows
+from jwt_auth.models import ClientKey, UserSession
 
 # The scopes that endpoints of this app require of clients. Each has the name of the permission that users need there.
 OWN_SCOPES = frozenset(("introspect", "revoke_client", "revoke_user"))
@@ -66,7 +65,7 @@ def may_grant(actor: Any, scopes: str) -> bool:
     return bool(actor.has_perms([f"jwt_auth.{scope}" for scope in OWN_SCOPES.intersection(scopes.split())]))
 
 
-def reach_of(actor: Actor, user_pk: Any) -> str:
+def reach_of(actor: AbstractBaseUser | str | None, user_pk: Any) -> str:
     """Return the reach of a key that `actor` issues for the user with this primary key; see `ClientKey`."""
     # A name stands for a program or an operator, to whom no rule applies.
     if not isinstance(actor, AbstractBaseUser) or getattr(actor, "is_superuser", False) or actor.pk == user_pk:
@@ -107,7 +106,10 @@ def doubts(keys: Collection[ClientKey]) -> dict[int, Doubt]:
 def find(texts: Iterable[str]) -> dict[str, Any]:
     """Return the users that some `created_by` name, by the text. At most one query."""
     names = {_parse(text) for text in texts} - {None}
-    return {str(user.pk): user for user in user_rows.users().filter(pk__in=names)} if names else {}
+    if not names:
+        return {}
+    users = get_user_model()._base_manager.using(router.db_for_write(UserSession))
+    return {str(user.pk): user for user in users.filter(pk__in=names)}
 
 
 def _doubt_about(registrar: Any, key: ClientKey) -> Doubt | None:

@@ -119,8 +119,8 @@ def test_all_clients_are_a_table(user, reports):
     head, *rows = run("jwt_client", "list").splitlines()
     assert head.split()[:2] == ["CLIENT", "NAME"]
     assert [row.split()[0] for row in rows] == [reports.client_id, old.client_id]
-    assert rows[0].endswith("read write  2026-05-17 12:30:15  active")
-    assert rows[1].endswith("-           -                    disabled")
+    assert rows[0].endswith("read write  2026-05-17 12:30  -   -        2026-05-17 12:30:15  active")
+    assert rows[1].endswith("-           2026-05-17 12:30  -   -        -                    disabled")
     assert "…" in rows[1]
     listed = json.loads(run("jwt_client", "list", "--json"))["clients"]
     assert [item["is_active"] for item in listed] == [True, False]
@@ -144,7 +144,7 @@ def test_keys_are_listed_with_what_became_of_them(reports, clock):
     revoked = clients.add_secret(reports).key
     run("jwt_client", "revoke", reports.client_id, f"--kid={revoked.kid}", "--yes")
     lines = run("jwt_client", "keys", reports.client_id).splitlines()[2:]
-    states = {line.split()[0]: " ".join(line.split()[5:]) for line in lines[1:]}
+    states = {line.split()[0]: " ".join(line.split()[7:]) for line in lines[2:]}
     assert states == {
         expired.kid: "expired at 2026-05-17 13:30:15",
         rotated.kid: "rotated, active until 2026-05-24 13:30:15",

@@ -178,7 +178,7 @@ def test_one_client_is_shown_with_what_became_of_it(boss, reports):
     shown = boss.send(url(reports), method="get").json()
     assert set(shown) == {
         *("client_id", "client_name", "user", "scope", "requires_binding", "is_active"),
-        *("created_at", "tokens_valid_after", "last_used_at"),
+        *("created_at", "created_by", "ip_address", "tokens_valid_after", "last_used_at"),
     }
     assert (shown["tokens_valid_after"], shown["last_used_at"]) == (None, None)
     assert shown["created_at"].endswith("Z")

@@ -183,8 +183,9 @@ class Command(BaseCommand):
         if kid is not None:
             key = _find_key(client_id, kid)
             self.confirm(
-                f"Key {kid} of {_name(key.client)}: all tokens that it has signed and will sign are refused. Tokens that "
-                "the client was given for other servers continue; to end them, revoke the client's tokens, without --kid.",
+                f"Key {kid} of {_name(key.client)}: all tokens that it has signed and will sign are refused. Tokens "
+                "that the client was given for other servers continue; to end them, revoke the client's tokens, too, "
+                "without --kid.",
                 yes,
             )
             done = revoke_client_key(key, **operation)

@@ -52,7 +52,7 @@ class Command(BaseCommand):
             self.stdout.write("")
             self.stdout.write("\n".join(session_lines(sessions)))
         if left.total:
-            self.stdout.write("\n".join(["", *client_lines(left, "outlives", "outlive")]))
+            self.stdout.write("\n".join(["", *client_lines(left, "outlives the sessions", "outlive the sessions")]))
 
     def show_json(self, user: Any, sessions: list[tuple[UserSession, str]], left: remaining.Page) -> None:
         valid_after = cutoff.read(user)

@@ -686,7 +686,7 @@ def test_after_a_revocation_the_message_leads_to_them(planted, thief, user, brow
     assert done == "All tokens of 1 user were revoked. 0 live sessions ended."
     link = f'<a href="{user_url("change", thief.pk)}">{thief}</a> (1)'
     assert staying == f"API clients stay, and can sign new tokens: {link}"
-    _, staying = said(browser.post(user_url("changelist"), confirmed([thief, user])))
+    *_, staying = said(browser.post(user_url("changelist"), confirmed([thief, user])))
     assert staying.count("(1)") == 2
 
 

@@ -17,7 +17,7 @@ from jwt_auth._django.deletion import delete_rows
 from jwt_auth._django.locks import lock_by_writing
 from jwt_auth.exceptions import RegistrationError
 from jwt_auth.models import ClientKey, RegisteredClient, RevocationEvent
-from jwt_auth.revocation import cutoff as cutoffs, remaining
+from jwt_auth.revocation import cutoff as cutoffs, remaining, user_rows
 from jwt_auth.revocation.events import Actor, atomic, deny_client, deny_key, last_expiry, make_event, write_events
 from jwt_auth.revocation.subjects import key_subject
 from jwt_auth.signals import client_disabled, client_key_revoked, client_revoked, send_on_commit
@@ -165,12 +165,21 @@ def record_client_deletion(client: RegisteredClient, *, now: datetime | None = N
     """Record the deletion of `client`, whose keys are deleted with the row, and mark the row as inactive."""
     now = now or timezone.now()
     with atomic():
+        # The user before the client, as `revoke_user` does: a deletion of the user locks both, too.
+        user_rows.lock_user(client.user_id)
         new = _next_cutoff(lock_client(client).tokens_valid_after, now)
         RegisteredClient.objects.filter(pk=client.pk).update(is_active=False)
         event = deny_client(client.client_id, new, reason="client deleted", now=now)
         # Django deletes the keys that it collected before this lock; a key that was added since would prevent that.
         delete_rows(ClientKey.objects.filter(client_id=client.pk))
         send_on_commit(client_disabled, RevocationEvent, event=event, client=client)
+
+
+def record_key_deletion(key: ClientKey) -> None:
+    """Record the deletion of `key`, which refuses its tokens."""
+    with atomic():
+        user_rows.lock_user(key.client.user_id)  # first, as in `record_client_deletion`
+        revoke_client_key(key, reason="key deleted")
 
 
 def delete_latecomers(user: AbstractBaseUser) -> None:

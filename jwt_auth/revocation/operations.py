@@ -8,7 +8,7 @@ committed or rolled back together with the work that it belongs to.
 
 from collections import ChainMap, Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from typing import Any
@@ -49,9 +49,9 @@ class UserRevocation:
 
     tokens_valid_after: datetime
     sessions_revoked: int
-    clients_left: int = 0
-    clients_disabled: int = 0
-    keys_revoked: int = 0
+    clients_left: int
+    clients_disabled: int
+    keys_revoked: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,9 +66,9 @@ class BulkRevocation:
 
     users_revoked: int
     sessions_revoked: int
-    clients_left: Mapping[Any, int] = field(default_factory=dict)
-    clients_disabled: int = 0
-    keys_revoked: int = 0
+    clients_left: Mapping[Any, int]
+    clients_disabled: int
+    keys_revoked: int
 
 
 # Users in one transaction of `revoke_users`: few enough that other requests don't wait long for the rows, and that

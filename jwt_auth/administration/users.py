@@ -41,11 +41,12 @@ from jwt_auth.administration.pages import (
     link_to,
     log,
     read,
+    sees_clients,
     selection,
     staff_of,
     url_of,
 )
-from jwt_auth.models import UserSession
+from jwt_auth.models import RegisteredClient, UserSession
 from jwt_auth.revocation import (
     BulkRevocation,
     UserRevocation,
@@ -64,6 +65,9 @@ else:
 
 # The number of sessions on a user's page; a link leads to the rest.
 SESSIONS_SHOWN = 10
+
+# The most deleted users whose API clients are looked for.
+MOST_NAMED = remaining.USERS
 
 WARNING = _(
     "Every access and refresh token issued until now will be refused, and this can't be undone. "
@@ -115,6 +119,18 @@ class TokenRevocationMixin(ForgedRequestMixin, _Base):
         done = revoke_user(user, **form.cleaned_data, actor=staff_of(request))
         _tell(self, request, [user], done, {user.pk: done.clients_left})
         return HttpResponseRedirect(back)
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        """Delete a user, and name the API clients that the user made for others."""
+        left = _made_for_others([obj.pk])
+        super().delete_model(request, obj)
+        _tell_of_orphans(self, request, left)
+
+    def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
+        """Delete some users likewise."""
+        left = _made_for_others(list(queryset.values_list("pk", flat=True)[:MOST_NAMED]))
+        super().delete_queryset(request, queryset)
+        _tell_of_orphans(self, request, left)
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> Any:
         response = super().render_change_form(request, context, *args, **kwargs)
@@ -230,6 +246,22 @@ def _tell(
             ", …" if len(staying) > SHOWN else "",
         )
         model_admin.message_user(request, text, messages.WARNING)
+
+
+def _made_for_others(user_pks: list[Any]) -> list[RegisteredClient]:
+    """Return the API clients that these users made, or gave a key, and that don't act as one of them."""
+    rows = remaining.clients_of(user_pks, timezone.now()).exclude(user__in=user_pks)
+    return list(rows.order_by("-pk")[: SHOWN + 1])
+
+
+def _tell_of_orphans(model_admin: Any, request: HttpRequest, left: list[RegisteredClient]) -> None:
+    if not left:
+        return
+    text = gettext("API clients that were made by a deleted user stay, and can sign new tokens.")
+    if sees_clients(model_admin.admin_site, request):
+        names = format_html_join(", ", "{}", ((link_to(model_admin.admin_site, each),) for each in left[:SHOWN]))
+        text = format_html("{} {}{}", text, names, ", …" if len(left) > SHOWN else "")
+    model_admin.message_user(request, text, messages.WARNING)
 
 
 def _describe(model_admin: Any, user: Any, *, may_revoke: bool, may_look: bool) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from django.utils.text import capfirst
 from jwt_auth import clients
 from jwt_auth.admin import TokenRevocationMixin, UserSessionAdmin
 from jwt_auth.administration import users as extension
-from jwt_auth.models import RevocationEvent, UserSession
+from jwt_auth.models import RegisteredClient, RevocationEvent, UserSession
 from jwt_auth.revocation import cutoff, revoke_all, revoke_user
 from jwt_auth.sessions import Peer
 from tests.support.admin import MANY, client_url, grant, served, signed_in, text_of, user_url
@@ -744,3 +744,31 @@ def test_the_cost_does_not_depend_on_their_number(user, thief, browser):
     for _ in range(10):
         clients.register("more", user, actor="a nightly job")
     assert "and 7 more" in text_of(browser.get(user_url("revoke_tokens", user.pk)))
+
+
+@pytest.mark.parametrize("way", ["page", "action"])
+def test_after_a_deletion_the_clients_that_the_user_made_are_named(planted, thief, user, browser, monkeypatch, way):
+    own = clients.register("Own", thief, actor=thief)
+    other = clients.register("Other", user, actor=thief)
+    monkeypatch.setattr(extension, "SHOWN", 1)
+    if way == "page":
+        answer = browser.post(user_url("delete", thief.pk), {"post": "yes"})
+    else:
+        form = {"action": "delete_selected", "_selected_action": [str(thief.pk)], "post": "yes"}
+        answer = browser.post(user_url("changelist"), form)
+    (text,) = (each for each in said(answer) if "API clients" in each)
+    link = f'<a href="{client_url("change", other.pk)}">{other}</a>'
+    assert text == f"API clients that were made by a deleted user stay, and can sign new tokens. {link}, …"
+    assert not RegisteredClient.objects.filter(pk=own.pk).exists()
+    assert text_of(browser.get(client_url("change", planted.pk))).count("Added by a user who was deleted") == 1
+
+
+def test_a_deletion_that_leaves_nothing_says_nothing_of_clients(user, thief, browser):
+    answer = browser.post(user_url("delete", user.pk), {"post": "yes"})
+    assert not any("API clients" in each for each in said(answer))
+
+
+def test_staff_who_may_not_view_clients_see_no_names_after_a_deletion(planted, thief, clerk):
+    grant(clerk, "delete_user")
+    answer = signed_in(clerk).post(user_url("delete", thief.pk), {"post": "yes"})
+    assert said(answer)[0] == "API clients that were made by a deleted user stay, and can sign new tokens."

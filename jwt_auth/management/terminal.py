@@ -182,7 +182,7 @@ def _key_row(key: ClientKey) -> tuple[str, ...]:
 def describe_origin(row: RegisteredClient | ClientKey) -> tuple[str, str, str]:
     """Return when a client or a key was made, by whom, and from which address, as cells of a table."""
     made = describe_moment(row.created_at)[:16]
-    return made, shorten(printable(row.created_by), 32) or "-", row.ip_address or "-"
+    return made, shorten(printable(row.created_by), 40) or "-", row.ip_address or "-"
 
 
 def table(rows: Sequence[Sequence[str]]) -> list[str]:

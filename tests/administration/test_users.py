@@ -726,7 +726,7 @@ def test_staff_without_permissions_for_clients_learn_the_number_and_end_none(pla
 
 def test_on_a_site_without_clients_the_permission_decides_and_there_are_no_links(planted, thief, clerk):
     site = admin.AdminSite(name="plain")
-    site.register(get_user_model(), UserAdmin)
+    site.register(get_user_model())
     grant(clerk, "revoke_user", "view_registeredclient")
     with served(site):
         text = text_of(signed_in(clerk).get(user_url("revoke_tokens", thief.pk, site="plain")))

@@ -1,19 +1,17 @@
 """
-The cutoff as a field for the project's own user model, and the bases of our own models.
+The cutoff as a field for the project's own user model.
 
 The module has only fields and abstract models: a `models.py` can import it while the apps are being loaded, and even
 if `jwt_auth` is not in INSTALLED_APPS.
 """
 
-from typing import Any, ClassVar, TypeVar
+from typing import Any
 
-from django.db import models, router
+from django.db import models
 from django.db.models.functions import Coalesce, Greatest
 from django.utils.translation import gettext_lazy as _
 
 __all__ = ["TokenCutoffField", "TokensValidAfterMixin"]
-
-Row = TypeVar("Row", bound=models.Model)
 
 
 class TokenCutoffField(models.DateTimeField):  # type: ignore[type-arg]  # set by django-stubs' plugin
@@ -57,30 +55,3 @@ class TokensValidAfterMixin(models.Model):
 
     class Meta:
         abstract = True
-
-
-class PrimaryManager(models.Manager[Row]):
-    """Reads from the database that is written to: a replica that lags behind would accept revoked tokens."""
-
-    def get_queryset(self) -> models.QuerySet[Row]:
-        return super().get_queryset().using(router.db_for_write(self.model))
-
-
-class Described(models.Model):
-    """
-    A model whose `save()` writes only the DESCRIPTIVE columns of an existing row.
-
-    The other columns are changed by conditional updates only: otherwise saving an instance that was loaded before a
-    revocation or a rotation would undo it.
-    """
-
-    DESCRIPTIVE: ClassVar[frozenset[str]]
-
-    class Meta:
-        abstract = True
-
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        if not self._state.adding:
-            wanted = kwargs.get("update_fields")
-            kwargs["update_fields"] = self.DESCRIPTIVE.intersection(self.DESCRIPTIVE if wanted is None else wanted)
-        super().save(*args, **kwargs)

@@ -16,4 +16,5 @@ urlpatterns = [
     path("sessions/", views.BrowserSessionsView.as_view(), name="sessions"),
     path("sessions/<uuid:session_id>/", views.BrowserSessionView.as_view(), name="session"),
     path("me/", views.BrowserMeView.as_view(), name="me"),
+    path("me/clients/", views.BrowserOwnClientsView.as_view(), name="my-clients"),
 ]

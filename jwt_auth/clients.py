@@ -22,6 +22,7 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from jwt_auth.exceptions import RegistrationError
+from jwt_auth.http.peer import Peer
 from jwt_auth.jose import jwk
 from jwt_auth.jose.algorithms import HMAC_ALGORITHMS
 from jwt_auth.jose.keys import Key, hash_size, make_key
@@ -29,9 +30,10 @@ from jwt_auth.jose.public_keys import read_one
 from jwt_auth.jose.scopes import is_scope
 from jwt_auth.keyring.encryption import encrypt
 from jwt_auth.models import ClientKey, RegisteredClient
+from jwt_auth.registrars import reach_of
 from jwt_auth.revocation import user_rows
 from jwt_auth.revocation.clients import lock_client
-from jwt_auth.revocation.operations import Actor, deny_client, name_of
+from jwt_auth.revocation.events import Actor, deny_client, name_of
 from jwt_auth.signals import client_changed, client_key_added, client_registered, send_on_commit
 
 __all__ = ["NewKey", "add_public_key", "add_secret", "change", "register", "rotate"]
@@ -40,9 +42,6 @@ OVERLAP = timedelta(days=7)  # time to deploy a new key to the client
 MAX_OVERLAP = timedelta(days=90)
 LATEST_END = datetime.fromisoformat("9999-12-30T00:00:00+00:00")  # every time zone has a date for this moment
 MAX_SCOPES = 1000  # characters, the size of the column
-
-# The scopes that endpoints of this app require of clients. Each has the name of the permission that users need there.
-OWN_SCOPES = frozenset(("introspect", "revoke_user"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,37 +52,14 @@ class NewKey:
     secret: str | None = field(repr=False)
 
 
-def may_hand_out(actor: Any, user: Any, scopes: str = "") -> bool:
-    """
-    Return whether `actor` may create credentials that act as `user`.
-
-    Actors may do so for themselves, and for users with no more permissions than they have. Otherwise anyone with the
-    permission to register clients could act as any user. Inactive users are refused: they have no permissions to
-    compare, and may be activated later.
-
-    Args:
-        scopes: the scopes of the client that gets the credentials; see `may_grant`.
-    """
-    if getattr(actor, "is_superuser", False):
-        return True
-    if not may_grant(actor, scopes):
-        return False
-    if actor.pk == user.pk:
-        return True
-    if getattr(user, "is_superuser", False) or not user.is_active:
-        return False
-    if getattr(user, "is_staff", False) and not getattr(actor, "is_staff", False):
-        return False  # not a permission, but views and the admin check it
-    return bool(actor.has_perms(user.get_all_permissions()))
-
-
-def may_grant(actor: Any, scopes: str) -> bool:
-    """Return whether `actor` has the permissions for all that `scopes` allow a client at endpoints of this app."""
-    return bool(actor.has_perms([f"jwt_auth.{scope}" for scope in OWN_SCOPES.intersection(scopes.split())]))
-
-
 def register(
-    name: str, user: AbstractBaseUser, scopes: str = "", *, requires_binding: bool = False, actor: Actor = None
+    name: str,
+    user: AbstractBaseUser,
+    scopes: str = "",
+    *,
+    requires_binding: bool = False,
+    actor: Actor = None,
+    peer: Peer | None = None,
 ) -> RegisteredClient:
     """
     Register a client. It can do nothing until it has a key.
@@ -94,6 +70,7 @@ def register(
         scopes: the scopes that its tokens may have, separated by spaces (RFC 6749 section 3.3).
         requires_binding: whether each token must name the request that it is for.
         actor: the user who does it, or a name; None for the app itself.
+        peer: where the request came from, for the record.
 
     Raises:
         RegistrationError: when the name or the scopes are invalid, or the user is inactive or no longer exists.
@@ -105,6 +82,8 @@ def register(
         user=user,  # type: ignore[misc]  # of the project's user model
         scopes=clean_scopes(scopes),
         requires_binding=requires_binding,
+        created_by=name_of(actor),
+        ip_address=(peer or Peer()).ip_address,
     )
     with _atomic():
         if not user_rows.lock_user(user.pk):  # held, so that a deletion is complete before this, or begins after it
@@ -159,6 +138,7 @@ def add_secret(
     *,
     expires_at: datetime | None = None,
     actor: Actor = None,
+    peer: Peer | None = None,
     now: datetime | None = None,
 ) -> NewKey:
     """
@@ -172,7 +152,7 @@ def add_secret(
     """
     key, secret = _make_secret(algorithm)
     with _atomic():
-        row = _add(lock_client(client), key, expires_at, actor=actor, now=now or timezone.now())
+        row = _add(lock_client(client), key, expires_at, actor=actor, peer=peer, now=now or timezone.now())
     return NewKey(key=row, secret=secret)
 
 
@@ -184,6 +164,7 @@ def add_public_key(
     *,
     expires_at: datetime | None = None,
     actor: Actor = None,
+    peer: Peer | None = None,
     now: datetime | None = None,
 ) -> NewKey:
     """
@@ -199,7 +180,7 @@ def add_public_key(
     """
     key = _read(source, algorithm)
     with _atomic():
-        row = _add(lock_client(client), key, expires_at, actor=actor, now=now or timezone.now())
+        row = _add(lock_client(client), key, expires_at, actor=actor, peer=peer, now=now or timezone.now())
     return NewKey(key=row, secret=None)
 
 
@@ -212,6 +193,7 @@ def rotate(
     overlap: timedelta = OVERLAP,
     expires_at: datetime | None = None,
     actor: Actor = None,
+    peer: Peer | None = None,
     now: datetime | None = None,
 ) -> NewKey:
     """
@@ -234,7 +216,7 @@ def rotate(
     with _atomic():
         client = lock_client(old.client)
         replaced = _end(old, now + overlap, now)
-        added = _add(client, key, expires_at, actor=actor, now=now, replaced=replaced)
+        added = _add(client, key, expires_at, actor=actor, peer=peer, now=now, replaced=replaced)
         deny_client(client.client_id, None, reason=f"rotated: {replaced.kid}", actor=actor, now=now)
     return NewKey(key=added, secret=secret)
 
@@ -283,6 +265,7 @@ def _add(
     expires_at: datetime | None,
     *,
     actor: Actor,
+    peer: Peer | None,
     now: datetime,
     replaced: ClientKey | None = None,
 ) -> ClientKey:
@@ -302,6 +285,9 @@ def _add(
         encrypted_secret=encrypt(material) if isinstance(material, bytes) else "",
         created_at=now,
         expires_at=expires_at,
+        created_by=name_of(actor),
+        ip_address=(peer or Peer()).ip_address,
+        reach=reach_of(actor, client.user_id),
     )
     row.save(force_insert=True)
     send_on_commit(client_key_added, ClientKey, client_key=row, replaced=replaced, actor=name_of(actor))

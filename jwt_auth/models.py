@@ -22,7 +22,8 @@ from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext_lazy as _
 
-from jwt_auth.base_models import Described, PrimaryManager, TokenCutoffField
+from jwt_auth.abstract_models import Described, Handmade, PrimaryManager
+from jwt_auth.base_models import TokenCutoffField
 from jwt_auth.conf import get_settings
 from jwt_auth.jose.algorithms import ALGORITHMS
 from jwt_auth.jose.encoding import json_object
@@ -207,7 +208,7 @@ def new_client_id() -> str:
     return CLIENT_PREFIX + new_handle()
 
 
-class RegisteredClient(Described):
+class RegisteredClient(Described, Handmade):
     """A program that signs its own tokens. It acts as `user`, within `scopes`."""
 
     client_id = models.CharField(_("client id"), max_length=64, unique=True, default=new_client_id, editable=False)
@@ -238,18 +239,27 @@ class RegisteredClient(Described):
         verbose_name = _("client")
         verbose_name_plural = _("clients")
         permissions = [("revoke_client", _("Can revoke the tokens and keys of a client"))]
+        indexes = [models.Index(fields=["created_by"], name="jwt_auth_client_created_by")]
 
     def __str__(self) -> str:
         return f"{self.name} ({self.client_id})"
 
 
-class ClientKey(models.Model):
+class ClientKey(Handmade):
     """
     A key that a client signs with: the public half of its key pair, or a secret that it shares with us.
 
     `kid` is always the one from `make_key`, so that a key has one name. A row is written once; the times that end
     the key (`expires_at`, `rotated_at`, `revoked_at`) are changed by conditional updates only.
+
+    A key acts only as users for whom its issuer could issue it. If the user is promoted beyond that, the key is
+    suspended, and a new one has to be issued by somebody who may do so now.
     """
+
+    class Reach(models.TextChoices):
+        ANYONE = "anyone", _("any user")
+        STAFF = "staff", _("users who are not superusers")
+        ORDINARY = "ordinary", _("users who are not staff")
 
     client = models.ForeignKey(
         RegisteredClient, on_delete=models.CASCADE, related_name="keys", verbose_name=_("client")
@@ -263,12 +273,14 @@ class ClientKey(models.Model):
     rotated_at = models.DateTimeField(_("rotated at"), null=True, blank=True, editable=False)
     revoked_at = models.DateTimeField(_("revoked at"), null=True, blank=True, editable=False)
     last_used_at = models.DateTimeField(_("last used at"), null=True, blank=True, editable=False)
+    reach = models.CharField(_("acts as"), max_length=16, choices=Reach, default=Reach.ANYONE, editable=False)
 
     objects = PrimaryManager()
 
     class Meta:
         verbose_name = _("client key")
         verbose_name_plural = _("client keys")
+        indexes = [models.Index(fields=["created_by"], name="jwt_auth_key_created_by")]
         constraints = [
             models.UniqueConstraint(fields=["client", "kid"], name="jwt_auth_client_kid"),
             models.CheckConstraint(

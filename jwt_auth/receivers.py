@@ -124,4 +124,4 @@ def _record_client(instance: RegisteredClient, **kwargs: Any) -> None:
 
 
 def _record_key(instance: ClientKey, **kwargs: Any) -> None:
-    clients.revoke_client_key(instance, reason="key deleted")
+    clients.record_key_deletion(instance)

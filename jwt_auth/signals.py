@@ -59,7 +59,8 @@ token_revoked = Signal()
 # event: the RevocationEvent; session_id: uuid.UUID.
 session_revoked = Signal()
 
-# event: the RevocationEvent; user_id: primary key; cutoff: aware datetime; sessions_revoked: int.
+# event: the RevocationEvent; user_id: primary key; cutoff: aware datetime; sessions_revoked: int;
+# clients_left: the number of API clients that outlive it.
 user_revoked = Signal()
 
 # event: the RevocationEvent; cutoff: aware datetime.

@@ -27,7 +27,7 @@ from jwt_auth.keyring.states import KeyStateError, Step, check_activation, check
 from jwt_auth.keyring.stored import JWKS_MAX_AGE
 from jwt_auth.models import RevocationEvent, SigningKey
 from jwt_auth.revocation import database
-from jwt_auth.revocation.operations import Actor, deny_key
+from jwt_auth.revocation.events import Actor, deny_key
 from jwt_auth.signals import key_activated, key_created, key_revoked, send_on_commit
 
 State = SigningKey.State

@@ -22,6 +22,7 @@ urlpatterns = [
     path("verify/", users.VerifyView.as_view(), name="verify"),
     path("token/", servers.ExchangeView.as_view(), name="exchange"),
     path("me/", users.MeView.as_view(), name="me"),
+    path("me/clients/", users.OwnClientsView.as_view(), name="my-clients"),
     path("clients/", clients.ClientsView.as_view(), name="clients"),
     path("clients/<str:client_id>/", clients.ClientView.as_view(), name="client"),
     path("clients/<str:client_id>/revoke/", clients.RevokeClientView.as_view(), name="revoke-client"),

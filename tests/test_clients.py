@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from django.contrib.auth.models import Permission
 from django.utils import timezone
 
-from jwt_auth import clients
+from jwt_auth import clients, registrars
 from jwt_auth.exceptions import RegistrationError
 from jwt_auth.issuers.client_keys import to_key
 from jwt_auth.jose import jwk
@@ -358,27 +358,27 @@ def clerk(make_user):
 
 
 def test_credentials_are_for_oneself_or_for_who_may_no_more(user, clerk, staff, make_user):
-    assert clients.may_hand_out(user, user)
-    assert clients.may_hand_out(clerk, clerk)
-    assert clients.may_hand_out(clerk, user)
-    assert not clients.may_hand_out(user, clerk)
-    assert not clients.may_hand_out(clerk, staff)
-    assert clients.may_hand_out(staff, clerk)
-    assert clients.may_hand_out(staff, make_user("root", is_superuser=True))
+    assert registrars.may_hand_out(user, user)
+    assert registrars.may_hand_out(clerk, clerk)
+    assert registrars.may_hand_out(clerk, user)
+    assert not registrars.may_hand_out(user, clerk)
+    assert not registrars.may_hand_out(clerk, staff)
+    assert registrars.may_hand_out(staff, clerk)
+    assert registrars.may_hand_out(staff, make_user("root", is_superuser=True))
 
 
 def test_being_staff_counts_as_a_permission(clerk, make_user):
     colleague = make_user("colleague", is_staff=True)
-    assert not clients.may_hand_out(clerk, colleague)
+    assert not registrars.may_hand_out(clerk, colleague)
     clerk.is_staff = True
-    assert clients.may_hand_out(clerk, colleague)
+    assert registrars.may_hand_out(clerk, colleague)
 
 
 def test_an_inactive_user_has_permissions_that_do_not_show(user, clerk, staff, make_user):
     clerk.is_active = False
     clerk.save()
-    assert not clients.may_hand_out(user, clerk)
-    assert clients.may_hand_out(staff, clerk)
+    assert not registrars.may_hand_out(user, clerk)
+    assert registrars.may_hand_out(staff, clerk)
 
 
 # Signals

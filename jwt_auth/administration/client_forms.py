@@ -13,8 +13,9 @@ from django.contrib.admin.widgets import AdminTextareaWidget, AdminTextInputWidg
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
-from jwt_auth import clients
+from jwt_auth import clients, registrars
 from jwt_auth.exceptions import RegistrationError
+from jwt_auth.http.peer import Peer
 from jwt_auth.jose.algorithms import ALGORITHMS
 from jwt_auth.models import RegisteredClient
 from jwt_auth.revocation import Actor
@@ -49,7 +50,7 @@ class DescriptionForm(forms.Form):
 
     def clean_scopes(self) -> str:
         scopes = _by_rule(clients.clean_scopes, self.cleaned_data["scopes"])
-        if not clients.may_grant(self.actor, scopes):
+        if not registrars.may_grant(self.actor, scopes):
             raise ValidationError(_("You may not give a client a permission that you do not have."), code="forbidden")
         return scopes
 
@@ -92,10 +93,10 @@ class KeyForm(forms.Form):
             self.add_error("public_key", ValidationError(_("Paste the public key."), code="required"))
         return cleaned
 
-    def add_to(self, client: RegisteredClient, actor: Actor) -> clients.NewKey:
+    def add_to(self, client: RegisteredClient, actor: Actor, peer: Peer) -> clients.NewKey:
         """Add the key to `client`; raise RegistrationError."""
         given = self.cleaned_data
-        options = {"expires_at": given["expires_at"], "actor": actor}
+        options = {"expires_at": given["expires_at"], "actor": actor, "peer": peer}
         if given["kind"] == SECRET:
             return clients.add_secret(client, given["algorithm"] or "HS256", **options)
         return clients.add_public_key(client, given["public_key"], given["algorithm"] or None, **options)
@@ -133,11 +134,11 @@ class ClientForm(DescriptionForm, KeyForm):
 
     def clean_user(self) -> Any:
         user = self.cleaned_data["user"]
-        if not clients.may_hand_out(self.actor, user):
+        if not registrars.may_hand_out(self.actor, user):
             raise ValidationError(_("You may not create keys for a client that acts as this user."), code="forbidden")
         return user
 
-    def register(self) -> tuple[RegisteredClient, clients.NewKey]:
+    def register(self, peer: Peer) -> tuple[RegisteredClient, clients.NewKey]:
         """Return the new client and its key; raise RegistrationError."""
         given = self.cleaned_data
         client = clients.register(
@@ -146,8 +147,9 @@ class ClientForm(DescriptionForm, KeyForm):
             given["scopes"],
             requires_binding=given["requires_binding"],
             actor=self.actor,
+            peer=peer,
         )
-        return client, self.add_to(client, self.actor)
+        return client, self.add_to(client, self.actor, peer)
 
 
 class RotationForm(forms.Form):
@@ -168,10 +170,10 @@ class RotationForm(forms.Form):
         if pasted:
             self.fields["public_key"] = _PublicKeyField()
 
-    def rotate(self, key: Any, actor: Actor) -> clients.NewKey:
+    def rotate(self, key: Any, actor: Actor, peer: Peer) -> clients.NewKey:
         """Replace `key` by a new key of the same client; raise RegistrationError."""
         overlap = timedelta(days=self.cleaned_data["overlap"])
-        return clients.rotate(key, self.cleaned_data.get("public_key"), overlap=overlap, actor=actor)
+        return clients.rotate(key, self.cleaned_data.get("public_key"), overlap=overlap, actor=actor, peer=peer)
 
 
 def _by_rule(rule: Callable[[str], str], value: str) -> str:

@@ -20,7 +20,7 @@ from django.urls import path
 from django.utils import timezone
 from django.utils.translation import gettext, gettext_lazy as _
 
-from jwt_auth import clients
+from jwt_auth import clients, registrars
 from jwt_auth._django.admin_sites import redirect_from_missing
 from jwt_auth.administration.client_forms import ChangeForm, ClientForm, KeyForm, RotationForm
 from jwt_auth.administration.pages import (
@@ -33,6 +33,7 @@ from jwt_auth.administration.pages import (
     is_cascading,
     link_to,
     log,
+    maker_of,
     name_fields_of_users,
     read,
     staff_of,
@@ -40,6 +41,7 @@ from jwt_auth.administration.pages import (
 )
 from jwt_auth.conf import get_settings
 from jwt_auth.exceptions import RegistrationError
+from jwt_auth.http.peer import peer_of
 from jwt_auth.models import ClientKey, RegisteredClient
 from jwt_auth.revocation import disable_client, revoke_client, revoke_client_key
 
@@ -50,15 +52,18 @@ KEYS_SHOWN = 50
 class RegisteredClientAdmin(ReadOnlyAdmin):
     """One row for each program that signs its own tokens. The content of its keys is not shown."""
 
-    list_display = ["name", "owner", "state", "last_used_at", "created_at", "client_id"]
+    list_display = ["name", "owner", "state", "last_used_at", "created_at", "created_by", "ip_address", "client_id"]
     list_filter = ["is_active", "last_used_at"]
     list_select_related = ["user"]
     ordering = ["-id"]
     search_help_text = _("By the client's name or id, or the user's name or e-mail.")
     form = ChangeForm
-    readonly_fields = ["client_id", "audience", "owner", "state", "tokens_valid_after", "last_used_at", "created_at"]
+    readonly_fields = [
+        *("client_id", "audience", "owner", "state", "tokens_valid_after", "last_used_at"),
+        *("created_at", "maker", "ip_address"),
+    ]
     fields = ["name", "scopes", "requires_binding", *readonly_fields]
-    shown_otherwise = ("user",)
+    shown_otherwise = ("user", "created_by")
 
     def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         form: Any = super().get_form(request, *args, **kwargs)  # a class of this request's own
@@ -77,7 +82,7 @@ class RegisteredClientAdmin(ReadOnlyAdmin):
         """Return whether the request may rename a client, set its scopes and add keys; see `may_hand_out`."""
         if not allows(request, "jwt_auth.change_registeredclient"):
             return False
-        return obj is None or (obj.is_active and clients.may_hand_out(request.user, obj.user, obj.scopes))
+        return obj is None or (obj.is_active and registrars.may_hand_out(request.user, obj.user, obj.scopes))
 
     def has_revoke_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Return whether the request may revoke tokens and keys, and disable clients."""
@@ -99,6 +104,10 @@ class RegisteredClientAdmin(ReadOnlyAdmin):
     @admin.display(description=_("state"), ordering="is_active")
     def state(self, client: RegisteredClient) -> str:
         return badge(gettext("Active") if client.is_active else gettext("Disabled"), live=client.is_active)
+
+    @admin.display(description=_("created by"))
+    def maker(self, client: RegisteredClient) -> str:
+        return maker_of(self.admin_site, client, registrars.find([client.created_by]))
 
     @admin.display(description=_("audience"))
     def audience(self, client: RegisteredClient) -> str:
@@ -137,7 +146,7 @@ class RegisteredClientAdmin(ReadOnlyAdmin):
         if not self.has_add_permission(request):
             raise PermissionDenied
         form = ClientForm(request.POST or None, actor=staff_of(request), site=self.admin_site)
-        made = _save(form, form.register)
+        made = _save(form, lambda: form.register(peer_of(request)))
         if made is None:
             return self._ask(request, form, title=_("Register a client"), button=_("Register"))
         client, new = made
@@ -147,7 +156,7 @@ class RegisteredClientAdmin(ReadOnlyAdmin):
     def add_key(self, request: HttpRequest, client: RegisteredClient) -> HttpResponse:
         self._demand(self.has_change_permission(request, client))
         form = KeyForm(request.POST or None)
-        new = _save(form, lambda: form.add_to(client, staff_of(request)))
+        new = _save(form, lambda: form.add_to(client, staff_of(request), peer_of(request)))
         if new is None:
             return self._ask(request, form, client, title=_("Add a key"), button=_("Add the key"))
         log(request, [client], gettext("Added the key %(kid)s.") % {"kid": new.key.kid})
@@ -159,7 +168,7 @@ class RegisteredClientAdmin(ReadOnlyAdmin):
         if key is None:
             return self._no_key(request, client)
         form = RotationForm(request.POST or None, pasted=bool(key.public_jwk))
-        new = _save(form, lambda: form.rotate(key, staff_of(request)))
+        new = _save(form, lambda: form.rotate(key, staff_of(request), peer_of(request)))
         if new is None:
             lead = gettext("Another key for the client, in place of %(kid)s.") % {"kid": key.kid}
             return self._ask(request, form, client, title=_("Replace a key"), lead=lead, button=_("Replace"))
@@ -179,7 +188,8 @@ class RegisteredClientAdmin(ReadOnlyAdmin):
             warning=_(
                 "All tokens signed with this key will be refused, and this can't be undone. Do this if a secret or a "
                 "private key was stolen. A client without another key is locked out: to change keys without an "
-                "interruption, replace the key instead."
+                "interruption, replace the key instead. Tokens that the client was given for other servers continue: "
+                "to end them, also revoke the client's tokens."
             ),
             button=_("Revoke the key"),
             done=gettext("The key %(kid)s was revoked.") % {"kid": key.kid},
@@ -231,10 +241,17 @@ class RegisteredClientAdmin(ReadOnlyAdmin):
 
     def _describe(self, request: HttpRequest, client: RegisteredClient) -> dict[str, Any]:
         keys = list(client.keys.order_by("-pk")[: KEYS_SHOWN + 1])
+        shown = keys[:KEYS_SHOWN]
+        makers = registrars.find(key.created_by for key in shown)
+        usable = [key for key in shown if client.is_active and key.is_usable(timezone.now())]
+        doubts = registrars.doubts(usable)
         return {
             "show_save_and_add_another": False,
             "subtitle": client.name,  # the id is too long for some screens
-            "client_keys": [(key, _state_of(key)) for key in keys[:KEYS_SHOWN]],
+            "client_keys": [
+                (key, _state_of(key, doubts.get(key.pk)), maker_of(self.admin_site, key, makers), doubts.get(key.pk))
+                for key in shown
+            ],
             "more_keys": len(keys) > KEYS_SHOWN,
             "may_change": self.has_change_permission(request, client),
             "may_revoke": client.is_active and self.has_revoke_permission(request, client),
@@ -320,8 +337,10 @@ def _whole() -> Any:
     return transaction.atomic(using=router.db_for_write(RegisteredClient))
 
 
-def _state_of(key: ClientKey) -> str:
+def _state_of(key: ClientKey, doubt: registrars.Doubt | None) -> str:
     if key.revoked_at is not None:
         return badge(gettext("Revoked"), live=False)
+    if doubt == registrars.Doubt.SUSPENDED:
+        return badge(gettext("Suspended"), live=False)
     usable = key.is_usable(timezone.now())
     return badge(gettext("Active") if usable else gettext("Expired"), live=usable)

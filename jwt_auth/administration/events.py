@@ -116,11 +116,12 @@ class RevocationEventAdmin(ReadOnlyAdmin):
             warning=_(
                 "Every access and refresh token of every user will be refused, and this can't be undone. All users "
                 "have to sign in again, possibly more at once than your site is used to. Logins with Django's own "
-                "sessions, as in this admin, continue."
+                "sessions, as in this admin, continue. API clients continue, too: with their keys they sign new tokens."
             ),
             summary={
                 _("users with live sessions"): live.values("user").distinct().count(),
                 _("live sessions"): live.count(),
+                _("API clients that stay"): RegisteredClient.objects.filter(is_active=True).count(),
             },
             button=_("Revoke everything"),
             back=back,

@@ -25,8 +25,12 @@ from django.utils.functional import Promise
 from django.utils.html import format_html
 from django.utils.translation import gettext, gettext_lazy as _
 
+from jwt_auth import registrars
+from jwt_auth._django.admin_sites import admin_of
 from jwt_auth.administration.forged import ForgedRequestMixin
 from jwt_auth.claims import Claims
+from jwt_auth.models import RegisteredClient
+from jwt_auth.revocation import remaining
 
 Text = str | Promise
 
@@ -47,6 +51,19 @@ class ReasonForm(forms.Form):
         required=False,
         widget=AdminTextInputWidget,
         help_text=_("Optional. It is kept in the record, where others can read it."),
+    )
+
+
+class UserForm(ReasonForm):
+    """Ask whether to end API clients, too."""
+
+    with_clients = forms.BooleanField(
+        label=_("Also end API clients"),
+        required=False,
+        help_text=_(
+            "Permanently disable the API clients that act as the user or that the user registered, and revoke the keys "
+            "that the user added to other clients."
+        ),
     )
 
 
@@ -136,6 +153,7 @@ def confirm(
     name: Callable[[Any], str] = str,
     count: int | None = None,
     hidden: Iterable[tuple[str, Any]] = (),
+    left: Mapping[str, Any] | None = None,
 ) -> TemplateResponse:
     """
     Return the page that asks for confirmation before an irreversible operation.
@@ -149,6 +167,7 @@ def confirm(
         name: returns the text for an object.
         count: the number of all affected objects, if `objects` has not all of them.
         hidden: hidden fields to add to the form.
+        left: the API clients that stay, from `left_of`.
     """
     request.current_app = model_admin.admin_site.name
     shown = [(url_of(model_admin.admin_site, each), name(each)) for each in objects]
@@ -165,6 +184,7 @@ def confirm(
         "button": button,
         "back": back,
         "hidden": [(_CONFIRMED, "yes"), *hidden],
+        "left": left,
     }
     return TemplateResponse(request, "admin/jwt_auth/revoke_confirmation.html", context)
 
@@ -182,6 +202,35 @@ def link_to(site: Any, row: Any) -> str:
     """Return the name of `row`, linked to its page if it has one."""
     url = url_of(site, row)
     return format_html('<a href="{}">{}</a>', url, row) if url else str(row)
+
+
+def sees_clients(site: Any, request: HttpRequest) -> bool:
+    """Return whether the request may view API clients."""
+    registered = admin_of(site, RegisteredClient)
+    if registered is not None:
+        return bool(registered.has_view_permission(request))
+    return allows(request, "jwt_auth.view_registeredclient")
+
+
+def left_of(site: Any, request: HttpRequest, page: remaining.Page) -> dict[str, Any]:
+    """Return API clients that outlive a revocation, for the template `left_clients.html`; rows only if visible."""
+    shown = page.rows if sees_clients(site, request) else ()
+    makers = registrars.find(row.created_by for each in shown for row in (each.client, *each.keys))
+
+    def maker(row: Any) -> str:
+        return maker_of(site, row, makers)
+
+    rows = [
+        (url_of(site, each.client), each.client, maker(each.client), [(key, maker(key)) for key in each.keys])
+        for each in shown
+    ]
+    return {"total": page.total, "rows": rows, "more": page.total - len(rows)}
+
+
+def maker_of(site: Any, row: Any, makers: Mapping[str, Any]) -> str:
+    """Return who made a client or a key, linked if it is one of the users in `makers`."""
+    user = makers.get(row.created_by)
+    return (row.created_by or "-") if user is None else link_to(site, user)
 
 
 def badge(text: str, *, live: bool) -> str:

@@ -178,7 +178,7 @@ class UserSessionAdmin(ReadOnlyAdmin):
                 title=_("Revoke sessions"),
                 warning=_(
                     "The access and refresh tokens of these sessions will be refused, and this can't be undone. "
-                    "Their users have to sign in again there; their other sessions continue."
+                    "Their users have to sign in again there; their other sessions and API clients continue."
                 ),
                 summary={_("sessions not revoked yet"): len(sessions), _("of these, live"): live},
                 button=_("Revoke"),

@@ -13,6 +13,7 @@ If a project needs another order, or changes a method, it derives from the mixin
 extended again.
 """
 
+from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -24,25 +25,40 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils import timezone
+from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext, gettext_lazy as _, ngettext
 
 from jwt_auth._django.admin_sites import admin_of, admins, before_urls, put_before, redirect_from_missing
 from jwt_auth.administration.forged import ForgedRequestMixin
 from jwt_auth.administration.pages import (
     SHOWN,
+    ReasonForm,
+    UserForm,
     allows,
     changelist_url,
     confirm,
     is_limited,
     is_popup,
+    left_of,
+    link_to,
     log,
     read,
+    sees_clients,
     selection,
     staff_of,
     url_of,
 )
-from jwt_auth.models import UserSession
-from jwt_auth.revocation import cutoff, database, revoke_user, revoke_users, user_rows
+from jwt_auth.models import RegisteredClient, UserSession
+from jwt_auth.revocation import (
+    BulkRevocation,
+    UserRevocation,
+    cutoff,
+    database,
+    remaining,
+    revoke_user,
+    revoke_users,
+    user_rows,
+)
 
 if TYPE_CHECKING:
     _Base = admin.ModelAdmin[Any]
@@ -52,9 +68,13 @@ else:
 # The number of sessions on a user's page; a link leads to the rest.
 SESSIONS_SHOWN = 10
 
+# The most deleted users whose API clients are looked for.
+MOST_NAMED = remaining.USERS
+
 WARNING = _(
     "Every access and refresh token issued until now will be refused, and this can't be undone. "
-    "Anyone who knows the password can sign in again. Logins with Django's own sessions, as in this admin, continue."
+    "Anyone who knows the password can sign in again. Logins with Django's own sessions, as in this admin, continue. "
+    "API clients continue, too, unless you end them here."
 )
 
 
@@ -95,12 +115,24 @@ class TokenRevocationMixin(ForgedRequestMixin, _Base):
         if not _allowed(self, request, user):
             raise PermissionDenied
         back = url_of(self.admin_site, user) or changelist_url(self)
-        form = read(request)
+        form = read(request, _form_for(request))
         if not form.is_valid():
             return _ask(self, request, form, [user], user_rows.users().filter(pk=user.pk), back=back)
-        done = revoke_user(user, reason=form.cleaned_data["reason"], actor=staff_of(request))
-        _tell(self, request, [user], done.sessions_revoked)
+        done = revoke_user(user, **form.cleaned_data, actor=staff_of(request))
+        _tell(self, request, [user], done, {user.pk: done.clients_left})
         return HttpResponseRedirect(back)
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        """Delete a user, and name the API clients that the user made for others."""
+        left = _made_for_others([obj.pk])
+        super().delete_model(request, obj)
+        _tell_of_orphans(self, request, left)
+
+    def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
+        """Delete some users likewise."""
+        left = _made_for_others(list(queryset.values_list("pk", flat=True)[:MOST_NAMED]))
+        super().delete_queryset(request, queryset)
+        _tell_of_orphans(self, request, left)
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> Any:
         response = super().render_change_form(request, context, *args, **kwargs)
@@ -112,6 +144,7 @@ class TokenRevocationMixin(ForgedRequestMixin, _Base):
             # Our template extends the original one, so that the project's own templates stay in use.
             extended = response.resolve_template(response.template_name)
             tokens = _describe(self, user, may_revoke=may_revoke, may_look=may_look)
+            tokens["left"] = left_of(self.admin_site, request, remaining.page([user.pk], timezone.now()))
             response.context_data = {**(response.context_data or {}), "jwt_auth_base": extended, "tokens": tokens}
             response.template_name = "admin/jwt_auth/user_change_form.html"
         return response
@@ -144,13 +177,18 @@ def jwt_auth_revoke_tokens(model_admin: Any, request: HttpRequest, queryset: Any
         text = gettext("Nothing was revoked: you may not revoke the tokens of %(names)s.") % {"names": names}
         model_admin.message_user(request, text, messages.ERROR)
         return None
-    form = read(request)
+    form = read(request, _form_for(request))
     if not form.is_valid():
         hidden = selection(request, "jwt_auth_revoke_tokens")
         return _ask(model_admin, request, form, users, queryset, back=request.get_full_path(), hidden=hidden)
-    done = revoke_users(users, reason=form.cleaned_data["reason"], actor=staff_of(request))
-    _tell(model_admin, request, users, done.sessions_revoked)
+    done = revoke_users(users, **form.cleaned_data, actor=staff_of(request))
+    _tell(model_admin, request, users, done, done.clients_left)
     return None
+
+
+def _form_for(request: HttpRequest) -> type[ReasonForm]:
+    """Return the form of the confirmation page: only with the permission to revoke clients it asks about them."""
+    return UserForm if allows(request, "jwt_auth.revoke_client") else ReasonForm
 
 
 def _allowed(model_admin: Any, request: HttpRequest, user: Any) -> bool:
@@ -164,6 +202,7 @@ def _ask(
 ) -> TemplateResponse:
     live = database.live(timezone.now())
     hit = queryset.using(live.db).order_by().values("pk")
+    page = remaining.summary([user.pk for user in users], timezone.now())
     numbers = {model_admin.opts.verbose_name_plural: len(users), _("live sessions"): live.filter(user__in=hit).count()}
     return confirm(
         model_admin,
@@ -175,18 +214,56 @@ def _ask(
         button=_("Revoke all tokens"),
         objects=users[:SHOWN],
         count=len(users),
+        left=left_of(model_admin.admin_site, request, page),
         **options,
     )
 
 
-def _tell(model_admin: Any, request: HttpRequest, users: list[Any], sessions: int) -> None:
+def _tell(
+    model_admin: Any,
+    request: HttpRequest,
+    users: list[Any],
+    done: UserRevocation | BulkRevocation,
+    left: Mapping[Any, int],
+) -> None:
+    """Report what was revoked, and which API clients stay: `left` is their number, by the user's primary key."""
+    sessions = done.sessions_revoked
     log(request, users, gettext("Revoked all tokens."))
     of_users = ngettext(
         "All tokens of %(count)d user were revoked.", "All tokens of %(count)d users were revoked.", len(users)
     )
     of_sessions = ngettext("%(count)d live session ended.", "%(count)d live sessions ended.", sessions)
     text = f"{of_users % {'count': len(users)}} {of_sessions % {'count': sessions}}"
+    if done.clients_disabled or done.keys_revoked:
+        numbers = {"clients": done.clients_disabled, "keys": done.keys_revoked}
+        ended = gettext("API clients disabled: %(clients)d; keys of other clients revoked: %(keys)d.") % numbers
+        text = f"{text} {ended}"
     model_admin.message_user(request, text, messages.SUCCESS)
+    if staying := [user for user in users if left.get(user.pk)]:
+        numbered = ((link_to(model_admin.admin_site, user), left[user.pk]) for user in staying[:SHOWN])
+        text = format_html(
+            "{} {}{}",
+            gettext("API clients stay, and can sign new tokens:"),
+            format_html_join(", ", "{} ({})", numbered),
+            ", …" if len(staying) > SHOWN else "",
+        )
+        model_admin.message_user(request, text, messages.WARNING)
+
+
+def _made_for_others(user_pks: list[Any]) -> list[RegisteredClient]:
+    """Return the API clients that these users made, or gave a key, and that don't act as one of them."""
+    rows = remaining.clients_of(user_pks, timezone.now()).exclude(user__in=user_pks)
+    return list(rows.order_by("-pk")[: SHOWN + 1])
+
+
+def _tell_of_orphans(model_admin: Any, request: HttpRequest, left: list[RegisteredClient]) -> None:
+    if not left:
+        return
+    text = gettext("API clients that were made by a deleted user stay, and can sign new tokens.")
+    if sees_clients(model_admin.admin_site, request):
+        names = format_html_join(", ", "{}", ((link_to(model_admin.admin_site, each),) for each in left[:SHOWN]))
+        text = format_html("{} {}{}", text, names, ", …" if len(left) > SHOWN else "")
+    model_admin.message_user(request, text, messages.WARNING)
 
 
 def _describe(model_admin: Any, user: Any, *, may_revoke: bool, may_look: bool) -> dict[str, Any]:

@@ -32,7 +32,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "refresh_token_shared": (*_SESSION, "last_ip_address", "peer_ip_address", "rotations"),
     "token_revoked": _REVOCATION,
     "session_revoked": (*_REVOCATION, "sid"),
-    "user_revoked": (*_REVOCATION, "user_id", "cutoff", "sessions_revoked"),
+    "user_revoked": (*_REVOCATION, "user_id", "cutoff", "sessions_revoked", "clients_left"),
     "all_revoked": (*_REVOCATION, "cutoff"),
     "service_token_issued": ("user_id", "sid", "jti", "audience", "token_scope", "client_id"),
     "key_created": _KEY,
@@ -175,9 +175,13 @@ def _session_revoked(event: Any, session_id: Any, **kwargs: Any) -> None:
     _log_revocation("session_revoked", event, sid=session_id.hex)
 
 
-def _user_revoked(event: Any, user_id: Any, cutoff: Any, sessions_revoked: int, **kwargs: Any) -> None:
-    fields = {"user_id": str(user_id), "cutoff": cutoff.isoformat(), "sessions_revoked": sessions_revoked}
-    _log_revocation("user_revoked", event, **fields)
+def _user_revoked(
+    event: Any, user_id: Any, cutoff: Any, sessions_revoked: int, clients_left: int, **kwargs: Any
+) -> None:
+    fields = {"user_id": str(user_id), "cutoff": cutoff.isoformat()}
+    fields |= {"sessions_revoked": sessions_revoked, "clients_left": clients_left}
+    text = "Revoked: %s (%s). API clients that stay: %s."
+    _log(logging.INFO, "user_revoked", text, event, event.reason, clients_left, **_of_event(event), **fields)
 
 
 def _all_revoked(event: Any, cutoff: Any, **kwargs: Any) -> None:

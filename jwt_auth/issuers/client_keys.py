@@ -20,6 +20,7 @@ from jwt_auth.jose.keys import Key, make_key
 from jwt_auth.keyring.encryption import decrypt
 from jwt_auth.models import ClientKey, RegisteredClient, RevocationEvent
 from jwt_auth.principals import users_are_all_visible, visible_users
+from jwt_auth.registrars import reaches
 from jwt_auth.revocation import cutoff
 from jwt_auth.revocation.database import global_cutoff
 from jwt_auth.revocation.verdict import State
@@ -69,6 +70,7 @@ def state_of(row: ClientKey) -> State:
         principal_active=client.is_active and user.is_active,
         credentials_stale=False,
         key_revoked=row.revoked_at is not None,
+        key_outranked=not reaches(row, user),
         principal="user" if client.is_active else "client",
     )
 

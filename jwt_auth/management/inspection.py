@@ -38,6 +38,7 @@ _QUESTIONS = {
 _QUESTIONS_OF_A_CLIENT = {
     "token not denied": "token_denied",
     "key not revoked": "key_revoked",
+    "user not promoted since": "key_outranked",
     "client and user active": "principal_active",
     "after the cutoffs": "cutoffs",
     "key not over": "session_ends_at",

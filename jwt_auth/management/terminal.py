@@ -16,8 +16,9 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from jwt_auth.exceptions import ExpiredTokenError
-from jwt_auth.models import UserSession
-from jwt_auth.revocation import cutoff, user_rows
+from jwt_auth.models import ClientKey, RegisteredClient, UserSession
+from jwt_auth.registrars import OPERATOR
+from jwt_auth.revocation import cutoff, remaining, user_rows
 from jwt_auth.revocation.database import refusal_of
 from jwt_auth.sessions import devices, find_account
 
@@ -118,7 +119,7 @@ def describe_operator() -> str:
         name = getpass.getuser()
     except (ImportError, KeyError, OSError):  # a container's user may have no name
         name = f"user id {os.getuid()}"
-    return f"command line: {name}"[:255]
+    return f"{OPERATOR}{name}"[:255]
 
 
 def printable(text: str) -> str:
@@ -159,6 +160,36 @@ def _sharing(session: UserSession) -> str:
     if session.shared_at is None:
         return ""
     return f"; shared with {session.shared_ip_address or 'another agent'} at {describe_moment(session.shared_at)[:-3]}"
+
+
+def client_lines(page: remaining.Page, one: str = "stays", several: str = "stay") -> list[str]:
+    """
+    Return the lines about API clients that outlive a revocation, and about their keys.
+
+    Args:
+        one: the verb for one client.
+        several: the verb for several clients.
+    """
+    count = f"1 API client {one}" if page.total == 1 else f"{page.total:,} API clients {several}"
+    head = ("CLIENT, KEY", "NAME", "ACTS AS", "MADE (UTC)", "BY", "ADDRESS", "LAST USED (UTC)")
+    rows = [cells for row in page.rows for cells in (_client_row(row.client), *map(_key_row, row.keys))]
+    lines = [f"{count}:", "", *table([head, *rows])]
+    return [*lines, f"and {page.hidden:,} more: jwt_client list --user"] if page.hidden else lines
+
+
+def _client_row(client: RegisteredClient) -> tuple[str, ...]:
+    names = (shorten(printable(text), 24) for text in (client.name, client.user.get_username()))
+    return (client.client_id, *names, *describe_origin(client), describe_moment(client.last_used_at)[:16])
+
+
+def _key_row(key: ClientKey) -> tuple[str, ...]:
+    return (f"  {key.kid}", "", "", *describe_origin(key), describe_moment(key.last_used_at)[:16])
+
+
+def describe_origin(row: RegisteredClient | ClientKey) -> tuple[str, str, str]:
+    """Return when a client or a key was made, by whom, and from which address, as cells of a table."""
+    made = describe_moment(row.created_at)[:16]
+    return made, shorten(printable(row.created_by), 40) or "-", row.ip_address or "-"
 
 
 def table(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -69,11 +69,26 @@ class Migration(migrations.Migration):
                         verbose_name="user",
                     ),
                 ),
+                (
+                    "created_by",
+                    models.CharField(
+                        blank=True,
+                        editable=False,
+                        help_text="Primary key of the user who did it, or a name; empty for the app itself.",
+                        max_length=255,
+                        verbose_name="created by",
+                    ),
+                ),
+                (
+                    "ip_address",
+                    models.GenericIPAddressField(blank=True, editable=False, null=True, verbose_name="IP address"),
+                ),
             ],
             options={
                 "verbose_name": "client",
                 "verbose_name_plural": "clients",
                 "permissions": [("revoke_client", "Can revoke the tokens and keys of a client")],
+                "indexes": [models.Index(fields=["created_by"], name="jwt_auth_client_created_by")],
             },
         ),
         migrations.CreateModel(
@@ -210,6 +225,34 @@ class Migration(migrations.Migration):
                         verbose_name="client",
                     ),
                 ),
+                (
+                    "created_by",
+                    models.CharField(
+                        blank=True,
+                        editable=False,
+                        help_text="Primary key of the user who did it, or a name; empty for the app itself.",
+                        max_length=255,
+                        verbose_name="created by",
+                    ),
+                ),
+                (
+                    "ip_address",
+                    models.GenericIPAddressField(blank=True, editable=False, null=True, verbose_name="IP address"),
+                ),
+                (
+                    "reach",
+                    models.CharField(
+                        choices=[
+                            ("anyone", "any user"),
+                            ("staff", "users who are not superusers"),
+                            ("ordinary", "users who are not staff"),
+                        ],
+                        default="anyone",
+                        editable=False,
+                        max_length=16,
+                        verbose_name="acts as",
+                    ),
+                ),
             ],
             options={
                 "verbose_name": "client key",
@@ -221,6 +264,7 @@ class Migration(migrations.Migration):
                         name="jwt_auth_client_key_kind",
                     ),
                 ],
+                "indexes": [models.Index(fields=["created_by"], name="jwt_auth_key_created_by")],
             },
         ),
         migrations.CreateModel(

@@ -1,8 +1,8 @@
 """Revoke tokens, sessions, users and clients (`operations`), and decide whether a token is revoked (`verdict`)."""
 
 from jwt_auth.revocation.clients import disable_client, revoke_client, revoke_client_key
+from jwt_auth.revocation.events import Actor
 from jwt_auth.revocation.operations import (
-    Actor,
     BulkRevocation,
     UserRevocation,
     revoke_all,

@@ -6,60 +6,74 @@ can be undone, and a cutoff only moves forward. Transactions join an outer one w
 committed or rolled back together with the work that it belongs to.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections import ChainMap, Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
-from typing import Any, TypeAlias
+from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import connections, router, transaction
+from django.db import connections
 from django.db.models import Max, QuerySet
 from django.utils import timezone
 
 from jwt_auth.claims import Claims
-from jwt_auth.conf import get_settings, lifetimes
+from jwt_auth.conf import get_settings
 from jwt_auth.conf.settings import MAX_LEEWAY
 from jwt_auth.models import RevocationEvent, UserSession, user_id_of
-from jwt_auth.revocation import cutoff as cutoffs, user_rows
-from jwt_auth.revocation.memory import notifications, view
-from jwt_auth.revocation.memory.uncommitted import announce
-from jwt_auth.revocation.subjects import key_subject, token_subject
+from jwt_auth.revocation import cutoff as cutoffs, remaining, user_rows
+from jwt_auth.revocation.clients import Withdrawal, withdraw_clients
+from jwt_auth.revocation.events import Actor, atomic, last_expiry, make_event, record_event, write_event, write_events
+from jwt_auth.revocation.subjects import token_subject
 from jwt_auth.revocation.verdict import latest
 from jwt_auth.signals import all_revoked, send_on_commit, session_revoked, token_revoked, user_revoked
 
 Scope = RevocationEvent.Scope
 
-# The user who revokes, or the name of a program that does; None is the app itself.
-Actor: TypeAlias = AbstractBaseUser | str | None
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserRevocation:
-    """The result of `revoke_user`: the cutoff in force, and the number of live sessions that were ended."""
+    """
+    The result of `revoke_user`.
+
+    Args:
+        tokens_valid_after: the cutoff in force.
+        sessions_revoked: the number of live sessions that were ended.
+        clients_left: the number of active API clients that act as the user, that the user registered, or that have a
+            key which the user added. They can go on signing tokens.
+        clients_disabled: the number of API clients that were disabled, `with_clients`.
+        keys_revoked: the number of keys of other API clients that were revoked, `with_clients`.
+    """
 
     tokens_valid_after: datetime
     sessions_revoked: int
+    clients_left: int
+    clients_disabled: int
+    keys_revoked: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BulkRevocation:
-    """The result of `revoke_users`: the number of users, and the number of live sessions that were ended."""
+    """
+    The result of `revoke_users`: the sums of what `UserRevocation` counts.
+
+    Args:
+        users_revoked: the number of users.
+        clients_left: the number of API clients that stay, by the primary key of the user; only users with some.
+    """
 
     users_revoked: int
     sessions_revoked: int
+    clients_left: Mapping[Any, int]
+    clients_disabled: int
+    keys_revoked: int
 
 
 # Users in one transaction of `revoke_users`: few enough that other requests don't wait long for the rows, and that
 # SQLite, which Django limits to 999 parameters, writes the cutoffs with one query.
 BATCH = 300
-
-
-def atomic() -> Any:
-    """Return the transaction for everything that is written about sessions."""
-    return transaction.atomic(using=router.db_for_write(UserSession), savepoint=False)
 
 
 def revoke_token(claims: Claims, *, reason: str = "", actor: Actor = None, now: datetime | None = None) -> None:
@@ -80,7 +94,7 @@ def revoke_token(claims: Claims, *, reason: str = "", actor: Actor = None, now: 
     if claims.jti is None:
         raise ValueError("a token without jti can't be revoked by itself")
     with atomic():
-        event = _record(
+        event = record_event(
             Scope.TOKEN,
             token_subject(claims.iss, claims.jti),
             expires_at=claims.expires_at + MAX_LEEWAY,
@@ -108,7 +122,7 @@ def revoke_session(sid: UUID, *, reason: str = "", actor: Actor = None, now: dat
         rows = UserSession.objects.filter(pk=sid, revoked_at=None)
         if not rows.update(revoked_at=now, revoked_reason=reason):
             return False
-        event = _write(_session_event(sid, reason, actor, now))
+        event = write_event(_session_event(sid, reason, actor, now))
         send_on_commit(session_revoked, RevocationEvent, event=event, session_id=sid)
     return True
 
@@ -127,7 +141,7 @@ def revoke_sessions(sids: Iterable[UUID], *, reason: str = "", actor: Actor = No
         live = list(rows.select_for_update().order_by("pk").values_list("pk", flat=True))
         UserSession.objects.filter(pk__in=live).update(revoked_at=now, revoked_reason=reason)
         events = [_session_event(sid, reason, actor, now) for sid in live]
-        _write_all(events)
+        write_events(events)
         for sid, event in zip(live, events, strict=True):
             send_on_commit(session_revoked, RevocationEvent, event=event, session_id=sid)
     return len(live)
@@ -137,6 +151,7 @@ def revoke_user(
     user: AbstractBaseUser,
     *,
     at: datetime | None = None,
+    with_clients: bool = False,
     reason: str = "",
     actor: Actor = None,
     now: datetime | None = None,
@@ -144,9 +159,13 @@ def revoke_user(
     """
     Revoke all tokens of sessions that `user` started up to now, and end those sessions.
 
+    API clients sign new tokens with their keys: without `with_clients` they stay, and the result has their number.
+
     Args:
         user: the user.
         at: an aware datetime, earlier than now, to use instead of now. If the user's cutoff is later, it stays.
+        with_clients: also disable the API clients that act as the user or that the user registered, permanently, and
+            revoke the keys that the user added to other clients.
         reason: for the record, at most 255 characters.
         actor: the user who does it, or a name; None for the app itself.
 
@@ -166,13 +185,25 @@ def revoke_user(
         if is_there:  # a user who was deleted in the meantime has no cutoff, but the event is recorded all the same
             cutoffs.write(user.pk, new)
         count = _mark_revoked(_unfinished([user.pk], now).filter(started_at__lt=new), reason, now)
-        event = _write(_user_event(user, new, reason, actor, now))
-        send_on_commit(user_revoked, RevocationEvent, event=event, user_id=user.pk, cutoff=new, sessions_revoked=count)
-    return UserRevocation(tokens_valid_after=new, sessions_revoked=count)
+        event = write_event(_user_event(user, new, reason, actor, now))
+        withdrawn = _withdraw(with_clients, [user.pk], reason, actor, now)
+        left = _announce(event, user.pk, new, count, now)
+    return UserRevocation(
+        tokens_valid_after=new,
+        sessions_revoked=count,
+        clients_left=left,
+        clients_disabled=withdrawn.clients_disabled,
+        keys_revoked=withdrawn.keys_revoked,
+    )
 
 
 def revoke_users(
-    users: Iterable[AbstractBaseUser], *, reason: str = "", actor: Actor = None, now: datetime | None = None
+    users: Iterable[AbstractBaseUser],
+    *,
+    with_clients: bool = False,
+    reason: str = "",
+    actor: Actor = None,
+    now: datetime | None = None,
 ) -> BulkRevocation:
     """
     Do `revoke_user` for many users, with one event and one signal for each.
@@ -182,14 +213,18 @@ def revoke_users(
 
     Args:
         users: the users, iterated once; a `QuerySet.iterator()` is never in memory as a whole.
+        with_clients: as in `revoke_user`.
         reason: for the record, at most 255 characters.
         actor: the user who does it, or a name; None for the app itself.
     """
     now = now or timezone.now()
-    done = [_revoke_batch(batch, reason, actor, now) for batch in _in_batches(users)]
+    done = [_revoke_batch(batch, with_clients, reason, actor, now) for batch in _in_batches(users)]
     return BulkRevocation(
         users_revoked=sum(each.users_revoked for each in done),
         sessions_revoked=sum(each.sessions_revoked for each in done),
+        clients_left=dict(ChainMap(*(dict(each.clients_left) for each in done))),
+        clients_disabled=sum(each.clients_disabled for each in done),
+        keys_revoked=sum(each.keys_revoked for each in done),
     )
 
 
@@ -208,37 +243,9 @@ def revoke_all(*, reason: str = "", actor: Actor = None, now: datetime | None = 
     with atomic():
         old = RevocationEvent.objects.filter(scope=Scope.ALL).aggregate(newest=Max("cutoff"))["newest"]
         new = _next_cutoff(now, old, UserSession.objects.all())
-        event = _record(Scope.ALL, "", cutoff=new, expires_at=None, reason=reason, actor=actor, now=now)
+        event = record_event(Scope.ALL, "", cutoff=new, expires_at=None, reason=reason, actor=actor, now=now)
         send_on_commit(all_revoked, RevocationEvent, event=event, cutoff=new)
     return new
-
-
-def deny_key(
-    issuer: str, kid: str, *, until: datetime | None, reason: str = "", actor: Actor = None, now: datetime | None = None
-) -> RevocationEvent:
-    """
-    Refuse all tokens that a key has signed, in memory mode and at servers that read the feed.
-
-    Call it in the transaction in which the caller marks the key's row.
-
-    Args:
-        until: the time when no verifier can have the key any more; None if that can't be known.
-    """
-    now = now or timezone.now()
-    return _record(Scope.KEY, key_subject(issuer, kid), expires_at=until, reason=reason, actor=actor, now=now)
-
-
-def deny_client(
-    client_id: str, cutoff: datetime | None, *, reason: str = "", actor: Actor = None, now: datetime | None = None
-) -> RevocationEvent:
-    """
-    Refuse the tokens that a client signed before `cutoff`, and have processes that cache its rows read them again.
-
-    Call it in the transaction that changes the rows. For a change that refuses no token by itself, `cutoff` is None.
-    """
-    now = now or timezone.now()
-    facts = {"cutoff": cutoff, "expires_at": _last_expiry(now), "reason": reason, "actor": actor, "now": now}
-    return _record(Scope.CLIENT, client_id, **facts)
 
 
 def record_cutoff(user: AbstractBaseUser, cutoff: datetime, *, now: datetime | None = None) -> None:
@@ -247,10 +254,8 @@ def record_cutoff(user: AbstractBaseUser, cutoff: datetime, *, now: datetime | N
     with atomic():
         user_rows.lock_user(user.pk)
         count = _mark_revoked(_unfinished([user.pk], now).filter(started_at__lt=cutoff), "cutoff saved", now)
-        event = _write(_user_event(user, cutoff, "cutoff saved", None, now))
-        send_on_commit(
-            user_revoked, RevocationEvent, event=event, user_id=user.pk, cutoff=cutoff, sessions_revoked=count
-        )
+        event = write_event(_user_event(user, cutoff, "cutoff saved", None, now))
+        _announce(event, user.pk, cutoff, count, now)
 
 
 def record_user_deletion(user: AbstractBaseUser, *, now: datetime | None = None) -> None:
@@ -260,9 +265,10 @@ def record_user_deletion(user: AbstractBaseUser, *, now: datetime | None = None)
         # Without the lock, a session that is being started would be inserted after the cascade.
         user_rows.lock_user(user.pk)
         new = _next_cutoff(now, None, UserSession.objects.filter(user_id=user.pk))
-        event = _write(_user_event(user, new, "user deleted", None, now))
+        event = write_event(_user_event(user, new, "user deleted", None, now))
         count = _unfinished([user.pk], now).count()
-        send_on_commit(user_revoked, RevocationEvent, event=event, user_id=user.pk, cutoff=new, sessions_revoked=count)
+        # Clients that act as the user are not counted: Django announced their deletion before that of the user.
+        _announce(event, user.pk, new, count, now)
 
 
 def _in_batches(users: Iterable[AbstractBaseUser]) -> Iterator[dict[Any, AbstractBaseUser]]:
@@ -272,7 +278,9 @@ def _in_batches(users: Iterable[AbstractBaseUser]) -> Iterator[dict[Any, Abstrac
         yield batch
 
 
-def _revoke_batch(users: dict[Any, AbstractBaseUser], reason: str, actor: Actor, now: datetime) -> BulkRevocation:
+def _revoke_batch(
+    users: dict[Any, AbstractBaseUser], with_clients: bool, reason: str, actor: Actor, now: datetime
+) -> BulkRevocation:
     with atomic():
         holders = cutoffs.lock_users(users)
         sessions = UserSession.objects.filter(user_id__in=holders)
@@ -284,12 +292,43 @@ def _revoke_batch(users: dict[Any, AbstractBaseUser], reason: str, actor: Actor,
         counts = Counter(live.order_by("pk").select_for_update().values_list("user_id", flat=True))
         live.update(revoked_at=now, revoked_reason=reason)
         events = {pk: _user_event(users[pk], cutoff, reason, actor, now) for pk, cutoff in new.items()}
-        _write_all(list(events.values()))
+        write_events(list(events.values()))
+        withdrawn = _withdraw(with_clients, new, reason, actor, now)
+        left = remaining.count(new, now)
         for pk, event in events.items():
-            send_on_commit(
-                user_revoked, RevocationEvent, event=event, user_id=pk, cutoff=new[pk], sessions_revoked=counts[pk]
-            )
-    return BulkRevocation(users_revoked=len(new), sessions_revoked=counts.total())
+            _send(event, pk, new[pk], counts[pk], left[pk])
+    return BulkRevocation(
+        users_revoked=len(new),
+        sessions_revoked=counts.total(),
+        clients_left=+left,
+        clients_disabled=withdrawn.clients_disabled,
+        keys_revoked=withdrawn.keys_revoked,
+    )
+
+
+def _withdraw(with_clients: bool, user_pks: Collection[Any], reason: str, actor: Actor, now: datetime) -> Withdrawal:
+    if not with_clients:
+        return Withdrawal()
+    return withdraw_clients(user_pks, reason=reason, actor=actor, now=now)
+
+
+def _announce(event: RevocationEvent, user_pk: Any, cutoff: datetime, sessions: int, now: datetime) -> int:
+    """Send the signal after the commit, and return the number of API clients that stay."""
+    left = remaining.count([user_pk], now)[user_pk]
+    _send(event, user_pk, cutoff, sessions, left)
+    return left
+
+
+def _send(event: RevocationEvent, user_pk: Any, cutoff: datetime, sessions: int, clients: int) -> None:
+    send_on_commit(
+        user_revoked,
+        RevocationEvent,
+        event=event,
+        user_id=user_pk,
+        cutoff=cutoff,
+        sessions_revoked=sessions,
+        clients_left=clients,
+    )
 
 
 def _mark_revoked(sessions: QuerySet[UserSession], reason: str, now: datetime) -> int:
@@ -324,69 +363,17 @@ def _after(now: datetime, *moments: datetime | None) -> datetime:
     return now if after is None else max(now, after + cutoffs.TICK)
 
 
-def _last_expiry(now: datetime) -> datetime:
-    return now + lifetimes.longest_life()
-
-
 def _session_event(sid: UUID, reason: str, actor: Actor, now: datetime) -> RevocationEvent:
-    return _event(Scope.SESSION, sid.hex, expires_at=_last_expiry(now), reason=reason, actor=actor, now=now)
+    return make_event(Scope.SESSION, sid.hex, expires_at=last_expiry(now), reason=reason, actor=actor, now=now)
 
 
 def _user_event(user: AbstractBaseUser, cutoff: datetime, reason: str, actor: Actor, now: datetime) -> RevocationEvent:
-    return _event(
+    return make_event(
         Scope.USER,
         user_id_of(user),
         cutoff=cutoff,
-        expires_at=_last_expiry(now),
+        expires_at=last_expiry(now),
         reason=reason,
         actor=actor,
         now=now,
     )
-
-
-def _event(
-    scope: str,
-    subject: str,
-    *,
-    cutoff: datetime | None = None,
-    expires_at: datetime | None,
-    reason: str,
-    actor: Actor,
-    now: datetime,
-) -> RevocationEvent:
-    return RevocationEvent(
-        created_at=now,
-        scope=scope,
-        subject=subject,
-        cutoff=cutoff,
-        expires_at=expires_at,
-        reason=reason,
-        actor=name_of(actor),
-    )
-
-
-def name_of(actor: Actor) -> str:
-    """Return the text for `actor` in the record."""
-    if actor is None or isinstance(actor, str):
-        return actor or ""
-    return str(actor.pk)
-
-
-def _record(scope: str, subject: str, **facts: Any) -> RevocationEvent:
-    return _write(_event(scope, subject, **facts))
-
-
-def _write_all(events: list[RevocationEvent]) -> None:
-    RevocationEvent.objects.bulk_create(events)
-    announce(events, _after_commit)
-
-
-def _after_commit(events: Sequence[RevocationEvent]) -> None:
-    view.learn(events)
-    notifications.notify()
-
-
-def _write(event: RevocationEvent) -> RevocationEvent:
-    event.save(force_insert=True)
-    announce([event], _after_commit)
-    return event

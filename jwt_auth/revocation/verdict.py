@@ -27,6 +27,7 @@ class State:
         credentials_stale: the password is not that of the sign-in any more. Memory mode never knows that: a cutoff
             stands for it.
         key_revoked: the key that signed the token was revoked.
+        key_outranked: the client's user has become staff or a superuser, for whom the key could not be issued.
         principal: the party that `principal_active` is about, for the log.
     """
 
@@ -37,6 +38,7 @@ class State:
     principal_active: bool
     credentials_stale: bool
     key_revoked: bool = False
+    key_outranked: bool = False
     principal: str = "user"
 
     def joined(self, *others: "State") -> "State":
@@ -50,6 +52,7 @@ class State:
             principal_active=all(state.principal_active for state in states),
             credentials_stale=any(state.credentials_stale for state in states),
             key_revoked=any(state.key_revoked for state in states),
+            key_outranked=any(state.key_outranked for state in states),
             principal=next((state.principal for state in states if not state.principal_active), self.principal),
         )
 
@@ -81,6 +84,8 @@ def verdict(claims: Claims, state: State | None, now: datetime) -> None:
         raise RevokedTokenError("there is no such session")
     if state.key_revoked:
         raise RevokedTokenError("the key is revoked")
+    if state.key_outranked:
+        raise RevokedTokenError("the key was issued before its user was promoted")
     if state.token_denied:
         raise RevokedTokenError("the token is denied")
     if state.session_revoked:

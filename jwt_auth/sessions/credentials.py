@@ -28,7 +28,7 @@ from jwt_auth.exceptions import JWTAuthError
 from jwt_auth.models import UserSession
 from jwt_auth.revocation import cutoff, user_rows
 from jwt_auth.revocation.database import global_cutoff
-from jwt_auth.revocation.operations import atomic
+from jwt_auth.revocation.events import atomic
 from jwt_auth.revocation.verdict import latest
 
 # A login name has at most so many characters. Its length is checked first, because normalizing it takes time in

@@ -33,7 +33,8 @@ from jwt_auth.jose import tokens
 from jwt_auth.keyring.stored import own_keys
 from jwt_auth.models import UserSession, user_id_of
 from jwt_auth.revocation import cutoff, database, subjects, user_rows
-from jwt_auth.revocation.operations import atomic, revoke_session
+from jwt_auth.revocation.events import atomic
+from jwt_auth.revocation.operations import revoke_session
 from jwt_auth.revocation.verdict import latest, verdict
 from jwt_auth.sessions import arrivals, refresh_tokens, retries, sharing, shown
 from jwt_auth.sessions.credentials import Account

@@ -7,9 +7,11 @@ from typing import Any, cast
 from django.contrib.auth import get_user_model
 from django.db import connections, transaction
 from django.views.decorators.debug import sensitive_variables
+from rest_framework.pagination import PageNumberPagination
 from rest_framework.permissions import BasePermission, IsAuthenticated
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from jwt_auth.authentication import JWTAuthentication
@@ -93,10 +95,20 @@ class IsInScope(BasePermission):
     """
 
     def has_permission(self, request: Request, view: APIView) -> bool:
-        claims, scope = authenticated_claims(request), view.scope  # type: ignore[attr-defined]
-        if claims.is_limited and scope not in claims.scopes:
-            raise as_api_exception(InsufficientScopeError((scope,)))
+        demand_scope(request, view.scope)  # type: ignore[attr-defined]
         return True
+
+
+def demand_scope(request: Request, scope: str) -> None:
+    """Raise an error if the token of `request` is limited to scopes, and lacks `scope`."""
+    if not has_scope(request, scope):
+        raise as_api_exception(InsufficientScopeError((scope,)))
+
+
+def has_scope(request: Request, scope: str) -> bool:
+    """Return whether the token of `request` has no limits, or `scope`."""
+    claims = authenticated_claims(request)
+    return not claims.is_limited or scope in claims.scopes
 
 
 class UserView(TokenView):
@@ -105,6 +117,19 @@ class UserView(TokenView):
     authentication_classes = [JWTAuthentication]
     permission_classes: list[Any] = [IsUser, IsInScope]
     scope = "sessions"
+
+
+class Pages(PageNumberPagination):
+    """Pages of 100 items, whatever the project's own pagination is."""
+
+    page_size = 100
+
+
+def page_of(view: APIView, request: Request, rows: Any, serializer_class: Any, **context: Any) -> Response:
+    """Return the page of `rows` that the request asks for."""
+    pages = Pages()
+    found: Any = pages.paginate_queryset(rows, request, view=view)
+    return pages.get_paginated_response(serializer_class(found, many=True, context=context).data)
 
 
 def user_of(request: Request) -> Any:

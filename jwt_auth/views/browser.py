@@ -137,6 +137,9 @@ class BrowserSessionView(SignedInView, users.SessionView):
         return signed_out(request) if session_id.hex == base.own_sid(request) else response
 
 
+class BrowserOwnClientsView(SignedInView, users.OwnClientsView): ...
+
+
 class BrowserMeView(SignedInView, users.MeView):
     """A page's first request. With CSRF_MODE "django" the page gets its CSRF token here, signed in or not."""
 

@@ -10,6 +10,7 @@ from rest_framework import serializers
 from jwt_auth.clients import MAX_OVERLAP, OVERLAP
 from jwt_auth.jose.algorithms import ALGORITHMS
 from jwt_auth.models import ClientKey, RegisteredClient
+from jwt_auth.revocation import remaining
 from jwt_auth.sessions.credentials import MAX_NAME
 from jwt_auth.views.serializers import ExactField, KeyField, TextField
 
@@ -32,8 +33,32 @@ class ClientSerializer(serializers.ModelSerializer[RegisteredClient]):
         model = RegisteredClient
         fields = [
             *("client_id", "client_name", "user", "scope", "requires_binding", "is_active"),
-            *("created_at", "tokens_valid_after", "last_used_at"),
+            *("created_at", "created_by", "ip_address", "tokens_valid_after", "last_used_at"),
         ]
+
+
+class OwnClientSerializer(serializers.ModelSerializer[RegisteredClient]):
+    """An API client, for the user that it acts as or that made it; the context has the user as `user`."""
+
+    client_name = serializers.CharField(source="name")
+    scope = serializers.CharField(source="scopes")
+    acts_as_you = serializers.SerializerMethodField()
+    registered_by_you = serializers.SerializerMethodField()
+    created_at = _moment()
+    last_used_at = _moment(allow_null=True)
+
+    class Meta:
+        model = RegisteredClient
+        fields = [
+            *("client_id", "client_name", "scope", "acts_as_you", "registered_by_you"),
+            *("created_at", "last_used_at"),
+        ]
+
+    def get_acts_as_you(self, client: RegisteredClient) -> bool:
+        return bool(client.user_id == self.context["user"].pk)
+
+    def get_registered_by_you(self, client: RegisteredClient) -> bool:
+        return client.created_by == str(self.context["user"].pk)
 
 
 class ClientKeySerializer(serializers.ModelSerializer[ClientKey]):
@@ -49,11 +74,31 @@ class ClientKeySerializer(serializers.ModelSerializer[ClientKey]):
 
     class Meta:
         model = ClientKey
-        fields = ["kid", "alg", "jwk", "created_at", "expires_at", "rotated_at", "revoked_at", "last_used_at"]
+        fields = [
+            *("kid", "alg", "jwk", "created_at", "created_by", "ip_address"),
+            *("expires_at", "rotated_at", "revoked_at", "last_used_at"),
+        ]
 
     def get_jwk(self, key: ClientKey) -> dict[str, str] | None:
         """Return the public key, or None if the key is a secret."""
         return dict(key.parsed_jwk) if key.public_jwk else None
+
+
+class KeyInUseSerializer(serializers.ModelSerializer[ClientKey]):
+    """A usable key: who added it, when, and from which address."""
+
+    created_at = _moment()
+
+    class Meta:
+        model = ClientKey
+        fields = ["kid", "created_at", "created_by", "ip_address"]
+
+
+def describe_left(page: remaining.Page) -> list[dict[str, Any]]:
+    """Return the API clients that a revocation leaves, each with its usable keys."""
+    return [
+        {**ClientSerializer(row.client).data, "keys": KeyInUseSerializer(row.keys, many=True).data} for row in page.rows
+    ]
 
 
 class NewKeySerializer(serializers.Serializer[Any]):

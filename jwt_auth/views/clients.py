@@ -2,7 +2,7 @@
 The endpoints for staff that manage API clients. A secret is only in the response to the request that makes it.
 
 A key gives its holder all permissions of the client. So a caller needs, besides the permission for the endpoint, all
-permissions of the client's user: see `clients.may_hand_out`.
+permissions of the client's user: see `registrars.may_hand_out`.
 """
 
 import re
@@ -11,17 +11,17 @@ from typing import Any, ClassVar
 from django.db import router, transaction
 from django.views.decorators.debug import sensitive_variables
 from rest_framework import exceptions as drf
-from rest_framework.pagination import PageNumberPagination
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from jwt_auth import clients
+from jwt_auth import clients, registrars
 from jwt_auth.models import CLIENT_ID, ClientKey, RegisteredClient
-from jwt_auth.revocation import Actor, disable_client, revoke_client, revoke_client_key
+from jwt_auth.revocation import disable_client, revoke_client, revoke_client_key
+from jwt_auth.sessions import peer_of
 from jwt_auth.throttling import ClientsThrottle
-from jwt_auth.views.base import IsInScope, IsUser, UserView, user_of
+from jwt_auth.views.base import IsInScope, IsUser, Pages, UserView, page_of, user_of
 from jwt_auth.views.client_serializers import (
     ChangeClientSerializer,
     ClientKeySerializer,
@@ -48,12 +48,6 @@ class MayManageClients(BasePermission):
         return needed is None or request.user.has_perm(needed)
 
 
-class Pages(PageNumberPagination):
-    """Pages of 100 items, whatever the project's own pagination is."""
-
-    page_size = 100
-
-
 class ManagementView(UserView):
     permission_classes = [IsUser, IsInScope, MayManageClients]
     scope = "clients"
@@ -61,13 +55,8 @@ class ManagementView(UserView):
     pagination_class = Pages
     needed: ClassVar[dict[str, str]]
 
-    def page(self, request: Request, rows: Any, serializer_class: Any) -> Response:
-        pages = self.pagination_class()
-        found: Any = pages.paginate_queryset(rows, request, view=self)
-        return pages.get_paginated_response(serializer_class(found, many=True).data)
-
     def check_may_hand_out(self, request: Request, user: Any, *scopes: str) -> None:
-        if not clients.may_hand_out(request.user, user, " ".join(scopes)):
+        if not registrars.may_hand_out(request.user, user, " ".join(scopes)):
             raise drf.PermissionDenied("The client or its user has permissions that you don't have.")
 
 
@@ -75,7 +64,7 @@ class ClientsView(ManagementView):
     needed = {"GET": VIEW, "POST": ADD}
 
     def get(self, request: Request) -> Response:
-        return self.page(request, RegisteredClient.objects.order_by("pk"), ClientSerializer)
+        return page_of(self, request, RegisteredClient.objects.order_by("pk"), ClientSerializer)
 
     @sensitive_variables()
     def post(self, request: Request) -> Response:
@@ -88,9 +77,9 @@ class ClientsView(ManagementView):
                 user,
                 data["scope"],
                 requires_binding=data["requires_binding"],
-                actor=user_of(request),
+                **origin_of(request),
             )
-            key = {"key": describe_new(add_key(client, data["key"], user_of(request)))} if "key" in data else {}
+            key = {"key": describe_new(add_key(client, data["key"], request))} if "key" in data else {}
         return Response({**ClientSerializer(client).data, **key}, status=201)
 
 
@@ -132,14 +121,14 @@ class ClientKeysView(ManagementView):
     needed = {"GET": VIEW, "POST": CHANGE}
 
     def get(self, request: Request, client_id: str) -> Response:
-        return self.page(request, find_client(client_id).keys.order_by("pk"), ClientKeySerializer)
+        return page_of(self, request, find_client(client_id).keys.order_by("pk"), ClientKeySerializer)
 
     @sensitive_variables()
     def post(self, request: Request, client_id: str) -> Response:
         client = find_client(client_id)
         data = self.valid(NewKeySerializer, request).validated_data
         self.check_may_hand_out(request, client.user, client.scopes)
-        return Response(describe_new(add_key(client, data, user_of(request))), status=201)
+        return Response(describe_new(add_key(client, data, request)), status=201)
 
 
 class ClientKeyView(ManagementView):
@@ -164,18 +153,23 @@ class RotateClientKeyView(ManagementView):
             data.get("alg"),
             overlap=data["overlap"],
             expires_at=data.get("expires_at"),
-            actor=user_of(request),
+            **origin_of(request),
         )
         return Response(describe_new(new), status=201)
 
 
+def origin_of(request: Request) -> dict[str, Any]:
+    """Return the user and the address of a request, for the record."""
+    return {"actor": user_of(request), "peer": peer_of(request._request)}
+
+
 @sensitive_variables()
-def add_key(client: RegisteredClient, data: dict[str, Any], actor: Actor) -> clients.NewKey:
+def add_key(client: RegisteredClient, data: dict[str, Any], request: Request) -> clients.NewKey:
     """Add the key that NewKeySerializer has read: a public key, or, if there is none, a new secret."""
-    end = data.get("expires_at")
+    facts = {"expires_at": data.get("expires_at"), **origin_of(request)}
     if data["source"] is None:
-        return clients.add_secret(client, data.get("alg", "HS256"), expires_at=end, actor=actor)
-    return clients.add_public_key(client, data["source"], data.get("alg"), expires_at=end, actor=actor)
+        return clients.add_secret(client, data.get("alg", "HS256"), **facts)
+    return clients.add_public_key(client, data["source"], data.get("alg"), **facts)
 
 
 @sensitive_variables()

@@ -138,14 +138,22 @@ class SubjectSerializer(serializers.Serializer[Any]):
 
 
 class GlobalRevocationSerializer(serializers.Serializer[Any]):
+    """`with_clients` is our own."""
+
     sub_id = SubjectSerializer()
+    with_clients = serializers.BooleanField(required=False, default=False)
 
 
 class RevokeUserSerializer(serializers.Serializer[Any]):
-    """Either `user` (primary key) or `username`; the reason is for the record."""
+    """
+    Either `user` (primary key) or `username`; the reason is for the record.
+
+    `with_clients` also ends the API clients and keys that would stay.
+    """
 
     user = KeyField(max_length=255, required=False)
     username = TextField(max_length=MAX_NAME, required=False)
+    with_clients = serializers.BooleanField(required=False, default=False)
     reason = serializers.CharField(max_length=255, required=False, allow_blank=True, default="")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:

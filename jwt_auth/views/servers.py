@@ -36,7 +36,7 @@ from jwt_auth.views.serializers import (
     GlobalRevocationSerializer,
     TokenSerializer,
 )
-from jwt_auth.views.users import find_user
+from jwt_auth.views.users import check_may_withdraw, find_user
 
 MAX_CONDITION = 4096  # characters of If-None-Match
 
@@ -177,14 +177,17 @@ class RevokeGlobalView(ServerView):
     scope, permission = "revoke_user", "jwt_auth.revoke_user"
 
     def post(self, request: Request) -> Response:
-        subject = self.valid(GlobalRevocationSerializer, request).validated_data["sub_id"]
+        data = self.valid(GlobalRevocationSerializer, request).validated_data
+        subject, with_clients = data["sub_id"], data["with_clients"]
+        if with_clients:
+            check_may_withdraw(request)
         settings = get_settings()
         if subject.get("iss", settings.ISSUER) != settings.ISSUER:
             raise drf.NotFound("Only subjects of this issuer are known here.")
         user = find_user(subject.get("sub") or subject["id"], settings.USER_ID_FIELD)
         client = client_of(request)
         actor = user_of(request) if client is None else client.client_id
-        revoke_user(user, reason="global token revocation", actor=actor)
+        revoke_user(user, with_clients=with_clients, reason="global token revocation", actor=actor)
         return Response(status=204)
 
 

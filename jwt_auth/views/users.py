@@ -3,6 +3,7 @@ The endpoints for users: sign-in, refresh, logout, sessions, revocation and veri
 """
 
 from contextlib import suppress
+from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
@@ -24,12 +25,25 @@ from jwt_auth.authentication import UserOrClientJWTAuthentication, client_of
 from jwt_auth.exceptions import InvalidCredentialsError, MalformedTokenError
 from jwt_auth.models import UserSession
 from jwt_auth.principals import user_field, visible_users
-from jwt_auth.revocation import revoke_session, revoke_sessions, revoke_user
+from jwt_auth.revocation import remaining, revoke_session, revoke_sessions, revoke_user
 from jwt_auth.revocation.database import live_sessions
 from jwt_auth.sessions import find_account, peer_of
 from jwt_auth.sessions.credentials import authenticate
 from jwt_auth.verification import verify
-from jwt_auth.views.base import CredentialView, IsInScope, IsUser, UserView, authenticated_claims, own_sid, user_of
+from jwt_auth.views.base import (
+    CredentialView,
+    IsInScope,
+    IsUser,
+    Pages,
+    UserView,
+    authenticated_claims,
+    demand_scope,
+    has_scope,
+    own_sid,
+    page_of,
+    user_of,
+)
+from jwt_auth.views.client_serializers import OwnClientSerializer, describe_left
 from jwt_auth.views.parsers import StrictFormParser, StrictJSONParser
 from jwt_auth.views.serializers import (
     LoginSerializer,
@@ -190,6 +204,17 @@ class MayRevokeUsers(BasePermission):
         return request.user.has_perm("jwt_auth.revoke_user")
 
 
+def check_may_withdraw(request: Request) -> None:
+    """
+    Raise an error if the request may not revoke API clients together with a user.
+
+    Users need the permission to revoke clients, and clients the scope of that name.
+    """
+    demand_scope(request, "revoke_client")
+    if client_of(request) is None and not request.user.has_perm("jwt_auth.revoke_client"):
+        raise drf.PermissionDenied("You may not revoke API clients.")
+
+
 class RevokeUserView(UserView):
     permission_classes = [IsUser, IsInScope, MayRevokeUsers]
     scope = "revoke_user"
@@ -197,15 +222,25 @@ class RevokeUserView(UserView):
 
     def post(self, request: Request) -> Response:
         data = self.valid(RevokeUserSerializer, request).validated_data
+        if data["with_clients"]:
+            check_may_withdraw(request)
         user = find_user(data["user"]) if "user" in data else find_user_by_name(data["username"])
-        done = revoke_user(user, reason=data["reason"], actor=user_of(request))
-        return Response(
-            {
-                "user": user.pk,
-                "tokens_valid_after": done.tokens_valid_after,
-                "sessions_revoked": done.sessions_revoked,
-            }
-        )
+        facts = {"reason": data["reason"], "actor": user_of(request)}
+        done = revoke_user(user, with_clients=data["with_clients"], **facts)
+        may_look = has_scope(request, "clients") and request.user.has_perm("jwt_auth.view_registeredclient")
+        left = remaining.page([user.pk], timezone.now()) if may_look else remaining.Page()
+        return Response({"user": user.pk, **asdict(done), "clients": describe_left(left)})
+
+
+class OwnClientsView(UserView):
+    """List the API clients that stay when the user signs out everywhere."""
+
+    pagination_class = Pages
+
+    def get(self, request: Request) -> Response:
+        user = user_of(request)
+        rows = remaining.clients_of([user.pk], timezone.now()).order_by("-pk")
+        return page_of(self, request, rows, OwnClientSerializer, user=user)
 
 
 class VerifyView(CredentialView):

@@ -478,3 +478,53 @@ def test_pages_cost_the_same_with_sixty_clients_and_with_thousands(registered, s
     for name, (few, many) in counted.items():
         assert few == many, name
         assert many <= 7, name
+
+
+# Who made what
+
+
+def test_who_made_a_client_and_its_keys_is_shown(user, staff, browser):
+    browser.post(client_url("add"), registration(user), REMOTE_ADDR="203.0.113.7")
+    row = RegisteredClient.objects.get()
+    browser.post(client_url("add_key", row.pk), {"kind": "secret"}, REMOTE_ADDR="203.0.113.8")
+    browser.post(client_url("rotate_key", row.pk, row.keys.first().pk), {"overlap": "7"}, REMOTE_ADDR="203.0.113.9")
+    made = [(row.created_by, row.ip_address), *row.keys.order_by("pk").values_list("created_by", "ip_address")]
+    addresses = ["203.0.113.7", "203.0.113.7", "203.0.113.8", "203.0.113.9"]
+    assert made == [(str(staff.pk), address) for address in addresses]
+    page = text_of(browser.get(client_url("change", row.pk)))
+    assert all(address in page for address in addresses)
+    assert page.count(f'<a href="{user_url("change", staff.pk)}">{staff}</a>') >= 4
+    listed = text_of(browser.get(f"{client_url('changelist')}?created_by={staff.pk}"))
+    assert "203.0.113.7" in listed
+    assert "203.0.113.7" not in text_of(browser.get(f"{client_url('changelist')}?created_by=x"))
+
+
+def test_a_key_in_doubt_is_marked(user, make_user, browser):
+    registrar = make_user("registrar")
+    row = clients.register("Reports", user, actor=registrar)
+    clients.add_secret(row, actor=registrar)
+    url = client_url("change", row.pk)
+    assert "jwt-auth-doubt" not in text_of(browser.get(url))
+    user.is_staff = True
+    user.save()
+    page = text_of(browser.get(url))
+    assert '<span class="jwt-auth-ended">Suspended</span>' in page
+    assert "Issued before the user was promoted; refused" in page
+    user.is_staff = False
+    user.save()
+    registrar.delete()
+    page = text_of(browser.get(url))
+    assert LIVE in page
+    assert "Added by a user who was deleted" in page
+
+
+def test_nobody_adds_a_key_for_a_user_who_was_promoted_beyond_them(user, make_user):
+    registrar = make_user("registrar", is_staff=True)
+    grant(registrar, "view_registeredclient", "change_registeredclient")
+    row = clients.register("Reports", user, actor=registrar)
+    key = clients.add_secret(row, actor=registrar).key
+    pages, browser = (client_url("add_key", row.pk), client_url("rotate_key", row.pk, key.pk)), signed_in(registrar)
+    assert [browser.get(url).status_code for url in pages] == [200, 200]
+    user.is_superuser = True
+    user.save()
+    assert [browser.get(url).status_code for url in pages] == [403, 403]

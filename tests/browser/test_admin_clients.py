@@ -6,8 +6,9 @@ from jwt_auth import clients
 from jwt_auth.issuers.client_keys import to_key
 from jwt_auth.models import ClientKey, RegisteredClient
 from jwt_auth.revocation import disable_client, revoke_client_key
+from jwt_auth.sessions import Peer
 from tests.browser.admin_pages import POLICY, SCREENS, SIZES, SUBMIT, add_policy, check_fit, confirm, follow, said
-from tests.support.admin import client_url
+from tests.support.admin import client_url, user_url
 from tests.support.keys import public_pem
 
 
@@ -84,7 +85,7 @@ def test_a_public_key_is_pasted_replaced_and_revoked(admin, user, rsa_key, ec_ke
     assert "was revoked" in said(admin)
     first.refresh_from_db()
     assert first.revoked_at is not None
-    assert row.locator("a").count() == 0
+    assert row.locator(".jwt-auth-operations a").count() == 0
 
 
 def test_a_disabled_client_has_nothing_left_to_click(admin, registered, look):
@@ -142,3 +143,47 @@ def test_the_pages_fit_and_can_be_read(screen, staff, new_staff, user, registere
 
 
 ELEMENTS = "[class^=jwt-auth-], .jwt-auth-answers > *, .jwt-auth-facts dt, .jwt-auth-operations a"
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+def test_what_outlives_a_revocation_is_readable_and_ends_by_a_tick(new_staff, staff, user, make_user, look, screen):
+    scheme, size = screen
+    page = new_staff(staff, color_scheme=scheme, viewport=SIZES[size])
+    page.route("**/*", add_policy)
+    thief = make_user("clerk", is_staff=True)
+    for name in ("Nightly reports", "Import of the partners in the north"):
+        row = clients.register(name, user, actor=thief, peer=Peer(ip_address="2001:db8:85a3::8a2e:370:7334"))
+        clients.add_secret(row, actor=thief, peer=Peer(ip_address="203.0.113.66"))
+    seen = 0
+    for name, url in (
+        ("left-user", user_url("change", thief.pk)),
+        ("left-question", user_url("revoke_tokens", thief.pk)),
+    ):
+        page.goto(url)
+        seen += check_fit(page, name, look, "[class^=jwt-auth-], .jwt-auth-tokens th, .jwt-auth-tokens td")
+        assert page.locator("text=Nightly reports").is_visible()
+    assert seen
+    confirm(page)
+    assert "API clients stay, and can sign new tokens: clerk (2)" in said(page)
+    look(page, "left-told")
+    follow(page, ".object-tools >> text=Revoke all tokens")
+    page.check("input[name=with_clients]")
+    confirm(page)
+    assert "API clients disabled: 2" in said(page)
+    assert not RegisteredClient.objects.filter(is_active=True).exists()
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+def test_a_key_in_doubt_is_marked_on_the_page_of_its_client(new_staff, staff, user, make_user, look, screen):
+    scheme, size = screen
+    page = new_staff(staff, color_scheme=scheme, viewport=SIZES[size])
+    clerk = make_user("clerk")
+    row = clients.register("Nightly reports", user, actor=clerk, peer=Peer(ip_address="203.0.113.66"))
+    clients.add_secret(row, actor=clerk, peer=Peer(ip_address="203.0.113.66"))
+    user.is_staff = True
+    user.save()
+    page.goto(client_url("change", row.pk))
+    assert check_fit(page, "doubt", look, ".jwt-auth-doubt, .jwt-auth-ended") == 2
+    assert page.inner_text(".jwt-auth-doubt") == "Issued before the user was promoted; refused"
+    page.goto(client_url("changelist"))
+    check_fit(page, "doubt-list", look, "[class^=jwt-auth-]")

@@ -97,6 +97,7 @@ def scene(jwt_settings, clock, staff, client, ec_key, rsa_key):
     }
     jwt_settings(**here)
     api = register(staff, scopes="sessions revoke_user introspect clients")
+    sessions.start(staff)
 
     def foreign(**claims):
         second = int(NOW.timestamp())
@@ -206,7 +207,6 @@ def pages_of(name, scene, make_user):
 def own_pages(scene, make_user):
     """Yield the URL of each page of this app in the admin, found where Django finds them."""
     revoke_user(make_user("bob"))
-    sessions.start(scene["user"])
     rows = {
         "usersession": UserSession.objects.latest("pk").pk,
         "registeredclient": scene["client"].row.pk,

@@ -19,13 +19,19 @@ def lines(how):
 
 
 @pytest.fixture
-def typed(settings, user, monkeypatch):
+def clerk(make_user):
+    return make_user("clerk")
+
+
+@pytest.fixture
+def typed(settings, user, clerk, monkeypatch):
     """`typed(line)` runs a line of the page, with the names filled in."""
     with override_settings(JWT_AUTH={**settings.JWT_AUTH, "KEYS": "database", "ALGORITHM": "ES256"}):
         signing_keys.create(activate=True)
         client = clients.register("nightly reports", user)
         names = {
             "alice": user.get_username(),
+            "clerk": clerk.get_username(),
             "CLIENT_ID": client.client_id,
             "--kid=KID": f"--kid={clients.add_secret(client).key.kid}",
             "KEY": SigningKey.objects.get().kid,
@@ -39,8 +45,8 @@ def typed(settings, user, monkeypatch):
         yield type_line
 
 
-def test_each_line_revokes_what_it_says(typed, client, user):
-    token, everything_of, _, key_of, disable, _, key, everybody = lines("test: incidents")
+def test_each_line_revokes_what_it_says(typed, client, user, clerk, make_user):
+    token, everything_of, with_clients, _, key_of, disable, _, key, everybody = lines("test: incidents")
     first, second = client.tokens(user), client.tokens(user)
     typed(token, first["access_token"])
     assert client.is_dead(first)
@@ -49,6 +55,11 @@ def test_each_line_revokes_what_it_says(typed, client, user):
     third = client.tokens(user)
     typed(everything_of)
     assert client.is_dead(third)
+
+    planted = clients.register("planted", make_user("robot"), actor=clerk)
+    typed(with_clients)
+    assert not RegisteredClient.objects.get(pk=planted.pk).is_active
+    planted.delete()
 
     typed(key_of)
     assert ClientKey.objects.get().revoked_at
@@ -64,7 +75,7 @@ def test_each_line_revokes_what_it_says(typed, client, user):
 
 
 def test_the_lists_have_what_the_other_lines_ask_for(typed):
-    _, _, list_clients, key_of, _, list_keys, key, _ = lines("test: incidents")
+    _, _, _, list_clients, key_of, _, list_keys, key, _ = lines("test: incidents")
     assert RegisteredClient.objects.get().client_id in typed(list_clients)
     assert SigningKey.objects.get().kid in typed(list_keys)
     assert ("CLIENT_ID" in key_of, "KEY" in key) == (True, True)
@@ -72,7 +83,8 @@ def test_the_lists_have_what_the_other_lines_ask_for(typed):
 
 def test_looking_changes_nothing(typed, client, user):
     pair = client.tokens(user)
-    sessions_of, inspect = lines("test: incidents look")
+    sessions_of, inspect, clients_of = lines("test: incidents look")
     assert pair["session"] in typed(sessions_of)
     assert "session not revoked" in typed(inspect, pair["access_token"])
+    assert RegisteredClient.objects.get().client_id in typed(clients_of)
     assert not client.is_dead(pair)

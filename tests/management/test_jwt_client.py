@@ -3,17 +3,19 @@
 import json
 import sys
 from datetime import timedelta
-from io import BytesIO, TextIOWrapper
+from io import BytesIO, StringIO, TextIOWrapper
 
 import pytest
-from django.core.management import CommandError
+from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from jwt_auth import clients
 from jwt_auth.issuers.client_keys import to_key
 from jwt_auth.jose import jwk
+from jwt_auth.management.commands import jwt_client
 from jwt_auth.models import ClientKey, RegisteredClient, RevocationEvent
 from jwt_auth.revocation import disable_client
+from jwt_auth.sessions import Peer
 from tests.support.clocks import NOW
 from tests.support.commands import run, type_in
 from tests.support.keys import pem, public_pem
@@ -119,8 +121,8 @@ def test_all_clients_are_a_table(user, reports):
     head, *rows = run("jwt_client", "list").splitlines()
     assert head.split()[:2] == ["CLIENT", "NAME"]
     assert [row.split()[0] for row in rows] == [reports.client_id, old.client_id]
-    assert rows[0].endswith("read write  2026-05-17 12:30:15  active")
-    assert rows[1].endswith("-           -                    disabled")
+    assert rows[0].endswith("read write  2026-05-17 12:30  -   -        2026-05-17 12:30:15  active")
+    assert rows[1].endswith("-           2026-05-17 12:30  -   -        -                    disabled")
     assert "…" in rows[1]
     listed = json.loads(run("jwt_client", "list", "--json"))["clients"]
     assert [item["is_active"] for item in listed] == [True, False]
@@ -144,7 +146,7 @@ def test_keys_are_listed_with_what_became_of_them(reports, clock):
     revoked = clients.add_secret(reports).key
     run("jwt_client", "revoke", reports.client_id, f"--kid={revoked.kid}", "--yes")
     lines = run("jwt_client", "keys", reports.client_id).splitlines()[2:]
-    states = {line.split()[0]: " ".join(line.split()[5:]) for line in lines[1:]}
+    states = {line.split()[0]: " ".join(line.split()[7:]) for line in lines[2:]}
     assert states == {
         expired.kid: "expired at 2026-05-17 13:30:15",
         rotated.kid: "rotated, active until 2026-05-24 13:30:15",
@@ -233,3 +235,58 @@ def test_a_reason_is_one_line(reports, reason):
     for action in ("revoke", "disable"):
         assert "one line" in refusal(action, reports.client_id, f"--reason={reason}", "--yes")
     assert not RevocationEvent.objects.exists()
+
+
+# Who made what
+
+
+@pytest.fixture
+def clerk(make_user):
+    return make_user("clerk")
+
+
+def test_the_operator_is_recorded_without_an_address(user):
+    run("jwt_client", "create", "reports", f"--user={user.pk}")
+    for row in (RegisteredClient.objects.get(), ClientKey.objects.get()):
+        assert row.created_by.startswith("command line: ")
+        assert row.ip_address is None
+    assert ClientKey.objects.get().reach == "anyone"
+    assert "by command line: " in run("jwt_client", "keys", RegisteredClient.objects.get().client_id)
+
+
+def test_the_clients_of_one_user_are_those_that_outlive_a_revocation(user, clerk, make_user):
+    peer = Peer(ip_address="203.0.113.66")
+    theirs = clients.register("reports", user, actor=clerk, peer=peer)
+    clients.register("other", make_user("bob"))
+    ended = clients.register("ended", user, actor=clerk)
+    disable_client(ended)
+    for name in (user.get_username(), clerk.get_username()):
+        _, row = run("jwt_client", "list", f"--user={name}").splitlines()
+        assert row.startswith(theirs.client_id)
+        assert ["2026-05-17", "12:30", str(clerk.pk), "203.0.113.66"] == row.split()[-6:-2]
+    listed = json.loads(run("jwt_client", "list", f"--user={clerk.pk}", "--json"))["clients"]
+    assert [item["ip_address"] for item in listed] == ["203.0.113.66"]
+
+
+def test_the_audit_names_keys_whose_issuer_could_not_issue_them_any_more(user, clerk, make_user, monkeypatch):
+    monkeypatch.setattr(jwt_client, "BATCH", 2)
+    made = [clients.register(f"reports {number}", user) for number in range(3)]
+    good = [clients.add_secret(each, actor=clerk).key for each in made]
+    assert run("jwt_client", "audit") == "3 usable keys: their issuers could issue each of them again.\n"
+    promoted = make_user("robot")
+    key = clients.add_secret(clients.register("robot", promoted), actor=clerk).key
+    promoted.is_staff = True
+    promoted.save()
+    out = StringIO()
+    with pytest.raises(CommandError, match="1 of 4 usable keys are in doubt") as caught:
+        call_command("jwt_client", "audit", stdout=out, no_color=True)
+    assert caught.value.returncode == 1
+    _, row = out.getvalue().splitlines()
+    assert key.kid in row
+    assert row.endswith("issued before the user was promoted; refused")
+    assert "suspended: the user was promoted" in run("jwt_client", "keys", key.client.client_id)
+    clerk.is_active = False
+    clerk.save()
+    with pytest.raises(CommandError, match="4 of 4"):
+        run("jwt_client", "audit")
+    assert len(good) == 3

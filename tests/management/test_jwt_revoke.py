@@ -9,8 +9,9 @@ from uuid import uuid4
 import pytest
 from django.core.management import CommandError
 
-from jwt_auth import sessions
-from jwt_auth.models import RevocationEvent, UserSession
+from jwt_auth import clients, sessions
+from jwt_auth.models import RegisteredClient, RevocationEvent, UserSession
+from jwt_auth.revocation import remaining
 from tests.support.commands import run, type_in
 
 
@@ -198,3 +199,69 @@ def test_no_event_is_written_for_a_session_that_is_not_there(db):
         run("jwt_revoke", f"--session={uuid4()}", "--yes")
     assert not RevocationEvent.objects.exists()
     assert not UserSession.objects.exists()
+
+
+# API clients
+
+
+@pytest.fixture
+def stolen(make_user):
+    """A member of staff whose stolen token has registered a client."""
+    return make_user("clerk", is_staff=True)
+
+
+@pytest.fixture
+def planted(user, stolen):
+    row = clients.register("reports", user, actor=stolen, peer=sessions.Peer(ip_address="203.0.113.66"))
+    return clients.add_secret(row, actor=stolen).key
+
+
+def test_clients_that_stay_are_named_with_the_command_that_ends_them(stolen, planted):
+    output = run("jwt_revoke", f"--user={stolen.pk}", "--yes")
+    row = planted.client
+    assert "1 API client stays:" in output
+    assert "203.0.113.66" in output
+    assert "--with-clients" in output
+    assert f"manage.py jwt_client disable {row.client_id}\n" in output
+    assert f"manage.py jwt_client revoke {row.client_id} --kid={planted.kid}\n" in output
+    assert output.endswith("API clients that stay: 1.\n")
+    assert RegisteredClient.objects.get().is_active
+
+
+def test_a_client_without_a_key_has_no_command_for_it(stolen, user):
+    row = clients.register("reports", user, actor=stolen)
+    output = run("jwt_revoke", f"--user={stolen.pk}", "--dry-run")
+    assert f"jwt_client disable {row.client_id}" in output
+    assert "--kid" not in output
+
+
+def test_with_clients_they_end(stolen, planted):
+    dry = run("jwt_revoke", f"--user={stolen.pk}", "--with-clients", "--dry-run")
+    assert "1 API client ends:" in dry
+    assert RegisteredClient.objects.get().is_active
+    output = run("jwt_revoke", f"--user={stolen.pk}", "--with-clients", "--yes")
+    assert output.endswith("Disabled API clients: 1. Keys revoked: 0.\n")
+    assert not RegisteredClient.objects.get().is_active
+    assert "API client" not in run("jwt_revoke", f"--user={stolen.pk}", "--yes")
+
+
+def test_a_page_of_clients_is_named_at_most(stolen, user, monkeypatch):
+    monkeypatch.setattr(remaining, "SHOWN", 1)
+    for _ in range(2):
+        clients.register("reports", user, actor=stolen)
+    output = run("jwt_revoke", f"--user={stolen.pk}", "--dry-run")
+    assert "2 API clients stay:" in output
+    assert "and 1 more: jwt_client list --user" in output
+
+
+def test_with_clients_is_for_users(db):
+    with pytest.raises(CommandError, match="--user"):
+        run("jwt_revoke", "--all", "--with-clients", "--yes")
+
+
+def test_revoking_everything_says_that_clients_stay(user):
+    assert "API client" not in run("jwt_revoke", "--all", "--dry-run")
+    clients.register("reports", user)
+    assert "1 API client stays: its keys can sign new tokens." in run("jwt_revoke", "--all", "--dry-run")
+    clients.register("reports", user)
+    assert "2 API clients stay: they can sign new tokens." in run("jwt_revoke", "--all", "--dry-run")

@@ -6,7 +6,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.core.management import CommandError
 
-from jwt_auth import sessions
+from jwt_auth import clients, sessions
 from jwt_auth.management.terminal import table
 from jwt_auth.models import UserSession
 from jwt_auth.revocation import revoke_all, revoke_session, revoke_user
@@ -161,3 +161,15 @@ def test_a_text_that_means_two_users_means_none(user, make_user):
         run("jwt_sessions", f"--user={user.pk}")
     for wanted in (user, other):
         assert f"(primary key {wanted.pk})" in run("jwt_sessions", f"--user=pk:{wanted.pk}")
+
+
+def test_api_clients_that_outlive_the_sessions_are_listed(user, signed_in):
+    row = clients.register("reports", user, actor="a nightly job", peer=Peer(ip_address="203.0.113.66"))
+    key = clients.add_secret(row, actor=user).key
+    output = run("jwt_sessions", f"--user={user.pk}")
+    assert "1 API client outlives the sessions:" in output
+    assert output.splitlines()[-2].split()[:2] == [row.client_id, "reports"]
+    assert output.splitlines()[-1].split()[0] == key.kid
+    shown = json.loads(run("jwt_sessions", f"--user={user.pk}", "--json"))
+    assert shown["clients_total"] == 1
+    assert (shown["clients"][0]["created_by"], shown["clients"][0]["keys"][0]["kid"]) == ("a nightly job", key.kid)

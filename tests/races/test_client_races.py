@@ -13,7 +13,7 @@ from jwt_auth.exceptions import RegistrationError
 from jwt_auth.keyring.encryption import decrypt
 from jwt_auth.keyring.reencryption import reencrypt_rows
 from jwt_auth.models import ClientKey, RegisteredClient, RevocationEvent
-from jwt_auth.revocation import disable_client, revoke_client, revoke_client_key
+from jwt_auth.revocation import disable_client, revoke_client, revoke_client_key, revoke_user
 from tests.support.keys import public_pem
 from tests.support.races import begin, new_client, rounds
 
@@ -197,3 +197,29 @@ def test_a_reencryption_and_those_who_change_keys_meanwhile_do_not_disturb_each_
     assert {pk: decrypt(row.encrypted_secret).decode() for pk, row in rows.items()} == secrets
     assert all(rows[each.key.pk].rotated_at for each in made[:4])
     assert all(rows[each.key.pk].revoked_at for each in made[4:8])
+
+
+def test_a_user_is_deleted_and_revoked_with_clients_at_the_same_time(at_once, make_user, staff):
+    for number in range(ROUNDS):
+        user = make_user(f"user{number}")
+        for actor in (staff, user):
+            clients.add_secret(clients.register("reports", user, actor=actor), actor=user)
+        _, done, _ = at_once(
+            user.delete,
+            lambda user=user: revoke_user(user, with_clients=True),
+            lambda: revoke_user(staff, with_clients=True),
+        )
+        assert done.clients_disabled in (0, 1, 2)
+        assert not RegisteredClient.objects.exists()
+        user_revocations = RevocationEvent.objects.filter(scope="user")
+        assert user_revocations.count() == 3
+        RevocationEvent.objects.all()._raw_delete("default")
+
+
+def test_a_client_that_two_revocations_end_is_disabled_once(at_once, make_user, staff):
+    users = [make_user(f"user{number}") for number in range(2)]
+    for _ in range(ROUNDS):
+        row = clients.register("reports", users[0], actor=users[1])
+        done = at_once(*(lambda user=user: revoke_user(user, with_clients=True) for user in users))
+        assert sorted(each.clients_disabled for each in done) == [0, 1]
+        assert RevocationEvent.objects.filter(subject=row.client_id).count() == 1

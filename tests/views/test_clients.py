@@ -178,7 +178,7 @@ def test_one_client_is_shown_with_what_became_of_it(boss, reports):
     shown = boss.send(url(reports), method="get").json()
     assert set(shown) == {
         *("client_id", "client_name", "user", "scope", "requires_binding", "is_active"),
-        *("created_at", "tokens_valid_after", "last_used_at"),
+        *("created_at", "created_by", "ip_address", "tokens_valid_after", "last_used_at"),
     }
     assert (shown["tokens_valid_after"], shown["last_used_at"]) == (None, None)
     assert shown["created_at"].endswith("Z")
@@ -432,3 +432,99 @@ def test_the_life_of_a_client_as_it_sees_it_itself(jwt_settings, boss, user, clo
     assert boss.bearer(third.token()).send(path, method="get").status_code == 401  # no client manages clients
     boss.send(path, method="delete")
     assert status(third.token()) == 401
+
+
+# The record of who made what
+
+
+def test_who_made_a_client_and_a_key_is_recorded_and_shown(boss, staff, user):
+    facts = {"created_by": str(staff.pk), "ip_address": "203.0.113.7"}
+    body = {"client_name": "reports", "user": str(user.pk), "key": {}}
+    shown = boss.send("clients/", body, REMOTE_ADDR="203.0.113.7").json()
+    assert facts.items() <= shown.items()
+    assert facts.items() <= shown["key"].items()
+    row = RegisteredClient.objects.get()
+    keys = boss.send(url(row, "keys"), {}, REMOTE_ADDR="203.0.113.8").json()
+    assert keys["ip_address"] == "203.0.113.8"
+    path = url(row, "keys", keys["kid"], "rotate")
+    assert boss.send(path, {}, REMOTE_ADDR="203.0.113.9").json()["ip_address"] == "203.0.113.9"
+    listed = boss.send(url(row, "keys"), method="get").json()["results"]
+    assert [key["ip_address"] for key in listed] == ["203.0.113.7", "203.0.113.8", "203.0.113.9"]
+    assert {key["created_by"] for key in listed} == {str(staff.pk)}
+    assert facts.items() <= boss.send("clients/", method="get").json()["results"][0].items()
+
+
+def test_a_key_for_a_client_whose_user_was_promoted_is_refused(signed_in, make_user, user):
+    clerk = make_user("clerk")
+    hand = signed_in(clerk, "add_registeredclient", "change_registeredclient")
+    answer = hand.send("clients/", {"client_name": "reports", "user": str(user.pk), "key": {}})
+    row, kid = RegisteredClient.objects.get(), answer.json()["key"]["kid"]
+    for path in (url(row, "keys"), url(row, "keys", kid, "rotate")):
+        assert hand.send(path, {}).status_code == 201
+    user.is_staff = True
+    user.save()
+    kid = row.keys.filter(rotated_at=None).first().kid
+    for path in (url(row, "keys"), url(row, "keys", kid, "rotate")):
+        assert hand.send(path, {}).status_code == 403
+    assert hand.send(url(row), {"scope": "more"}, method="patch").status_code == 403
+
+
+# A user is revoked
+
+
+@pytest.fixture
+def thief(signed_in, make_user, user):
+    """A member of staff whose stolen token has registered a client for alice."""
+    clerk = make_user("clerk", is_staff=True)
+    hand = signed_in(clerk, "add_registeredclient", "change_registeredclient")
+    body = {"client_name": "reports", "user": str(user.pk), "key": {}}
+    assert hand.send("clients/", body, REMOTE_ADDR="203.0.113.66").status_code == 201
+    return clerk
+
+
+def test_the_answer_names_the_clients_that_stay(boss, thief, user):
+    answer = boss.send("revoke/user/", {"user": str(thief.pk)}).json()
+    row, key = RegisteredClient.objects.get(), ClientKey.objects.get()
+    assert (answer["clients_left"], answer["clients_disabled"], answer["keys_revoked"]) == (1, 0, 0)
+    ((named),) = answer["clients"]
+    assert (named["client_id"], named["created_by"], named["ip_address"]) == (
+        *(row.client_id, str(thief.pk), "203.0.113.66"),
+    )
+    ((shown),) = named["keys"]
+    assert (shown["kid"], shown["created_by"], shown["ip_address"]) == (key.kid, str(thief.pk), "203.0.113.66")
+    assert shown["created_at"].endswith("Z")
+    assert "encrypted" not in str(answer)
+
+
+def test_with_clients_they_end_with_the_user(boss, thief):
+    answer = boss.send("revoke/user/", {"user": str(thief.pk), "with_clients": True}).json()
+    assert (answer["clients_left"], answer["clients_disabled"], answer["clients"]) == (0, 1, [])
+    assert not RegisteredClient.objects.get().is_active
+
+
+def test_without_the_permissions_for_clients_only_their_number_is_told(signed_in, thief, make_user):
+    desk = signed_in(make_user("desk"), "revoke_user")
+    refused = desk.send("revoke/user/", {"user": str(thief.pk), "with_clients": True})
+    assert (refused.status_code, refused.json()["code"]) == (403, "permission_denied")
+    assert RegisteredClient.objects.get().is_active
+    answer = desk.send("revoke/user/", {"user": str(thief.pk)}).json()
+    assert (answer["clients_left"], answer["clients"]) == (1, [])
+
+
+@pytest.mark.parametrize("prefix", ["/auth/", "/auth/browser/"])
+def test_users_see_the_clients_that_act_as_them_or_that_they_made(client, user, thief, make_user, prefix):
+    clients.add_secret(clients.register("other", make_user("bob")))
+    row, pages = RegisteredClient.objects.first(), {}
+    for each in (user, thief):
+        browser = client.bearer(client.tokens(each)["access_token"])
+        assert browser.send("logout/all/").status_code == 204
+        browser = client.bearer(client.tokens(each)["access_token"])
+        page = browser.send(f"{prefix}me/clients/", method="get").json()
+        assert page["count"] == 1
+        pages[each] = page["results"][0]
+    assert set(pages[user]) == {
+        *("client_id", "client_name", "scope", "acts_as_you", "registered_by_you", "created_at", "last_used_at"),
+    }
+    assert {each["client_id"] for each in pages.values()} == {row.client_id}
+    assert (pages[user]["acts_as_you"], pages[user]["registered_by_you"]) == (True, False)
+    assert (pages[thief]["acts_as_you"], pages[thief]["registered_by_you"]) == (False, True)

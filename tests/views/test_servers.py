@@ -8,8 +8,9 @@ from django.core.checks import run_checks
 from django.test import override_settings
 from django.urls import include, path
 
+from jwt_auth import clients
 from jwt_auth.jose.algorithms import ALGORITHMS
-from jwt_auth.models import RevocationEvent, user_id_of
+from jwt_auth.models import RegisteredClient, RevocationEvent, user_id_of
 from jwt_auth.views import MetadataView
 from jwt_auth.views.metadata import has_address
 from tests.support.answers import assert_error
@@ -246,3 +247,21 @@ def test_a_client_revokes_by_its_scope(client, make_user, user):
     assert client.bearer(api.token()).send("revoke/global/", body).status_code == 204
     assert client.is_dead(pair)
     assert RevocationEvent.objects.get(scope="user").actor == api.client_id
+
+
+def test_clients_of_the_user_end_on_request_by_a_scope_or_a_permission_of_its_own(client, make_user, user, staff):
+    row = clients.register("reports", user, actor=staff)
+    body = {"sub_id": {"format": "opaque", "id": user_id_of(user)}, "with_clients": True}
+    robot, desk = make_user("robot"), make_user("desk")
+    desk.user_permissions.add(Permission.objects.get(codename="revoke_user"))
+    refused = client.bearer(client.tokens(desk)["access_token"]).send("revoke/global/", body)
+    assert_error(refused, 403, "permission_denied")
+    narrow = register(robot, scopes="revoke_user")
+    answer = client.bearer(narrow.token()).send("revoke/global/", body)
+    assert (answer.status_code, answer.json()["code"]) == (403, "insufficient_scope")
+    allowed = client.bearer(narrow.token()).send("revoke/global/", {**body, "with_clients": False})
+    assert allowed.status_code == 204
+    assert RegisteredClient.objects.get(pk=row.pk).is_active
+    api = register(robot, scopes="revoke_user revoke_client")
+    assert client.bearer(api.token()).send("revoke/global/", body).status_code == 204
+    assert not RegisteredClient.objects.get(pk=row.pk).is_active

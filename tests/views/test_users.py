@@ -37,6 +37,7 @@ ENDPOINTS = {
     "introspect": ("introspect/", "post", {"token": "x"}, True),
     "verify": ("verify/", "post", {"token": "x"}, False),
     "me": ("me/", "get", None, True),
+    "my-clients": ("me/clients/", "get", None, True),
     "clients": ("clients/", "post", {"client_name": "x", "user": "nobody"}, True),
     "client": (f"clients/client_{'0' * 32}/", "get", None, True),
     "client-keys": (f"clients/client_{'0' * 32}/keys/", "get", None, True),

@@ -7,7 +7,7 @@ from typing import Any
 from rest_framework import serializers as drf
 
 from jwt_auth.authentication.assertions import JWT_BEARER
-from jwt_auth.views.client_serializers import ClientKeySerializer, ClientSerializer
+from jwt_auth.views.client_serializers import ClientKeySerializer, ClientSerializer, KeyInUseSerializer
 from jwt_auth.views.metadata import TOKEN_EXCHANGE
 from jwt_auth.views.serializers import ACCESS_TOKEN_URN
 
@@ -59,10 +59,21 @@ class ExchangeAnswerSerializer(drf.Serializer[Any]):
     scope = drf.CharField(allow_blank=True)
 
 
+class ClientLeftSerializer(ClientSerializer):
+    keys = KeyInUseSerializer(many=True)
+
+    class Meta(ClientSerializer.Meta):
+        fields = [*ClientSerializer.Meta.fields, "keys"]
+
+
 class UserRevocationSerializer(drf.Serializer[Any]):
     user = drf.JSONField(help_text="The primary key.")
     tokens_valid_after = drf.DateTimeField()
     sessions_revoked = drf.IntegerField()
+    clients_left = drf.IntegerField(help_text="API clients that can go on.")
+    clients_disabled = drf.IntegerField()
+    keys_revoked = drf.IntegerField(help_text="Keys of other API clients.")
+    clients = ClientLeftSerializer(many=True, help_text="The newest of them, for those who may view clients.")
 
 
 class ClientRevocationSerializer(drf.Serializer[Any]):

@@ -96,6 +96,13 @@ _LOGOUT_ALL = Operation("logout_all", "Sign out everywhere.", None, _DONE, (401,
 _LIST = Operation("sessions", "List your sessions.", None, {200: serializers.SessionSerializer(many=True)}, _OWN)
 _END_OTHERS = Operation("end_other_sessions", "End all your sessions except this one.", None, _DONE, _OWN)
 _END_ONE = Operation("end_session", "End one of your sessions.", None, _DONE, (401, 403, 404))
+_OWN_CLIENTS = Operation(
+    "my_clients",
+    "List the API clients that act as you, or that you made.",
+    None,
+    {200: clients.OwnClientSerializer(many=True)},
+    _OWN,
+)
 _ME = Operation("me", "Return the authenticated user or client.", None, {200: bodies.PrincipalSerializer}, (401,))
 
 declare(
@@ -120,6 +127,7 @@ declare("users.LogoutAllView", post=_LOGOUT_ALL)
 declare("users.SessionsView", get=_LIST, delete=_END_OTHERS)
 declare("users.SessionView", delete=_END_ONE)
 declare("users.MeView", get=_ME)
+declare("users.OwnClientsView", get=_OWN_CLIENTS)
 
 declare(
     "browser.BrowserLoginView",
@@ -141,6 +149,7 @@ declare("browser.BrowserLogoutAllView", post=_LOGOUT_ALL)
 declare("browser.BrowserSessionsView", get=_LIST, delete=_END_OTHERS)
 declare("browser.BrowserSessionView", delete=_END_ONE)
 declare("browser.BrowserMeView", get=_ME)
+declare("browser.BrowserOwnClientsView", get=_OWN_CLIENTS)
 
 declare(
     "users.RevokeView",

@@ -4,8 +4,9 @@
 
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from django.db import router, transaction
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from jwt_auth import clients
+from jwt_auth import clients, registrars
 from jwt_auth.conf import get_settings
 from jwt_auth.exceptions import RegistrationError
 from jwt_auth.jose.algorithms import ALGORITHMS
@@ -25,6 +26,7 @@ from jwt_auth.management.terminal import (
     confirm,
     describe_moment,
     describe_operator,
+    describe_origin,
     describe_user,
     find_user,
     number,
@@ -34,10 +36,12 @@ from jwt_auth.management.terminal import (
     table,
 )
 from jwt_auth.models import ClientKey, RegisteredClient
-from jwt_auth.revocation import disable_client, revoke_client, revoke_client_key
+from jwt_auth.revocation import disable_client, remaining, revoke_client, revoke_client_key
 from jwt_auth.views.client_serializers import ClientKeySerializer, ClientSerializer
 
 _AS_ONE = "Write --kid=KID, because an id may begin with a hyphen."
+
+BATCH = 300  # keys that are judged at once
 
 MAX_OVERLAP_HOURS = int(clients.MAX_OVERLAP.total_seconds()) // 3600
 
@@ -51,7 +55,13 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
         each = actions.add_parser("list", help="Show all clients.")
+        each.add_argument(
+            "--user",
+            help="Only active clients that act as this user, that the user registered, or that have a usable key which "
+            "the user added.",
+        )
         each.add_argument("--json", action="store_true", help="Print JSON instead of a table.")
+        actions.add_parser("audit", help="Show usable keys whose issuer could not issue them any more.")
         each = actions.add_parser("create", help="Register a client and its first key.")
         each.add_argument("name", help="A name for people.")
         each.add_argument("--user", required=True, help="The user it acts as: primary key, or name to sign in with.")
@@ -84,6 +94,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, action: str, **options: Any) -> None:
         do: Mapping[str, Callable[..., None]] = {
             "list": self.list,
+            "audit": self.audit,
             "create": self.create,
             "keys": self.keys,
             "add-key": self.add_key,
@@ -96,15 +107,32 @@ class Command(BaseCommand):
         except RegistrationError as refusal:
             raise CommandError(str(refusal), returncode=NOTHING_DONE) from None
 
-    def list(self, *, json: bool, **options: Any) -> None:
-        rows = RegisteredClient.objects.select_related("user").order_by("pk")
+    def list(self, *, user: str | None, json: bool, **options: Any) -> None:
+        rows = RegisteredClient.objects.all()
+        if user is not None:
+            rows = remaining.clients_of([find_user(user).pk], timezone.now())
+        rows = rows.select_related("user").order_by("pk")
         if json:
             self.show_json({"clients": ClientSerializer(rows, many=True).data})
         elif found := list(rows.iterator()):
-            head = ("CLIENT", "NAME", "ACTS AS", "SCOPES", "LAST USED (UTC)", "STATE")
+            head = ("CLIENT", "NAME", "ACTS AS", "SCOPES", "MADE (UTC)", "BY", "ADDRESS", "LAST USED (UTC)", "STATE")
             self.stdout.write("\n".join(table([head, *map(_client_row, found)])))
         else:
             self.stdout.write("There are no clients.")
+
+    def audit(self, **options: Any) -> None:
+        keys = remaining.usable_keys(timezone.now()).filter(client__is_active=True).select_related("client__user")
+        total, found = 0, []
+        for batch in _in_batches(keys.order_by("pk").iterator(BATCH)):
+            doubts = registrars.doubts(batch)
+            total += len(batch)
+            found += [_doubt_row(key, doubts[key.pk]) for key in batch if key.pk in doubts]
+        if not found:
+            self.stdout.write(f"{total:,} usable keys: their issuers could issue each of them again.")
+            return
+        head = ("CLIENT", "KEY", "ACTS AS", "MADE (UTC)", "BY", "ADDRESS", "DOUBT")
+        self.stdout.write("\n".join(table([head, *found])))
+        raise CommandError(f"{len(found):,} of {total:,} usable keys are in doubt.", returncode=NOTHING_DONE)
 
     @sensitive_variables()
     def create(self, *, name: str, user: str, scopes: str, requires_binding: bool, **options: Any) -> None:
@@ -122,8 +150,10 @@ class Command(BaseCommand):
             self.show_json({"client_id": client.client_id, "keys": ClientKeySerializer(rows, many=True).data})
             return
         self.stdout.write(_describe(client))
+        made, by, address = describe_origin(client)
+        self.stdout.write(f"Registered at {made} UTC, by {by}, from {address}.")
         if rows:
-            head = ("KEY", "ALGORITHM", "ADDED (UTC)", "LAST USED (UTC)", "STATE")
+            head = ("KEY", "ALGORITHM", "MADE (UTC)", "BY", "ADDRESS", "LAST USED (UTC)", "STATE")
             self.stdout.write("\n".join(["", *table([head, *(_key_row(row, now) for row in rows)])]))
         else:
             self.stdout.write("It has no key, so it can't sign tokens.")
@@ -153,7 +183,10 @@ class Command(BaseCommand):
         if kid is not None:
             key = _find_key(client_id, kid)
             self.confirm(
-                f"Key {kid} of {_name(key.client)}: all tokens that it has signed and will sign are refused.", yes
+                f"Key {kid} of {_name(key.client)}: all tokens that it has signed and will sign are refused. Tokens "
+                "that the client was given for other servers continue; to end them, revoke the client's tokens, too, "
+                "without --kid.",
+                yes,
             )
             done = revoke_client_key(key, **operation)
             self.stdout.write(self.style.SUCCESS(f"Revoked key {kid}.") if done else "It was already revoked.")
@@ -281,19 +314,32 @@ def _client_row(client: RegisteredClient) -> tuple[str, ...]:
         shorten(printable(client.name), 24),
         shorten(printable(client.user.get_username()), 24),
         shorten(client.scopes, 32) or "-",
+        *describe_origin(client),
         describe_moment(client.last_used_at),
         "active" if client.is_active else "disabled",
     )
 
 
 def _key_row(key: ClientKey, now: datetime) -> tuple[str, ...]:
-    moments = describe_moment(key.created_at), describe_moment(key.last_used_at)
-    return (key.kid, key.algorithm, *moments, _state_of(key, now))
+    return (key.kid, key.algorithm, *describe_origin(key), describe_moment(key.last_used_at), _state_of(key, now))
+
+
+def _doubt_row(key: ClientKey, doubt: registrars.Doubt) -> tuple[str, ...]:
+    name = shorten(printable(key.client.user.get_username()), 24)
+    return (key.client.client_id, key.kid, name, *describe_origin(key), str(doubt.label))
+
+
+def _in_batches(keys: Iterable[ClientKey]) -> Iterator[list[ClientKey]]:
+    waiting = iter(keys)
+    while batch := list(islice(waiting, BATCH)):
+        yield batch
 
 
 def _state_of(key: ClientKey, now: datetime) -> str:
     if key.revoked_at is not None:
         return f"revoked at {describe_moment(key.revoked_at)}"
+    if not registrars.reaches(key, key.client.user):
+        return "suspended: the user was promoted"
     if key.expires_at is None:
         return "active"
     ends = "active until" if key.is_usable(now) else "expired at"

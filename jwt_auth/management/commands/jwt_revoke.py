@@ -14,6 +14,7 @@ from jwt_auth.management.terminal import (
     MISUSED,
     add_reason,
     add_yes,
+    client_lines,
     confirm,
     describe_moment,
     describe_state,
@@ -23,8 +24,8 @@ from jwt_auth.management.terminal import (
     record,
     session_lines,
 )
-from jwt_auth.models import UserSession
-from jwt_auth.revocation import cutoff, revoke_all, revoke_session, revoke_user
+from jwt_auth.models import RegisteredClient, UserSession
+from jwt_auth.revocation import cutoff, remaining, revoke_all, revoke_session, revoke_user
 from jwt_auth.revocation.database import live_sessions, with_state
 from jwt_auth.sessions.lifecycle import session_id_of
 
@@ -54,11 +55,19 @@ class Command(BaseCommand):
             "which keeps it out of the shell's history and out of the process list.",
         )
         target.add_argument("--all", action="store_true", help="All tokens of all users.")
+        parser.add_argument(
+            "--with-clients",
+            action="store_true",
+            help="With --user: also disable the API clients that act as the user or that the user registered, and "
+            "revoke the keys that the user added to other clients.",
+        )
         add_reason(parser)
         parser.add_argument("--dry-run", action="store_true", help="Only show the consequences.")
         add_yes(parser)
 
     def handle(self, *args: Any, reason: str, dry_run: bool, yes: bool, **options: Any) -> None:
+        if options["with_clients"] and options["user"] is None:
+            raise CommandError("--with-clients is for --user.", returncode=MISUSED)
         facts, revocation = record(reason), self.plan(**options)
         for line in revocation.hits:
             self.stdout.write(line)
@@ -68,9 +77,11 @@ class Command(BaseCommand):
         confirm(self, revocation.answer, yes=yes)
         self.stdout.write(self.style.SUCCESS(revocation.do(facts)))
 
-    def plan(self, *, user: str | None, session: str | None, token: str | None, **options: Any) -> Revocation:
+    def plan(
+        self, *, user: str | None, session: str | None, token: str | None, with_clients: bool, **options: Any
+    ) -> Revocation:
         if user is not None:
-            return _of_user(find_user(user))
+            return _of_user(find_user(user), with_clients)
         if session is not None:
             return _of_session(_parse(session))
         return _everything() if token is None else _of_session(_session_of(token))
@@ -85,26 +96,49 @@ def _everything() -> Revocation:
     def do(record: dict[str, Any]) -> str:
         return f"Revoked everything: sessions from before {describe_moment(revoke_all(**record))} UTC are refused."
 
-    hits = f"Everybody: up to {_count(live.count())} of {whose}. All users have to sign in again, including you."
-    return Revocation(hits=[hits], answer="revoke everything", do=do)
+    hits = [f"Everybody: up to {_count(live.count())} of {whose}. All users have to sign in again, including you."]
+    if clients := RegisteredClient.objects.filter(is_active=True).count():
+        stay = "1 API client stays" if clients == 1 else f"{clients:,} API clients stay"
+        hits.append(f"{stay}: its keys can sign new tokens." if clients == 1 else f"{stay}: they can sign new tokens.")
+    return Revocation(hits=hits, answer="revoke everything", do=do)
 
 
-def _of_user(user: Any) -> Revocation:
-    live = live_sessions(user, timezone.now())
+def _of_user(user: Any, with_clients: bool) -> Revocation:
+    now = timezone.now()
+    live, left = live_sessions(user, now), remaining.page([user.pk], now)
     hits = [f"{describe_user(user)}: {_count(len(live))}"]
     if live:
         hits += ["", *session_lines((session, "live") for session in live), ""]
     if (before := cutoff.read(user)) is not None:
         hits.append(f"Sessions from before {describe_moment(before)} UTC are already refused (the user's cutoff).")
+    if with_clients and left.total:
+        hits += ["", *client_lines(left, "ends", "end"), ""]
+    elif left.total:
+        hits += ["", *client_lines(left), "", *_ways_to_end(left)]
 
     def do(record: dict[str, Any]) -> str:
-        done = revoke_user(user, **record)
+        done = revoke_user(user, with_clients=with_clients, **record)
         moment = describe_moment(done.tokens_valid_after)
         # Not "live sessions": the number includes sessions that a password change had ended.
         ended = "1 session" if done.sessions_revoked == 1 else f"{done.sessions_revoked:,} sessions"
-        return f"Revoked {ended}; those from before {moment} UTC are refused."
+        text = f"Revoked {ended}; those from before {moment} UTC are refused."
+        if with_clients:
+            text += f"\nDisabled API clients: {done.clients_disabled:,}. Keys revoked: {done.keys_revoked:,}."
+        return text + (f"\nAPI clients that stay: {done.clients_left:,}." if done.clients_left else "")
 
     return Revocation(hits=hits, answer="yes", do=do)
+
+
+def _ways_to_end(left: remaining.Page) -> list[str]:
+    """Return the lines that say how to end the clients and keys that stay."""
+    first = left.rows[0]
+    lines = [
+        "To end all of them as well, repeat the command with --with-clients. To end a single one:",
+        f"  manage.py jwt_client disable {first.client.client_id}",
+    ]
+    if first.keys:
+        lines.append(f"  manage.py jwt_client revoke {first.client.client_id} --kid={first.keys[0].kid}")
+    return lines
 
 
 def _of_session(sid: UUID) -> Revocation:

@@ -8,15 +8,26 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
 
-from jwt_auth.management.terminal import describe_moment, describe_state, describe_user, find_user, session_lines
+from jwt_auth.management.terminal import (
+    client_lines,
+    describe_moment,
+    describe_state,
+    describe_user,
+    find_user,
+    session_lines,
+)
 from jwt_auth.models import UserSession, user_id_of
-from jwt_auth.revocation import cutoff
+from jwt_auth.revocation import cutoff, remaining
 from jwt_auth.revocation.database import live_sessions, with_state
 from jwt_auth.sessions import devices
+from jwt_auth.views.client_serializers import describe_left
 
 
 class Command(BaseCommand):
-    help = "Lists the sessions of a user and their devices. The output contains no token and no secret."
+    help = (
+        "Lists the sessions of a user, and the API clients that outlive them. The output contains no token and no "
+        "secret."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--user", required=True, help="Primary key, or the name to sign in with.")
@@ -26,10 +37,11 @@ class Command(BaseCommand):
     def handle(self, *args: Any, user: str, all: bool, json: bool, **options: Any) -> None:
         found = find_user(user)
         sessions = _with_states(found, ended_too=all)
+        left = remaining.page([found.pk], timezone.now())
         show = self.show_json if json else self.show_table
-        show(found, sessions)
+        show(found, sessions, left)
 
-    def show_table(self, user: Any, sessions: list[tuple[UserSession, str]]) -> None:
+    def show_table(self, user: Any, sessions: list[tuple[UserSession, str]], left: remaining.Page) -> None:
         live = sum(state == "live" for _, state in sessions)
         self.stdout.write(f"{describe_user(user)}: {live} live session{'' if live == 1 else 's'}")
         if valid_after := cutoff.read(user):
@@ -39,15 +51,19 @@ class Command(BaseCommand):
         if sessions:
             self.stdout.write("")
             self.stdout.write("\n".join(session_lines(sessions)))
+        if left.total:
+            self.stdout.write("\n".join(["", *client_lines(left, "outlives the sessions", "outlive the sessions")]))
 
-    def show_json(self, user: Any, sessions: list[tuple[UserSession, str]]) -> None:
+    def show_json(self, user: Any, sessions: list[tuple[UserSession, str]], left: remaining.Page) -> None:
         valid_after = cutoff.read(user)
         document = {
             "user": user_id_of(user),
             "tokens_valid_after": valid_after and valid_after.isoformat(),
             "sessions": [_as_json(session, state) for session, state in sessions],
+            "clients": describe_left(left),
+            "clients_total": left.total,
         }
-        self.stdout.write(json.dumps(document, indent=2))
+        self.stdout.write(json.dumps(document, indent=2, default=str))
 
 
 def _with_states(user: Any, *, ended_too: bool) -> list[tuple[UserSession, str]]:

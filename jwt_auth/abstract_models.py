@@ -1,0 +1,57 @@
+"""
+The manager and the abstract models that several of the models share.
+"""
+
+from typing import Any, ClassVar, TypeVar
+
+from django.db import models, router
+from django.utils.translation import gettext_lazy as _
+
+Row = TypeVar("Row", bound=models.Model)
+
+
+class PrimaryManager(models.Manager[Row]):
+    """Reads from the database that is written to: a replica that lags behind would accept revoked tokens."""
+
+    def get_queryset(self) -> models.QuerySet[Row]:
+        return super().get_queryset().using(router.db_for_write(self.model))
+
+
+class Described(models.Model):
+    """
+    A model whose `save()` writes only the DESCRIPTIVE columns of an existing row.
+
+    The other columns are changed by conditional updates only: otherwise saving an instance that was loaded before a
+    revocation or a rotation would undo it.
+    """
+
+    DESCRIPTIVE: ClassVar[frozenset[str]]
+
+    class Meta:
+        abstract = True
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if not self._state.adding:
+            wanted = kwargs.get("update_fields")
+            kwargs["update_fields"] = self.DESCRIPTIVE.intersection(self.DESCRIPTIVE if wanted is None else wanted)
+        super().save(*args, **kwargs)
+
+
+class Handmade(models.Model):
+    """
+    A model that records who made a row, and from which address.
+
+    `created_by` is a text and no foreign key: it outlives the user, when it is needed most, and programs have one, too.
+    """
+
+    created_by = models.CharField(
+        _("created by"),
+        max_length=255,
+        blank=True,
+        editable=False,
+        help_text=_("Primary key of the user who did it, or a name; empty for the app itself."),
+    )
+    ip_address = models.GenericIPAddressField(_("IP address"), null=True, blank=True, editable=False)
+
+    class Meta:
+        abstract = True

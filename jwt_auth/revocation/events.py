@@ -1,0 +1,112 @@
+"""
+Write revocation events: the rows of the denylist, which all processes learn of after the commit.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, TypeAlias
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.db import router, transaction
+from django.utils import timezone
+
+from jwt_auth.conf import lifetimes
+from jwt_auth.models import RevocationEvent, UserSession
+from jwt_auth.revocation.memory import notifications, view
+from jwt_auth.revocation.memory.uncommitted import announce
+from jwt_auth.revocation.subjects import key_subject
+
+Scope = RevocationEvent.Scope
+
+# The user who revokes, or the name of a program that does; None is the app itself.
+Actor: TypeAlias = AbstractBaseUser | str | None
+
+
+def atomic() -> Any:
+    """Return the transaction for everything that is written about sessions."""
+    return transaction.atomic(using=router.db_for_write(UserSession), savepoint=False)
+
+
+def deny_key(
+    issuer: str, kid: str, *, until: datetime | None, reason: str = "", actor: Actor = None, now: datetime | None = None
+) -> RevocationEvent:
+    """
+    Refuse all tokens that a key has signed, in memory mode and at servers that read the feed.
+
+    Call it in the transaction in which the caller marks the key's row.
+
+    Args:
+        until: the time when no verifier can have the key any more; None if that can't be known.
+    """
+    now = now or timezone.now()
+    return record_event(Scope.KEY, key_subject(issuer, kid), expires_at=until, reason=reason, actor=actor, now=now)
+
+
+def deny_client(
+    client_id: str, cutoff: datetime | None, *, reason: str = "", actor: Actor = None, now: datetime | None = None
+) -> RevocationEvent:
+    """
+    Refuse the tokens that a client signed before `cutoff`, and have processes that cache its rows read them again.
+
+    Call it in the transaction that changes the rows. For a change that refuses no token by itself, `cutoff` is None.
+    """
+    now = now or timezone.now()
+    facts = {"cutoff": cutoff, "expires_at": last_expiry(now), "reason": reason, "actor": actor, "now": now}
+    return record_event(Scope.CLIENT, client_id, **facts)
+
+
+def last_expiry(now: datetime) -> datetime:
+    """Return the time when all tokens that were issued up to `now` have expired."""
+    return now + lifetimes.longest_life()
+
+
+def make_event(
+    scope: str,
+    subject: str,
+    *,
+    cutoff: datetime | None = None,
+    expires_at: datetime | None,
+    reason: str,
+    actor: Actor,
+    now: datetime,
+) -> RevocationEvent:
+    """Return an event that is not written yet."""
+    return RevocationEvent(
+        created_at=now,
+        scope=scope,
+        subject=subject,
+        cutoff=cutoff,
+        expires_at=expires_at,
+        reason=reason,
+        actor=name_of(actor),
+    )
+
+
+def name_of(actor: Actor) -> str:
+    """Return the text for `actor` in the record."""
+    if actor is None or isinstance(actor, str):
+        return actor or ""
+    return str(actor.pk)
+
+
+def record_event(scope: str, subject: str, **facts: Any) -> RevocationEvent:
+    """Write the event that `make_event` returns. One query."""
+    return write_event(make_event(scope, subject, **facts))
+
+
+def write_events(events: list[RevocationEvent]) -> None:
+    """Write several events. One query; SQLite writes them in hundreds."""
+    RevocationEvent.objects.bulk_create(events)
+    announce(events, _after_commit)
+
+
+def _after_commit(events: Sequence[RevocationEvent]) -> None:
+    view.learn(events)
+    notifications.notify()
+
+
+def write_event(event: RevocationEvent) -> RevocationEvent:
+    """Write one event."""
+    event.save(force_insert=True)
+    announce([event], _after_commit)
+    return event

@@ -12,11 +12,11 @@ from datetime import datetime, timezone
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from jwt_auth.exceptions import ExpiredTokenError
 from jwt_auth.models import UserSession
+from jwt_auth.principals import read_key
 from jwt_auth.revocation import cutoff, user_rows
 from jwt_auth.revocation.database import refusal_of
 from jwt_auth.sessions import devices, find_account
@@ -93,11 +93,8 @@ def find_user(text: str) -> Any:
 
 
 def _by_key(text: str) -> Any:
-    key = get_user_model()._meta.pk
-    try:
-        pk = key.to_python(text)
-        key.run_validators(pk)  # a number that is too large for the column is no user's key
-    except ValidationError:
+    pk = read_key(get_user_model()._meta.pk, text)
+    if pk is None:
         return None
     return user_rows.users().filter(pk=pk).values_list("pk", flat=True).first()
 

@@ -19,7 +19,7 @@ from django.db import connections, router, transaction
 from django.db.models import Max, QuerySet
 from django.utils import timezone
 
-from jwt_auth.claims import Claims
+from jwt_auth.claims import Claims, later
 from jwt_auth.conf import get_settings, lifetimes
 from jwt_auth.conf.settings import MAX_LEEWAY
 from jwt_auth.models import RevocationEvent, UserSession, user_id_of
@@ -321,7 +321,7 @@ def _next_cutoff(now: datetime, old: datetime | None, sessions: Any) -> datetime
 
 def _after(now: datetime, *moments: datetime | None) -> datetime:
     after = latest(moments)
-    return now if after is None else max(now, after + cutoffs.TICK)
+    return now if after is None else max(now, later(after, cutoffs.TICK))
 
 
 def _last_expiry(now: datetime) -> datetime:

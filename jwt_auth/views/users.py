@@ -23,7 +23,7 @@ from jwt_auth import service_tokens, sessions, throttling, transports
 from jwt_auth.authentication import UserOrClientJWTAuthentication, client_of
 from jwt_auth.exceptions import InvalidCredentialsError, MalformedTokenError
 from jwt_auth.models import UserSession
-from jwt_auth.principals import user_field, visible_users
+from jwt_auth.principals import read_key, user_field, visible_users
 from jwt_auth.revocation import revoke_session, revoke_sessions, revoke_user
 from jwt_auth.revocation.database import live_sessions
 from jwt_auth.sessions import Account, peer_of
@@ -233,10 +233,8 @@ class MeView(UserView):
 
 def find_user(key: str, name: str = "pk") -> Any:
     """Return the user whose unique field `name` has the text form `key`; raise NotFound."""
-    try:
-        user = visible_users().filter(**{name: user_field(name).to_python(key)}).first()
-    except (ValidationError, OverflowError):  # too large for SQLite; Django only checks keys that aren't inherited
-        user = None
+    value = read_key(user_field(name), key)
+    user = None if value is None else visible_users().filter(**{name: value}).first()
     if user is None or str(getattr(user, name)) != key:  # an exact comparison: "01" is no user's key
         raise drf.NotFound("There is no such user.")
     return user

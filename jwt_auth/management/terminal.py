@@ -15,6 +15,7 @@ from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from jwt_auth.exceptions import ExpiredTokenError
+from jwt_auth.http.text import printable
 from jwt_auth.models import UserSession
 from jwt_auth.principals import read_key
 from jwt_auth.revocation import cutoff, user_rows
@@ -87,7 +88,7 @@ def find_user(text: str) -> Any:
     if len(found) > 1:
         raise CommandError(
             f"{printable(text)!r} is one user's primary key and another's name: "
-            f'write "{PK_PREFIX}{by_key}" or "{PK_PREFIX}{account and account.pk}".'
+            f'write "{PK_PREFIX}{printable(by_key)}" or "{PK_PREFIX}{printable(account and account.pk)}".'
         )
     return cutoff.users_with_cutoff().get(pk=found.pop())
 
@@ -101,7 +102,7 @@ def _by_key(text: str) -> Any:
 
 def describe_user(user: Any) -> str:
     """Return the login name and the primary key of a user."""
-    return f"{printable(user.get_username())} (primary key {user.pk})"
+    return f"{printable(user.get_username())} (primary key {printable(user.pk)})"
 
 
 def describe_moment(moment: datetime | None) -> str:
@@ -116,11 +117,6 @@ def describe_operator() -> str:
     except (ImportError, KeyError, OSError):  # a container's user may have no name
         name = f"user id {os.getuid()}"
     return f"command line: {name}"[:255]
-
-
-def printable(text: str) -> str:
-    """Return `text` without control characters: users choose labels, which could move the cursor or set colours."""
-    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
 
 
 def describe_state(session: UserSession, now: datetime) -> str:
@@ -147,12 +143,13 @@ def _row(session: UserSession, state: str) -> tuple[str, ...]:
         session.ip_address or "-",
         describe_moment(session.started_at)[:-3],
         describe_moment(session.last_issued_at)[:-3],
-        printable(state),
+        state,
     )
 
 
 def table(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return rows of cells as lines, with each column as wide as its widest cell."""
+    """Return rows of cells as lines, with each column as wide as its widest cell, and all text printable."""
+    rows = [[printable(cell) for cell in row] for row in rows]
     widths = [max(map(_width, column)) for column in zip(*rows, strict=True)]
     return ["  ".join(map(_pad, row, widths)).rstrip() for row in rows]
 

@@ -33,7 +33,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "token_refreshed": (*_SESSION, "rotated"),
     "refresh_token_reused": (*_SESSION, "presented", "expected"),
     "refresh_token_ahead": (*_SESSION, "presented", "expected"),
-    "token_revoked": _REVOCATION,
+    "token_revoked": (*_REVOCATION, "expires_at"),
     "session_revoked": (*_REVOCATION, "sid"),
     "user_revoked": (*_REVOCATION, "user_id", "cutoff", "sessions_revoked"),
     "all_revoked": (*_REVOCATION, "cutoff"),
@@ -178,7 +178,7 @@ def _refresh_token_reused(session: Any, presented: int, expected: int, **kwargs:
 
 
 def _token_revoked(event: Any, **kwargs: Any) -> None:
-    _log_revocation("token_revoked", event)
+    _log_revocation("token_revoked", event, expires_at=event.expires_at.isoformat())
 
 
 def _session_revoked(event: Any, session_id: Any, **kwargs: Any) -> None:

@@ -79,15 +79,18 @@ def revoke_token(claims: Claims, *, reason: str = "", actor: Actor = None, now: 
         raise ValueError(f"issuer {claims.iss!r} has to revoke its tokens itself")
     if claims.jti is None:
         raise ValueError("a token without jti can't be revoked by itself")
+    subject, until = token_subject(claims.iss, claims.jti), claims.expires_at + MAX_LEEWAY
+    deny_token(subject, until=until, reason=reason, actor=actor, now=now)
+
+
+def deny_token(
+    subject: str, *, until: datetime | None, reason: str = "", actor: Actor = None, now: datetime | None = None
+) -> None:
+    """Do what `revoke_token` does for the token `subject`, which expires `until`; None if that is not known."""
+    now = now or timezone.now()
+    facts = {"expires_at": until or _last_expiry(now), "reason": reason, "actor": actor, "now": now}
     with atomic():
-        event = _record(
-            Scope.TOKEN,
-            token_subject(claims.iss, claims.jti),
-            expires_at=claims.expires_at + MAX_LEEWAY,
-            reason=reason,
-            actor=actor,
-            now=now or timezone.now(),
-        )
+        event = _record(Scope.TOKEN, subject, **facts)
         send_on_commit(token_revoked, RevocationEvent, event=event)
 
 
@@ -193,21 +196,29 @@ def revoke_users(
     )
 
 
-def revoke_all(*, reason: str = "", actor: Actor = None, now: datetime | None = None) -> datetime:
+def revoke_all(
+    *, at: datetime | None = None, reason: str = "", actor: Actor = None, now: datetime | None = None
+) -> datetime:
     """
     Revoke all tokens of all sessions that were started up to now. The sessions' rows are not changed.
 
     Args:
+        at: an aware datetime, earlier than now, to use instead of now. If the global cutoff is later, it stays.
         reason: for the record, at most 255 characters.
         actor: the user who does it, or a name; None for the app itself.
 
     Returns:
         The global cutoff in force.
+
+    Raises:
+        ValueError: when `at` is in the future, which would lock everybody out until then.
     """
     now = now or timezone.now()
+    if at is not None and at > now:
+        raise ValueError("a cutoff can't be in the future")
     with atomic():
         old = RevocationEvent.objects.filter(scope=Scope.ALL).aggregate(newest=Max("cutoff"))["newest"]
-        new = _next_cutoff(now, old, UserSession.objects.all())
+        new = _next_cutoff(now, old, UserSession.objects.all()) if at is None else max(at, old or at)
         event = _record(Scope.ALL, "", cutoff=new, expires_at=None, reason=reason, actor=actor, now=now)
         send_on_commit(all_revoked, RevocationEvent, event=event, cutoff=new)
     return new

@@ -83,8 +83,9 @@ def _clean(record: logging.LogRecord) -> bool:
     """Make the text and the fields of a record printable; see text.printable(). A filter that keeps each record."""
     if isinstance(record.args, tuple):
         record.args = tuple(map(_clean_value, record.args))
-    for name in FIELDS.get(getattr(record, "event", ""), ()):
-        setattr(record, name, _clean_value(getattr(record, name)))
+    fields = vars(record)
+    for name in FIELDS.get(fields.get("event", ""), ()):
+        fields[name] = _clean_value(fields.get(name))
     if record.exc_info:
         # Formatters use this text if it is there. A traceback has many lines, and the last one is the error's own.
         lines = logging.Formatter().formatException(record.exc_info).split("\n")

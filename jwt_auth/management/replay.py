@@ -19,6 +19,7 @@ from django.utils import timezone
 from jwt_auth import signing_keys
 from jwt_auth.claims import LATEST
 from jwt_auth.conf import get_settings
+from jwt_auth.conf.lifetimes import longest_life
 from jwt_auth.jose.encoding import json_object
 from jwt_auth.keyring.states import KeyStateError
 from jwt_auth.models import CLIENT_PREFIX, ClientKey, RegisteredClient, RevocationEvent, SigningKey, UserSession
@@ -73,7 +74,7 @@ class Line:
 
 @dataclass(slots=True)
 class Report:
-    """What was found: numbers by kind and outcome, the users to look after by the reason, and faulty lines."""
+    """The result: numbers by kind and outcome, users to look after by the reason, and faulty lines."""
 
     lines: int = 0
     others: int = 0
@@ -276,7 +277,7 @@ def _tokens(lines: list[Line], report: Report) -> Plan:
         if line.subject in known or (line.expires_at is not None and line.expires_at <= now):
             yield line, DONE
         else:
-            yield line, _later(deny_token, line.subject, line, until=line.expires_at)
+            yield line, _later(deny_token, line.subject, line, until=line.expires_at or now + longest_life())
 
 
 def _clients(lines: list[Line], report: Report) -> Plan:

@@ -84,13 +84,11 @@ def revoke_token(claims: Claims, *, reason: str = "", actor: Actor = None, now: 
 
 
 def deny_token(
-    subject: str, *, until: datetime | None, reason: str = "", actor: Actor = None, now: datetime | None = None
+    subject: str, *, until: datetime, reason: str = "", actor: Actor = None, now: datetime | None = None
 ) -> None:
-    """Do what `revoke_token` does for the token `subject`, which expires `until`; None if that is not known."""
-    now = now or timezone.now()
-    facts = {"expires_at": until or _last_expiry(now), "reason": reason, "actor": actor, "now": now}
+    """Do what `revoke_token` does, for the token that the denylist calls `subject`, and that has expired at `until`."""
     with atomic():
-        event = _record(Scope.TOKEN, subject, **facts)
+        event = _record(Scope.TOKEN, subject, expires_at=until, reason=reason, actor=actor, now=now or timezone.now())
         send_on_commit(token_revoked, RevocationEvent, event=event)
 
 
@@ -311,9 +309,8 @@ def _mark_revoked(sessions: QuerySet[UserSession], reason: str, now: datetime) -
     the same sessions must not wait for each other.
     """
     ordered = sessions.order_by("pk")
-    if (
-        connections[sessions.db].vendor == "mysql"
-    ):  # MySQL can't read the table that it updates, but can order an UPDATE
+    # MySQL can't read the table that it updates, but can order an UPDATE.
+    if connections[sessions.db].vendor == "mysql":
         return ordered.update(revoked_at=now, revoked_reason=reason)
     rows = UserSession.objects.filter(pk__in=ordered.select_for_update().values("pk"))
     return rows.update(revoked_at=now, revoked_reason=reason)

@@ -149,7 +149,7 @@ def kept(entry: Entry, max_lifetime: timedelta) -> Entry | None:
     last_expiry = entry.created_at + max_lifetime + 2 * MAX_LEEWAY
     if entry.scope == "key" or (entry.expires_at is not None and entry.expires_at <= last_expiry):
         return entry
-    return entry._replace(expires_at=last_expiry)
+    return Entry(*entry[:-1], last_expiry)
 
 
 class Subscription:

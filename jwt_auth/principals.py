@@ -184,7 +184,7 @@ def read_key(field: Any, text: str) -> Any:
 def _fits(field: Any, key: Any) -> bool:
     """Return whether the column of `field` can hold `key`; may raise what the field raises for values that it can't."""
     if isinstance(field, models.IntegerField):
-        low, high = connections[router.db_for_write(UserSession)].ops.integer_field_range(field.get_internal_type())
+        low, high = _range_of(field)
         return bool(low <= key <= high)
     if isinstance(field, models.GenericIPAddressField):
         return all(check(key) is None for check in field.default_validators)
@@ -194,6 +194,17 @@ def _fits(field: Any, key: Any) -> bool:
     if isinstance(field, models.DecimalField):
         DecimalValidator(field.max_digits, field.decimal_places)(key)
     return not isinstance(key, float) or isfinite(key)
+
+
+_ranges = cached_until_settings_change(dict[str, tuple[int, int]])
+
+
+def _range_of(field: Any) -> tuple[int, int]:
+    """Return the least and the greatest number of the column; remembered, because each request asks in memory mode."""
+    known, kind = _ranges(), field.get_internal_type()
+    if kind not in known:
+        known[kind] = connections[router.db_for_write(UserSession)].ops.integer_field_range(kind)
+    return known[kind]
 
 
 @cached_until_settings_change

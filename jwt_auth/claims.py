@@ -13,8 +13,10 @@ from jwt_auth.exceptions import ExpiredTokenError, InvalidClaimError
 
 __all__ = ["Claims"]
 
-# The first second of the year 10000: no datetime can hold a later one.
-_END_OF_TIME = 253402300800
+# Times in documents must be earlier. Nearly two days are left before the last moment that a datetime can hold: for
+# every time zone, and for leeways and lifetimes, which are added.
+LATEST = datetime(9999, 12, 30, tzinfo=timezone.utc)
+_LATEST_SECONDS = int(LATEST.timestamp())
 
 # Claims that the app sets; CLAIMS_CALLABLE can't.
 REGISTERED = frozenset(
@@ -197,6 +199,11 @@ def moment(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, timezone.utc)
 
 
+def later(value: datetime, by: timedelta) -> datetime:
+    """Return `value + by`; from LATEST on `value` itself, because datetimes end soon after."""
+    return value + by if value < LATEST else value
+
+
 def _optional(read: Any, values: Mapping[str, Any], claim: str) -> Any:
     return read(values, claim) if claim in values else None
 
@@ -235,6 +242,6 @@ def _number(values: Mapping[str, Any], claim: str) -> float:
         raise InvalidClaimError(claim, "is missing")
     # type(), because True is an int; by RFC 7519 section 2 a NumericDate is always a number. NaN and Infinity are
     # in no range.
-    if type(value) not in (int, float) or not 0 <= value < _END_OF_TIME:
+    if type(value) not in (int, float) or not 0 <= value < _LATEST_SECONDS:
         raise InvalidClaimError(claim, "is not a number of seconds")
     return value  # type: ignore[no-any-return]

@@ -21,6 +21,7 @@ from django.db import router, transaction
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
+from jwt_auth.claims import LATEST
 from jwt_auth.exceptions import RegistrationError
 from jwt_auth.http.peer import Peer
 from jwt_auth.jose import jwk
@@ -40,7 +41,6 @@ __all__ = ["NewKey", "add_public_key", "add_secret", "change", "register", "rota
 
 OVERLAP = timedelta(days=7)  # time to deploy a new key to the client
 MAX_OVERLAP = timedelta(days=90)
-LATEST_END = datetime.fromisoformat("9999-12-30T00:00:00+00:00")  # every time zone has a date for this moment
 MAX_SCOPES = 1000  # characters, the size of the column
 
 
@@ -272,7 +272,7 @@ def _add(
     """Add `key` to `client`, which must be locked."""
     if not client.is_active:
         raise RegistrationError("The client was disabled.")
-    if expires_at is not None and not now < expires_at < LATEST_END:
+    if expires_at is not None and not now < expires_at < LATEST:
         raise RegistrationError("The end of the key has passed, or is too far away.")
     if ClientKey.objects.filter(client=client, kid=key.kid).exists():
         raise RegistrationError("The client has or had this key. A revoked key can't be added again.")

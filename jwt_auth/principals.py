@@ -9,12 +9,14 @@ A lazy user is an instance of the user model that knows only its key, and loads 
 import json
 from collections.abc import Callable, Iterable, Mapping
 from hashlib import sha256
+from math import isfinite
 from typing import Any
 
 from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
-from django.db import models, router
+from django.core.validators import DecimalValidator
+from django.db import connections, models, router
 
 from jwt_auth._django.lazy_rows import LazyRows, is_lazy
 from jwt_auth._django.outages import outage_is_unavailable
@@ -155,14 +157,54 @@ def refuse_with(user: Any, refuse: Refuse) -> None:
 
 def parse_key(field: Any, sub: str) -> Any:
     """Return `sub` as a value of `field`, a field of the user model; raise InvalidClaimError if it isn't one."""
-    try:
-        key = field.to_python(sub)
-    except (ValidationError, ValueError):
-        key = None
+    key = read_key(field, sub)
     # Exactly: " 1", "01" and "1.0" name no user, although they convert to 1.
     if key is None or str(key) != sub:
         raise InvalidClaimError("sub", "names no user")
     return key
+
+
+def read_key(field: Any, text: str) -> Any:
+    """
+    Return `text` as a value that a row can have in `field`, a field of the user model; None if there is no such value.
+
+    No other value may reach a query, or a lazy user that the project passes to its own queries: databases refuse
+    numbers and texts that are too large for the column, each with an error of its own. The project's validators don't
+    count, because a row may be older than they are.
+    """
+    while field.remote_field:  # the key of a model that inherits from another one
+        field = field.target_field
+    try:
+        key = field.to_python(text)
+        return key if key is not None and _fits(field, key) else None
+    except (ValidationError, ValueError, TypeError, ArithmeticError):
+        return None
+
+
+def _fits(field: Any, key: Any) -> bool:
+    """Return whether the column of `field` can hold `key`; may raise what the field raises for values that it can't."""
+    if isinstance(field, models.IntegerField):
+        low, high = _range_of(field)
+        return bool(low <= key <= high)
+    if isinstance(field, models.GenericIPAddressField):
+        return all(check(key) is None for check in field.default_validators)
+    if isinstance(key, str):
+        # PostgreSQL can't store a NUL, and no database half of a surrogate pair.
+        return key.isprintable() and (field.max_length is None or len(key) <= field.max_length)
+    if isinstance(field, models.DecimalField):
+        DecimalValidator(field.max_digits, field.decimal_places)(key)
+    return not isinstance(key, float) or isfinite(key)
+
+
+_ranges = cached_until_settings_change(dict[str, tuple[int, int]])
+
+
+def _range_of(field: Any) -> tuple[int, int]:
+    """Return the least and the greatest number of the column; remembered, because each request asks in memory mode."""
+    known, kind = _ranges(), field.get_internal_type()
+    if kind not in known:
+        known[kind] = connections[router.db_for_write(UserSession)].ops.integer_field_range(kind)
+    return known[kind]
 
 
 @cached_until_settings_change
@@ -184,10 +226,7 @@ def _load(known: Mapping[str, Any]) -> Any:
 def _read(sub: str) -> Any:
     name = get_settings().USER_ID_FIELD
     with outage_is_unavailable():
-        try:
-            user = visible_users().filter(**{name: sub}).first()
-        except OverflowError:  # too large for SQLite; for an inherited key Django does not check that itself
-            user = None
+        user = visible_users().filter(**{name: sub}).first()
     if user is None or user_id_of(user) != sub:
         raise RevokedTokenError("the user is gone")
     if not user.is_active:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from hypothesis import HealthCheck, example, given, settings, strategies as st
 
-from jwt_auth.claims import Claims, Policy, check_claims, parse_claims
+from jwt_auth.claims import LATEST, Claims, Policy, check_claims, later, parse_claims
 from jwt_auth.exceptions import ExpiredTokenError, InvalidClaimError
 from tests.support.clocks import NOW
 
@@ -134,9 +134,24 @@ def test_a_number_that_no_float_can_hold_is_refused_as_any_other(claim, value):
     assert refused(**{claim: value}) == claim
 
 
-def test_no_time_is_too_late_for_a_moment():
-    claims = parse_claims(values(exp=253402300799.9999, auth_time=253402300799.9999))
-    assert claims.expires_at.year == claims.auth_time.year == 9999
+@pytest.mark.parametrize("claim", ["iat", "exp", "nbf", "auth_time"])
+def test_the_last_day_of_time_is_refused_so_that_something_can_be_added_to_any_other(claim):
+    latest = int(LATEST.timestamp())
+    for value in (latest, latest + 0.5, 253402300799, 253402300799.9999):
+        assert refused(**{claim: value}) == claim
+    claims = parse_claims(values(exp=latest - 0.001, auth_time=latest - 1))
+    for moment in (claims.expires_at, claims.auth_time):
+        assert (moment + timedelta(days=1)).year == 9999
+        for hours in (-14, 14):
+            assert moment.astimezone(timezone(timedelta(hours=hours)))
+
+
+def test_what_is_added_near_the_end_of_time_is_left_out():
+    day = timedelta(days=1)
+    assert later(NOW, day) == NOW + day
+    assert later(LATEST - day, day) == LATEST
+    for moment in (LATEST, datetime.max.replace(tzinfo=timezone.utc)):
+        assert later(moment, day) == moment
 
 
 def test_times_may_have_fractions():

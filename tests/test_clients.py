@@ -10,6 +10,7 @@ from django.contrib.auth.models import Permission
 from django.utils import timezone
 
 from jwt_auth import clients, registrars
+from jwt_auth.claims import LATEST
 from jwt_auth.exceptions import RegistrationError
 from jwt_auth.issuers.client_keys import to_key
 from jwt_auth.jose import jwk
@@ -241,10 +242,10 @@ def test_a_key_may_have_an_end(reports, clock):
     key = clients.add_secret(reports, expires_at=now + DAY).key
     assert key.is_usable(now)
     assert not key.is_usable(now + DAY)
-    for end in (now, clients.LATEST_END):
+    for end in (now, LATEST):
         with pytest.raises(RegistrationError, match="has passed, or is too far away"):
             clients.add_secret(reports, expires_at=end)
-    clients.add_secret(reports, expires_at=clients.LATEST_END - DAY)
+    clients.add_secret(reports, expires_at=LATEST - DAY)
 
 
 def test_for_a_user_who_was_just_deleted_there_is_no_client(leaver):

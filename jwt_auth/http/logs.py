@@ -4,6 +4,9 @@ The records of the logger `jwt_auth`: a text for people, and `extra` for machine
 Each record has `event`, a stable name, and the fields that FIELDS lists for that event;
 docs/reference/logging.md explains them. No record contains a token, a password or a secret, nor the name that
 was typed at a sign-in: people type passwords into that field.
+
+Much of a record comes from strangers: paths, headers, reasons. A filter of the logger makes all of it printable before
+any handler gets the record, whichever module has logged it.
 """
 
 import logging
@@ -16,6 +19,7 @@ from django.http import HttpRequest
 from jwt_auth import signals
 from jwt_auth.exceptions import CsrfError, GrantError, InvalidCredentialsError, ReasonedError, UnavailableError
 from jwt_auth.http.peer import client_address
+from jwt_auth.http.text import printable
 
 logger = logging.getLogger("jwt_auth")
 
@@ -30,7 +34,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "refresh_token_reused": (*_SESSION, "presented", "expected"),
     "refresh_token_ahead": (*_SESSION, "presented", "expected"),
     "refresh_token_shared": (*_SESSION, "last_ip_address", "peer_ip_address", "rotations"),
-    "token_revoked": _REVOCATION,
+    "token_revoked": (*_REVOCATION, "expires_at"),
     "session_revoked": (*_REVOCATION, "sid"),
     "user_revoked": (*_REVOCATION, "user_id", "cutoff", "sessions_revoked", "clients_left"),
     "all_revoked": (*_REVOCATION, "cutoff"),
@@ -71,8 +75,27 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
 
 def connect() -> None:
     """Connect the log to all signals. Call it once, when the apps are ready."""
+    logger.addFilter(_clean)
     for signal, receiver in _RECEIVERS.items():
         signal.connect(receiver, dispatch_uid="jwt_auth.log")
+
+
+def _clean(record: logging.LogRecord) -> bool:
+    """Make the text and the fields of a record printable; see text.printable(). A filter that keeps each record."""
+    if isinstance(record.args, tuple):
+        record.args = tuple(map(_clean_value, record.args))
+    fields = vars(record)
+    for name in FIELDS.get(fields.get("event", ""), ()):
+        fields[name] = _clean_value(fields.get(name))
+    if record.exc_info:
+        # Formatters use this text if it is there. A traceback has many lines, and the last one is the error's own.
+        lines = logging.Formatter().formatException(record.exc_info).split("\n")
+        record.exc_text = "\n".join(map(printable, lines))
+    return True
+
+
+def _clean_value(value: Any) -> Any:
+    return value if value is None or isinstance(value, int) else printable(value)
 
 
 def log_refusal(error: ReasonedError, request: HttpRequest | None) -> None:
@@ -168,7 +191,7 @@ def _refresh_token_shared(session: Any, peer: Any, rotations: int, **kwargs: Any
 
 
 def _token_revoked(event: Any, **kwargs: Any) -> None:
-    _log_revocation("token_revoked", event)
+    _log_revocation("token_revoked", event, expires_at=event.expires_at.isoformat())
 
 
 def _session_revoked(event: Any, session_id: Any, **kwargs: Any) -> None:

@@ -12,6 +12,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from jwt_auth._django.compiled import CompiledQuery
 from jwt_auth._django.querysets import has_conditions
+from jwt_auth.claims import later
 from jwt_auth.conf import get_settings
 from jwt_auth.conf.settings import cached_until_settings_change
 from jwt_auth.exceptions import UnavailableError
@@ -82,7 +83,7 @@ def late(cutoffs: Iterable[datetime | None]) -> tuple[datetime | None, ...]:
     Only `iat` tells when such a token was made, and the clock of its signer may be ahead by the leeway.
     """
     leeway = get_settings().LEEWAY
-    return tuple(each and each + leeway for each in cutoffs)
+    return tuple(each and later(each, leeway) for each in cutoffs)
 
 
 def _rows(client_id: str, kid: str, subject: str) -> QuerySet[ClientKey]:

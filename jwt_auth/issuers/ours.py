@@ -12,6 +12,7 @@ from jwt_auth.models import user_id_of
 from jwt_auth.principals import ClaimsUser, lazy_user
 from jwt_auth.revocation import database
 from jwt_auth.revocation.memory import view
+from jwt_auth.revocation.subjects import is_sid
 from jwt_auth.revocation.verdict import WELCOME, State
 
 
@@ -42,6 +43,12 @@ def _look_up_as_configured(mode: str) -> LookUp:
     return {"database": _look_up_session, "memory": _look_up_in_memory, "none": _look_up_nothing}[mode]
 
 
+def _check_sid(claims: Claims) -> None:
+    """Raise InvalidClaimError for a `sid` that we never issue. The database knows by itself that there is no such."""
+    if not is_sid(claims.sid):
+        raise InvalidClaimError("sid", "is not the id of a session")
+
+
 def _look_up_session(claims: Claims) -> tuple[State | None, Verified]:
     session = database.find_by_token(claims)
     if session is None:
@@ -53,12 +60,15 @@ def _look_up_session(claims: Claims) -> tuple[State | None, Verified]:
 
 
 def _look_up_in_memory(claims: Claims) -> tuple[State, Verified]:
+    _check_sid(claims)
     return view.state_of(claims), Verified(claims=claims, user=lazy_user(claims.sub))
 
 
 def _look_up_in_last_known(claims: Claims) -> tuple[State, Verified]:
+    _check_sid(claims)
     return view.last_known_state_of(claims), Verified(claims=claims, user=lazy_user(claims.sub))
 
 
 def _look_up_nothing(claims: Claims) -> tuple[State, Verified]:
+    _check_sid(claims)
     return WELCOME, Verified(claims=claims, user=ClaimsUser(claims))

@@ -12,11 +12,12 @@ from datetime import datetime, timezone
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from jwt_auth.exceptions import ExpiredTokenError
+from jwt_auth.http.text import printable
 from jwt_auth.models import ClientKey, RegisteredClient, UserSession
+from jwt_auth.principals import read_key
 from jwt_auth.registrars import OPERATOR
 from jwt_auth.revocation import cutoff, remaining, user_rows
 from jwt_auth.revocation.database import refusal_of
@@ -88,24 +89,21 @@ def find_user(text: str) -> Any:
     if len(found) > 1:
         raise CommandError(
             f"{printable(text)!r} is one user's primary key and another's name: "
-            f'write "{PK_PREFIX}{by_key}" or "{PK_PREFIX}{account and account.pk}".'
+            f'write "{PK_PREFIX}{printable(by_key)}" or "{PK_PREFIX}{printable(account and account.pk)}".'
         )
     return cutoff.users_with_cutoff().get(pk=found.pop())
 
 
 def _by_key(text: str) -> Any:
-    key = get_user_model()._meta.pk
-    try:
-        pk = key.to_python(text)
-        key.run_validators(pk)  # a number that is too large for the column is no user's key
-    except ValidationError:
+    pk = read_key(get_user_model()._meta.pk, text)
+    if pk is None:
         return None
     return user_rows.users().filter(pk=pk).values_list("pk", flat=True).first()
 
 
 def describe_user(user: Any) -> str:
     """Return the login name and the primary key of a user."""
-    return f"{printable(user.get_username())} (primary key {user.pk})"
+    return f"{printable(user.get_username())} (primary key {printable(user.pk)})"
 
 
 def describe_moment(moment: datetime | None) -> str:
@@ -120,11 +118,6 @@ def describe_operator() -> str:
     except (ImportError, KeyError, OSError):  # a container's user may have no name
         name = f"user id {os.getuid()}"
     return f"{OPERATOR}{name}"[:255]
-
-
-def printable(text: str) -> str:
-    """Return `text` without control characters: users choose labels, which could move the cursor or set colours."""
-    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
 
 
 def describe_state(session: UserSession, now: datetime) -> str:
@@ -151,7 +144,7 @@ def _row(session: UserSession, state: str) -> tuple[str, ...]:
         session.ip_address or "-",
         describe_moment(session.started_at)[:-3],
         describe_moment(session.last_issued_at)[:-3],
-        printable(state + _sharing(session)),
+        state + _sharing(session),
     )
 
 
@@ -193,7 +186,8 @@ def describe_origin(row: RegisteredClient | ClientKey) -> tuple[str, str, str]:
 
 
 def table(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return rows of cells as lines, with each column as wide as its widest cell."""
+    """Return rows of cells as lines, with each column as wide as its widest cell, and all text printable."""
+    rows = [[printable(cell) for cell in row] for row in rows]
     widths = [max(map(_width, column)) for column in zip(*rows, strict=True)]
     return ["  ".join(map(_pad, row, widths)).rstrip() for row in rows]
 

@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from jwt_auth._django.deletion import delete_rows
 from jwt_auth._django.locks import lock_by_writing
+from jwt_auth.claims import later
 from jwt_auth.exceptions import RegistrationError
 from jwt_auth.models import ClientKey, RegisteredClient, RevocationEvent
 from jwt_auth.revocation import cutoff as cutoffs, remaining, user_rows
@@ -211,4 +212,4 @@ def lock_client(client: RegisteredClient) -> RegisteredClient:
 
 
 def _next_cutoff(old: datetime | None, now: datetime) -> datetime:
-    return now if old is None else max(now, old + cutoffs.TICK)
+    return now if old is None else max(now, later(old, cutoffs.TICK))

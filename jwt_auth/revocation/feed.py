@@ -18,6 +18,7 @@ from django.db.models import Max, Q, QuerySet
 from django.utils import timezone
 
 from jwt_auth._django.outages import outage_is_unavailable
+from jwt_auth.claims import LATEST, later
 from jwt_auth.conf import get_settings
 from jwt_auth.conf.lifetimes import longest_life
 from jwt_auth.conf.settings import cached_until_settings_change
@@ -140,8 +141,8 @@ def _events(entries: Iterable[Entry], start: datetime) -> list[Event]:
 
 
 def _event(scope: str, subject: str, cutoff: datetime | None, until: datetime) -> Event:
-    event: Event = {"scope": scope, "subject": subject, "exp": ceil(until.timestamp())}
-    return event if cutoff is None else {**event, "cutoff": cutoff.timestamp()}
+    event: Event = {"scope": scope, "subject": subject, "exp": ceil(min(until, LATEST).timestamp())}
+    return event if cutoff is None else {**event, "cutoff": min(cutoff, LATEST).timestamp()}
 
 
 def _until(entry: Entry, start: datetime) -> datetime:
@@ -163,6 +164,6 @@ def _coarse_events(start: datetime) -> list[Event]:
     keys = [Entry(*row) for row in _window(start).filter(scope=Scope.KEY).values_list(*Entry._fields)]
     newest = _window(start).aggregate(cutoff=Max("cutoff"), created=Max("created_at"))
     # A session that was ended may have been started by a machine whose clock was ahead.
-    moment = max(filter(None, newest.values())) + get_settings().LEEWAY
+    moment = later(max(filter(None, newest.values())), get_settings().LEEWAY)
     everybody = _event(Scope.ALL, "", moment, start + SLICE + longest_life())
     return [*_events(filter(_is_ours, keys), start), everybody]

@@ -19,7 +19,7 @@ from django.db import connections
 from django.db.models import Max, QuerySet
 from django.utils import timezone
 
-from jwt_auth.claims import Claims
+from jwt_auth.claims import Claims, later
 from jwt_auth.conf import get_settings
 from jwt_auth.conf.settings import MAX_LEEWAY
 from jwt_auth.models import RevocationEvent, UserSession, user_id_of
@@ -93,14 +93,17 @@ def revoke_token(claims: Claims, *, reason: str = "", actor: Actor = None, now: 
         raise ValueError(f"issuer {claims.iss!r} has to revoke its tokens itself")
     if claims.jti is None:
         raise ValueError("a token without jti can't be revoked by itself")
+    subject, until = token_subject(claims.iss, claims.jti), claims.expires_at + MAX_LEEWAY
+    deny_token(subject, until=until, reason=reason, actor=actor, now=now)
+
+
+def deny_token(
+    subject: str, *, until: datetime, reason: str = "", actor: Actor = None, now: datetime | None = None
+) -> None:
+    """Do what `revoke_token` does, for the token that the denylist calls `subject`, and that has expired at `until`."""
     with atomic():
         event = record_event(
-            Scope.TOKEN,
-            token_subject(claims.iss, claims.jti),
-            expires_at=claims.expires_at + MAX_LEEWAY,
-            reason=reason,
-            actor=actor,
-            now=now or timezone.now(),
+            Scope.TOKEN, subject, expires_at=until, reason=reason, actor=actor, now=now or timezone.now()
         )
         send_on_commit(token_revoked, RevocationEvent, event=event)
 
@@ -228,18 +231,26 @@ def revoke_users(
     )
 
 
-def revoke_all(*, reason: str = "", actor: Actor = None, now: datetime | None = None) -> datetime:
+def revoke_all(
+    *, at: datetime | None = None, reason: str = "", actor: Actor = None, now: datetime | None = None
+) -> datetime:
     """
     Revoke all tokens of all sessions that were started up to now. The sessions' rows are not changed.
 
     Args:
+        at: an aware datetime, earlier than now, to use instead of now. If the global cutoff is later, it stays.
         reason: for the record, at most 255 characters.
         actor: the user who does it, or a name; None for the app itself.
 
     Returns:
         The global cutoff in force.
+
+    Raises:
+        ValueError: when `at` is in the future, which would lock everybody out until then.
     """
     now = now or timezone.now()
+    if at is not None and at > now:
+        raise ValueError("a cutoff can't be in the future")
     with atomic():
         old = RevocationEvent.objects.filter(scope=Scope.ALL).aggregate(newest=Max("cutoff"))["newest"]
         new = _next_cutoff(now, old, UserSession.objects.all())
@@ -339,9 +350,8 @@ def _mark_revoked(sessions: QuerySet[UserSession], reason: str, now: datetime) -
     the same sessions must not wait for each other.
     """
     ordered = sessions.order_by("pk")
-    if (
-        connections[sessions.db].vendor == "mysql"
-    ):  # MySQL can't read the table that it updates, but can order an UPDATE
+    # MySQL can't read the table that it updates, but can order an UPDATE.
+    if connections[sessions.db].vendor == "mysql":
         return ordered.update(revoked_at=now, revoked_reason=reason)
     rows = UserSession.objects.filter(pk__in=ordered.select_for_update().values("pk"))
     return rows.update(revoked_at=now, revoked_reason=reason)
@@ -360,7 +370,7 @@ def _next_cutoff(now: datetime, old: datetime | None, sessions: Any) -> datetime
 
 def _after(now: datetime, *moments: datetime | None) -> datetime:
     after = latest(moments)
-    return now if after is None else max(now, after + cutoffs.TICK)
+    return now if after is None else max(now, later(after, cutoffs.TICK))
 
 
 def _session_event(sid: UUID, reason: str, actor: Actor, now: datetime) -> RevocationEvent:

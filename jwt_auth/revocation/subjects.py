@@ -2,7 +2,10 @@
 The names of revoked tokens, keys and sessions in the denylist. Pure.
 """
 
+import re
 import uuid
+
+_SID = re.compile(r"[0-9a-f]{32}")
 
 
 def token_subject(iss: str, jti: str) -> str:
@@ -15,10 +18,11 @@ def key_subject(iss: str, kid: str) -> str:
     return f"{iss} {kid}"
 
 
+def is_sid(sid: str | None) -> bool:
+    """Return whether `sid` is in the one spelling that we issue. Any other would escape a denylist."""
+    return sid is not None and _SID.fullmatch(sid) is not None
+
+
 def parse_sid(sid: str | None) -> uuid.UUID | None:
     """Return the UUID of a `sid` that is in the one spelling that we issue, else None."""
-    try:
-        parsed = uuid.UUID(hex=sid)
-    except (ValueError, TypeError, AttributeError):
-        return None
-    return parsed if parsed.hex == sid else None
+    return uuid.UUID(hex=sid) if is_sid(sid) else None

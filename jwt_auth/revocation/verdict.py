@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from jwt_auth.claims import Claims, moment
+from jwt_auth.claims import Claims, later, moment
 from jwt_auth.exceptions import ExpiredTokenError, RevokedTokenError
 
 
@@ -125,4 +125,4 @@ def refused_by_cutoff(claims: Claims, cutoff: datetime | None) -> bool:
 
 def _ceil(value: datetime) -> datetime:
     floor = value.replace(microsecond=0)
-    return floor if floor == value else floor + timedelta(seconds=1)
+    return floor if floor == value else later(floor, timedelta(seconds=1))

@@ -14,6 +14,7 @@ from django.db import router
 
 from jwt_auth._django.commit_hooks import on_commit
 from jwt_auth.conf import get_settings
+from jwt_auth.http.text import printable
 from jwt_auth.models import UserSession
 from jwt_auth.revocation.database import live_sessions
 from jwt_auth.revocation.operations import revoke_sessions
@@ -21,6 +22,9 @@ from jwt_auth.sessions import devices
 from jwt_auth.signals import new_device_seen
 
 LIMIT_REASON = "session limit"
+
+# Characters. Receivers put the name into mails, and the client chooses it.
+_LONGEST_DEVICE = 100
 
 
 def make_room(user: Any, now: datetime) -> None:
@@ -49,4 +53,6 @@ def look_at_device(session: UserSession) -> None:
 def _announce_if_new(session: UserSession, known: Sequence[str]) -> None:
     device = devices.name_of(session.user_agent)
     if device not in {devices.name_of(user_agent) for user_agent in known}:
-        new_device_seen.send_robust(UserSession, session=session, device=device, first=not known)
+        new_device_seen.send_robust(
+            UserSession, session=session, device=printable(device, _LONGEST_DEVICE), first=not known
+        )

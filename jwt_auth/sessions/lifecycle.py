@@ -17,7 +17,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from jwt_auth import verification
 from jwt_auth._django.outages import outage_is_unavailable
-from jwt_auth.claims import REGISTERED, Claims
+from jwt_auth.claims import REGISTERED, Claims, later
 from jwt_auth.conf import get_settings, rules
 from jwt_auth.exceptions import (
     ConfigurationError,
@@ -148,7 +148,7 @@ def _cutoff_of(user: Any) -> datetime | None:
 def _create(user: Any, peer: Peer, label: str, transport: str, now: datetime) -> UserSession:
     settings = get_settings()
     newest_cutoff = _cutoff_of(user)
-    started_at = now if newest_cutoff is None else max(now, newest_cutoff + cutoff.TICK)
+    started_at = now if newest_cutoff is None else max(now, later(newest_cutoff, cutoff.TICK))
     return UserSession.objects.create(
         user=user,
         started_at=started_at,

@@ -10,7 +10,6 @@ from uuid import UUID
 
 from django.utils.cache import patch_vary_headers
 from django.views.decorators.debug import sensitive_variables
-from rest_framework import exceptions as drf
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -111,11 +110,12 @@ class BrowserLogoutView(GuardedView, users.LogoutView):
         return signed_out(request)
 
     def presented(self, request: Request) -> list[str]:
-        return list(dict.fromkeys([*transports.all_cookies(request._request), *super().presented(request)]))
+        elsewhere = (self.in_header(request), self.in_body(request))
+        return list(dict.fromkeys([*transports.all_cookies(request._request), *filter(None, elsewhere)]))
 
     def in_body(self, request: Request) -> str | None:
         """Return the token in the body, if any. An unreadable body must not prevent the sign-out."""
-        with suppress(drf.ParseError, drf.ValidationError, drf.UnsupportedMediaType):
+        with suppress(*users.UNREADABLE):
             return super().in_body(request)
         return None
 

@@ -2,7 +2,7 @@
 Serializers for API clients and their keys, for the endpoints for staff. None of them contains a secret.
 """
 
-from datetime import timedelta, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from rest_framework import serializers
@@ -18,6 +18,16 @@ from jwt_auth.views.serializers import ExactField, KeyField, TextField
 def _moment(**options: Any) -> serializers.DateTimeField:
     """Return a read-only field for a time in UTC, whatever the server's TIME_ZONE is."""
     return serializers.DateTimeField(default_timezone=timezone.utc, read_only=True, **options)
+
+
+class EndField(serializers.DateTimeField):
+    """A time that may be too early or too late for a time zone, which DRF does not expect of one without an offset."""
+
+    def enforce_timezone(self, value: datetime) -> datetime:
+        try:
+            return super().enforce_timezone(value)
+        except OverflowError:
+            self.fail("overflow")
 
 
 class ClientSerializer(serializers.ModelSerializer[RegisteredClient]):
@@ -107,7 +117,7 @@ class NewKeySerializer(serializers.Serializer[Any]):
     alg = serializers.ChoiceField(choices=ALGORITHMS, required=False)
     jwk = serializers.DictField(required=False, allow_empty=False)
     pem = ExactField(max_length=20_000, required=False)
-    expires_at = serializers.DateTimeField(required=False)
+    expires_at = EndField(required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if "jwk" in attrs and "pem" in attrs:

@@ -33,6 +33,8 @@ def introspect(raw: str, *, now: datetime | None = None) -> Mapping[str, Any]:
     """
     Return the claims of an access or a refresh token that is valid here, with `active`; else return INACTIVE.
 
+    The database is queried whatever REVOCATION says: the caller may act on the answer for a while.
+
     Raises:
         UnavailableError: if the database can't be queried.
     """
@@ -40,7 +42,7 @@ def introspect(raw: str, *, now: datetime | None = None) -> Mapping[str, Any]:
     try:
         if refresh_tokens.is_shaped_like_a_refresh_token(raw):
             return _refresh_token(raw, now)
-        return {"active": True, "token_type": SCHEME, **verify(raw, now=now).claims.as_dict()}
+        return {"active": True, "token_type": SCHEME, **verify(raw, ask_database=True, now=now).claims.as_dict()}
     except TokenError:
         return INACTIVE
 

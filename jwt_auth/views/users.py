@@ -2,7 +2,7 @@
 The endpoints for users: sign-in, refresh, logout, sessions, revocation and verification.
 """
 
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import asdict
 from typing import Any
 from uuid import UUID
@@ -24,7 +24,7 @@ from jwt_auth import service_tokens, sessions, throttling, transports
 from jwt_auth.authentication import UserOrClientJWTAuthentication, client_of
 from jwt_auth.exceptions import InvalidCredentialsError, MalformedTokenError
 from jwt_auth.models import UserSession
-from jwt_auth.principals import user_field, visible_users
+from jwt_auth.principals import read_key, user_field, visible_users
 from jwt_auth.revocation import remaining, revoke_session, revoke_sessions, revoke_user
 from jwt_auth.revocation.database import live_sessions
 from jwt_auth.sessions import find_account, peer_of
@@ -54,6 +54,9 @@ from jwt_auth.views.serializers import (
     TokenSerializer,
     describe,
 )
+
+# The errors for a body that can't be read: not JSON, of another type, too large, or with a value of another type.
+UNREADABLE = (drf.ParseError, drf.ValidationError, drf.UnsupportedMediaType)
 
 
 class BearerAnswer:
@@ -127,21 +130,26 @@ class RefreshView(BearerAnswer, CredentialView):
 
 
 class LogoutView(CredentialView):
-    """End the session of the presented tokens. The answer is always 204, so that the request can be repeated."""
+    """
+    End the session of the presented tokens. The answer is always 204, so that the request can be repeated.
+
+    A body that can't be read does not prevent the sign-out by the token in the header: its session ends, and the
+    answer is 204. If the header named no session, nothing was ended, and the answer says what is wrong with the body.
+    """
 
     throttle_classes = [throttling.RevokeThrottle]
 
     @sensitive_variables()
     def post(self, request: Request) -> Response:
-        presented = self.presented(request)
-        if not presented:
-            raise drf.ParseError('Send the access token as a bearer token, or "refresh_token" in the body.')
-        for raw in presented:
-            sessions.end(raw)
+        in_header = self.in_header(request)
+        ended = in_header is not None and sessions.end(in_header) is not None
+        with suppress(*UNREADABLE) if ended else nullcontext():
+            in_body = self.in_body(request)
+            if in_header is None and in_body is None:
+                raise drf.ParseError('Send the access token as a bearer token, or "refresh_token" in the body.')
+            if in_body is not None:
+                sessions.end(in_body)
         return Response(status=204)
-
-    def presented(self, request: Request) -> list[str]:
-        return [raw for raw in (self.in_header(request), self.in_body(request)) if raw is not None]
 
     def in_header(self, request: Request) -> str | None:
         try:
@@ -266,10 +274,8 @@ class MeView(UserView):
 
 def find_user(key: str, name: str = "pk") -> Any:
     """Return the user whose unique field `name` has the text form `key`; raise NotFound."""
-    try:
-        user = visible_users().filter(**{name: user_field(name).to_python(key)}).first()
-    except (ValidationError, OverflowError):  # too large for SQLite; Django only checks keys that aren't inherited
-        user = None
+    value = read_key(user_field(name), key)
+    user = None if value is None else visible_users().filter(**{name: value}).first()
     if user is None or str(getattr(user, name)) != key:  # an exact comparison: "01" is no user's key
         raise drf.NotFound("There is no such user.")
     return user

@@ -82,6 +82,8 @@ def test_no_block_is_left_untested():
     known |= {"test: production", "test: fernet key", "test: derived fernet keys"}
     # tests/docs/test_incidents.py runs these.
     known |= {"test: incidents", "test: incidents look"}
+    # tests/docs/test_restore.py runs these.
+    known |= {"test: restore", "test: restore log", "test: restore export", "test: restore without the log"}
     known |= {f"test: client {step}" for step in ("view", "key pair", "command", "call", "rotated", "revoked")}
     assert {block.how for block in BLOCKS} <= known
 

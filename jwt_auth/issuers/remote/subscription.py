@@ -15,18 +15,21 @@ failure. `revocation.feed` writes such a feed.
 An attacker between the two servers may send an old feed again. It undoes no revocation, because entries are only added,
 and dropped when they have expired. It could hide new revocations for as long as it is valid, which is a minute.
 "Unchanged" (304) is not signed, so it is only believed as long as the feed that it is about is valid.
+
+The issuer itself can't make this process grow without limit: `kept` says which entries are kept, and for how long, and
+MAX_KNOWN how many. A feed that would exceed it counts as one that can't be read, which affects the tokens of that
+issuer only.
 """
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from django.utils import timezone
 
-from jwt_auth.claims import Claims, moment
+from jwt_auth.claims import LATEST, Claims, moment
 from jwt_auth.conf import get_settings
 from jwt_auth.conf.settings import MAX_LEEWAY
 from jwt_auth.exceptions import InvalidTokenError, RevocationUnavailableError, UnavailableError, UnknownKeyError
@@ -35,7 +38,7 @@ from jwt_auth.jose import tokens
 from jwt_auth.jose.keys import Key
 from jwt_auth.process.clock import seconds
 from jwt_auth.process.renewal import Lease, Renewal, StaleError
-from jwt_auth.revocation.feed import FEED_TYPE, LIFETIME, MAX_LENGTH
+from jwt_auth.revocation.feed import FEED_TYPE, LIFETIME, MAX_EVENTS, MAX_LENGTH
 from jwt_auth.revocation.memory.denylist import Denylist, Entry
 from jwt_auth.revocation.verdict import State
 
@@ -43,7 +46,16 @@ logger = logging.getLogger("jwt_auth")
 
 # The share of the bound after which the issuer is asked. The rest is for the answer.
 _ASK_AFTER = 0.75
+_DAY = timedelta(days=1)  # the longest MAX_LIFETIME that the settings allow
 _PAUSES = (0.5, 5.0)  # seconds between attempts while the issuer does not answer: the first pause, and the longest
+
+
+# The most entries of one issuer: those that are known and those of a new feed together. An issuer that runs this app
+# sends MAX_EVENTS at most, and then one cutoff instead.
+MAX_KNOWN = 3 * MAX_EVENTS
+
+# Longer subjects name nothing: an `iss` or another claim has at most 255 characters, and a subject two of them.
+_LONGEST_SUBJECT = 511
 
 
 def feed_source(url: str, private_network: bool = False) -> Source:
@@ -117,11 +129,27 @@ def _entries(events: list[Any], issued_at: datetime) -> Iterator[Entry]:
 
 
 def _moment(values: Mapping[str, Any], name: str) -> datetime:
+    """Return a time of the feed; from LATEST on LATEST, so that one odd time does not make the feed unreadable."""
     value: Any = values.get(name)
-    if type(value) in (int, float):  # type(), because True is an int
-        with suppress(OverflowError, ValueError, OSError):
-            return moment(value)
+    if type(value) in (int, float) and value >= 0:  # type(), because True is an int
+        return moment(min(value, LATEST.timestamp()))
     raise FeedError(f"{name} is not a number of seconds")
+
+
+def kept(entry: Entry, max_lifetime: timedelta) -> Entry | None:
+    """
+    Return an entry of a feed with the end that it has here, whatever the issuer says; None if it can refuse no token.
+
+    The tokens that it refuses were issued before the feed was, and expire within `max_lifetime`, or are not accepted
+    anyway. Only a revoked key can go on signing: its entry is kept for as long as the issuer says.
+    """
+    if len(entry.subject) > _LONGEST_SUBJECT or (entry.cutoff is None and entry.scope in ("user", "client", "all")):
+        return None
+    # Twice the leeway: for the clocks of the issuer's machines, and for ours.
+    last_expiry = entry.created_at + max_lifetime + 2 * MAX_LEEWAY
+    if entry.scope == "key" or (entry.expires_at is not None and entry.expires_at <= last_expiry):
+        return entry
+    return Entry(*entry[:-1], last_expiry)
 
 
 class Subscription:
@@ -133,6 +161,7 @@ class Subscription:
         source: its feed.
         keys: its keys.
         max_staleness: the maximum age of the known revocations.
+        max_lifetime: the longest lifetime of the issuer's tokens.
         clock: a monotonic clock, in seconds.
     """
 
@@ -143,10 +172,11 @@ class Subscription:
         keys: Keys,
         max_staleness: timedelta,
         *,
+        max_lifetime: timedelta = _DAY,
         clock: Callable[[], float] = seconds,
     ) -> None:
         self._issuer, self._source, self._keys = issuer, source, keys
-        self._bound = max_staleness.total_seconds()
+        self._bound, self._max_lifetime = max_staleness.total_seconds(), max_lifetime
         self._denylist = Denylist()
         self._known: Received | None = None
         self._etag: str | None = None
@@ -204,8 +234,11 @@ class Subscription:
 
     def _learn(self, feed: Received, now: datetime) -> None:
         revoked_keys = self._denylist.revoked_keys
-        self._denylist.add(feed.entries, timedelta(0))
+        entries = [found for entry in feed.entries if (found := kept(entry, self._max_lifetime)) is not None]
         self._denylist.forget(now - MAX_LEEWAY)
+        if len(self._denylist) + len(entries) > MAX_KNOWN:
+            raise FeedError(f"with what is known it has more than {MAX_KNOWN} events")
+        self._denylist.add(entries, timedelta(0))
         # If another key was revoked, have the keys fetched again, so that it is removed from them.
         if self._denylist.revoked_keys - revoked_keys:
             self._keys.expire()

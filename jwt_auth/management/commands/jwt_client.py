@@ -18,6 +18,7 @@ from django.views.decorators.debug import sensitive_variables
 from jwt_auth import clients, registrars
 from jwt_auth.conf import get_settings
 from jwt_auth.exceptions import RegistrationError
+from jwt_auth.http.text import printable
 from jwt_auth.jose.algorithms import ALGORITHMS
 from jwt_auth.management.terminal import (
     NOTHING_DONE,
@@ -30,12 +31,11 @@ from jwt_auth.management.terminal import (
     describe_user,
     find_user,
     number,
-    printable,
     record,
     shorten,
     table,
 )
-from jwt_auth.models import ClientKey, RegisteredClient
+from jwt_auth.models import CLIENT_ID, ClientKey, RegisteredClient
 from jwt_auth.revocation import disable_client, remaining, revoke_client, revoke_client_key
 from jwt_auth.views.client_serializers import ClientKeySerializer, ClientSerializer
 
@@ -105,7 +105,7 @@ class Command(BaseCommand):
         try:
             do[action](**options)
         except RegistrationError as refusal:
-            raise CommandError(str(refusal), returncode=NOTHING_DONE) from None
+            raise CommandError(printable(refusal), returncode=NOTHING_DONE) from None
 
     def list(self, *, user: str | None, json: bool, **options: Any) -> None:
         rows = RegisteredClient.objects.all()
@@ -266,9 +266,9 @@ def _read_public_key(path: str | None) -> str | None:
     try:
         return path and (sys.stdin.read() if path == "-" else Path(path).read_text())
     except OSError as error:
-        raise CommandError(f"{path} can't be read: {error.strerror}.") from None
+        raise CommandError(f"{printable(path)} can't be read: {error.strerror}.") from None
     except UnicodeDecodeError:
-        raise CommandError(f"{path} is not a text file.") from None
+        raise CommandError(f"{printable(path)} is not a text file.") from None
 
 
 def _end(days: int | None) -> datetime | None:
@@ -276,8 +276,9 @@ def _end(days: int | None) -> datetime | None:
 
 
 def _find_client(client_id: str) -> RegisteredClient:
-    client = RegisteredClient.objects.select_related("user").filter(client_id=client_id).first()
-    if client is None or client.client_id != client_id:  # MariaDB ignores case
+    rows = RegisteredClient.objects.select_related("user").filter(client_id=client_id)
+    client = rows.first() if CLIENT_ID.fullmatch(client_id) else None
+    if client is None:
         raise CommandError(f"There is no client {printable(client_id)!r}.")
     return client
 
@@ -304,7 +305,7 @@ def _name(client: RegisteredClient) -> str:
 
 
 def _describe(client: RegisteredClient) -> str:
-    scopes = f"with the scopes {client.scopes}" if client.scopes else "without scopes"
+    scopes = f"with the scopes {printable(client.scopes)}" if client.scopes else "without scopes"
     return f"{_name(client)} acts as {describe_user(client.user)}, {scopes}."
 
 
@@ -313,7 +314,7 @@ def _client_row(client: RegisteredClient) -> tuple[str, ...]:
         client.client_id,
         shorten(printable(client.name), 24),
         shorten(printable(client.user.get_username()), 24),
-        shorten(client.scopes, 32) or "-",
+        shorten(printable(client.scopes), 32) or "-",
         *describe_origin(client),
         describe_moment(client.last_used_at),
         "active" if client.is_active else "disabled",

@@ -10,12 +10,12 @@ from django.utils import timezone
 
 from jwt_auth.claims import moment
 from jwt_auth.exceptions import UnavailableError
+from jwt_auth.http.text import printable
 from jwt_auth.management.inspection import Inspection, inspect
 from jwt_auth.management.terminal import (
     describe_moment,
     describe_state,
     describe_user,
-    printable,
     read_token,
     session_lines,
 )
@@ -42,7 +42,7 @@ class Command(BaseCommand):
         try:
             found = inspect(raw, now)
         except UnavailableError as error:
-            raise CommandError(f"The token can't be checked now: {error}.") from error
+            raise CommandError(f"The token can't be checked now: {printable(error)}.") from error
         self.stdout.write(f"Looked at as {found.kind}, at {describe_moment(now)} UTC:\n\n")
         for check in found.checks:
             if check.refusal is None:
@@ -63,7 +63,7 @@ def _facts(found: Inspection, now: datetime) -> list[str]:
         issued, expires = describe_moment(moment(claims.iat)), describe_moment(claims.expires_at)
         lines += ["", f"jti {printable(claims.jti or '-')}, issued {issued}, expires {expires} UTC"]
     if (key := found.client_key) is not None:
-        lines += ["", f"Its client: {printable(str(key.client))}, which acts as {describe_user(key.client.user)}."]
+        lines += ["", f"Its client: {printable(key.client)}, which acts as {describe_user(key.client.user)}."]
     if (session := found.session) is not None:
         state = describe_state(session, now)
         state += f" until {describe_moment(session.ends_at)}" if state == "live" else ""

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from jwt_auth import signing_keys
 from jwt_auth.conf import get_settings
+from jwt_auth.http.text import printable
 from jwt_auth.jose.algorithms import PUBLIC_KEY_ALGORITHMS
 from jwt_auth.keyring import states
 from jwt_auth.keyring.states import KeyStateError, Step, describe_wait
@@ -70,7 +71,7 @@ class Command(BaseCommand):
         try:
             do[action](**options)
         except KeyStateError as refusal:
-            raise CommandError(str(refusal), returncode=NOTHING_DONE) from refusal
+            raise CommandError(printable(refusal), returncode=NOTHING_DONE) from refusal
 
     def list(self, *, json: bool, **options: Any) -> None:
         rows, now = list(SigningKey.objects.order_by("created_at", "pk")), timezone.now()
@@ -120,7 +121,7 @@ class Command(BaseCommand):
             self.show_blast_radius(kid)
             self.confirm("revoke", yes=yes)
         successor = signing_keys.revoke(kid, emergency=emergency, **operation)
-        self.stdout.write(self.style.SUCCESS(f"Revoked key {kid}."))
+        self.stdout.write(self.style.SUCCESS(f"Revoked key {printable(kid)}."))
         if successor is not None:
             self.say(_DONE["activate"], successor)
 
@@ -134,14 +135,14 @@ class Command(BaseCommand):
 
     def show_blast_radius(self, kid: str) -> None:
         now = timezone.now()
-        key = SigningKey.objects.filter(kid=kid).first()
+        key = SigningKey.objects.filter(kid=kid).first() if kid.isprintable() else None
         if key is None:
-            raise CommandError(f"There is no key {kid!r}.", returncode=NOTHING_DONE)
+            raise CommandError(f"There is no key {printable(kid)!r}.", returncode=NOTHING_DONE)
         states.check_revocation(key, emergency=True, now=now)
         radius = signing_keys.blast_radius(key, now)
         whose = "1 live session" if radius.sessions == 1 else f"{radius.sessions:,} live sessions"
         lines = [
-            f"Key {kid} is {key.state}. If it is revoked:",
+            f"Key {printable(kid)} is {key.state}. If it is revoked:",
             f"- The access tokens of up to {whose} are refused. Refresh tokens stay valid: nobody is signed out.",
             f"- The processes of this deployment refuse them {_within(radius.own_bound)}.",
             f"- Other servers refuse them when they fetch the key set again, {_within(radius.others_bound)} if they",
@@ -155,7 +156,7 @@ class Command(BaseCommand):
         confirm(self, answer, yes=yes, otherwise="Nothing was done")
 
     def say(self, text: str, key: SigningKey) -> None:
-        self.stdout.write(self.style.SUCCESS(text.format(kid=key.kid, algorithm=key.algorithm)))
+        self.stdout.write(self.style.SUCCESS(text.format(kid=printable(key.kid), algorithm=key.algorithm)))
 
     def say_next(self, every: int = 0) -> None:
         """Print the next step of a rotation, and the time from which it is possible."""
@@ -166,7 +167,7 @@ class Command(BaseCommand):
             return
         wait = (step.at or now) - now
         when = f"from {describe_moment(step.at)} UTC on, {describe_wait(wait)}" if wait > timedelta(0) else "now"
-        kid = step.key.kid if step.key else ""
+        kid = printable(step.key.kid) if step.key else ""
         self.stdout.write(f"Next: run jwt_keys rotate {when}. {_NEXT[step.move].format(kid=kid)}")
 
 

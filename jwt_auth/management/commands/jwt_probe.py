@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from jwt_auth.conf import get_settings
 from jwt_auth.exceptions import InvalidCredentialsError
+from jwt_auth.http.text import printable
 from jwt_auth.management.probe import Answer, ask, probe
 from jwt_auth.management.terminal import find_user, number
 from jwt_auth.revocation import revoke_session
@@ -45,7 +46,7 @@ class Command(BaseCommand):
         except InvalidCredentialsError as error:
             raise CommandError(f"This user can't sign in: {error.reason}.") from error
         except (OSError, http.client.HTTPException) as error:
-            raise CommandError(f"The deployment can't be reached: {error!r}.") from error
+            raise CommandError(f"The deployment can't be reached: {printable(repr(error))}.") from error
         report = summarize(answers, bound)
         self.stdout.write(json.dumps(report, indent=2) if options["json"] else "\n".join(_table(report)))
         if report["kept"] is False:
@@ -95,12 +96,13 @@ def _check_targets(user: Any, urls: list[str], header: str) -> None:
     try:
         for url in urls:
             if not url.startswith(("http://", "https://")):
-                raise CommandError(f"{url} does not begin with http:// or https://.")
+                raise CommandError(f"{printable(url)} does not begin with http:// or https://.")
             if (status := ask(url, None, header)[0]) != 401:
-                raise CommandError(f"{url} answers {status} to a request without a token; 401 was expected.")
+                raise CommandError(f"{printable(url)} answers {status} to a request without a token; 401 was expected.")
             if not 200 <= (status := ask(url, pair.access_token, header)[0]) < 300:
                 raise CommandError(
-                    f"{url} answers {status} to the probe's token. Does this command use the same database and keys?"
+                    f"{printable(url)} answers {status} to the probe's token. "
+                    "Does this command use the same database and keys?"
                 )
     finally:
         revoke_session(pair.session_id, reason="jwt_probe")

@@ -57,7 +57,7 @@ class CacheMarker:
                 # add(), not set(): several processes find the marker missing, and only the first one sets it.
                 caches[self._alias].add(NAME, secrets.token_hex(8), None)
         except Exception as error:  # noqa: BLE001  # each backend has errors of its own; the database is asked then
-            logger.warning("REVOCATION_CACHE can't be read: %r.", error, extra=_fields("bell_unheard", error))
+            logger.warning("REVOCATION_CACHE can't be read: %s.", repr(error), extra=_fields("bell_unheard", error))
             return None
         return value
 
@@ -88,7 +88,7 @@ class Push:
         try:
             return self._receive()
         except Exception as error:  # noqa: BLE001  # the client has errors of its own; the database is asked when due
-            logger.warning("REVOCATION_PUSH can't be read: %r.", error, extra=_fields("bell_unheard", error))
+            logger.warning("REVOCATION_PUSH can't be read: %s.", repr(error), extra=_fields("bell_unheard", error))
             self._subscription = None
             self._retry_at = self._clock() + _PAUSE
             return False

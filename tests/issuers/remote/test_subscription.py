@@ -10,6 +10,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
 import jwt
@@ -19,15 +20,18 @@ from django.test import override_settings
 from jwt.api_jws import PyJWS
 
 from jwt_auth import sessions
-from jwt_auth.claims import Claims
-from jwt_auth.exceptions import RevocationUnavailableError, UnavailableError, UnknownKeyError
+from jwt_auth.claims import LATEST, Claims
+from jwt_auth.exceptions import RevocationUnavailableError, RevokedTokenError, UnavailableError, UnknownKeyError
 from jwt_auth.issuers.directory import find_issuer
+from jwt_auth.issuers.remote import subscription as subscription_module
 from jwt_auth.issuers.remote.jwks import RemoteKeys, jwks_source
-from jwt_auth.issuers.remote.subscription import Subscription, feed_source
+from jwt_auth.issuers.remote.subscription import Subscription, feed_source, kept
 from jwt_auth.jose.public_keys import read_configured
 from jwt_auth.keyring.stored import own_keys
 from jwt_auth.models import RevocationEvent
 from jwt_auth.revocation import feed, revoke_all, revoke_session, revoke_token, revoke_user
+from jwt_auth.revocation.memory.denylist import Entry
+from jwt_auth.revocation.verdict import verdict
 from jwt_auth.verification import identify_only
 from tests.support.http_endpoint import HeldAnswer, body, document, raw, serving, silence
 from tests.support.keys import pem
@@ -236,7 +240,7 @@ def test_others_go_on_while_one_asks_and_wait_when_it_is_too_old(
 
 def _subscription(endpoint, ticks, keys=None):
     keys = keys or find_issuer(NAME).keys
-    return Subscription(NAME, feed_source(endpoint.url), keys, timedelta(seconds=10))
+    return Subscription(NAME, feed_source(endpoint.url), keys, timedelta(seconds=10), max_lifetime=timedelta(hours=1))
 
 
 # Outages
@@ -364,6 +368,7 @@ def judge(subscribe, endpoint, ticks, ec_key):
             return False
         return True
 
+    taken.subscription = subscription
     return taken
 
 
@@ -376,6 +381,8 @@ GOOD = {
     "nothing revoked": {},
     "all kinds": {"events": [EVENT, {"scope": "session", "subject": "x", "exp": 4_000_000_000}]},
     "a kind that is not known": {"events": [{**EVENT, "scope": "planet"}]},
+    "times after the end of time": {"events": [{**EVENT, "cutoff": 1e300, "exp": 10**400}]},
+    "times at the end of time": {"events": [{**EVENT, "cutoff": 253402300799.9, "exp": 253402300800}]},
     "members that are not known": {"events": [{**EVENT, "more": 1}], "more": 1},
 }
 BAD = {
@@ -390,7 +397,7 @@ BAD = {
     "a cutoff that is a text": {"events": [{**EVENT, "cutoff": "now"}]},
     "a cutoff that is null": {"events": [{**EVENT, "cutoff": None}]},
     "a cutoff that is true": {"events": [{**EVENT, "cutoff": True}]},
-    "a cutoff after the end of time": {"events": [{**EVENT, "cutoff": 1e300}]},
+    "a cutoff before the epoch": {"events": [{**EVENT, "cutoff": -1}]},
     "no iat": {"iat": None},
     "an iat that is a text": {"iat": "now"},
 }
@@ -405,6 +412,15 @@ def test_a_feed_that_is_taken(judge, claims, changes):
 def test_a_feed_that_is_not(judge, claims, changes):
     assert not judge({**claims, **changes})
     assert judge(claims)
+
+
+@pytest.mark.parametrize("cutoff", [253402300799.9, 253402300800, 10**30])
+def test_a_cutoff_at_the_end_of_time_refuses_what_has_only_iat_too(judge, claims, cutoff):
+    token = Claims(iss=NAME, aud=(), sub="1", iat=claims["iat"], exp=claims["exp"])
+    assert judge({**claims, "events": [{**EVENT, "cutoff": cutoff}]})
+    with pytest.raises(RevokedTokenError):
+        verdict(token, judge.subscription.state_of(token), NOON)
+    verdict(replace(token, sub="2"), judge.subscription.state_of(replace(token, sub="2")), NOON)
 
 
 def test_its_times_are_judged(judge, claims):
@@ -545,13 +561,75 @@ def test_keys_that_could_not_be_had_a_moment_ago_are_asked_for_again(
     assert len(jwks_endpoint.requests) == asked + 1
 
 
+# What is kept
+
+NOON = datetime(2026, 5, 17, 12, tzinfo=timezone.utc)
+HOUR = timedelta(hours=1)
+BOUND = NOON + HOUR + 2 * timedelta(seconds=60)
+END_OF_TIME = datetime.max.replace(tzinfo=timezone.utc)
+
+
+def entry(scope="session", subject="x", cutoff=None, expires_at=END_OF_TIME):
+    return Entry(None, scope, subject, cutoff, NOON, expires_at)
+
+
+@pytest.mark.parametrize("scope", ["token", "session", "user", "client", "all"])
+@pytest.mark.parametrize("end", [END_OF_TIME, LATEST, BOUND + timedelta(seconds=1), None])
+def test_an_entry_is_kept_no_longer_than_a_token_that_it_refuses_can_live(scope, end):
+    found = entry(scope, cutoff=NOON, expires_at=end)
+    assert kept(found, HOUR) == found._replace(expires_at=BOUND)
+
+
+@pytest.mark.parametrize("end", [NOON, NOON + HOUR, BOUND])
+def test_an_entry_that_ends_sooner_ends_then(end):
+    """The control."""
+    assert kept(entry(expires_at=end), HOUR) == entry(expires_at=end)
+
+
+def test_a_revoked_key_is_refused_for_as_long_as_the_issuer_says():
+    assert kept(entry("key"), HOUR) == entry("key")
+
+
+@pytest.mark.parametrize("useless", [entry("user"), entry("client"), entry("all"), entry(subject="x" * 512)])
+def test_an_entry_that_can_refuse_no_token_is_not_kept(useless):
+    assert kept(useless, HOUR) is None
+    assert kept(useless._replace(subject="x" * 511, cutoff=NOON), HOUR)
+
+
+def sessions_of(number, exp, start=0):
+    return [{"scope": "session", "subject": f"s{i}", "exp": exp} for i in range(start, start + number)]
+
+
+def test_a_feed_of_events_without_an_end_does_not_make_the_process_grow(judge, claims, clock):
+    """Each feed has new events, which the next one does not repeat; the life of a token later they are forgotten."""
+    clock.move_to(NOON)
+    sizes = []
+    for batch in range(40):
+        now = int(datetime.now(timezone.utc).timestamp())
+        events = sessions_of(100, 253402300799, start=100 * batch)
+        assert judge({**claims, "iat": now, "exp": now + 60, "events": events})
+        sizes.append(len(judge.subscription._denylist))
+        clock.shift(600)
+    assert sizes[:3] == [100, 200, 300]
+    assert sizes[-1] == max(sizes) <= 700  # those of an hour, and of the leeway
+
+
+def test_a_feed_with_too_many_events_counts_as_none_and_the_next_good_one_is_taken(judge, claims, monkeypatch):
+    monkeypatch.setattr(subscription_module, "MAX_KNOWN", 100)
+    end = claims["exp"] + 600
+    assert judge({**claims, "events": sessions_of(100, end)})
+    assert not judge({**claims, "events": sessions_of(1, end, start=100)})
+    assert len(judge.subscription._denylist) == 100
+    assert judge(claims)
+
+
 FORKED = """
 import json, os, signal, sys
 from datetime import timedelta
 import django
 from django.test.utils import override_settings
 django.setup()
-from jwt_auth.claims import Claims
+from jwt_auth.claims import LATEST, Claims
 from jwt_auth.issuers.remote.subscription import Subscription, feed_source
 from jwt_auth.jose.public_keys import read_configured
 from tests.support.http_endpoint import body, serving

@@ -1,0 +1,344 @@
+"""
+Revocations as lines of JSON, and their repetition after an older backup was restored.
+
+A line has the fields that the log has for the same revocation (docs/reference/logging.md), so the log in its JSON form
+can be replayed as well. Only revocations that the database lacks are written: a line may be replayed any number of
+times, and lines from before the backup change nothing.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timezone as dt_timezone
+from functools import partial
+from typing import Any, TypeAlias
+
+from django.db.models import Max
+from django.utils import timezone
+
+from jwt_auth import signing_keys
+from jwt_auth.claims import LATEST
+from jwt_auth.conf import get_settings
+from jwt_auth.conf.lifetimes import longest_life
+from jwt_auth.jose.encoding import json_object
+from jwt_auth.keyring.states import KeyStateError
+from jwt_auth.models import CLIENT_PREFIX, ClientKey, RegisteredClient, RevocationEvent, SigningKey, UserSession
+from jwt_auth.principals import read_key, user_field
+from jwt_auth.revocation import (
+    cutoff,
+    disable_client,
+    revoke_all,
+    revoke_client,
+    revoke_client_key,
+    revoke_session,
+    revoke_user,
+)
+from jwt_auth.revocation.events import atomic
+from jwt_auth.revocation.operations import deny_token
+from jwt_auth.revocation.subjects import parse_sid
+
+Scope = RevocationEvent.Scope
+
+MAX_LINE = 2**20  # bytes; a record with a long traceback has some thousand
+REPLAYED = "replayed: "
+
+# What a restored row of a user says again, by the reason of the revocation that a change of the row had caused.
+_DELETED, _DEACTIVATED, _PASSWORD = "user deleted", "user deactivated", "password changed"
+
+
+class LineError(ValueError):
+    """Raised for a line that is no record, or is a revocation that can't be read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """A revocation, as a line says it. `number` is the line's own."""
+
+    number: int
+    event: str
+    subject: str
+    cutoff: datetime | None
+    expires_at: datetime | None
+    reason: str
+    actor: str
+
+    @property
+    def cause(self) -> str:
+        """The reason, also of a revocation that was itself replayed."""
+        return self.reason.removeprefix(REPLAYED)
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """The reason and the actor for the record of the repetition."""
+        return {"reason": f"{REPLAYED}{self.cause}"[:255], "actor": self.actor[:255]}
+
+
+@dataclass(slots=True)
+class Report:
+    """The result: numbers by kind and outcome, users to look after by the reason, and faulty lines."""
+
+    lines: int = 0
+    others: int = 0
+    counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    users: dict[str, list[str]] = field(default_factory=dict)
+    errors: list[tuple[int, str]] = field(default_factory=list)
+
+
+# The outcomes. "Missing" is what the backup does not have: there is nothing that could be used again.
+APPLY, DONE, MISSING = "apply", "done", "missing"
+
+
+# Lines
+
+
+def export(since: datetime | None = None) -> Iterator[dict[str, str]]:
+    """Yield the revocations in the database as the log has them, the oldest first; `since` is included."""
+    events = RevocationEvent.objects.order_by("pk")
+    usable = set(RegisteredClient.objects.filter(is_active=True).values_list("client_id", flat=True))
+    for event in (events if since is None else events.filter(created_at__gte=since)).iterator():
+        name = _name_of(event, usable)
+        if name is not None:
+            moments = {"at": event.created_at, "cutoff": event.cutoff, "expires_at": event.expires_at}
+            yield {
+                **{key: moment.isoformat() for key, moment in moments.items() if moment is not None},
+                "event": name,
+                **{key: str(getattr(event, key)) for key in ("scope", "subject", "actor", "reason")},
+            }
+
+
+def _name_of(event: RevocationEvent, usable: set[str]) -> str | None:
+    """Return the name of the event in the log; None for a change of a client that revoked nothing."""
+    if event.scope == Scope.CLIENT:
+        # The table does not tell the two apart, but the client's row does. Without a row it was deleted.
+        disabled = event.subject not in usable
+        return "client_disabled" if disabled else "client_revoked" if event.cutoff is not None else None
+    if event.scope == Scope.KEY and event.subject.startswith(CLIENT_PREFIX):
+        return "client_key_revoked"
+    return f"{event.scope}_revoked"
+
+
+def read_line(raw: bytes, number: int) -> Line | None:
+    """
+    Return the revocation in a line; None for another record of the log, and for an empty line.
+
+    Raises:
+        LineError: for anything else.
+    """
+    if not raw.strip():
+        return None
+    if len(raw) > MAX_LINE:
+        raise LineError(f"it has more than {MAX_LINE:,} bytes")
+    try:
+        values = json_object(raw)
+    except ValueError as error:
+        raise LineError(f"it is no JSON object: {error}") from error
+    if values.get("event") not in _KINDS:
+        return None
+    line = Line(
+        number=number,
+        event=values["event"],
+        subject=_text(values, "subject"),
+        cutoff=_moment(values, "cutoff"),
+        expires_at=_moment(values, "expires_at"),
+        reason=_text(values, "reason"),
+        actor=_text(values, "actor"),
+    )
+    if line.event in _WITH_CUTOFF and line.cutoff is None:
+        raise LineError("it has no cutoff")
+    if line.cutoff is not None and line.cutoff > timezone.now():
+        raise LineError("its cutoff lies in the future")
+    return line
+
+
+def _text(values: Mapping[str, Any], name: str) -> str:
+    value = values.get(name)
+    if not isinstance(value, str) or len(value) > 511 or "\0" in value:
+        raise LineError(f"{name} is not a short text")
+    return value
+
+
+def _moment(values: Mapping[str, Any], name: str) -> datetime | None:
+    value = values.get(name)
+    if value is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(value)
+        if moment.tzinfo is None or moment >= LATEST:
+            raise ValueError
+        return moment.astimezone(dt_timezone.utc)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise LineError(f"{name} is not a time with an offset") from error
+
+
+# Repetition
+
+
+def replay(lines: Iterable[bytes], *, batch_size: int, dry_run: bool) -> Report:
+    """
+    Repeat the revocations in `lines` that the database lacks, in one transaction for each `batch_size` of them.
+
+    Lines that can't be read are reported, and all others are repeated: too much is refused, never too little.
+    """
+    report = Report()
+    batch: list[Line] = []
+    for number, raw in enumerate(lines, start=1):
+        report.lines = number
+        try:
+            line = read_line(raw, number)
+        except LineError as error:
+            report.errors.append((number, str(error)))
+            continue
+        if line is None:
+            report.others += bool(raw.strip())
+            continue
+        batch.append(line)
+        if len(batch) >= batch_size:
+            _replay_batch(batch, report, dry_run)
+            batch = []
+    _replay_batch(batch, report, dry_run)
+    return report
+
+
+def _replay_batch(batch: list[Line], report: Report, dry_run: bool) -> None:
+    with atomic():
+        for event, (kind, plan) in _KINDS.items():
+            lines = _latest(line for line in batch if line.event == event)
+            for line, act in plan(lines, report) if lines else ():
+                outcome = act if isinstance(act, str) else APPLY
+                report.counts[kind, outcome] += 1
+                if not isinstance(act, str) and not dry_run:
+                    _act(line, act, report)
+
+
+def _act(line: Line, act: Callable[[], object], report: Report) -> None:
+    try:
+        act()
+    except KeyStateError as error:
+        report.errors.append((line.number, str(error)))
+
+
+def _latest(lines: Iterable[Line]) -> list[Line]:
+    """Return one line for each subject: that with the latest cutoff, or the last one."""
+    found: dict[str, Line] = {}
+    for line in lines:
+        old = found.get(line.subject)
+        if old is None or old.cutoff is None or line.cutoff is None or old.cutoff <= line.cutoff:
+            found[line.subject] = line
+    return list(found.values())
+
+
+# What is to be done about a line, or the outcome if that is nothing.
+Act: TypeAlias = Callable[[], object] | str
+
+# A plan asks one query for all its lines.
+Plan: TypeAlias = Iterator[tuple[Line, Act]]
+
+
+def _sessions(lines: list[Line], report: Report) -> Plan:
+    sids = {line.subject: parse_sid(line.subject) for line in lines}
+    rows = UserSession.objects.filter(pk__in=[sid for sid in sids.values() if sid is not None])
+    revoked = dict(rows.values_list("pk", "revoked_at"))
+    for line in lines:
+        sid = sids[line.subject]
+        if sid is None or sid not in revoked:
+            yield line, MISSING
+        elif revoked[sid] is not None:
+            yield line, DONE
+        else:
+            yield line, _later(revoke_session, sid, line)
+
+
+def _users(lines: list[Line], report: Report) -> Plan:
+    name = get_settings().USER_ID_FIELD
+    keys = {line.subject: read_key(user_field(name), line.subject) for line in lines}
+    rows = cutoff.users_with_cutoff().filter(**{f"{name}__in": [key for key in keys.values() if key is not None]})
+    users = {str(getattr(user, name)): user for user in rows}
+    for line in lines:
+        user = users.get(line.subject)
+        if user is None:
+            yield line, MISSING
+            continue
+        is_done = _is_later(cutoff.read(user), line.cutoff)
+        if line.cause == _DELETED or (line.cause in (_DEACTIVATED, _PASSWORD) and not is_done):
+            report.users.setdefault(line.cause, []).append(str(user.pk))
+        yield line, DONE if is_done else _later(revoke_user, user, line, at=line.cutoff)
+
+
+def _everybody(lines: list[Line], report: Report) -> Plan:
+    known = RevocationEvent.objects.filter(scope=Scope.ALL).aggregate(newest=Max("cutoff"))["newest"]
+    for line in lines:
+        is_done = _is_later(known, line.cutoff)
+        yield line, DONE if is_done else partial(revoke_all, at=line.cutoff, **line.record)
+
+
+def _tokens(lines: list[Line], report: Report) -> Plan:
+    rows = RevocationEvent.objects.filter(scope=Scope.TOKEN, subject__in=[line.subject for line in lines])
+    known, now = set(rows.values_list("subject", flat=True)), timezone.now()
+    for line in lines:
+        if line.subject in known or (line.expires_at is not None and line.expires_at <= now):
+            yield line, DONE
+        else:
+            yield line, _later(deny_token, line.subject, line, until=line.expires_at or now + longest_life())
+
+
+def _clients(lines: list[Line], report: Report) -> Plan:
+    clients = RegisteredClient.objects.in_bulk([line.subject for line in lines], field_name="client_id")
+    for line in lines:
+        client = clients.get(line.subject)
+        if client is None:
+            yield line, MISSING
+        elif line.event == "client_disabled":
+            yield line, _later(disable_client, client, line) if client.is_active else DONE
+        else:
+            is_done = _is_later(client.tokens_valid_after, line.cutoff)
+            yield line, DONE if is_done else _later(revoke_client, client, line)
+
+
+def _client_keys(lines: list[Line], report: Report) -> Plan:
+    kids = {line.subject.partition(" ")[2] for line in lines}
+    rows = ClientKey.objects.filter(kid__in=kids).select_related("client")
+    keys = {f"{key.client.client_id} {key.kid}": key for key in rows}
+    for line in lines:
+        key = keys.get(line.subject)
+        if key is None:
+            yield line, MISSING
+        else:
+            yield line, DONE if key.revoked_at is not None else _later(revoke_client_key, key, line)
+
+
+def _signing_keys(lines: list[Line], report: Report) -> Plan:
+    issuer = get_settings().ISSUER
+    keys = {f"{issuer} {key.kid}": key for key in SigningKey.objects.all()}
+    for line in lines:
+        key = keys.get(line.subject)
+        if key is None:
+            yield line, MISSING
+        elif key.state == SigningKey.State.REVOKED:
+            yield line, DONE
+        else:
+            yield line, _later(signing_keys.revoke, key.kid, line, emergency=True)
+
+
+def _is_later(known: datetime | None, cutoff: datetime | None) -> bool:
+    """Return whether the database's cutoff is not before that of a line, which has one."""
+    return known is not None and cutoff is not None and known >= cutoff
+
+
+def _later(operation: Callable[..., object], subject: Any, line: Line, **options: Any) -> Act:
+    return partial(operation, subject, **options, **line.record)
+
+
+# By the names of the events: the kind as a report names it, and its plan. A client's keys before the client, and
+# signing keys at last: their revocation may create a key.
+_KINDS: Mapping[str, tuple[str, Callable[[list[Line], Report], Plan]]] = {
+    "all_revoked": ("everybody", _everybody),
+    "user_revoked": ("users", _users),
+    "session_revoked": ("sessions", _sessions),
+    "token_revoked": ("tokens", _tokens),
+    "client_key_revoked": ("keys of clients", _client_keys),
+    "client_revoked": ("clients' tokens", _clients),
+    "client_disabled": ("clients", _clients),
+    "key_revoked": ("signing keys", _signing_keys),
+}
+_WITH_CUTOFF = frozenset({"all_revoked", "user_revoked", "client_revoked"})
+KINDS = tuple(kind for kind, _ in _KINDS.values())

@@ -14,9 +14,10 @@ from jwt_auth._django.compiled import CompiledQuery
 from jwt_auth._django.querysets import has_conditions
 from jwt_auth.conf import get_settings
 from jwt_auth.conf.settings import cached_until_settings_change
-from jwt_auth.exceptions import UnavailableError
+from jwt_auth.exceptions import UnavailableError, UnknownKeyError
 from jwt_auth.jose import jwk
 from jwt_auth.jose.keys import Key, make_key
+from jwt_auth.jose.validation import WeakKeyError
 from jwt_auth.keyring.encryption import decrypt
 from jwt_auth.models import ClientKey, RegisteredClient, RevocationEvent
 from jwt_auth.principals import users_are_all_visible, visible_users
@@ -48,11 +49,14 @@ def to_key(row: ClientKey) -> Key:
 
     Raises:
         DecryptionError: if none of ENCRYPTION_KEYS decrypts its secret.
+        UnknownKeyError: if the key is weak: the row was written by other means, or before a rule was added.
         UnavailableError: if the row is broken, which is not the client's fault.
     """
     secret = decrypt(row.encrypted_secret) if row.encrypted_secret else None
     try:
         return make_key(secret or jwk.load(row.parsed_jwk), row.algorithm)
+    except WeakKeyError as error:
+        raise UnknownKeyError(f"client key {row.kid} is not used: {error}") from None
     except (TypeError, ValueError, UnsupportedAlgorithm) as error:
         raise UnavailableError(f"the row of client key {row.kid} is broken: {error}") from None
 

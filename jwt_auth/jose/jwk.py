@@ -112,7 +112,7 @@ def _oct(jwk: Mapping[str, Any]) -> bytes:
 
 def _rsa(jwk: Mapping[str, Any]) -> PrivateKey | PublicKey:
     public = rsa.RSAPublicNumbers(_integer(jwk, "e"), _integer(jwk, "n"))
-    key = _built(public)
+    key: rsa.RSAPublicKey = _built(public)
     if "d" not in jwk:
         return key
     if "oth" in jwk:
@@ -148,7 +148,8 @@ def _ec(jwk: Mapping[str, Any]) -> PrivateKey | PublicKey:
     curve, size = CURVES[jwk["crv"]]
     public = ec.EllipticCurvePublicNumbers(_integer(jwk, "x", size), _integer(jwk, "y", size), curve)
     if "d" not in jwk:
-        return _built(public)
+        key: ec.EllipticCurvePublicKey = _built(public)
+        return key
     return ec.EllipticCurvePrivateNumbers(_integer(jwk, "d", size), public).private_key()
 
 

@@ -6,9 +6,8 @@ Pure: documents go in, keys come out. `issuers.remote` fetches documents.
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from django.views.decorators.debug import sensitive_variables
@@ -24,6 +23,9 @@ from jwt_auth.jose.validation import WeakKeyError
 MAX_KEYS = 64
 # Characters of one submitted key; the longest that is allowed, of 8192 bits, has a quarter of that.
 MAX_LENGTH = 10_000
+
+# The name that the issuer gave the key, if it gave one, and the key.
+_Named: TypeAlias = tuple[str | None, Key]
 
 _KID = re.compile(r"[!-~]{1,255}")
 
@@ -129,20 +131,27 @@ def _read_document(source: str | Mapping[str, Any]) -> tuple[jwk.PublicKey, str 
     return cast("jwk.PublicKey", jwk.load(source)), source.get("alg")
 
 
-def _usable(
-    entries: list[Any], algorithms: Sequence[str], weak: dict[str, str]
-) -> Iterator[tuple[str | None, Key]]:
-    """Yield the names and keys that can be used, and add to `weak` why a key can't."""
+def _usable(entries: list[Any], algorithms: Sequence[str], weak: dict[str, str]) -> Iterator[_Named]:
+    """Yield the keys that can be used, and add the reasons against weak ones to `weak`."""
     for place, entry in enumerate(entries, 1):
-        try:
-            yield _read_jwk(entry, algorithms)
-        except WeakKeyError as error:
-            weak[entry.get("kid") or f"number {place}"] = str(error)
-        except (ValueError, TypeError, UnsupportedAlgorithm):
-            pass
+        found = _read_fetched(entry, algorithms)
+        if isinstance(found, WeakKeyError):
+            weak[entry.get("kid") or f"number {place}"] = str(found)
+        elif found is not None:
+            yield found
 
 
-def _collect(keys: Sequence[tuple[str | None, Key]]) -> PublicKeys:
+def _read_fetched(entry: Any, algorithms: Sequence[str]) -> _Named | WeakKeyError | None:
+    """Return the name and the key of a JWK; the error if the key is weak, and None if it is not for us."""
+    try:
+        return _read_jwk(entry, algorithms)
+    except WeakKeyError as error:
+        return error
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return None
+
+
+def _collect(keys: Sequence[_Named]) -> PublicKeys:
     named: dict[str, Key] = {}
     ambiguous = set()
     for kid, key in keys:
@@ -166,7 +175,7 @@ def _items(source: object) -> Iterator[object]:
         yield source
 
 
-def _read_one(item: object, algorithms: Sequence[str]) -> tuple[str | None, Key]:
+def _read_one(item: object, algorithms: Sequence[str]) -> _Named:
     if isinstance(item, str | bytes):
         return None, _bind(read_public_pem(item), algorithms, None)
     if isinstance(item, Mapping):
@@ -177,7 +186,7 @@ def _read_one(item: object, algorithms: Sequence[str]) -> tuple[str | None, Key]
     raise ValueError("a key must be a PEM, a JWK or a JWK Set")
 
 
-def _read_jwk(entry: Mapping[str, Any], algorithms: Sequence[str]) -> tuple[str | None, Key]:
+def _read_jwk(entry: Mapping[str, Any], algorithms: Sequence[str]) -> _Named:
     """Return the name and the key of a JWK; raise ValueError, TypeError or UnsupportedAlgorithm."""
     if not isinstance(entry, Mapping):
         raise ValueError("a JWK is an object")
@@ -193,7 +202,8 @@ def _bind(material: Any, algorithms: Sequence[str], named: object) -> Key:
     """Bind the key to one algorithm: the one that it names, or the issuer's first one that fits."""
     if named is not None and named not in algorithms:
         raise ValueError('"alg" is not in ALGORITHMS')
-    algorithm = next((name for name in ([named] if named else algorithms) if fits(material, name)), None)
+    candidates = algorithms if named is None else [str(named)]
+    algorithm = next((name for name in candidates if fits(material, name)), None)
     if algorithm is None:
-        raise ValueError(f"{jwk.kind_of(material)} can't be used with {named or ' or '.join(algorithms)}")
+        raise ValueError(f"{jwk.kind_of(material)} can't be used with {' or '.join(candidates)}")
     return make_key(material, algorithm)

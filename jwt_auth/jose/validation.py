@@ -62,10 +62,10 @@ def _check_modulus(modulus: int) -> None:
         raise WeakKeyError(f"the RSA key has {bits} bits, more than {MAX_RSA_BITS}")
     if modulus % 2 == 0:
         raise WeakKeyError("the modulus of the RSA key is even")
-    if gcd(modulus, _SMALL_PRIMES) > 1:
-        raise WeakKeyError("the modulus of the RSA key has a small factor")
     if all(modulus % prime in residues for prime, residues in _ROCA_RESIDUES.items()):
         raise WeakKeyError("the RSA key comes from a broken generator (CVE-2017-15361)")
+    if gcd(modulus, _SMALL_PRIMES) > 1:
+        raise WeakKeyError("the modulus of the RSA key has a small factor")
     if _has_close_factors(modulus):
         raise WeakKeyError("the prime factors of the RSA key are too close to each other (CVE-2022-26320)")
 

@@ -20,6 +20,9 @@ from jwt_auth.jose.algorithms import ALGORITHMS, HMAC_ALGORITHMS, USUAL_ALGORITH
 from jwt_auth.jose.encoding import json_object
 from jwt_auth.jose.keys import Key, KeySet, fits, hash_size, hkdf, make_key, public_half, read_pem
 
+# Fewer than eight octets differ in one of 10 ** 36 random secrets of 32 octets.
+_MIN_DIFFERENT_OCTETS = 8
+
 
 @cached_until_settings_change
 def configured_keys() -> KeySet:
@@ -77,7 +80,7 @@ def _configured(name: str, source: ConfiguredKey, algorithm: str | None) -> Key:
             """ process's working directory. An HMAC key is the JWK {"kty": "oct", "k": "..."}.""",
         ) from error
     if isinstance(material, bytes):
-        _refuse_text(name, material)
+        _refuse_placeholder(name, material)
     if algorithm and named and algorithm != named:
         raise ConfigurationError(
             "E012",
@@ -94,12 +97,13 @@ def _configured(name: str, source: ConfiguredKey, algorithm: str | None) -> Key:
         ) from error
 
 
-def _refuse_text(name: str, secret: bytes) -> None:
+def _refuse_placeholder(name: str, secret: bytes) -> None:
     # RFC 8725 section 3.5. This also prevents the use of a public key, which is text, as an HMAC secret.
-    if set(secret) <= set(printable.encode()) or b"-----BEGIN" in secret:
+    is_text = set(secret) <= set(printable.encode()) or b"-----BEGIN" in secret
+    if is_text or len(set(secret)) < _MIN_DIFFERENT_OCTETS:
         raise ConfigurationError(
             "E014",
-            f"{name} is text, not random bytes.",
+            f"{name} {'is text' if is_text else 'repeats a few bytes'}, and so is not random.",
             """Run python -c "import secrets; print(secrets.token_urlsafe(64))", """
             """and set {"kty": "oct", "k": "<what it prints>"}.""",
         )

@@ -2,9 +2,6 @@
 Read a client's key from the database, with all the facts that its tokens are judged by. One query.
 """
 
-from collections.abc import Iterable
-from datetime import datetime
-
 from cryptography.exceptions import UnsupportedAlgorithm
 from django.db import router
 from django.db.models import Exists, QuerySet
@@ -12,7 +9,6 @@ from django.views.decorators.debug import sensitive_variables
 
 from jwt_auth._django.compiled import CompiledQuery
 from jwt_auth._django.querysets import has_conditions
-from jwt_auth.conf import get_settings
 from jwt_auth.conf.settings import cached_until_settings_change
 from jwt_auth.exceptions import UnavailableError, UnknownKeyError
 from jwt_auth.jose import jwk
@@ -62,29 +58,18 @@ def to_key(row: ClientKey) -> Key:
 
 
 def state_of(row: ClientKey) -> State:
-    """Return the state to judge a token by, from a row that `find` returned."""
+    """Return the state of a row that `find` returned; `wall_clock` adapts its cutoffs to a token."""
     client, user = row.client, row.client.user
-    cutoffs = (row.user_cutoff, client.tokens_valid_after, row.global_cutoff)  # type: ignore[attr-defined]  # annotated
     return State(
         token_denied=row.token_denied,  # type: ignore[attr-defined]  # annotated
         session_revoked=False,
         session_ends_at=row.expires_at,
-        cutoffs=late(cutoffs),
+        cutoffs=(row.user_cutoff, client.tokens_valid_after, row.global_cutoff),  # type: ignore[attr-defined]  # annotated
         principal_active=client.is_active and user.is_active,
         credentials_stale=False,
         key_revoked=row.revoked_at is not None,
         principal="user" if client.is_active else "client",
     )
-
-
-def late(cutoffs: Iterable[datetime | None]) -> tuple[datetime | None, ...]:
-    """
-    Return `cutoffs`, each later by the leeway, for tokens that another party signed.
-
-    Only `iat` tells when such a token was made, and the clock of its signer may be ahead by the leeway.
-    """
-    leeway = get_settings().LEEWAY
-    return tuple(each and each + leeway for each in cutoffs)
 
 
 def _rows(client_id: str, kid: str, subject: str) -> QuerySet[ClientKey]:

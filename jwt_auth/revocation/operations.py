@@ -23,7 +23,7 @@ from jwt_auth.claims import Claims
 from jwt_auth.conf import get_settings, lifetimes
 from jwt_auth.conf.settings import MAX_LEEWAY
 from jwt_auth.models import RevocationEvent, UserSession, user_id_of
-from jwt_auth.revocation import cutoff as cutoffs, user_rows
+from jwt_auth.revocation import cutoff as cutoffs, user_rows, wall_clock
 from jwt_auth.revocation.memory import notifications, view
 from jwt_auth.revocation.memory.uncommitted import announce
 from jwt_auth.revocation.subjects import key_subject, token_subject
@@ -321,7 +321,11 @@ def _next_cutoff(now: datetime, old: datetime | None, sessions: Any) -> datetime
 
 def _after(now: datetime, *moments: datetime | None) -> datetime:
     after = latest(moments)
-    return now if after is None else max(now, after + cutoffs.TICK)
+    if after is None:
+        return now
+    if wall_clock.is_ahead(after, now):  # never bounded: the tokens of that time have to be refused
+        wall_clock.warn("a cutoff, or the last use of a session,", after, now)
+    return max(now, after + cutoffs.TICK)
 
 
 def _last_expiry(now: datetime) -> datetime:

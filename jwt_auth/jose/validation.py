@@ -13,7 +13,7 @@ Validation of public keys: refuse a key whose signatures anyone can forge, or wh
     EC        be a point on the curve, not the one at infinity              `cryptography` checks that when it loads one
 
 Pure. `jose.keys.make_key`, through which each key of the server is made, and `client.key` call `check_public_key`.
-docs/decisions/0021-weak-keys.md says what is not checked, and why.
+The decision "Weak keys" in docs/decisions/ says what is not checked, and why.
 """
 
 from math import gcd, isqrt, prod

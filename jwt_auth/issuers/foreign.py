@@ -91,11 +91,15 @@ def _both(revoked: Callable[[Claims], State], find: Judge) -> Judge:
     def judge(claims: Claims, now: datetime) -> Found:
         told = revoked(claims)
         if claims.auth_time is None:
-            told = replace(told, cutoffs=tuple(each and wall_clock.in_force_at(each, now, {}) for each in told.cutoffs))
+            told = replace(told, cutoffs=tuple(_in_force_at(each, now, claims.iss) for each in told.cutoffs))
         state, principal = find(claims, now)
         return told if state is WELCOME else state.joined(told), principal
 
     return judge
+
+
+def _in_force_at(cutoff: datetime | None, now: datetime, issuer: str) -> datetime | None:
+    return cutoff and wall_clock.in_force_at(cutoff, now, {}, issuer)
 
 
 def _principals_of(trusted: TrustedIssuer) -> Judge:

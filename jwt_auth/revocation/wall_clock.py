@@ -20,7 +20,7 @@ Each of these is a time at which the revocation was already in force: a token th
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeAlias
 
 from django.db.models import Q
@@ -40,10 +40,13 @@ Subjects: TypeAlias = Mapping[Scope, str]
 
 _REMEMBERED = 4096  # cutoffs in the future
 
+# The clocks of any two machines differ by some milliseconds, even if LEEWAY is 0.
+_LEAST_LEEWAY = timedelta(seconds=1)
+
 
 def is_ahead(moment: datetime, now: datetime) -> bool:
     """Return whether a stored `moment` that should have passed lies further in the future than clocks may differ."""
-    return moment > now + get_settings().LEEWAY
+    return moment > now + max(get_settings().LEEWAY, _LEAST_LEEWAY)
 
 
 def warn(what: str, moment: datetime, now: datetime) -> None:
@@ -62,16 +65,17 @@ def judged_by_another_clock(state: State, now: datetime, subjects: Subjects) -> 
     return replace(state, cutoffs=tuple(each and in_force_at(each, now, subjects) + leeway for each in state.cutoffs))
 
 
-def in_force_at(cutoff: datetime, now: datetime, subjects: Subjects) -> datetime:
+def in_force_at(cutoff: datetime, now: datetime, subjects: Subjects, issuer: str = "") -> datetime:
     """
     Return the cutoff for a token that is judged by the wall clock; see the table above.
 
     Args:
         subjects: the subjects of the events in which the cutoff is looked for; with none, nothing is queried.
+        issuer: the other server whose cutoff it is, if it is not ours.
     """
     if not is_ahead(cutoff, now):
         return cutoff
-    key = (cutoff, *subjects.values())
+    key = (cutoff, issuer, *subjects.values())
     known = _first_seen().get(key)
     if known is None:
         warn(f"the cutoff {cutoff.isoformat()}", cutoff, now)

@@ -132,6 +132,8 @@ def weak_keys() -> dict[str, dict[str, str]]:
     keys = {f"small order {name[:6]}...{name[-4:]}": ed_jwk(key) for name, key in spellings_of_small_order().items()}
     keys |= {f"RSA, {name}": rsa_jwk(*numbers) for name, numbers in weak_rsa().items()}
     keys["Ed25519, beside the curve"] = ed_jwk(next(y for y in range(2, 99) if x_of(y) is None).to_bytes(32, "little"))
+    second_spelling = P + next(y for y in range(2, 19) if x_of(y) is not None)
+    keys["Ed25519, not canonical"] = ed_jwk(second_spelling.to_bytes(32, "little"))
     return keys
 
 

@@ -80,7 +80,7 @@ def _configured(name: str, source: ConfiguredKey, algorithm: str | None) -> Key:
             """ process's working directory. An HMAC key is the JWK {"kty": "oct", "k": "..."}.""",
         ) from error
     if isinstance(material, bytes):
-        _refuse_placeholder(name, material)
+        _refuse_text(name, material)
     if algorithm and named and algorithm != named:
         raise ConfigurationError(
             "E012",
@@ -88,25 +88,31 @@ def _configured(name: str, source: ConfiguredKey, algorithm: str | None) -> Key:
             "A key has one algorithm: make the two equal.",
         )
     try:
-        return make_key(material, algorithm or named or _default_algorithm(material))
+        key = make_key(material, algorithm or named or _default_algorithm(material))
     except ValueError as error:
         raise ConfigurationError(
             "E011",
             f"{name} can't be used: {error}.",
             "Set ALGORITHM to the key's algorithm, or make a new key; docs/how-to/keys.md has the commands.",
         ) from error
+    if isinstance(material, bytes) and len(set(material)) < _MIN_DIFFERENT_OCTETS:
+        raise _not_random(name, "repeats a few bytes")
+    return key
 
 
-def _refuse_placeholder(name: str, secret: bytes) -> None:
+def _refuse_text(name: str, secret: bytes) -> None:
     # RFC 8725 section 3.5. This also prevents the use of a public key, which is text, as an HMAC secret.
-    is_text = set(secret) <= set(printable.encode()) or b"-----BEGIN" in secret
-    if is_text or len(set(secret)) < _MIN_DIFFERENT_OCTETS:
-        raise ConfigurationError(
-            "E014",
-            f"{name} {'is text' if is_text else 'repeats a few bytes'}, and so is not random.",
-            """Run python -c "import secrets; print(secrets.token_urlsafe(64))", """
-            """and set {"kty": "oct", "k": "<what it prints>"}.""",
-        )
+    if set(secret) <= set(printable.encode()) or b"-----BEGIN" in secret:
+        raise _not_random(name, "is text")
+
+
+def _not_random(name: str, fault: str) -> ConfigurationError:
+    return ConfigurationError(
+        "E014",
+        f"{name} {fault}, not random bytes.",
+        """Run python -c "import secrets; print(secrets.token_urlsafe(64))", """
+        """and set {"kty": "oct", "k": "<what it prints>"}.""",
+    )
 
 
 def _default_algorithm(material: jwk.KeyMaterial) -> str:

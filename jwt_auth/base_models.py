@@ -8,7 +8,7 @@ if `jwt_auth` is not in INSTALLED_APPS.
 from typing import Any
 
 from django.db import models
-from django.db.models.functions import Coalesce, Greatest
+from django.db.models.functions import Coalesce, Greatest, Now
 from django.utils.translation import gettext_lazy as _
 
 __all__ = ["TokenCutoffField", "TokensValidAfterMixin"]
@@ -46,6 +46,17 @@ class TokenCutoffField(models.DateTimeField):  # type: ignore[type-arg]  # set b
         moment = models.Value(value, output_field=self)
         # Coalesce, because in SQLite and MariaDB GREATEST is NULL if one argument is NULL.
         return Greatest(Coalesce(models.F(self.attname), moment), moment)
+
+
+class DatabaseNow(Now):
+    """
+    The time by the database's clock, which is one for all machines. For `db_default`.
+
+    In MariaDB and MySQL `Now` itself is in the time zone of the connection, and Django stores UTC.
+    """
+
+    def as_mysql(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        return self.as_sql(compiler, connection, template="UTC_TIMESTAMP(6)", **context)
 
 
 class TokensValidAfterMixin(models.Model):

@@ -23,7 +23,7 @@ from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext_lazy as _
 
 from jwt_auth.abstract_models import Described, Handmade, PrimaryManager
-from jwt_auth.base_models import TokenCutoffField
+from jwt_auth.base_models import DatabaseNow, TokenCutoffField
 from jwt_auth.conf import get_settings
 from jwt_auth.jose.algorithms import ALGORITHMS
 from jwt_auth.jose.encoding import json_object
@@ -167,6 +167,8 @@ class RevocationEvent(models.Model):
 
     id = models.BigAutoField(primary_key=True)
     created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
+    # By the clock of the database: `created_at` is by the clock of the machine that wrote the row, which may be wrong.
+    recorded_at = models.DateTimeField(_("recorded at"), db_default=DatabaseNow(), editable=False)
     scope = models.CharField(_("scope"), max_length=16, choices=Scope)
     subject = models.CharField(_("subject"), max_length=511, blank=True)
     cutoff = models.DateTimeField(_("cutoff"), null=True, blank=True)

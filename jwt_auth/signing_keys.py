@@ -26,7 +26,7 @@ from jwt_auth.keyring.encryption import encrypt
 from jwt_auth.keyring.states import KeyStateError, Step, check_activation, check_revocation, next_step, no_successor
 from jwt_auth.keyring.stored import JWKS_MAX_AGE
 from jwt_auth.models import RevocationEvent, SigningKey
-from jwt_auth.revocation import database
+from jwt_auth.revocation import database, wall_clock
 from jwt_auth.revocation.events import Actor, deny_key
 from jwt_auth.signals import key_activated, key_created, key_revoked, send_on_commit
 
@@ -55,7 +55,9 @@ class BlastRadius:
 def blast_radius(key: SigningKey, now: datetime) -> BlastRadius:
     """Return the effects of revoking `key` at `now`."""
     settings = get_settings()
-    since = max(key.activated_at or now, now - settings.ACCESS_TOKEN_LIFETIME)
+    since = now - settings.ACCESS_TOKEN_LIFETIME
+    if key.activated_at is not None and not wall_clock.is_ahead(key.activated_at, now):
+        since = max(since, key.activated_at)
     sessions = database.live(now).filter(last_issued_at__gte=since)
     if key.retired_at is not None:
         sessions = sessions.filter(last_issued_at__lte=key.retired_at + settings.REVOCATION_MAX_STALENESS)

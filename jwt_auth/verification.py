@@ -118,7 +118,7 @@ def _verify(raw: str, issuers: str, choose: Callable[[LookUps], LookUp], now: da
         known = _verify_signature(token, key, issuer, cache)
     check_claims(claims := known.claims, issuer.policy, now)
     with outage_is_unavailable():
-        state, verified = choose(issuer.look_ups)(claims)
+        state, verified = choose(issuer.look_ups)(claims, now)
     verdict(verified.claims, state, now)
     return verified
 

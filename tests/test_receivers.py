@@ -8,7 +8,7 @@ from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.hashers import make_password
-from django.db import OperationalError, transaction
+from django.db import OperationalError, connection, transaction
 from django.db.models.signals import post_save, pre_delete, pre_save
 
 from jwt_auth import receivers, sessions
@@ -81,6 +81,30 @@ def test_an_upgrade_does_not_revive_sessions_of_a_former_password(client, user):
     assert client.is_dead(former)
     assert client.login(user, NEW_PASSWORD).status_code == 200
     assert client.is_dead(former)
+
+
+@pytest.mark.parametrize("overtaken", [False, True])
+def test_an_upgrade_gives_sessions_of_a_former_password_no_hash_of_the_new_one(client, user, overtaken):
+    """`QuerySet.update()` changes the password after Django has written the upgrade, and before it is settled."""
+    outdate(user)
+    phone = sessions.start(load(user))
+    changes = []
+
+    def change_after_the_upgrade(execute, sql, parameters, many, context):
+        result = execute(sql, parameters, many, context)
+        table = get_user_model()._meta.db_table
+        if overtaken and not changes and sql.startswith("UPDATE") and table in sql and "password" in sql:
+            changes.append(sql)
+            get_user_model().objects.filter(pk=user.pk).update(password=make_password(NEW_PASSWORD))
+        return result
+
+    with connection.execute_wrapper(change_after_the_upgrade):
+        assert load(user).check_password(PASSWORD)  # as Django's own sign-in does
+    assert len(changes) == overtaken
+    assert load(user).check_password(NEW_PASSWORD if overtaken else PASSWORD)
+    status = 401 if overtaken else 200
+    assert client.get_me(phone.access_token).status_code == status
+    assert client.refresh(phone.refresh_token).status_code == status
 
 
 def test_an_upgrade_carries_sessions_that_began_under_a_former_secret_key(client, user, settings):

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from jwt_auth.jose import jwk
 from jwt_auth.jose.encoding import json_object
+from jwt_auth.jose.validation import check_public_key
 
 KeyMaterialSource: TypeAlias = str | bytes | Path | Mapping[str, Any]
 
@@ -20,12 +21,14 @@ def read(source: KeyMaterialSource) -> jwk.KeyMaterial:
     Return the key in `source`. Only a `Path` is read as a file: a text that is neither PEM nor JWK is a secret.
 
     Raises:
-        ValueError: if there is no key that can sign.
+        ValueError: if there is no key that can sign, or its public half is one that the server refuses as weak.
         OSError: if the file can't be read.
     """
     key = _read(source)
     if not isinstance(key, bytes | jwk.PrivateKey):
         raise ValueError("the key is neither a secret nor a private key of RSA, EC or Ed25519, and can't sign")
+    if not isinstance(key, bytes):
+        check_public_key(key.public_key())
     return key
 
 

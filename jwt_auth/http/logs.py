@@ -61,6 +61,8 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     # `keyring.stored`,
     "signing_key_unread": ("kid", "reason"),
     # `issuers.remote.jwks`,
+    "weak_key": ("kid", "reason"),
+    "clock_ahead": ("reason",),
     "keys_unread": ("reason",),
     "keys_read_again": (),
     # and `issuers.remote.subscription`.

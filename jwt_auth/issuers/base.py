@@ -7,6 +7,7 @@ which it is judged (RFC 8725 section 3.8).
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol, TypeAlias
 
 from jwt_auth.claims import Claims, Policy
@@ -42,8 +43,16 @@ class Verified:
     one_time: bool = False
 
 
-# Returns the state to judge by, None if the session does not exist, and the result if the state refuses nothing.
-LookUp: TypeAlias = Callable[[Claims], tuple[State | None, Verified]]
+class LookUp(Protocol):
+    """A way to find the principal of verified claims."""
+
+    def __call__(self, claims: Claims, now: datetime | None = None) -> tuple[State | None, Verified]:
+        """
+        Return the state to judge by, None if the session does not exist, and the result if the state refuses nothing.
+
+        Args:
+            now: aware; the current time if omitted.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,9 +2,6 @@
 Read a client's key from the database, with all the facts that its tokens are judged by. One query.
 """
 
-from collections.abc import Iterable
-from datetime import datetime
-
 from cryptography.exceptions import UnsupportedAlgorithm
 from django.db import router
 from django.db.models import Exists, QuerySet
@@ -12,12 +9,11 @@ from django.views.decorators.debug import sensitive_variables
 
 from jwt_auth._django.compiled import CompiledQuery
 from jwt_auth._django.querysets import has_conditions
-from jwt_auth.claims import later
-from jwt_auth.conf import get_settings
 from jwt_auth.conf.settings import cached_until_settings_change
-from jwt_auth.exceptions import UnavailableError
+from jwt_auth.exceptions import UnavailableError, UnknownKeyError
 from jwt_auth.jose import jwk
 from jwt_auth.jose.keys import Key, make_key
+from jwt_auth.jose.validation import WeakKeyError
 from jwt_auth.keyring.encryption import decrypt
 from jwt_auth.models import ClientKey, RegisteredClient, RevocationEvent
 from jwt_auth.principals import users_are_all_visible, visible_users
@@ -50,40 +46,32 @@ def to_key(row: ClientKey) -> Key:
 
     Raises:
         DecryptionError: if none of ENCRYPTION_KEYS decrypts its secret.
+        UnknownKeyError: if the key is weak: the row was written by other means, or before a rule was added.
         UnavailableError: if the row is broken, which is not the client's fault.
     """
     secret = decrypt(row.encrypted_secret) if row.encrypted_secret else None
     try:
         return make_key(secret or jwk.load(row.parsed_jwk), row.algorithm)
+    except WeakKeyError as error:
+        raise UnknownKeyError(f"client key {row.kid} is not used: {error}") from None
     except (TypeError, ValueError, UnsupportedAlgorithm) as error:
         raise UnavailableError(f"the row of client key {row.kid} is broken: {error}") from None
 
 
 def state_of(row: ClientKey) -> State:
-    """Return the state to judge a token by, from a row that `find` returned."""
+    """Return the state of a row that `find` returned; `wall_clock` adapts its cutoffs to a token."""
     client, user = row.client, row.client.user
-    cutoffs = (row.user_cutoff, client.tokens_valid_after, row.global_cutoff)  # type: ignore[attr-defined]  # annotated
     return State(
         token_denied=row.token_denied,  # type: ignore[attr-defined]  # annotated
         session_revoked=False,
         session_ends_at=row.expires_at,
-        cutoffs=late(cutoffs),
+        cutoffs=(row.user_cutoff, client.tokens_valid_after, row.global_cutoff),  # type: ignore[attr-defined]  # annotated
         principal_active=client.is_active and user.is_active,
         credentials_stale=False,
         key_revoked=row.revoked_at is not None,
         key_outranked=not reaches(row, user),
         principal="user" if client.is_active else "client",
     )
-
-
-def late(cutoffs: Iterable[datetime | None]) -> tuple[datetime | None, ...]:
-    """
-    Return `cutoffs`, each later by the leeway, for tokens that another party signed.
-
-    Only `iat` tells when such a token was made, and the clock of its signer may be ahead by the leeway.
-    """
-    leeway = get_settings().LEEWAY
-    return tuple(each and later(each, leeway) for each in cutoffs)
 
 
 def _rows(client_id: str, kid: str, subject: str) -> QuerySet[ClientKey]:

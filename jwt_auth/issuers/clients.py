@@ -22,9 +22,11 @@ object belongs to one request.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from django.db import router
+from django.utils import timezone
 
 from jwt_auth._django.connections import in_transaction
 from jwt_auth._django.instances import forget_related
@@ -37,16 +39,19 @@ from jwt_auth.issuers import client_keys
 from jwt_auth.issuers.base import Issuer, LookUps, Verified
 from jwt_auth.jose.keys import Key
 from jwt_auth.jose.tokens import UnverifiedToken
-from jwt_auth.models import CLIENT_ID, ClientKey, RegisteredClient, user_id_of
+from jwt_auth.models import CLIENT_ID, ClientKey, RegisteredClient, RevocationEvent, user_id_of
 from jwt_auth.principals import lazy_user
 from jwt_auth.process.clock import seconds
 from jwt_auth.process.lru import LRUCache
+from jwt_auth.revocation import wall_clock
 from jwt_auth.revocation.memory import view
 from jwt_auth.revocation.subjects import token_subject
 from jwt_auth.revocation.verdict import State
 
 # RFC 7523 requires no type; its update (RFC 10070 section 4) requires the last one.
 TYPES = frozenset({None, "jwt", "client-authentication+jwt"})
+
+Scope = RevocationEvent.Scope
 
 _READ_AGAIN_AFTER = 60.0  # seconds; for changes that write no event
 _ROWS = 4096
@@ -124,11 +129,16 @@ class _AskedDatabase:
         key = _key_of(row)
         return _Found(row=row, key=key, state=client_keys.state_of(row), sub=user_id_of(row.client.user))
 
-    def _look_up(self, claims: Claims) -> tuple[State, Verified]:
+    def _look_up(self, claims: Claims, now: datetime | None = None) -> tuple[State, Verified]:
         found = self._found or self._read(claims.kid or "")
         row = found.row
         counted = _as_they_count(claims, row.client)
-        return found.state, Verified(claims=counted, user=row.client.user, client_key=row)
+        state = self._judged(found.state, found, now)
+        return state, Verified(claims=counted, user=row.client.user, client_key=row)
+
+    def _judged(self, state: State, found: _Found, now: datetime | None) -> State:
+        subjects = {Scope.USER: found.sub, Scope.CLIENT: self._name, Scope.ALL: ""}
+        return wall_clock.judged_by_another_clock(state, now or timezone.now(), subjects)
 
 
 class _AskedMemory(_AskedDatabase):
@@ -145,20 +155,22 @@ class _AskedMemory(_AskedDatabase):
         """See KeySource. A kept row of any age is good enough to check the signature; `look_ups` check the rest."""
         return self._kept_or_read(kid or "").key
 
-    def _look_up_now(self, claims: Claims) -> tuple[State, Verified]:
-        return self._look_up_by(self._view.state_of, claims, seconds())
+    def _look_up_now(self, claims: Claims, now: datetime | None = None) -> tuple[State, Verified]:
+        return self._look_up_by(self._view.state_of, claims, seconds(), now)
 
-    def _look_up_in_last_known(self, claims: Claims) -> tuple[State, Verified]:
-        return self._look_up_by(view.last_known_state_of, claims, 0)
+    def _look_up_in_last_known(self, claims: Claims, now: datetime | None = None) -> tuple[State, Verified]:
+        return self._look_up_by(view.last_known_state_of, claims, 0, now)
 
-    def _look_up_by(self, state_of: Callable[[Claims], State], claims: Claims, oldest: float) -> tuple[State, Verified]:
+    def _look_up_by(
+        self, state_of: Callable[[Claims], State], claims: Claims, oldest: float, now: datetime | None
+    ) -> tuple[State, Verified]:
         kid = claims.kid or ""
         found = self._kept_or_read(kid)
         # The view is asked first: it may read new events now, which show that the kept row is outdated.
         listed = state_of(replace(claims, sub=found.sub, client_id=self._name, sid=None))
         if found.until < oldest or found.marks != self._view.marks_of(self._name, kid, found.sub):
             found = self._read_and_keep(kid)
-        state = found.state.joined(replace(listed, cutoffs=client_keys.late(listed.cutoffs)))
+        state = self._judged(found.state.joined(listed), found, now)
         counted = _as_they_count(claims, found.row.client)
         return state, Verified(claims=counted, user=lazy_user(found.sub), client_key=found.row)
 

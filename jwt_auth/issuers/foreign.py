@@ -6,29 +6,34 @@ and `sub` have the meaning that their issuer gives them.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.db.models import QuerySet
+from django.utils import timezone
 
 from jwt_auth.claims import Claims, Policy
 from jwt_auth.conf import get_settings
 from jwt_auth.conf.issuers import TrustedIssuer
 from jwt_auth.exceptions import InvalidClaimError, InvalidTokenError
 from jwt_auth.issuers.base import Issuer, LookUp, LookUps, Verified
-from jwt_auth.issuers.client_keys import late
 from jwt_auth.issuers.remote.jwks import RemoteKeys, jwks_source
 from jwt_auth.issuers.remote.subscription import Subscription, feed_source
 from jwt_auth.jose.public_keys import PublicKeys
 from jwt_auth.jose.tokens import media_type
+from jwt_auth.models import RevocationEvent, user_id_of
 from jwt_auth.principals import ClaimsUser, parse_key, user_field, visible_users
-from jwt_auth.revocation import cutoff
+from jwt_auth.revocation import cutoff, wall_clock
 from jwt_auth.revocation.database import global_cutoff
 from jwt_auth.revocation.verdict import WELCOME, State
 
+Scope = RevocationEvent.Scope
+
 # The state to judge a token by, and its principal.
 Found = tuple[State, Any]
-Judge = Callable[[Claims], Found]
+Judge = Callable[[Claims, datetime], Found]
 
 
 def foreign_issuer(trusted: TrustedIssuer) -> Issuer:
@@ -53,11 +58,11 @@ def foreign_issuer(trusted: TrustedIssuer) -> Issuer:
 
 
 def _look_up_by(judge: Judge, trusted: TrustedIssuer) -> LookUp:
-    def look_up(claims: Claims) -> tuple[State, Verified]:
+    def look_up(claims: Claims, now: datetime | None = None) -> tuple[State, Verified]:
         one_time = trusted.ONE_TIME or claims.all.get("one_time") is True
         if one_time and claims.jti is None:
             raise InvalidClaimError("jti", "is missing, and the token is single-use")
-        state, principal = judge(claims)
+        state, principal = judge(claims, now or timezone.now())
         return state, Verified(claims=claims, user=principal, one_time=one_time)
 
     return look_up
@@ -85,12 +90,18 @@ def _judges_of(trusted: TrustedIssuer, keys: PublicKeys | RemoteKeys) -> tuple[J
 def _both(revoked: Callable[[Claims], State], find: Judge) -> Judge:
     """Return a judge that joins the state from the issuer's feed with the state from our own tables."""
 
-    def judge(claims: Claims) -> Found:
+    def judge(claims: Claims, now: datetime) -> Found:
         told = revoked(claims)
-        state, principal = find(claims)
+        if claims.auth_time is None:
+            told = replace(told, cutoffs=tuple(_in_force_at(each, now, claims.iss) for each in told.cutoffs))
+        state, principal = find(claims, now)
         return told if state is WELCOME else state.joined(told), principal
 
     return judge
+
+
+def _in_force_at(cutoff: datetime | None, now: datetime, issuer: str) -> datetime | None:
+    return cutoff and wall_clock.in_force_at(cutoff, now, {}, issuer)
 
 
 def _principals_of(trusted: TrustedIssuer) -> Judge:
@@ -101,19 +112,19 @@ def _principals_of(trusted: TrustedIssuer) -> Judge:
     return _whom_the_project_says(trusted)
 
 
-def _claims_only(claims: Claims) -> Found:
+def _claims_only(claims: Claims, now: datetime) -> Found:
     return WELCOME, ClaimsUser(claims)
 
 
 def _user_by(name: str) -> Judge:
     """Return a judge that finds the user by the field `name`, which has the `sub`, with their cutoffs. One query."""
 
-    def find(claims: Claims) -> Found:
+    def find(claims: Claims, now: datetime) -> Found:
         user = _users().filter(**{name: parse_key(user_field(name), claims.sub)}).first()
         # Compared exactly, because databases may ignore case or blanks, or accept another spelling of a number.
         if user is None or str(getattr(user, name)) != claims.sub:
             raise InvalidClaimError("sub", f"is the {name} of no user")
-        return _state_of(user), user
+        return _state_of(user, now), user
 
     return find
 
@@ -125,7 +136,7 @@ def _whom_the_project_says(trusted: TrustedIssuer) -> Judge:
     If PRINCIPAL returns a user of this project, the user's state counts, as with USER_FIELD. One query, for that.
     """
 
-    def find(claims: Claims) -> Found:
+    def find(claims: Claims, now: datetime) -> Found:
         principal = trusted.PRINCIPAL(claims)  # type: ignore[operator]  # it is a callable here
         if principal is None:
             raise InvalidTokenError(f"PRINCIPAL found nobody for the claims of {trusted.name!r}")
@@ -134,7 +145,7 @@ def _whom_the_project_says(trusted: TrustedIssuer) -> Judge:
         user = _users().filter(pk=principal.pk).first()
         if user is None:
             raise InvalidTokenError("PRINCIPAL returned a user who does not exist")
-        return _state_of(user), principal
+        return _state_of(user, now), principal
 
     return find
 
@@ -144,12 +155,6 @@ def _users() -> QuerySet[Any]:
     return cutoff.with_cutoff(visible_users().annotate(global_cutoff=global_cutoff()))
 
 
-def _state_of(user: Any) -> State:
-    return State(
-        token_denied=False,
-        session_revoked=False,
-        session_ends_at=None,
-        cutoffs=late((cutoff.read(user), user.global_cutoff)),  # by our clock; the token's times are by another's
-        principal_active=user.is_active,
-        credentials_stale=False,
-    )
+def _state_of(user: Any, now: datetime) -> State:
+    state = replace(WELCOME, cutoffs=(cutoff.read(user), user.global_cutoff), principal_active=user.is_active)
+    return wall_clock.judged_by_another_clock(state, now, {Scope.USER: user_id_of(user), Scope.ALL: ""})

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from jwt_auth.jose.encoding import base64url_decode, base64url_encode
+from jwt_auth.jose.validation import MAX_RSA_BITS, WeakKeyError, check_public_key
 
 PrivateKey: TypeAlias = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
 PublicKey: TypeAlias = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey
@@ -22,6 +23,8 @@ CURVES: Mapping[str, tuple[ec.EllipticCurve, int]] = {
     "P-384": (ec.SECP384R1(), 48),
     "P-521": (ec.SECP521R1(), 66),
 }
+# No member of a key is longer than the modulus of the longest RSA key. Checked before a member is decoded.
+_MAX_MEMBER = MAX_RSA_BITS // 8 * 4 // 3 + 1  # characters
 _CURVE_NAMES = {curve.name: name for name, (curve, _) in CURVES.items()}
 
 # RFC 7638 section 3.2 and RFC 8037 section 2: the members that are hashed, in this order.
@@ -91,6 +94,8 @@ def _octets(jwk: Mapping[str, Any], name: str, size: int | None = None) -> bytes
     value = jwk.get(name)
     if not isinstance(value, str) or not value:
         raise ValueError(f'"{name}" is missing')
+    if len(value) > _MAX_MEMBER:
+        raise WeakKeyError(f'"{name}" is longer than {_MAX_MEMBER} characters')
     octets = base64url_decode(value)
     if size is not None and len(octets) != size:
         raise ValueError(f'"{name}" must have {size} octets')
@@ -107,10 +112,16 @@ def _oct(jwk: Mapping[str, Any]) -> bytes:
 
 def _rsa(jwk: Mapping[str, Any]) -> PrivateKey | PublicKey:
     public = rsa.RSAPublicNumbers(_integer(jwk, "e"), _integer(jwk, "n"))
+    key: rsa.RSAPublicKey = _built(public)
     if "d" not in jwk:
-        return public.public_key()
+        return key
+    if "oth" in jwk:
+        raise ValueError('an RSA key with more than two prime factors ("oth") is not supported')
+    check_public_key(key)  # otherwise the next step may not end
     d = _integer(jwk, "d")
     p, q = rsa.rsa_recover_prime_factors(public.n, public.e, d)
+    if not {_integer(jwk, name) for name in ("p", "q") if name in jwk} <= {p, q}:
+        raise ValueError('"p" and "q" are not the prime factors of "n"')
     private = rsa.RSAPrivateNumbers(
         p=p,
         q=q,
@@ -123,13 +134,22 @@ def _rsa(jwk: Mapping[str, Any]) -> PrivateKey | PublicKey:
     return private.private_key()
 
 
+def _built(numbers: Any) -> Any:
+    """Return the public key of `numbers`; raise WeakKeyError if they are none, such as a point beside its curve."""
+    try:
+        return numbers.public_key()
+    except ValueError as error:
+        raise WeakKeyError(str(error).rstrip(".")) from None
+
+
 def _ec(jwk: Mapping[str, Any]) -> PrivateKey | PublicKey:
     if jwk.get("crv") not in CURVES:
         raise ValueError(f'"crv" must be one of {", ".join(CURVES)}')
     curve, size = CURVES[jwk["crv"]]
     public = ec.EllipticCurvePublicNumbers(_integer(jwk, "x", size), _integer(jwk, "y", size), curve)
     if "d" not in jwk:
-        return public.public_key()
+        key: ec.EllipticCurvePublicKey = _built(public)
+        return key
     return ec.EllipticCurvePrivateNumbers(_integer(jwk, "d", size), public).private_key()
 
 

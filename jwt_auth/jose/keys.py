@@ -4,8 +4,11 @@ Keys: each `Key` is bound to one algorithm, whatever a token's header says (RFC 
 Pure: key material goes in, a `Key` or a ValueError comes out. `keyring` loads our own keys.
 """
 
+import re
+from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import cast
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
@@ -17,16 +20,17 @@ from jwt_auth.exceptions import UnavailableError, UnknownKeyError
 from jwt_auth.jose import jwk
 from jwt_auth.jose.algorithms import HMAC_ALGORITHMS
 from jwt_auth.jose.encoding import base64url_encode
+from jwt_auth.jose.validation import MIN_RSA_BITS, check_public_key
 
-MIN_RSA_BITS = 2048  # RFC 7518 section 3.3
-MAX_RSA_BITS = 8192  # each verification costs time; the owner of a key must not be able to choose how much
+PRIVATE = "it is a private key, which only its owner may have; give its public half"
 
 _CURVE_OF = {"ES256": "P-256", "ES384": "P-384", "ES512": "P-521"}
 _PRIVATE = (rsa.RSAPrivateKey, ec.EllipticCurvePrivateKey, ed25519.Ed25519PrivateKey)
 _PUBLIC = (rsa.RSAPublicKey, ec.EllipticCurvePublicKey, ed25519.Ed25519PublicKey)
 
-# CVE-2017-15361 ("ROCA"): moduli of a broken generator are powers of 65537 modulo each of these primes.
-_ROCA_PRIMES = (11, 13, 17, 19, 37, 53, 61, 71, 73, 79, 97, 103, 107, 109, 127, 151, 157)
+# The object identifier of RSA keys for RSASSA-PSS alone (RFC 4055 section 1.2), in DER.
+_ONLY_PSS = bytes.fromhex("06092a864886f70d01010a")
+_PEM_BODY = re.compile(rb"-----BEGIN [A-Z ]+-----([A-Za-z0-9+/=\s]+)-----END")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,13 +115,7 @@ def _check_secret(secret: bytes, algorithm: str) -> None:
 def _check_public(key: jwk.PublicKey, algorithm: str) -> None:
     if not fits(key, algorithm):
         raise ValueError(f"{jwk.kind_of(key)} can't be used with {algorithm}")
-    if isinstance(key, rsa.RSAPublicKey):
-        if key.key_size < MIN_RSA_BITS:
-            raise ValueError(f"the RSA key has {key.key_size} bits, fewer than {MIN_RSA_BITS}")
-        if key.key_size > MAX_RSA_BITS:
-            raise ValueError(f"the RSA key has {key.key_size} bits, more than {MAX_RSA_BITS}")
-        if _has_roca_fingerprint(key.public_numbers().n):
-            raise ValueError("the RSA key comes from a broken generator (CVE-2017-15361)")
+    check_public_key(key)
 
 
 def fits(key: jwk.PublicKey, algorithm: str) -> bool:
@@ -127,10 +125,6 @@ def fits(key: jwk.PublicKey, algorithm: str) -> bool:
     if isinstance(key, ec.EllipticCurvePublicKey):
         return jwk.kind_of(key) == _CURVE_OF.get(algorithm)
     return algorithm in ("Ed25519", "EdDSA")
-
-
-def _has_roca_fingerprint(modulus: int) -> bool:
-    return all(modulus % prime in {pow(65537, i, prime) for i in range(prime)} for prime in _ROCA_PRIMES)
 
 
 def generate(algorithm: str) -> jwk.PrivateKey:
@@ -164,20 +158,25 @@ def read_pem(document: bytes) -> jwk.PrivateKey | jwk.PublicKey:
     Raises:
         ValueError, TypeError, UnsupportedAlgorithm: when it can't be read, or is not RSA, EC or Ed25519.
     """
+    if b"-----BEGIN CERTIFICATE-----" in document:
+        raise ValueError("it is a certificate; give the public key that is in it (openssl x509 -pubkey -noout)")
     private = b"PRIVATE KEY-----" in document
     key = load_pem_private_key(document, password=None) if private else load_pem_public_key(document)
     if not isinstance(key, (*_PRIVATE, *_PUBLIC)):
         raise ValueError("the key in the PEM is not RSA, EC or Ed25519")
+    body = _PEM_BODY.search(document)
+    if body and _ONLY_PSS in b64decode(body[1]):
+        # `cryptography` drops the limits that such a key may have, so they could not be kept.
+        raise ValueError("the PEM limits the RSA key to RSASSA-PSS; write it as a plain RSA key (rsaEncryption)")
     return key
 
 
 def read_public_pem(document: str | bytes) -> jwk.PublicKey:
     """Return the public key in a PEM; raise ValueError."""
     raw = document.encode() if isinstance(document, str) else document
+    if b"PRIVATE KEY-----" in raw:
+        raise ValueError(PRIVATE)
     try:
-        key = load_pem_public_key(raw.strip())
+        return cast("jwk.PublicKey", read_pem(raw.strip()))
     except UnsupportedAlgorithm as error:
         raise ValueError(str(error)) from error
-    if not isinstance(key, _PUBLIC):
-        raise ValueError("the key in the PEM is not RSA, EC or Ed25519")
-    return key

@@ -6,9 +6,8 @@ Pure: documents go in, keys come out. `issuers.remote` fetches documents.
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, replace
-from typing import Any, cast
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias, cast
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from django.views.decorators.debug import sensitive_variables
@@ -17,12 +16,16 @@ from jwt_auth.exceptions import UnknownKeyError
 from jwt_auth.jose import jwk
 from jwt_auth.jose.algorithms import ALGORITHMS, USUAL_ALGORITHMS
 from jwt_auth.jose.encoding import json_object
-from jwt_auth.jose.keys import Key, make_key, read_public_pem
+from jwt_auth.jose.keys import PRIVATE, Key, fits, make_key, read_public_pem
+from jwt_auth.jose.validation import WeakKeyError
 
 # The largest sets of public services have about twenty.
 MAX_KEYS = 64
+# Characters of one submitted key; the longest that is allowed, of 8192 bits, has a quarter of that.
+MAX_LENGTH = 10_000
 
-_PRIVATE = "it is a private key, which only its owner may have; give its public half"
+# The name that the issuer gave the key, if it gave one, and the key.
+_Named: TypeAlias = tuple[str | None, Key]
 
 _KID = re.compile(r"[!-~]{1,255}")
 
@@ -36,11 +39,13 @@ class PublicKeys:
         named: by the name that the issuer gave, or else by the thumbprint (RFC 7638).
         sole: the only key, if there is one key; tokens need not name it.
         nameless: whether the issuer gave `sole` no name, so that a token may use any `kid`.
+        weak: the reasons why keys were left out, by their names, or else by their places in the set.
     """
 
     named: Mapping[str, Key]
     sole: Key | None = None
     nameless: bool = False
+    weak: Mapping[str, str] = field(default_factory=dict)
 
     def find(self, kid: str | None) -> Key:
         """Return the key named `kid`; raise UnknownKeyError."""
@@ -58,8 +63,8 @@ def read_jwks(document: Mapping[str, Any], algorithms: Sequence[str]) -> PublicK
     Return the usable keys of a JWK Set that was fetched (RFC 7517 section 5).
 
     Weak keys, and keys for other uses, of unknown kinds, or of no algorithm in `algorithms` are skipped, as the
-    RFC says. Private and symmetric keys are skipped too: they must not be public. If two keys share a name, both
-    are left out.
+    RFC says; `weak` names the weak ones. Private and symmetric keys are skipped too: they must not be public. If two
+    keys share a name, both are left out.
 
     Raises:
         ValueError: when it is not a JWK Set, or has no usable key at all.
@@ -69,10 +74,11 @@ def read_jwks(document: Mapping[str, Any], algorithms: Sequence[str]) -> PublicK
         raise ValueError('there is no list "keys"')
     if len(entries) > MAX_KEYS:
         raise ValueError(f"there are more than {MAX_KEYS} keys")
-    keys = _collect(list(_usable(entries, algorithms)))
+    weak: dict[str, str] = {}
+    keys = _collect(list(_usable(entries, algorithms, weak)))
     if not keys.named:
-        raise ValueError("there is no key in it that can be used")
-    return keys
+        raise ValueError("; ".join(["there is no key in it that can be used", *map(": ".join, weak.items())]))
+    return replace(keys, weak=weak)
 
 
 def read_configured(source: object, algorithms: Sequence[str]) -> PublicKeys:
@@ -112,26 +118,40 @@ def read_one(source: str | Mapping[str, Any], algorithm: str | None) -> Key:
 
 @sensitive_variables()
 def _read_document(source: str | Mapping[str, Any]) -> tuple[jwk.PublicKey, str | None]:
+    if isinstance(source, str) and len(source) > MAX_LENGTH:
+        raise ValueError(f"it is longer than {MAX_LENGTH} characters")
     if isinstance(source, str) and source.lstrip().startswith("{"):
         source = json_object(source.encode())
     if isinstance(source, str):
-        if "PRIVATE KEY-----" in source:
-            raise ValueError(_PRIVATE)
         return read_public_pem(source), None
     if source.get("kty") == "oct":
         raise ValueError("it is a secret, not a public key")
     if "d" in source:
-        raise ValueError(_PRIVATE)
+        raise ValueError(PRIVATE)
     return cast("jwk.PublicKey", jwk.load(source)), source.get("alg")
 
 
-def _usable(entries: list[Any], algorithms: Sequence[str]) -> Iterator[tuple[str | None, Key]]:
-    for entry in entries:
-        with suppress(ValueError, TypeError, UnsupportedAlgorithm):
-            yield _read_jwk(entry, algorithms)
+def _usable(entries: list[Any], algorithms: Sequence[str], weak: dict[str, str]) -> Iterator[_Named]:
+    """Yield the keys that can be used, and add the reasons against weak ones to `weak`."""
+    for place, entry in enumerate(entries, 1):
+        found = _read_fetched(entry, algorithms)
+        if isinstance(found, WeakKeyError):
+            weak[entry.get("kid") or f"number {place}"] = str(found)
+        elif found is not None:
+            yield found
 
 
-def _collect(keys: Sequence[tuple[str | None, Key]]) -> PublicKeys:
+def _read_fetched(entry: Any, algorithms: Sequence[str]) -> _Named | WeakKeyError | None:
+    """Return the name and the key of a JWK; the error if the key is weak, and None if it is not for us."""
+    try:
+        return _read_jwk(entry, algorithms)
+    except WeakKeyError as error:
+        return error
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return None
+
+
+def _collect(keys: Sequence[_Named]) -> PublicKeys:
     named: dict[str, Key] = {}
     ambiguous = set()
     for kid, key in keys:
@@ -155,7 +175,7 @@ def _items(source: object) -> Iterator[object]:
         yield source
 
 
-def _read_one(item: object, algorithms: Sequence[str]) -> tuple[str | None, Key]:
+def _read_one(item: object, algorithms: Sequence[str]) -> _Named:
     if isinstance(item, str | bytes):
         return None, _bind(read_public_pem(item), algorithms, None)
     if isinstance(item, Mapping):
@@ -166,24 +186,24 @@ def _read_one(item: object, algorithms: Sequence[str]) -> tuple[str | None, Key]
     raise ValueError("a key must be a PEM, a JWK or a JWK Set")
 
 
-def _read_jwk(entry: Mapping[str, Any], algorithms: Sequence[str]) -> tuple[str | None, Key]:
+def _read_jwk(entry: Mapping[str, Any], algorithms: Sequence[str]) -> _Named:
     """Return the name and the key of a JWK; raise ValueError, TypeError or UnsupportedAlgorithm."""
     if not isinstance(entry, Mapping):
         raise ValueError("a JWK is an object")
     if "d" in entry or entry.get("kty") == "oct":
         raise ValueError("only its owner may have a symmetric or private key")
-    material, kid = jwk.load(entry), entry.get("kid")
+    kid = entry.get("kid")
     if kid is not None and not _KID.fullmatch(kid):
         raise ValueError('"kid" is not a short string')
-    return kid, _bind(material, algorithms, entry.get("alg"))
+    return kid, _bind(jwk.load(entry), algorithms, entry.get("alg"))
 
 
 def _bind(material: Any, algorithms: Sequence[str], named: object) -> Key:
     """Bind the key to one algorithm: the one that it names, or the issuer's first one that fits."""
     if named is not None and named not in algorithms:
         raise ValueError('"alg" is not in ALGORITHMS')
-    *others, last = algorithms if named is None else (str(named),)
-    for algorithm in others:
-        with suppress(ValueError):
-            return make_key(material, algorithm)
-    return make_key(material, last)
+    candidates = algorithms if named is None else [str(named)]
+    algorithm = next((name for name in candidates if fits(material, name)), None)
+    if algorithm is None:
+        raise ValueError(f"{jwk.kind_of(material)} can't be used with {' or '.join(candidates)}")
+    return make_key(material, algorithm)

@@ -20,6 +20,9 @@ from jwt_auth.jose.algorithms import ALGORITHMS, HMAC_ALGORITHMS, USUAL_ALGORITH
 from jwt_auth.jose.encoding import json_object
 from jwt_auth.jose.keys import Key, KeySet, fits, hash_size, hkdf, make_key, public_half, read_pem
 
+# Fewer than eight octets differ in one of 10 ** 36 random secrets of 32 octets.
+_MIN_DIFFERENT_OCTETS = 8
+
 
 @cached_until_settings_change
 def configured_keys() -> KeySet:
@@ -85,24 +88,31 @@ def _configured(name: str, source: ConfiguredKey, algorithm: str | None) -> Key:
             "A key has one algorithm: make the two equal.",
         )
     try:
-        return make_key(material, algorithm or named or _default_algorithm(material))
+        key = make_key(material, algorithm or named or _default_algorithm(material))
     except ValueError as error:
         raise ConfigurationError(
             "E011",
             f"{name} can't be used: {error}.",
             "Set ALGORITHM to the key's algorithm, or make a new key; docs/how-to/keys.md has the commands.",
         ) from error
+    if isinstance(material, bytes) and len(set(material)) < _MIN_DIFFERENT_OCTETS:
+        raise _not_random(name, "repeats a few bytes")
+    return key
 
 
 def _refuse_text(name: str, secret: bytes) -> None:
     # RFC 8725 section 3.5. This also prevents the use of a public key, which is text, as an HMAC secret.
     if set(secret) <= set(printable.encode()) or b"-----BEGIN" in secret:
-        raise ConfigurationError(
-            "E014",
-            f"{name} is text, not random bytes.",
-            """Run python -c "import secrets; print(secrets.token_urlsafe(64))", """
-            """and set {"kty": "oct", "k": "<what it prints>"}.""",
-        )
+        raise _not_random(name, "is text")
+
+
+def _not_random(name: str, fault: str) -> ConfigurationError:
+    return ConfigurationError(
+        "E014",
+        f"{name} {fault}, not random bytes.",
+        """Run python -c "import secrets; print(secrets.token_urlsafe(64))", """
+        """and set {"kty": "oct", "k": "<what it prints>"}.""",
+    )
 
 
 def _default_algorithm(material: jwk.KeyMaterial) -> str:

@@ -18,7 +18,7 @@ from django.db.models import F, Model, Q, QuerySet
 from django.utils import timezone
 
 from jwt_auth._django.outages import is_outage
-from jwt_auth.conf.settings import cached_until_settings_change
+from jwt_auth.conf.settings import MAX_LEEWAY, cached_until_settings_change
 from jwt_auth.models import ClientKey, RegisteredClient, SigningKey
 from jwt_auth.process.clock import seconds
 from jwt_auth.process.fork_reset import ForkReset
@@ -170,7 +170,9 @@ def _write_client_key(key: tuple[int, int], _: int, now: datetime) -> int:
     key_pk, client_pk = key
     # Other processes write too, and one that has just written is enough. Half a minute, because the time of a use and
     # the time of its write differ a little.
-    stale = Q(last_used_at=None) | Q(last_used_at__lte=now - timedelta(seconds=WRITE_EVERY / 2))
+    # A time in the future is wrong, and is replaced too.
+    half, ahead = timedelta(seconds=WRITE_EVERY / 2), now + MAX_LEEWAY
+    stale = Q(last_used_at=None) | Q(last_used_at__lte=now - half) | Q(last_used_at__gt=ahead)
     keys = _unlocked(ClientKey.objects.filter(stale, pk=key_pk)).update(last_used_at=now)
     return keys + _unlocked(RegisteredClient.objects.filter(stale, pk=client_pk)).update(last_used_at=now)
 

@@ -109,7 +109,7 @@ def _inspect_access_token(raw: str, now: datetime) -> Inspection:
         _judge_client(found, issuer, claims, now)
     elif issuer is not None and claims is not None and issuer.name != get_settings().ISSUER:
         with found.check("not revoked by its issuer, and principal known here"):
-            state, verified = issuer.look_ups.configured(claims)
+            state, verified = issuer.look_ups.configured(claims, now)
             verdict(verified.claims, state, now)
     elif claims is not None:
         found.session = database.find_by_token(claims)
@@ -159,7 +159,7 @@ def _judge_client(found: Inspection, issuer: Issuer, claims: Claims, now: dateti
     """Do the same for a client's token. Replay protection and the binding to one request are not checked."""
     found.kind = "a client's token"
     with found.check("about the client itself"):
-        state, verified = issuer.look_ups.database(claims)
+        state, verified = issuer.look_ups.database(claims, now)
         found.client_key = verified.client_key
         for name, fact in _QUESTIONS_OF_A_CLIENT.items():
             with found.check(name):

@@ -100,6 +100,12 @@ class Migration(migrations.Migration):
                     models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name="created at"),
                 ),
                 (
+                    "recorded_at",
+                    models.DateTimeField(
+                        db_default=jwt_auth.base_models.DatabaseNow(), editable=False, verbose_name="recorded at"
+                    ),
+                ),
+                (
                     "scope",
                     models.CharField(
                         choices=[

@@ -23,7 +23,7 @@ from jwt_auth.claims import Claims, later
 from jwt_auth.conf import get_settings
 from jwt_auth.conf.settings import MAX_LEEWAY
 from jwt_auth.models import RevocationEvent, UserSession, user_id_of
-from jwt_auth.revocation import cutoff as cutoffs, remaining, user_rows
+from jwt_auth.revocation import cutoff as cutoffs, remaining, user_rows, wall_clock
 from jwt_auth.revocation.clients import Withdrawal, withdraw_clients
 from jwt_auth.revocation.events import Actor, atomic, last_expiry, make_event, record_event, write_event, write_events
 from jwt_auth.revocation.subjects import token_subject
@@ -370,7 +370,11 @@ def _next_cutoff(now: datetime, old: datetime | None, sessions: Any) -> datetime
 
 def _after(now: datetime, *moments: datetime | None) -> datetime:
     after = latest(moments)
-    return now if after is None else max(now, later(after, cutoffs.TICK))
+    if after is None:
+        return now
+    if wall_clock.is_ahead(after, now):  # never bounded: the tokens of that time have to be refused
+        wall_clock.warn("a cutoff, or the last use of a session,", after, now)
+    return max(now, later(after, cutoffs.TICK))
 
 
 def _session_event(sid: UUID, reason: str, actor: Actor, now: datetime) -> RevocationEvent:

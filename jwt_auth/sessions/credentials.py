@@ -190,15 +190,18 @@ def announce_upgrade(user: Any, old: str) -> None:
 
 def settle_upgrade(user: Any, old: str) -> None:
     """
-    Set the hash that was written last in the sessions. Call it after the user's row is written.
+    Have the sessions know the hash of this upgrade, if the user's row has it. Call it after the row is written.
 
-    Of several concurrent upgrades only the last one written counts.
+    Of several concurrent upgrades the one that was written last finds its own hash. Another hash is never passed on to
+    the sessions: it may be that of another password, which somebody wrote without `save()`.
     """
     with atomic():
         user_rows.lock_user(user.pk)
-        written = user_rows.users().filter(pk=user.pk).values_list("password", flat=True).first() or user.password
-        rows = _sessions_knowing(user, old) | _sessions_knowing(user, user.password)
-        rows.update(upgraded_auth_hash=_auth_hash(user, written))
+        # A locking read, because an older snapshot of an outer transaction could miss the last hash.
+        row = user_rows.users().filter(pk=user.pk).select_for_update()
+        if row.values_list("password", flat=True).first() == user.password:
+            rows = _sessions_knowing(user, old) | _sessions_knowing(user, user.password)
+            rows.update(upgraded_auth_hash=_auth_hash(user, user.password))
 
 
 def _sessions_knowing(user: Any, password: str) -> QuerySet[UserSession]:

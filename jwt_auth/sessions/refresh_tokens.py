@@ -36,7 +36,7 @@ from jwt_auth.conf import get_settings
 from jwt_auth.exceptions import MalformedTokenError, RefreshTokenReusedError, RevokedTokenError
 from jwt_auth.keyring.configured import refresh_keys
 from jwt_auth.models import UserSession
-from jwt_auth.revocation import database
+from jwt_auth.revocation import database, wall_clock
 
 _REFRESH_TOKEN = re.compile(r"[0-9a-f]{32}\.[0-9]{1,10}\.[A-Za-z0-9_-]{43}")
 
@@ -106,8 +106,16 @@ def case_of(
         retry: the digest of the request's Idempotency-Key.
     """
     has_key = retry is not None and retry == session.retry_digest
-    grace = get_settings().ROTATION_GRACE_PERIOD
-    return judge(presented, session.counter, session.rotated_at, now, grace, arrived_at=arrived_at, has_key=has_key)
+    rotated_at, grace = _past(session.rotated_at, now), get_settings().ROTATION_GRACE_PERIOD
+    return judge(presented, session.counter, rotated_at, now, grace, arrived_at=arrived_at, has_key=has_key)
+
+
+def _past(rotated_at: datetime | None, now: datetime) -> datetime | None:
+    """Return the time of a rotation; None if it lies in the future, so that its age is unknown: there is no grace."""
+    if rotated_at is None or not wall_clock.is_ahead(rotated_at, now):
+        return rotated_at
+    wall_clock.warn("the last rotation of a refresh token", rotated_at, now)
+    return None
 
 
 def misuse_error(presented: int, session: UserSession, case: Case) -> RevokedTokenError:

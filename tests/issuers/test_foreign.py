@@ -241,6 +241,20 @@ def test_the_cutoffs_of_users_count(client, sign, user, by_name, clock, revoke):
         assert client.get_me(sign(sub=by_name, iat=second, exp=second + 60)).status_code == status
 
 
+@pytest.mark.parametrize("claims", [{}, {"auth_time": int(NOW.timestamp()) + 60}], ids=["iat", "auth_time"])
+def test_a_cutoff_of_a_clock_that_was_ahead_refuses_nobody_for_hours(client, sign, user, by_name, clock, claims):
+    """Their issuer does not know the cutoff: a user who signs in there again must be let in here."""
+    old = sign(sub=by_name)
+    clock.shift(timedelta(hours=6))
+    revoke_user(user)
+    clock.move_to(NOW + timedelta(seconds=30))
+    assert client.get_me(old).status_code == 401
+    clock.move_to(NOW + timedelta(seconds=60))
+    second = int(NOW.timestamp()) + 60
+    assert client.get_me(sign(sub=by_name, iat=second, exp=second + 60, **claims)).status_code == 200
+    assert client.get_me(old).status_code == 401
+
+
 def test_an_inactive_user_is_refused(client, sign, user, by_name):
     """This includes users who were changed without a signal, and so have no cutoff."""
     assert client.get_me(sign(sub=by_name)).status_code == 200

@@ -1,16 +1,17 @@
 """Keys, each bound to one algorithm: their names, and the rules for weak and unknown keys."""
 
 from base64 import b64decode, b64encode
-from math import prod
+from math import gcd, prod
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import dsa, ed448, rsa
+from cryptography.hazmat.primitives.asymmetric import dsa, ed448, rsa, x25519
 
 from jwt_auth.jose import jwk, keys
 from jwt_auth.jose.encoding import base64url_encode
-from tests.support.keys import RFC7638_KEY, public_pem
+from tests.support.keys import RFC7638_KEY, pem, public_pem
 
 SECRET = bytes(range(128, 192))
+SMALL_PRIMES = prod(n for n in range(3, 752, 2) if all(n % smaller for smaller in range(3, n, 2)))
 
 
 def test_the_kid_is_the_thumbprint_of_rfc_7638():
@@ -33,7 +34,8 @@ def test_keys_show_no_secret_when_they_are_printed(ec_key):
 @pytest.mark.parametrize(("bits", "good"), [(8192, True), (8193, False), (16384, False)])
 def test_an_rsa_key_has_8192_bits_at_most(bits, good):
     """Otherwise the owner of a public key could make every verification slow; such keys take minutes to make."""
-    key = rsa.RSAPublicNumbers(65537, (1 << (bits - 1)) + 1).public_key()
+    modulus = next(n for n in range((1 << (bits - 1)) + 1, 1 << bits, 2) if gcd(n, SMALL_PRIMES) == 1)
+    key = rsa.RSAPublicNumbers(65537, modulus).public_key()
     assert key.key_size == bits
     if good:
         assert keys.make_key(key, "RS256").verifying is key
@@ -71,3 +73,33 @@ def _of_no_known_kind(text):
     lines = text.strip().splitlines()
     document = b64decode("".join(lines[1:-1])).replace(bytes.fromhex("06032b6570"), bytes.fromhex("06032b657f"))
     return "\n".join([lines[0], b64encode(document).decode(), lines[-1]])
+
+
+def _limited_to_pss(text):
+    """Return the PEM of an RSA key with the object identifier of keys for RSASSA-PSS alone."""
+    lines = text.strip().splitlines()
+    plain, limited = bytes.fromhex("06092a864886f70d0101010500"), bytes.fromhex("06092a864886f70d01010a3000")
+    document = b64decode("".join(lines[1:-1]))
+    assert plain in document
+    return "\n".join([lines[0], b64encode(document.replace(plain, limited)).decode(), lines[-1]])
+
+
+POINT_AT_INFINITY = "MBkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDAgAA"
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (lambda key: _limited_to_pss(public_pem(key)), "RSASSA-PSS"),
+        (lambda key: "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----", "certificate"),
+        (lambda key: pem(key), "private key"),
+        (lambda key: public_pem(x25519.X25519PrivateKey.generate()), "not RSA, EC or Ed25519"),
+        (lambda key: f"-----BEGIN PUBLIC KEY-----\n{POINT_AT_INFINITY}\n-----END PUBLIC KEY-----", "infinity"),
+        (lambda key: "no PEM at all", "PEM"),
+    ],
+    ids=["RSASSA-PSS", "certificate", "private", "X25519", "EC at infinity", "no PEM"],
+)
+def test_a_pem_of_another_form_says_what_is_wrong(rsa_key, make, reason):
+    assert keys.read_public_pem(public_pem(rsa_key))
+    with pytest.raises(ValueError, match=reason):
+        keys.read_public_pem(make(rsa_key))

@@ -222,6 +222,8 @@ def test_a_public_key_can_not_sign(jwt_settings, ec_key):
         pytest.param(b"0123456789abcdef" * 4, id="hexadecimal digits"),
         pytest.param(b"0123456789abcdef" * 4 + b"\n", id="hexadecimal digits with the line feed of a shell"),
         pytest.param(b"correct\thorse\tbattery\tstaple\tand\tsome\tmore", id="words between tabs"),
+        pytest.param(bytes(64), id="zeros"),
+        pytest.param(bytes(range(128, 135)) * 10, id="seven bytes again and again"),
     ],
 )
 def test_a_secret_of_text_is_e014(jwt_settings, secret):

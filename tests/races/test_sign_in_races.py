@@ -117,3 +117,22 @@ def test_a_refresh_that_races_the_upgrade_of_the_hash_is_not_refused(client, mak
         answers = at_once(partial(new_client().login, user), partial(new_client().refresh, phone["refresh_token"]))
         assert status_of(answers) == {200}
         assert not any(client.is_dead(pair) for pair in granted(*answers))
+
+
+def test_a_change_right_after_an_upgrade_signs_out_the_sessions_of_the_old_password(client, user, at_once):
+    """Another connection changes the password between Django's write of the upgrade and our look at it."""
+    phone = client.tokens(user)
+    outdate_hash(user, phone)
+    changes = []
+
+    def change(execute, sql, *arguments):
+        result = execute(sql, *arguments)
+        if not changes and sql.startswith("UPDATE") and get_user_model()._meta.db_table in sql and "password" in sql:
+            changes.extend(at_once(partial(change_password_with_update, user, "another password")))
+        return result
+
+    with connection.execute_wrapper(change):
+        get_user_model().objects.get(pk=user.pk).check_password(PASSWORD)  # as in a sign-in that is not ours
+    assert changes
+    assert client.is_dead(phone)
+    assert not client.is_dead(client.login(user, "another password").json())

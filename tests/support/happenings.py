@@ -1,7 +1,7 @@
 """Functions that each cause one kind of documented log record."""
 
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from time import time
 from uuid import UUID
 
@@ -166,6 +166,19 @@ def fetch_keys_after_all(client, user):
             assert keys.find("one")
 
 
+def fetch_a_weak_key(client, user):
+    good = {**jwk.dump_public(ec.generate_private_key(ec.SECP256R1()).public_key()), "kid": "one"}
+    weak = {"kty": "OKP", "crv": "Ed25519", "x": "A" * 43, "kid": "two"}
+    with override_settings(DEBUG=True), serving(document({"keys": [good, weak]})) as endpoint:
+        RemoteKeys(jwks_source(endpoint.url), ["ES256", "EdDSA"]).find("one")
+
+
+def refresh_where_the_clock_was_ahead(client, user):
+    pair = client.refresh(client.tokens(user)["refresh_token"]).json()
+    UserSession.objects.update(rotated_at=datetime.now(timezone.utc) + timedelta(hours=6))
+    assert client.refresh(pair["refresh_token"]).status_code == 200
+
+
 def find_a_broken_signing_key(client, user):
     with override_settings(JWT_AUTH={**settings.JWT_AUTH, "KEYS": "database", "ALGORITHM": "ES256"}):
         signing_keys.create(activate=True)
@@ -295,6 +308,8 @@ HAPPENINGS = {
     fetch_a_feed_after_all: ("feed_read_again", "WARNING"),
     fail_to_fetch_keys: ("keys_unread", "ERROR"),
     fetch_keys_after_all: ("keys_read_again", "WARNING"),
+    fetch_a_weak_key: ("weak_key", "ERROR"),
+    refresh_where_the_clock_was_ahead: ("clock_ahead", "WARNING"),
     find_a_broken_signing_key: ("signing_key_unread", "ERROR"),
     listen_where_nobody_is: ("bell_unheard", "WARNING"),
     announce_where_nobody_is: ("bell_unrung", "ERROR"),

@@ -103,8 +103,14 @@ class RemoteKeys:
         keys = read_jwks(json_object(fetched.body or b""), self._algorithms)
         # If nothing has changed, the same objects stay: the cache of signatures compares keys by identity first.
         if keys != self._keys:
+            self._log_weak(keys)
             self._keys = keys
         return Lease(_lifetime(fetched.cache_control), KEPT_FOR)
+
+    def _log_weak(self, keys: PublicKeys) -> None:
+        for kid, reason in keys.weak.items() - self._keys.weak.items():
+            extra = {"event": "weak_key", "kid": kid, "reason": reason}
+            logger.error("Key %s of %s is not used: %s.", kid, self._source.url, reason, extra=extra)
 
     def _log_failure(self, error: Exception) -> None:
         extra = {"event": "keys_unread", "reason": str(error)}

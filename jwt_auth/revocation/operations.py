@@ -6,17 +6,15 @@ can be undone, and a cutoff only moves forward. Transactions join an outer one w
 committed or rolled back together with the work that it belongs to.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from itertools import islice
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import connections, router, transaction
-from django.db.models import Max, QuerySet
+from django.db import router, transaction
+from django.db.models import Max
 from django.utils import timezone
 
 from jwt_auth.claims import Claims
@@ -27,6 +25,7 @@ from jwt_auth.revocation import cutoff as cutoffs, user_rows
 from jwt_auth.revocation.memory import notifications, view
 from jwt_auth.revocation.memory.uncommitted import announce
 from jwt_auth.revocation.subjects import key_subject, token_subject
+from jwt_auth.revocation.user_sessions import Found, mark, mark_by_id, sessions_of, unfinished
 from jwt_auth.revocation.verdict import latest
 from jwt_auth.signals import all_revoked, send_on_commit, session_revoked, token_revoked, user_revoked
 
@@ -44,17 +43,9 @@ class UserRevocation:
     sessions_revoked: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BulkRevocation:
-    """The result of `revoke_users`: the number of users, and the number of live sessions that were ended."""
-
-    users_revoked: int
-    sessions_revoked: int
-
-
-# Users in one transaction of `revoke_users`: few enough that other requests don't wait long for the rows, and that
-# SQLite, which Django limits to 999 parameters, writes the cutoffs with one query.
-BATCH = 300
+# Rows without a mark are not locked either: such a session may still be refreshed until the cutoff is committed. The
+# event is kept so much longer, for the case that the caller's transaction takes long.
+LONG_TRANSACTION = timedelta(hours=1)
 
 
 def atomic() -> Any:
@@ -108,7 +99,7 @@ def revoke_session(sid: UUID, *, reason: str = "", actor: Actor = None, now: dat
         rows = UserSession.objects.filter(pk=sid, revoked_at=None)
         if not rows.update(revoked_at=now, revoked_reason=reason):
             return False
-        event = _write(_session_event(sid, reason, actor, now))
+        event = _write(session_event(sid, reason, actor, now))
         send_on_commit(session_revoked, RevocationEvent, event=event, session_id=sid)
     return True
 
@@ -122,12 +113,9 @@ def revoke_sessions(sids: Iterable[UUID], *, reason: str = "", actor: Actor = No
     """
     now = now or timezone.now()
     with atomic():
-        rows = UserSession.objects.filter(pk__in=list(sids), revoked_at=None)
-        # Always in the same order: two transactions that end the same sessions must not wait for each other.
-        live = list(rows.select_for_update().order_by("pk").values_list("pk", flat=True))
-        UserSession.objects.filter(pk__in=live).update(revoked_at=now, revoked_reason=reason)
-        events = [_session_event(sid, reason, actor, now) for sid in live]
-        _write_all(events)
+        live = [sid for sid, _ in mark_by_id(sids, reason, now)]
+        events = [session_event(sid, reason, actor, now) for sid in live]
+        write_all(events)
         for sid, event in zip(live, events, strict=True):
             send_on_commit(session_revoked, RevocationEvent, event=event, session_id=sid)
     return len(live)
@@ -156,41 +144,26 @@ def revoke_user(
     now = now or timezone.now()
     if at is not None and at > now:
         raise ValueError("a cutoff can't be in the future")
-    with atomic():
-        is_there = user_rows.lock_user(user.pk)
-        old = cutoffs.read_locked(user.pk)
-        if at is None:
-            new = _next_cutoff(now, old, UserSession.objects.filter(user_id=user.pk))
-        else:
-            new = max(at, old or at)
-        if is_there:  # a user who was deleted in the meantime has no cutoff, but the event is recorded all the same
-            cutoffs.write(user.pk, new)
-        count = _mark_revoked(_unfinished([user.pk], now).filter(started_at__lt=new), reason, now)
-        event = _write(_user_event(user, new, reason, actor, now))
-        send_on_commit(user_revoked, RevocationEvent, event=event, user_id=user.pk, cutoff=new, sessions_revoked=count)
-    return UserRevocation(tokens_valid_after=new, sessions_revoked=count)
+    return revoke_before(user, at, reason=reason, actor=actor, now=now)
 
 
-def revoke_users(
-    users: Iterable[AbstractBaseUser], *, reason: str = "", actor: Actor = None, now: datetime | None = None
-) -> BulkRevocation:
+def revoke_before(
+    user: AbstractBaseUser, at: datetime | None, *, also: int = 0, reason: str, actor: Actor, now: datetime
+) -> UserRevocation:
     """
-    Do `revoke_user` for many users, with one event and one signal for each.
-
-    Up to 300 users share one transaction, and cost as many queries as one user. If a later transaction fails, the
-    earlier ones stay committed. Users who no longer exist are skipped.
+    Do what `revoke_user` does.
 
     Args:
-        users: the users, iterated once; a `QuerySet.iterator()` is never in memory as a whole.
-        reason: for the record, at most 255 characters.
-        actor: the user who does it, or a name; None for the app itself.
+        also: the number of sessions that the caller ends in another way, for the signal.
     """
-    now = now or timezone.now()
-    done = [_revoke_batch(batch, reason, actor, now) for batch in _in_batches(users)]
-    return BulkRevocation(
-        users_revoked=sum(each.users_revoked for each in done),
-        sessions_revoked=sum(each.sessions_revoked for each in done),
-    )
+    with atomic():
+        is_there = user_rows.lock_user(user.pk)
+        old, found = cutoffs.read_locked(user.pk), sessions_of([user.pk], now).get(user.pk, Found())
+        new = after(now, old, found.newest) if at is None else max(at, old or at)
+        if is_there:  # a user who was deleted in the meantime has no cutoff, but the event is recorded all the same
+            cutoffs.write(user.pk, new)
+        count = _end(user, new, found, reason, actor, now, also)
+    return UserRevocation(tokens_valid_after=new, sessions_revoked=count)
 
 
 def revoke_all(*, reason: str = "", actor: Actor = None, now: datetime | None = None) -> datetime:
@@ -207,7 +180,7 @@ def revoke_all(*, reason: str = "", actor: Actor = None, now: datetime | None = 
     now = now or timezone.now()
     with atomic():
         old = RevocationEvent.objects.filter(scope=Scope.ALL).aggregate(newest=Max("cutoff"))["newest"]
-        new = _next_cutoff(now, old, UserSession.objects.all())
+        new = after(now, old, UserSession.objects.aggregate(newest=Max("last_issued_at"))["newest"])
         event = _record(Scope.ALL, "", cutoff=new, expires_at=None, reason=reason, actor=actor, now=now)
         send_on_commit(all_revoked, RevocationEvent, event=event, cutoff=new)
     return new
@@ -246,11 +219,9 @@ def record_cutoff(user: AbstractBaseUser, cutoff: datetime, *, now: datetime | N
     now = now or timezone.now()
     with atomic():
         user_rows.lock_user(user.pk)
-        count = _mark_revoked(_unfinished([user.pk], now).filter(started_at__lt=cutoff), "cutoff saved", now)
-        event = _write(_user_event(user, cutoff, "cutoff saved", None, now))
-        send_on_commit(
-            user_revoked, RevocationEvent, event=event, user_id=user.pk, cutoff=cutoff, sessions_revoked=count
-        )
+        found = sessions_of([user.pk], now).get(user.pk, Found())
+        # None is live any more that began before the cutoff: the numbers were read after it was saved.
+        _end(user, cutoff, replace(found, live=found.unfinished), "cutoff saved", None, now)
 
 
 def record_user_deletion(user: AbstractBaseUser, *, now: datetime | None = None) -> None:
@@ -259,88 +230,52 @@ def record_user_deletion(user: AbstractBaseUser, *, now: datetime | None = None)
     with atomic():
         # Without the lock, a session that is being started would be inserted after the cascade.
         user_rows.lock_user(user.pk)
-        new = _next_cutoff(now, None, UserSession.objects.filter(user_id=user.pk))
-        event = _write(_user_event(user, new, "user deleted", None, now))
-        count = _unfinished([user.pk], now).count()
-        send_on_commit(user_revoked, RevocationEvent, event=event, user_id=user.pk, cutoff=new, sessions_revoked=count)
+        found = sessions_of([user.pk], now).get(user.pk, Found())
+        event = _write(user_event(user, after(now, found.newest), found, "user deleted", None, now))
+        announce_user(user, event, found.live)
 
 
-def _in_batches(users: Iterable[AbstractBaseUser]) -> Iterator[dict[Any, AbstractBaseUser]]:
-    """Yield `users` by their primary keys, BATCH at a time."""
-    waiting = iter(users)
-    while batch := {user.pk: user for user in islice(waiting, BATCH)}:
-        yield batch
+def _end(
+    user: AbstractBaseUser, cutoff: datetime, found: Found, reason: str, actor: Actor, now: datetime, also: int = 0
+) -> int:
+    """End the sessions of `user`, whose row is locked, that began before `cutoff`; return their number."""
+    rows = unfinished([user.pk], now)
+    if found.are_marked:
+        count = mark(rows.filter(started_at__lt=cutoff), reason, now)
+    else:
+        count = found.live - rows.filter(started_at__gte=cutoff).count()
+    announce_user(user, _write(user_event(user, cutoff, found, reason, actor, now)), count + also)
+    return count
 
 
-def _revoke_batch(users: dict[Any, AbstractBaseUser], reason: str, actor: Actor, now: datetime) -> BulkRevocation:
-    with atomic():
-        holders = cutoffs.lock_users(users)
-        sessions = UserSession.objects.filter(user_id__in=holders)
-        newest = dict(sessions.values_list("user_id").annotate(Max("last_issued_at")))
-        new = {pk: _after(now, cutoffs.held_by(holder), newest.get(pk)) for pk, holder in holders.items()}
-        cutoffs.write_many(new, holders)
-        live = _unfinished(holders, now)
-        # Locked before they are counted: a session that another transaction ends meanwhile is not counted twice.
-        counts = Counter(live.order_by("pk").select_for_update().values_list("user_id", flat=True))
-        live.update(revoked_at=now, revoked_reason=reason)
-        events = {pk: _user_event(users[pk], cutoff, reason, actor, now) for pk, cutoff in new.items()}
-        _write_all(list(events.values()))
-        for pk, event in events.items():
-            send_on_commit(
-                user_revoked, RevocationEvent, event=event, user_id=pk, cutoff=new[pk], sessions_revoked=counts[pk]
-            )
-    return BulkRevocation(users_revoked=len(new), sessions_revoked=counts.total())
+def announce_user(user: AbstractBaseUser, event: RevocationEvent, count: int) -> None:
+    """Send `user_revoked` for an event that was written, on commit."""
+    facts = {"user_id": user.pk, "cutoff": event.cutoff, "sessions_revoked": count}
+    send_on_commit(user_revoked, RevocationEvent, event=event, **facts)
 
 
-def _mark_revoked(sessions: QuerySet[UserSession], reason: str, now: datetime) -> int:
-    """
-    Mark `sessions` as revoked, and return their number. One query.
-
-    It locks the rows in the order of their keys, as all code does that locks several: two transactions that end
-    the same sessions must not wait for each other.
-    """
-    ordered = sessions.order_by("pk")
-    if (
-        connections[sessions.db].vendor == "mysql"
-    ):  # MySQL can't read the table that it updates, but can order an UPDATE
-        return ordered.update(revoked_at=now, revoked_reason=reason)
-    rows = UserSession.objects.filter(pk__in=ordered.select_for_update().values("pk"))
-    return rows.update(revoked_at=now, revoked_reason=reason)
-
-
-def _unfinished(user_pks: Iterable[Any], now: datetime) -> QuerySet[UserSession]:
-    return UserSession.objects.filter(
-        user_id__in=user_pks, revoked_at=None, expires_at__gt=now, idle_expires_at__gt=now
-    )
-
-
-def _next_cutoff(now: datetime, old: datetime | None, sessions: Any) -> datetime:
-    """Return a time after the last cutoff, and after every token issued so far, even if a machine's clock is ahead."""
-    return _after(now, old, sessions.aggregate(newest=Max("last_issued_at"))["newest"])
-
-
-def _after(now: datetime, *moments: datetime | None) -> datetime:
-    after = latest(moments)
-    return now if after is None else max(now, after + cutoffs.TICK)
+def after(now: datetime, *moments: datetime | None) -> datetime:
+    """Return a time after all `moments`, and not before `now`, even if the clock of another machine is ahead."""
+    last = latest(moments)
+    return now if last is None else max(now, last + cutoffs.TICK)
 
 
 def _last_expiry(now: datetime) -> datetime:
     return now + lifetimes.longest_life()
 
 
-def _session_event(sid: UUID, reason: str, actor: Actor, now: datetime) -> RevocationEvent:
+def session_event(sid: UUID, reason: str, actor: Actor, now: datetime) -> RevocationEvent:
+    """Return the event of a session that ends, to be written."""
     return _event(Scope.SESSION, sid.hex, expires_at=_last_expiry(now), reason=reason, actor=actor, now=now)
 
 
-def _user_event(user: AbstractBaseUser, cutoff: datetime, reason: str, actor: Actor, now: datetime) -> RevocationEvent:
+def user_event(
+    user: AbstractBaseUser, cutoff: datetime, found: Found, reason: str, actor: Actor, now: datetime
+) -> RevocationEvent:
+    """Return the event of a user whose sessions are those `found`, to be written."""
+    expires_at = _last_expiry(now) + (timedelta(0) if found.are_marked else LONG_TRANSACTION)
     return _event(
-        Scope.USER,
-        user_id_of(user),
-        cutoff=cutoff,
-        expires_at=_last_expiry(now),
-        reason=reason,
-        actor=actor,
-        now=now,
+        Scope.USER, user_id_of(user), cutoff=cutoff, expires_at=expires_at, reason=reason, actor=actor, now=now
     )
 
 
@@ -376,7 +311,8 @@ def _record(scope: str, subject: str, **facts: Any) -> RevocationEvent:
     return _write(_event(scope, subject, **facts))
 
 
-def _write_all(events: list[RevocationEvent]) -> None:
+def write_all(events: list[RevocationEvent]) -> None:
+    """Write events in the current transaction; processes learn them when it has been committed."""
     RevocationEvent.objects.bulk_create(events)
     announce(events, _after_commit)
 

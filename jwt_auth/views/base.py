@@ -7,9 +7,11 @@ from typing import Any, cast
 from django.contrib.auth import get_user_model
 from django.db import connections, transaction
 from django.views.decorators.debug import sensitive_variables
+from rest_framework.pagination import PageNumberPagination
 from rest_framework.permissions import BasePermission, IsAuthenticated
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from jwt_auth.authentication import JWTAuthentication, client_of
@@ -90,6 +92,24 @@ class IsInScope(BasePermission):
         if (client_of(request) is not None or claims.scope is not None) and scope not in claims.scopes:
             raise as_api_exception(InsufficientScopeError((scope,)))
         return True
+
+
+class Pages(PageNumberPagination):
+    """Pages of 100 items, whatever the project's own pagination is."""
+
+    page_size = 100
+
+
+class ListView(TokenView):
+    """Base of endpoints that return a list."""
+
+    pagination_class = Pages
+
+    def page(self, request: Request, rows: Any, serializer_class: Any, **context: Any) -> Response:
+        """Return the page of `rows` that the request asks for."""
+        pages = self.pagination_class()
+        found: Any = pages.paginate_queryset(rows, request, view=self)
+        return pages.get_paginated_response(serializer_class(found, many=True, context=context).data)
 
 
 class UserView(TokenView):

@@ -11,7 +11,6 @@ from typing import Any, ClassVar
 from django.db import router, transaction
 from django.views.decorators.debug import sensitive_variables
 from rest_framework import exceptions as drf
-from rest_framework.pagination import PageNumberPagination
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -20,8 +19,8 @@ from rest_framework.views import APIView
 from jwt_auth import clients
 from jwt_auth.models import CLIENT_ID, ClientKey, RegisteredClient
 from jwt_auth.revocation import Actor, disable_client, revoke_client, revoke_client_key
-from jwt_auth.throttling import ClientsThrottle
-from jwt_auth.views.base import IsInScope, IsUser, UserView, user_of
+from jwt_auth.throttling import ClientsThrottle, RevokeClientThrottle
+from jwt_auth.views.base import IsInScope, IsUser, ListView, UserView, user_of
 from jwt_auth.views.client_serializers import (
     ChangeClientSerializer,
     ClientKeySerializer,
@@ -48,23 +47,11 @@ class MayManageClients(BasePermission):
         return needed is None or request.user.has_perm(needed)
 
 
-class Pages(PageNumberPagination):
-    """Pages of 100 items, whatever the project's own pagination is."""
-
-    page_size = 100
-
-
-class ManagementView(UserView):
+class ManagementView(ListView, UserView):
     permission_classes = [IsUser, IsInScope, MayManageClients]
     scope = "clients"
     throttle_classes = [ClientsThrottle]
-    pagination_class = Pages
     needed: ClassVar[dict[str, str]]
-
-    def page(self, request: Request, rows: Any, serializer_class: Any) -> Response:
-        pages = self.pagination_class()
-        found: Any = pages.paginate_queryset(rows, request, view=self)
-        return pages.get_paginated_response(serializer_class(found, many=True).data)
 
     def check_may_hand_out(self, request: Request, user: Any, *scopes: str) -> None:
         if not clients.may_hand_out(request.user, user, " ".join(scopes)):
@@ -119,6 +106,7 @@ class ClientView(ManagementView):
 
 
 class RevokeClientView(ManagementView):
+    throttle_classes = [RevokeClientThrottle]
     needed = {"POST": REVOKE}
 
     def post(self, request: Request, client_id: str) -> Response:

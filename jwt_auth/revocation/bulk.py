@@ -1,0 +1,157 @@
+"""
+Revoke many users, or many sessions of one user, with work that hardly grows with the number of sessions.
+
+A user may have any number of sessions. Each of a few that have to end gets an event and a signal of its own. If there
+are more than ONE_BY_ONE, a cutoff ends all that began before those that stay, and there is one event and one signal,
+`user_revoked`, for all of them.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from typing import Any, TypeVar
+from uuid import UUID
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.utils import timezone
+
+from jwt_auth.conf import lifetimes
+from jwt_auth.models import UserSession
+from jwt_auth.revocation import cutoff as cutoffs
+from jwt_auth.revocation.database import live_sessions
+from jwt_auth.revocation.operations import (
+    Actor,
+    after,
+    announce_user,
+    atomic,
+    revoke_before,
+    revoke_sessions,
+    session_event,
+    user_event,
+    write_all,
+)
+from jwt_auth.revocation.user_sessions import Found, mark_by_id, sessions_of, unfinished
+
+T = TypeVar("T")
+
+# Users in one transaction of `revoke_users`: few enough that other requests don't wait long for the rows, and that
+# SQLite, which Django limits to 999 parameters, writes the cutoffs with one query.
+BATCH = 300
+
+# Sessions that each get an event and a signal; a sign-in does that while it holds the user's lock.
+ONE_BY_ONE = 100
+
+# Sessions in one transaction, if there are more.
+ROWS = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BulkRevocation:
+    """The result of `revoke_users`: the number of users, and the number of live sessions that were ended."""
+
+    users_revoked: int
+    sessions_revoked: int
+
+
+def revoke_users(
+    users: Iterable[AbstractBaseUser], *, reason: str = "", actor: Actor = None, now: datetime | None = None
+) -> BulkRevocation:
+    """
+    Do `revoke_user` for many users, with one event and one signal for each.
+
+    Up to 300 users share one transaction, and cost as many queries as one user. If a later transaction fails, the
+    earlier ones stay committed. Users who no longer exist are skipped.
+
+    Args:
+        users: the users, iterated once; a `QuerySet.iterator()` is never in memory as a whole.
+        reason: for the record, at most 255 characters.
+        actor: the user who does it, or a name; None for the app itself.
+    """
+    now = now or timezone.now()
+    done = [
+        _revoke_batch({user.pk: user for user in batch}, reason, actor, now) for batch in in_batches(users, BATCH)
+    ]
+    return BulkRevocation(
+        users_revoked=sum(each.users_revoked for each in done),
+        sessions_revoked=sum(each.sessions_revoked for each in done),
+    )
+
+
+def in_batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Yield `items`, `size` at a time."""
+    waiting = iter(items)
+    while batch := list(islice(waiting, size)):
+        yield batch
+
+
+def _revoke_batch(users: dict[Any, AbstractBaseUser], reason: str, actor: Actor, now: datetime) -> BulkRevocation:
+    with atomic():
+        holders = cutoffs.lock_users(users)
+        known = sessions_of(holders, now)
+        found = {pk: known.get(pk, Found()) for pk in holders}
+        new = {pk: after(now, cutoffs.held_by(holder), found[pk].newest) for pk, holder in holders.items()}
+        cutoffs.write_many(new, holders)
+        few = unfinished([pk for pk in holders if found[pk].are_marked], now)
+        # Locked before they are counted: a session that another transaction ends meanwhile is not counted twice.
+        counts = Counter(few.order_by("pk").select_for_update().values_list("user_id", flat=True))
+        few.update(revoked_at=now, revoked_reason=reason)
+        counts.update({pk: each.live for pk, each in found.items() if not each.are_marked})
+        events = {pk: user_event(users[pk], cutoff, found[pk], reason, actor, now) for pk, cutoff in new.items()}
+        write_all(list(events.values()))
+        for pk, event in events.items():
+            announce_user(users[pk], event, counts[pk])
+    return BulkRevocation(users_revoked=len(new), sessions_revoked=counts.total())
+
+
+def end_oldest(user: Any, keep: int, *, reason: str, now: datetime) -> None:
+    """
+    End the live sessions of `user` that began first, so that `keep` of them stay. The user's row must be locked.
+
+    Of sessions that began in the very same microsecond no more than ONE_BY_ONE are ended at a time.
+    """
+    begun = live_sessions(user, now).order_by("-started_at", "-pk").values_list("pk", "started_at")
+    surplus = list(begun[keep : keep + ONE_BY_ONE + 1])
+    if not surplus:
+        return
+    # No session that stays began before this one.
+    latest = surplus[0][1]
+    single = [pk for pk, started_at in surplus if started_at == latest]
+    if len(surplus) <= ONE_BY_ONE:
+        single = [pk for pk, _ in surplus]
+    elif len(single) < len(surplus):
+        revoke_before(user, min(latest, now), reason=reason, actor=None, now=now)
+    revoke_sessions(single, reason=reason, now=now)
+
+
+def end_others(
+    user: Any, kept: UUID | None, *, reason: str = "", actor: Actor = None, now: datetime | None = None
+) -> None:
+    """
+    End all live sessions of `user` but the session `kept`.
+
+    If there are many, no cutoff can end those that began later than the one that stays: only their rows are marked,
+    ROWS in one transaction.
+    """
+    now = now or timezone.now()
+    others = live_sessions(user, now).exclude(pk=kept).order_by("-started_at", "-pk")
+    few = list(others.values_list("pk", flat=True)[: ONE_BY_ONE + 1])
+    if len(few) <= ONE_BY_ONE:
+        revoke_sessions(few, reason=reason, actor=actor, now=now)
+        return
+    began = UserSession.objects.filter(pk=kept, user_id=user.pk).values_list("started_at", flat=True).first()
+    boundary = min(began or now, now)
+    later = list(others.filter(started_at__gte=boundary).order_by("pk").values_list("pk", flat=True))
+    revoke_before(user, boundary, also=len(later), reason=reason, actor=actor, now=now)
+    for batch in in_batches(later, ROWS):
+        _end_unannounced(batch, reason, actor, now)
+
+
+def _end_unannounced(sids: Sequence[UUID], reason: str, actor: Actor, now: datetime) -> None:
+    """End sessions without signals, and with events only for those that may have an unexpired token."""
+    with atomic():
+        # The last access token may have been exchanged for a token for another server just before it expired.
+        since = now - 2 * lifetimes.longest_life()
+        used = [sid for sid, last_issued_at in mark_by_id(sids, reason, now) if last_issued_at > since]
+        write_all([session_event(sid, reason, actor, now) for sid in used])

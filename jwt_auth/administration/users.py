@@ -26,7 +26,7 @@ from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.translation import gettext, gettext_lazy as _, ngettext
 
-from jwt_auth._django.admin_sites import admin_of, admins, before_urls, put_before, redirect_from_missing
+from jwt_auth._django.admin_sites import admin_of, admins, before_urls, list_at_most, put_before, redirect_from_missing
 from jwt_auth.administration.forged import ForgedRequestMixin
 from jwt_auth.administration.pages import (
     SHOWN,
@@ -49,6 +49,9 @@ else:
 
 # The number of sessions on a user's page; a link leads to the rest.
 SESSIONS_SHOWN = 10
+
+# The number of sessions that the page lists which deletes users; it counts the rest.
+SESSIONS_LISTED = 100
 
 WARNING = _(
     "Every access and refresh token issued until now will be refused, and this can't be undone. "
@@ -100,6 +103,13 @@ class TokenRevocationMixin(ForgedRequestMixin, _Base):
         _tell(self, request, [user], done.sessions_revoked)
         return HttpResponseRedirect(back)
 
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        listed, numbers, *others = super().get_deleted_objects(objs, request)
+        name = UserSession._meta.verbose_name_plural
+        if numbers.get(name, 0) >= SESSIONS_LISTED:
+            numbers[name] = UserSession.objects.filter(user__in=objs).count()
+        return listed, numbers, *others
+
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> Any:
         response = super().render_change_form(request, context, *args, **kwargs)
         user = context.get("original")
@@ -123,6 +133,7 @@ def connect() -> None:
 @cache
 def _connect_once() -> None:
     before_urls(extend)
+    list_at_most(SESSIONS_LISTED, UserSession)
 
 
 def extend(site: admin.AdminSite) -> None:

@@ -26,7 +26,7 @@ from jwt_auth.revocation.operations import (
     after,
     announce_user,
     atomic,
-    revoke_before,
+    cut_off,
     revoke_sessions,
     session_event,
     user_event,
@@ -115,14 +115,14 @@ def end_oldest(user: Any, keep: int, *, reason: str, now: datetime) -> None:
     surplus = list(begun[keep : keep + ONE_BY_ONE + 1])
     if not surplus:
         return
-    # No session that stays began before this one.
-    latest = surplus[0][1]
-    single = [pk for pk, started_at in surplus if started_at == latest]
     if len(surplus) <= ONE_BY_ONE:
-        single = [pk for pk, _ in surplus]
-    elif len(single) < len(surplus):
-        revoke_before(user, min(latest, now), reason=reason, actor=None, now=now)
-    revoke_sessions(single, reason=reason, now=now)
+        revoke_sessions([pk for pk, _ in surplus], reason=reason, now=now)
+        return
+    # No session that stays began before this one of those that end.
+    latest = min(surplus[0][1], now)
+    if count := begun.filter(started_at__lt=latest).count():
+        cut_off(user, latest, count, reason=reason, actor=None, now=now)
+    revoke_sessions([pk for pk, started_at in surplus if started_at >= latest], reason=reason, now=now)
 
 
 def end_others(
@@ -143,7 +143,7 @@ def end_others(
     began = UserSession.objects.filter(pk=kept, user_id=user.pk).values_list("started_at", flat=True).first()
     boundary = min(began or now, now)
     later = list(others.filter(started_at__gte=boundary).order_by("pk").values_list("pk", flat=True))
-    revoke_before(user, boundary, also=len(later), reason=reason, actor=actor, now=now)
+    cut_off(user, boundary, others.count(), reason=reason, actor=actor, now=now)
     for batch in in_batches(later, ROWS):
         _end_unannounced(batch, reason, actor, now)
 

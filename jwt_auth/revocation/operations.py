@@ -25,7 +25,7 @@ from jwt_auth.revocation import cutoff as cutoffs, user_rows
 from jwt_auth.revocation.memory import notifications, view
 from jwt_auth.revocation.memory.uncommitted import announce
 from jwt_auth.revocation.subjects import key_subject, token_subject
-from jwt_auth.revocation.user_sessions import Found, mark, mark_by_id, sessions_of, unfinished
+from jwt_auth.revocation.user_sessions import MANY, Found, mark, mark_by_id, sessions_of, unfinished
 from jwt_auth.revocation.verdict import latest
 from jwt_auth.signals import all_revoked, send_on_commit, session_revoked, token_revoked, user_revoked
 
@@ -144,26 +144,29 @@ def revoke_user(
     now = now or timezone.now()
     if at is not None and at > now:
         raise ValueError("a cutoff can't be in the future")
-    return revoke_before(user, at, reason=reason, actor=actor, now=now)
-
-
-def revoke_before(
-    user: AbstractBaseUser, at: datetime | None, *, also: int = 0, reason: str, actor: Actor, now: datetime
-) -> UserRevocation:
-    """
-    Do what `revoke_user` does.
-
-    Args:
-        also: the number of sessions that the caller ends in another way, for the signal.
-    """
     with atomic():
         is_there = user_rows.lock_user(user.pk)
         old, found = cutoffs.read_locked(user.pk), sessions_of([user.pk], now).get(user.pk, Found())
         new = after(now, old, found.newest) if at is None else max(at, old or at)
         if is_there:  # a user who was deleted in the meantime has no cutoff, but the event is recorded all the same
             cutoffs.write(user.pk, new)
-        count = _end(user, new, found, reason, actor, now, also)
+        count = _end(user, new, found, reason, actor, now)
     return UserRevocation(tokens_valid_after=new, sessions_revoked=count)
+
+
+def cut_off(user: AbstractBaseUser, at: datetime, count: int, *, reason: str, actor: Actor, now: datetime) -> None:
+    """
+    End the many sessions that `user` began before `at`. Their rows are not changed.
+
+    Args:
+        at: not in the future. If the user's cutoff is later, it stays.
+        count: the number of the sessions, for the signal.
+    """
+    with atomic():
+        if user_rows.lock_user(user.pk):
+            at = max(at, cutoffs.read_locked(user.pk) or at)
+            cutoffs.write(user.pk, at)
+        announce_user(user, _write(user_event(user, at, MANY, reason, actor, now)), count)
 
 
 def revoke_all(*, reason: str = "", actor: Actor = None, now: datetime | None = None) -> datetime:
@@ -236,15 +239,17 @@ def record_user_deletion(user: AbstractBaseUser, *, now: datetime | None = None)
 
 
 def _end(
-    user: AbstractBaseUser, cutoff: datetime, found: Found, reason: str, actor: Actor, now: datetime, also: int = 0
+    user: AbstractBaseUser, cutoff: datetime, found: Found, reason: str, actor: Actor, now: datetime
 ) -> int:
     """End the sessions of `user`, whose row is locked, that began before `cutoff`; return their number."""
     rows = unfinished([user.pk], now)
     if found.are_marked:
         count = mark(rows.filter(started_at__lt=cutoff), reason, now)
+    elif found.newest is not None and found.newest < cutoff:
+        count = found.live
     else:
         count = found.live - rows.filter(started_at__gte=cutoff).count()
-    announce_user(user, _write(user_event(user, cutoff, found, reason, actor, now)), count + also)
+    announce_user(user, _write(user_event(user, cutoff, found, reason, actor, now)), count)
     return count
 
 

@@ -41,6 +41,10 @@ class Found:
         return self.unfinished <= MARKED
 
 
+# More than are marked.
+MANY = Found(unfinished=MARKED + 1)
+
+
 def sessions_of(user_pks: Iterable[Any], now: datetime) -> dict[Any, Found]:
     """Return what there is of each user who has or had sessions, by the user's key. One query."""
     path = cutoffs.path_from("user__")

@@ -8,11 +8,21 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
 
-from jwt_auth.management.terminal import describe_moment, describe_state, describe_user, find_user, session_lines
+from jwt_auth.management.terminal import (
+    describe_moment,
+    describe_state,
+    describe_user,
+    find_user,
+    number,
+    session_lines,
+)
 from jwt_auth.models import UserSession, user_id_of
 from jwt_auth.revocation import cutoff
 from jwt_auth.revocation.database import live_sessions, with_state
 from jwt_auth.sessions import devices
+
+# The number of sessions that are listed by default.
+LIMIT = 100
 
 
 class Command(BaseCommand):
@@ -21,17 +31,28 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--user", required=True, help="Primary key, or the name to sign in with.")
         parser.add_argument("--all", action="store_true", help="Include ended sessions.")
+        parser.add_argument(
+            "--limit",
+            type=number(1, 1_000_000),
+            default=LIMIT,
+            metavar="SESSIONS",
+            help=f"The number of sessions to list, the most recently used ones; {LIMIT} by default.",
+        )
         parser.add_argument("--json", action="store_true", help="Print JSON instead of a table.")
 
-    def handle(self, *args: Any, user: str, all: bool, json: bool, **options: Any) -> None:
-        found = find_user(user)
-        sessions = _with_states(found, ended_too=all)
+    def handle(self, *args: Any, user: str, all: bool, limit: int, json: bool, **options: Any) -> None:
+        found, now = find_user(user), timezone.now()
+        live = live_sessions(found, now)
+        rows = with_state(UserSession.objects.filter(user_id=found.pk)).order_by("-last_issued_at", "-pk")
+        chosen = rows if all else live
+        sessions = [(row, describe_state(row, now)) for row in chosen[:limit]]
+        # Counted only if there may be more: each count reads all rows of the user.
+        total = chosen.count() if len(sessions) == limit else len(sessions)
         show = self.show_json if json else self.show_table
-        show(found, sessions)
+        show(found, sessions, live.count(), total)
 
-    def show_table(self, user: Any, sessions: list[tuple[UserSession, str]]) -> None:
-        live = sum(state == "live" for _, state in sessions)
-        self.stdout.write(f"{describe_user(user)}: {live} live session{'' if live == 1 else 's'}")
+    def show_table(self, user: Any, sessions: list[tuple[UserSession, str]], live: int, total: int) -> None:
+        self.stdout.write(f"{describe_user(user)}: {live:,} live session{'' if live == 1 else 's'}")
         if valid_after := cutoff.read(user):
             self.stdout.write(
                 f"Sessions from before {describe_moment(valid_after)} UTC are refused (the user's cutoff)."
@@ -39,24 +60,19 @@ class Command(BaseCommand):
         if sessions:
             self.stdout.write("")
             self.stdout.write("\n".join(session_lines(sessions)))
+        if total > len(sessions):
+            self.stdout.write(f"... and {total - len(sessions):,} more; --limit lists more of them.")
 
-    def show_json(self, user: Any, sessions: list[tuple[UserSession, str]]) -> None:
+    def show_json(self, user: Any, sessions: list[tuple[UserSession, str]], live: int, total: int) -> None:
         valid_after = cutoff.read(user)
         document = {
             "user": user_id_of(user),
             "tokens_valid_after": valid_after and valid_after.isoformat(),
+            "live": live,
+            "total": total,
             "sessions": [_as_json(session, state) for session, state in sessions],
         }
         self.stdout.write(json.dumps(document, indent=2))
-
-
-def _with_states(user: Any, *, ended_too: bool) -> list[tuple[UserSession, str]]:
-    """Return the sessions of `user` with their states, most recently used first."""
-    now = timezone.now()
-    if not ended_too:
-        return [(session, "live") for session in live_sessions(user, now)]
-    rows = with_state(UserSession.objects.filter(user_id=user.pk)).order_by("-last_issued_at")
-    return [(row, describe_state(row, now)) for row in rows.iterator()]
 
 
 def _as_json(session: UserSession, state: str) -> dict[str, Any]:

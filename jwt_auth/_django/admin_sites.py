@@ -1,8 +1,9 @@
 """
 The admin sites of a project, and the admins that are registered with them.
 
-Django does not document how an admin lists its actions or the rows of a deletion, nor that its class can be changed. If a release
-does it in another way, the admins are left as the project made them: a project can still derive its own from the mixin.
+Django does not document how an admin lists its actions or the rows of a deletion, nor that its class can be changed.
+If a release does it in another way, the admins are left as the project made them: a project can still derive its own
+from the mixin.
 """
 
 from collections.abc import Callable

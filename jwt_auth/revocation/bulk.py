@@ -70,9 +70,7 @@ def revoke_users(
         actor: the user who does it, or a name; None for the app itself.
     """
     now = now or timezone.now()
-    done = [
-        _revoke_batch({user.pk: user for user in batch}, reason, actor, now) for batch in in_batches(users, BATCH)
-    ]
+    done = [_revoke_batch({user.pk: user for user in batch}, reason, actor, now) for batch in in_batches(users, BATCH)]
     return BulkRevocation(
         users_revoked=sum(each.users_revoked for each in done),
         sessions_revoked=sum(each.sessions_revoked for each in done),
@@ -98,7 +96,8 @@ def _revoke_batch(users: dict[Any, AbstractBaseUser], reason: str, actor: Actor,
         counts = Counter(few.order_by("pk").select_for_update().values_list("user_id", flat=True))
         few.update(revoked_at=now, revoked_reason=reason)
         counts.update({pk: each.live for pk, each in found.items() if not each.are_marked})
-        events = {pk: user_event(users[pk], cutoff, found[pk], reason, actor, now) for pk, cutoff in new.items()}
+        facts: dict[str, Any] = {"reason": reason, "actor": actor, "now": now}
+        events = {pk: user_event(users[pk], cutoff, found[pk], **facts) for pk, cutoff in new.items()}
         write_all(list(events.values()))
         for pk, event in events.items():
             announce_user(users[pk], event, counts[pk])

@@ -106,7 +106,9 @@ def revoke_session(sid: UUID, *, reason: str = "", actor: Actor = None, now: dat
 
 def revoke_sessions(sids: Iterable[UUID], *, reason: str = "", actor: Actor = None, now: datetime | None = None) -> int:
     """
-    End several sessions at once; see `revoke_session`. Three queries (SQLite writes the events in hundreds).
+    End several sessions at once, each with an event and a signal; see `revoke_session`.
+
+    Three queries (SQLite writes the events in hundreds), about a third of a millisecond for each session.
 
     Returns:
         The number of sessions that were not revoked before.
@@ -150,7 +152,7 @@ def revoke_user(
         new = after(now, old, found.newest) if at is None else max(at, old or at)
         if is_there:  # a user who was deleted in the meantime has no cutoff, but the event is recorded all the same
             cutoffs.write(user.pk, new)
-        count = _end(user, new, found, reason, actor, now)
+        count = _end(user, new, found, reason=reason, actor=actor, now=now)
     return UserRevocation(tokens_valid_after=new, sessions_revoked=count)
 
 
@@ -166,7 +168,7 @@ def cut_off(user: AbstractBaseUser, at: datetime, count: int, *, reason: str, ac
         if user_rows.lock_user(user.pk):
             at = max(at, cutoffs.read_locked(user.pk) or at)
             cutoffs.write(user.pk, at)
-        announce_user(user, _write(user_event(user, at, MANY, reason, actor, now)), count)
+        announce_user(user, _write(user_event(user, at, MANY, reason=reason, actor=actor, now=now)), count)
 
 
 def revoke_all(*, reason: str = "", actor: Actor = None, now: datetime | None = None) -> datetime:
@@ -224,7 +226,7 @@ def record_cutoff(user: AbstractBaseUser, cutoff: datetime, *, now: datetime | N
         user_rows.lock_user(user.pk)
         found = sessions_of([user.pk], now).get(user.pk, Found())
         # None is live any more that began before the cutoff: the numbers were read after it was saved.
-        _end(user, cutoff, replace(found, live=found.unfinished), "cutoff saved", None, now)
+        _end(user, cutoff, replace(found, live=found.unfinished), reason="cutoff saved", actor=None, now=now)
 
 
 def record_user_deletion(user: AbstractBaseUser, *, now: datetime | None = None) -> None:
@@ -234,12 +236,11 @@ def record_user_deletion(user: AbstractBaseUser, *, now: datetime | None = None)
         # Without the lock, a session that is being started would be inserted after the cascade.
         user_rows.lock_user(user.pk)
         found = sessions_of([user.pk], now).get(user.pk, Found())
-        event = _write(user_event(user, after(now, found.newest), found, "user deleted", None, now))
+        event = _write(user_event(user, after(now, found.newest), found, reason="user deleted", actor=None, now=now))
         announce_user(user, event, found.live)
 
 
-def _end(
-    user: AbstractBaseUser, cutoff: datetime, found: Found, reason: str, actor: Actor, now: datetime
+def _end(user: AbstractBaseUser, cutoff: datetime, found: Found, *, reason: str, actor: Actor, now: datetime
 ) -> int:
     """End the sessions of `user`, whose row is locked, that began before `cutoff`; return their number."""
     rows = unfinished([user.pk], now)
@@ -249,7 +250,7 @@ def _end(
         count = found.live
     else:
         count = found.live - rows.filter(started_at__gte=cutoff).count()
-    announce_user(user, _write(user_event(user, cutoff, found, reason, actor, now)), count)
+    announce_user(user, _write(user_event(user, cutoff, found, reason=reason, actor=actor, now=now)), count)
     return count
 
 
@@ -275,7 +276,7 @@ def session_event(sid: UUID, reason: str, actor: Actor, now: datetime) -> Revoca
 
 
 def user_event(
-    user: AbstractBaseUser, cutoff: datetime, found: Found, reason: str, actor: Actor, now: datetime
+    user: AbstractBaseUser, cutoff: datetime, found: Found, *, reason: str, actor: Actor, now: datetime
 ) -> RevocationEvent:
     """Return the event of a user whose sessions are those `found`, to be written."""
     expires_at = _last_expiry(now) + (timedelta(0) if found.are_marked else LONG_TRANSACTION)

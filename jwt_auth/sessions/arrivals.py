@@ -37,9 +37,7 @@ def at_limit(now: datetime) -> dict[str, Subquery]:
     limit = get_settings().SESSION_LIMIT
     if limit is None:
         return {}
-    mine = UserSession.objects.filter(
-        user=OuterRef("pk"), revoked_at=None, expires_at__gt=now, idle_expires_at__gt=now
-    )
+    mine = UserSession.objects.filter(user=OuterRef("pk"), revoked_at=None, expires_at__gt=now, idle_expires_at__gt=now)
     return {"jwt_at_limit": Subquery(mine.values("pk")[limit - 1 : limit])}
 
 

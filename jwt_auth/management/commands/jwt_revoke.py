@@ -28,7 +28,6 @@ from jwt_auth.revocation import cutoff, revoke_all, revoke_session, revoke_user
 from jwt_auth.revocation.database import live_sessions, with_state
 from jwt_auth.sessions.lifecycle import session_id_of
 
-
 # The number of a user's sessions that are listed; the rest are only counted.
 SHOWN = 20
 

@@ -287,11 +287,14 @@ def test_what_shows_or_makes_something_waits_until_somebody_can_count(client, st
 
 
 @pytest.mark.parametrize("prefix", ["", "browser/"])
-@pytest.mark.parametrize(("path", "method", "status"), [
-    ("sessions/", "get", 200),
-    ("sessions/", "delete", 204),
-    ("sessions/00000000-0000-0000-0000-000000000000/", "delete", 404),
-])
+@pytest.mark.parametrize(
+    ("path", "method", "status"),
+    [
+        ("sessions/", "get", 200),
+        ("sessions/", "delete", 204),
+        ("sessions/00000000-0000-0000-0000-000000000000/", "delete", 404),
+    ],
+)
 def test_lists_and_deletions_are_counted_per_address(
     client, user, make_user, throttle_rates, clock, prefix, path, method, status
 ):

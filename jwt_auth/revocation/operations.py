@@ -240,8 +240,7 @@ def record_user_deletion(user: AbstractBaseUser, *, now: datetime | None = None)
         announce_user(user, event, found.live)
 
 
-def _end(user: AbstractBaseUser, cutoff: datetime, found: Found, *, reason: str, actor: Actor, now: datetime
-) -> int:
+def _end(user: AbstractBaseUser, cutoff: datetime, found: Found, *, reason: str, actor: Actor, now: datetime) -> int:
     """End the sessions of `user`, whose row is locked, that began before `cutoff`; return their number."""
     rows = unfinished([user.pk], now)
     if found.are_marked:

@@ -1,5 +1,6 @@
 """The project's own admin of users: an action, a button and a panel, with every registration and site."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -644,3 +645,19 @@ def test_the_session_admin_s_own_rule_of_who_sees_sessions_is_asked(client, user
         page = text_of(signed_in(staff).get(user_url("change", user.pk, site="other")))
     assert PANEL in page
     assert "kitchen" not in page
+
+
+def test_the_page_that_deletes_a_user_lists_some_sessions_and_counts_all(user, browser):
+    counted = []
+    for number in (5, 200):
+        begin(user, number)
+        queries, answer = count_queries(browser.get, user_url("delete", user.pk))
+        counted.append(queries)
+    page = text_of(answer)
+    assert page.count("/admin/jwt_auth/usersession/") == 100
+    assert re.search(r"Sessions: 205\b", page)
+    assert counted[1] == counted[0] + 1
+    chosen = {"action": "delete_selected", "_selected_action": [str(user.pk)]}
+    assert "Sessions: 205" in text_of(browser.post(user_url("changelist"), chosen))
+    assert browser.post(user_url("delete", user.pk), {"post": "yes"}).status_code == 302
+    assert not UserSession.objects.exists()

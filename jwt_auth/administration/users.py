@@ -105,7 +105,7 @@ class TokenRevocationMixin(ForgedRequestMixin, _Base):
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         listed, numbers, *others = super().get_deleted_objects(objs, request)
-        name = UserSession._meta.verbose_name_plural
+        name: Any = UserSession._meta.verbose_name_plural
         if numbers.get(name, 0) >= SESSIONS_LISTED:
             numbers[name] = UserSession.objects.filter(user__in=objs).count()
         return listed, numbers, *others

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.db.models import Q
 from django.utils import timezone
 
 from jwt_auth.conf import lifetimes
@@ -134,12 +135,13 @@ def end_others(
     ROWS in one transaction.
     """
     now = now or timezone.now()
-    others = live_sessions(user, now).exclude(pk=kept).order_by("-started_at", "-pk")
+    current = Q(pk=kept)
+    others = live_sessions(user, now).exclude(current).order_by("-started_at", "-pk")
     few = list(others.values_list("pk", flat=True)[: ONE_BY_ONE + 1])
     if len(few) <= ONE_BY_ONE:
         revoke_sessions(few, reason=reason, actor=actor, now=now)
         return
-    began = UserSession.objects.filter(pk=kept, user_id=user.pk).values_list("started_at", flat=True).first()
+    began = UserSession.objects.filter(current, user_id=user.pk).values_list("started_at", flat=True).first()
     boundary = min(began or now, now)
     later = list(others.filter(started_at__gte=boundary).order_by("pk").values_list("pk", flat=True))
     cut_off(user, boundary, others.count(), reason=reason, actor=actor, now=now)

@@ -48,15 +48,16 @@ MANY = Found(unfinished=MARKED + 1)
 def sessions_of(user_pks: Iterable[Any], now: datetime) -> dict[Any, Found]:
     """Return what there is of each user who has or had sessions, by the user's key. One query."""
     path = cutoffs.path_from("user__")
-    unfinished = Q(revoked_at=None, expires_at__gt=now, idle_expires_at__gt=now)
-    live = unfinished & (Q(**{path: None}) | Q(started_at__gte=F(path)))
-    numbers = {
+    not_ended = Q(revoked_at=None, expires_at__gt=now, idle_expires_at__gt=now)
+    after_cutoff = Q(**{path: None}) | Q(started_at__gte=F(path))
+    numbers: dict[str, Any] = {
         "newest": Max("last_issued_at"),
-        "unfinished": Count("pk", filter=unfinished),
-        "live": Count("pk", filter=live),
+        "unfinished": Count("pk", filter=not_ended),
+        "live": Count("pk", filter=not_ended & after_cutoff),
     }
-    rows = UserSession.objects.filter(user_id__in=list(user_pks)).order_by().values("user_id").annotate(**numbers)
-    return {row.pop("user_id"): Found(**row) for row in rows}
+    sessions = UserSession.objects.filter(user_id__in=list(user_pks)).order_by().values("user_id").annotate(**numbers)
+    rows = sessions.values_list("user_id", *numbers)
+    return {pk: Found(newest=newest, unfinished=number, live=live) for pk, newest, number, live in rows}
 
 
 def unfinished(user_pks: Iterable[Any], now: datetime) -> QuerySet[UserSession]:

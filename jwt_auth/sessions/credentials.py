@@ -165,7 +165,8 @@ def settle_upgrade(user: Any, old: str) -> None:
 
 
 def _sessions_knowing(user: Any, password: str) -> QuerySet[UserSession]:
-    return UserSession.objects.filter(knows_password_of(_with_password(user, password)), user_id=user.pk)
+    known = knows_password_of(_with_password(user, password))
+    return UserSession.objects.filter(known, user_id=user.pk, revoked_at=None)
 
 
 def _auth_hash(user: Any, password: str) -> str:

@@ -49,8 +49,13 @@ class UserSession(Described):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
+    # The index on both serves the foreign key too: a user's newest sessions are found among any number of them.
     user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="jwt_sessions", verbose_name=_("user")
+        settings.AUTH_USER_MODEL,
+        on_delete=models.CASCADE,
+        related_name="jwt_sessions",
+        verbose_name=_("user"),
+        db_index=False,
     )
     handle = models.CharField(_("handle"), max_length=32, default=new_handle, editable=False)
     counter = models.PositiveIntegerField(_("rotations"), default=0)
@@ -91,7 +96,10 @@ class UserSession(Described):
         verbose_name = _("session")
         verbose_name_plural = _("sessions")
         permissions = [("introspect", _("Can look into tokens"))]
-        indexes = [models.Index(fields=["expires_at"], name="jwt_auth_session_expires")]
+        indexes = [
+            models.Index(fields=["user", "started_at"], name="jwt_auth_session_user"),
+            models.Index(fields=["expires_at"], name="jwt_auth_session_expires"),
+        ]
         # With `unique=True` PostgreSQL would have to write a second index, for LIKE, with each session.
         constraints = [models.UniqueConstraint(fields=["handle"], name="jwt_auth_session_handle")]
 

@@ -4,6 +4,9 @@ Throttles of the endpoints, on by default.
 Each sign-in is counted per address. A failed sign-in is also counted per name and address, and, with a larger
 budget, per name over all addresses. So guessing is slow from one address and from many, and an attacker needs many
 addresses to lock a user out by failing on purpose.
+
+If the cache fails, nobody can count. Then sign-ins, and all else that lets somebody in, are answered with 503. Signing
+out, revoking and refreshing go on without a count: a user must always be able to end a session.
 """
 
 import hashlib
@@ -11,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth import get_user_model
 from django.core.cache import cache
+from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.settings import api_settings
 from rest_framework.throttling import SimpleRateThrottle
@@ -21,7 +25,7 @@ from jwt_auth.authentication.note import note_on
 from jwt_auth.conf import get_settings
 from jwt_auth.conf.rules import parse_rate
 from jwt_auth.exceptions import UnavailableError
-from jwt_auth.http.logs import log_outage
+from jwt_auth.http.logs import log_outage, log_uncounted
 from jwt_auth.http.peer import address_group
 from jwt_auth.sessions.credentials import MAX_NAME, fold_name
 
@@ -53,8 +57,13 @@ class GuardedCache:
 
 
 class AddressThrottle(SimpleRateThrottle):
-    """Limit requests per client address, with a sliding window."""
+    """
+    Limit requests per client address, with a sliding window.
 
+    `is_open` says that requests pass while the cache fails. A DELETE always does, because it ends or revokes something.
+    """
+
+    is_open = False
     cache = GuardedCache()  # type: ignore[assignment]  # the two methods that throttles use
     default_rate = "600/min"
 
@@ -66,8 +75,20 @@ class AddressThrottle(SimpleRateThrottle):
         return (None, None) if rate is None else parse_rate(rate)
 
     def allow_request(self, request: Request, view: "APIView") -> bool:
-        # Preflights and wrong methods are not counted.
-        return request.method != "POST" or super().allow_request(request, view)
+        if not self.is_counted(request, view):
+            return True
+        try:
+            return super().allow_request(request, view)
+        except UnavailableError as error:
+            if not (self.is_open or request.method == "DELETE"):
+                raise
+            log_uncounted(error, request._request)
+            return True
+
+    def is_counted(self, request: Request, view: "APIView") -> bool:
+        """Return whether the request counts; preflights and methods that the view doesn't have do not."""
+        method = str(request.method)
+        return method != "OPTIONS" and hasattr(view, method.lower())
 
     def get_cache_key(self, request: Request, view: "APIView") -> str | None:
         ident = self.ident(request)
@@ -83,12 +104,39 @@ class RefreshThrottle(AddressThrottle):
     """DEFAULT_THROTTLE_RATES["jwt_auth_refresh"] changes the rate."""
 
     scope = "jwt_auth_refresh"
+    is_open = True
 
 
 class RevokeThrottle(AddressThrottle):
     """DEFAULT_THROTTLE_RATES["jwt_auth_revoke"] changes the rate."""
 
     scope = "jwt_auth_revoke"
+    is_open = True
+
+
+class SessionsThrottle(AddressThrottle):
+    """DEFAULT_THROTTLE_RATES["jwt_auth_sessions"] changes the rate."""
+
+    scope = "jwt_auth_sessions"
+    is_open = True
+
+
+class UserThrottle(AddressThrottle):
+    """
+    Limit what a user changes, over all addresses; other users at the same address have budgets of their own.
+
+    DEFAULT_THROTTLE_RATES["jwt_auth_user"] changes the rate.
+    """
+
+    scope = "jwt_auth_user"
+    default_rate = "60/min"
+    is_open = True
+
+    def is_counted(self, request: Request, view: "APIView") -> bool:
+        return request.method not in SAFE_METHODS and super().is_counted(request, view)
+
+    def ident(self, request: Request) -> str | None:
+        return str(request.user.pk)
 
 
 class VerifyThrottle(AddressThrottle):
@@ -110,12 +158,15 @@ class IntrospectThrottle(AddressThrottle):
 
 
 class ClientsThrottle(AddressThrottle):
-    """All methods are counted. DEFAULT_THROTTLE_RATES["jwt_auth_clients"] changes the rate."""
+    """DEFAULT_THROTTLE_RATES["jwt_auth_clients"] changes the rate."""
 
     scope = "jwt_auth_clients"
 
-    def allow_request(self, request: Request, view: "APIView") -> bool:
-        return SimpleRateThrottle.allow_request(self, request, view)
+
+class RevokeClientThrottle(ClientsThrottle):
+    """The same budget, for a request that revokes."""
+
+    is_open = True
 
 
 class ClientThrottle(AddressThrottle):

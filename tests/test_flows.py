@@ -156,7 +156,7 @@ def test_devices_are_listed_and_ended_one_by_one(device, new_device, user, clock
     laptop, tablet = new_device(), new_device()
     for other, label in ((laptop, "laptop"), (tablet, "tablet")):
         other.login(user, label=label)
-    rows = device.send("sessions/", method="get").json()
+    rows = device.send("sessions/", method="get").json()["results"]
     assert {row["label"]: row["current"] for row in rows} == {"phone": True, "laptop": False, "tablet": False}
     by_label = {row["label"]: row["id"] for row in rows}
     assert device.send(f"sessions/{by_label['laptop']}/", method="delete").status_code == 204

@@ -3,6 +3,7 @@
 import pytest
 from django.core.cache.backends.base import BaseCache
 
+from tests.support.api_clients import register
 from tests.support.clients import PASSWORD
 
 
@@ -219,8 +220,11 @@ def test_refreshing_leaves_the_budget_of_signing_out_alone(client, db, throttle_
 # A cache that is down
 
 
-@pytest.mark.parametrize("backend", ["BrokenCache", "ReadOnlyCache"])
-@pytest.mark.parametrize("path", ["login/", "refresh/", "logout/", "revoke/", "verify/"])
+BROKEN = pytest.mark.parametrize("backend", ["BrokenCache", "ReadOnlyCache"])
+
+
+@BROKEN
+@pytest.mark.parametrize("path", ["login/", "verify/", "token/"])
 def test_nobody_is_let_in_or_signed_out_while_nobody_can_count(client, user, settings, backend, path):
     pair = client.tokens(user)
     body = {"refresh_token": pair["refresh_token"], "token": pair["refresh_token"], "password": PASSWORD}
@@ -228,10 +232,90 @@ def test_nobody_is_let_in_or_signed_out_while_nobody_can_count(client, user, set
     working = settings.CACHES
     settings.CACHES = {"default": {"BACKEND": f"tests.test_throttling.{backend}"}}
     answer = client.send(path, body)
-    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+    assert (answer.status_code, answer.json()["detail"]) == (503, "The service is temporarily unavailable. Try again.")
     assert answer["Retry-After"] == "1"
     assert "WWW-Authenticate" not in answer
     # Requests without a throttle go on, and nobody was signed out.
     assert client.get_me(pair["access_token"]).status_code == 200
     settings.CACHES = working
     assert client.refresh(pair["refresh_token"]).status_code == 200
+
+
+ENDS = {
+    "refresh/": ("post", 200),
+    "logout/": ("post", 204),
+    "revoke/": ("post", 200),
+    "logout/all/": ("post", 204),
+    "sessions/": ("delete", 204),
+    "sessions/{session}/": ("delete", 204),
+    "browser/logout/": ("post", 204),
+    "browser/logout/all/": ("post", 204),
+    "browser/sessions/": ("delete", 204),
+    "revoke/user/": ("post", 200),
+    "clients/{client}/": ("delete", 204),
+    "clients/{client}/revoke/": ("post", 200),
+    "clients/{client}/keys/{kid}/": ("delete", 204),
+}
+
+
+@BROKEN
+@pytest.mark.parametrize("path", ENDS)
+def test_what_ends_or_renews_a_session_goes_on_while_nobody_can_count(client, staff, settings, log, backend, path):
+    pair, api = client.tokens(staff), register(staff)
+    names = {"session": pair["session"], "client": api.row.client_id, "kid": api.row.keys.get().kid}
+    body = {"refresh_token": pair["refresh_token"], "token": pair["refresh_token"]}
+    if path == "revoke/user/":
+        body = {"user": str(staff.pk)}
+    if "/revoke/" in path:
+        body = {}
+    settings.CACHES = {"default": {"BACKEND": f"tests.test_throttling.{backend}"}}
+    method, status = ENDS[path]
+    answer = client.bearer(pair["access_token"]).send(path.format(**names), body, method=method)
+    assert answer.status_code == status
+    assert "request_uncounted" in [record.event for record in log()]
+
+
+@pytest.mark.parametrize(("path", "method"), [("clients/", "get"), ("clients/", "post"), ("introspect/", "post")])
+def test_what_shows_or_makes_something_waits_until_somebody_can_count(client, staff, settings, path, method):
+    """The control."""
+    token = client.tokens(staff)["access_token"]
+    settings.CACHES = {"default": {"BACKEND": "tests.test_throttling.BrokenCache"}}
+    assert client.bearer(token).send(path, method=method).status_code == 503
+
+
+# What users list and end
+
+
+@pytest.mark.parametrize("prefix", ["", "browser/"])
+@pytest.mark.parametrize(
+    ("path", "method", "status"),
+    [
+        ("sessions/", "get", 200),
+        ("sessions/", "delete", 204),
+        ("sessions/00000000-0000-0000-0000-000000000000/", "delete", 404),
+    ],
+)
+def test_lists_and_deletions_are_counted_per_address(
+    client, user, make_user, throttle_rates, clock, prefix, path, method, status
+):
+    throttle_rates(jwt_auth_sessions="2/min")
+    ours = [client.bearer(client.tokens(each)["access_token"]) for each in (user, make_user("bob"))]
+    answers = [ours[number % 2].send(prefix + path, method=method).status_code for number in range(3)]
+    assert answers == [status, status, 429]
+    assert ours[0].send(prefix + path, method=method, REMOTE_ADDR="192.0.2.2").status_code == status
+    assert ours[0].options("/auth/" + prefix + path).status_code == 200
+
+
+def test_what_a_user_changes_is_counted_over_all_addresses_and_for_each_user_apart(
+    client, user, make_user, throttle_rates, clock
+):
+    throttle_rates(jwt_auth_user="3/min")
+    mine, bobs = (client.bearer(client.tokens(each)["access_token"]) for each in (user, make_user("bob")))
+    for number in range(3):
+        assert mine.send("sessions/", method="delete", REMOTE_ADDR=f"192.0.2.{number}").status_code == 204
+    for path, method in (("sessions/", "delete"), ("logout/all/", "post"), ("browser/sessions/", "delete")):
+        assert mine.send(path, method=method, REMOTE_ADDR="192.0.2.9").status_code == 429
+    assert mine.send("sessions/", method="get").status_code == 200
+    assert bobs.send("sessions/", method="delete").status_code == 204
+    clock.shift(61)
+    assert mine.send("sessions/", method="delete").status_code == 204

@@ -93,7 +93,12 @@ def _end_a_session(narrator: Narrator, passwords: Mapping[str, str]) -> None:
         "GET /auth/sessions/",
         token="LAPTOP_ACCESS_2",
         status=200,
-        expect=[{"label": "laptop", "current": True}, {"label": "phone", "current": False, "id": phone["session"]}],
+        expect={
+            "results": [
+                {"label": "laptop", "current": True},
+                {"label": "phone", "current": False, "id": phone["session"]},
+            ]
+        },
     )
     narrator.step(
         "The phone is lost: she ends its session",

@@ -1,8 +1,9 @@
 """
 The admin sites of a project, and the admins that are registered with them.
 
-Django does not document how an admin lists its actions, nor that the class of an admin can be changed. If a release
-does it in another way, the admins are left as the project made them: a project can still derive its own from the mixin.
+Django does not document how an admin lists its actions or the rows of a deletion, nor that its class can be changed.
+If a release does it in another way, the admins are left as the project made them: a project can still derive its own
+from the mixin.
 """
 
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from typing import Any
 
 from django.apps import apps
 from django.contrib import admin
+from django.contrib.admin.utils import NestedObjects
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
@@ -31,6 +33,26 @@ def before_urls(do: Callable[[admin.AdminSite], None]) -> None:
         return original(self)
 
     admin.AdminSite.get_urls = get_urls  # type: ignore[method-assign]  # on purpose, see the docstring
+
+
+def list_at_most(number: int, model: Any) -> None:
+    """
+    Have the pages that confirm a deletion list only `number` rows of `model` that are deleted together with others.
+
+    They would load and format each of them. This replaces a method of Django's for the whole process; deleting itself
+    does not use it.
+    """
+    original = getattr(NestedObjects, "related_objects", None)
+    if original is None:
+        note_difference("the page that deletes a user lists all sessions", "no NestedObjects.related_objects")
+        return
+
+    @wraps(original)
+    def related_objects(self: NestedObjects, related_model: Any, *arguments: Any, **options: Any) -> Any:
+        rows = original(self, related_model, *arguments, **options)
+        return rows[:number] if related_model is model else rows
+
+    NestedObjects.related_objects = related_objects  # type: ignore[method-assign]  # on purpose, see the docstring
 
 
 def admins(site: admin.AdminSite) -> list[tuple[Any, Any]]:

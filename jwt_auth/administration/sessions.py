@@ -2,7 +2,7 @@
 Sessions in Django's admin: view, search and end them; they are never edited.
 """
 
-from itertools import islice
+from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import admin, messages
@@ -110,6 +110,11 @@ class UserSessionAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> Any:
         return database.with_state(super().get_queryset(request))
 
+    def get_ordering(self, request: HttpRequest) -> Any:
+        # If hardly any session has ended, a database would look for them along the whole index of `expires_at`.
+        ended = request.GET.get(LiveFilter.parameter_name) == "ended"
+        return ["-started_at"] if ended else super().get_ordering(request)
+
     def get_search_fields(self, request: HttpRequest) -> list[str]:
         return [*(f"user__{name}" for name in name_fields_of_users(request)), "ip_address__startswith"]
 
@@ -165,40 +170,46 @@ class UserSessionAdmin(ReadOnlyAdmin):
 
     def _revoke(self, request: HttpRequest, queryset: Any, *, back: str, hidden: Any = ()) -> HttpResponse | None:
         """Return the confirmation page, or end the sessions and return None if it was confirmed."""
-        sessions = list(queryset.filter(revoked_at=None))
+        chosen, form = queryset.filter(revoked_at=None).order_by("pk"), read(request)
+        if form.is_valid():
+            self._demand(request, chosen.iterator(BATCH))
+            self._end(request, chosen, form.cleaned_data["reason"])
+            return None
+        shown, count = list(chosen[:SHOWN]), chosen.count()
+        self._demand(request, shown)
+        live = chosen.filter(database.is_live(timezone.now())).count()
+        return confirm(
+            self,
+            request,
+            form,
+            title=_("Revoke sessions"),
+            warning=_(
+                "The access and refresh tokens of these sessions will be refused, and this can't be undone. "
+                "Their users have to sign in again there; their other sessions and API clients continue."
+            ),
+            summary={_("sessions not revoked yet"): count, _("of these, live"): live},
+            button=_("Revoke"),
+            back=back,
+            objects=shown,
+            name=lambda session: f"{session.user}: {session}",
+            count=count,
+            hidden=hidden,
+        )
+
+    def _demand(self, request: HttpRequest, sessions: Iterable[UserSession]) -> None:
         if not all(self._allows(request, session) for session in sessions):
             raise PermissionDenied
-        form = read(request)
-        if not form.is_valid():
-            live = sum(database.refusal_of(session, timezone.now()) is None for session in sessions)
-            return confirm(
-                self,
-                request,
-                form,
-                title=_("Revoke sessions"),
-                warning=_(
-                    "The access and refresh tokens of these sessions will be refused, and this can't be undone. "
-                    "Their users have to sign in again there; their other sessions and API clients continue."
-                ),
-                summary={_("sessions not revoked yet"): len(sessions), _("of these, live"): live},
-                button=_("Revoke"),
-                back=back,
-                objects=sessions[:SHOWN],
-                name=lambda session: f"{session.user}: {session}",
-                count=len(sessions),
-                hidden=hidden,
-            )
-        self._end(request, sessions, form.cleaned_data["reason"])
-        return None
 
     def _allows(self, request: HttpRequest, session: UserSession) -> bool:
         return self.has_view_permission(request, session) and self.has_revoke_permission(request, session)
 
-    def _end(self, request: HttpRequest, sessions: list[UserSession], reason: str) -> None:
-        waiting, ended = iter(sessions), 0
-        while sids := [session.pk for session in islice(waiting, BATCH)]:
-            ended += revoke_sessions(sids, reason=reason, actor=staff_of(request))
-        log(request, sessions, gettext("Revoked."))
+    def _end(self, request: HttpRequest, chosen: Any, reason: str) -> None:
+        """End the `chosen` sessions, in the order of their keys and never all of them in memory."""
+        ended, rest = 0, chosen
+        while batch := list(rest[:BATCH]):
+            ended += revoke_sessions([session.pk for session in batch], reason=reason, actor=staff_of(request))
+            log(request, batch, gettext("Revoked."))
+            rest = chosen.filter(pk__gt=batch[-1].pk)
         text = ngettext("%(count)d session was revoked.", "%(count)d sessions were revoked.", ended)
         self.message_user(request, text % {"count": ended}, messages.SUCCESS)
 

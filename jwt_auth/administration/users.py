@@ -28,7 +28,7 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext, gettext_lazy as _, ngettext
 
-from jwt_auth._django.admin_sites import admin_of, admins, before_urls, put_before, redirect_from_missing
+from jwt_auth._django.admin_sites import admin_of, admins, before_urls, list_at_most, put_before, redirect_from_missing
 from jwt_auth.administration.forged import ForgedRequestMixin
 from jwt_auth.administration.pages import (
     SHOWN,
@@ -70,6 +70,9 @@ SESSIONS_SHOWN = 10
 
 # The most deleted users whose API clients are looked for.
 MOST_NAMED = remaining.USERS
+
+# The number of sessions that the page lists which deletes users; it counts the rest.
+SESSIONS_LISTED = 100
 
 WARNING = _(
     "Every access and refresh token issued until now will be refused, and this can't be undone. "
@@ -134,6 +137,13 @@ class TokenRevocationMixin(ForgedRequestMixin, _Base):
         super().delete_queryset(request, queryset)
         _tell_of_orphans(self, request, left)
 
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        listed, numbers, *others = super().get_deleted_objects(objs, request)
+        name: Any = UserSession._meta.verbose_name_plural
+        if numbers.get(name, 0) >= SESSIONS_LISTED:
+            numbers[name] = UserSession.objects.filter(user__in=objs).count()
+        return listed, numbers, *others
+
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> Any:
         response = super().render_change_form(request, context, *args, **kwargs)
         user = context.get("original")
@@ -158,6 +168,7 @@ def connect() -> None:
 @cache
 def _connect_once() -> None:
     before_urls(extend)
+    list_at_most(SESSIONS_LISTED, UserSession)
 
 
 def extend(site: admin.AdminSite) -> None:

@@ -91,7 +91,7 @@ class Settings:
     ACCESS_TOKEN_LIFETIME: timedelta = setting(timedelta(minutes=5), rules.duration(10 * _SECOND, _DAY))
     SESSION_IDLE_TIMEOUT: timedelta = setting(14 * _DAY, rules.duration(60 * _SECOND, 3650 * _DAY))
     SESSION_ABSOLUTE_TIMEOUT: timedelta = setting(30 * _DAY, rules.duration(60 * _SECOND, 3650 * _DAY))
-    SESSION_LIMIT: int | None = setting(None, rules.optional(rules.count))
+    SESSION_LIMIT: int | None = setting(1000, rules.optional(rules.count))
     ROTATION_GRACE_PERIOD: timedelta = setting(10 * _SECOND, rules.duration(0 * _SECOND, 60 * _SECOND))
     LEEWAY: timedelta = setting(10 * _SECOND, rules.duration(0 * _SECOND, MAX_LEEWAY))
     REVOCATION: str = setting("database", rules.one_of("database", "memory", "none"))

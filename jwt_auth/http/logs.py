@@ -54,6 +54,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "exchange_refused": _REQUEST,
     "csrf_let_through": _REQUEST,
     "request_throttled": _REQUEST,
+    "request_uncounted": _REQUEST,
     "unavailable": _REQUEST,
     # The rest is logged by modules that handle no requests: `revocation.memory`,
     "revocations_unread": ("reason",),
@@ -123,6 +124,12 @@ def log_throttled(request: HttpRequest | None) -> None:
     """Log a request over its rate limit."""
     fields = _of_request(request, "throttled", "too many requests")
     _log(logging.WARNING, "request_throttled", "Throttled: %s.", fields["path"], **fields)
+
+
+def log_uncounted(error: UnavailableError, request: HttpRequest | None) -> None:
+    """Log a request that passed without being counted, because the cache of the throttles failed."""
+    fields = _of_request(request, error.code, str(error))
+    _log(logging.WARNING, "request_uncounted", "Not counted: %s.", error, **fields)
 
 
 def log_outage(error: Exception, request: HttpRequest | None) -> None:

@@ -355,6 +355,7 @@ class Migration(migrations.Migration):
                 (
                     "user",
                     models.ForeignKey(
+                        db_index=False,
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name="jwt_sessions",
                         to=settings.AUTH_USER_MODEL,
@@ -366,7 +367,10 @@ class Migration(migrations.Migration):
                 "verbose_name": "session",
                 "verbose_name_plural": "sessions",
                 "permissions": [("introspect", "Can look into tokens")],
-                "indexes": [models.Index(fields=["expires_at"], name="jwt_auth_session_expires")],
+                "indexes": [
+                    models.Index(fields=["user", "started_at"], name="jwt_auth_session_user"),
+                    models.Index(fields=["expires_at"], name="jwt_auth_session_expires"),
+                ],
                 "constraints": [models.UniqueConstraint(fields=("handle",), name="jwt_auth_session_handle")],
             },
         ),

@@ -87,10 +87,15 @@ def find_by_handle(handle: str) -> UserSession | None:
     return _joined().filter(handle=handle).first()
 
 
-def live_sessions(user: Any, now: datetime) -> list[UserSession]:
-    """Return the live sessions of `user`, the most recently used first."""
-    rows = live(now).filter(user=user).order_by("-last_issued_at")
-    return [session for session in rows if not session.has_stale_credentials]
+def live_sessions(user: Any, now: datetime) -> QuerySet[UserSession]:
+    """Return the live sessions of `user`, the most recently used first. There may be any number of them."""
+    return live(now).filter(knows_password_of(user), user=user).order_by("-last_issued_at", "-pk")
+
+
+def knows_password_of(user: Any) -> Q:
+    """Return the condition for sessions whose sign-in was with the password that `user` has now."""
+    known = [user.get_session_auth_hash(), *user.get_session_auth_fallback_hash()]
+    return Q(auth_hash__in=known) | Q(upgraded_auth_hash__in=known)
 
 
 def live(now: datetime) -> QuerySet[UserSession]:

@@ -20,14 +20,14 @@ from django.contrib import auth
 from django.contrib.auth import get_user_model
 from django.contrib.auth.hashers import get_hasher, identify_hasher
 from django.core.exceptions import ValidationError
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
 from jwt_auth.exceptions import JWTAuthError
 from jwt_auth.models import UserSession
 from jwt_auth.revocation import cutoff, user_rows
-from jwt_auth.revocation.database import global_cutoff
+from jwt_auth.revocation.database import global_cutoff, knows_password_of
 from jwt_auth.revocation.events import atomic
 from jwt_auth.revocation.verdict import latest
 
@@ -205,9 +205,8 @@ def settle_upgrade(user: Any, old: str) -> None:
 
 
 def _sessions_knowing(user: Any, password: str) -> QuerySet[UserSession]:
-    holder = _with_password(user, password)
-    known = [holder.get_session_auth_hash(), *holder.get_session_auth_fallback_hash()]
-    return UserSession.objects.filter(Q(auth_hash__in=known) | Q(upgraded_auth_hash__in=known), user_id=user.pk)
+    known = knows_password_of(_with_password(user, password))
+    return UserSession.objects.filter(known, user_id=user.pk, revoked_at=None)
 
 
 def _auth_hash(user: Any, password: str) -> str:

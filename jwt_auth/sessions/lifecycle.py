@@ -118,7 +118,7 @@ def _start(
         # Changing the password, deactivating the user and revoking need this lock too: each has either
         # finished, or not begun yet.
         user_rows.lock_user(user.pk)
-        fresh = _reload(user, account)
+        fresh = _reload(user, account, now)
         if fresh is not None:
             arrivals.make_room(fresh, now)
             session = _create(fresh, peer, label, transport, now)
@@ -131,9 +131,10 @@ def _start(
     return _pair(session, access, now)
 
 
-def _reload(user: Any, account: Account | None) -> Any:
+def _reload(user: Any, account: Account | None, now: datetime) -> Any:
     """Return the user's row as it is under the lock, or None if it no longer matches what was authenticated."""
-    fresh = cutoff.users_with_cutoff().filter(pk=user.pk).annotate(jwt_global_cutoff=database.global_cutoff()).first()
+    facts = {"jwt_global_cutoff": database.global_cutoff(), **arrivals.at_limit(now)}
+    fresh = cutoff.users_with_cutoff().filter(pk=user.pk).annotate(**facts).first()
     if fresh is None or not fresh.is_active or fresh.password != user.password:
         return None
     # A backend may find another user than the one in `account`; then there is nothing to compare.

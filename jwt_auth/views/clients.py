@@ -20,8 +20,8 @@ from jwt_auth import clients, registrars
 from jwt_auth.models import CLIENT_ID, ClientKey, RegisteredClient
 from jwt_auth.revocation import disable_client, revoke_client, revoke_client_key
 from jwt_auth.sessions import peer_of
-from jwt_auth.throttling import ClientsThrottle
-from jwt_auth.views.base import IsInScope, IsUser, Pages, UserView, page_of, user_of
+from jwt_auth.throttling import ClientsThrottle, RevokeClientThrottle
+from jwt_auth.views.base import IsInScope, IsUser, UserView, page_of, user_of
 from jwt_auth.views.client_serializers import (
     ChangeClientSerializer,
     ClientKeySerializer,
@@ -52,7 +52,6 @@ class ManagementView(UserView):
     permission_classes = [IsUser, IsInScope, MayManageClients]
     scope = "clients"
     throttle_classes = [ClientsThrottle]
-    pagination_class = Pages
     needed: ClassVar[dict[str, str]]
 
     def check_may_hand_out(self, request: Request, user: Any, *scopes: str) -> None:
@@ -108,6 +107,7 @@ class ClientView(ManagementView):
 
 
 class RevokeClientView(ManagementView):
+    throttle_classes = [RevokeClientThrottle]
     needed = {"POST": REVOKE}
 
     def post(self, request: Request, client_id: str) -> Response:

@@ -11,6 +11,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.signals import user_logged_in
 from django.core.exceptions import ValidationError
 from django.db import DatabaseError
+from django.db.models import Case, When
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
@@ -25,8 +26,10 @@ from jwt_auth.authentication import UserOrClientJWTAuthentication, client_of
 from jwt_auth.exceptions import InvalidCredentialsError, MalformedTokenError
 from jwt_auth.models import UserSession
 from jwt_auth.principals import read_key, user_field, visible_users
-from jwt_auth.revocation import remaining, revoke_session, revoke_sessions, revoke_user
+from jwt_auth.revocation import remaining, revoke_session, revoke_user
+from jwt_auth.revocation.bulk import end_others
 from jwt_auth.revocation.database import live_sessions
+from jwt_auth.revocation.subjects import parse_sid
 from jwt_auth.sessions import find_account, peer_of
 from jwt_auth.sessions.credentials import authenticate
 from jwt_auth.verification import verify
@@ -162,7 +165,7 @@ class LogoutView(CredentialView):
 
 
 class LogoutAllView(UserView):
-    throttle_classes = [throttling.RevokeThrottle]
+    throttle_classes = [throttling.RevokeThrottle, throttling.UserThrottle]
 
     def post(self, request: Request) -> Response:
         revoke_user(user_of(request), reason="logout everywhere", actor=user_of(request))
@@ -170,21 +173,25 @@ class LogoutAllView(UserView):
 
 
 class SessionsView(UserView):
+    pagination_class = Pages
+    throttle_classes = [throttling.SessionsThrottle, throttling.UserThrottle]
+
     def get(self, request: Request) -> Response:
-        rows = live_sessions(user_of(request), timezone.now())
+        sid = own_sid(request)
+        current_first = Case(When(pk=parse_sid(sid), then=0), default=1)
         # Not by last use: the order would change with a use, and tell when it was.
-        rows.sort(key=lambda session: (session.started_at, session.pk), reverse=True)
-        context = {"sid": own_sid(request)}
-        return Response(SessionSerializer(rows, many=True, context=context).data)
+        rows = live_sessions(user_of(request), timezone.now()).order_by(current_first, "-started_at", "-pk")
+        return page_of(self, request, rows, SessionSerializer, sid=sid)
 
     def delete(self, request: Request) -> Response:
-        live = live_sessions(user_of(request), timezone.now())
-        others = [session.pk for session in live if session.sid != own_sid(request)]
-        revoke_sessions(others, reason="ended by the user", actor=user_of(request))
+        user, current = user_of(request), parse_sid(own_sid(request))
+        end_others(user, current, reason="ended by the user", actor=user)
         return Response(status=204)
 
 
 class SessionView(UserView):
+    throttle_classes = SessionsView.throttle_classes
+
     def delete(self, request: Request, session_id: UUID) -> Response:
         session = get_object_or_404(UserSession.objects.filter(user=user_of(request)), pk=session_id)
         revoke_session(session.pk, reason="ended by the user", actor=user_of(request))

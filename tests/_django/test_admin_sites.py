@@ -2,10 +2,13 @@
 
 import pytest
 from django.contrib import admin
+from django.contrib.admin.utils import NestedObjects
 from django.contrib.auth import get_user_model
+from django.db.models.deletion import Collector
 
-from jwt_auth._django.admin_sites import admin_of, admins, put_before, redirect_from_missing
+from jwt_auth._django.admin_sites import admin_of, admins, list_at_most, put_before, redirect_from_missing
 from jwt_auth._django.differences import note_difference
+from jwt_auth.models import UserSession
 
 
 class Mixin:
@@ -63,4 +66,11 @@ def test_from_a_missing_row_another_django_leads_to_the_first_page(rf, events, m
     monkeypatch.delattr(admin.ModelAdmin, "_get_obj_does_not_exist_redirect")
     found = admin_of(admin.site, get_user_model())
     assert redirect_from_missing(found, rf.get("/"), "1").url == "/admin/"
+    assert events() == ["django_differs"]
+
+
+def test_where_the_rows_of_a_deletion_are_collected_in_another_way_all_are_listed(events, monkeypatch):
+    monkeypatch.delattr(NestedObjects, "related_objects")
+    monkeypatch.delattr(Collector, "related_objects")
+    list_at_most(3, UserSession)
     assert events() == ["django_differs"]

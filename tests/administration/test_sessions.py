@@ -341,6 +341,17 @@ def test_a_session_whose_row_is_gone_is_refused(client, session):
     assert client.is_dead(session.pair)
 
 
+def test_a_session_that_may_not_be_ended_stops_the_rest_before_anything_is_done(client, user, browser, monkeypatch):
+    pairs = [client.tokens(user) for _ in range(3)]
+    refused = UserSession.objects.order_by("-pk")[0]
+    monkeypatch.setattr(administration, "BATCH", 1)
+    monkeypatch.setattr(UserSessionAdmin, "has_revoke_permission", lambda self, request, obj=None: obj != refused)
+    chosen = confirmed([refused], select_across="1")
+    assert browser.post(session_url("changelist"), chosen).status_code == 403
+    assert not any(client.is_dead(pair) for pair in pairs)
+    assert browser.post(session_url("changelist"), {**chosen, "confirmed": ""}).status_code == 403
+
+
 # Queries
 
 

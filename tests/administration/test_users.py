@@ -1,5 +1,6 @@
 """The project's own admin of users: an action, a button and a panel, with every registration and site."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -772,3 +773,19 @@ def test_staff_who_may_not_view_clients_see_no_names_after_a_deletion(planted, t
     grant(clerk, "delete_user")
     answer = signed_in(clerk).post(user_url("delete", thief.pk), {"post": "yes"})
     assert said(answer)[0] == "API clients that were made by a deleted user stay, and can sign new tokens."
+
+
+def test_the_page_that_deletes_a_user_lists_some_sessions_and_counts_all(user, browser):
+    counted = []
+    for number in (5, 200):
+        begin(user, number)
+        queries, answer = count_queries(browser.get, user_url("delete", user.pk))
+        counted.append(queries)
+    page = text_of(answer)
+    assert len(re.findall(r"/admin/jwt_auth/usersession/[0-9a-f-]{36}/change/", page)) == 100
+    assert re.search(r"Sessions: 205\b", page)
+    assert counted[1] == counted[0] + 1
+    chosen = {"action": "delete_selected", "_selected_action": [str(user.pk)]}
+    assert "Sessions: 205" in text_of(browser.post(user_url("changelist"), chosen))
+    assert browser.post(user_url("delete", user.pk), {"post": "yes"}).status_code == 302
+    assert not UserSession.objects.exists()

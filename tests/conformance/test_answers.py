@@ -78,7 +78,7 @@ def test_users_list_and_end_their_own_sessions_and_nobody_elses(client, user, ma
     signed_in = client.bearer(laptop["access_token"])
 
     def listed():
-        return {row["id"]: row["current"] for row in signed_in.get("/auth/sessions/").json()}
+        return {row["id"]: row["current"] for row in signed_in.get("/auth/sessions/").json()["results"]}
 
     assert listed() == {phone["session"]: False, laptop["session"]: True}
     assert signed_in.delete(f"/auth/sessions/{bobs['session']}/").status_code == 404

@@ -202,7 +202,7 @@ def test_a_user_is_answered_as_it_says(said, client, user, clock):
     signed_in = client.bearer(tokens["access_token"])
     assert said("me", signed_in.get("/auth/me/"))["session"] == tokens["session"]
     said("me", client.get("/auth/me/"))
-    (listed,) = said("sessions", signed_in.get("/auth/sessions/"))
+    (listed,) = said("sessions", signed_in.get("/auth/sessions/"))["results"]
     assert listed["ip_address"] == "127.0.0.1"
     said("verify", client.send("verify/", {"token": tokens["access_token"]}))
     said("end_other_sessions", signed_in.send("sessions/", method="delete"))

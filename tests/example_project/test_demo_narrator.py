@@ -58,7 +58,11 @@ def test_a_right_answer_is_shown_with_its_tokens_shortened_and_kept(narrator, si
         ),
         ("GET /auth/me/", {"status": 200, "expect": {"nobody": None}}, 'expected: 200 {"nobody": null}'),
         ("GET /auth/me/", {"status": 200, "keep": {"NAME": "nothing"}}, 'expected: 200 {"nothing": null}'),
-        ("GET /auth/sessions/", {"status": 200, "expect": [{"label": "phone"}]}, "expected: 200 [{"),
+        (
+            "GET /auth/sessions/",
+            {"status": 200, "expect": {"results": [{"label": "phone"}]}},
+            'expected: 200 {"results": [{',
+        ),
         ("DELETE /auth/sessions/", {"status": 204, "expect": {}}, "got:      204"),
         ("GET /nowhere/", {"status": 200}, 'got:      404 "\\n<!doctype html>'),
     ],

@@ -92,7 +92,7 @@ def test_nothing_known_is_a_peer_too():
 def test_a_session_begins_from_any_address(client, user, address):
     client.defaults["REMOTE_ADDR"] = address
     pair = client.tokens(user)
-    rows = client.bearer(pair["access_token"]).get("/auth/sessions/").json()
+    rows = client.bearer(pair["access_token"]).get("/auth/sessions/").json()["results"]
     assert [row["current"] for row in rows] == [True]
     stored = UserSession.objects.get().ip_address
     assert stored is None or "%" not in stored
@@ -101,5 +101,5 @@ def test_a_session_begins_from_any_address(client, user, address):
 def test_a_session_shows_where_it_came_from(client, user):
     client.defaults |= {"REMOTE_ADDR": "198.51.100.7", "HTTP_USER_AGENT": "phone/1.0"}
     pair = client.tokens(user, label="my phone")
-    (row,) = client.bearer(pair["access_token"]).get("/auth/sessions/").json()
+    (row,) = client.bearer(pair["access_token"]).get("/auth/sessions/").json()["results"]
     assert (row["ip_address"], row["user_agent"], row["label"]) == ("198.51.100.7", "phone/1.0", "my phone")

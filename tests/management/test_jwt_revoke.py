@@ -13,6 +13,7 @@ from jwt_auth import clients, sessions
 from jwt_auth.models import RegisteredClient, RevocationEvent, UserSession
 from jwt_auth.revocation import remaining
 from tests.support.commands import run, type_in
+from tests.support.rows import begin
 
 
 def event():
@@ -33,6 +34,14 @@ def test_a_user_is_revoked_with_all_sessions(client, user, make_user):
     assert all(client.is_dead(pair) for pair in pairs)
     assert not client.is_dead(bobs)
     assert (event().scope, event().reason, event().actor) == ("user", "laptop stolen", "command line: olga")
+
+
+def test_of_many_sessions_some_are_shown_and_all_are_counted(user):
+    begin(user, 25)
+    lines = run("jwt_revoke", f"--user={user.pk}", "--dry-run").splitlines()
+    assert lines[0].endswith(": 25 live sessions")
+    assert lines[-3:-1] == ["... and 5 more", ""]
+    assert len(lines) == 3 + 20 + 3
 
 
 def test_one_session_is_revoked_and_the_others_stay(client, user):

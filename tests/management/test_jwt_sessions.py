@@ -1,6 +1,7 @@
 """`jwt_sessions`: a table for people, JSON for programs, and nothing that could be used to sign in."""
 
 import json
+from datetime import timedelta
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -13,6 +14,7 @@ from jwt_auth.revocation import revoke_all, revoke_session, revoke_user
 from jwt_auth.sessions import Peer
 from tests.support.clocks import NOW
 from tests.support.commands import run
+from tests.support.rows import begin
 from tests.support.user_agents import FIREFOX
 
 
@@ -132,6 +134,19 @@ def test_long_and_wide_texts_keep_the_columns():
     wide, narrow = table([["日本語", "x"], ["e\u0301abc", "x"]])
     assert wide == "日本語  x"
     assert narrow == "e\u0301abc    x"
+
+
+def test_of_many_only_some_are_listed_and_all_are_counted(user, clock):
+    begin(user, 103, timedelta(seconds=1))
+    revoke_session(UserSession.objects.order_by("started_at")[0].pk)
+    lines = run("jwt_sessions", f"--user={user.pk}").splitlines()
+    assert lines[0].endswith(": 102 live sessions")
+    assert len(lines) == 3 + 100 + 1
+    assert lines[-1] == "... and 2 more; --limit lists more of them."
+    document = json.loads(run("jwt_sessions", f"--user={user.pk}", "--all", "--json", "--limit=103"))
+    assert (document["live"], document["total"], len(document["sessions"])) == (102, 103, 103)
+    with pytest.raises(CommandError, match="between 1 and"):
+        run("jwt_sessions", f"--user={user.pk}", "--limit=0")
 
 
 # Finding a user

@@ -12,8 +12,8 @@ from django.utils import timezone
 from jwt_auth import sessions, signals
 from jwt_auth.models import RevocationEvent, UserSession
 from jwt_auth.revocation import (
+    bulk,
     cutoff,
-    operations,
     revoke_all,
     revoke_session,
     revoke_sessions,
@@ -286,7 +286,7 @@ def test_of_many_a_user_who_is_gone_is_passed_over_and_one_who_comes_twice_count
 
 
 def test_more_users_than_one_batch_are_revoked(client, make_user, monkeypatch):
-    monkeypatch.setattr(operations, "BATCH", 2)
+    monkeypatch.setattr(bulk, "BATCH", 2)
     users = [make_user(f"user{number}") for number in range(5)]
     pairs = [client.tokens(user) for user in users]
     done = revoke_users(get_user_model().objects.order_by("pk").iterator(), reason="all of them")
@@ -296,7 +296,7 @@ def test_more_users_than_one_batch_are_revoked(client, make_user, monkeypatch):
 
 @pytest.mark.django_db(transaction=True)
 def test_of_many_an_error_undoes_its_batch_and_none_before(client, make_user, monkeypatch):
-    monkeypatch.setattr(operations, "BATCH", 1)
+    monkeypatch.setattr(bulk, "BATCH", 1)
     users = [make_user("alice"), make_user("bob")]
     pairs = [client.tokens(user) for user in users]
 
@@ -362,7 +362,7 @@ def test_everything_is_refused_with_one_event_and_no_row_touched(client, user, m
     event = RevocationEvent.objects.get()
     assert (event.scope, event.cutoff, event.expires_at) == ("all", cutoff, None)
     assert all(client.is_dead(pair) for pair in pairs)
-    assert client.bearer(client.tokens(user)["access_token"]).get("/auth/sessions/").json()[0]["current"]
+    assert client.bearer(client.tokens(user)["access_token"]).get("/auth/sessions/").json()["results"][0]["current"]
 
 
 def test_a_cutoff_of_everybody_and_one_of_the_user_do_not_hide_each_other(client, user, clock):

@@ -7,7 +7,7 @@ from django.contrib.auth.hashers import make_password
 from jwt_auth import sessions
 from jwt_auth.models import RevocationEvent, UserSession
 from jwt_auth.revocation import revoke_all, revoke_session, revoke_user
-from jwt_auth.sessions import Peer
+from jwt_auth.sessions import Peer, arrivals
 from jwt_auth.signals import new_device_seen, session_revoked
 from tests.support.clients import PASSWORD
 from tests.support.queries import Queries
@@ -44,7 +44,8 @@ def test_a_sign_in_beyond_the_limit_ends_the_session_that_began_first(client, cl
     assert UserSession.objects.get(pk=first["session"]).revoked_reason == "session limit"
 
 
-def test_without_a_limit_nothing_ends(client, clock, user):
+def test_without_a_limit_nothing_ends(client, clock, user, jwt_settings):
+    jwt_settings(SESSION_LIMIT=None)
     pairs = sign_in(client, clock, user, 5)
     assert alive(client, *pairs) == [True] * 5
 
@@ -138,10 +139,11 @@ def test_a_sign_in_that_is_refused_ends_nothing(client, clock, user, jwt_setting
     assert alive(client, pair) == [True]
 
 
-def test_the_limit_costs_one_query_and_three_more_when_something_ends(client, user, jwt_settings, count):
+def test_the_limit_costs_no_query_and_four_when_something_ends(client, user, jwt_settings, count):
+    jwt_settings(SESSION_LIMIT=None)
     without, _ = count(client.login, user)
     jwt_settings(SESSION_LIMIT=5)
-    assert count(client.login, user)[0] == without + 1
+    assert count(client.login, user)[0] == without
     ended = []
     for surplus in (6, 60):
         begin(user, surplus)
@@ -219,3 +221,15 @@ def test_it_is_looked_for_only_when_somebody_listens(user, request):
     without = statements()
     request.getfixturevalue("seen")
     assert statements() == without + 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_sign_in_is_compared_with_a_bounded_number_of_headers(user, seen, monkeypatch):
+    """A client can send another header each time, and each has to be parsed."""
+    monkeypatch.setattr(arrivals, "SESSIONS_COMPARED", 3)
+    monkeypatch.setattr(arrivals, "AGENTS_COMPARED", 2)
+    for user_agent in (FIREFOX, "one", "two", NEWER_FIREFOX):
+        begin_with(user, user_agent)
+    assert [device for device, _ in seen] == ["Firefox on Linux", "one", "two", "Firefox on Linux"]
+    begin_with(user, FIREFOX)
+    assert len(seen) == 4

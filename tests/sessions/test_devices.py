@@ -3,6 +3,7 @@
 import sys
 
 import pytest
+import ua_parser
 
 from jwt_auth.sessions import devices
 from tests.support.user_agents import FIREFOX, NEWER_FIREFOX, SAFARI
@@ -37,10 +38,17 @@ def test_without_the_parser_the_header_is_the_name(no_parser):
     assert devices.name_of(FIREFOX) == FIREFOX
 
 
+def test_each_header_is_parsed_once(monkeypatch):
+    parsed, parse = [], ua_parser.parse
+    monkeypatch.setattr(ua_parser, "parse", lambda text: parsed.append(text) or parse("curl/8.5.0"))
+    assert {devices.name_of("a header that no other test has") for _ in range(3)} == {"curl"}
+    assert parsed == ["a header that no other test has"]
+
+
 def device_of(client, user):
     """Return the device and User-Agent of the first session in the user's list."""
     pair = client.tokens(user)
-    (row,) = client.bearer(pair["access_token"]).get("/auth/sessions/").json()
+    (row,) = client.bearer(pair["access_token"]).get("/auth/sessions/").json()["results"]
     return row["device"], row["user_agent"]
 
 

@@ -105,6 +105,12 @@ def sign_in_too_often(client, user):
         client.login(user)
 
 
+def sign_out_while_nobody_can_count(client, user):
+    token = client.tokens(user)["refresh_token"]
+    with override_settings(CACHES={"default": {"BACKEND": "tests.test_throttling.BrokenCache"}}):
+        assert client.send("logout/", {"refresh_token": token}).status_code == 204
+
+
 def ask_in_an_outage(client, user):
     token = client.tokens(user)["access_token"]
     with outage():
@@ -314,6 +320,7 @@ HAPPENINGS = {
     listen_where_nobody_is: ("bell_unheard", "WARNING"),
     announce_where_nobody_is: ("bell_unrung", "ERROR"),
     sign_in_too_often: ("request_throttled", "WARNING"),
+    sign_out_while_nobody_can_count: ("request_uncounted", "WARNING"),
     ask_in_an_outage: ("unavailable", "ERROR"),
     refresh_in_an_outage: ("unavailable", "ERROR"),
 }

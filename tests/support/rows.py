@@ -7,15 +7,21 @@ from jwt_auth.models import RevocationEvent, UserSession
 from tests.support.clocks import NOW
 
 
-def begin(user, number):
-    """Add this number of sessions of `user`, without the time that a sign-in takes."""
-    pattern = UserSession.objects.get(pk=sessions.start(user).session_id)
-    copied = {name: getattr(pattern, name) for name in ("started_at", "last_issued_at", "idle_expires_at")}
+def begin(user, number, apart=timedelta(0)):
+    """
+    Add this number of sessions of `user`, without the time that a sign-in takes; return the pair of the newest.
+
+    Each began this much before the next one.
+    """
+    pair = sessions.start(user)
+    pattern = UserSession.objects.get(pk=pair.session_id)
+    ends = {name: getattr(pattern, name) for name in ("idle_expires_at", "expires_at", "auth_hash")}
     more = [
-        UserSession(user=user, expires_at=pattern.expires_at, auth_hash=pattern.auth_hash, **copied)
-        for _ in range(number - 1)
+        UserSession(user=user, started_at=moment, last_issued_at=moment, **ends)
+        for moment in (pattern.started_at - n * apart for n in range(1, number))
     ]
     UserSession.objects.bulk_create(more, batch_size=1000)
+    return pair
 
 
 def session_rows(user, *ends, **fields):

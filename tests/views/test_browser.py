@@ -258,7 +258,7 @@ def test_nothing_but_a_sign_out_clears_site_data(signed_in, user):
 def test_sessions_are_listed_and_ended(signed_in, user, client, make_user):
     other, bob = Browser().sign_in(user), Browser().sign_in(make_user("bob"))
     pair = client.tokens(user)
-    listed = signed_in.send("sessions/", method="get").json()
+    listed = signed_in.send("sessions/", method="get").json()["results"]
     assert len(listed) == 3
     assert [row["id"] for row in listed if row["current"]] == [signed_in.me().json()["session"]]
     bobs = bob.me().json()["session"]

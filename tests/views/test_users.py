@@ -2,13 +2,16 @@
 
 import json
 import uuid
+from datetime import timedelta
 
 import pytest
 from asgiref.sync import async_to_sync
 from django.apps import apps
 from django.conf import settings as django_settings
+from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import Permission
 from django.contrib.auth.signals import user_logged_in
+from django.utils import timezone
 from rest_framework.versioning import QueryParameterVersioning
 from rest_framework.views import APIView
 
@@ -17,10 +20,12 @@ from jwt_auth.exceptions import RevokedTokenError, UntrustedIssuerError
 from jwt_auth.issuers.directory import find_issuer
 from jwt_auth.jose.encoding import base64url_encode
 from jwt_auth.keyring.stored import own_keys
+from jwt_auth.models import UserSession
 from jwt_auth.urls import urlpatterns
 from tests.support.answers import assert_error
 from tests.support.clients import PASSWORD
 from tests.support.keys import pem, public_pem
+from tests.support.rows import begin
 
 # Path, method, a body that it accepts, and whether it requires authentication.
 ENDPOINTS = {
@@ -397,3 +402,46 @@ def test_a_projects_versions_of_its_api_are_none_of_ours(client, user, monkeypat
     pair = client.tokens(user)
     assert APIView.as_view()(rf.get(f"/?{path.partition('?')[2]}")).status_code == 404  # the control case
     assert client.send(path, {"refresh_token": pair["refresh_token"]}).status_code in (200, 204)
+
+
+# Lists
+
+
+def listed(client, token, **query):
+    answer = client.bearer(token).get("/auth/sessions/", query)
+    assert answer.status_code == 200
+    return answer.json()
+
+
+def test_the_list_has_pages_the_current_session_first_and_then_those_used_last(client, user, clock):
+    mine = client.tokens(user)
+    clock.shift(3600)
+    begin(user, 210, timedelta(seconds=1))
+    mine = client.refresh(mine["refresh_token"]).json()
+    UserSession.objects.filter(pk=mine["session"]).update(last_issued_at=timezone.now() - timedelta(hours=1))
+    first = listed(client, mine["access_token"])
+    assert (first["count"], first["previous"], len(first["results"])) == (211, None, 100)
+    assert first["next"].endswith("/auth/sessions/?page=2")
+    assert [row["current"] for row in first["results"]] == [True] + [False] * 99
+    pages = [first, *(listed(client, mine["access_token"], page=number) for number in (2, 3))]
+    rows = [row for page in pages for row in page["results"]]
+    assert len({row["id"] for row in rows}) == 211
+    used = [row["last_used_at"] for row in rows[1:]]
+    assert used == sorted(used, reverse=True)
+    assert pages[2]["next"] is None
+
+
+@pytest.mark.parametrize("page", ["2", "0", "-1", "x", "9" * 5000, "1.0"])
+def test_a_page_that_is_not_there_is_not_found(client, user, page):
+    token = client.tokens(user)["access_token"]
+    assert client.bearer(token).get("/auth/sessions/", {"page": page}).status_code == 404
+    assert listed(client, token, page="last")["count"] == 1
+
+
+@pytest.mark.parametrize("mode", ["database", "memory"])
+def test_sessions_of_an_earlier_password_are_not_listed(client, user, jwt_settings, mode):
+    jwt_settings(REVOCATION=mode)
+    client.tokens(user)
+    type(user).objects.filter(pk=user.pk).update(password=make_password(PASSWORD))
+    pair = client.tokens(user)
+    assert [row["id"] for row in listed(client, pair["access_token"])["results"]] == [pair["session"]]

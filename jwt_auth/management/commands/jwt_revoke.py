@@ -29,6 +29,9 @@ from jwt_auth.revocation import cutoff, remaining, revoke_all, revoke_session, r
 from jwt_auth.revocation.database import live_sessions, with_state
 from jwt_auth.sessions.lifecycle import session_id_of
 
+# The number of a user's sessions that are listed; the rest are only counted.
+SHOWN = 20
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revocation:
@@ -106,9 +109,11 @@ def _everything() -> Revocation:
 def _of_user(user: Any, with_clients: bool) -> Revocation:
     now = timezone.now()
     live, left = live_sessions(user, now), remaining.page([user.pk], now)
-    hits = [f"{describe_user(user)}: {_count(len(live))}"]
-    if live:
-        hits += ["", *session_lines((session, "live") for session in live), ""]
+    shown, number = list(live[:SHOWN]), live.count()
+    hits = [f"{describe_user(user)}: {_count(number)}"]
+    if shown:
+        more = [f"... and {number - len(shown):,} more"] if number > len(shown) else []
+        hits += ["", *session_lines((session, "live") for session in shown), *more, ""]
     if (before := cutoff.read(user)) is not None:
         hits.append(f"Sessions from before {describe_moment(before)} UTC are already refused (the user's cutoff).")
     if with_clients and left.total:

@@ -14,6 +14,7 @@ from jwt_auth.management.terminal import (
     describe_state,
     describe_user,
     find_user,
+    number,
     session_lines,
 )
 from jwt_auth.models import UserSession, user_id_of
@@ -21,6 +22,9 @@ from jwt_auth.revocation import cutoff, remaining
 from jwt_auth.revocation.database import live_sessions, with_state
 from jwt_auth.sessions import devices
 from jwt_auth.views.client_serializers import describe_left
+
+# The number of sessions that are listed by default.
+LIMIT = 100
 
 
 class Command(BaseCommand):
@@ -32,18 +36,31 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--user", required=True, help="Primary key, or the name to sign in with.")
         parser.add_argument("--all", action="store_true", help="Include ended sessions.")
+        parser.add_argument(
+            "--limit",
+            type=number(1, 1_000_000),
+            default=LIMIT,
+            metavar="SESSIONS",
+            help=f"The number of sessions to list, the most recently used ones; {LIMIT} by default.",
+        )
         parser.add_argument("--json", action="store_true", help="Print JSON instead of a table.")
 
-    def handle(self, *args: Any, user: str, all: bool, json: bool, **options: Any) -> None:
-        found = find_user(user)
-        sessions = _with_states(found, ended_too=all)
-        left = remaining.page([found.pk], timezone.now())
+    def handle(self, *args: Any, user: str, all: bool, limit: int, json: bool, **options: Any) -> None:
+        found, now = find_user(user), timezone.now()
+        live = live_sessions(found, now)
+        rows = with_state(UserSession.objects.filter(user_id=found.pk)).order_by("-last_issued_at", "-pk")
+        chosen = rows if all else live
+        sessions = [(row, describe_state(row, now)) for row in chosen[:limit]]
+        # Counted only if there may be more: each count reads all rows of the user.
+        total = chosen.count() if len(sessions) == limit else len(sessions)
+        left = remaining.page([found.pk], now)
         show = self.show_json if json else self.show_table
-        show(found, sessions, left)
+        show(found, sessions, live.count(), total, left)
 
-    def show_table(self, user: Any, sessions: list[tuple[UserSession, str]], left: remaining.Page) -> None:
-        live = sum(state == "live" for _, state in sessions)
-        self.stdout.write(f"{describe_user(user)}: {live} live session{'' if live == 1 else 's'}")
+    def show_table(
+        self, user: Any, sessions: list[tuple[UserSession, str]], live: int, total: int, left: remaining.Page
+    ) -> None:
+        self.stdout.write(f"{describe_user(user)}: {live:,} live session{'' if live == 1 else 's'}")
         if valid_after := cutoff.read(user):
             self.stdout.write(
                 f"Sessions from before {describe_moment(valid_after)} UTC are refused (the user's cutoff)."
@@ -51,28 +68,25 @@ class Command(BaseCommand):
         if sessions:
             self.stdout.write("")
             self.stdout.write("\n".join(session_lines(sessions)))
+        if total > len(sessions):
+            self.stdout.write(f"... and {total - len(sessions):,} more; --limit lists more of them.")
         if left.total:
             self.stdout.write("\n".join(["", *client_lines(left, "outlives the sessions", "outlive the sessions")]))
 
-    def show_json(self, user: Any, sessions: list[tuple[UserSession, str]], left: remaining.Page) -> None:
+    def show_json(
+        self, user: Any, sessions: list[tuple[UserSession, str]], live: int, total: int, left: remaining.Page
+    ) -> None:
         valid_after = cutoff.read(user)
         document = {
             "user": user_id_of(user),
             "tokens_valid_after": valid_after and valid_after.isoformat(),
+            "live": live,
+            "total": total,
             "sessions": [_as_json(session, state) for session, state in sessions],
             "clients": describe_left(left),
             "clients_total": left.total,
         }
         self.stdout.write(json.dumps(document, indent=2, default=str))
-
-
-def _with_states(user: Any, *, ended_too: bool) -> list[tuple[UserSession, str]]:
-    """Return the sessions of `user` with their states, most recently used first."""
-    now = timezone.now()
-    if not ended_too:
-        return [(session, "live") for session in live_sessions(user, now)]
-    rows = with_state(UserSession.objects.filter(user_id=user.pk)).order_by("-last_issued_at")
-    return [(row, describe_state(row, now)) for row in rows.iterator()]
 
 
 def _as_json(session: UserSession, state: str) -> dict[str, Any]:

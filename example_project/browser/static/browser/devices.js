@@ -19,11 +19,11 @@ export class Devices {
   }
 
   async load() {
-    const sessions = await this.#session.sessions();
-    // The current session first; the server lists the newest sign-in first.
-    sessions.sort((a, b) => b.current - a.current);
-    this.#list.replaceChildren(...sessions.map((each) => this.#row(each)));
-    byId("end-others").hidden = sessions.length < 2;
+    // One page: this session first, then the newest sign-ins.
+    const { results, count } = await this.#session.sessions();
+    const more = count > results.length ? [element("li", { className: "hint" }, `and ${count - results.length} more`)] : [];
+    this.#list.replaceChildren(...results.map((each) => this.#row(each)), ...more);
+    byId("end-others").hidden = count < 2;
   }
 
   clear() {

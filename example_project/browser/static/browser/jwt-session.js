@@ -133,9 +133,9 @@ export class JWTSession extends EventTarget {
     this.#signedOut("signed_out");
   }
 
-  /** Return the live sessions of this user: `[{id, label, device, last_used_at, current, shared, ...}]`. */
-  async sessions() {
-    return (await this.#send("GET", "sessions/")).json();
+  /** Return a page of a hundred live sessions of this user: `{count, results: [{id, label, device, current, shared, ...}], ...}`. */
+  async sessions(page = 1) {
+    return (await this.#send("GET", `sessions/?page=${page}`)).json();
   }
 
   /** End one session of this user. */

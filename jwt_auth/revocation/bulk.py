@@ -1,0 +1,186 @@
+"""
+Revoke many users, or many sessions of one user, with work that hardly grows with the number of sessions.
+
+A user may have any number of sessions. Each of a few that have to end gets an event and a signal of its own. If there
+are more than ONE_BY_ONE, a cutoff ends all that began before those that stay, and there is one event and one signal,
+`user_revoked`, for all of them.
+"""
+
+from collections import ChainMap, Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from typing import Any, TypeVar
+from uuid import UUID
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.db.models import Q
+from django.utils import timezone
+
+from jwt_auth.conf import lifetimes
+from jwt_auth.models import UserSession
+from jwt_auth.revocation import cutoff as cutoffs, remaining
+from jwt_auth.revocation.database import live_sessions
+from jwt_auth.revocation.events import Actor, atomic, write_events
+from jwt_auth.revocation.operations import (
+    after,
+    cut_off,
+    revoke_sessions,
+    send_user_revoked,
+    session_event,
+    user_event,
+    withdraw,
+)
+from jwt_auth.revocation.user_sessions import Found, mark_by_id, sessions_of, unfinished
+
+T = TypeVar("T")
+
+# Users in one transaction of `revoke_users`: few enough that other requests don't wait long for the rows, and that
+# SQLite, which Django limits to 999 parameters, writes the cutoffs with one query.
+BATCH = 300
+
+# Sessions that each get an event and a signal; a sign-in does that while it holds the user's lock.
+ONE_BY_ONE = 100
+
+# Sessions in one transaction, if there are more.
+ROWS = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BulkRevocation:
+    """
+    The result of `revoke_users`: the sums of what `UserRevocation` counts.
+
+    Args:
+        users_revoked: the number of users.
+        clients_left: the number of API clients that stay, by the primary key of the user; only users with some.
+    """
+
+    users_revoked: int
+    sessions_revoked: int
+    clients_left: Mapping[Any, int]
+    clients_disabled: int
+    keys_revoked: int
+
+
+def revoke_users(
+    users: Iterable[AbstractBaseUser],
+    *,
+    with_clients: bool = False,
+    reason: str = "",
+    actor: Actor = None,
+    now: datetime | None = None,
+) -> BulkRevocation:
+    """
+    Do `revoke_user` for many users, with one event and one signal for each.
+
+    Up to 300 users share one transaction, and cost as many queries as one user. If a later transaction fails, the
+    earlier ones stay committed. Users who no longer exist are skipped.
+
+    Args:
+        users: the users, iterated once; a `QuerySet.iterator()` is never in memory as a whole.
+        with_clients: as in `revoke_user`.
+        reason: for the record, at most 255 characters.
+        actor: the user who does it, or a name; None for the app itself.
+    """
+    now = now or timezone.now()
+    batches = ({user.pk: user for user in batch} for batch in in_batches(users, BATCH))
+    done = [_revoke_batch(batch, with_clients, reason, actor, now) for batch in batches]
+    return BulkRevocation(
+        users_revoked=sum(each.users_revoked for each in done),
+        sessions_revoked=sum(each.sessions_revoked for each in done),
+        clients_left=dict(ChainMap(*(dict(each.clients_left) for each in done))),
+        clients_disabled=sum(each.clients_disabled for each in done),
+        keys_revoked=sum(each.keys_revoked for each in done),
+    )
+
+
+def in_batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Yield `items`, `size` at a time."""
+    waiting = iter(items)
+    while batch := list(islice(waiting, size)):
+        yield batch
+
+
+def _revoke_batch(
+    users: dict[Any, AbstractBaseUser], with_clients: bool, reason: str, actor: Actor, now: datetime
+) -> BulkRevocation:
+    with atomic():
+        holders = cutoffs.lock_users(users)
+        known = sessions_of(holders, now)
+        found = {pk: known.get(pk, Found()) for pk in holders}
+        new = {pk: after(now, cutoffs.held_by(holder), found[pk].newest) for pk, holder in holders.items()}
+        cutoffs.write_many(new, holders)
+        few = unfinished([pk for pk in holders if found[pk].are_marked], now)
+        # Locked before they are counted: a session that another transaction ends meanwhile is not counted twice.
+        counts = Counter(few.order_by("pk").select_for_update().values_list("user_id", flat=True))
+        few.update(revoked_at=now, revoked_reason=reason)
+        counts.update({pk: each.live for pk, each in found.items() if not each.are_marked})
+        facts: dict[str, Any] = {"reason": reason, "actor": actor, "now": now}
+        events = {pk: user_event(users[pk], cutoff, found[pk], **facts) for pk, cutoff in new.items()}
+        write_events(list(events.values()))
+        withdrawn = withdraw(with_clients, new, reason, actor, now)
+        left = remaining.count(new, now)
+        for pk, event in events.items():
+            send_user_revoked(users[pk], event, counts[pk], left[pk])
+    return BulkRevocation(
+        users_revoked=len(new),
+        sessions_revoked=counts.total(),
+        clients_left=+left,
+        clients_disabled=withdrawn.clients_disabled,
+        keys_revoked=withdrawn.keys_revoked,
+    )
+
+
+def end_oldest(user: Any, keep: int, *, reason: str, now: datetime) -> None:
+    """
+    End the live sessions of `user` that began first, so that `keep` of them stay. The user's row must be locked.
+
+    Of sessions that began in the very same microsecond no more than ONE_BY_ONE are ended at a time.
+    """
+    begun = live_sessions(user, now).order_by("-started_at", "-pk").values_list("pk", "started_at")
+    surplus = list(begun[keep : keep + ONE_BY_ONE + 1])
+    if not surplus:
+        return
+    if len(surplus) <= ONE_BY_ONE:
+        revoke_sessions([pk for pk, _ in surplus], reason=reason, now=now)
+        return
+    # No session that stays began before this one of those that end.
+    latest = min(surplus[0][1], now)
+    if count := begun.filter(started_at__lt=latest).count():
+        cut_off(user, latest, count, reason=reason, actor=None, now=now)
+    revoke_sessions([pk for pk, started_at in surplus if started_at >= latest], reason=reason, now=now)
+
+
+def end_others(
+    user: Any, kept: UUID | None, *, reason: str = "", actor: Actor = None, now: datetime | None = None
+) -> None:
+    """
+    End all live sessions of `user` but the session `kept`.
+
+    If there are many, no cutoff can end those that began later than the one that stays: only their rows are marked,
+    ROWS in one transaction.
+    """
+    now = now or timezone.now()
+    current = Q(pk=kept)
+    others = live_sessions(user, now).exclude(current).order_by("-started_at", "-pk")
+    few = list(others.values_list("pk", flat=True)[: ONE_BY_ONE + 1])
+    if len(few) <= ONE_BY_ONE:
+        revoke_sessions(few, reason=reason, actor=actor, now=now)
+        return
+    began = UserSession.objects.filter(current, user_id=user.pk).values_list("started_at", flat=True).first()
+    boundary = min(began or now, now)
+    later = list(others.filter(started_at__gte=boundary).order_by("pk").values_list("pk", flat=True))
+    cut_off(user, boundary, others.count(), reason=reason, actor=actor, now=now)
+    for batch in in_batches(later, ROWS):
+        _end_unannounced(batch, reason, actor, now)
+
+
+def _end_unannounced(sids: Sequence[UUID], reason: str, actor: Actor, now: datetime) -> None:
+    """End sessions without signals, and with events only for those that may have an unexpired token."""
+    with atomic():
+        # The last access token may have been exchanged for a token for another server just before it expired.
+        since = now - 2 * lifetimes.longest_life()
+        used = [sid for sid, last_issued_at in mark_by_id(sids, reason, now) if last_issued_at > since]
+        write_events([session_event(sid, reason, actor, now) for sid in used])

@@ -55,3 +55,27 @@ class Handmade(models.Model):
 
     class Meta:
         abstract = True
+
+
+class MaybeShared(models.Model):
+    """
+    A session that records the newest use of its refresh token by another peer than that of the rotation.
+
+    `sessions/sharing.py` has the rule.
+    """
+
+    shared_at = models.DateTimeField(_("shared at"), null=True, blank=True)
+    shared_ip_address = models.GenericIPAddressField(_("shared with IP address"), null=True, blank=True)
+    shared_user_agent = models.CharField(_("shared with user agent"), max_length=255, blank=True)
+    shared_counter = models.PositiveIntegerField(_("shared counter"), null=True, blank=True, editable=False)
+    shared_rotations = models.PositiveSmallIntegerField(
+        _("shared rotations"), default=0, help_text=_("The number of rotations in a row that two peers shared.")
+    )
+
+    class Meta:
+        abstract = True
+
+    @property
+    def is_shared(self) -> bool:
+        """True if a refresh token was ever used by another peer than that of its rotation."""
+        return self.shared_at is not None

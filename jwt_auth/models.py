@@ -22,7 +22,7 @@ from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext_lazy as _
 
-from jwt_auth.abstract_models import Described, Handmade, PrimaryManager
+from jwt_auth.abstract_models import Described, Handmade, MaybeShared, PrimaryManager
 from jwt_auth.base_models import DatabaseNow, TokenCutoffField
 from jwt_auth.conf import get_settings
 from jwt_auth.jose.algorithms import ALGORITHMS
@@ -40,7 +40,7 @@ def new_handle() -> str:
     return secrets.token_hex(16)
 
 
-class UserSession(Described):
+class UserSession(Described, MaybeShared):
     """One sign-in on one device."""
 
     class Transport(models.TextChoices):
@@ -77,14 +77,6 @@ class UserSession(Described):
     last_ip_address = models.GenericIPAddressField(_("last IP address"), null=True, blank=True)
     last_user_agent = models.CharField(_("last user agent"), max_length=255, blank=True)
     retry_digest = models.UUIDField(_("retry digest"), null=True, blank=True, editable=False)
-    # The newest use of a refresh token by another peer than that of its rotation; sessions/sharing.py has the rule.
-    shared_at = models.DateTimeField(_("shared at"), null=True, blank=True)
-    shared_ip_address = models.GenericIPAddressField(_("shared with IP address"), null=True, blank=True)
-    shared_user_agent = models.CharField(_("shared with user agent"), max_length=255, blank=True)
-    shared_counter = models.PositiveIntegerField(_("shared counter"), null=True, blank=True, editable=False)
-    shared_rotations = models.PositiveSmallIntegerField(
-        _("shared rotations"), default=0, help_text=_("The number of rotations in a row that two peers shared.")
-    )
     revoked_at = models.DateTimeField(_("revoked at"), null=True, blank=True)
     revoked_reason = models.CharField(_("reason"), max_length=255, blank=True)
 
@@ -115,11 +107,6 @@ class UserSession(Described):
     def ends_at(self) -> datetime:
         """The time when the session ends unless it is refreshed."""
         return min(self.idle_expires_at, self.expires_at)
-
-    @property
-    def is_shared(self) -> bool:
-        """True if a refresh token was ever used by another peer than that of its rotation."""
-        return self.shared_at is not None
 
     @property
     def has_stale_credentials(self) -> bool:

@@ -21,7 +21,7 @@ from jwt_auth.models import CLIENT_ID, ClientKey, RegisteredClient
 from jwt_auth.revocation import disable_client, revoke_client, revoke_client_key
 from jwt_auth.sessions import peer_of
 from jwt_auth.throttling import ClientsThrottle, RevokeClientThrottle
-from jwt_auth.views.base import IsInScope, IsUser, UserView, page_of, user_of
+from jwt_auth.views.base import IsInScope, IsUser, Pages, UserView, page_of, user_of
 from jwt_auth.views.client_serializers import (
     ChangeClientSerializer,
     ClientKeySerializer,
@@ -52,6 +52,7 @@ class ManagementView(UserView):
     permission_classes = [IsUser, IsInScope, MayManageClients]
     scope = "clients"
     throttle_classes = [ClientsThrottle]
+    pagination_class = Pages
     needed: ClassVar[dict[str, str]]
 
     def check_may_hand_out(self, request: Request, user: Any, *scopes: str) -> None:

@@ -117,13 +117,13 @@ def test_a_password_that_is_no_text_is_a_bad_request(client, user, password):
     assert (response.status_code, response.json()["code"]) == (400, "invalid_request")
 
 
-@pytest.mark.parametrize("name", [None, True, [], {}, ["alice"], "", "   ", "a\0", "x" * 1025])
+@pytest.mark.parametrize("name", [None, True, [], {}, ["alice"], "", "   ", "a\0", "x" * 513])
 def test_a_name_that_is_no_text_is_a_bad_request(client, user, name):
     response = client.send("login/", {user.USERNAME_FIELD: name, "password": PASSWORD})
     assert (response.status_code, response.json()["code"]) == (400, "invalid_request")
 
 
-@pytest.mark.parametrize("name", ["x" * 1024, "%", "alice' OR '1'='1", "\u202ealice", "\U0001f600", "1e400", "\u0130"])
+@pytest.mark.parametrize("name", ["x" * 512, "%", "alice' OR '1'='1", "\u202ealice", "\U0001f600", "1e400", "\u0130"])
 def test_a_name_that_is_nobodys_is_401(client, user, name):
     assert client.send("login/", {user.USERNAME_FIELD: name, "password": PASSWORD}).status_code == 401
 

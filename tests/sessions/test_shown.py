@@ -76,25 +76,27 @@ def test_the_last_full_hour_is_shown(client, user, clock):
         clock.shift(timedelta(minutes=minutes))
         token = client.refresh(token).json()["refresh_token"]
         clock.shift(11)
-        [session] = client.bearer(client.tokens(user)["access_token"]).get("/auth/sessions/").json()[-1:]
+        listed = client.bearer(client.tokens(user)["access_token"]).get("/auth/sessions/").json()["results"]
+        [session] = listed[-1:]
         shown.append(session["last_used_at"][11:])
     assert shown == ["12:00:00Z", "12:00:00Z", "12:00:00Z", "13:00:00Z", "13:00:00Z", "14:00:00Z"]
 
 
 def test_the_end_that_is_shown_is_the_one_that_never_moves(client, user, clock):
     pair = client.tokens(user)
-    [session] = client.bearer(pair["access_token"]).get("/auth/sessions/").json()
+    [session] = client.bearer(pair["access_token"]).get("/auth/sessions/").json()["results"]
     assert session["expires_at"] == "2026-06-16T12:30:15.250000Z"
 
 
-def test_the_newest_sign_in_comes_first(client, user, clock):
-    first = client.tokens(user)
-    clock.shift(60)
-    second = client.tokens(user)
-    clock.shift(60)
-    client.refresh(first["refresh_token"])
-    listed = client.bearer(second["access_token"]).get("/auth/sessions/").json()
-    assert [session["id"] for session in listed] == [second["session"], first["session"]]
+def test_the_current_session_comes_first_and_then_the_newest_sign_in(client, user, clock):
+    pairs = []
+    for _ in range(3):
+        pairs.append(client.tokens(user))
+        clock.shift(60)
+    first, second, third = (pair["session"] for pair in pairs)
+    client.refresh(pairs[0]["refresh_token"])
+    listed = client.bearer(pairs[1]["access_token"]).get("/auth/sessions/").json()["results"]
+    assert [session["id"] for session in listed] == [second, third, first]
 
 
 def test_a_row_from_before_the_first_rotation_shows_the_hour_of_the_sign_in():

@@ -76,7 +76,9 @@ def _judges_of(trusted: TrustedIssuer, keys: PublicKeys | RemoteKeys) -> tuple[J
     if trusted.REVOCATIONS_URL is None:
         return find, find
     source = feed_source(trusted.REVOCATIONS_URL, trusted.PRIVATE_NETWORK)
-    subscription = Subscription(trusted.name, source, keys, trusted.REVOCATIONS_MAX_STALENESS)
+    subscription = Subscription(
+        trusted.name, source, keys, trusted.REVOCATIONS_MAX_STALENESS, max_lifetime=trusted.MAX_LIFETIME
+    )
     return _both(subscription.state_of, find), _both(subscription.last_known_state_of, find)
 
 

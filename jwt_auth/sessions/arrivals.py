@@ -14,7 +14,7 @@ from django.db import router
 
 from jwt_auth._django.commit_hooks import on_commit
 from jwt_auth.conf import get_settings
-from jwt_auth.models import UserSession
+from jwt_auth.models import UserSession, user_id_of
 from jwt_auth.revocation.database import live_sessions
 from jwt_auth.revocation.operations import revoke_sessions
 from jwt_auth.sessions import devices
@@ -32,7 +32,8 @@ def make_room(user: Any, now: datetime) -> None:
     surplus = len(live) - limit + 1
     if surplus > 0:
         oldest = sorted(live, key=lambda session: (session.started_at, session.created_at))[:surplus]
-        revoke_sessions([session.pk for session in oldest], reason=LIMIT_REASON, now=now)
+        sids = [session.pk for session in oldest]
+        revoke_sessions(sids, sub=user_id_of(user), reason=LIMIT_REASON, now=now)
 
 
 def look_at_device(session: UserSession) -> None:

@@ -22,7 +22,7 @@ from rest_framework.views import APIView
 from jwt_auth import service_tokens, sessions, throttling, transports
 from jwt_auth.authentication import UserOrClientJWTAuthentication, client_of
 from jwt_auth.exceptions import InvalidCredentialsError, MalformedTokenError
-from jwt_auth.models import UserSession
+from jwt_auth.models import UserSession, user_id_of
 from jwt_auth.principals import user_field, visible_users
 from jwt_auth.revocation import revoke_session, revoke_sessions, revoke_user
 from jwt_auth.revocation.database import live_sessions
@@ -152,14 +152,16 @@ class SessionsView(UserView):
     def delete(self, request: Request) -> Response:
         live = live_sessions(user_of(request), timezone.now())
         others = [session.pk for session in live if session.sid != authenticated_claims(request).sid]
-        revoke_sessions(others, reason="ended by the user", actor=user_of(request))
+        user = user_of(request)
+        revoke_sessions(others, sub=user_id_of(user), reason="ended by the user", actor=user)
         return Response(status=204)
 
 
 class SessionView(UserView):
     def delete(self, request: Request, session_id: UUID) -> Response:
-        session = get_object_or_404(UserSession.objects.filter(user=user_of(request)), pk=session_id)
-        revoke_session(session.pk, reason="ended by the user", actor=user_of(request))
+        user = user_of(request)
+        session = get_object_or_404(UserSession.objects.filter(user=user), pk=session_id)
+        revoke_session(session.pk, sub=user_id_of(user), reason="ended by the user", actor=user)
         return Response(status=204)
 
 

@@ -13,7 +13,7 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.serializers import BaseSerializer
 
 from jwt_auth.contrib.spectacular import bodies
-from jwt_auth.revocation.feed import FEED_TYPE
+from jwt_auth.revocation.feed.pieces import FEED_TYPE
 from jwt_auth.views import client_serializers as clients, serializers
 from jwt_auth.views.introspection import RESPONSE_MEDIA_TYPE
 

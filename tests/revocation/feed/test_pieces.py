@@ -233,11 +233,11 @@ def test_gaps_are_asked_for_as_long_as_an_event_in_them_could_matter(client, db,
     commit(12, "c")
     cursor, life = read(client)["next"], int(lifetimes.longest_life().total_seconds())
     clock.shift(life - 1)
-    record("session", "later", created=datetime.now(timezone.utc), life=lifetimes.longest_life())
+    record("session", "later", pk=13, created=datetime.now(timezone.utc), life=lifetimes.longest_life())
     later = read(client, cursor)["next"]
     assert "_" in later
     clock.shift(42)
-    record("session", "last", created=datetime.now(timezone.utc), life=lifetimes.longest_life())
+    record("session", "last", pk=14, created=datetime.now(timezone.utc), life=lifetimes.longest_life())
     last = read(client, later)
     assert set(told_by([last])) == {("session", "last")}
     assert "_" not in last["next"]

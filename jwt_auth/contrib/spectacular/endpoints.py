@@ -2,12 +2,13 @@
 The endpoints, with their requests and responses.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from drf_spectacular.extensions import OpenApiViewExtension
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema, extend_schema_serializer, extend_schema_view
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_serializer, extend_schema_view
 from rest_framework.permissions import AllowAny
 from rest_framework.renderers import JSONRenderer
 from rest_framework.serializers import BaseSerializer
@@ -39,6 +40,7 @@ class Operation:
         takes: the serializer of the request body, or None for an empty body.
         answers: serializers by status, or by status and media type.
         refusals: the statuses of errors besides 503, which any endpoint may return.
+        parameters: those in the URL, with their descriptions.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Operation:
     takes: Any
     answers: dict[Any, Any]
     refusals: tuple[int, ...] = ()
+    parameters: Mapping[str, str] = field(default_factory=dict)
 
     def declare(self, prefix: str) -> Any:
         """Return the decorator that declares the operation to drf-spectacular."""
@@ -54,6 +57,7 @@ class Operation:
             operation_id=prefix + self.name,
             summary=self.text.partition(".")[0],
             description=self.text,
+            parameters=[OpenApiParameter(name, description=text) for name, text in self.parameters.items()],
             request=self.takes,
             responses={**errors, **self.answers},
         )
@@ -200,10 +204,11 @@ declare(
     "servers.RevocationsView",
     get=Operation(
         "revocations",
-        "Read the signed revocation feed.",
+        "Read a piece of the signed revocation feed.",
         None,
         {(200, f"application/{FEED_TYPE}"): OpenApiTypes.STR, 304: None},
-        (404,),
+        (400, 404),
+        {"after": "The `next` of the piece that was read last; without it, the first piece."},
     ),
 )
 

@@ -50,7 +50,7 @@ MAX_LENGTH = 4 * 2**20  # of the signed text
 _KEPT = 64  # the pieces that a process keeps
 _PATIENCE = 5.0  # seconds for which other threads wait, counted from when one began to make a piece
 
-Scope = RevocationEvent.Scope
+_LASTING = (RevocationEvent.Scope.KEY, RevocationEvent.Scope.ALL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,22 +149,32 @@ def _start_of_slice(now: datetime) -> datetime:
 def _read(after: str | None, start: datetime) -> _Content:
     """Return what follows the cursor `after`, if it can be continued, and everything if not."""
     cursor = _opened(after, start)
-    # In one query: the row that the cursor names, and the rows that each piece has.
-    lasting = _events().filter(scope__in=(Scope.KEY, Scope.ALL))
-    head = _rows(_events().filter(pk=cursor.newest if cursor else 0).union(lasting, all=True))
-    if cursor and cursor.newest and cursor.mark not in {row.mark for row in head if row.id == cursor.newest}:
-        cursor = None  # the table is not the one that was read, or the row was cleaned away
-    known = cursor or _beginning(start)
-    missing = (Q(pk__range=(gap.first, gap.last)) for gap in known.gaps)
-    new = _rows(_events().filter(Q(Q(pk__gt=known.newest), *missing, _connector=Q.OR)).order_by("pk")[:PAGE])
-    told = [row for row in head if row.scope in (Scope.KEY, Scope.ALL)]
-    told += [row for row in new if row.scope not in (Scope.KEY, Scope.ALL)]
+    new = _new(cursor) if cursor else None
+    if cursor is None or new is None:
+        after, cursor = None, _beginning(start)
+        new = _new(cursor) or []
+    # Each piece has these, because they have no end: readers drop what no piece names.
+    told = _rows(_events().filter(scope__in=_LASTING)) + [row for row in new if row.scope not in _LASTING]
     return _Content(
-        after=after if cursor else None,
-        next=after if cursor and after and not new else _sealed(_advanced(known, new, start)),
+        after=after,
+        next=after if after and not new else _sealed(_advanced(cursor, new, start)),
         more=len(new) == PAGE,
         events=_tell(told, start),
     )
+
+
+def _new(cursor: Cursor) -> list[Row] | None:
+    """
+    Return the first rows that the cursor does not cover; None if the event that it names is not in the table.
+
+    If the rows of the gaps alone fill a piece, the table is not compared until a later piece.
+    """
+    missing = (Q(pk__range=(gap.first, gap.last)) for gap in cursor.gaps)
+    unread = Q(Q(pk__gte=cursor.newest), *missing, _connector=Q.OR)
+    rows = _rows(_events().filter(unread).order_by("pk")[: PAGE + 1])
+    new = [row for row in rows if row.id != cursor.newest]
+    is_same = not cursor.mark or cursor.mark in {row.mark for row in rows if row.id == cursor.newest}
+    return new[:PAGE] if is_same or (len(rows) > PAGE and rows[-1].id < cursor.newest) else None
 
 
 def _beginning(start: datetime) -> Cursor:

@@ -528,7 +528,7 @@ def test_a_new_revocation_costs_what_it_weighs_however_many_are_alive(client, db
     rows.clear()
     commit(195, "new")
     assert len(read(client, cursor)["events"]) == 1
-    assert rows == [1, 1]  # the event that the cursor names, and the new one
+    assert rows == [2, 0]  # the event that the cursor names and the new one; no keys
 
 
 def test_a_piece_that_is_full_is_made_once_in_its_slice(client, db, clock, rows, monkeypatch):

@@ -30,29 +30,37 @@ def pool():
         yield pool
 
 
-def until_waiting(shared, key, pool_size):
-    """Wait until a thread waits for its turn to work on `key`."""
+class Key(str):
+    """A key that counts the threads that have asked for it."""
+
+    asked = 0
+
+    def __hash__(self):
+        self.asked += 1  # under the lock of SharedWork, and twice for a thread that works
+        return super().__hash__()
+
+
+def until_asked(shared, key, times):
+    """Wait until `key` was looked up so often, and those threads have let the lock go."""
     for _ in range(PATIENCE * 100):
-        if key in shared._waiting:
-            return
+        with shared._lock:
+            if key.asked >= times:
+                return
         threading.Event().wait(0.01)
-    raise AssertionError("no thread waits")
+    raise AssertionError("the threads did not ask")
 
 
 def test_however_many_ask_at_once_it_is_done_twice_at_most(pool):
-    shared, work = SharedWork(PATIENCE), Work()
-    first = pool.submit(shared.result, "a", work)
+    shared, work, key = SharedWork(PATIENCE), Work(), Key("a")
+    first = pool.submit(shared.result, key, work)
     assert work.begun.wait(PATIENCE)
-    others = [pool.submit(shared.result, "a", work) for _ in range(12)]
-    until_waiting(shared, "a", 12)
-    while sum(other.running() for other in others) < 12:
-        threading.Event().wait(0.01)
-    threading.Event().wait(0.05)
+    others = [pool.submit(shared.result, key, work) for _ in range(12)]
+    until_asked(shared, key, 2 + 12)
     work.go_on.set()
     assert first.result(PATIENCE) == 1
     # They asked when it had begun, so that none may have that result: it may lack what they have just heard of.
     assert {other.result(PATIENCE) for other in others} == {2}
-    assert shared.result("a", work) == 3
+    assert shared.result(key, work) == 3
 
 
 def test_other_work_waits_for_its_turn(pool):
@@ -60,8 +68,9 @@ def test_other_work_waits_for_its_turn(pool):
     other.go_on.set()
     first = pool.submit(shared.result, "a", work)
     assert work.begun.wait(PATIENCE)
-    second = pool.submit(shared.result, "b", other)
-    until_waiting(shared, "b", 1)
+    key = Key("b")
+    second = pool.submit(shared.result, key, other)
+    until_asked(shared, key, 1)
     assert not other.begun.is_set()
     work.go_on.set()
     assert (first.result(PATIENCE), second.result(PATIENCE)) == (1, 1)
@@ -75,8 +84,9 @@ def test_a_failure_is_shared_and_not_kept(pool):
 
     first = pool.submit(shared.result, "other", hold)
     assert hold.begun.wait(PATIENCE)
-    failing = [pool.submit(shared.result, "a", fail) for _ in range(3)]
-    until_waiting(shared, "a", 3)
+    key = Key("a")
+    failing = [pool.submit(shared.result, key, fail) for _ in range(3)]
+    until_asked(shared, key, 3)
     hold.go_on.set()
     first.result(PATIENCE)
     for each in failing:

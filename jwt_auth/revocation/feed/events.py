@@ -10,7 +10,7 @@ The events of the feed: they tell other servers of the rows in the table. Pure.
     a key of ours, or everybody                      the same, in each piece: they have no end
     anything else, or its time is over               nothing
 
-No row's time is longer than a token can live, and a user's cutoff that stands for sessions ends with the last of them.
+A user's cutoff that stands for sessions and tokens ends soon after the last of them would have ended.
 """
 
 from collections.abc import Collection, Iterable

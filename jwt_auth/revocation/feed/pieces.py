@@ -31,6 +31,7 @@ from jwt_auth.conf import get_settings
 from jwt_auth.conf.lifetimes import longest_life
 from jwt_auth.conf.settings import cached_until_settings_change
 from jwt_auth.jose import tokens
+from jwt_auth.jose.keys import Key
 from jwt_auth.keyring.stored import own_keys
 from jwt_auth.models import RevocationEvent
 from jwt_auth.process.lru import LRUCache
@@ -47,7 +48,8 @@ LIFETIME = timedelta(seconds=60)
 PAGE = 500
 MAX_LENGTH = 4 * 2**20  # of the signed text
 
-_KEPT = 64  # the pieces that a process keeps
+# The pieces that a process keeps: enough for all readers that begin in the same slice with 50,000 events.
+_KEPT = 128
 _PATIENCE = 5.0  # seconds for which other threads wait, counted from when one began to make a piece
 
 _LASTING = (RevocationEvent.Scope.KEY, RevocationEvent.Scope.ALL)
@@ -75,7 +77,7 @@ class Publisher:
     """The pieces that one process makes."""
 
     def __init__(self) -> None:
-        self._sealed: LRUCache[Any, Piece] = LRUCache(_KEPT)  # those with `more`
+        self._full: LRUCache[Any, Piece] = LRUCache(_KEPT)  # those with `more`
         self._signed: LRUCache[str, Piece] = LRUCache(_KEPT)
         self._work: SharedWork[Piece] = SharedWork(_PATIENCE)
 
@@ -84,7 +86,7 @@ class Publisher:
         return self._find(after) or self._work.result(after, lambda: self._find(after) or self._make(after))
 
     def _find(self, after: str | None) -> Piece | None:
-        return self._sealed.get((own_keys().signing.kid, _start_of_slice(timezone.now()), after))
+        return self._full.get((own_keys().signing.kid, _start_of_slice(timezone.now()), after))
 
     def _make(self, after: str | None) -> Piece:
         # Taken before the table is read: readers may rely on the feed to have all that was committed by then.
@@ -95,10 +97,10 @@ class Publisher:
         etag = _etag(signer.kid, start, content)
         piece = self._signed.get(etag)
         if piece is None:
-            piece = Piece(document=_sign(content, issued_at), etag=etag)
+            piece = Piece(document=_sign(content, issued_at, signer), etag=etag)
             self._signed.put(etag, piece)
         if content.more:
-            self._sealed.put((signer.kid, start, after), piece)
+            self._full.put((signer.kid, start, after), piece)
         return piece
 
 
@@ -120,7 +122,7 @@ def publish(after: str | None = None) -> Piece:
     return publisher().publish(after)
 
 
-def _sign(content: _Content, issued_at: datetime) -> str:
+def _sign(content: _Content, issued_at: datetime, signer: Key) -> str:
     claims = {
         "iss": get_settings().ISSUER,
         "iat": int(issued_at.timestamp()),
@@ -130,7 +132,7 @@ def _sign(content: _Content, issued_at: datetime) -> str:
         "more": content.more,
         "events": content.events,
     }
-    return tokens.encode(claims, own_keys().signing, FEED_TYPE, max_length=MAX_LENGTH)
+    return tokens.encode(claims, signer, FEED_TYPE, max_length=MAX_LENGTH)
 
 
 def _etag(kid: str, start: datetime, content: _Content) -> str:

@@ -146,7 +146,8 @@ class RevocationEvent(models.Model):
     `subject` is the session's `sid`, the user's `sub`, the client's id, "<iss> <jti>" for a token (never its
     text or hash: an ECDSA signature can be written in two ways), or "<iss> <kid>" for a key; the issuer of a
     client's tokens is the client. `expires_at` is the time when the last token that the event refuses has
-    expired; None means never.
+    expired; None means never. `sub` is the user that a session's or a token's event is about: what users cause is
+    counted by it.
 
     A client's event without a cutoff refuses no token: it tells the processes that hold the client's row and keys
     in memory that these were narrowed.
@@ -166,6 +167,7 @@ class RevocationEvent(models.Model):
     recorded_at = models.DateTimeField(_("recorded at"), db_default=DatabaseNow(), editable=False)
     scope = models.CharField(_("scope"), max_length=16, choices=Scope)
     subject = models.CharField(_("subject"), max_length=511, blank=True)
+    sub = models.CharField(_("user"), max_length=511, blank=True, editable=False)
     cutoff = models.DateTimeField(_("cutoff"), null=True, blank=True)
     expires_at = models.DateTimeField(_("expires at"), null=True, blank=True)
     actor = models.CharField(
@@ -185,6 +187,7 @@ class RevocationEvent(models.Model):
         indexes = [
             models.Index(fields=["scope", "subject"], name="jwt_auth_event_subject"),
             models.Index(fields=["expires_at"], name="jwt_auth_event_expires"),
+            models.Index(fields=["sub", "expires_at"], name="jwt_auth_event_sub"),
         ]
 
     def __str__(self) -> str:

@@ -60,6 +60,23 @@ def test_the_plot_is_drawn(small, tmp_path):
     assert "jwt_auth, memory" in Path(tmp_path / "plot.svg").read_text() or (tmp_path / "plot.svg").stat().st_size
 
 
+def test_a_new_revocation_costs_a_reader_of_the_feed_one_piece():
+    found = run("benchmarks.feed", "--events", "600", "--rounds", "2", "--readers", "2", "--seconds", "1.1")
+    assert found["alone"]["first reading, pieces"] == 2
+    assert min(found["alone"].values()) > 0
+    assert list(found["together"]) == ["nobody reads", "all read everything", "all ask for news"]
+    for delays in found["together"].values():
+        assert list(delays) == ["median, ms", "p99, ms", "longest, ms"]
+
+
+@pytest.mark.thorough
+def test_with_fifty_thousand_events_a_new_revocation_costs_milliseconds():
+    """Bounds that a busy machine keeps, too: a complete list needs a second, and half a second."""
+    alone = run("benchmarks.feed", "--rounds", "20", "--seconds", "1")["alone"]
+    assert alone["new revocation, issuer, ms"] < 50
+    assert alone["new revocation, reader, ms"] < 20
+
+
 @pytest.mark.skipif(not shutil.which("wrk"), reason="wrk is not installed")
 @pytest.mark.thorough
 def test_the_server_is_asked():

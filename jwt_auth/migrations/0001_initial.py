@@ -121,6 +121,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("subject", models.CharField(blank=True, max_length=511, verbose_name="subject")),
+                ("sub", models.CharField(blank=True, editable=False, max_length=511, verbose_name="user")),
                 ("cutoff", models.DateTimeField(blank=True, null=True, verbose_name="cutoff")),
                 ("expires_at", models.DateTimeField(blank=True, null=True, verbose_name="expires at")),
                 (
@@ -141,6 +142,7 @@ class Migration(migrations.Migration):
                 "indexes": [
                     models.Index(fields=["scope", "subject"], name="jwt_auth_event_subject"),
                     models.Index(fields=["expires_at"], name="jwt_auth_event_expires"),
+                    models.Index(fields=["sub", "expires_at"], name="jwt_auth_event_sub"),
                 ],
             },
         ),

@@ -64,17 +64,24 @@ def make_event(
     scope: str,
     subject: str,
     *,
+    sub: str = "",
     cutoff: datetime | None = None,
     expires_at: datetime | None,
     reason: str,
     actor: Actor,
     now: datetime,
 ) -> RevocationEvent:
-    """Return an event that is not written yet."""
+    """
+    Return an event that is not written yet.
+
+    Args:
+        sub: the user that a session's or a token's event is about.
+    """
     return RevocationEvent(
         created_at=now,
         scope=scope,
         subject=subject,
+        sub=sub,
         cutoff=cutoff,
         expires_at=expires_at,
         reason=reason,

@@ -75,26 +75,33 @@ def revoke_token(claims: Claims, *, reason: str = "", actor: Actor = None, now: 
     if claims.jti is None:
         raise ValueError("a token without jti can't be revoked by itself")
     subject, until = token_subject(claims.iss, claims.jti), claims.expires_at + MAX_LEEWAY
-    deny_token(subject, until=until, reason=reason, actor=actor, now=now)
+    deny_token(subject, sub=claims.sub, until=until, reason=reason, actor=actor, now=now)
 
 
 def deny_token(
-    subject: str, *, until: datetime, reason: str = "", actor: Actor = None, now: datetime | None = None
+    subject: str, *, until: datetime, sub: str = "", reason: str = "", actor: Actor = None, now: datetime | None = None
 ) -> None:
-    """Do what `revoke_token` does, for the token that the denylist calls `subject`, and that has expired at `until`."""
+    """
+    Do what `revoke_token` does, for the token that the denylist calls `subject`, and that has expired at `until`.
+
+    `sub` is its user, if that is known.
+    """
     with atomic():
         event = record_event(
-            Scope.TOKEN, subject, expires_at=until, reason=reason, actor=actor, now=now or timezone.now()
+            Scope.TOKEN, subject, sub=sub, expires_at=until, reason=reason, actor=actor, now=now or timezone.now()
         )
         send_on_commit(token_revoked, RevocationEvent, event=event)
 
 
-def revoke_session(sid: UUID, *, reason: str = "", actor: Actor = None, now: datetime | None = None) -> bool:
+def revoke_session(
+    sid: UUID, *, sub: str | None = None, reason: str = "", actor: Actor = None, now: datetime | None = None
+) -> bool:
     """
     End one session, and revoke its access and refresh tokens.
 
     Args:
         sid: the session's id.
+        sub: that of the session's user. It saves a query.
         reason: for the record, at most 255 characters.
         actor: the user who does it, or a name; None for the app itself.
 
@@ -106,16 +113,19 @@ def revoke_session(sid: UUID, *, reason: str = "", actor: Actor = None, now: dat
         rows = UserSession.objects.filter(pk=sid, revoked_at=None)
         if not rows.update(revoked_at=now, revoked_reason=reason):
             return False
-        event = write_event(session_event(sid, reason, actor, now))
+        event = write_event(session_event(sid, sub or user_rows.subs_of([sid])[sid], reason, actor, now))
         send_on_commit(session_revoked, RevocationEvent, event=event, session_id=sid)
     return True
 
 
-def revoke_sessions(sids: Iterable[UUID], *, reason: str = "", actor: Actor = None, now: datetime | None = None) -> int:
+def revoke_sessions(
+    sids: Iterable[UUID], *, sub: str | None = None, reason: str = "", actor: Actor = None, now: datetime | None = None
+) -> int:
     """
-    End several sessions at once, each with an event and a signal; see `revoke_session`.
+    End several sessions at once, of one user if `sub` is given, each with an event and a signal; see `revoke_session`.
 
-    Three queries (SQLite writes the events in hundreds), about a third of a millisecond for each session.
+    Four queries, three with `sub` (SQLite writes the events in hundreds), about a third of a millisecond for each
+    session.
 
     Returns:
         The number of sessions that were not revoked before.
@@ -123,7 +133,8 @@ def revoke_sessions(sids: Iterable[UUID], *, reason: str = "", actor: Actor = No
     now = now or timezone.now()
     with atomic():
         live = [sid for sid, _ in mark_by_id(sids, reason, now)]
-        events = [session_event(sid, reason, actor, now) for sid in live]
+        users = user_rows.subs_of(live) if sub is None else dict.fromkeys(live, sub)
+        events = [session_event(sid, users[sid], reason, actor, now) for sid in live]
         write_events(events)
         for sid, event in zip(live, events, strict=True):
             send_on_commit(session_revoked, RevocationEvent, event=event, session_id=sid)
@@ -290,9 +301,9 @@ def after(now: datetime, *moments: datetime | None) -> datetime:
     return max(now, later(last, cutoffs.TICK))
 
 
-def session_event(sid: UUID, reason: str, actor: Actor, now: datetime) -> RevocationEvent:
+def session_event(sid: UUID, sub: str, reason: str, actor: Actor, now: datetime) -> RevocationEvent:
     """Return the event of a session that ends, to be written."""
-    return make_event(Scope.SESSION, sid.hex, expires_at=last_expiry(now), reason=reason, actor=actor, now=now)
+    return make_event(Scope.SESSION, sid.hex, sub=sub, expires_at=last_expiry(now), reason=reason, actor=actor, now=now)
 
 
 def user_event(

@@ -2,6 +2,7 @@
 The endpoints for other servers: keys, metadata, the revocation feed, token exchange, introspection and revocation.
 """
 
+import re
 from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any, ClassVar, cast
@@ -25,7 +26,8 @@ from jwt_auth.exceptions import GrantError, TokenError
 from jwt_auth.keyring.stored import JWKS_MAX_AGE, own_keys
 from jwt_auth.models import RegisteredClient
 from jwt_auth.responses import error_response
-from jwt_auth.revocation import feed, revoke_user
+from jwt_auth.revocation import revoke_user
+from jwt_auth.revocation.feed import cursors, pieces
 from jwt_auth.views import introspection
 from jwt_auth.views.base import CredentialView, IsInScope, IsUser, TokenView, authenticated_claims, user_of
 from jwt_auth.views.metadata import describe, has_address
@@ -77,14 +79,24 @@ def _unless_known(request: Request, response: HttpResponse) -> HttpResponseBase:
     return cast("HttpResponseBase", found)
 
 
+_CURSOR = re.compile(rf"[0-9a-f._-]{{1,{cursors.MAX_LENGTH}}}")
+
+
 class RevocationsView(CredentialView):
-    """The signed revocation feed. It is public: anyone who can verify our tokens may know which are revoked."""
+    """
+    The signed revocation feed, in pieces; each names the address of the next one.
+
+    It is public: anyone who can verify our tokens may know which are revoked.
+    """
 
     def get(self, request: Request) -> HttpResponseBase:
         if own_keys().signing.is_secret:
             raise drf.NotFound("There is no revocation feed: this server's tokens are only for itself.")
-        published = feed.publish()
-        response = HttpResponse(published.document, content_type=f"application/{feed.FEED_TYPE}")
+        after = request.query_params.get("after")
+        if after is not None and not _CURSOR.fullmatch(after):
+            raise drf.ParseError("`after` is not the `next` of a piece of this feed.")
+        published = pieces.publish(after)
+        response = HttpResponse(published.document, content_type=f"application/{pieces.FEED_TYPE}")
         response["ETag"] = f'"{published.etag}"'
         # Caches may keep it, but must revalidate it each time, because readers can't know how long a cache kept it.
         response["Cache-Control"] = "public, no-cache"

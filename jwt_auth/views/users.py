@@ -24,7 +24,7 @@ from rest_framework.views import APIView
 from jwt_auth import service_tokens, sessions, throttling, transports
 from jwt_auth.authentication import UserOrClientJWTAuthentication, client_of
 from jwt_auth.exceptions import InvalidCredentialsError, MalformedTokenError
-from jwt_auth.models import UserSession
+from jwt_auth.models import UserSession, user_id_of
 from jwt_auth.principals import read_key, user_field, visible_users
 from jwt_auth.revocation import remaining, revoke_session, revoke_user
 from jwt_auth.revocation.bulk import end_others
@@ -193,8 +193,9 @@ class SessionView(UserView):
     throttle_classes = SessionsView.throttle_classes
 
     def delete(self, request: Request, session_id: UUID) -> Response:
-        session = get_object_or_404(UserSession.objects.filter(user=user_of(request)), pk=session_id)
-        revoke_session(session.pk, reason="ended by the user", actor=user_of(request))
+        user = user_of(request)
+        session = get_object_or_404(UserSession.objects.filter(user=user), pk=session_id)
+        revoke_session(session.pk, sub=user_id_of(user), reason="ended by the user", actor=user)
         return Response(status=204)
 
 

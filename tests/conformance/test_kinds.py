@@ -8,9 +8,9 @@ import pytest
 from jwt_auth import service_tokens
 from jwt_auth.authentication.assertions import JWT_BEARER
 from jwt_auth.exceptions import InvalidTokenError
-from jwt_auth.issuers.remote.subscription import read_feed
+from jwt_auth.issuers.remote.pieces import read_feed
 from jwt_auth.jose.public_keys import read_configured
-from jwt_auth.revocation import feed
+from jwt_auth.revocation.feed import pieces
 from jwt_auth.views import introspection
 from jwt_auth.views.metadata import TOKEN_EXCHANGE
 from jwt_auth.views.serializers import ACCESS_TOKEN_URN
@@ -65,7 +65,7 @@ def tokens(client, user, api, rsa_key):
         "foreign": jwt.encode(claims, rsa_key, "RS256", headers={"typ": "at+jwt"}),
         "service": service_tokens.exchange(pair["access_token"], TWO).access_token,
         "introspection": introspection.sign(introspection.introspect(pair["access_token"]), ONE),
-        "feed": feed.publish().document,
+        "feed": pieces.publish().document,
     }
 
 

@@ -7,7 +7,7 @@ from joserfc import jws, jwt
 from joserfc.errors import BadSignatureError
 from joserfc.jwk import KeySet, import_key
 
-from jwt_auth.revocation import feed
+from jwt_auth.revocation.feed import pieces
 from tests.support.interop import AUDIENCE, ISSUER, KEYS
 from tests.support.keys import pem
 
@@ -43,7 +43,7 @@ def test_it_refuses_those_of_another_key(ours):
 
 def test_it_reads_our_revocation_feed(ours, algorithm):
     _, published = ours(algorithm)
-    document = feed.publish().document
+    document = pieces.publish().document
     found = jws.deserialize_compact(document, KeySet.import_key_set(published), algorithms=[algorithm])
     assert found.headers()["typ"] == "revocations+jwt"
 

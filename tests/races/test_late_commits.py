@@ -8,7 +8,8 @@ from django.db import transaction
 
 from jwt_auth.exceptions import RevokedTokenError
 from jwt_auth.models import RevocationEvent
-from jwt_auth.revocation import feed, revoke_all, revoke_session, revoke_token, revoke_user
+from jwt_auth.revocation import revoke_all, revoke_session, revoke_token, revoke_user
+from jwt_auth.revocation.feed import pieces
 from jwt_auth.revocation.memory import view
 from jwt_auth.revocation.verdict import verdict
 from jwt_auth.verification import verify
@@ -107,7 +108,7 @@ def test_an_event_that_is_rolled_back_after_a_newer_one_never_counts(come, at_on
 
 def told():
     """Return the subjects in the feed that other servers read."""
-    document = jwt.decode(feed.publish().document, options={"verify_signature": False})
+    document = jwt.decode(pieces.publish().document, options={"verify_signature": False})
     return {event["subject"] for event in document["events"]}
 
 

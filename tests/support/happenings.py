@@ -258,7 +258,8 @@ def disable_a_client(client, user):
 
 def fail_to_fetch_a_feed(client, user):
     nobody = feed_source("https://127.0.0.1/feed")
-    known = Subscription("https://a.example", nobody, PublicKeys({}), timedelta(seconds=10))
+    life = timedelta(minutes=5)
+    known = Subscription("https://a.example", nobody, PublicKeys({}), timedelta(seconds=10), max_lifetime=life)
     with pytest.raises(RevocationUnavailableError):
         known.state_of(CLAIMS)
     return known
@@ -268,7 +269,8 @@ def fetch_a_feed_after_all(client, user):
     known = fail_to_fetch_a_feed(client, user)
     key = make_key(ec.generate_private_key(ec.SECP256R1()), "ES256")
     now = int(time())
-    values = {"iss": "https://a.example", "iat": now, "exp": now + 60, "events": []}
+    values = {"iss": "https://a.example", "iat": now, "exp": now + 60}
+    values.update(after=None, next="cursor", more=False, events=[])
     answer = body(encode(values, key, "revocations+jwt").encode(), "Content-Type: application/revocations+jwt")
     with override_settings(DEBUG=True), serving(answer) as endpoint:
         known._source, known._keys = feed_source(endpoint.url), PublicKeys({key.kid: key})

@@ -13,7 +13,7 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.serializers import BaseSerializer
 
 from jwt_auth.contrib.spectacular import bodies
-from jwt_auth.revocation.feed import FEED_TYPE
+from jwt_auth.revocation.feed.pieces import FEED_TYPE
 from jwt_auth.views import client_serializers as clients, serializers
 from jwt_auth.views.introspection import RESPONSE_MEDIA_TYPE
 
@@ -39,7 +39,7 @@ class Operation:
         takes: the serializer of the request body, or None for an empty body.
         answers: serializers by status, or by status and media type.
         refusals: the statuses of errors besides 503, which any endpoint may return.
-        parameters: the headers that the endpoint reads, besides those of authentication.
+        parameters: the headers and the parameters in the URL that the endpoint reads, besides those of authentication.
     """
 
     name: str
@@ -226,10 +226,11 @@ declare(
     "servers.RevocationsView",
     get=Operation(
         "revocations",
-        "Read the signed revocation feed.",
+        "Read a piece of the signed revocation feed.",
         None,
         {(200, f"application/{FEED_TYPE}"): OpenApiTypes.STR, 304: None},
-        (404,),
+        (400, 404),
+        (OpenApiParameter("after", description="The `next` of the piece that was read last; without it, the first."),),
     ),
 )
 

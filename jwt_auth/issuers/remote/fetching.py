@@ -35,7 +35,16 @@ _CHUNK = 65536
 
 
 class FetchError(JWTAuthError):
-    """Raised when a document can't be fetched, whatever the cause."""
+    """
+    Raised when a document can't be fetched, whatever the cause.
+
+    Args:
+        status: that of the response, if there was a complete one.
+    """
+
+    def __init__(self, reason: str, status: int | None = None) -> None:
+        super().__init__(reason)
+        self.status = status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,12 +79,13 @@ class Fetched:
     cache_control: str
 
 
-def fetch(source: Source, *, etag: str | None = None) -> Fetched:
+def fetch(source: Source, *, etag: str | None = None, query: str = "") -> Fetched:
     """
     Request a document, once.
 
     Args:
         etag: the ETag of the version that is already known.
+        query: parameters to add to the URL.
 
     Raises:
         FetchError: if the response is neither the document nor "unchanged" (304).
@@ -86,14 +96,15 @@ def fetch(source: Source, *, etag: str | None = None) -> Fetched:
         headers["If-None-Match"] = etag
     try:
         with _connected(parts, source, monotonic() + TIMEOUT) as connection:
-            connection.request("GET", _target(parts), headers=headers)
+            connection.request("GET", _target(parts, query), headers=headers)
             return _read(connection.getresponse(), source, conditional=etag is not None)
     except (OSError, HTTPException, ValueError) as error:  # ValueError: a host that IDNA can't encode
         raise FetchError(f"{source.url}: {error!r}") from error
 
 
-def _target(parts: SplitResult) -> str:
-    return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+def _target(parts: SplitResult, query: str) -> str:
+    both = "&".join(filter(None, (parts.query, query)))
+    return (parts.path or "/") + (f"?{both}" if both else "")
 
 
 def _read(response: HTTPResponse, source: Source, *, conditional: bool) -> Fetched:
@@ -101,7 +112,7 @@ def _read(response: HTTPResponse, source: Source, *, conditional: bool) -> Fetch
     if response.status == 304 and conditional:
         return Fetched(body=None, etag=etag, cache_control=cache_control)
     if response.status != 200:
-        raise FetchError(f"{source.url}: answered with {response.status}")
+        raise FetchError(f"{source.url}: answered with {response.status}", response.status)
     media_type = response.getheader("Content-Type", "").partition(";")[0].strip().lower()
     if not any(media_type == kind or (kind[0] == "+" and media_type.endswith(kind)) for kind in source.types):
         raise FetchError(f"{source.url}: is {media_type!r}")

@@ -1,0 +1,113 @@
+"""
+The events of the feed: they tell other servers of the rows in the table. Pure.
+
+    a row is about                                   the feed tells
+    ---------------------------------------------    ------------------------------------------------------------------
+    a session or a token                             this session or token
+    the same, and more than MAX_OF_A_USER            a cutoff of this user: too much is refused of the user who
+    unexpired rows are about the same user           caused it, and nothing of anybody else
+    a user or a client with a cutoff                 the latest cutoff
+    a key of ours, or everybody                      the same, in each piece: they have no end
+    anything else, or its time is over               nothing
+
+A user's cutoff that stands for sessions and tokens ends soon after the last of them would have ended.
+"""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
+from math import ceil
+from typing import Any, NamedTuple
+
+from jwt_auth.revocation.verdict import latest
+
+# A piece is the same for one slice of time: in it no event's time is over.
+SLICE = timedelta(seconds=20)
+
+# The most sessions and tokens of one user that are told one by one.
+MAX_OF_A_USER = 100
+
+SINGLE = ("session", "token")
+
+Event = dict[str, Any]
+
+
+class Row(NamedTuple):
+    """A `RevocationEvent`, without the columns that are only for the record."""
+
+    id: int
+    scope: str
+    subject: str
+    sub: str
+    cutoff: datetime | None
+    created_at: datetime
+    expires_at: datetime | None
+
+    @property
+    def mark(self) -> str:
+        """A digest of its values: another table has another event under this number."""
+        return sha256(repr([str(value) for value in self]).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Teller:
+    """
+    Turns rows into events.
+
+    Args:
+        issuer: our name.
+        life: the longest life of a token.
+        leeway: how much the clocks of two machines may differ.
+        start: the start of the slice.
+    """
+
+    issuer: str
+    life: timedelta
+    leeway: timedelta
+    start: datetime
+
+    def tell(self, rows: Iterable[Row], crowded: Collection[str]) -> list[Event]:
+        """
+        Return one event for each subject, in an order that does not depend on the database.
+
+        Args:
+            crowded: the users with more than MAX_OF_A_USER sessions and tokens.
+        """
+        found: dict[tuple[str, str], tuple[datetime | None, datetime]] = {}
+        for row in filter(self.concerns_others, rows):
+            scope, subject, cutoff, until = self._coarse(row) if row.sub in crowded else self._single(row)
+            known, end = found.get((scope, subject), (None, until))
+            found[scope, subject] = latest((known, cutoff)), max(until, end)
+        return [_event(scope, subject, *facts) for (scope, subject), facts in sorted(found.items())]
+
+    def users_of(self, rows: Iterable[Row]) -> set[str]:
+        """Return the users whose single sessions and tokens `rows` would tell."""
+        return {row.sub for row in rows if row.sub and self.concerns_others(row)}
+
+    def concerns_others(self, row: Row) -> bool:
+        """Return whether it is about living tokens of ours; a client's keys and its own tokens concern only us."""
+        if row.scope == "client" and row.cutoff is None:
+            return False  # its row was changed, and no token was revoked
+        is_ours = row.scope not in ("token", "key") or row.subject.startswith(f"{self.issuer} ")
+        return is_ours and self._until(row) > self.start
+
+    def _single(self, row: Row) -> tuple[str, str, datetime | None, datetime]:
+        return row.scope, row.subject, row.cutoff, self._until(row)
+
+    def _coarse(self, row: Row) -> tuple[str, str, datetime | None, datetime]:
+        # The session may have been started by a machine whose clock was ahead. The cutoff refuses tokens for as long as
+        # any other cutoff of that moment does, so that a later one with an earlier moment is not needed beyond it.
+        cutoff = row.created_at + self.leeway
+        return "user", row.sub, cutoff, max(cutoff + self.life, self._until(row))
+
+    def _until(self, row: Row) -> datetime:
+        """Return the time when the last token that the event refuses has expired."""
+        if row.expires_at is None:
+            return self.start + SLICE + self.life
+        return max(row.created_at + self.life, row.expires_at)
+
+
+def _event(scope: str, subject: str, cutoff: datetime | None, until: datetime) -> Event:
+    event: Event = {"scope": scope, "subject": subject, "exp": ceil(until.timestamp())}
+    return event if cutoff is None else {**event, "cutoff": cutoff.timestamp()}

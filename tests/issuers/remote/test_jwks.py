@@ -157,7 +157,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("answer", FAULTS.values(), ids=FAULTS)
-def test_without_keys_nobody_is_let_in_and_nobody_is_signed_out(client, trust, sign, answer):
+def test_without_keys_nobody_is_let_in_and_nobody_is_signed_out(client, trust, sign, answer, ticks):
     trust.answer = answer
     for _ in range(3):
         response = client.get_me(sign())
@@ -221,7 +221,7 @@ def test_when_it_comes_back_all_is_well_again(client, trust, sign, good, new_key
 # Which keys are used
 
 
-def test_what_can_not_be_used_is_passed_over(client, trust, sign, ec_key, rsa_key, new_key):
+def test_what_can_not_be_used_is_passed_over(client, trust, sign, ec_key, rsa_key, new_key, ticks):
     private = json.loads(ECAlgorithm.to_jwk(new_key))
     trust.answer = keys(
         None,
@@ -285,7 +285,7 @@ def test_twenty_forged_names_cost_one_question(client, trust, sign, new_key, tic
     assert len(trust.requests) == 2
 
 
-def test_twenty_at_once_cost_one_question(trust, sign, new_key):
+def test_twenty_at_once_cost_one_question(trust, sign, new_key, ticks):
     remote = RemoteKeys(jwks_source(trust.url), ["ES256"])
     start = threading.Barrier(20)
 

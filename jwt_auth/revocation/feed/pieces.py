@@ -65,8 +65,13 @@ class Piece:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Content:
-    """The contents of a piece, apart from its times."""
+    """
+    The contents of a piece, apart from its times.
 
+    `restored` is True if the table is not the one that the cursor was made from.
+    """
+
+    restored: bool
     after: str | None
     next: str
     more: bool
@@ -99,6 +104,9 @@ class Publisher:
         if piece is None:
             piece = Piece(document=_sign(content, issued_at, signer), etag=etag)
             self._signed.put(etag, piece)
+        if content.restored:
+            # Pieces of the other table lead to cursors that begin anew, and so back to these pieces.
+            self._full.clear()
         if content.more:
             self._full.put((signer.kid, start, after), piece)
         return piece
@@ -152,12 +160,14 @@ def _read(after: str | None, start: datetime) -> _Content:
     """Return what follows the cursor `after`, if it can be continued, and everything if not."""
     cursor = _opened(after, start)
     new = _new(cursor) if cursor else None
+    restored = cursor is not None and new is None
     if cursor is None or new is None:
         after, cursor = None, _beginning(start)
         new = _new(cursor) or []
     # Each piece has these, because they have no end: readers drop what no piece names.
     told = _rows(_events().filter(scope__in=_LASTING)) + [row for row in new if row.scope not in _LASTING]
     return _Content(
+        restored=restored,
         after=after,
         next=after if after and not new else _sealed(_advanced(cursor, new, start)),
         more=len(new) == PAGE,

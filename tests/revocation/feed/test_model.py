@@ -32,7 +32,7 @@ from tests.support.selection import THOROUGH
 NAME = "https://one.example.com"
 USERS = ("alice", "bob")
 PROCESSES, READERS = 3, 3
-WORLDS, STEPS = (300, 300) if THOROUGH else (8, 200)
+WORLDS, STEPS = (60, 300) if THOROUGH else (8, 200)
 
 
 class Keys:

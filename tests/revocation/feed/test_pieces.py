@@ -299,6 +299,18 @@ def test_after_a_restored_backup_everything_is_told_anew(client, db, clock, seen
     assert (again["after"], again["events"]) == (piece["next"], [])
 
 
+def test_after_a_restored_backup_no_reader_goes_round_in_circles(client, db, clock, monkeypatch):
+    """Full pieces of the other table are kept for their slice, and must not be told any more."""
+    monkeypatch.setattr(pieces, "PAGE", 4)
+    for number in range(10, 18):
+        commit(number, str(number))
+    cursor = walk(client)[-1]["next"]
+    RevocationEvent.objects.filter(pk__gt=13).delete()
+    for number in range(14, 18):
+        commit(number, f"other {number}")
+    assert ("session", "other 17") in told_by(walk(client, cursor))
+
+
 def test_a_cursor_that_is_older_than_any_token_begins_anew(client, db, clock):
     commit(10, "a")
     cursor, life = read(client)["next"], lifetimes.longest_life().total_seconds()

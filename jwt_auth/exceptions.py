@@ -147,7 +147,7 @@ class InvalidTargetError(GrantError):
 
 
 class InvalidScopeError(GrantError):
-    """Raised when more scopes are requested than are allowed, or the requested scope is malformed."""
+    """Raised when more scopes are requested than are allowed, none would be granted, or the scope is malformed."""
 
     code = "invalid_scope"
     detail = _("This scope can't be granted.")
@@ -248,7 +248,7 @@ class RevokedTokenError(TokenError):
 
 
 class RefreshTokenReusedError(RevokedTokenError):
-    """Raised when a refresh token is used a second time outside the grace period."""
+    """Raised when a refresh token is used a second time after the grace period, or by two peers again and again."""
 
     code = "refresh_token_reused"
     detail = _("The refresh token was used before. The session has been ended.")

@@ -18,7 +18,8 @@ A refresh token carries a counter `k`; the session's row has the counter `n` of 
                 user inactive, or password changed              determined
 
 `retries` has the rule for RETRIED, and `sharing` that for SHARED. "Within the grace period" is bounded on both sides:
-a rotation that another machine's clock has put into the future is tolerated for as long as one in the past.
+a rotation that another machine's clock has put into the future is tolerated for as long as one in the past, if it lies
+ahead by LEEWAY at most.
 
 A token is `<handle>.<counter>.<signature>`. The same row always gives the same token. The server therefore
 stores no token, and can return the same successor again if an answer was lost or two requests came at once.
@@ -111,7 +112,7 @@ def case_of(
 
 
 def _past(rotated_at: datetime | None, now: datetime) -> datetime | None:
-    """Return the time of a rotation; None if it lies in the future, so that its age is unknown: there is no grace."""
+    """Return the time of a rotation; None, which gives no grace, if it lies too far in the future to know its age."""
     if rotated_at is None or not wall_clock.is_ahead(rotated_at, now):
         return rotated_at
     wall_clock.warn("the last rotation of a refresh token", rotated_at, now)

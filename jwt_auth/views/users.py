@@ -252,6 +252,7 @@ class OwnClientsView(UserView):
     """List the API clients that stay when the user signs out everywhere."""
 
     pagination_class = Pages
+    throttle_classes = [throttling.SessionsThrottle]
 
     def get(self, request: Request) -> Response:
         user = user_of(request)

@@ -79,8 +79,8 @@ def declare(view: str, **operations: Operation) -> None:
 
 
 _DONE: dict[Any, Any] = {204: None}
-_OWN = (401, 403)
-_OF_STAFF = (401, 403, 404, 429)
+_OWN = (401, 403, 429)
+_OWN_PAGE = _OF_STAFF = (401, 403, 404, 429)
 
 _SIGN_IN, _SIGN_OUT = "Sign in. The label is the user's name for the device.", "Sign out. The session ends."
 _REFRESH = "Exchange the refresh token for new tokens. If it is used a second time, its session ends."
@@ -92,16 +92,16 @@ _RETRY_KEY = OpenApiParameter(
     description="Random, new with each exchange, and sent again if its answer was lost.",
 )
 
-_LOGOUT_ALL = Operation("logout_all", "Sign out everywhere.", None, _DONE, (401, 403, 429))
-_LIST = Operation("sessions", "List your sessions.", None, {200: serializers.SessionSerializer(many=True)}, _OWN)
+_LOGOUT_ALL = Operation("logout_all", "Sign out everywhere.", None, _DONE, _OWN)
+_LIST = Operation("sessions", "List your sessions.", None, {200: serializers.SessionSerializer(many=True)}, _OWN_PAGE)
 _END_OTHERS = Operation("end_other_sessions", "End all your sessions except this one.", None, _DONE, _OWN)
-_END_ONE = Operation("end_session", "End one of your sessions.", None, _DONE, (401, 403, 404))
+_END_ONE = Operation("end_session", "End one of your sessions.", None, _DONE, _OWN_PAGE)
 _OWN_CLIENTS = Operation(
     "my_clients",
-    "List the API clients that act as you, or that you made.",
+    "List the API clients that act as you, that you made, or that have a key which you added.",
     None,
     {200: clients.OwnClientSerializer(many=True)},
-    _OWN,
+    _OWN_PAGE,
 )
 _ME = Operation("me", "Return the authenticated user or client.", None, {200: bodies.PrincipalSerializer}, (401,))
 

@@ -1,1 +1,1 @@
-"""The revocation feed for other servers: signed pieces, each of which says what follows what its reader knows."""
+"""The revocation feed for other servers, in signed pieces: a reader asks for what is new."""

@@ -61,9 +61,10 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "revocations_read_again": (),
     # `keyring.stored`,
     "signing_key_unread": ("kid", "reason"),
+    # `revocation.wall_clock`,
+    "clock_ahead": ("reason",),
     # `issuers.remote.jwks`,
     "weak_key": ("kid", "reason"),
-    "clock_ahead": ("reason",),
     "keys_unread": ("reason",),
     "keys_read_again": (),
     # and `issuers.remote.subscription`.

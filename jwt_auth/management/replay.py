@@ -9,7 +9,7 @@ times, and lines from before the backup change nothing.
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timezone as dt_timezone
+from datetime import datetime, timedelta, timezone as dt_timezone
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -42,6 +42,9 @@ Scope = RevocationEvent.Scope
 MAX_LINE = 2**20  # bytes; a record with a long traceback has some thousand
 REPLAYED = "replayed: "
 
+# How far in the future a cutoff may lie: the clock of a machine may have been ahead.
+FURTHEST = timedelta(days=1)
+
 # What a restored row of a user says again, by the reason of the revocation that a change of the row had caused.
 _DELETED, _DEACTIVATED, _PASSWORD = "user deleted", "user deactivated", "password changed"
 
@@ -61,6 +64,11 @@ class Line:
     expires_at: datetime | None
     reason: str
     actor: str
+
+    @property
+    def at(self) -> datetime | None:
+        """The cutoff to set; None for the present, if a machine that was ahead wrote a cutoff that is still to come."""
+        return None if self.cutoff is None or self.cutoff > timezone.now() else self.cutoff
 
     @property
     def cause(self) -> str:
@@ -132,7 +140,7 @@ def read_line(raw: bytes, number: int) -> Line | None:
         values = json_object(raw)
     except ValueError as error:
         raise LineError(f"it is no JSON object: {error}") from error
-    if values.get("event") not in _KINDS:
+    if not isinstance(values.get("event"), str) or values["event"] not in _KINDS:
         return None
     line = Line(
         number=number,
@@ -145,8 +153,8 @@ def read_line(raw: bytes, number: int) -> Line | None:
     )
     if line.event in _WITH_CUTOFF and line.cutoff is None:
         raise LineError("it has no cutoff")
-    if line.cutoff is not None and line.cutoff > timezone.now():
-        raise LineError("its cutoff lies in the future")
+    if line.cutoff is not None and line.cutoff > timezone.now() + FURTHEST:
+        raise LineError("its cutoff lies far in the future")
     return line
 
 
@@ -261,14 +269,14 @@ def _users(lines: list[Line], report: Report) -> Plan:
         is_done = _is_later(cutoff.read(user), line.cutoff)
         if line.cause == _DELETED or (line.cause in (_DEACTIVATED, _PASSWORD) and not is_done):
             report.users.setdefault(line.cause, []).append(str(user.pk))
-        yield line, DONE if is_done else _later(revoke_user, user, line, at=line.cutoff)
+        yield line, DONE if is_done else _later(revoke_user, user, line, at=line.at)
 
 
 def _everybody(lines: list[Line], report: Report) -> Plan:
     known = RevocationEvent.objects.filter(scope=Scope.ALL).aggregate(newest=Max("cutoff"))["newest"]
     for line in lines:
         is_done = _is_later(known, line.cutoff)
-        yield line, DONE if is_done else partial(revoke_all, at=line.cutoff, **line.record)
+        yield line, DONE if is_done else partial(revoke_all, at=line.at, **line.record)
 
 
 def _tokens(lines: list[Line], report: Report) -> Plan:

@@ -24,6 +24,7 @@ from jwt_auth.revocation import cutoff as cutoffs, remaining, user_rows, wall_cl
 from jwt_auth.revocation.clients import Withdrawal, withdraw_clients
 from jwt_auth.revocation.events import Actor, atomic, last_expiry, make_event, record_event, write_event, write_events
 from jwt_auth.revocation.subjects import token_subject
+from jwt_auth.revocation.user_rows import Ended
 from jwt_auth.revocation.user_sessions import MANY, Found, mark, mark_by_id, sessions_of, unfinished
 from jwt_auth.revocation.verdict import latest
 from jwt_auth.signals import all_revoked, send_on_commit, session_revoked, token_revoked, user_revoked
@@ -93,15 +94,12 @@ def deny_token(
         send_on_commit(token_revoked, RevocationEvent, event=event)
 
 
-def revoke_session(
-    sid: UUID, *, sub: str | None = None, reason: str = "", actor: Actor = None, now: datetime | None = None
-) -> bool:
+def revoke_session(sid: UUID, *, reason: str = "", actor: Actor = None, now: datetime | None = None) -> bool:
     """
     End one session, and revoke its access and refresh tokens.
 
     Args:
         sid: the session's id.
-        sub: that of the session's user. It saves a query.
         reason: for the record, at most 255 characters.
         actor: the user who does it, or a name; None for the app itself.
 
@@ -113,28 +111,25 @@ def revoke_session(
         rows = UserSession.objects.filter(pk=sid, revoked_at=None)
         if not rows.update(revoked_at=now, revoked_reason=reason):
             return False
-        event = write_event(session_event(sid, sub or user_rows.subs_of([sid])[sid], reason, actor, now))
+        event = write_event(session_event(sid, user_rows.ended([sid])[sid], reason, actor, now))
         send_on_commit(session_revoked, RevocationEvent, event=event, session_id=sid)
     return True
 
 
-def revoke_sessions(
-    sids: Iterable[UUID], *, sub: str | None = None, reason: str = "", actor: Actor = None, now: datetime | None = None
-) -> int:
+def revoke_sessions(sids: Iterable[UUID], *, reason: str = "", actor: Actor = None, now: datetime | None = None) -> int:
     """
-    End several sessions at once, of one user if `sub` is given, each with an event and a signal; see `revoke_session`.
+    End several sessions at once, each with an event and a signal; see `revoke_session`.
 
-    Four queries, three with `sub` (SQLite writes the events in hundreds), about a third of a millisecond for each
-    session.
+    Four queries (SQLite writes the events in hundreds), about a third of a millisecond for each session.
 
     Returns:
         The number of sessions that were not revoked before.
     """
     now = now or timezone.now()
     with atomic():
-        live = [sid for sid, _ in mark_by_id(sids, reason, now)]
-        users = user_rows.subs_of(live) if sub is None else dict.fromkeys(live, sub)
-        events = [session_event(sid, users[sid], reason, actor, now) for sid in live]
+        live = mark_by_id(sids, reason, now)
+        ended = user_rows.ended(live)
+        events = [session_event(sid, ended[sid], reason, actor, now) for sid in live]
         write_events(events)
         for sid, event in zip(live, events, strict=True):
             send_on_commit(session_revoked, RevocationEvent, event=event, session_id=sid)
@@ -301,16 +296,18 @@ def after(now: datetime, *moments: datetime | None) -> datetime:
     return max(now, later(last, cutoffs.TICK))
 
 
-def session_event(sid: UUID, sub: str, reason: str, actor: Actor, now: datetime) -> RevocationEvent:
-    """Return the event of a session that ends, to be written."""
-    return make_event(Scope.SESSION, sid.hex, sub=sub, expires_at=last_expiry(now), reason=reason, actor=actor, now=now)
+def session_event(sid: UUID, ended: Ended, reason: str, actor: Actor, now: datetime) -> RevocationEvent:
+    """Return the event of a session that ends, to be written. Its last token may be from a machine that is ahead."""
+    expires_at = last_expiry(max(now, ended.last_issued_at))
+    return make_event(Scope.SESSION, sid.hex, sub=ended.sub, expires_at=expires_at, reason=reason, actor=actor, now=now)
 
 
 def user_event(
     user: AbstractBaseUser, cutoff: datetime, found: Found, *, reason: str, actor: Actor, now: datetime
 ) -> RevocationEvent:
     """Return the event of a user whose sessions are those `found`, to be written."""
-    expires_at = last_expiry(now) + (timedelta(0) if found.are_marked else LONG_TRANSACTION)
+    # From the cutoff, which is later than the last token, even if that is from a machine that is ahead.
+    expires_at = last_expiry(max(now, cutoff)) + (timedelta(0) if found.are_marked else LONG_TRANSACTION)
     return make_event(
         Scope.USER, user_id_of(user), cutoff=cutoff, expires_at=expires_at, reason=reason, actor=actor, now=now
     )

@@ -6,7 +6,8 @@ that starts, a password hash that is upgraded, and the deletion.
 """
 
 from collections.abc import Iterable
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.contrib.auth import get_user_model
@@ -29,10 +30,18 @@ def lock_user(user_pk: Any) -> bool:
     return bool(rows.select_for_update().values_list("pk") if written is None else written)
 
 
-def subs_of(sids: Iterable[UUID]) -> dict[UUID, str]:
-    """Return the `sub` of the user of each session. One query, which locks no user."""
-    field = f"user__{get_settings().USER_ID_FIELD}"
-    return {sid: str(value) for sid, value in UserSession.objects.filter(pk__in=sids).values_list("pk", field)}
+class Ended(NamedTuple):
+    """What the event of a session has to say: the `sub` of its user, and when its last token was issued."""
+
+    sub: str
+    last_issued_at: datetime
+
+
+def ended(sids: Iterable[UUID]) -> dict[UUID, Ended]:
+    """Return what the events of sessions have to say. One query, which locks no user."""
+    columns = ("pk", f"user__{get_settings().USER_ID_FIELD}", "last_issued_at")
+    rows = UserSession.objects.filter(pk__in=list(sids)).values_list(*columns)
+    return {sid: Ended(str(sub), last_issued_at) for sid, sub, last_issued_at in rows}
 
 
 def some_column() -> str:

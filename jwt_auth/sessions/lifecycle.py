@@ -285,7 +285,7 @@ def _rotate(session: UserSession, attempt: _Attempt) -> bool:
 def _end_misused(session: UserSession, presented: int, case: Case, now: datetime) -> RevokedTokenError:
     """End the session of a misused refresh token; return the error to raise after the commit."""
     with atomic():
-        revoke_session(session.pk, sub=user_id_of(session.user), reason=_REASONS[case], now=now)
+        revoke_session(session.pk, reason=_REASONS[case], now=now)
         send_on_commit(
             refresh_token_reused, UserSession, session=session, presented=presented, expected=session.counter
         )
@@ -307,33 +307,24 @@ def end(raw: str, *, reason: str = "logout", now: datetime | None = None) -> UUI
         UnavailableError: if the database, or the keys, can't be read.
     """
     with outage_is_unavailable():
-        sid, sub = _session_of(raw)
+        sid = session_id_of(raw)
         if sid is not None:
-            revoke_session(sid, sub=sub, reason=reason, now=now)
+            revoke_session(sid, reason=reason, now=now)
     return sid
 
 
 @sensitive_variables()
 def session_id_of(raw: str) -> UUID | None:
     """Return the id of the session of a token, even an expired or revoked one; None if the token is not ours."""
-    return _session_of(raw)[0]
-
-
-@sensitive_variables()
-def _session_of(raw: str) -> tuple[UUID | None, str | None]:
-    """Return the id of the session of a token, and the `sub` of its user; two times None if the token is not ours."""
     try:
         handle, _ = refresh_tokens.unsign(raw)
-        rows = UserSession.objects.filter(handle=handle).values_list("pk", f"user__{get_settings().USER_ID_FIELD}")
-        found = rows.first()
-        return (None, None) if found is None else (found[0], str(found[1]))
+        return UserSession.objects.filter(handle=handle).values_list("pk", flat=True).first()
     except MalformedTokenError:
         pass
     try:
-        claims = verification.identify_only(raw)
-        return subjects.parse_sid(claims.sid), claims.sub
+        return subjects.parse_sid(verification.identify_only(raw).sid)
     except InvalidTokenError:
-        return None, None
+        return None
 
 
 # Tokens

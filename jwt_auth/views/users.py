@@ -24,13 +24,13 @@ from rest_framework.views import APIView
 from jwt_auth import service_tokens, sessions, throttling, transports
 from jwt_auth.authentication import UserOrClientJWTAuthentication, client_of
 from jwt_auth.exceptions import InvalidCredentialsError, MalformedTokenError
-from jwt_auth.models import UserSession, user_id_of
+from jwt_auth.models import UserSession
 from jwt_auth.principals import read_key, user_field, visible_users
 from jwt_auth.revocation import remaining, revoke_session, revoke_user
 from jwt_auth.revocation.bulk import end_others
 from jwt_auth.revocation.database import live_sessions
 from jwt_auth.revocation.subjects import parse_sid
-from jwt_auth.sessions import find_account, peer_of
+from jwt_auth.sessions import Account, find_account, peer_of
 from jwt_auth.sessions.credentials import authenticate
 from jwt_auth.verification import verify
 from jwt_auth.views.base import (
@@ -77,14 +77,17 @@ class LoginView(BearerAnswer, CredentialView):
     @sensitive_variables()
     def post(self, request: Request) -> Response:
         serializer = self.valid(LoginSerializer, request)
+        account = find_account(serializer.name)
         with suppress(sessions.CredentialsChangedError):
-            return self._sign_in(request, serializer)
+            return self._sign_in(request, serializer, account, account)
         # The password was changed, or the user was revoked, during the sign-in: check the credentials again.
-        return self._sign_in(request, serializer)
+        return self._sign_in(request, serializer, account, None)
 
     @sensitive_variables()
-    def _sign_in(self, request: Request, serializer: LoginSerializer) -> Response:
-        account, credentials = find_account(serializer.name), serializer.credentials()
+    def _sign_in(
+        self, request: Request, serializer: LoginSerializer, account: Account | None, compared: Account | None
+    ) -> Response:
+        credentials = serializer.credentials()
         user = credentials and authenticate(request._request, credentials)
         # Judged after the password, so that the time is the same for any name.
         if account is not None and not account.is_spelled(serializer.name):
@@ -94,7 +97,7 @@ class LoginView(BearerAnswer, CredentialView):
             raise InvalidCredentialsError("no backend accepted the credentials")
         pair = sessions.start(
             user,
-            account=account,
+            account=compared,
             peer=peer_of(request._request),
             label=serializer.validated_data["label"],
             transport=self.transport,
@@ -195,7 +198,7 @@ class SessionView(UserView):
     def delete(self, request: Request, session_id: UUID) -> Response:
         user = user_of(request)
         session = get_object_or_404(UserSession.objects.filter(user=user), pk=session_id)
-        revoke_session(session.pk, sub=user_id_of(user), reason="ended by the user", actor=user)
+        revoke_session(session.pk, reason="ended by the user", actor=user)
         return Response(status=204)
 
 

@@ -3,7 +3,7 @@
 import json
 import logging
 import sys
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from io import BytesIO, StringIO, TextIOWrapper
 from uuid import UUID
 
@@ -15,7 +15,7 @@ from pythonjsonlogger.json import JsonFormatter
 
 from jwt_auth import clients, service_tokens, sessions, signing_keys
 from jwt_auth.management import replay as replaying
-from jwt_auth.models import ClientKey, RegisteredClient, RevocationEvent, SigningKey, UserSession
+from jwt_auth.models import ClientKey, RegisteredClient, RevocationEvent, SigningKey, UserSession, user_id_of
 from jwt_auth.revocation import (
     cutoff,
     disable_client,
@@ -450,6 +450,22 @@ def test_a_line_that_can_not_be_used_is_named_and_all_others_are_applied(user, c
     assert caught.value.returncode == 1
     assert output.getvalue().startswith("4 lines: 1 revocation, 1 other records.")
     assert client.is_dead(pair)
+
+
+def test_an_event_that_is_no_text_is_another_record(db, file):
+    write(file, {"event": ["session_revoked"]}, {"event": {"a": 1}}, {"other": 1})
+    assert replay(file).startswith("3 lines: 0 revocations, 3 other records.")
+
+
+@pytest.mark.parametrize("scope", ["user", "all"])
+def test_a_cutoff_that_a_machine_wrote_that_was_ahead_is_applied_now(user, client, file, scope):
+    pair = client.tokens(user)
+    later = (datetime.now(timezone.utc) + timedelta(hours=6)).isoformat()
+    event = {**LINE, "scope": scope, "event": f"{scope}_revoked", "cutoff": later}
+    write(file, {**event, "subject": user_id_of(user) if scope == "user" else ""})
+    replay(file)
+    assert client.is_dead(pair)
+    assert not client.is_dead(client.tokens(user))
 
 
 def test_a_very_long_line_is_not_read(db, file):

@@ -78,7 +78,9 @@ class Refusals:
         self._list.add((entry for entry in bounded if entry.scope != "all"), timedelta(0))
         for entry in bounded:
             if entry.scope == "all" and entry.cutoff is not None:
-                self._named = (entry.cutoff, entry.expires_at or last)
+                # A piece may be older than the one before, by a slice of time, or from a restored database.
+                cutoff, until = self._named or (entry.cutoff, last)
+                self._named = (max(cutoff, entry.cutoff), max(until, entry.expires_at or last))
         if len(self._list) > self._max_entries:
             self._stand_in = (issued_at + self._margin, last)
             self._list = self._only_keys(last)

@@ -28,8 +28,6 @@ SLICE = timedelta(seconds=20)
 # The most sessions and tokens of one user that are told one by one.
 MAX_OF_A_USER = 100
 
-SINGLE = ("session", "token")
-
 Event = dict[str, Any]
 
 
@@ -96,9 +94,12 @@ class Teller:
         return row.scope, row.subject, row.cutoff, self._until(row)
 
     def _coarse(self, row: Row) -> tuple[str, str, datetime | None, datetime]:
-        # The session may have been started by a machine whose clock was ahead. The cutoff refuses tokens for as long as
-        # any other cutoff of that moment does, so that a later one with an earlier moment is not needed beyond it.
-        cutoff = row.created_at + self.leeway
+        # A session may have begun, and its last token may be, in the future of the machine that ended it. The event of
+        # a session ends the longest life of a token after that.
+        last = row.created_at
+        if row.scope == "session" and row.expires_at is not None:
+            last = max(last, row.expires_at - self.life)
+        cutoff = last + self.leeway
         return "user", row.sub, cutoff, max(cutoff + self.life, self._until(row))
 
     def _until(self, row: Row) -> datetime:

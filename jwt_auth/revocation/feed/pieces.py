@@ -88,6 +88,9 @@ class Publisher:
 
     def publish(self, after: str | None) -> Piece:
         """See publish()."""
+        # Other texts are answered alike, and must not be kept: anybody can send them.
+        if after is not None and _opened(after, _start_of_slice(timezone.now())) is None:
+            after = None
         return self._find(after) or self._work.result(after, lambda: self._find(after) or self._make(after))
 
     def _find(self, after: str | None) -> Piece | None:
@@ -165,7 +168,7 @@ def _read(after: str | None, start: datetime) -> _Content:
         after, cursor = None, _beginning(start)
         new = _new(cursor) or []
     # Each piece has these, because they have no end: readers drop what no piece names.
-    told = _rows(_events().filter(scope__in=_LASTING)) + [row for row in new if row.scope not in _LASTING]
+    told = _rows(_events().filter(_is_lasting())) + [row for row in new if row.scope not in _LASTING]
     return _Content(
         restored=restored,
         after=after,
@@ -173,6 +176,12 @@ def _read(after: str | None, start: datetime) -> _Content:
         more=len(new) == PAGE,
         events=_tell(told, start),
     )
+
+
+def _is_lasting() -> Q:
+    """Return the condition for our own keys, and for everybody; the keys of API clients concern no other server."""
+    own = Q(scope=RevocationEvent.Scope.KEY, subject__startswith=f"{get_settings().ISSUER} ")
+    return own | Q(scope=RevocationEvent.Scope.ALL)
 
 
 def _new(cursor: Cursor) -> list[Row] | None:

@@ -134,10 +134,10 @@ class Denylist:
                 self._everybody = _state(latest((entry.cutoff, *self._everybody.cutoffs)))
             elif entry.cutoff is not None and entry.scope in ("user", "client"):
                 cutoffs = self._users if entry.scope == "user" else self._clients
-                old = cutoffs.get(entry.subject)
-                if old is None or old[0] < entry.cutoff:
-                    value = (entry.cutoff, forget_at)
-                    cutoffs[entry.subject] = shared.setdefault(value, value)
+                # The latest of both: an event with an earlier cutoff may be needed for longer.
+                cutoff, until = cutoffs.get(entry.subject, (entry.cutoff, forget_at))
+                value = (max(cutoff, entry.cutoff), max(until, forget_at))
+                cutoffs[entry.subject] = shared.setdefault(value, value)
 
     def forget(self, now: datetime) -> None:
         """Drop the entries that can't affect an unexpired token any more."""

@@ -19,20 +19,20 @@ from django.db.models import Q
 from django.utils import timezone
 
 from jwt_auth.conf import lifetimes
-from jwt_auth.models import UserSession
+from jwt_auth.models import UserSession, user_id_of
 from jwt_auth.revocation import cutoff as cutoffs, remaining
 from jwt_auth.revocation.database import live_sessions
 from jwt_auth.revocation.events import Actor, atomic, write_events
 from jwt_auth.revocation.operations import (
     after,
     cut_off,
-    revoke_sessions,
+    end_sessions,
     send_user_revoked,
     session_event,
     user_event,
     withdraw,
 )
-from jwt_auth.revocation.user_rows import ended
+from jwt_auth.revocation.user_rows import Ended
 from jwt_auth.revocation.user_sessions import Found, mark_by_id, sessions_of, unfinished
 
 T = TypeVar("T")
@@ -145,14 +145,14 @@ def end_oldest(user: Any, keep: int, *, reason: str, now: datetime) -> None:
     if not surplus:
         return
     if len(surplus) <= ONE_BY_ONE:
-        revoke_sessions([pk for pk, _ in surplus], reason=reason, now=now)
+        end_sessions([pk for pk, _ in surplus], user_id_of(user), reason=reason, now=now)
         return
     # No session that stays began before this one of those that end.
     latest = min(surplus[0][1], now)
     if count := begun.filter(started_at__lt=latest).count():
         cut_off(user, latest, count, reason=reason, actor=None, now=now)
     rest = [pk for pk, started_at in surplus if started_at >= latest]
-    revoke_sessions(rest, reason=reason, now=now)
+    end_sessions(rest, user_id_of(user), reason=reason, now=now)
 
 
 def end_others(
@@ -169,20 +169,21 @@ def end_others(
     others = live_sessions(user, now).exclude(current).order_by("-started_at", "-pk")
     few = list(others.values_list("pk", flat=True)[: ONE_BY_ONE + 1])
     if len(few) <= ONE_BY_ONE:
-        revoke_sessions(few, reason=reason, actor=actor, now=now)
+        end_sessions(few, user_id_of(user), reason=reason, actor=actor, now=now)
         return
     began = UserSession.objects.filter(current, user_id=user.pk).values_list("started_at", flat=True).first()
     boundary = min(began or now, now)
     later = list(others.filter(started_at__gte=boundary).order_by("pk").values_list("pk", flat=True))
     cut_off(user, boundary, others.count(), reason=reason, actor=actor, now=now)
     for batch in in_batches(later, ROWS):
-        _end_unannounced(batch, reason, actor, now)
+        _end_unannounced(user, batch, reason, actor, now)
 
 
-def _end_unannounced(sids: Sequence[UUID], reason: str, actor: Actor, now: datetime) -> None:
+def _end_unannounced(user: Any, sids: Sequence[UUID], reason: str, actor: Actor, now: datetime) -> None:
     """End sessions without signals, and with events only for those that may have an unexpired token."""
     with atomic():
         # The last access token may have been exchanged for a token for another server just before it expired.
         since = now - 2 * lifetimes.longest_life()
-        used = {sid: row for sid, row in ended(mark_by_id(sids, reason, now)).items() if row.last_issued_at > since}
-        write_events([session_event(sid, row, reason, actor, now) for sid, row in used.items()])
+        used = {sid: at for sid, at in mark_by_id(sids, reason, now).items() if at > since}
+        sub = user_id_of(user)
+        write_events([session_event(sid, Ended(sub, at), reason, actor, now) for sid, at in used.items()])

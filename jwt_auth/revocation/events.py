@@ -10,6 +10,7 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import router, transaction
 from django.utils import timezone
 
+from jwt_auth.claims import later
 from jwt_auth.conf import lifetimes
 from jwt_auth.models import RevocationEvent, UserSession
 from jwt_auth.revocation.memory import notifications, view
@@ -58,7 +59,7 @@ def deny_client(
 
 def last_expiry(now: datetime) -> datetime:
     """Return the time when all tokens that were issued up to `now` have expired."""
-    return now + lifetimes.longest_life()
+    return later(now, lifetimes.longest_life())
 
 
 def make_event(

@@ -31,14 +31,14 @@ def lock_user(user_pk: Any) -> bool:
 
 
 class Ended(NamedTuple):
-    """What the event of a session has to say: the `sub` of its user, and when its last token was issued."""
+    """The content of a session's event: the `sub` of its user, and the time of its last token."""
 
     sub: str
     last_issued_at: datetime
 
 
 def ended(sids: Iterable[UUID]) -> dict[UUID, Ended]:
-    """Return what the events of sessions have to say. One query, which locks no user."""
+    """Return the content of sessions' events. One query, which locks no user."""
     columns = ("pk", f"user__{get_settings().USER_ID_FIELD}", "last_issued_at")
     rows = UserSession.objects.filter(pk__in=list(sids)).values_list(*columns)
     return {sid: Ended(str(sub), last_issued_at) for sid, sub, last_issued_at in rows}

@@ -82,9 +82,10 @@ def mark(sessions: QuerySet[UserSession], reason: str, now: datetime) -> int:
     return rows.update(revoked_at=now, revoked_reason=reason)
 
 
-def mark_by_id(sids: Iterable[UUID], reason: str, now: datetime) -> list[UUID]:
-    """Mark sessions as revoked; return the id of each that was not revoked before. Two queries."""
+def mark_by_id(sids: Iterable[UUID], reason: str, now: datetime) -> dict[UUID, datetime]:
+    """Mark sessions as revoked; return the last use of each that was not revoked before, by its id. Two queries."""
     rows = UserSession.objects.filter(pk__in=list(sids), revoked_at=None)
-    found = list(rows.select_for_update().order_by("pk").values_list("pk", flat=True))  # in the same order
-    UserSession.objects.filter(pk__in=found).update(revoked_at=now, revoked_reason=reason)
+    # Always in the same order: two transactions that end the same sessions must not wait for each other.
+    found = dict(rows.select_for_update().order_by("pk").values_list("pk", "last_issued_at"))
+    UserSession.objects.filter(pk__in=list(found)).update(revoked_at=now, revoked_reason=reason)
     return found

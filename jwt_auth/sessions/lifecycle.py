@@ -6,6 +6,7 @@ The rule for a refresh token that was used before is in `refresh_tokens`, `retri
 
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -34,7 +35,8 @@ from jwt_auth.keyring.stored import own_keys
 from jwt_auth.models import UserSession, user_id_of
 from jwt_auth.revocation import cutoff, database, subjects, user_rows
 from jwt_auth.revocation.events import atomic
-from jwt_auth.revocation.operations import revoke_session
+from jwt_auth.revocation.operations import end_session
+from jwt_auth.revocation.user_rows import Ended
 from jwt_auth.revocation.verdict import latest, verdict
 from jwt_auth.sessions import arrivals, refresh_tokens, retries, sharing, shown
 from jwt_auth.sessions.credentials import Account
@@ -285,7 +287,7 @@ def _rotate(session: UserSession, attempt: _Attempt) -> bool:
 def _end_misused(session: UserSession, presented: int, case: Case, now: datetime) -> RevokedTokenError:
     """End the session of a misused refresh token; return the error to raise after the commit."""
     with atomic():
-        revoke_session(session.pk, reason=_REASONS[case], now=now)
+        end_session(session.pk, _ended(session), reason=_REASONS[case], now=now)
         send_on_commit(
             refresh_token_reused, UserSession, session=session, presented=presented, expected=session.counter
         )
@@ -307,24 +309,33 @@ def end(raw: str, *, reason: str = "logout", now: datetime | None = None) -> UUI
         UnavailableError: if the database, or the keys, can't be read.
     """
     with outage_is_unavailable():
-        sid = session_id_of(raw)
-        if sid is not None:
-            revoke_session(sid, reason=reason, now=now)
+        sid, session = _session_of(raw)
+        if sid is not None and (session is None or session.revoked_at is None):
+            end_session(sid, None if session is None else _ended(session), reason=reason, now=now)
     return sid
 
 
 @sensitive_variables()
 def session_id_of(raw: str) -> UUID | None:
     """Return the id of the session of a token, even an expired or revoked one; None if the token is not ours."""
+    return _session_of(raw)[0]
+
+
+@sensitive_variables()
+def _session_of(raw: str) -> tuple[UUID | None, UserSession | None]:
+    """Return the id of the session of a token, and the session itself if it is read, for a refresh token."""
     try:
         handle, _ = refresh_tokens.unsign(raw)
-        return UserSession.objects.filter(handle=handle).values_list("pk", flat=True).first()
     except MalformedTokenError:
-        pass
-    try:
-        return subjects.parse_sid(verification.identify_only(raw).sid)
-    except InvalidTokenError:
-        return None
+        with suppress(InvalidTokenError):
+            return subjects.parse_sid(verification.identify_only(raw).sid), None
+        return None, None
+    session = UserSession.objects.select_related("user").filter(handle=handle).first()
+    return None if session is None else session.pk, session
+
+
+def _ended(session: UserSession) -> Ended:
+    return Ended(user_id_of(session.user), session.last_issued_at)
 
 
 # Tokens

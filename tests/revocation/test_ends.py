@@ -1,4 +1,4 @@
-"""What is revoked stays refused until the last token has expired: in memory, and at servers that read the feed."""
+"""A revocation holds until the last token has expired: in memory, and at servers that read the feed."""
 
 from datetime import datetime, timedelta, timezone as dt_timezone
 

@@ -225,7 +225,7 @@ def test_a_sign_out_in_an_outage_can_be_tried_again(signed_in, monkeypatch):
     """Without the cookies nobody could end the session any more."""
 
     with monkeypatch.context() as patched:
-        patched.setattr("jwt_auth.sessions.lifecycle.revoke_session", down)
+        patched.setattr("jwt_auth.sessions.lifecycle.end_session", down)
         answer = signed_in.send("logout/")
         assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
         assert not answer.cookies

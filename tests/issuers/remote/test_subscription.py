@@ -258,6 +258,31 @@ def _subscription(endpoint, ticks, keys=None):
     return Subscription(NAME, feed_source(endpoint.url), keys, timedelta(seconds=10), max_lifetime=timedelta(minutes=5))
 
 
+def test_a_cutoff_from_the_future_refuses_tokens_without_auth_time_from_before_it_was_seen(
+    client, clock, subscribe, endpoint, ec_key, claims
+):
+    """A machine of the issuer was ahead. Tokens with `auth_time` are judged by the cutoff, as at the issuer."""
+    subscribe()
+    (kid,) = find_issuer(NAME).keys.named
+    now = claims["iat"]
+    event = {"scope": "all", "subject": "", "cutoff": now + 6 * 3600, "exp": now + 7 * 3600}
+    headers = {"typ": "revocations+jwt", "kid": kid}
+    endpoint.answer = body(jwt.encode({**claims, "events": [event]}, ec_key, "ES256", headers=headers).encode(), FEED)
+
+    def status(**more):
+        second = int(datetime.now(timezone.utc).timestamp())
+        given = {"iss": NAME, "aud": NAME, "sub": "alice", "iat": second, "exp": second + 60, **more}
+        raw = jwt.encode(given, ec_key, "ES256", headers={"typ": "at+jwt", "kid": kid})
+        return client.get_me(raw).status_code
+
+    assert status() == 401
+    clock.shift(2)
+    assert status() == 200
+    assert status(iat=now) == 401
+    assert status(auth_time=now + 1) == 401
+    assert status(auth_time=now + 6 * 3600) == 200
+
+
 # Outages
 
 OUTAGES = {

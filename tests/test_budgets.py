@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from django.core.cache import caches
+from django.db import connection
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.response import Response
 from rest_framework.test import APIRequestFactory
@@ -197,7 +198,8 @@ def test_revoking_a_user_costs_the_same_with_one_session_and_with_two_hundred(us
         queries, done = count(revoke_user, user)
         assert done.sessions_revoked == number
         counted.append(queries)
-    assert counted[0] == counted[1] <= 8
+    # MariaDB and MySQL find the sessions in a query of their own, in order to lock nothing else.
+    assert counted[0] == counted[1] <= (9 if connection.vendor == "mysql" else 8)
 
 
 def test_revoking_a_user_for_the_first_time_costs_nine_queries_at_most(user, count):

@@ -6,7 +6,7 @@ are more than ONE_BY_ONE, a cutoff ends all that began before those that stay, a
 `user_revoked`, for all of them.
 """
 
-from collections import ChainMap, Counter
+from collections import ChainMap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -33,7 +33,7 @@ from jwt_auth.revocation.operations import (
     withdraw,
 )
 from jwt_auth.revocation.user_rows import Ended
-from jwt_auth.revocation.user_sessions import Found, mark_by_id, sessions_of, unfinished
+from jwt_auth.revocation.user_sessions import Found, mark_by_id, mark_of_many, sessions_of, unfinished
 
 T = TypeVar("T")
 
@@ -114,9 +114,7 @@ def _revoke_batch(
         new = {pk: after(now, cutoffs.held_by(holder), found[pk].newest) for pk, holder in holders.items()}
         cutoffs.write_many(new, holders)
         few = unfinished([pk for pk in holders if found[pk].are_marked], now)
-        # Locked before they are counted: a session that another transaction ends meanwhile is not counted twice.
-        counts = Counter(few.order_by("pk").select_for_update().values_list("user_id", flat=True))
-        few.update(revoked_at=now, revoked_reason=reason)
+        counts = mark_of_many(few, reason, now)
         counts.update({pk: each.live for pk, each in found.items() if not each.are_marked})
         facts: dict[str, Any] = {"reason": reason, "actor": actor, "now": now}
         events = {pk: user_event(users[pk], cutoff, found[pk], **facts) for pk, cutoff in new.items()}

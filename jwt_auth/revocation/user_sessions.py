@@ -5,7 +5,8 @@ A user may have any number of sessions, and PostgreSQL needs a second to write 5
 sessions with or without a mark, so the rows of a user who has more than MARKED sessions are not written.
 """
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -69,17 +70,40 @@ def unfinished(user_pks: Iterable[Any], now: datetime) -> QuerySet[UserSession]:
 
 def mark(sessions: QuerySet[UserSession], reason: str, now: datetime) -> int:
     """
-    Mark `sessions` as revoked, and return their number. One query.
+    Mark `sessions` as revoked, and return their number. One query, or two in MariaDB and MySQL.
 
-    It locks the rows in the order of their keys, as all code does that locks several: two transactions that end
-    the same sessions must not wait for each other.
+    The row of their user is locked. It locks the rows in the order of their keys, as all code does that locks several:
+    two transactions that end the same sessions must not wait for each other.
     """
-    ordered = sessions.order_by("pk")
+    changes = {"revoked_at": now, "revoked_reason": reason}
     if connections[sessions.db].vendor == "mysql":
-        # MySQL can't read the table that it updates, but can order an UPDATE.
-        return ordered.update(revoked_at=now, revoked_reason=reason)
-    rows = UserSession.objects.filter(pk__in=ordered.select_for_update().values("pk"))
-    return rows.update(revoked_at=now, revoked_reason=reason)
+        return sum(rows.order_by("pk").update(**changes) for rows in _by_key(sessions))
+    return UserSession.objects.filter(pk__in=sessions.order_by("pk").select_for_update().values("pk")).update(**changes)
+
+
+def mark_of_many(sessions: QuerySet[UserSession], reason: str, now: datetime) -> Counter[Any]:
+    """
+    Do the same for sessions of several users, and return their numbers by the users' keys.
+
+    They are locked before they are counted: a session that another transaction ends meanwhile is not counted twice.
+    """
+    counts: Counter[Any] = Counter()
+    for rows in _by_key(sessions) if connections[sessions.db].vendor == "mysql" else (sessions,):
+        counts.update(rows.order_by("pk").select_for_update().values_list("user_id", flat=True))
+        rows.update(revoked_at=now, revoked_reason=reason)
+    return counts
+
+
+def _by_key(sessions: QuerySet[UserSession]) -> Iterator[QuerySet[UserSession]]:
+    """
+    Yield querysets that find `sessions` by their keys, MARKED at a time.
+
+    MariaDB and MySQL lock rows as they read them, in the order of an index, even rows that turn out not to match. By
+    their keys only these rows are locked, in this order.
+    """
+    found = list(sessions.order_by("pk").values_list("pk", flat=True))
+    for start in range(0, len(found), MARKED):
+        yield UserSession.objects.filter(pk__in=found[start : start + MARKED], revoked_at=None)
 
 
 def mark_by_id(sids: Iterable[UUID], reason: str, now: datetime) -> dict[UUID, datetime]:

@@ -14,7 +14,7 @@ INSTALLED_APPS = [
     "rest_framework",
     "jwt_auth",
 ]
-MIDDLEWARE = ["jwt_auth.middleware.JWTUserMiddleware", "jwt_auth.middleware.VaryMiddleware"]
+MIDDLEWARE = ["tests.no_database.middleware.AcceptingMiddleware", "jwt_auth.middleware.VaryMiddleware"]
 TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}]
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["jwt_auth.authentication.JWTAuthentication"],

@@ -98,8 +98,9 @@ def test_permissions_and_plain_views(client, sign, path, status):
     assert client.bearer(sign(scope="read")).get(path).status_code == status
 
 
-def test_a_scope_that_is_missing(client, sign):
-    assert client.bearer(sign()).get("/scoped/").json()["code"] == "insufficient_scope"
+@pytest.mark.parametrize("path", ["/scoped/", "/plain/"])
+def test_a_scope_that_is_missing(client, sign, path):
+    assert client.bearer(sign()).get(path).json()["code"] == "insufficient_scope"
 
 
 def test_throttles_count_each_subject_of_each_issuer_for_itself(client, sign, own):

@@ -15,7 +15,11 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.middleware.security import SecurityMiddleware
 
+from tests.browser.admin_pages import POLICY
 from tests.browser.app import App
 from tests.browser.servers import EvilServer, ExampleServer, make_certificate
 from tests.support.clients import PASSWORD
@@ -126,6 +130,21 @@ def new_staff(new_context: Callable[..., Any], live_server: Any) -> Callable[...
 def admin(new_staff: Callable[..., Any], staff: Any) -> Any:
     """A tab in which a superuser is signed in."""
     return new_staff(staff)
+
+
+@pytest.fixture
+def strict_policy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    The live server answers with a strict Content-Security-Policy.
+
+    It is not added in the browser by a route: one that is still fetching when its page closes fails a later test.
+    """
+    monkeypatch.setattr(SecurityMiddleware, "process_response", _add_policy)
+
+
+def _add_policy(middleware: SecurityMiddleware, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    response["Content-Security-Policy"] = POLICY
+    return response
 
 
 @pytest.fixture

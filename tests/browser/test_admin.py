@@ -9,18 +9,7 @@ import pytest
 from jwt_auth.models import RevocationEvent
 from jwt_auth.revocation import revoke_session, revoke_token, revoke_user
 from jwt_auth.verification import verify
-from tests.browser.admin_pages import (
-    POLICY,
-    SCREENS,
-    SIZES,
-    STYLED,
-    SUBMIT,
-    add_policy,
-    check_fit,
-    confirm,
-    follow,
-    said,
-)
+from tests.browser.admin_pages import POLICY, SCREENS, SIZES, STYLED, SUBMIT, check_fit, confirm, follow, said
 from tests.support.admin import event_url, grant, session_url, user_url
 from tests.support.clients import Client
 
@@ -170,11 +159,10 @@ def test_who_lacks_the_permission_sees_no_button_and_can_do_nothing(make_user, n
     assert not alice.is_welcome()
 
 
-def test_all_works_under_a_strict_content_security_policy(admin, alice):
+def test_all_works_under_a_strict_content_security_policy(admin, alice, strict_policy):
     """The pages have no inline scripts or styles: the browser would refuse them and report it."""
     blocked = []
     admin.on("console", lambda message: blocked.append(message.text) if "Content Security" in message.text else None)
-    admin.route("**/admin/**", add_policy)
     key, sid = alice.user.pk, alice.pair["session"]
     for url in (session_url("revoke", sid), user_url("revoke_tokens", key), event_url("revoke_all")):
         assert admin.goto(url).headers["content-security-policy"] == POLICY
@@ -191,7 +179,6 @@ def test_all_works_under_a_strict_content_security_policy(admin, alice):
     admin.goto(event_url("revoke_all"))
     with admin.expect_console_message(lambda message: "Content Security" in message.text):  # the control
         admin.evaluate("""document.body.insertAdjacentHTML("beforeend", '<p style="color: red">inline</p>')""")
-    admin.unroute_all(behavior="ignoreErrors")
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from jwt_auth.issuers.client_keys import to_key
 from jwt_auth.models import ClientKey, RegisteredClient
 from jwt_auth.revocation import disable_client, revoke_client_key
 from jwt_auth.sessions import Peer
-from tests.browser.admin_pages import POLICY, SCREENS, SIZES, SUBMIT, add_policy, check_fit, confirm, follow, said
+from tests.browser.admin_pages import POLICY, SCREENS, SIZES, SUBMIT, check_fit, confirm, follow, said
 from tests.support.admin import client_url, user_url
 from tests.support.keys import public_pem
 
@@ -100,10 +100,9 @@ def test_a_disabled_client_has_nothing_left_to_click(admin, registered, look):
     assert not registered.is_active
 
 
-def test_all_works_under_a_strict_content_security_policy(admin, registered, user):
+def test_all_works_under_a_strict_content_security_policy(admin, registered, user, strict_policy):
     blocked = []
     admin.on("console", lambda message: blocked.append(message.text) if "Content Security" in message.text else None)
-    admin.route("**/admin/**", add_policy)
     for url in (client_url("add"), client_url("change", registered.pk), client_url("add_key", registered.pk)):
         assert admin.goto(url).headers["content-security-policy"] == POLICY
     admin.check("input[name=kind][value=secret]")
@@ -111,7 +110,6 @@ def test_all_works_under_a_strict_content_security_policy(admin, registered, use
     admin.click(".jwt-auth-copy")  # which the script has shown
     admin.wait_for_selector(".jwt-auth-copy >> text=Copied")
     assert not blocked
-    admin.unroute_all(behavior="ignoreErrors")
 
 
 @pytest.mark.parametrize("screen", SCREENS)
@@ -146,10 +144,11 @@ ELEMENTS = "[class^=jwt-auth-], .jwt-auth-answers > *, .jwt-auth-facts dt, .jwt-
 
 
 @pytest.mark.parametrize("screen", SCREENS)
-def test_what_outlives_a_revocation_is_readable_and_ends_by_a_tick(new_staff, staff, user, make_user, look, screen):
+def test_what_outlives_a_revocation_is_readable_and_ends_by_a_tick(
+    new_staff, staff, user, make_user, look, screen, strict_policy
+):
     scheme, size = screen
     page = new_staff(staff, color_scheme=scheme, viewport=SIZES[size])
-    page.route("**/*", add_policy)
     thief = make_user("clerk", is_staff=True)
     for name in ("Nightly reports", "Import of the partners in the north"):
         row = clients.register(name, user, actor=thief, peer=Peer(ip_address="2001:db8:85a3::8a2e:370:7334"))

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from tests.support import ROOT
-from tests.support.deployment import PATIENCE, Cluster, Server, environment, missing
+from tests.support.deployment import PASSWORD, PATIENCE, USERNAMES, Cluster, Server, environment, missing
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -43,8 +43,12 @@ def cluster() -> Iterator[Cluster]:
         cluster.start()
         manage = [sys.executable, "manage.py"]
         subprocess.run([*manage, "migrate", "-v0"], check=True, cwd=ROOT, env=environment(cluster))
-        make_user = "from django.contrib.auth.models import User; User.objects.create_user('alice', password='secret')"
-        subprocess.run([*manage, "shell", "-v0", "-c", make_user], check=True, cwd=ROOT, env=environment(cluster))
+        make_users = (
+            "from django.contrib.auth.hashers import make_password; from django.contrib.auth.models import User; "
+            f"password = make_password({PASSWORD!r}); "
+            f"User.objects.bulk_create(User(username=name, password=password) for name in {USERNAMES})"
+        )
+        subprocess.run([*manage, "shell", "-v0", "-c", make_users], check=True, cwd=ROOT, env=environment(cluster))
         yield cluster
     finally:
         if (cluster.data / "postmaster.pid").exists():
@@ -54,8 +58,9 @@ def cluster() -> Iterator[Cluster]:
 
 @pytest.fixture
 def serve(cluster: Cluster, tmp_path: Path) -> Iterator[Callable[..., Server]]:
-    """`serve("--workers=2", REVOCATION_CACHE="shared")` starts a server."""
+    """`serve("--workers=2", REVOCATION_CACHE="shared")` starts a server. All servers of a test have the same user."""
     started: list[Server] = []
+    username = next(cluster.usernames)
 
     def start(*options: str, redis: str = "", settings: str = "settings", **jwt_auth: Any) -> Server:
         with socket.socket() as probe:
@@ -67,7 +72,7 @@ def serve(cluster: Cluster, tmp_path: Path) -> Iterator[Callable[..., Server]]:
         process = subprocess.Popen(
             [*command, "--log-level=error", *options], cwd=ROOT, env=environment(cluster, **more)
         )
-        server = Server(port, process)
+        server = Server(port, process, username)
         started.append(server)
         deadline = time.monotonic() + PATIENCE
         while True:

@@ -73,7 +73,7 @@ class Traffic:
             thread.join()
 
     def _run(self):
-        pair = self._ask("/auth/login/", {"username": "alice", "password": "secret"})
+        pair = self._ask("/auth/login/", self.server.credentials)
         while not self._stop.is_set():
             for _ in range(5):
                 self.statuses.append(self.server.plain(pair["access_token"])[0])

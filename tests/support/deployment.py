@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,10 @@ import pytest
 from tests.support import ROOT
 
 PATIENCE = 60  # seconds
+PASSWORD = "secret"
+
+# One for each test: what one test does to its user, such as ending hundreds of sessions, changes nothing for the next.
+USERNAMES = [f"user{number}" for number in range(100)]
 
 
 def missing(what: str) -> None:
@@ -32,6 +36,7 @@ class Cluster:
 
     binaries: Path
     directory: Path
+    usernames: Iterator[str] = field(default_factory=lambda: iter(USERNAMES))
 
     def run(self, *command: str) -> None:
         user = {"user": "postgres", "group": "postgres"} if os.geteuid() == 0 else {}
@@ -95,10 +100,11 @@ def environment(cluster: Cluster, **more: str) -> dict[str, str]:
 
 @dataclass
 class Server:
-    """A gunicorn."""
+    """A gunicorn, and the user who signs in to it."""
 
     port: int
     process: Any
+    username: str
 
     def send(self, method: str, path: str, *, token: str = "", body: Any = None, timeout: float = PATIENCE) -> Any:
         """Return the status, the body and the worker that answered, or None if no answer came in time."""
@@ -114,8 +120,12 @@ class Server:
         finally:
             connection.close()
 
+    @property
+    def credentials(self) -> dict[str, str]:
+        return {"username": self.username, "password": PASSWORD}
+
     def login(self) -> str:
-        status, body, _ = self.send("POST", "/auth/login/", body={"username": "alice", "password": "secret"})
+        status, body, _ = self.send("POST", "/auth/login/", body=self.credentials)
         assert status == 200, body
         return json.loads(body)["access_token"]
 

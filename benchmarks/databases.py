@@ -1,4 +1,4 @@
-"""A database for one run, created before Django is set up and dropped after the run."""
+"""Django on a database for one run, which is dropped after the run."""
 
 import os
 import tempfile
@@ -6,10 +6,28 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import django
+
 
 @contextmanager
-def temporary_database(kind: str) -> Iterator[None]:
-    """Create a database of `kind` (sqlite, postgresql), pass its name to the settings, and drop it at the end."""
+def set_up(kind: str) -> Iterator[None]:
+    """Set up Django with `benchmarks.settings` on a new database of `kind` (sqlite, postgresql) that has all tables."""
+    os.environ["DJANGO_SETTINGS_MODULE"] = "benchmarks.settings"
+    with _temporary_database(kind):
+        django.setup()
+        from django.core.management import call_command
+        from django.db import connections
+
+        call_command("migrate", verbosity=0)
+        try:
+            yield
+        finally:
+            connections.close_all()
+
+
+@contextmanager
+def _temporary_database(kind: str) -> Iterator[None]:
+    """Create a database of `kind`, pass its name to the settings, and drop it at the end."""
     os.environ["BENCH_DATABASE"] = kind
     if kind == "sqlite":
         with tempfile.TemporaryDirectory(prefix="jwt_auth_bench_") as directory:

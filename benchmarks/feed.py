@@ -7,7 +7,6 @@ for the other requests of the issuer's process while many readers ask at once. P
 
 import argparse
 import json
-import os
 import re
 import threading
 from base64 import urlsafe_b64decode
@@ -17,7 +16,7 @@ from statistics import median, quantiles
 from time import perf_counter, sleep, thread_time
 from typing import Any
 
-import django
+from benchmarks.databases import set_up
 
 ISSUER = "https://one.example.com"
 PATH = "/auth/.well-known/revocations"
@@ -34,32 +33,21 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--readers", type=int, default=12, help="number of readers that ask at once")
     parser.add_argument("--seconds", type=float, default=5, help="duration of each measurement with several readers")
     options = parser.parse_args(arguments)
-    from benchmarks.databases import temporary_database
-
-    with temporary_database(options.database):
+    with set_up(options.database):
         print(json.dumps(run(options), indent=1))
 
 
 def run(options: Any) -> dict[str, Any]:
-    """Set up Django on the new database, and measure."""
-    os.environ["DJANGO_SETTINGS_MODULE"] = "benchmarks.settings"
-    django.setup()
-    from django.core.management import call_command
-    from django.db import connections
     from django.test import override_settings
 
-    call_command("migrate", verbosity=0)
-    try:
-        with override_settings(JWT_AUTH={"ISSUER": ISSUER, "ALGORITHM": "ES256", "SIGNING_KEY": _new_key()}):
-            _write(options.events)
-            return {
-                "database": options.database,
-                "events": options.events,
-                "alone": alone(options.rounds),
-                "together": together(options.readers, options.seconds),
-            }
-    finally:
-        connections.close_all()
+    with override_settings(JWT_AUTH={"ISSUER": ISSUER, "ALGORITHM": "ES256", "SIGNING_KEY": _new_key()}):
+        _write(options.events)
+        return {
+            "database": options.database,
+            "events": options.events,
+            "alone": alone(options.rounds),
+            "together": together(options.readers, options.seconds),
+        }
 
 
 def _new_key() -> str:
@@ -218,12 +206,17 @@ def _in_step(number: int) -> list[Callable[[threading.Event], None]]:
     """Return readers that know everything, and all ask at the same moment, once a second."""
     begin, known = perf_counter(), _walk("", threading.Event())
 
-    def ask(done: threading.Event, cursors: dict[int, str] = {}) -> None:  # noqa: B006  # each thread's own
-        done.wait(1 - (perf_counter() - begin) % 1)
-        name = threading.get_ident()
-        cursors[name] = _walk(cursors.get(name, known), done)
+    def reader() -> Callable[[threading.Event], None]:
+        cursor = known
 
-    return [ask] * number
+        def ask(done: threading.Event) -> None:
+            nonlocal cursor
+            done.wait(1 - (perf_counter() - begin) % 1)
+            cursor = _walk(cursor, done)
+
+        return ask
+
+    return [reader() for _ in range(number)]
 
 
 def _walk(cursor: str, done: threading.Event) -> str:

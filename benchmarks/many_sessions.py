@@ -12,19 +12,13 @@ import argparse
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from io import StringIO
 from statistics import median
 from time import perf_counter
 from typing import Any
 
-PASSWORD = "a password for the benchmark"
-
-# How each database makes a new id and a new handle.
-NEW = {
-    "postgresql": ("gen_random_uuid()", "md5(random()::text || clock_timestamp()::text)"),
-    "mysql": ("UUID()", "REPLACE(UUID(), '-', '')"),
-    "sqlite": ("lower(hex(randomblob(16)))", "lower(hex(randomblob(16)))"),
-}
+from benchmarks.scene import PASSWORD, Scene
 
 
 @contextmanager
@@ -47,216 +41,145 @@ def database(kind: str) -> Iterator[None]:
         connection.creation.destroy_test_db(name, verbosity=0)
 
 
-class Scene:
-    """A user with `number` sessions, one sign-in every 24 seconds; the newest is the one that acts."""
+OURS = "/admin/jwt_auth/"
 
-    def __init__(self, number: int) -> None:
-        from django.contrib.auth import get_user_model
 
-        self.number = number
-        users: Any = get_user_model()._default_manager
-        self.staff = users.create_superuser("staff", password=PASSWORD)
-        self.user = users.create_user("robot", password=PASSWORD)
-        self._make(self.user)
-        with _cursor() as cursor:
-            cursor.execute("CREATE TABLE pattern AS SELECT * FROM jwt_auth_usersession")
+@dataclass(frozen=True, kw_only=True)
+class Operation:
+    """
+    Something to measure.
 
-    def renew(self) -> None:
-        """Replace all that the last operation has left."""
-        from django.contrib.auth.hashers import make_password
-        from django.core.cache import cache
-        from django.db import connection
+    Args:
+        changes: whether it changes the rows, so that each round needs new ones.
+        prepare: called before each round, outside the measurement; it returns the function to measure.
+    """
 
-        from jwt_auth import sessions
-        from jwt_auth.models import RevocationEvent, UserSession, UserTokenCutoff
+    changes: bool
+    prepare: Callable[[], Callable[[], Any]]
 
-        cache.clear()
-        for model in (RevocationEvent, UserTokenCutoff):
-            model.objects.all()._raw_delete("default")
-        UserSession.objects.all()._raw_delete("default")
-        users: Any = type(self.user)._default_manager
-        users.filter(pk=self.user.pk).delete()
-        self.user.password = make_password(PASSWORD)
-        self.user.is_active = True
-        self.user.save(force_insert=True)
-        self._copy()
-        if connection.vendor == "postgresql":
-            with _cursor() as cursor:
-                cursor.execute("VACUUM ANALYZE jwt_auth_usersession")
-        self.pair = sessions.start(self.user)
-        self.session = UserSession.objects.get(pk=self.pair.session_id)
 
-    def _make(self, user: Any) -> None:
-        from datetime import timedelta
+def operations(scene: Scene) -> dict[str, Operation]:
+    """Return each operation, by its name."""
+    return {**endpoints(scene), **calls(scene), **admin_pages(scene)}
 
-        from django.utils import timezone
 
-        from jwt_auth.models import UserSession
+def endpoints(scene: Scene) -> dict[str, Operation]:
+    """Return the requests of the user, with the token of the newest session."""
 
-        now = timezone.now()
-        begins = (now - timedelta(seconds=24 * i, microseconds=i) for i in range(1, self.number + 1))
-        rows = (
-            UserSession(
-                user=user,
-                started_at=begin,
-                last_issued_at=begin,
-                idle_expires_at=begin + timedelta(days=14),
-                expires_at=begin + timedelta(days=30),
-                auth_hash="x",
-                user_agent=f"robot/{begin.microsecond}",
-                ip_address="203.0.113.7",
-            )
-            for begin in begins
-        )
-        UserSession.objects.bulk_create(rows, batch_size=5000)
+    def http(method: str, path: str) -> Operation:
+        def prepare() -> Callable[[], Any]:
+            client = scene.client()
+            return lambda: _expect(client.send(path.format(session=scene.session.pk), method=method), 200, 204)
 
-    def _copy(self) -> None:
-        from django.db import connection
+        return Operation(changes=method != "get", prepare=prepare)
 
-        names = [field.column for field in self.session_fields() if field.column not in ("id", "handle")]
-        chosen = {"user_id": str(self.user.pk), "auth_hash": f"'{self.user.get_session_auth_hash()}'"}
-        values = ", ".join(chosen.get(name, name) for name in names)
-        new_id, new_handle = NEW[connection.vendor]
-        with _cursor() as cursor:
-            cursor.execute(
-                f"INSERT INTO jwt_auth_usersession (id, handle, {', '.join(names)})"
-                f" SELECT {new_id}, {new_handle}, {values} FROM pattern"
-            )
-
-    @staticmethod
-    def session_fields() -> Any:
-        from jwt_auth.models import UserSession
-
-        return UserSession._meta.concrete_fields
-
-    # The operations
-
-    def client(self) -> Any:
-        from tests.support.clients import Client
-
-        return Client().bearer(self.pair.access_token)
-
-    def admin(self) -> Any:
-        from django.test import Client
-
-        browser = Client()
-        browser.force_login(self.staff)
-        return browser
-
-    def operations(self) -> dict[str, tuple[bool, Callable[[], Callable[[], Any]]]]:
-        """Return each operation, by its name: whether it changes the rows, and the function that prepares it."""
-        from django.core.management import call_command
+    def sign_in(limit: int | None) -> Operation:
         from django.test.utils import override_settings
 
-        from jwt_auth import revocation
+        from tests.support.clients import Client
 
-        def http(method: str, path: str) -> Callable[[], Callable[[], Any]]:
-            def prepare() -> Callable[[], Any]:
-                client = self.client()
-                return lambda: _expect(client.send(path.format(session=self.session.pk), method=method), 200, 204)
+        def do() -> None:
+            with override_settings(JWT_AUTH={"SESSION_LIMIT": limit}):
+                _expect(Client().login(scene.user, PASSWORD), 200)
 
-            return prepare
+        return Operation(changes=True, prepare=lambda: do)
 
-        def page(path: str, body: Any = None) -> Callable[[], Callable[[], Any]]:
-            def prepare() -> Callable[[], Any]:
-                browser, url = self.admin(), path.format(user=self.user.pk, session=self.session.pk)
-                send = browser.get if body is None else browser.post
-                return lambda: _expect(send(url, body() if callable(body) else body), 200, 302)
-
-            return prepare
-
-        def sign_in(limit: Any) -> Callable[[], Callable[[], Any]]:
-            def prepare() -> Callable[[], Any]:
-                from tests.support.clients import Client
-
-                def do() -> None:
-                    with override_settings(JWT_AUTH={"SESSION_LIMIT": limit}):
-                        _expect(Client().login(self.user, PASSWORD), 200)
-
-                return do
-
-            return prepare
-
-        def command(*arguments: str) -> Callable[[], Callable[[], Any]]:
-            return lambda: lambda: call_command(*arguments, stdout=StringIO())
-
-        def call(do: Callable[[], Any]) -> Callable[[], Callable[[], Any]]:
-            return lambda: do
-
-        def change_password() -> None:
-            self.user.set_password("another one")
-            self.user.save()
-
-        def deactivate() -> None:
-            self.user.is_active = False
-            self.user.save()
-
-        def delete() -> None:
-            key = self.user.pk
-            self.user.delete()
-            self.user.pk = key
-
-        changelist = "/admin/jwt_auth/usersession/"
-        selected = {"action": "revoke_selected", "select_across": "1", "_selected_action": ["x"], "index": "0"}
-
-        def some() -> dict[str, Any]:
-            return {**selected, "_selected_action": [str(self.session.pk)]}
-
-        return {
-            "GET sessions/": (False, http("get", "sessions/")),
-            "GET me/": (False, http("get", "me/")),
-            "DELETE sessions/<id>/": (True, http("delete", "sessions/{session}/")),
-            "DELETE sessions/": (True, http("delete", "sessions/")),
-            "POST logout/all/": (True, http("post", "logout/all/")),
-            "POST login/, SESSION_LIMIT 100": (True, sign_in(100)),
-            "POST login/, SESSION_LIMIT 1000": (True, sign_in(1000)),
-            "POST login/, no limit": (True, sign_in(None)),
-            "revoke_user()": (True, call(lambda: revocation.revoke_user(self.user))),
-            "revoke_users()": (True, call(lambda: revocation.revoke_users([self.user, self.staff]))),
-            "password change": (True, call(change_password)),
-            "deactivation": (True, call(deactivate)),
-            "deletion": (True, call(delete)),
-            "jwt_sessions": (False, command("jwt_sessions", "--user", "robot")),
-            "jwt_sessions --all": (False, command("jwt_sessions", "--user", "robot", "--all")),
-            "jwt_revoke --user": (True, command("jwt_revoke", "--user", "robot", "--yes")),
-            "admin: user": (False, page("/admin/auth/user/{user}/change/")),
-            "admin: users": (False, page("/admin/auth/user/")),
-            "admin: revoke tokens, question": (False, page("/admin/auth/user/{user}/revoke-tokens/")),
-            "admin: revoke tokens": (True, page("/admin/auth/user/{user}/revoke-tokens/", {"confirmed": "yes"})),
-            "admin: delete user, question": (False, page("/admin/auth/user/{user}/delete/")),
-            "admin: delete user": (True, page("/admin/auth/user/{user}/delete/", {"post": "yes"})),
-            "admin: sessions": (False, page(changelist)),
-            "admin: sessions of the user": (False, page(changelist + "?user__exact={user}")),
-            "admin: live sessions": (False, page(changelist + "?state=live")),
-            "admin: ended sessions": (False, page(changelist + "?state=ended")),
-            "admin: last page of sessions": (False, page(changelist + "?p=200")),
-            "admin: search": (False, page(changelist + "?q=robot")),
-            "admin: session": (False, page(changelist + "{session}/change/")),
-            "admin: revoke session": (True, page(changelist + "{session}/revoke/", {"confirmed": "yes"})),
-            "admin: select all, question": (False, page(changelist + "?user__exact={user}", some)),
-            "admin: select all": (
-                True,
-                page(changelist + "?user__exact={user}", lambda: {**some(), "confirmed": "yes", "reason": ""}),
-            ),
-            "admin: events": (False, page("/admin/jwt_auth/revocationevent/")),
-            "admin: revoke everything, question": (
-                False,
-                page("/admin/jwt_auth/revocationevent/revoke-everything/"),
-            ),
-        }
+    return {
+        "GET sessions/": http("get", "sessions/"),
+        "GET me/": http("get", "me/"),
+        "DELETE sessions/<id>/": http("delete", "sessions/{session}/"),
+        "DELETE sessions/": http("delete", "sessions/"),
+        "POST logout/all/": http("post", "logout/all/"),
+        "POST login/, SESSION_LIMIT 100": sign_in(100),
+        "POST login/, SESSION_LIMIT 1000": sign_in(1000),
+        "POST login/, no limit": sign_in(None),
+    }
 
 
-def _cursor() -> Any:
-    from django.db import connection
+def calls(scene: Scene) -> dict[str, Operation]:
+    """Return what a project's own code and an operator do."""
+    from django.core.management import call_command
 
-    return connection.cursor()
+    from jwt_auth import revocation
+
+    def change(do: Callable[[], Any]) -> Operation:
+        return Operation(changes=True, prepare=lambda: do)
+
+    def command(*arguments: str, changes: bool = False) -> Operation:
+        return Operation(changes=changes, prepare=lambda: lambda: call_command(*arguments, stdout=StringIO()))
+
+    def change_password() -> None:
+        scene.user.set_password("another one")
+        scene.user.save()
+
+    def deactivate() -> None:
+        scene.user.is_active = False
+        scene.user.save()
+
+    def delete() -> None:
+        key = scene.user.pk
+        scene.user.delete()
+        scene.user.pk = key
+
+    return {
+        "revoke_user()": change(lambda: revocation.revoke_user(scene.user)),
+        "revoke_users()": change(lambda: revocation.revoke_users([scene.user, scene.staff])),
+        "password change": change(change_password),
+        "deactivation": change(deactivate),
+        "deletion": change(delete),
+        "jwt_sessions": command("jwt_sessions", "--user", "robot"),
+        "jwt_sessions --all": command("jwt_sessions", "--user", "robot", "--all"),
+        "jwt_revoke --user": command("jwt_revoke", "--user", "robot", "--yes", changes=True),
+    }
+
+
+def admin_pages(scene: Scene) -> dict[str, Operation]:
+    """Return the pages that members of staff see, and what these do."""
+
+    def page(path: str, body: Callable[[], Any] | None = None, *, changes: bool = False) -> Operation:
+        def prepare() -> Callable[[], Any]:
+            browser, url = scene.admin(), path.format(user=scene.user.pk, session=scene.session.pk)
+            return lambda: _expect(browser.get(url) if body is None else browser.post(url, body()), 200, 302)
+
+        return Operation(changes=changes, prepare=prepare)
+
+    def confirmed(path: str) -> Operation:
+        return page(path, lambda: {"confirmed": "yes"}, changes=True)
+
+    def selected(**more: str) -> dict[str, Any]:
+        one = str(scene.session.pk)
+        return {"action": "revoke_selected", "select_across": "1", "_selected_action": [one], "index": "0", **more}
+
+    user, listed, events = "/admin/auth/user/{user}/", f"{OURS}usersession/", f"{OURS}revocationevent/"
+    return {
+        "admin: user": page(f"{user}change/"),
+        "admin: users": page("/admin/auth/user/"),
+        "admin: revoke tokens, question": page(f"{user}revoke-tokens/"),
+        "admin: revoke tokens": confirmed(f"{user}revoke-tokens/"),
+        "admin: delete user, question": page(f"{user}delete/"),
+        "admin: delete user": page(f"{user}delete/", lambda: {"post": "yes"}, changes=True),
+        "admin: sessions": page(listed),
+        "admin: sessions of the user": page(f"{listed}?user__exact={{user}}"),
+        "admin: live sessions": page(f"{listed}?state=live"),
+        "admin: ended sessions": page(f"{listed}?state=ended"),
+        "admin: last page of sessions": page(f"{listed}?p=200"),
+        "admin: search": page(f"{listed}?q=robot"),
+        "admin: session": page(f"{listed}{{session}}/change/"),
+        "admin: revoke session": confirmed(f"{listed}{{session}}/revoke/"),
+        "admin: select all, question": page(f"{listed}?user__exact={{user}}", selected),
+        "admin: select all": page(
+            f"{listed}?user__exact={{user}}", lambda: selected(confirmed="yes", reason=""), changes=True
+        ),
+        "admin: events": page(events),
+        "admin: revoke everything, question": page(f"{events}revoke-everything/"),
+    }
 
 
 def _expect(response: Any, *statuses: int) -> None:
     assert response.status_code in statuses, (response.status_code, response.content[:500])
 
 
-def measure(scene: Scene, prepare: Any, rounds: int, *, changes: bool) -> tuple[float, float, int]:
+def measure(scene: Scene, operation: Operation, rounds: int) -> tuple[float, float, int]:
     """Return the median and the longest milliseconds of an operation, and its queries."""
     from django.db import connection
 
@@ -268,9 +191,9 @@ def measure(scene: Scene, prepare: Any, rounds: int, *, changes: bool) -> tuple[
         return execute(*arguments)
 
     for number in range(rounds):
-        if changes or not number:
+        if operation.changes or not number:
             scene.renew()
-        do, queries = prepare(), 0
+        do, queries = operation.prepare(), 0
         begin = perf_counter()
         with connection.execute_wrapper(count):
             do()
@@ -291,9 +214,9 @@ def main() -> None:
         logging.getLogger("jwt_auth").addHandler(logging.StreamHandler(StringIO()))
         scene = Scene(options.sessions)
         print(f"{options.sessions:,} sessions, {options.database}: median ms, longest ms, queries", flush=True)
-        for name, (changes, prepare) in scene.operations().items():
+        for name, operation in operations(scene).items():
             if options.only in name:
-                middle, most, queries = measure(scene, prepare, options.rounds, changes=changes)
+                middle, most, queries = measure(scene, operation, options.rounds)
                 print(f"{name:<36}{middle:>10,.0f}{most:>10,.0f}{queries:>8}", flush=True)
 
 

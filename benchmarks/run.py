@@ -6,11 +6,10 @@ All measurements in one process, on one kind of database; prints JSON to standar
 
 import argparse
 import json
-import os
 from typing import Any
 from unittest import mock
 
-import django
+from benchmarks.databases import set_up
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -21,34 +20,23 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--sessions", type=int, default=1000, help="number of sessions of the user that is revoked")
     parser.add_argument("--growth", type=int, nargs="*", default=[], help="numbers of users, sessions, revocations")
     options = parser.parse_args(arguments)
-    from benchmarks.databases import temporary_database
-
-    with temporary_database(options.database):
+    with set_up(options.database):
         print(json.dumps(run(options), indent=1))
 
 
 def run(options: Any) -> dict[str, Any]:
-    """Set up Django on the new database, and measure."""
-    os.environ["DJANGO_SETTINGS_MODULE"] = "benchmarks.settings"
-    django.setup()
     from django.contrib.auth import get_user_model
-    from django.core.management import call_command
-    from django.db import connections
 
     from benchmarks import growth, operations, signatures
 
-    call_command("migrate", verbosity=0)
     user = get_user_model()._default_manager.create_user("alice", password="x")  # type: ignore[attr-defined]
-    try:
-        return {
-            "database": options.database,
-            "requests": requests(user, options.rounds),
-            "signatures": signatures.measure(user, options.rounds),
-            "operations": operations.measure(user, options.operations, options.sessions),
-            "growth": growth.measure(user, options.growth, options.rounds),
-        }
-    finally:
-        connections.close_all()
+    return {
+        "database": options.database,
+        "requests": requests(user, options.rounds),
+        "signatures": signatures.measure(user, options.rounds),
+        "operations": operations.measure(user, options.operations, options.sessions),
+        "growth": growth.measure(user, options.growth, options.rounds),
+    }
 
 
 def requests(user: Any, rounds: int) -> dict[str, dict[str, float]]:

@@ -22,9 +22,7 @@ from http.client import HTTPConnection
 from statistics import median
 from typing import Any
 
-import django
-
-from benchmarks.databases import temporary_database
+from benchmarks.databases import set_up
 
 CLIENTS = 8
 
@@ -37,8 +35,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args(arguments)
     results = {}
-    with temporary_database(options.database):
-        headers = _set_up()
+    with set_up(options.database):
+        headers = _headers()
         for age in ("None", "0"):
             os.environ["BENCH_CONN_MAX_AGE"] = age
             with gunicorn(options.workers) as port:
@@ -46,22 +44,15 @@ def main(arguments: list[str] | None = None) -> None:
     print(json.dumps({"database": options.database, "server": results}, indent=1))
 
 
-def _set_up() -> dict[str, dict[str, str]]:
-    """Create a user in the new database, and return the headers of their requests for each package."""
-    os.environ["DJANGO_SETTINGS_MODULE"] = "benchmarks.settings"
-    django.setup()
+def _headers() -> dict[str, dict[str, str]]:
+    """Create a user, and return the headers of the user's requests for each package."""
     from django.contrib.auth import get_user_model
-    from django.core.management import call_command
-    from django.db import connections
 
     from benchmarks.contenders import CONTENDERS
 
-    call_command("migrate", verbosity=0)
     user = get_user_model()._default_manager.create_user("alice", password="x")  # type: ignore[attr-defined]
     # The bare limit only knows the tokens of its own process.
-    headers = {item.name: dict(item.credentials(user)) for item in CONTENDERS if item.name != "bare_limit"}
-    connections.close_all()
-    return headers
+    return {item.name: dict(item.credentials(user)) for item in CONTENDERS if item.name != "bare_limit"}
 
 
 @contextmanager

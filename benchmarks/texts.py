@@ -10,14 +10,13 @@ the same request with a short text beside them. The password check is as cheap a
 import argparse
 import base64
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from statistics import median
 from time import thread_time
 from typing import Any
 
-import django
+from benchmarks.databases import set_up
 
 # The body may have 64 KiB. Servers limit a header to 8 or 64 KiB.
 LARGE = 60_000
@@ -102,14 +101,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.texts", description=__doc__)
     parser.add_argument("--rounds", type=int, default=15)
     options = parser.parse_args(arguments)
-    from benchmarks.databases import temporary_database
-
-    with temporary_database("sqlite"):
-        os.environ["DJANGO_SETTINGS_MODULE"] = "benchmarks.settings"
-        django.setup()
-        from django.core.management import call_command
-
-        call_command("migrate", verbosity=0)
+    with set_up("sqlite"):
         print("| request | text | status | ms of CPU |\n| --- | --- | --- | --- |")
         for case in cases():
             status, seconds = measure(case, options.rounds)

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 class GuardedCache:
     """
-    The default cache. A failure raises an error, so that a throttle never lets all requests through.
+    The default cache. A failure raises an error, so that the throttle decides whether requests pass.
 
     Raises:
         UnavailableError: if the cache fails.

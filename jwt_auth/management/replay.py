@@ -8,7 +8,7 @@ times, and lines from before the backup change nothing.
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone as dt_timezone
 from functools import partial
 from typing import Any, TypeAlias
@@ -42,10 +42,10 @@ Scope = RevocationEvent.Scope
 MAX_LINE = 2**20  # bytes; a record with a long traceback has some thousand
 REPLAYED = "replayed: "
 
-# How far in the future a cutoff may lie: the clock of a machine may have been ahead.
+# The furthest that a cutoff may lie in the future: the clock of a machine may have been ahead.
 FURTHEST = timedelta(days=1)
 
-# What a restored row of a user says again, by the reason of the revocation that a change of the row had caused.
+# The reasons of revocations that a change of the user's row had caused: the restored row has the former state.
 _DELETED, _DEACTIVATED, _PASSWORD = "user deleted", "user deactivated", "password changed"
 
 
@@ -64,10 +64,11 @@ class Line:
     expires_at: datetime | None
     reason: str
     actor: str
+    others: "tuple[Line, ...]" = ()  # earlier ones about the same subject
 
     @property
     def at(self) -> datetime | None:
-        """The cutoff to set; None for the present, if a machine that was ahead wrote a cutoff that is still to come."""
+        """The cutoff to set; None for the present, if the cutoff lies in the future of this machine's clock."""
         return None if self.cutoff is None or self.cutoff > timezone.now() else self.cutoff
 
     @property
@@ -117,7 +118,7 @@ def export(since: datetime | None = None) -> Iterator[dict[str, str]]:
 def _name_of(event: RevocationEvent, usable: set[str]) -> str | None:
     """Return the name of the event in the log; None for a change of a client that revoked nothing."""
     if event.scope == Scope.CLIENT:
-        # The table does not tell the two apart, but the client's row does. Without a row it was deleted.
+        # The table does not distinguish the two events, but the client's row does. Without a row it was deleted.
         disabled = event.subject not in usable
         return "client_disabled" if disabled else "client_revoked" if event.cutoff is not None else None
     if event.scope == Scope.KEY and event.subject.startswith(CLIENT_PREFIX):
@@ -214,6 +215,8 @@ def _replay_batch(batch: list[Line], report: Report, dry_run: bool) -> None:
             for line, act in plan(lines, report) if lines else ():
                 outcome = act if isinstance(act, str) else APPLY
                 report.counts[kind, outcome] += 1
+                # With the latest line about a subject, the others are in force.
+                report.counts[kind, DONE if outcome == APPLY else outcome] += len(line.others)
                 if not isinstance(act, str) and not dry_run:
                     _act(line, act, report)
 
@@ -226,19 +229,19 @@ def _act(line: Line, act: Callable[[], object], report: Report) -> None:
 
 
 def _latest(lines: Iterable[Line]) -> list[Line]:
-    """Return one line for each subject: that with the latest cutoff, or the last one."""
-    found: dict[str, Line] = {}
+    """Return one line for each subject, which has the others: that with the latest cutoff, or the last one."""
+    found: dict[str, list[Line]] = {}
     for line in lines:
-        old = found.get(line.subject)
-        if old is None or old.cutoff is None or line.cutoff is None or old.cutoff <= line.cutoff:
-            found[line.subject] = line
-    return list(found.values())
+        found.setdefault(line.subject, []).append(line)
+    # Sorting keeps the order of lines without a cutoff. Lines of one kind all have one, or none has.
+    groups = (sorted(group, key=lambda line: line.cutoff or LATEST) for group in found.values())
+    return [replace(last, others=tuple(others)) for *others, last in groups]
 
 
-# What is to be done about a line, or the outcome if that is nothing.
+# The operation that repeats a line, or the outcome if there is none.
 Act: TypeAlias = Callable[[], object] | str
 
-# A plan asks one query for all its lines.
+# A plan has the latest line for each subject, and asks one query for all of them.
 Plan: TypeAlias = Iterator[tuple[Line, Act]]
 
 
@@ -266,10 +269,12 @@ def _users(lines: list[Line], report: Report) -> Plan:
         if user is None:
             yield line, MISSING
             continue
-        is_done = _is_later(cutoff.read(user), line.cutoff)
-        if line.cause == _DELETED or (line.cause in (_DEACTIVATED, _PASSWORD) and not is_done):
-            report.users.setdefault(line.cause, []).append(str(user.pk))
-        yield line, DONE if is_done else _later(revoke_user, user, line, at=line.at)
+        known = cutoff.read(user)
+        for each in (*line.others, line):  # the last one may be a mere sign-out
+            is_undone = each.cause in (_DEACTIVATED, _PASSWORD) and not _is_later(known, each.cutoff)
+            if each.cause == _DELETED or is_undone:
+                report.users.setdefault(each.cause, []).append(str(user.pk))
+        yield line, DONE if _is_later(known, line.cutoff) else _later(revoke_user, user, line, at=line.at)
 
 
 def _everybody(lines: list[Line], report: Report) -> Plan:
@@ -337,7 +342,7 @@ def _later(operation: Callable[..., object], subject: Any, line: Line, **options
 
 
 # By the names of the events: the kind as a report names it, and its plan. A client's keys before the client, and
-# signing keys at last: their revocation may create a key.
+# signing keys last: their revocation may create a key.
 _KINDS: Mapping[str, tuple[str, Callable[[list[Line], Report], Plan]]] = {
     "all_revoked": ("everybody", _everybody),
     "user_revoked": ("users", _users),

@@ -58,7 +58,9 @@ def warn(what: str, moment: datetime, now: datetime) -> None:
 
 def judged_by_another_clock(state: State, now: datetime, subjects: Subjects) -> State:
     """
-    Return `state` with cutoffs for a token that another party signed. One query for a cutoff in the future, once.
+    Return `state` with cutoffs for a token that another party signed.
+
+    A cutoff in the future costs one query, once for each user or client that it concerns.
 
     Each is later by the leeway, because the clock of the signer may be ahead by as much as that.
     """
@@ -80,7 +82,9 @@ def in_force_at(cutoff: datetime, now: datetime, subjects: Subjects, issuer: str
     key = (cutoff, issuer, *subjects.values())
     known = _first_seen().get(key)
     if known is None:
-        warn(f"the cutoff {cutoff.isoformat()}", cutoff, now)
+        if _warned().get((cutoff, issuer)) is None:
+            warn(f"the cutoff {cutoff.isoformat()}", cutoff, now)
+            _warned().put((cutoff, issuer), now)
         known = _written_at(cutoff, now, subjects) if subjects else now
         _first_seen().put(key, known)
     return known
@@ -104,4 +108,10 @@ def _about(subjects: Subjects) -> Q:
 @cached_until_settings_change
 def _first_seen() -> LRUCache[tuple[object, ...], datetime]:
     """The cutoffs in the future that this process has seen, and the times at which they were in force."""
+    return LRUCache(_REMEMBERED)
+
+
+@cached_until_settings_change
+def _warned() -> LRUCache[tuple[datetime, str], datetime]:
+    """The cutoffs in the future that the log of this process has, of whichever user or client."""
     return LRUCache(_REMEMBERED)

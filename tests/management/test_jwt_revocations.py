@@ -160,7 +160,7 @@ def test_what_was_revoked_since_the_backup_is_revoked_again(scene, back_up, ship
         "clients": (1, 0, 0),
     }
     assert "exist again. Delete them: " in output
-    assert "have the former one again" in output
+    assert "have their former password again" in output
     assert "Applied 8 revocations." in output
 
 
@@ -344,7 +344,7 @@ def test_changes_of_clients_are_not_exported_and_deleted_clients_are_disabled(us
     restore()
     output = replay(file)
     assert not RegisteredClient.objects.get(client_id=client_id).is_active
-    assert counts(output) == {"keys of clients": (1, 0, 0), "clients": (1, 0, 0)}
+    assert counts(output) == {"keys of clients": (1, 0, 0), "clients": (1, 1, 0)}
 
 
 def test_deactivated_users_are_named_as_long_as_they_are_active_again(user, back_up, file):
@@ -355,6 +355,22 @@ def test_deactivated_users_are_named_as_long_as_they_are_active_again(user, back
     restore()
     assert f"Deactivate them: {user.pk}." in replay(file)
     assert "Deactivate" not in replay(file)
+
+
+@pytest.mark.parametrize("batch_size", [1, 500])
+def test_users_are_named_although_a_later_line_is_about_them_too(user, make_user, file, batch_size):
+    other = make_user("other")
+    write(
+        file,
+        user_line(user, "2026-01-01T00:00:00+00:00", reason="password changed"),
+        user_line(user, "2026-01-02T00:00:00+00:00", reason="user deactivated"),
+        user_line(user, "2026-01-03T00:00:00+00:00", reason="signed out everywhere"),
+        user_line(other, "2026-01-03T00:00:00+00:00", reason="signed out everywhere"),
+    )
+    output = replay(file, f"--batch-size={batch_size}", "--dry-run")
+    assert f"Deactivate them: {user.pk}." in output
+    assert f"have their former password again: {user.pk}." in output
+    assert "4 lines: 4 revocations, 0 other records." in output
 
 
 def test_many_users_are_named_in_part(make_user, file):
@@ -368,7 +384,7 @@ def test_many_users_are_named_in_part(make_user, file):
 
 def test_of_two_revocations_of_one_user_the_later_counts(user, file):
     write(file, user_line(user, "2026-01-02T00:00:00+00:00"), user_line(user, "2026-01-01T00:00:00+00:00"))
-    assert counts(replay(file)) == {"users": (1, 0, 0)}
+    assert counts(replay(file)) == {"users": (1, 1, 0)}
     found = cutoff.read(cutoff.users_with_cutoff().get(pk=user.pk))
     assert found.isoformat() == "2026-01-02T00:00:00+00:00"
 

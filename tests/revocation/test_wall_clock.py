@@ -121,6 +121,17 @@ def test_it_costs_one_query_once(client, reports, at, count):
         assert [count(client.get_me, reports.token())[0] for _ in range(4)] == [2, 1, 1, 1]
 
 
+def test_the_log_has_a_cutoff_once_however_many_clients_it_concerns(client, user, reports, at, log):
+    with at(-timedelta(minutes=1)):
+        others = [register(user) for _ in range(2)]
+    with at(AHEAD):
+        revoke_all()
+    with at(timedelta(minutes=1)):
+        for each in (reports, *others):
+            assert client.get_me(each.token()).status_code == 200
+    assert len(warnings(log)) == 1
+
+
 @pytest.fixture
 def in_may(clock, user):
     """The machines believe that it is May; the clock of the database is months ahead."""

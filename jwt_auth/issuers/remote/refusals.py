@@ -10,8 +10,8 @@ The revocations of one issuer that a process remembers: for a limited time, and 
     stand-in
 
 If there are more than MAX_ENTRIES, a cutoff for everybody stands for all of them but the keys: it refuses each session
-that began before the last of them was published. That needs as many users who are revoked within minutes, because the
-issuer names no user more than a hundred times.
+that began before the last of them was published. That needs thousands of users who are revoked within minutes, because
+the issuer names no user more than a hundred times.
 """
 
 from collections.abc import Sequence
@@ -82,7 +82,8 @@ class Refusals:
                 cutoff, until = self._named or (entry.cutoff, last)
                 self._named = (max(cutoff, entry.cutoff), max(until, entry.expires_at or last))
         if len(self._list) > self._max_entries:
-            self._stand_in = (issued_at + self._margin, last)
+            ends = (self._list.last_end(), self._stand_in and self._stand_in[1])
+            self._stand_in = (issued_at + self._margin, latest(ends) or last)
             self._list = self._only_keys(last)
         self._drop(now)
 

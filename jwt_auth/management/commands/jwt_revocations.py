@@ -23,13 +23,15 @@ SHOWN = 20  # faulty lines, and users, that are named; of more there is only the
 class Command(BaseCommand):
     help = (
         "Exports revocations as lines of JSON, and replays them, or the log in its JSON form, after an older backup "
-        "was restored: it lacks the revocations made since, so that revoked keys and sessions would be valid again."
+        "was restored: the restored database lacks later revocations, so revoked keys and sessions are valid again."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
         each = actions.add_parser("export", help="Print the revocations in the database, the oldest first.")
-        each.add_argument("--since", metavar="TIME", help="Leave out older ones; ISO 8601, in UTC without an offset.")
+        each.add_argument(
+            "--since", metavar="TIME", help="Leave out older ones; ISO 8601. A time without an offset is in UTC."
+        )
         each = actions.add_parser("replay", help="Repeat the revocations in a file that the database lacks.")
         each.add_argument("file", help='An export, or a log in JSON; "-" is standard input.')
         each.add_argument("--dry-run", action="store_true", help="Only show what would be revoked.")
@@ -86,11 +88,11 @@ class Command(BaseCommand):
             raise CommandError(f"{lines} could not be used{rest}.", returncode=NOTHING_DONE)
 
 
-# By the reason of the revocation: what the restored row of the user says again.
+# By the reason of the revocation: the state that the user's restored row has again, and its remedy.
 _ADVICE = {
     "user deleted": "These users had been deleted, and exist again. Delete them:",
     "user deactivated": "These users had been deactivated, and are active again. Deactivate them:",
-    "password changed": "These users changed their password after the backup, and have the former one again:",
+    "password changed": "These users changed their password after the backup, and have their former password again:",
 }
 
 

@@ -6,6 +6,7 @@ Pure: rows go in, and states for `verdict` come out. `view` reads the rows.
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Any, NamedTuple, TypeAlias
 
 from jwt_auth.claims import Claims
@@ -81,6 +82,11 @@ class Denylist:
     def global_cutoff(self) -> datetime | None:
         """The latest cutoff for all users; None if there is none."""
         return latest(self._everybody.cutoffs)
+
+    def last_end(self) -> datetime | None:
+        """Return the time when the last entry but the keys may be forgotten; None if there is no such entry."""
+        cutoffs = chain(self._users.values(), self._clients.values())
+        return max(chain(self._tokens.values(), self._sessions.values(), (until for _, until in cutoffs)), default=None)
 
     def state_of(self, claims: Claims) -> State:
         """

@@ -83,12 +83,32 @@ def test_too_many_entries_become_one_cutoff_with_an_end(known):
     assert len(known) == 1
     assert known.state_of(token(kid="k")).key_revoked
     assert cutoff_of(known) == issued_at + MARGIN
-    # More entries are remembered as before, and the one cutoff goes when the last of the others would have gone.
+    # More entries are remembered as before, and the one cutoff expires when the last of the others would have.
     known.add([entry("session", "s3")], issued_at, NOW + timedelta(seconds=200))
     assert known.state_of(token(sid="s3")).session_revoked
-    known.add([], issued_at, NOW + timedelta(seconds=6) + KEEP + MARGIN)
+    last = NOW + timedelta(seconds=6) + KEEP
+    known.add([], issued_at, last + MARGIN - timedelta(microseconds=1))
+    assert cutoff_of(known) == issued_at + MARGIN
+    known.add([], issued_at, last + MARGIN)
     assert cutoff_of(known) is None
     assert known.state_of(token(sid="s3")).session_revoked
+
+
+def test_the_one_cutoff_lasts_as_long_as_any_entry_that_it_has_replaced(known):
+    known.add([entry("session", str(i), seconds=i + 50) for i in range(4)], NOW, NOW)
+    known.add([entry("session", f"more {i}", seconds=40) for i in range(4)], NOW, NOW + timedelta(seconds=10))
+    known.add([], NOW, NOW + timedelta(seconds=53) + MARGIN - timedelta(microseconds=1))
+    assert cutoff_of(known) is not None
+    known.add([], NOW, NOW + timedelta(seconds=53) + MARGIN)
+    assert cutoff_of(known) is None
+
+
+def test_the_one_cutoff_does_not_outlive_what_it_stands_for_however_long_tokens_live():
+    known = Refusals(timedelta(days=1), MARGIN, max_entries=3)
+    known.add([entry("session", str(i), seconds=300) for i in range(4)], NOW, NOW)
+    assert cutoff_of(known) is not None
+    known.add([], NOW, NOW + timedelta(hours=1))
+    assert cutoff_of(known) is None
 
 
 def test_the_later_of_two_cutoffs_for_everybody_counts_and_goes_alone(known):

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta, timezone as dt_timezone
 from functools import partial
 from typing import Any, TypeAlias
 
-from django.db.models import Max
+from django.db.models import Max, Q
 from django.utils import timezone
 
 from jwt_auth import signing_keys
@@ -22,6 +22,7 @@ from jwt_auth.conf import get_settings
 from jwt_auth.conf.lifetimes import longest_life
 from jwt_auth.jose.encoding import json_object
 from jwt_auth.keyring.states import KeyStateError
+from jwt_auth.management.terminal import describe_user
 from jwt_auth.models import CLIENT_PREFIX, ClientKey, RegisteredClient, RevocationEvent, SigningKey, UserSession
 from jwt_auth.principals import read_key, user_field
 from jwt_auth.revocation import (
@@ -84,12 +85,16 @@ class Line:
 
 @dataclass(slots=True)
 class Report:
-    """The result: numbers by kind and outcome, users to look after by the reason, and faulty lines."""
+    """
+    The result: numbers by kind and outcome, and faulty lines.
+
+    `users` has the users whose rows somebody has to change, by the reason and the primary key, and their names.
+    """
 
     lines: int = 0
     others: int = 0
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
-    users: dict[str, list[str]] = field(default_factory=dict)
+    users: dict[str, dict[Any, str]] = field(default_factory=dict)
     errors: list[tuple[int, str]] = field(default_factory=list)
 
 
@@ -264,17 +269,30 @@ def _users(lines: list[Line], report: Report) -> Plan:
     keys = {line.subject: read_key(user_field(name), line.subject) for line in lines}
     rows = cutoff.users_with_cutoff().filter(**{f"{name}__in": [key for key in keys.values() if key is not None]})
     users = {str(getattr(user, name)): user for user in rows}
+    before = _cutoffs_before_replays(lines)
     for line in lines:
         user = users.get(line.subject)
         if user is None:
             yield line, MISSING
             continue
         known = cutoff.read(user)
+        # After an earlier replay the row still has its former state, until somebody changes it.
+        had = before.get((line.subject, known), known)
         for each in (*line.others, line):  # the last one may be a mere sign-out
-            is_undone = each.cause in (_DEACTIVATED, _PASSWORD) and not _is_later(known, each.cutoff)
+            is_undone = each.cause in (_DEACTIVATED, _PASSWORD) and not _is_later(had, each.cutoff)
             if each.cause == _DELETED or is_undone:
-                report.users.setdefault(each.cause, []).append(str(user.pk))
+                report.users.setdefault(each.cause, {})[user.pk] = describe_user(user)
         yield line, DONE if _is_later(known, line.cutoff) else _later(revoke_user, user, line, at=line.at)
+
+
+def _cutoffs_before_replays(lines: list[Line]) -> dict[tuple[str, datetime | None], datetime | None]:
+    """Return, by the user and the latest cutoff that a replay has written, the latest cutoff by anything else."""
+    events = RevocationEvent.objects.filter(scope=Scope.USER, subject__in=[line.subject for line in lines])
+    replayed = Q(reason__startswith=REPLAYED)
+    latest = events.values_list("subject").annotate(
+        by_replays=Max("cutoff", filter=replayed), before=Max("cutoff", filter=~replayed)
+    )
+    return {(subject, moment): before for subject, moment, before in latest.order_by() if moment is not None}
 
 
 def _everybody(lines: list[Line], report: Report) -> Plan:

@@ -193,8 +193,8 @@ class Command(BaseCommand):
             return
         client = _find_client(client_id)
         self.confirm(
-            f"{_name(client)}: the tokens that it has signed are refused. It can sign new ones with the same keys; "
-            "if a key was stolen, revoke it with --kid.",
+            f"{_name(client)}: the tokens that it has signed are refused."
+            + " It can sign new ones with the same keys; if a key was stolen, revoke it with --kid." * client.is_active,
             yes,
         )
         moment = describe_moment(revoke_client(client, **operation))

@@ -17,7 +17,7 @@ from jwt_auth.http.text import printable
 from jwt_auth.management.replay import APPLY, DONE, KINDS, MISSING, Report, export, replay
 from jwt_auth.management.terminal import MISUSED, NOTHING_DONE, add_yes, confirm, number, table
 
-SHOWN = 20  # faulty lines, and users, that are named; of more there is only the number
+SHOWN = 20  # faulty lines that are named; of more there is only the number
 
 
 class Command(BaseCommand):
@@ -63,8 +63,12 @@ class Command(BaseCommand):
                 lines.seek(0)
                 report = replay(lines, batch_size=batch_size, dry_run=False)
                 self.stdout.write(self.style.SUCCESS(f"Applied {_counted(_total(report, APPLY))}."))
-            else:
+            elif report.counts:
                 self.stdout.write("The database has all of them; there was nothing to do.")
+            else:
+                self.stdout.write(
+                    self.style.WARNING("There is no revocation in the file. Is it an export, or the log in JSON?")
+                )
         self.complain(report, dry_run=dry_run)
 
     def show(self, report: Report) -> None:
@@ -76,7 +80,8 @@ class Command(BaseCommand):
             found = [row for row in rows if row[1:] != ["0", "0", "0"]]
             self.stdout.write("\n".join(["", *table([head, *found]), ""]))
         for cause, users in report.users.items():
-            self.stdout.write(self.style.WARNING(f"{_ADVICE[cause]} {_named(users)}"))
+            names = "".join(f"\n  {name}" for name in users.values())
+            self.stdout.write(self.style.WARNING(f"{_ADVICE[cause]}{names}"))
 
     def complain(self, report: Report, *, dry_run: bool) -> None:
         """Raise CommandError if there were faulty lines."""
@@ -92,7 +97,7 @@ class Command(BaseCommand):
 _ADVICE = {
     "user deleted": "These users had been deleted, and exist again. Delete them:",
     "user deactivated": "These users had been deactivated, and are active again. Deactivate them:",
-    "password changed": "These users changed their password after the backup, and have their former password again:",
+    "password changed": "These users changed their password, and have the former one again. Have them choose another one:",
 }
 
 
@@ -128,9 +133,3 @@ def _total(report: Report, outcome: str) -> int:
 
 def _counted(number: int) -> str:
     return "1 revocation" if number == 1 else f"{number:,} revocations"
-
-
-def _named(users: list[str]) -> str:
-    distinct = list(dict.fromkeys(users))
-    more = f" and {len(distinct) - SHOWN:,} more" if len(distinct) > SHOWN else ""
-    return printable(", ".join(distinct[:SHOWN]) + more) + "."

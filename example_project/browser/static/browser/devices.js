@@ -31,7 +31,7 @@ export class Devices {
     this.#error.textContent = "";
   }
 
-  #row({ id, label, device, user_agent, ip_address, last_used_at, current, shared }) {
+  #row({ id, label, device, user_agent, ip_address, started_at, current, shared }) {
     const kind = device === user_agent ? browserOf(user_agent) : device;
     const name = label || kind;
     const facts = [label && kind, ip_address, shared && "also used from elsewhere"].filter(Boolean).join(", ");
@@ -39,7 +39,7 @@ export class Devices {
       "div",
       { className: "row-text" },
       element("p", { className: "device" }, name, current ? element("span", { className: "tag" }, "this device") : ""),
-      element("p", { className: "hint" }, `${facts} · renewed ${written(last_used_at)}`),
+      element("p", { className: "hint" }, `${facts} · signed in ${written(started_at)}`),
     );
     return element("li", {}, words, current ? "" : this.#button(id, name));
   }

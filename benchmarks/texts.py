@@ -21,6 +21,10 @@ from benchmarks.databases import set_up
 # The body may have 64 KiB. Servers limit a header to 8 or 64 KiB.
 LARGE = 60_000
 
+FORM = {"content-type": "application/x-www-form-urlencoded"}
+
+LIGATURE = "\ufdfa"  # NFKC makes 18 characters of it, more than of any other
+
 MARKS = "\u0301\u0327" * (LARGE // 4)  # combining marks in the wrong order, of two bytes each
 
 
@@ -43,6 +47,7 @@ def cases() -> Iterator[Case]:
     yield Case(what="nothing", path="login/", body=password)
     yield Case(what="a name of combining marks", path="login/", body={**password, "username": MARKS})
     yield Case(what="a name of 512 combining marks", path="login/", body={**password, "username": MARKS[:512]})
+    yield Case(what="a name of 512 ligatures", path="login/", body={**password, "username": LIGATURE * 512})
     yield Case(what="a password", path="login/", body={**password, "password": text})
     yield Case(what="a password of 4,096 characters", path="login/", body={**password, "password": text[:4096]})
     yield Case(what="a label", path="login/", body={**password, "label": MARKS})
@@ -59,7 +64,14 @@ def cases() -> Iterator[Case]:
     exchange["subject_token_type"] = "urn:ietf:params:oauth:token-type:access_token"  # a name
     for name in ("subject_token", "audience", "scope", "client_id", "grant_type"):
         yield Case(what=f"a value of {name}", path="token/", body={"audience": "x", **exchange, name: "a " * 30_000})
-    yield Case(what="a client assertion", path="token/", body={**exchange, "client_assertion": text})
+    assertion = {"client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"}
+    for what, value in (("60 kB", text), ("8 KiB, well-formed", _token())):
+        body = {**exchange, **assertion, "client_assertion": value}
+        yield Case(what=f"a client assertion of {what}", path="token/", body=body)
+    for path in ("token/", "revoke/"):
+        yield Case(what="a form of percent signs", path=path, form="token=" + "%" * LARGE, headers=FORM)
+        yield Case(what="a form of escapes", path=path, form="token=" + "%41" * 9_990, headers=FORM)
+    yield Case(what="10,000 texts in a list", path="token/", body={"audience": ["a"] * 10_000})
     for header, value in _headers():
         yield Case(what=f"{header} of 60 kB", path="login/", body=password, headers={header: value})
     yield Case(what="Authorization of 60 kB", path="me/", method="get", headers={"authorization": f"Bearer {text}"})
@@ -71,6 +83,9 @@ def cases() -> Iterator[Case]:
         cookies = "; ".join(f"__Host-Http-{name}={number:x}.a.b" for number in range(LARGE // 30))
         what = f"2,000 {name} cookies"
         yield Case(what=what, path=f"browser/{path}", body=password, headers={"cookie": cookies})
+    for path in ("logout/", "refresh/", "me/"):
+        method = "get" if path == "me/" else "post"
+        yield Case(what="60,000 empty cookies", path=f"browser/{path}", method=method, headers={"cookie": ";" * LARGE})
     cookies = f"__Host-Http-access={_token()}; " * 7
     yield Case(what="access cookies of 8 KiB", path="browser/logout/", body={}, headers={"cookie": cookies})
     yield Case(what="an id of 60 kB", path=f"clients/{text}/", method="get")
@@ -83,6 +98,7 @@ def _headers() -> Iterator[tuple[str, str]]:
     yield "sec-fetch-site", "x" * LARGE
     yield "origin", "https://" + "a." * (LARGE // 2)
     yield "accept", "text/html," * (LARGE // 10)
+    yield "content-type", "application/json; a=" + ";" * LARGE
     yield "authorization", "Bearer " + "x" * LARGE
 
 
@@ -115,6 +131,7 @@ def measure(case: Case, rounds: int) -> tuple[int, float]:
     from django.test import Client
 
     headers = {"sec-fetch-site": "same-origin", "origin": "https://testserver", **case.headers}
+    content_type = headers.pop("content-type", "application/json")
     client = Client(raise_request_exception=False, headers=headers)
     sent = case.form if case.form is not None else json.dumps(case.body or {}, ensure_ascii=False)
     taken, status = [], 0
@@ -124,7 +141,7 @@ def measure(case: Case, rounds: int) -> tuple[int, float]:
             status = client.get(f"/auth/{case.path}", secure=True).status_code
         else:
             url = f"/auth/{case.path}"
-            status = client.post(url, sent.encode(), content_type="application/json", secure=True).status_code
+            status = client.post(url, sent.encode(), content_type=content_type, secure=True).status_code
         taken.append(thread_time() - begin)
     return status, median(taken)
 

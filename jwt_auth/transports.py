@@ -181,7 +181,10 @@ def _cookies(request: HttpRequest, name: str) -> list[str]:
     may set a cookie named `<no-break space>__Host-...`, which browsers don't treat as prefixed.
     """
     wanted = _name(request, name)
-    pairs = (chunk.strip(" \t").partition("=") for chunk in request.META.get("HTTP_COOKIE", "").split(";"))
+    header = request.META.get("HTTP_COOKIE", "")
+    # The header may have tens of thousands of parts; only those with the name in them are worth a look.
+    parts = (part for part in header.split(";") if wanted in part) if wanted in header else ()
+    pairs = (part.strip(" \t").partition("=") for part in parts)
     values = dict.fromkeys(value.strip(" \t") for key, _, value in pairs if key.rstrip(" \t") == wanted)
     return list(values)[:MAX_VALUES]
 

@@ -1,8 +1,12 @@
 """How often the endpoints may be called, and their answers when the cache can't count."""
 
+from unittest import mock
+
 import pytest
 from django.core.cache.backends.base import BaseCache
+from rest_framework.exceptions import ParseError
 
+from jwt_auth.views.parsers import StrictJSONParser
 from tests.support.api_clients import register
 from tests.support.clients import PASSWORD
 
@@ -199,6 +203,14 @@ def test_rates_of_the_other_endpoints_are_those_of_drf_s_setting(client, throttl
     assert [client.send(path, body).status_code for _ in range(3)] == [normal, normal, 429]
     throttle_rates()
     assert client.send(path, body).status_code == normal
+
+
+@pytest.mark.usefixtures("db", "clock")
+def test_an_exchange_over_budget_is_refused_before_its_body_is_read(client, throttle_rates):
+    throttle_rates(jwt_auth_exchange="1/min")
+    with mock.patch.object(StrictJSONParser, "parse", side_effect=ParseError) as parse:
+        assert [client.send("token/", {"audience": "x"}).status_code for _ in range(3)] == [400, 429, 429]
+    assert parse.call_count == 1
 
 
 @pytest.mark.parametrize("path", ["logout/all/", "revoke/user/", "revoke/global/", "browser/logout/all/"])

@@ -41,6 +41,8 @@ REVOKE_ALL = "jwt_auth_revocationevent_revoke_all"
 
 _CONFIRMED = "confirmed"
 
+MAX_SEARCH = 200  # characters
+
 
 class ReasonForm(forms.Form):
     """An optional reason for the operation."""
@@ -99,6 +101,10 @@ class ReadOnlyAdmin(ForgedRequestMixin, admin.ModelAdmin):  # type: ignore[type-
 
     class Media:
         css = {"all": ["jwt_auth/admin.css"]}
+
+    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> Any:
+        # Each word is a condition for each column.
+        return super().get_search_results(request, queryset, search_term[:MAX_SEARCH])
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return not is_limited(request) and super().has_module_permission(request)

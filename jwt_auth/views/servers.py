@@ -110,6 +110,14 @@ class ExchangeView(CredentialView):
     authentication_classes = [ClientAssertionAuthentication]
     throttle_classes = [throttling.ExchangeThrottle]
 
+    def perform_authentication(self, request: Request) -> None:
+        """Authenticate a request within the budget. DRF counts afterwards, but here the body has the credentials."""
+        super().check_throttles(request)
+        super().perform_authentication(request)
+
+    def check_throttles(self, request: Request) -> None:
+        """Do nothing: see perform_authentication()."""
+
     @sensitive_variables()
     def post(self, request: Request) -> Response:
         asked = self.valid(ExchangeSerializer, request).validated_data

@@ -205,6 +205,12 @@ def test_the_list_is_searched_by_name_and_by_address(client, user, make_user, br
         assert listed(browser, q="example.net") == {"of bob"}
 
 
+def test_words_beyond_the_longest_search_cost_nothing(client, user, browser):
+    client.tokens(user, label="of alice")
+    assert listed(browser, q="alice " * 40 + "nobody") == {"of alice"}
+    assert listed(browser, q="alice " * 20 + "nobody") == set()  # the control
+
+
 @pytest.mark.parametrize("permission", [None, "view", "change"])
 def test_an_address_that_is_not_shown_is_searched_by_those_alone_who_may_look_at_users(
     client, make_user, clerk, permission

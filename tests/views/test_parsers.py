@@ -7,7 +7,7 @@ import pytest
 from django.http import UnreadablePostError
 from rest_framework.exceptions import ParseError
 
-from jwt_auth.views.parsers import MAX_BODY, MAX_FIELDS, StrictFormParser, StrictJSONParser
+from jwt_auth.views.parsers import MAX_BODY, MAX_ESCAPES, MAX_FIELDS, StrictFormParser, StrictJSONParser
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -99,6 +99,13 @@ def test_a_form_of_two_readings_is_a_bad_request(client, db, body):
     assert client.generic("POST", "/auth/revoke/", b"token=a", content_type=FORM).status_code == 200
     answer = client.generic("POST", "/auth/revoke/", body, content_type=FORM)
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid_request")
+
+
+@pytest.mark.parametrize("body", [b"token=%", b"token=%4", b"token=%4g", b"token=" + b"%41" * (MAX_ESCAPES + 1)])
+def test_broken_escapes_and_too_many_are_not_decoded(body):
+    assert parse_form(b"token=" + b"%41" * MAX_ESCAPES) == {"token": "A" * MAX_ESCAPES}  # the control
+    with pytest.raises(ParseError, match="escapes"):
+        parse_form(body)
 
 
 def test_a_form_has_as_many_parameters_as_the_limit():

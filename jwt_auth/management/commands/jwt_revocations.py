@@ -97,7 +97,7 @@ class Command(BaseCommand):
 _ADVICE = {
     "user deleted": "These users had been deleted, and exist again. Delete them:",
     "user deactivated": "These users had been deactivated, and are active again. Deactivate them:",
-    "password changed": "These users changed their password, and have the former one again. Have them choose another one:",
+    "password changed": "These users had changed their password, and have the former one again. Have them change it:",
 }
 
 

@@ -151,12 +151,13 @@ def together(number: int, seconds: float) -> dict[str, Any]:
     """
     Measure how long other requests of the process take while events are written all the time.
 
-    First no reader asks, then `number` readers read everything again and again, then they ask once a second for news.
+    First no reader asks, then `number` readers read everything again and again, then they ask once a second for new
+    revocations.
     """
     return {
         "nobody reads": _delays(seconds, []),
         "all read everything": _delays(seconds, [_read_everything] * number),
-        "all ask for news": _delays(seconds, _in_step(number)),
+        "all ask for new revocations": _delays(seconds, _in_step(number)),
     }
 
 

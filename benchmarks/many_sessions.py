@@ -3,9 +3,9 @@ The time of each operation on a user who has very many sessions.
 
     python -m benchmarks.many_sessions [--sessions 50000] [--rounds 5] [--database postgresql] [--only NAME]
 
-Each operation has the sessions that a script leaves that signs in every 24 seconds, and never out. The database is a
-new one of the kind that `--database` names, found as tests/settings.py says, and is dropped at the end. Prints the
-median and the longest milliseconds, and the number of queries. Operations that change rows get new ones in each round.
+Each operation has the sessions of a script that signs in every 24 seconds and never signs out. The database is a new
+one of the kind that `--database` names, found as tests/settings.py says, and is dropped at the end. Prints the median
+and the longest milliseconds, and the number of queries. Operations that change rows get new ones in each round.
 """
 
 import argparse

@@ -1,10 +1,10 @@
 """
-The CPU time that one request of a stranger costs, with each text that a stranger can send at its largest.
+The CPU time that one unauthenticated request costs, with each text in the request at its largest.
 
     python -m benchmarks.texts
 
-It prints a table: the request, its text, the status of the answer, and the median milliseconds of CPU, with those of
-the same request with a short text beside them. The password check is as cheap as in the other benchmarks.
+It prints a table: the request, its text, the status of the answer, and the median milliseconds of CPU. The password
+check is as cheap as in the other benchmarks.
 """
 
 import argparse

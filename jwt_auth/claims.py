@@ -67,7 +67,7 @@ class Claims:
 
     `exp`, `iat` and `nbf` are seconds since the epoch; `auth_time` is an aware datetime with microseconds.
     `scope` is None only in a token from a sign-in at this server, which has no limits. Another token without the claim
-    has the scope "", and so is good for nothing that requires a scope.
+    has the scope "", and so is not valid for anything that requires a scope.
     `kid` is not a claim, but names the key that signed them; None if no signature was checked.
     `all` has every claim of the token as received, including private ones.
     """
@@ -93,7 +93,7 @@ class Claims:
 
     @property
     def is_limited(self) -> bool:
-        """True if the token is only good for its scopes; False for that of a sign-in at this server."""
+        """True if the token is valid only for its scopes; False for that of a sign-in at this server."""
         return self.scope is not None
 
     def as_dict(self) -> dict[str, Any]:
@@ -130,7 +130,7 @@ def parse_claims(
     Check the types of a decoded token's claims.
 
     Args:
-        names: see Policy, as for `default_scope`.
+        names, default_scope: see Policy.
 
     Raises:
         InvalidClaimError: for the first claim that is missing or of the wrong type.
@@ -200,7 +200,7 @@ def moment(seconds: float) -> datetime:
 
 
 def later(value: datetime, by: timedelta) -> datetime:
-    """Return `value + by`; from LATEST on `value` itself, because datetimes end soon after."""
+    """Return `value + by`, or `value` unchanged if it is LATEST or later, because datetimes end soon after."""
     return value + by if value < LATEST else value
 
 

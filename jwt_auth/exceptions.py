@@ -248,7 +248,7 @@ class RevokedTokenError(TokenError):
 
 
 class RefreshTokenReusedError(RevokedTokenError):
-    """Raised when a refresh token is used a second time after the grace period, or by two peers again and again."""
+    """Raised when a refresh token is reused after the grace period, or by two peers in three consecutive rotations."""
 
     code = "refresh_token_reused"
     detail = _("The refresh token was used before. The session has been ended.")

@@ -73,7 +73,7 @@ class UserSession(Described, MaybeShared):
     label = models.CharField(_("label"), max_length=100, blank=True)
     ip_address = models.GenericIPAddressField(_("IP address"), null=True, blank=True)
     user_agent = models.CharField(_("user agent"), max_length=255, blank=True)
-    # Of the newest rotation, or of the sign-in.
+    # The peer of the newest rotation, or of the sign-in.
     last_ip_address = models.GenericIPAddressField(_("last IP address"), null=True, blank=True)
     last_user_agent = models.CharField(_("last user agent"), max_length=255, blank=True)
     retry_digest = models.UUIDField(_("retry digest"), null=True, blank=True, editable=False)
@@ -146,8 +146,8 @@ class RevocationEvent(models.Model):
     `subject` is the session's `sid`, the user's `sub`, the client's id, "<iss> <jti>" for a token (never its
     text or hash: an ECDSA signature can be written in two ways), or "<iss> <kid>" for a key; the issuer of a
     client's tokens is the client. `expires_at` is the time when the last token that the event refuses has
-    expired; None means never. `sub` is the user that a session's or a token's event is about: what users cause is
-    counted by it.
+    expired; None means never. `sub` is the user that a session's or a token's event is about: the feed counts events
+    by it.
 
     A client's event without a cutoff refuses no token: it tells the processes that hold the client's row and keys
     in memory that these were narrowed.
@@ -163,7 +163,7 @@ class RevocationEvent(models.Model):
 
     id = models.BigAutoField(primary_key=True)
     created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
-    # By the clock of the database: `created_at` is by the clock of the machine that wrote the row, which may be wrong.
+    # The clock of the database gives this time. `created_at` is from the machine that wrote the row, and may be wrong.
     recorded_at = models.DateTimeField(_("recorded at"), db_default=DatabaseNow(), editable=False)
     scope = models.CharField(_("scope"), max_length=16, choices=Scope)
     subject = models.CharField(_("subject"), max_length=511, blank=True)

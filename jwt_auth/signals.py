@@ -50,7 +50,7 @@ token_refreshed = Signal()
 refresh_token_reused = Signal()
 
 # session: the UserSession, whose `last_ip_address` and `last_user_agent` are those of its newest rotation; peer: the
-# other Peer; rotations: the number of rotations in a row that were shared.
+# other Peer; rotations: the number of consecutive rotations that were shared.
 refresh_token_shared = Signal()
 
 # event: the RevocationEvent.

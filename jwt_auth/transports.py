@@ -21,7 +21,7 @@ __all__ = ["bearer_body", "bearer_token", "clear_cookies", "set_cookies"]
 # servers in between limit the size of all headers together.
 MAX_COOKIE = 3800
 
-# Of more values of one cookie the rest is ignored. A browser has one, or a few with plain names, by path and domain.
+# Further values of the same cookie are ignored. A browser has one, or a few with plain names, by path and domain.
 MAX_VALUES = 32
 
 SCHEME = "Bearer"

@@ -64,7 +64,7 @@ def test_a_new_revocation_costs_a_reader_of_the_feed_one_piece():
     found = run("benchmarks.feed", "--events", "600", "--rounds", "2", "--readers", "2", "--seconds", "1.1")
     assert found["alone"]["first reading, pieces"] == 2
     assert min(found["alone"].values()) > 0
-    assert list(found["together"]) == ["nobody reads", "all read everything", "all ask for news"]
+    assert list(found["together"]) == ["nobody reads", "all read everything", "all ask for new revocations"]
     for delays in found["together"].values():
         assert list(delays) == ["median, ms", "p99, ms", "longest, ms"]
 

@@ -71,7 +71,7 @@ SESSIONS_SHOWN = 10
 # The most deleted users whose API clients are looked for.
 MOST_NAMED = remaining.USERS
 
-# The number of sessions that the page lists which deletes users; it counts the rest.
+# The number of sessions that the page for deleting users lists; it counts the rest.
 SESSIONS_LISTED = 100
 
 WARNING = _(
@@ -132,7 +132,7 @@ class TokenRevocationMixin(ForgedRequestMixin, _Base):
         _tell_of_orphans(self, request, left)
 
     def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
-        """Delete some users likewise."""
+        """Delete users, and name the API clients that they made for others."""
         left = _made_for_others(list(queryset.values_list("pk", flat=True)[:MOST_NAMED]))
         super().delete_queryset(request, queryset)
         _tell_of_orphans(self, request, left)

@@ -83,8 +83,8 @@ def _parse(name: object, raw: object, lifetime: timedelta) -> ServiceAudience:
 
 def _scopes(where: str, value: Any) -> frozenset[str]:
     if not isinstance(value, list | tuple) or not value or not all(map(is_scope, value)):
-        # A token without scopes is good for nothing, so an empty list would allow nothing.
-        raise ValueError(f"{where} must be a list of scopes, at least one, each without spaces, quotes and backslashes")
+        # A token without scopes grants nothing, so an empty list would allow nothing.
+        raise ValueError(f"{where} must be a list of at least one scope; scopes have no spaces, quotes or backslashes")
     return frozenset(value)
 
 

@@ -5,7 +5,7 @@ Each record has `event`, a stable name, and the fields that FIELDS lists for tha
 docs/reference/logging.md explains them. No record contains a token, a password or a secret, nor the name that
 was typed at a sign-in: people type passwords into that field.
 
-Much of a record comes from strangers: paths, headers, reasons. A filter of the logger makes all of it printable before
+Much of a record is untrusted text: paths, headers, reasons. A filter of the logger makes all of it printable before
 any handler gets the record, whichever module has logged it.
 """
 

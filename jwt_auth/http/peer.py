@@ -23,8 +23,9 @@ class Peer:
         """
         Return whether both may be one client: the same user agent, and addresses of one network.
 
-        A peer of which nothing is known may be any. One network is an IPv4 /24 or an IPv6 /64: the addresses of
-        one client change within it, by privacy addresses (RFC 8981) or a pool of proxies.
+        A peer without address and agent matches every peer, and an unknown address every network. One network is an
+        IPv4 /24 or an IPv6 /64: the addresses of one client change within it, by privacy addresses (RFC 8981) or a pool
+        of proxies.
         """
         if Peer() in (self, other):
             return True

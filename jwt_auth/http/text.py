@@ -1,5 +1,5 @@
 """
-Text of strangers in a log or at a terminal: on one line, of limited length, and without control characters. Pure.
+Untrusted text in a log or at a terminal: on one line, of limited length, and without control characters. Pure.
 
 A line break would begin a line that nobody wrote. An escape sequence could move the cursor or hide what follows. A mark
 for the direction of text could show a name backwards.

@@ -135,7 +135,7 @@ def _rsa(jwk: Mapping[str, Any]) -> PrivateKey | PublicKey:
 
 
 def _built(numbers: Any) -> Any:
-    """Return the public key of `numbers`; raise WeakKeyError if they are none, such as a point beside its curve."""
+    """Return the public key of `numbers`; raise WeakKeyError if it is not valid, such as a point off its curve."""
     try:
         return numbers.public_key()
     except ValueError as error:

@@ -78,7 +78,7 @@ def peek_unverified(raw: str, *, max_length: int = MAX_LENGTH) -> UnverifiedToke
     algorithm, kid, typ = header.get("alg"), header.get("kid"), header.get("typ")
     if not isinstance(algorithm, str):
         raise MalformedTokenError("alg is not a string")
-    # A parameter that is there with null is not absent: the rules for absent ones don't apply.
+    # A parameter with the value null counts as present: the rules for absent ones don't apply.
     if "kid" in header and not (isinstance(kid, str) and _KID.fullmatch(kid)):
         raise MalformedTokenError("kid is not a short string")
     if "typ" in header and not isinstance(typ, str):

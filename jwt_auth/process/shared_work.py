@@ -8,8 +8,8 @@ Work that one thread does for all threads that want its result at the same time.
     another thread works on it                   does the work next, for all that come until then: a result that was
                                                  begun before the question may lack what the thread has just heard of
 
-Of all threads one works at a time. A turn is waited for at most `patience` seconds after the thread before it began;
-so is a result. Then the thread does the work by itself.
+One thread works at a time. Another one waits for its turn until the first has worked for `patience` seconds. A thread
+that shares a result waits for it at most twice as long. After that, each does the work by itself.
 """
 
 from collections.abc import Callable

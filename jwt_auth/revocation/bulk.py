@@ -1,9 +1,10 @@
 """
 Revoke many users, or many sessions of one user, with work that hardly grows with the number of sessions.
 
-A user may have any number of sessions. Each of a few that have to end gets an event and a signal of its own. If there
-are more than ONE_BY_ONE, a cutoff ends all that began before those that stay, and there is one event and one signal,
-`user_revoked`, for all of them.
+A user may have any number of sessions. If at most ONE_BY_ONE of them have to end, each gets an event and a signal of
+its own. If there are more, a cutoff ends all that began before it, with one event and one signal, `user_revoked`. For
+each of the rest, usually one, `end_oldest` sends `session_revoked`. `end_others` sends no signals for the rest, and
+writes events only for those that may have an unexpired token.
 """
 
 from collections import ChainMap
@@ -86,7 +87,7 @@ def revoke_users(
         actor: the user who does it, or a name; None for the app itself.
     """
     batches = ({user.pk: user for user in batch} for batch in in_batches(users, BATCH))
-    # Each at its own time: with that of the first, the events of the last would end too soon.
+    # Each batch has its own time: with the time of the first batch, the events of the last one would expire too soon.
     done = [_revoke_batch(batch, with_clients, reason, actor, now or timezone.now()) for batch in batches]
     return BulkRevocation(
         users_revoked=sum(each.users_revoked for each in done),
@@ -136,7 +137,7 @@ def end_oldest(user: Any, keep: int, *, reason: str, now: datetime) -> None:
     """
     End the live sessions of `user` that began first, so that `keep` of them stay. The user's row must be locked.
 
-    Of sessions that began in the very same microsecond no more than ONE_BY_ONE are ended at a time.
+    It ends at most ONE_BY_ONE sessions that began in the same microsecond; the next sign-in ends more.
     """
     begun = live_sessions(user, now).order_by("-started_at", "-pk").values_list("pk", "started_at")
     surplus = list(begun[keep : keep + ONE_BY_ONE + 1])
@@ -145,7 +146,7 @@ def end_oldest(user: Any, keep: int, *, reason: str, now: datetime) -> None:
     if len(surplus) <= ONE_BY_ONE:
         end_sessions([pk for pk, _ in surplus], user_id_of(user), reason=reason, now=now)
         return
-    # No session that stays began before this one of those that end.
+    # No session that stays began before the newest session that ends.
     latest = min(surplus[0][1], now)
     if count := begun.filter(started_at__lt=latest).count():
         cut_off(user, latest, count, reason=reason, actor=None, now=now)
@@ -159,8 +160,8 @@ def end_others(
     """
     End all live sessions of `user` but the session `kept`.
 
-    If there are many, no cutoff can end those that began later than the one that stays: only their rows are marked,
-    ROWS in one transaction.
+    If there are many, no cutoff can end those that began later than the one that stays. Their rows are marked without
+    signals, ROWS in one transaction.
     """
     now = now or timezone.now()
     current = Q(pk=kept)

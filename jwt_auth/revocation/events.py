@@ -52,7 +52,7 @@ def deny_client(
     Call it in the transaction that changes the rows. For a change that refuses no token by itself, `cutoff` is None.
     """
     now = now or timezone.now()
-    expires_at = last_expiry(max(now, cutoff or now))  # a cutoff may be from a machine that is ahead
+    expires_at = last_expiry(max(now, cutoff or now))  # the clock that made the cutoff may be ahead
     facts = {"cutoff": cutoff, "expires_at": expires_at, "reason": reason, "actor": actor, "now": now}
     return record_event(Scope.CLIENT, client_id, **facts)
 

@@ -247,7 +247,7 @@ def record_cutoff(user: AbstractBaseUser, cutoff: datetime, *, now: datetime | N
     with atomic():
         user_rows.lock_user(user.pk)
         found = sessions_of([user.pk], now).get(user.pk, Found())
-        # None is live any more that began before the cutoff: the numbers were read after it was saved.
+        # No session from before the cutoff is live: the numbers were read after it was saved.
         found = replace(found, live=found.unfinished)
         event, count = _end(user, cutoff, found, reason="cutoff saved", actor=None, now=now)
         announce_user(user, event, count, now)
@@ -311,7 +311,7 @@ def after(now: datetime, *moments: datetime | None) -> datetime:
 
 
 def session_event(sid: UUID, ended: Ended, reason: str, actor: Actor, now: datetime) -> RevocationEvent:
-    """Return the event of a session that ends, to be written. Its last token may be from a machine that is ahead."""
+    """Return a session's event, to be written. Its last token may be from a machine whose clock is ahead."""
     expires_at = last_expiry(max(now, ended.last_issued_at))
     return make_event(Scope.SESSION, sid.hex, sub=ended.sub, expires_at=expires_at, reason=reason, actor=actor, now=now)
 
@@ -320,7 +320,7 @@ def user_event(
     user: AbstractBaseUser, cutoff: datetime, found: Found, *, reason: str, actor: Actor, now: datetime
 ) -> RevocationEvent:
     """Return the event of a user whose sessions are those `found`, to be written."""
-    # From the cutoff, which is later than the last token, even if that is from a machine that is ahead.
+    # From the cutoff, which is later than the last token, even if that is from a machine whose clock is ahead.
     expires_at = last_expiry(max(now, cutoff)) + (timedelta(0) if found.are_marked else LONG_TRANSACTION)
     return make_event(
         Scope.USER, user_id_of(user), cutoff=cutoff, expires_at=expires_at, reason=reason, actor=actor, now=now

@@ -42,12 +42,12 @@ class Found:
         return self.unfinished <= MARKED
 
 
-# More than are marked.
+# Stands for more sessions than a revocation marks.
 MANY = Found(unfinished=MARKED + 1)
 
 
 def sessions_of(user_pks: Iterable[Any], now: datetime) -> dict[Any, Found]:
-    """Return what there is of each user who has or had sessions, by the user's key. One query."""
+    """Return the sessions' numbers for each user who has or had sessions, by the user's key. One query."""
     path = cutoffs.path_from("user__")
     not_ended = Q(revoked_at=None, expires_at__gt=now, idle_expires_at__gt=now)
     after_cutoff = Q(**{path: None}) | Q(started_at__gte=F(path))
@@ -83,9 +83,9 @@ def mark(sessions: QuerySet[UserSession], reason: str, now: datetime) -> int:
 
 def mark_of_many(sessions: QuerySet[UserSession], reason: str, now: datetime) -> Counter[Any]:
     """
-    Do the same for sessions of several users, and return their numbers by the users' keys.
+    Mark sessions of several users as revoked, and return their numbers by the users' keys.
 
-    They are locked before they are counted: a session that another transaction ends meanwhile is not counted twice.
+    The rows are locked before they are counted: a session that another transaction ends meanwhile is not counted twice.
     """
     counts: Counter[Any] = Counter()
     for rows in _by_key(sessions) if connections[sessions.db].vendor == "mysql" else (sessions,):

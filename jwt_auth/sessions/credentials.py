@@ -31,8 +31,8 @@ from jwt_auth.revocation.database import global_cutoff, knows_password_of
 from jwt_auth.revocation.events import atomic
 from jwt_auth.revocation.verdict import latest
 
-# A login name has at most so many characters. Its length is checked first, because normalizing it takes time in
-# proportion to the square of the length.
+# The most characters of a login name. The length is checked first, because normalizing a name takes time in proportion
+# to the square of its length.
 MAX_NAME = 512
 
 # Unicode's categories of control characters and of characters without a form of their own.
@@ -190,10 +190,10 @@ def announce_upgrade(user: Any, old: str) -> None:
 
 def settle_upgrade(user: Any, old: str) -> None:
     """
-    Have the sessions know the hash of this upgrade, if the user's row has it. Call it after the row is written.
+    Give the sessions the hash of this upgrade, if the user's row has it. Call it after the row is written.
 
-    Of several concurrent upgrades the one that was written last finds its own hash. Another hash is never passed on to
-    the sessions: it may be that of another password, which somebody wrote without `save()`.
+    If several upgrades run at once, the last one written finds its own hash. The sessions never get another hash: it
+    may be that of another password, which somebody wrote without `save()`.
     """
     with atomic():
         user_rows.lock_user(user.pk)

@@ -200,7 +200,7 @@ def refresh(
 
     Args:
         raw: the refresh token.
-        peer: where the request came from; without it, a second party in the grace period isn't noticed.
+        peer: where the request came from; without it, a second peer in the grace period isn't noticed.
         retry_key: the Idempotency-Key of the request.
         now: aware; the current time if omitted.
 

@@ -9,9 +9,9 @@ A refresh token carries a counter `k`; the session's row has the counter `n` of 
     FRESH       k == n otherwise                                n becomes n + 1; returns token n + 1
     RETRIED     k == n - 1, with the key of the rotation        returns token n; n stays
     GRACE       k == n - 1, rotated within the grace period     returns token n; n stays
-    SHARED      as COALESCED or GRACE, but by another peer,     the session ends: a second party follows each rotation
-                in the third rotation in a row
-    REUSED      k <= n - 1 otherwise                            the session ends: two parties may hold its tokens
+    SHARED      as COALESCED or GRACE, but by another peer,     the session ends: a second peer follows each rotation
+                in the third consecutive rotation
+    REUSED      k <= n - 1 otherwise                            the session ends: two peers may hold its tokens
     AHEAD       k > n, with a valid signature                   the session ends: a leaked key, or a database
                                                                 that was restored to an earlier state
     (refused)   session revoked, expired or before a cutoff,    refused by `verdict` before the case is
@@ -124,7 +124,8 @@ def misuse_error(presented: int, session: UserSession, case: Case) -> RevokedTok
     if case is Case.AHEAD:
         return RevokedTokenError(f"counter {presented} is ahead of {session.counter}")
     if case is Case.SHARED:
-        return RefreshTokenReusedError(f"counter {presented} was used by two peers, for too many rotations in a row")
+        reason = "two peers used the grace period of three consecutive rotations"
+        return RefreshTokenReusedError(f"counter {presented}: {reason}")
     return RefreshTokenReusedError(f"counter {presented} was used before, now {session.counter}")
 
 

@@ -14,7 +14,8 @@ from django.views.decorators.debug import sensitive_variables
 from jwt_auth.exceptions import IdempotencyKeyError
 from jwt_auth.models import UserSession
 
-# At least 128 random bits in base64url. The quotation marks are those of a structured field (RFC 9651).
+# 22 characters of base64url have room for 128 random bits, and a UUID of version 4, which has 122, fits too. The
+# quotation marks are those of a structured field (RFC 9651).
 _KEY = re.compile(r'("?)([A-Za-z0-9_-]{22,128})\1')
 
 

@@ -2,10 +2,10 @@
 The rule for a second peer in the grace period.
 
 The grace period is for a lost answer and for parallel tabs. A thief who presents the owner's refresh token within it
-must do so after each rotation, because a token from before the predecessor is never accepted. So rotations in a row
-are counted whose grace was used by another peer than that of the rotation: one such use is announced, and beyond
-FORGIVEN rotations in a row the session ends. A phone that changes networks while an answer is lost is counted too, and
-its next rotation that nobody shares begins a new count.
+must do so after each rotation, because a token from before the predecessor is never accepted. A rotation is shared if
+another peer than that of the rotation uses its grace period. The app announces each shared rotation, and ends the
+session after more than FORGIVEN consecutive ones. A phone that changes networks while an answer is lost is counted,
+too. A rotation that is not shared resets the count.
 """
 
 from datetime import datetime
@@ -14,18 +14,18 @@ from jwt_auth.http.peer import Peer
 from jwt_auth.models import UserSession
 from jwt_auth.signals import refresh_token_shared, send_on_commit
 
-# How many rotations in a row may be shared.
+# The number of consecutive shared rotations that are tolerated.
 FORGIVEN = 2
 
 
 def rotations_in_a_row(counter: int, shared_counter: int | None, shared_rotations: int) -> int:
     """
-    Return the number of shared rotations in a row, if the one that led to `counter` is shared. Pure.
+    Return the number of consecutive shared rotations, if the one that led to `counter` is shared. Pure.
 
     Args:
         counter: the counter of the session.
         shared_counter: the counter at the last shared rotation; None if there was none.
-        shared_rotations: the number in a row then.
+        shared_rotations: the number of consecutive ones then.
     """
     if shared_counter == counter:
         return shared_rotations

@@ -2,7 +2,7 @@
 The time of a session's last use, as far as a holder of its access tokens may know it.
 
 A thief with a copy of the tokens could watch a time that moves with each rotation, and present the predecessor within
-the grace period. So only whole hours that are over are shown: what is shown changes on the hour, and never with a use.
+the grace period. So only past full hours are shown: the value changes on the hour, and never with a use.
 """
 
 from datetime import datetime, timezone

@@ -21,7 +21,7 @@ def _moment(**options: Any) -> serializers.DateTimeField:
 
 
 class EndField(serializers.DateTimeField):
-    """A time that may be too early or too late for a time zone, which DRF does not expect of one without an offset."""
+    """A time that may be too early or too late for a time zone. DRF does not handle such times without an offset."""
 
     def enforce_timezone(self, value: datetime) -> datetime:
         try:

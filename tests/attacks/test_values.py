@@ -94,7 +94,7 @@ def test_a_sub_that_no_row_can_have_is_refused_by_every_view(client, pair, mode,
 
 
 def test_the_largest_key_that_a_row_can_have_is_no_error_either(client, pair, mode):
-    """Of nobody, but a value that the project's own queries may be asked with."""
+    """The key of no user, but the project's own queries may be asked with it."""
     nobody = str(UUID(int=1))
     if HAS_NUMBERS:
         nobody = str(connection.ops.integer_field_range(KEY.get_internal_type())[1])

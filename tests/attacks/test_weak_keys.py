@@ -310,7 +310,7 @@ def test_a_private_rsa_jwk_with_other_factors_is_refused(rsa_key, change):
         jwk.load({**document, **change})
 
 
-# How long a key may take
+# The time that a key takes
 
 
 LONG = {

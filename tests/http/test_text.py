@@ -1,4 +1,4 @@
-"""Text of strangers becomes one line of printable characters, of limited length."""
+"""Untrusted text becomes one line of printable characters, of limited length."""
 
 import pytest
 

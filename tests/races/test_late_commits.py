@@ -106,7 +106,7 @@ def test_an_event_that_is_rolled_back_after_a_newer_one_never_counts(come, at_on
     assert [process.lets_in(each) for each in (early, late)] == [False, True]
 
 
-def told():
+def listed():
     """Return the subjects in the feed that other servers read."""
     document = jwt.decode(pieces.publish().document, options={"verify_signature": False})
     return {event["subject"] for event in document["events"]}
@@ -116,7 +116,7 @@ def test_an_event_that_commits_after_a_newer_one_is_in_the_next_feed(come, at_on
     jwt_settings(**ec_settings)
     late, early = come("late"), come("early")
     written, go_on = Event(), Event()
-    assert told() == set()
+    assert listed() == set()
 
     def commit_late():
         with transaction.atomic():
@@ -130,11 +130,11 @@ def test_an_event_that_commits_after_a_newer_one_is_in_the_next_feed(come, at_on
         try:
             assert written.wait(PATIENCE)
             revoke_session(early.session.pk)
-            return RevocationEvent.objects.latest("pk").pk, told()
+            return RevocationEvent.objects.latest("pk").pk, listed()
         finally:
             go_on.set()
 
     late_number, (early_number, seen) = at_once(commit_late, commit_early)
     assert late_number < early_number
     assert seen == {early.claims.sid}
-    assert told() == {early.claims.sid, late.claims.sid}
+    assert listed() == {early.claims.sid, late.claims.sid}

@@ -157,7 +157,7 @@ def test_a_sign_in_costs_the_same_however_many_are_too_many(client, make_user, c
 
 
 def test_of_sessions_of_one_moment_a_sign_in_ends_a_bounded_number(client, user, clock, jwt_settings):
-    """No cutoff can tell them apart; one sign-in after the other makes the number smaller."""
+    """No cutoff can tell them apart; each sign-in ends 100 of them."""
     jwt_settings(SESSION_LIMIT=None)
     begin(user, 2 * MANY)
     clock.shift(1)

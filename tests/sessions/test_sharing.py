@@ -1,4 +1,4 @@
-"""A second party in the grace period: it is announced, and shut out; the owner's tabs and lost answers are neither."""
+"""A second peer in the grace period: it is announced, and shut out; the owner's tabs and lost answers are neither."""
 
 import re
 from datetime import timedelta
@@ -43,7 +43,7 @@ def test_the_scenarios_of_the_documentation(user, clock, heard, steps, state, to
 
 
 def test_tabs_of_one_browser_get_one_successor_each_time(user, clock):
-    """For two days, each time in a burst; the control of the shadow below."""
+    """For two days, each time in a burst; the control of the next test."""
     server = OverHTTP(user, clock)
     for number in range(20):
         answers = server.play([Request(agent="browser", network="office", token=number, times=20)])
@@ -96,7 +96,7 @@ def test_queries(user, clock):
     assert count_queries(server.send, share)[0] == 1
 
 
-def test_code_that_names_no_peer_is_never_a_second_party(user, clock):
+def test_code_that_names_no_peer_is_never_a_second_peer(user, clock):
     raw = sessions.start(user, peer=Peer(ip_address="192.0.2.7", user_agent="phone")).refresh_token
     sessions.refresh(raw, peer=Peer(ip_address="192.0.2.7", user_agent="phone"))
     sessions.refresh(raw)
@@ -105,7 +105,7 @@ def test_code_that_names_no_peer_is_never_a_second_party(user, clock):
     assert UserSession.objects.get().is_shared
 
 
-def test_a_second_party_that_another_one_overtakes_is_recorded_once(user, clock, heard):
+def test_a_second_peer_that_another_one_overtakes_is_recorded_once(user, clock, heard):
     """Both have read the row before either writes."""
     sent = heard(refresh_token_shared)
     server = OverHTTP(user, clock)

@@ -153,19 +153,19 @@ def test_a_thief_from_elsewhere_is_announced_and_shut_out(rounds, stolen_in):
     assert won[THIEF] <= FORGIVEN + 1
 
 
-def test_a_predecessor_that_is_good_until_its_successor_is_used_can_be_shadowed():
-    """The rule that was not taken: a thief needs no moment, only to come once in each period. The control follows."""
+def test_if_a_predecessor_is_valid_until_its_successor_is_used_a_thief_can_follow():
+    """The rule that was rejected: a thief needs only one refresh in each period. The control comes after it."""
 
     def until_used(number, newest, *arguments, **options):
         return Case.GRACE if number == newest - 1 else judge(number, newest, *arguments, **options)
 
-    assert shadowed(Model(until_used), thief=OWNER) == 200
-    assert shadowed(Model(), thief=OWNER) == 0
-    assert shadowed(Model(), thief=THIEF) == 0
+    assert followed(Model(until_used), thief=OWNER) == 200
+    assert followed(Model(), thief=OWNER) == 0
+    assert followed(Model(), thief=THIEF) == 0
 
 
-def shadowed(model, thief, rounds=200):
-    """Return in how many rounds a thief gets tokens who comes halfway between the owner's refreshes."""
+def followed(model, thief, rounds=200):
+    """Return the number of rounds in which a thief gets tokens halfway between the owner's refreshes."""
     now, held, number = NOW, 0, 0
     for number in range(rounds):
         owned = model.present(held, OWNER, now)

@@ -38,7 +38,7 @@ class Received:
     A piece with a valid signature and valid times.
 
     Args:
-        after: the cursor that it follows; None if it begins anew.
+        after: the cursor that it follows; None if it starts from the beginning.
         next: the cursor to ask with the next time.
         more: whether it is not the last one.
     """
@@ -74,14 +74,14 @@ def read_feed(raw: bytes, issuer: str, keys: Keys, now: datetime) -> Received:
     key, claims = tokens.verify_document(text, find_key, FEED_TYPE, max_length=MAX_LENGTH)
     issued_at, expires_at, leeway = _moment(claims, "iat"), _moment(claims, "exp"), get_settings().LEEWAY
     if claims.get("iss") != issuer:
-        raise FeedError("it is from another issuer")
+        raise FeedError("the feed is from another issuer")
     if expires_at - issued_at > LIFETIME:
-        raise FeedError("it is valid for too long")
+        raise FeedError("the feed is valid for too long")
     if issued_at > now + leeway or expires_at <= now - leeway:
-        raise FeedError("it is not valid now")
+        raise FeedError("the feed is not valid now")
     after, more, events = claims.get("after"), claims.get("more"), claims.get("events")
     if not isinstance(more, bool) or not isinstance(events, list):
-        raise FeedError("it has no list of events, or does not say whether there are more")
+        raise FeedError("the feed has no list of events, or does not say whether there are more pieces")
     return Received(
         kid=key.kid,
         issued_at=issued_at,
@@ -95,7 +95,7 @@ def read_feed(raw: bytes, issuer: str, keys: Keys, now: datetime) -> Received:
 
 def _cursor(value: object) -> str:
     if not isinstance(value, str) or not _CURSOR.fullmatch(value):
-        raise FeedError("it has no cursor")
+        raise FeedError("the feed has no valid cursor")
     return value
 
 
@@ -113,7 +113,7 @@ def _entries(events: list[Any], issued_at: datetime) -> Iterator[Entry]:
 
 
 def _moment(values: Mapping[str, Any], name: str) -> datetime:
-    """Return a time of the feed; from LATEST on LATEST, so that one odd time does not make the feed unreadable."""
+    """Return a time of the feed, at most LATEST, so that one odd time does not make the feed unreadable."""
     value: Any = values.get(name)
     if type(value) in (int, float) and value >= 0:  # type(), because True is an int
         return moment(min(value, LATEST.timestamp()))

@@ -15,17 +15,19 @@ failure. `revocation.feed` writes such a feed.
     a piece                                 what follows
     ------------------------------------    ------------------------------------------------------------------------
     follows the cursor that was sent, or    its entries are added, and its `next` is sent the next time: at once if
-    begins anew (`after` is null)           it says that there are more
-    follows another cursor: it was shown    none of it is believed, and the next request begins without a cursor:
-    before, or one before it is missing     a whole feed repairs whatever broke
+    starts from the beginning (`after` is   there are more pieces
+    null)
+    follows another cursor: it was shown    it is ignored, and the next request has no cursor: a complete reading
+    before, or one before it is missing     repairs any break
     is not signed, not valid now, or older  the same
     than the last one
     the cursor is refused (400)             the same
     can't be fetched                        the next request sends the same cursor
 
-Entries are only added, and dropped when their time is over: beginning anew forgets nothing. An attacker between the two
-servers can't leave a piece out, because the next one follows a cursor that only the missing one has told. The attacker
-can show the newest piece again, and so hide new revocations, for as long as it is valid, which is a minute.
+Entries are only added, and are dropped when they expire: a reading from the beginning forgets nothing. An attacker
+between the two servers can't leave a piece out, because the next piece follows a cursor that only the missing one
+contains. The attacker can show the newest piece again, and so hide new revocations, as long as this piece is valid: for
+a minute.
 "Unchanged" (304) is not signed, so it is only believed as long as the piece that it is about is valid.
 """
 
@@ -55,7 +57,7 @@ logger = logging.getLogger("jwt_auth")
 _ASK_AFTER = 0.75
 _PAUSES = (0.5, 5.0)  # seconds between attempts while the issuer does not answer: the first pause, and the longest
 
-# Seconds in which the last piece must have come. If it has not, the next attempt goes on from there.
+# The most seconds for all pieces of one reading. After that, the next attempt continues from the last cursor.
 _LONGEST_READING = 30.0
 
 
@@ -132,7 +134,9 @@ class Subscription:
     def _ask(self, now: float) -> Lease:
         while self._read_piece(timezone.now()):
             if self._clock() > now + _LONGEST_READING:
-                raise FetchError(f"{self._source.url}: has still more pieces")
+                raise FetchError(
+                    f"{self._source.url}: the feed has more pieces than fit in {_LONGEST_READING:.0f} seconds"
+                )
         return Lease(_ASK_AFTER * self._bound, self._bound)
 
     def _read_piece(self, now: datetime) -> bool:
@@ -145,11 +149,11 @@ class Subscription:
             self._check(piece)
             self._learn(piece, now)
         except (FeedError, InvalidTokenError):
-            self._begin_anew()
+            self._forget_cursor()
             raise
         except FetchError as error:
             if error.status == 400:
-                self._begin_anew()
+                self._forget_cursor()
             raise
         is_unchanged = not piece.more and piece.next == self._cursor
         self._cursor, self._etag = piece.next, fetched.etag if is_unchanged else None
@@ -166,14 +170,14 @@ class Subscription:
 
     def _check(self, piece: Received) -> None:
         if piece.after not in (self._cursor, None):
-            raise FeedError("it follows another cursor")
+            raise FeedError("the piece follows another cursor")
         # Within a slice a process signs a piece once, and machines' clocks differ.
         tolerance = SLICE + get_settings().LEEWAY
         if not piece.more and self._last is not None and piece.issued_at < self._last.issued_at - tolerance:
-            raise FeedError("it is older than the one before")
+            raise FeedError("the piece is older than the one before")
         # A revoked key may be in other hands, so a feed that is signed with it is not believed.
         if key_subject(self._issuer, piece.kid) in self._refusals.revoked_keys:
-            raise FeedError("its key is revoked")
+            raise FeedError("the key of the feed is revoked")
 
     def _learn(self, piece: Received, now: datetime) -> None:
         revoked_keys = self._refusals.revoked_keys
@@ -182,7 +186,7 @@ class Subscription:
         if self._refusals.revoked_keys - revoked_keys:
             self._keys.expire()
 
-    def _begin_anew(self) -> None:
+    def _forget_cursor(self) -> None:
         self._cursor = self._etag = None
 
     def _log_failure(self, error: Exception) -> None:

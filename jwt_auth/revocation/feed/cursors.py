@@ -27,7 +27,7 @@ MAX_GAPS = 100
 # Seconds until everything is read again, after gaps had to be dropped.
 RESTART_AFTER = 60
 
-# The longest text of a cursor, whatever its numbers, and of the seal after it.
+# The most characters of a cursor with any numbers, including the HMAC at its end.
 MAX_LENGTH = 4000
 
 
@@ -49,8 +49,8 @@ class Cursor(NamedTuple):
     restart_at: int = 0
     gaps: tuple[Gap, ...] = ()
 
-    def is_over(self, now: int, life: int) -> bool:
-        """Return whether its reader should begin anew."""
+    def has_expired(self, now: int, life: int) -> bool:
+        """Return whether its reader should start from the beginning."""
         return now >= self.made_at + life or 0 < self.restart_at <= now
 
     def advance(self, numbers: Collection[int], mark: str, now: int, life: int) -> "Cursor":

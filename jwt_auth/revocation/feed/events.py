@@ -1,16 +1,16 @@
 """
-The events of the feed: they tell other servers of the rows in the table. Pure.
+The events of the feed: they publish the rows of the table to other servers. Pure.
 
-    a row is about                                   the feed tells
+    a row is about                                   the feed lists
     ---------------------------------------------    ------------------------------------------------------------------
     a session or a token                             this session or token
-    the same, and more than MAX_OF_A_USER            a cutoff of this user: too much is refused of the user who
-    unexpired rows are about the same user           caused it, and nothing of anybody else
+    the same, and more than MAX_OF_A_USER            a cutoff of this user: it refuses more than these rows, but
+    unexpired rows are about the same user           only tokens of this user
     a user or a client with a cutoff                 the latest cutoff
-    a key of ours, or everybody                      the same, in each piece: they have no end
-    anything else, or its time is over               nothing
+    a key of ours, or everybody                      the same, in each piece: these events never expire
+    anything else, or only expired tokens            nothing
 
-A user's cutoff that stands for sessions and tokens ends soon after the last of them would have ended.
+A user's cutoff that replaces sessions and tokens expires soon after the last of them would have expired.
 """
 
 from collections.abc import Collection, Iterable
@@ -22,10 +22,10 @@ from typing import Any, NamedTuple
 
 from jwt_auth.revocation.verdict import latest
 
-# A piece is the same for one slice of time: in it no event's time is over.
+# No event expires within a slice of this length: a piece has the events that are unexpired when its slice starts.
 SLICE = timedelta(seconds=20)
 
-# The most sessions and tokens of one user that are told one by one.
+# The most sessions and tokens of one user that the feed lists one by one.
 MAX_OF_A_USER = 100
 
 Event = dict[str, Any]
@@ -49,9 +49,9 @@ class Row(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Teller:
+class EventBuilder:
     """
-    Turns rows into events.
+    Builds events from rows.
 
     Args:
         issuer: our name.
@@ -65,26 +65,26 @@ class Teller:
     leeway: timedelta
     start: datetime
 
-    def tell(self, rows: Iterable[Row], crowded: Collection[str]) -> list[Event]:
+    def build(self, rows: Iterable[Row], over_limit: Collection[str]) -> list[Event]:
         """
         Return one event for each subject, in an order that does not depend on the database.
 
         Args:
-            crowded: the users with more than MAX_OF_A_USER sessions and tokens.
+            over_limit: the users with more than MAX_OF_A_USER sessions and tokens.
         """
         found: dict[tuple[str, str], tuple[datetime | None, datetime]] = {}
         for row in filter(self.concerns_others, rows):
-            scope, subject, cutoff, until = self._coarse(row) if row.sub in crowded else self._single(row)
+            scope, subject, cutoff, until = self._coarse(row) if row.sub in over_limit else self._single(row)
             known, end = found.get((scope, subject), (None, until))
             found[scope, subject] = latest((known, cutoff)), max(until, end)
         return [_event(scope, subject, *facts) for (scope, subject), facts in sorted(found.items())]
 
     def users_of(self, rows: Iterable[Row]) -> set[str]:
-        """Return the users whose single sessions and tokens `rows` would tell."""
+        """Return the users whose sessions and tokens would be listed one by one for `rows`."""
         return {row.sub for row in rows if row.sub and self.concerns_others(row)}
 
     def concerns_others(self, row: Row) -> bool:
-        """Return whether it is about living tokens of ours; a client's keys and its own tokens concern only us."""
+        """Return whether it is about unexpired tokens of ours; a client's keys and its own tokens concern only us."""
         if row.scope == "client" and row.cutoff is None:
             return False  # its row was changed, and no token was revoked
         is_ours = row.scope not in ("token", "key") or row.subject.startswith(f"{self.issuer} ")
@@ -94,8 +94,8 @@ class Teller:
         return row.scope, row.subject, row.cutoff, self._until(row)
 
     def _coarse(self, row: Row) -> tuple[str, str, datetime | None, datetime]:
-        # A session may have begun, and its last token may be, in the future of the machine that ended it. The event of
-        # a session ends the longest life of a token after that.
+        # If another machine's clock was ahead, the session and its last token may be later than `created_at`. The event
+        # of a session expires the longest life of a token after its last token was issued.
         last = row.created_at
         if row.scope == "session" and row.expires_at is not None:
             last = max(last, row.expires_at - self.life)

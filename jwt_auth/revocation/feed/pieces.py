@@ -5,15 +5,16 @@ The pieces of the feed: each is a signed document with the events that follow a 
     ----------------------    ---------------------------------------------------------------------------------------
     without a cursor          after: null. The events from the oldest one that still matters
     with a cursor of ours     after: the cursor. The events that the cursor does not cover (see `cursors`)
-    with a cursor that is     after: null. As without one: its reader begins anew, and forgets nothing
-    over, or not ours
+    with an expired cursor,   after: null. As without one: the reader starts from the beginning, and forgets nothing
+    or one that is not ours
 
     each piece also has       next: the cursor to ask with the next time; the same one if nothing is new
                               more: true if there were more than PAGE rows. Then the reader asks again at once
                               the revoked keys and the cutoff for everybody
 
 Only the last piece, without `more`, contains everything that was committed before its `iat`. A piece with `more` is
-kept for its slice of time without a look at the table: what is committed late in it is in a gap of its `next`.
+kept for its slice of time, and the table is not read again for it. Events of its range that commit later are in gaps of
+its cursor `next`, and the request for the last piece asks for them.
 """
 
 import json
@@ -38,7 +39,7 @@ from jwt_auth.process.lru import LRUCache
 from jwt_auth.process.shared_work import SharedWork
 from jwt_auth.revocation.feed import cursors
 from jwt_auth.revocation.feed.cursors import Cursor
-from jwt_auth.revocation.feed.events import MAX_OF_A_USER, SLICE, Event, Row, Teller
+from jwt_auth.revocation.feed.events import MAX_OF_A_USER, SLICE, Event, EventBuilder, Row
 from jwt_auth.revocation.memory.numbers import LOOK_BACK
 
 FEED_TYPE = "revocations+jwt"
@@ -48,9 +49,9 @@ LIFETIME = timedelta(seconds=60)
 PAGE = 500
 MAX_LENGTH = 4 * 2**20  # of the signed text
 
-# The pieces that a process keeps: enough for all readers that begin in the same slice with 50,000 events.
+# The pieces that a process keeps: enough for all readers that read 50,000 events from the beginning in one slice.
 _KEPT = 128
-_PATIENCE = 5.0  # seconds for which other threads wait, counted from when one began to make a piece
+_PATIENCE = 5.0  # seconds for which threads wait for the one that makes a piece; see SharedWork
 
 _LASTING = (RevocationEvent.Scope.KEY, RevocationEvent.Scope.ALL)
 
@@ -88,8 +89,8 @@ class Publisher:
 
     def publish(self, after: str | None) -> Piece:
         """See publish()."""
-        # Other texts are answered alike, and must not be kept: anybody can send them.
-        if after is not None and _opened(after, _start_of_slice(timezone.now())) is None:
+        # All other texts get the same answer. They must not be kept, because anybody can send them.
+        if after is not None and _from_text(after, _start_of_slice(timezone.now())) is None:
             after = None
         return self._find(after) or self._work.result(after, lambda: self._find(after) or self._make(after))
 
@@ -108,7 +109,7 @@ class Publisher:
             piece = Piece(document=_sign(content, issued_at, signer), etag=etag)
             self._signed.put(etag, piece)
         if content.restored:
-            # Pieces of the other table lead to cursors that begin anew, and so back to these pieces.
+            # Readers of the other table's pieces would start from the beginning again, and get the same pieces.
             self._full.clear()
         if content.more:
             self._full.put((signer.kid, start, after), piece)
@@ -161,20 +162,20 @@ def _start_of_slice(now: datetime) -> datetime:
 
 def _read(after: str | None, start: datetime) -> _Content:
     """Return what follows the cursor `after`, if it can be continued, and everything if not."""
-    cursor = _opened(after, start)
+    cursor = _from_text(after, start)
     new = _new(cursor) if cursor else None
     restored = cursor is not None and new is None
     if cursor is None or new is None:
         after, cursor = None, _beginning(start)
         new = _new(cursor) or []
-    # Each piece has these, because they have no end: readers drop what no piece names.
-    told = _rows(_events().filter(_is_lasting())) + [row for row in new if row.scope not in _LASTING]
+    # Each piece has these, because they never expire: readers drop those that the pieces no longer list.
+    rows = _rows(_events().filter(_is_lasting())) + [row for row in new if row.scope not in _LASTING]
     return _Content(
         restored=restored,
         after=after,
-        next=after if after and not new else _sealed(_advanced(cursor, new, start)),
+        next=after if after and not new else _to_text(_advanced(cursor, new, start)),
         more=len(new) == PAGE,
-        events=_tell(told, start),
+        events=_build_events(rows, start),
     )
 
 
@@ -202,8 +203,8 @@ def _beginning(start: datetime) -> Cursor:
     """Return a cursor from before the oldest event that still matters."""
     life = longest_life()
     recent = _events().filter(expires_at__gt=start - life)
-    living = recent.filter(Q(created_at__gt=start - life) | Q(expires_at__gt=start))
-    oldest = living.aggregate(oldest=Min("pk"))["oldest"]
+    unexpired = recent.filter(Q(created_at__gt=start - life) | Q(expires_at__gt=start))
+    oldest = unexpired.aggregate(oldest=Min("pk"))["oldest"]
     if oldest is None:
         oldest = _events().order_by("-pk").values_list("pk", flat=True).first() or 1
     # Events are counted, not numbers: an open transaction may have been given any amount of numbers.
@@ -217,16 +218,16 @@ def _advanced(cursor: Cursor, new: list[Row], start: datetime) -> Cursor:
     return cursor.advance([row.id for row in new], mark, int(start.timestamp()), _life())
 
 
-def _tell(rows: list[Row], start: datetime) -> list[Event]:
+def _build_events(rows: list[Row], start: datetime) -> list[Event]:
     settings = get_settings()
-    teller = Teller(issuer=settings.ISSUER, life=longest_life(), leeway=settings.LEEWAY, start=start)
-    users = teller.users_of(rows)
-    crowded: set[str] = set()
+    builder = EventBuilder(issuer=settings.ISSUER, life=longest_life(), leeway=settings.LEEWAY, start=start)
+    users = builder.users_of(rows)
+    over_limit: set[str] = set()
     if users:
-        living = _events().filter(sub__in=users, expires_at__gt=start).order_by()
-        counted = living.values_list("sub").annotate(number=Count("pk")).filter(number__gt=MAX_OF_A_USER)
-        crowded = {sub for sub, _ in counted}
-    return teller.tell(rows, crowded)
+        unexpired = _events().filter(sub__in=users, expires_at__gt=start).order_by()
+        counted = unexpired.values_list("sub").annotate(number=Count("pk")).filter(number__gt=MAX_OF_A_USER)
+        over_limit = {sub for sub, _ in counted}
+    return builder.build(rows, over_limit)
 
 
 def _life() -> int:
@@ -242,22 +243,22 @@ def _rows(events: QuerySet[RevocationEvent]) -> list[Row]:
     return [Row(*row) for row in events.values_list(*Row._fields)]
 
 
-# Cursors as text, which nobody else can write: there are no more of them than pieces
+# Cursors as text with an HMAC: readers can't write their own, so there are no more cursors than pieces
 
 
-def _sealed(cursor: Cursor) -> str:
+def _to_text(cursor: Cursor) -> str:
     text = cursors.write(cursor)
-    return f"{text}.{_seal(text)}"
+    return f"{text}.{_hmac(text)}"
 
 
-def _opened(after: str | None, start: datetime) -> Cursor | None:
-    """Return the cursor, or None if it is not ours, or is over."""
-    text, _, seal = (after or "").rpartition(".")
-    if not constant_time_compare(seal, _seal(text)):
+def _from_text(after: str | None, start: datetime) -> Cursor | None:
+    """Return the cursor, or None if it is not ours or has expired."""
+    text, _, hmac = (after or "").rpartition(".")
+    if not constant_time_compare(hmac, _hmac(text)):
         return None
     cursor = cursors.read(text)
-    return None if cursor.is_over(int(start.timestamp()), _life()) else cursor
+    return None if cursor.has_expired(int(start.timestamp()), _life()) else cursor
 
 
-def _seal(text: str) -> str:
+def _hmac(text: str) -> str:
     return salted_hmac("jwt_auth.revocation.feed", text, algorithm="sha256").hexdigest()[:32]

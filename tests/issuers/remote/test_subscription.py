@@ -617,7 +617,7 @@ def test_pieces_that_were_read_are_not_read_again_after_an_outage(chain):
         pytest.param(body(b"", status="400 Bad Request"), id="the cursor is refused"),
     ],
 )
-def test_after_a_break_of_the_chain_it_begins_anew_and_forgets_nothing(chain, broken):
+def test_after_a_break_of_the_chain_it_starts_from_the_beginning_and_forgets_nothing(chain, broken):
     chain(piece(None, "c1", "a"))
     assert chain(broken) == ["c1"]
     assert chain.failed
@@ -741,7 +741,7 @@ def test_keys_that_could_not_be_had_a_moment_ago_are_asked_for_again(
     assert len(jwks_endpoint.requests) == asked + 1
 
 
-# What is kept
+# The entries that are kept
 
 NOON = datetime(2026, 5, 17, 12, tzinfo=timezone.utc)
 

@@ -25,7 +25,7 @@ def test_what_is_written_is_read_again(cursor):
     assert cursors.read(cursors.write(cursor)) == cursor
 
 
-def test_a_gap_that_is_over_is_written_as_one_that_ends_now():
+def test_an_expired_gap_is_written_as_one_that_ends_now():
     cursor = Cursor(newest=7, mark="", made_at=1000, gaps=(Gap(5, 5, 999),))
     assert cursors.read(cursors.write(cursor)).gaps == (Gap(5, 5, 1000),)
 
@@ -45,25 +45,25 @@ def test_each_cursor_fits_into_a_request_line():
 
 
 def test_the_newest_gaps_are_kept_and_the_rest_has_an_end():
-    crowded = EMPTY.advance(range(2, 2 * cursors.MAX_GAPS + 3, 2), "ab", 1000, LIFE)
-    assert (crowded.gaps[0].first, len(crowded.gaps)) == (3, cursors.MAX_GAPS)
-    assert crowded.restart_at == 1000 + cursors.RESTART_AFTER
-    # News does not put it off.
-    later = crowded.advance([2 * cursors.MAX_GAPS + 4], "ab", 1030, LIFE)
-    assert later.restart_at == crowded.restart_at
-    assert [later.is_over(now, LIFE) for now in (1059, 1060)] == [False, True]
+    many = EMPTY.advance(range(2, 2 * cursors.MAX_GAPS + 3, 2), "ab", 1000, LIFE)
+    assert (many.gaps[0].first, len(many.gaps)) == (3, cursors.MAX_GAPS)
+    assert many.restart_at == 1000 + cursors.RESTART_AFTER
+    # New revocations do not delay it.
+    later = many.advance([2 * cursors.MAX_GAPS + 4], "ab", 1030, LIFE)
+    assert later.restart_at == many.restart_at
+    assert [later.has_expired(now, LIFE) for now in (1059, 1060)] == [False, True]
     # The control: as many gaps as there may be.
     assert EMPTY.advance(range(2, 2 * cursors.MAX_GAPS + 1, 2), "ab", 1000, LIFE).restart_at == 0
 
 
 def test_many_more_gaps_than_a_list_holds_are_no_fewer_in_the_cursor():
-    crowded = EMPTY.advance(range(2, 1000, 2), "ab", 1000, LIFE)
-    assert len(crowded.gaps) == cursors.MAX_GAPS
-    assert crowded.restart_at
+    many = EMPTY.advance(range(2, 1000, 2), "ab", 1000, LIFE)
+    assert len(many.gaps) == cursors.MAX_GAPS
+    assert many.restart_at
 
 
-def test_a_cursor_is_over_after_the_life_of_a_token():
-    assert [EMPTY.is_over(now, LIFE) for now in (1399, 1400)] == [False, True]
+def test_a_cursor_expires_after_the_life_of_a_token():
+    assert [EMPTY.has_expired(now, LIFE) for now in (1399, 1400)] == [False, True]
 
 
 def test_no_number_is_lost_in_whichever_order_they_come():

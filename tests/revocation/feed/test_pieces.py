@@ -38,7 +38,7 @@ def read(client, after=None):
     return jwt.decode(raw, keys[header["kid"]], algorithms=["ES256"], options=options)
 
 
-def told(client, after=None):
+def listed(client, after=None):
     """Return the revocations of a piece by scope and subject."""
     return {(event["scope"], event["subject"]): event.get("cutoff") for event in read(client, after)["events"]}
 
@@ -52,7 +52,7 @@ def walk(client, after=None):
     return found
 
 
-def told_by(found):
+def listed_by(found):
     return {(event["scope"], event["subject"]): event.get("cutoff") for each in found for event in each["events"]}
 
 
@@ -64,7 +64,7 @@ def record(scope, subject="", *, created=NOW, life=None, **values):
     )
 
 
-def test_a_server_without_news_says_so_for_a_minute(client, db, clock):
+def test_a_server_without_revocations_says_so_for_a_minute(client, db, clock):
     answer = client.get(FEED)
     assert (answer.status_code, answer["Content-Type"]) == (200, "application/revocations+jwt")
     now = int(NOW.timestamp())
@@ -74,23 +74,23 @@ def test_a_server_without_news_says_so_for_a_minute(client, db, clock):
     assert piece == {**about, "after": None, "more": False, "events": []}
 
 
-def test_each_operation_is_told_and_nothing_private(client, make_user, staff, clock):
+def test_each_operation_is_listed_and_nothing_private(client, make_user, staff, clock):
     alice, bob, carol = (make_user(name) for name in ("alice", "bob", "carol"))
     session = client.tokens(alice)["session"]
     claims = identify_only(client.tokens(bob)["access_token"])
-    assert told(client) == {}
+    assert listed(client) == {}
     revoke_session(UUID(session), reason="a secret reason", actor=staff)
     revoke_token(claims, reason="a secret reason", actor=staff)
     cutoff = revoke_user(carol, reason="a secret reason", actor=staff).tokens_valid_after
     everybody = revoke_all(reason="a secret reason", actor=staff)
-    assert told(client) == {
+    assert listed(client) == {
         ("session", UUID(session).hex): None,
         ("token", f"https://one.example.com {claims.jti}"): None,
         ("user", user_id_of(carol)): cutoff.timestamp(),
         ("all", ""): everybody.timestamp(),
     }
     # To the microsecond: a session that began right after the cutoff is valid.
-    assert {datetime.fromtimestamp(value, timezone.utc) for value in told(client).values() if value} == {
+    assert {datetime.fromtimestamp(value, timezone.utc) for value in listed(client).values() if value} == {
         cutoff,
         everybody,
     }
@@ -99,14 +99,14 @@ def test_each_operation_is_told_and_nothing_private(client, make_user, staff, cl
     assert "secret" not in str(read(client))
 
 
-def test_a_new_password_and_a_deletion_are_told(client, make_user, clock):
+def test_a_new_password_and_a_deletion_are_listed(client, make_user, clock):
     alice, bob = make_user("alice"), make_user("bob")
     subjects = {("user", user_id_of(alice)), ("user", user_id_of(bob))}
-    assert not subjects & set(told(client))
+    assert not subjects & set(listed(client))
     alice.set_password(f"{PASSWORD} 2")
     alice.save()
     bob.delete()
-    assert subjects <= set(told(client))
+    assert subjects <= set(listed(client))
 
 
 def test_it_is_public_and_looks_at_no_credential(client, db, clock, settings):
@@ -127,30 +127,30 @@ def test_nobody_else_could_verify_one_that_a_secret_signs(client, db, jwt_settin
     assert (answer.status_code, answer.json()["code"], answer["Cache-Control"]) == (404, "not_found", "no-store")
 
 
-# How long events stay
+# The lifetime of events
 
 
-def test_what_no_living_token_could_fall_to_is_not_told(client, db, clock):
+def test_an_event_that_no_unexpired_token_could_match_is_not_listed(client, db, clock):
     life = lifetimes.longest_life()
     record("user", "7", cutoff=NOW, life=life)
     record("session", "s", life=life)
     clock.shift(life.total_seconds() - 21)
-    assert set(told(client)) == {("user", "7"), ("session", "s")}
+    assert set(listed(client)) == {("user", "7"), ("session", "s")}
     clock.shift(42)
-    assert told(client) == {}
+    assert listed(client) == {}
 
 
-def test_what_has_no_end_is_told_permanently(client, db, clock):
+def test_events_without_an_end_are_listed_permanently(client, db, clock):
     first = record("all", cutoff=NOW)
     record("all", cutoff=NOW - timedelta(days=2))
     record("key", "https://one.example.com kid1")
     clock.shift(365 * 86400)
-    assert told(client) == {("all", ""): first.cutoff.timestamp(), ("key", "https://one.example.com kid1"): None}
+    assert listed(client) == {("all", ""): first.cutoff.timestamp(), ("key", "https://one.example.com kid1"): None}
     ends = {event["exp"] for event in read(client)["events"]}
     assert min(ends) > read(client)["exp"] + lifetimes.longest_life().total_seconds() - 60
 
 
-def test_several_events_of_one_subject_are_told_once_and_the_latest_cutoff_counts(client, db, clock):
+def test_several_events_of_one_subject_are_listed_once_and_the_latest_cutoff_counts(client, db, clock):
     life = lifetimes.longest_life()
     for seconds in (0, 9, 5):
         record(
@@ -161,28 +161,28 @@ def test_several_events_of_one_subject_are_told_once_and_the_latest_cutoff_count
     assert event["exp"] == int((NOW + life).timestamp()) + 1
 
 
-def test_an_event_of_other_settings_is_told_for_as_long_as_our_tokens_live(client, db, clock):
+def test_an_event_of_other_settings_is_listed_until_our_tokens_expire(client, db, clock):
     record("session", "s", life=timedelta(seconds=1))
     clock.shift(30)
-    assert set(told(client)) == {("session", "s")}
+    assert set(listed(client)) == {("session", "s")}
 
 
 @pytest.mark.parametrize("scope", ["token", "key"])
-def test_what_is_about_tokens_of_others_is_not_told(client, db, clock, scope):
+def test_events_about_tokens_of_others_are_not_listed(client, db, clock, scope):
     life = lifetimes.longest_life()
     record(scope, "https://one.example.com mine", life=life)
     for other in ("https://two.example.com", "https://one.example.com.evil", "client_7"):
         record(scope, f"{other} theirs", life=life)
-    assert set(told(client)) == {(scope, "https://one.example.com mine")}
+    assert set(listed(client)) == {(scope, "https://one.example.com mine")}
 
 
-def test_a_client_that_was_revoked_is_told(client, db, clock):
+def test_a_client_that_was_revoked_is_listed(client, db, clock):
     record("client", "client_7", cutoff=NOW, life=lifetimes.longest_life())
     record("client", "client_8", life=lifetimes.longest_life())  # for example other scopes
-    assert told(client) == {("client", "client_7"): NOW.timestamp()}
+    assert listed(client) == {("client", "client_7"): NOW.timestamp()}
 
 
-def test_an_event_is_told_for_as_long_as_the_tokens_for_other_servers_live(client, db, clock, jwt_settings):
+def test_an_event_is_listed_until_the_tokens_for_other_servers_expire(client, db, clock, jwt_settings):
     jwt_settings(ACCESS_TOKEN_LIFETIME=timedelta(seconds=30), CLIENT_TOKEN_MAX_LIFETIME=timedelta(seconds=30))
     before = lifetimes.longest_life()
     jwt_settings(SERVICE_AUDIENCES={"two": {"LIFETIME": timedelta(seconds=240)}, "three": {}})
@@ -198,18 +198,18 @@ def commit(number, subject):
     RevocationEvent.objects.create(pk=number, scope="session", subject=subject, created_at=NOW, expires_at=NOW + life)
 
 
-def test_a_reader_is_told_what_is_new_to_it(client, db, clock):
+def test_a_reader_gets_the_events_that_are_new_to_it(client, db, clock):
     commit(10, "a")
     first = read(client)
-    assert (first["after"], first["more"], set(told_by([first]))) == (None, False, {("session", "a")})
+    assert (first["after"], first["more"], set(listed_by([first]))) == (None, False, {("session", "a")})
     unchanged = read(client, first["next"])
     assert (unchanged["after"], unchanged["next"], unchanged["events"]) == (first["next"], first["next"], [])
     commit(11, "b")
     second = read(client, first["next"])
-    assert (second["after"], set(told_by([second]))) == (first["next"], {("session", "b")})
+    assert (second["after"], set(listed_by([second]))) == (first["next"], {("session", "b")})
     assert second["next"] != first["next"]
-    # Another reader, which is not as far, is told more: no process remembers its readers.
-    assert set(told(client)) == {("session", "a"), ("session", "b")}
+    # Another reader, at an earlier position, gets more events: no process remembers its readers.
+    assert set(listed(client)) == {("session", "a"), ("session", "b")}
 
 
 def test_an_event_that_commits_late_is_in_the_next_piece(client, db, clock):
@@ -218,14 +218,14 @@ def test_an_event_that_commits_late_is_in_the_next_piece(client, db, clock):
     first = read(client)
     commit(12, "c")
     second = read(client, first["next"])
-    assert set(told_by([second])) == {("session", "c")}
+    assert set(listed_by([second])) == {("session", "c")}
     commit(11, "b")
     commit(14, "e")
     third = read(client, second["next"])
-    assert set(told_by([third])) == {("session", "b"), ("session", "e")}
+    assert set(listed_by([third])) == {("session", "b"), ("session", "e")}
     assert read(client, third["next"])["events"] == []
     commit(9, "before the oldest")
-    assert set(told(client, third["next"])) == {("session", "before the oldest")}
+    assert set(listed(client, third["next"])) == {("session", "before the oldest")}
 
 
 def test_gaps_are_asked_for_as_long_as_an_event_in_them_could_matter(client, db, clock):
@@ -239,25 +239,25 @@ def test_gaps_are_asked_for_as_long_as_an_event_in_them_could_matter(client, db,
     clock.shift(42)
     record("session", "last", pk=14, created=datetime.now(timezone.utc), life=lifetimes.longest_life())
     last = read(client, later)
-    assert set(told_by([last])) == {("session", "last")}
+    assert set(listed_by([last])) == {("session", "last")}
     assert "_" not in last["next"]
 
 
-def test_many_events_are_told_in_pieces_of_limited_size(client, db, clock, monkeypatch):
+def test_many_events_are_listed_in_pieces_of_limited_size(client, db, clock, monkeypatch):
     monkeypatch.setattr(pieces, "PAGE", 4)
     for number in range(10, 20):
         commit(number, str(number))
     found = walk(client)
     assert [len(each["events"]) for each in found] == [4, 4, 2]
     assert [each["after"] for each in found] == [None, found[0]["next"], found[1]["next"]]
-    assert set(told_by(found)) == {("session", str(number)) for number in range(10, 20)}
+    assert set(listed_by(found)) == {("session", str(number)) for number in range(10, 20)}
     for number in range(20, 24):
         commit(number, str(number))
     rest = walk(client, found[-1]["next"])
     assert [len(each["events"]) for each in rest] == [4, 0]  # whether there are more is only known by asking
 
 
-def test_many_events_that_commit_late_at_once_are_told_in_pieces_too(client, db, clock, monkeypatch):
+def test_many_events_that_commit_late_at_once_are_listed_in_pieces_too(client, db, clock, monkeypatch):
     monkeypatch.setattr(pieces, "PAGE", 4)
     commit(10, "10")
     commit(30, "30")
@@ -265,7 +265,7 @@ def test_many_events_that_commit_late_at_once_are_told_in_pieces_too(client, db,
     for number in range(11, 30):
         commit(number, str(number))
     found = walk(client, cursor)
-    assert set(told_by(found)) == {("session", str(number)) for number in range(11, 30)}
+    assert set(listed_by(found)) == {("session", str(number)) for number in range(11, 30)}
     assert [len(each["events"]) for each in found] == [4, 4, 4, 4, 3]
 
 
@@ -278,11 +278,11 @@ def test_what_every_reader_must_know_is_in_each_piece(client, db, clock, monkeyp
     found = walk(client)
     assert len(found) == 3
     for each in (*found, read(client, found[-1]["next"])):
-        assert {("all", ""), ("key", "https://one.example.com kid1")} <= set(told_by([each]))
+        assert {("all", ""), ("key", "https://one.example.com kid1")} <= set(listed_by([each]))
 
 
 @pytest.mark.parametrize("seen", ["another event", "no event"])
-def test_after_a_restored_backup_everything_is_told_anew(client, db, clock, seen):
+def test_after_a_restored_backup_readers_start_from_the_beginning(client, db, clock, seen):
     for number in range(10, 14):
         commit(number, str(number))
     cursor = read(client)["next"]
@@ -292,15 +292,15 @@ def test_after_a_restored_backup_everything_is_told_anew(client, db, clock, seen
         commit(13, "other 13")
     piece = read(client, cursor)
     assert piece["after"] is None
-    assert ("session", "10") in told_by([piece])
-    assert (("session", "other 12") in told_by([piece])) == (seen == "another event")
+    assert ("session", "10") in listed_by([piece])
+    assert (("session", "other 12") in listed_by([piece])) == (seen == "another event")
     # The control: the same rows again, as after a restart of the database.
     again = read(client, piece["next"])
     assert (again["after"], again["events"]) == (piece["next"], [])
 
 
 def test_after_a_restored_backup_no_reader_goes_round_in_circles(client, db, clock, monkeypatch):
-    """Full pieces of the other table are kept for their slice, and must not be told any more."""
+    """Full pieces of the other table are kept for their slice, and must not be published any more."""
     monkeypatch.setattr(pieces, "PAGE", 4)
     for number in range(10, 18):
         commit(number, str(number))
@@ -308,10 +308,10 @@ def test_after_a_restored_backup_no_reader_goes_round_in_circles(client, db, clo
     RevocationEvent.objects.filter(pk__gt=13).delete()
     for number in range(14, 18):
         commit(number, f"other {number}")
-    assert ("session", "other 17") in told_by(walk(client, cursor))
+    assert ("session", "other 17") in listed_by(walk(client, cursor))
 
 
-def test_a_cursor_that_is_older_than_any_token_begins_anew(client, db, clock):
+def test_a_cursor_that_is_older_than_any_token_starts_from_the_beginning(client, db, clock):
     commit(10, "a")
     cursor, life = read(client)["next"], lifetimes.longest_life().total_seconds()
     clock.shift(life)
@@ -320,7 +320,7 @@ def test_a_cursor_that_is_older_than_any_token_begins_anew(client, db, clock):
     assert read(client, cursor)["after"] is None
 
 
-def test_with_too_many_gaps_everything_is_told_anew_a_minute_later(client, db, clock, monkeypatch):
+def test_with_too_many_gaps_everything_is_listed_again_a_minute_later(client, db, clock, monkeypatch):
     monkeypatch.setattr(cursors, "MAX_GAPS", 3)
     for number in range(10, 20, 2):
         commit(number, str(number))
@@ -328,22 +328,22 @@ def test_with_too_many_gaps_everything_is_told_anew_a_minute_later(client, db, c
     commit(11, "in a gap that was dropped")
     commit(17, "in a gap that was kept")
     piece = read(client, cursor)
-    assert set(told_by([piece])) == {("session", "in a gap that was kept")}
+    assert set(listed_by([piece])) == {("session", "in a gap that was kept")}
     clock.shift(39)
     assert read(client, piece["next"])["after"] == piece["next"]
     clock.shift(21)
-    anew = read(client, piece["next"])
-    assert anew["after"] is None
-    assert ("session", "in a gap that was dropped") in told_by([anew])
+    again = read(client, piece["next"])
+    assert again["after"] is None
+    assert ("session", "in a gap that was dropped") in listed_by([again])
 
 
-def test_events_that_are_over_are_passed_over(client, db, clock):
+def test_expired_events_are_ignored(client, db, clock):
     life = lifetimes.longest_life()
     record("session", "old", created=NOW - 3 * life, life=life)
     record("token", "client_7 of another", life=life)
     record("session", "new", life=life)
     piece = read(client)
-    assert set(told_by([piece])) == {("session", "new")}
+    assert set(listed_by([piece])) == {("session", "new")}
     assert read(client, piece["next"])["events"] == []
 
 
@@ -357,12 +357,12 @@ def test_a_text_that_can_be_no_cursor_is_refused(client, db, clock, after, djang
         assert (answer.json()["code"], answer["Cache-Control"]) == ("invalid_request", "no-store")
 
 
-def test_a_cursor_that_somebody_else_wrote_begins_anew(client, db, clock, settings):
+def test_with_a_cursor_that_somebody_else_wrote_a_reader_starts_from_the_beginning(client, db, clock, settings):
     commit(10, "a")
     cursor = read(client)["next"]
-    text, _, seal = cursor.rpartition(".")
-    changed = seal[:-1] + ("1" if seal.endswith("0") else "0")
-    for other in (text, f"{text}.", f"{text}.{changed}", f"{text}_0-0-1.{seal}", f".{seal}"):
+    text, _, hmac = cursor.rpartition(".")
+    changed = hmac[:-1] + ("1" if hmac.endswith("0") else "0")
+    for other in (text, f"{text}.", f"{text}.{changed}", f"{text}_0-0-1.{hmac}", f".{hmac}"):
         assert read(client, other)["after"] is None
     assert read(client, cursor)["after"] == cursor
     settings.SECRET_KEY = "another secret " * 4
@@ -384,10 +384,10 @@ def test_many_sessions_and_tokens_of_one_user_become_one_cutoff_of_this_user(cli
     record("key", "https://one.example.com kid1")
     crowd("7", 5)
     record("session", "of another user", life=lifetimes.longest_life(), sub="8")
-    assert len(told(client)) == 7
+    assert len(listed(client)) == 7
     crowd("7", 1, kind="token")
     cutoff = (NOW + get_settings().LEEWAY).timestamp()
-    assert told(client) == {
+    assert listed(client) == {
         ("user", "7"): cutoff,
         ("session", "of another user"): None,
         ("key", "https://one.example.com kid1"): None,
@@ -401,11 +401,11 @@ def test_they_are_counted_over_all_pieces(client, db, clock, monkeypatch):
     for i in range(5, 9):
         crowd("7", i + 1, first=i)
         piece = read(client, cursor)
-        assert set(told_by([piece])) == {("user", "7")}
+        assert set(listed_by([piece])) == {("user", "7")}
         cursor = piece["next"]
 
 
-def test_the_cutoff_ends_with_what_it_stands_for(client, db, clock, monkeypatch):
+def test_the_cutoff_ends_with_the_events_that_it_replaces(client, db, clock, monkeypatch):
     monkeypatch.setattr(pieces, "MAX_OF_A_USER", 1)
     life, leeway = lifetimes.longest_life(), get_settings().LEEWAY
     crowd("7", 2)
@@ -413,7 +413,7 @@ def test_the_cutoff_ends_with_what_it_stands_for(client, db, clock, monkeypatch)
         {"scope": "user", "subject": "7", "cutoff": (NOW + leeway).timestamp(), "exp": ceil_of(NOW + leeway + life)}
     ]
     clock.shift((life + leeway).total_seconds() + 21)
-    assert told(client) == {}
+    assert listed(client) == {}
 
 
 def ceil_of(moment):
@@ -438,7 +438,7 @@ def test_a_user_with_thousands_of_sessions_is_charged_for_them_alone(client, mak
     ended, _kept = client.tokens(bob), client.tokens(bob)
     assert client.bearer(pairs[0]["access_token"]).delete("/auth/sessions/").status_code == 204
     assert client.bearer(ended["access_token"]).delete(f"/auth/sessions/{ended['session']}/").status_code == 204
-    assert set(told(client)) == {("user", user_id_of(alice)), ("session", UUID(ended["session"]).hex)}
+    assert set(listed(client)) == {("user", user_id_of(alice)), ("session", UUID(ended["session"]).hex)}
 
 
 @pytest.mark.parametrize("operation", ["token", "session", "sessions"])
@@ -553,7 +553,7 @@ def test_a_piece_that_is_full_is_made_once_in_its_slice(client, db, clock, rows,
     walk(client)
     assert (first, len(rows)) == (6, 2)  # only the last piece is looked up again
     commit(99, "late")
-    assert ("session", "late") in told_by(walk(client))
+    assert ("session", "late") in listed_by(walk(client))
     rows.clear()
     clock.shift(20)
     walk(client)
@@ -585,14 +585,14 @@ def test_fifty_thousand_events_fit(client, db, clock):
     found, after = set(), None
     while True:
         piece = read(client, after)
-        found.update(told_by([piece]))
+        found.update(listed_by([piece]))
         after = piece["next"]
         if not piece["more"]:
             break
     assert len(found) == 50_000
 
 
-# What it is not
+# Outages, and the difference from a token
 
 
 def test_an_outage_is_no_empty_feed(client, db, clock):

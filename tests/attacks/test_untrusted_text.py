@@ -1,8 +1,8 @@
 """
-Text that strangers choose, in the log and at the terminal of an operator: one line, printable, and not too long.
+Untrusted text in the log and at the terminal of an operator: one line, printable, and not too long.
 
-Each value goes through HTTP or into the database. Then the lines are looked at that a usual handler has written, and
-what the commands have printed.
+Each value goes through HTTP or into the database. Then the tests read the lines that a usual handler wrote, and those
+that the commands printed.
 """
 
 import io

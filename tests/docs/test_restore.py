@@ -34,9 +34,9 @@ def _here(tmp_path, monkeypatch):
 
 @pytest.fixture
 def shipped(_here, tmp_path):
-    """The file that the settings of the page write."""
+    """The file that the settings of the page write, in the current directory."""
     values = {}
-    exec(compile(code_of("test: restore log"), "docs", "exec"), values)
+    exec(compile(code_of("test: restore log").replace("/var/log/", ""), "docs", "exec"), values)
     logger = logging.getLogger("jwt_auth")
     before = {**vars(logger), "handlers": list(logger.handlers), "filters": list(logger.filters)}
     logging.config.dictConfig(values["LOGGING"])
@@ -91,12 +91,12 @@ def test_the_log_that_was_shipped_is_replayed(client, shipped, damaged, tmp_path
 @pytest.mark.usefixtures("_here")
 def test_an_export_is_replayed(client, damaged, tmp_path, clock):
     restore = damaged()
-    (export,) = lines("test: restore export")
+    ((*export, _, name),) = lines("test: restore export")
     exported = run(*export)
     clock.shift(10)
     assert [json.loads(line)["event"] for line in exported.splitlines()] == ["client_key_revoked", "user_revoked"]
     pair = restore()
-    (tmp_path / "revocations.jsonl").write_text(exported)
+    (tmp_path / name).write_text(exported)
     replay(client, pair)
 
 
@@ -109,13 +109,14 @@ def test_without_the_log_each_line_revokes_what_it_says(client, user, damaged, s
             "--kid=KID": f"--kid={ClientKey.objects.get().kid}",
             "KEY": SigningKey.objects.get().kid,
         }
-        everybody, list_clients, key_of, list_keys, key = (
+        everybody, list_clients, list_their_keys, key_of, list_keys, key = (
             [names.get(word, word) for word in line] for line in lines("test: restore without the log")
         )
         run(*everybody, "--yes")
         assert client.is_dead(pair)
         assert ClientKey.objects.get().revoked_at is None  # as the page says
         assert names["CLIENT_ID"] in run(*list_clients)
+        assert ClientKey.objects.get().kid in run(*list_their_keys)
         run(*key_of, "--yes")
         assert ClientKey.objects.get().revoked_at
         assert names["KEY"] in run(*list_keys)

@@ -4,7 +4,7 @@ from typing import Any
 
 PASSWORD = "a password for the benchmark"
 
-# How each database makes a new id and a new handle.
+# SQL for a new id and a new handle, by database.
 NEW = {
     "postgresql": ("gen_random_uuid()", "md5(random()::text || clock_timestamp()::text)"),
     "mysql": ("UUID()", "REPLACE(UUID(), '-', '')"),

@@ -295,7 +295,7 @@ def test_what_shows_or_makes_something_waits_until_somebody_can_count(client, st
     assert client.bearer(token).send(path, method=method).status_code == 503
 
 
-# What users list and end
+# Lists and deletions
 
 
 @pytest.mark.parametrize("prefix", ["", "browser/"])

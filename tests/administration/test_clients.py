@@ -480,7 +480,7 @@ def test_pages_cost_the_same_with_sixty_clients_and_with_thousands(registered, s
         assert many <= 7, name
 
 
-# Who made what
+# Registrars
 
 
 def test_who_made_a_client_and_its_keys_is_shown(user, staff, browser):

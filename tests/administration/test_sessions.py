@@ -52,7 +52,7 @@ def listed(browser, **query):
     return set(re.findall(r'field-device"><a [^>]*>([^<]*)</a>', page))
 
 
-# What is shown
+# The list and the page
 
 
 def share(session, agent="curl/8"):

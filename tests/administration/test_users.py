@@ -330,7 +330,7 @@ def test_what_a_client_calls_itself_is_shown_as_text(client, user, browser):
         assert "&lt;" in page
 
 
-# Whatever the project registers
+# Admin classes of the project
 
 
 def other_site(name="other", user_admin=UserAdmin, **options):

@@ -229,7 +229,7 @@ def test_a_row_that_somebody_holds_stops_nobody(user, at_once):
     assert last_used(api) is None
 
 
-# How many
+# Query counts
 
 
 @pytest.fixture

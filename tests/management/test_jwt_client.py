@@ -237,7 +237,7 @@ def test_a_reason_is_one_line(reports, reason):
     assert not RevocationEvent.objects.exists()
 
 
-# Who made what
+# Registrars
 
 
 @pytest.fixture

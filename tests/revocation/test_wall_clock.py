@@ -1,5 +1,5 @@
 """
-One machine's clock is hours ahead, and what it wrote is in the database: what the other machines make of that.
+One machine's clock is hours ahead, and it wrote to the database: tests of the other machines' decisions.
 
 The database's clock can't be stopped, so most tests here travel from the present.
 """

@@ -135,6 +135,7 @@ def calls(scene: Scene) -> dict[str, Operation]:
 
 def admin_pages(scene: Scene) -> dict[str, Operation]:
     """Return the pages that members of staff see, and what these do."""
+    from jwt_auth.administration.sessions import UserSessionAdmin
 
     def page(path: str, body: Callable[[], Any] | None = None, *, changes: bool = False) -> Operation:
         def prepare() -> Callable[[], Any]:
@@ -150,6 +151,8 @@ def admin_pages(scene: Scene) -> dict[str, Operation]:
         one = str(scene.session.pk)
         return {"action": "revoke_selected", "select_across": "1", "_selected_action": [one], "index": "0", **more}
 
+    # `scene.number` sessions, and the one that acts.
+    last_page = scene.number // UserSessionAdmin.list_per_page + 1
     user, listed, events = "/admin/auth/user/{user}/", f"{OURS}usersession/", f"{OURS}revocationevent/"
     return {
         "admin: user": page(f"{user}change/"),
@@ -162,7 +165,7 @@ def admin_pages(scene: Scene) -> dict[str, Operation]:
         "admin: sessions of the user": page(f"{listed}?user__exact={{user}}"),
         "admin: live sessions": page(f"{listed}?state=live"),
         "admin: ended sessions": page(f"{listed}?state=ended"),
-        "admin: last page of sessions": page(f"{listed}?p=200"),
+        "admin: last page of sessions": page(f"{listed}?p={last_page}"),
         "admin: search": page(f"{listed}?q=robot"),
         "admin: session": page(f"{listed}{{session}}/change/"),
         "admin: revoke session": confirmed(f"{listed}{{session}}/revoke/"),

@@ -46,12 +46,12 @@ class Verified:
 class LookUp(Protocol):
     """A way to find the principal of verified claims."""
 
-    def __call__(self, claims: Claims, now: datetime | None = None) -> tuple[State | None, Verified]:
+    def __call__(self, claims: Claims, now: datetime) -> tuple[State | None, Verified]:
         """
         Return the state to judge by, None if the session does not exist, and the result if the state refuses nothing.
 
         Args:
-            now: aware; the current time if omitted.
+            now: aware.
         """
 
 

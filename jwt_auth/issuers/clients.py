@@ -26,7 +26,6 @@ from datetime import datetime
 from typing import Any
 
 from django.db import router
-from django.utils import timezone
 
 from jwt_auth._django.connections import in_transaction
 from jwt_auth._django.instances import forget_related
@@ -129,16 +128,16 @@ class _AskedDatabase:
         key = _key_of(row)
         return _Found(row=row, key=key, state=client_keys.state_of(row), sub=user_id_of(row.client.user))
 
-    def _look_up(self, claims: Claims, now: datetime | None = None) -> tuple[State, Verified]:
+    def _look_up(self, claims: Claims, now: datetime) -> tuple[State, Verified]:
         found = self._found or self._read(claims.kid or "")
         row = found.row
         counted = _as_they_count(claims, row.client)
         state = self._judged(found.state, found, now)
         return state, Verified(claims=counted, user=row.client.user, client_key=row)
 
-    def _judged(self, state: State, found: _Found, now: datetime | None) -> State:
+    def _judged(self, state: State, found: _Found, now: datetime) -> State:
         subjects = {Scope.USER: found.sub, Scope.CLIENT: self._name, Scope.ALL: ""}
-        return wall_clock.judged_by_another_clock(state, now or timezone.now(), subjects)
+        return wall_clock.judged_by_another_clock(state, now, subjects)
 
 
 class _AskedMemory(_AskedDatabase):
@@ -155,14 +154,14 @@ class _AskedMemory(_AskedDatabase):
         """See KeySource. A kept row of any age is good enough to check the signature; `look_ups` check the rest."""
         return self._kept_or_read(kid or "").key
 
-    def _look_up_now(self, claims: Claims, now: datetime | None = None) -> tuple[State, Verified]:
+    def _look_up_now(self, claims: Claims, now: datetime) -> tuple[State, Verified]:
         return self._look_up_by(self._view.state_of, claims, seconds(), now)
 
-    def _look_up_in_last_known(self, claims: Claims, now: datetime | None = None) -> tuple[State, Verified]:
+    def _look_up_in_last_known(self, claims: Claims, now: datetime) -> tuple[State, Verified]:
         return self._look_up_by(view.last_known_state_of, claims, 0, now)
 
     def _look_up_by(
-        self, state_of: Callable[[Claims], State], claims: Claims, oldest: float, now: datetime | None
+        self, state_of: Callable[[Claims], State], claims: Claims, oldest: float, now: datetime
     ) -> tuple[State, Verified]:
         kid = claims.kid or ""
         found = self._kept_or_read(kid)

@@ -12,7 +12,6 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.db.models import QuerySet
-from django.utils import timezone
 
 from jwt_auth.claims import Claims, Policy
 from jwt_auth.conf import get_settings
@@ -58,11 +57,11 @@ def foreign_issuer(trusted: TrustedIssuer) -> Issuer:
 
 
 def _look_up_by(judge: Judge, trusted: TrustedIssuer) -> LookUp:
-    def look_up(claims: Claims, now: datetime | None = None) -> tuple[State, Verified]:
+    def look_up(claims: Claims, now: datetime) -> tuple[State, Verified]:
         one_time = trusted.ONE_TIME or claims.all.get("one_time") is True
         if one_time and claims.jti is None:
             raise InvalidClaimError("jti", "is missing, and the token is single-use")
-        state, principal = judge(claims, now or timezone.now())
+        state, principal = judge(claims, now)
         return state, Verified(claims=claims, user=principal, one_time=one_time)
 
     return look_up

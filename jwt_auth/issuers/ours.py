@@ -51,7 +51,7 @@ def _check_sid(claims: Claims) -> None:
         raise InvalidClaimError("sid", "is not the id of a session")
 
 
-def _look_up_session(claims: Claims, now: datetime | None = None) -> tuple[State | None, Verified]:
+def _look_up_session(claims: Claims, now: datetime) -> tuple[State | None, Verified]:
     session = database.find_by_token(claims)
     if session is None:
         return None, Verified(claims=claims, user=None)
@@ -61,16 +61,16 @@ def _look_up_session(claims: Claims, now: datetime | None = None) -> tuple[State
     return database.state_of(session), Verified(claims=claims, user=session.user, session=session)
 
 
-def _look_up_in_memory(claims: Claims, now: datetime | None = None) -> tuple[State, Verified]:
+def _look_up_in_memory(claims: Claims, now: datetime) -> tuple[State, Verified]:
     _check_sid(claims)
     return view.state_of(claims), Verified(claims=claims, user=lazy_user(claims.sub))
 
 
-def _look_up_in_last_known(claims: Claims, now: datetime | None = None) -> tuple[State, Verified]:
+def _look_up_in_last_known(claims: Claims, now: datetime) -> tuple[State, Verified]:
     _check_sid(claims)
     return view.last_known_state_of(claims), Verified(claims=claims, user=lazy_user(claims.sub))
 
 
-def _look_up_nothing(claims: Claims, now: datetime | None = None) -> tuple[State, Verified]:
+def _look_up_nothing(claims: Claims, now: datetime) -> tuple[State, Verified]:
     _check_sid(claims)
     return WELCOME, Verified(claims=claims, user=ClaimsUser(claims))

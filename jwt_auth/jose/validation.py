@@ -71,6 +71,7 @@ def _check_modulus(modulus: int) -> None:
 
 
 def _check_exponent(exponent: int) -> None:
+    # Not all versions of `cryptography` refuse an even one when they load a PEM.
     if exponent % 2 == 0 or not _MIN_EXPONENT < exponent < _MAX_EXPONENT:
         raise WeakKeyError("the exponent of the RSA key is even, or not between 65537 and 2 ** 64; 65537 is usual")
 

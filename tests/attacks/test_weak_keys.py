@@ -6,6 +6,7 @@ Every way by which a key comes in refuses them, and a key that is in the databas
 
 import json
 import time
+from unittest.mock import Mock
 
 import jwt
 import pytest
@@ -18,7 +19,7 @@ from jwt_auth.client import Signer
 from jwt_auth.conf.issuers import trusted_issuers
 from jwt_auth.exceptions import ConfigurationError, RegistrationError, UnknownKeyError
 from jwt_auth.issuers.remote.jwks import RemoteKeys, jwks_source
-from jwt_auth.jose import jwk, keys, public_keys
+from jwt_auth.jose import jwk, keys, public_keys, validation
 from jwt_auth.keyring.stored import own_keys
 from jwt_auth.models import ClientKey, SigningKey
 from tests.support import forge
@@ -28,6 +29,7 @@ from tests.support.commands import run, type_in
 from tests.support.http_endpoint import document, serving
 from tests.support.keys import pem, private_jwk, public_pem
 from tests.support.weak_keys import (
+    SOUND,
     ed_jwk,
     ed_pem,
     forge_ed25519,
@@ -164,6 +166,17 @@ def test_a_pem_is_no_other_way_in(name):
         public_keys.read_one(PEMS[name], None)
     with pytest.raises(ValueError):
         public_keys.read_configured(PEMS[name], ALGORITHMS)
+
+
+def test_an_even_exponent_is_refused_even_if_the_library_reads_it():
+    """`cryptography` 42 reads a PEM with one; newer versions refuse it first."""
+    key = Mock(spec=rsa.RSAPublicKey)
+    for exponent in (65538, 2**64 - 2):
+        key.public_numbers.return_value = rsa.RSAPublicNumbers(exponent, SOUND)
+        with pytest.raises(validation.WeakKeyError, match="even"):
+            validation.check_public_key(key)
+    key.public_numbers.return_value = rsa.RSAPublicNumbers(65537, SOUND)
+    validation.check_public_key(key)  # the control
 
 
 def test_the_nearest_keys_are_accepted(ed_key, rsa_key):

@@ -22,6 +22,7 @@ from jwt_auth.verification import identify_only
 from jwt_auth.views.metadata import TOKEN_EXCHANGE
 from jwt_auth.views.serializers import ACCESS_TOKEN_URN
 from tests.support import ROOT
+from tests.support.admin import text_of
 from tests.support.api_clients import register
 from tests.support.browser import Browser
 from tests.support.clocks import NOW
@@ -274,3 +275,53 @@ def test_a_limited_token_revokes_nobody_by_the_action_on_users(scene, site, sett
     raw = scene["mint"]["sign-in"]("")
     Client(headers={"authorization": f"Bearer {raw}"}).post(url, body)
     assert RevocationEvent.objects.exists()
+
+
+@pytest.mark.parametrize("kind", ["scoped", "foreign", "unscoped", "exchanged"])
+@pytest.mark.parametrize("way", ["action", "button"])
+def test_nor_where_the_project_decides_alone_who_may_revoke(scene, site, settings, monkeypatch, way, kind):
+    """Its `has_revoke_tokens_permission` does not call that of the mixin."""
+    site(f"{__name__}.Accepting")
+    settings.MIDDLEWARE = [item for item in settings.MIDDLEWARE if "csrf" not in item.lower()]
+    user = scene["user"]
+    page = f"admin:{user._meta.app_label}_{user._meta.model_name}"
+    url = reverse(f"{page}_changelist") if way == "action" else reverse(f"{page}_revoke_tokens", args=[user.pk])
+    choice = {"action": "jwt_auth_revoke_tokens", "_selected_action": [user.pk]} if way == "action" else {}
+    users = admin.site.get_model_admin(type(user))
+    monkeypatch.setattr(users, "has_revoke_tokens_permission", lambda request, obj=None: True)
+    raw = scene["mint"][kind]("revoke_user")
+    Client(headers={"authorization": f"Bearer {raw}"}).post(url, {**choice, "confirmed": "yes"})
+    assert not RevocationEvent.objects.exists()
+    raw = scene["mint"]["sign-in"]("")
+    Client(headers={"authorization": f"Bearer {raw}"}).post(url, {**choice, "confirmed": "yes"})
+    assert RevocationEvent.objects.exists()
+
+
+@pytest.mark.parametrize("kind", ["scoped", "foreign", "unscoped", "exchanged"])
+def test_a_limited_token_is_offered_no_revocation_of_users(scene, site, kind):
+    site(f"{__name__}.Accepting")
+    user = scene["user"]
+    page = f"admin:{user._meta.app_label}_{user._meta.model_name}"
+    offers = {
+        reverse(f"{page}_changelist"): "jwt_auth_revoke_tokens",
+        reverse(f"{page}_change", args=[user.pk]): reverse(f"{page}_revoke_tokens", args=[user.pk]),
+    }
+    limited, usual = (
+        Client(headers={"authorization": f"Bearer {scene['mint'][each]('revoke_user')}"}) for each in (kind, "sign-in")
+    )
+    for url, offer in offers.items():
+        assert offer not in text_of(limited.get(url))
+        assert offer in text_of(usual.get(url))
+
+
+@pytest.mark.parametrize("kind", ["scoped", "foreign", "unscoped", "exchanged"])
+def test_a_limited_token_sees_none_of_this_app_even_if_a_project_shows_its_rows_to_all(scene, site, monkeypatch, kind):
+    """The project's `has_view_permission` does not call that of this app; the index asks for the module as well."""
+    site(f"{__name__}.Accepting")
+    listed = reverse("admin:jwt_auth_usersession_changelist")
+    monkeypatch.setattr(admin.site.get_model_admin(UserSession), "has_view_permission", lambda request, obj=None: True)
+    limited, usual = (
+        Client(headers={"authorization": f"Bearer {scene['mint'][each]('sessions')}"}) for each in (kind, "sign-in")
+    )
+    assert listed not in text_of(limited.get(reverse("admin:index")))
+    assert listed in text_of(usual.get(reverse("admin:index")))

@@ -9,9 +9,9 @@ from cryptography.hazmat.primitives.asymmetric import dsa, ed448, rsa, x25519
 from jwt_auth.jose import jwk, keys
 from jwt_auth.jose.encoding import base64url_encode
 from tests.support.keys import RFC7638_KEY, pem, public_pem
+from tests.support.primes import SMALL_PRIMES
 
 SECRET = bytes(range(128, 192))
-SMALL_PRIMES = prod(n for n in range(3, 752, 2) if all(n % smaller for smaller in range(3, n, 2)))
 
 
 def test_the_kid_is_the_thumbprint_of_rfc_7638():

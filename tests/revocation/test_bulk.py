@@ -22,6 +22,10 @@ MINUTE, SECOND = timedelta(minutes=1), timedelta(seconds=1)
 MANY = ONE_BY_ONE + 20
 
 
+def cutoff_of(user):
+    return cutoff.read(cutoff.users_with_cutoff().get(pk=user.pk))
+
+
 def live(user):
     return live_sessions(user, timezone.now())
 
@@ -102,6 +106,7 @@ def test_a_current_session_that_began_on_a_clock_that_is_ahead_stays(client, use
     mine = sessions.start(user, now=timezone.now() + 5 * SECOND)
     end_others(client, mine)
     assert [row.pk for row in live(user)] == [mine.session_id]
+    assert cutoff_of(user) == timezone.now()
 
 
 def test_the_number_of_queries_is_the_same_for_thousands(client, make_user, clock, count, jwt_settings):
@@ -167,6 +172,19 @@ def test_of_sessions_of_one_moment_a_sign_in_ends_a_bounded_number(client, user,
         assert live(user).count() == left
         assert not client.is_dead(pair)
         clock.shift(60)
+
+
+def test_a_limit_ends_sessions_that_began_on_a_clock_that_is_ahead_without_a_cutoff_in_the_future(
+    client, user, clock, jwt_settings
+):
+    jwt_settings(SESSION_LIMIT=None)
+    begin(user, MANY, SECOND)
+    ahead = [sessions.start(user, now=timezone.now() + n * SECOND) for n in (8, 9)]
+    jwt_settings(SESSION_LIMIT=2)
+    pair = client.tokens(user)
+    assert {str(row.pk) for row in live(user)} == {pair["session"], str(ahead[1].session_id)}
+    assert cutoff_of(user) == timezone.now()
+    assert not client.is_dead(pair)
 
 
 def test_by_default_a_user_has_no_more_than_a_thousand(client, user, clock):

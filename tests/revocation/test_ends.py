@@ -11,7 +11,6 @@ from jwt_auth.exceptions import RevokedTokenError, TokenError
 from jwt_auth.issuers.remote.fetching import Fetched
 from jwt_auth.issuers.remote.refusals import Refusals
 from jwt_auth.issuers.remote.subscription import Subscription, feed_source
-from jwt_auth.keyring.stored import own_keys
 from jwt_auth.models import RevocationEvent, UserSession
 from jwt_auth.revocation import bulk, revoke_session, revoke_sessions, revoke_user, revoke_users
 from jwt_auth.revocation.bulk import end_others
@@ -20,6 +19,7 @@ from jwt_auth.revocation.memory import view
 from jwt_auth.revocation.memory.denylist import Denylist, Entry
 from jwt_auth.revocation.verdict import verdict
 from jwt_auth.verification import identify_only, verify
+from tests.support.feeds import OwnKey
 from tests.support.keys import pem
 from tests.support.queries import Queries
 from tests.support.rows import begin
@@ -99,14 +99,6 @@ def test_of_two_cutoffs_the_later_one_counts_until_the_later_end(order):
 # At servers that read the feed
 
 
-class Keys:
-    def find(self, kid):
-        return own_keys().signing
-
-    def expire(self):
-        """Nothing is kept."""
-
-
 @pytest.fixture
 def refuses(jwt_settings, ec_key, ticks):
     """`refuses(raw)` returns whether a server that reads the feed refuses a token."""
@@ -118,7 +110,7 @@ def refuses(jwt_settings, ec_key, ticks):
         return Fetched(body=None if etag == piece.etag else piece.document.encode(), etag=piece.etag, cache_control="")
 
     source, age = feed_source("https://one.example.com/feed"), timedelta(seconds=10)
-    reader = Subscription(NAME, source, Keys(), age, max_lifetime=timedelta(hours=1), clock=ticks, fetch=fetch)
+    reader = Subscription(NAME, source, OwnKey(), age, max_lifetime=timedelta(hours=1), clock=ticks, fetch=fetch)
 
     def judge(raw):
         claims = identify_only(raw)

@@ -92,6 +92,21 @@ def test_a_later_revocation_counts_too(client, user, reports, at, mode, ticks):
         assert client.get_me(reports.token()).status_code == 200
 
 
+def test_the_revocation_of_another_user_at_the_same_moment_is_not_theirs(client, user, make_user, reports, at, start):
+    """Both have one cutoff, and the other event was recorded two minutes later."""
+    bob = make_user("bob")
+    with at(AHEAD):
+        revoke_user(user)
+        revoke_user(bob)
+    others = RevocationEvent.objects.filter(scope="user").exclude(subject=str(user.pk))
+    assert others.update(recorded_at=start + timedelta(minutes=2)) == 1
+    assert RevocationEvent.objects.values("cutoff").distinct().count() == 1
+    with at(timedelta(minutes=1)):
+        raw = reports.token(exp=int(start.timestamp()) + 300)
+    with at(timedelta(minutes=4)):
+        assert client.get_me(raw).status_code == 200
+
+
 def test_a_cutoff_within_the_leeway_is_believed(client, user, reports, at, log, mode, ticks):
     with at(LEEWAY):
         revoke_all()

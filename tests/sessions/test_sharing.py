@@ -28,7 +28,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 def test_the_documentation_has_both_sides():
     assert {"goes on", "ends"} == {state for _, _, state, _ in SCENARIOS}
-    assert len(SCENARIOS) >= 14
+    assert len(SCENARIOS) == 21
 
 
 @pytest.mark.parametrize(("steps", "state", "told"), [row[1:] for row in SCENARIOS], ids=[row[0] for row in SCENARIOS])
@@ -103,6 +103,28 @@ def test_code_that_names_no_peer_is_never_a_second_peer(user, clock):
     assert UserSession.objects.get().shared_at is None
     sessions.refresh(raw, peer=Peer(ip_address="198.51.100.7", user_agent="phone"))
     assert UserSession.objects.get().is_shared
+
+
+def test_a_second_peer_that_the_next_rotation_overtakes_is_not_recorded(user, clock, heard):
+    """The rotation that it shared is no longer the newest one when it writes; the next one begins unshared."""
+    sent = heard(refresh_token_shared)
+    server = OverHTTP(user, clock)
+    server.send(Request(agent="browser", network="office", token=0))
+    faster = []
+
+    def overtake(execute, sql, params, many, context):
+        if sql.startswith("UPDATE") and not faster:
+            faster.append(None)
+            clock.shift(300)
+            faster[0] = server.send(Request(agent="browser", network="office", token=1))
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(overtake):
+        slower = server.send(Request(agent="x", network="bus", token=0))
+    assert {slower.status_code, faster[0].status_code} == {200}
+    session = UserSession.objects.get()
+    assert (session.counter, session.shared_at, session.shared_counter) == (2, None, None)
+    assert sent == []
 
 
 def test_a_second_peer_that_another_one_overtakes_is_recorded_once(user, clock, heard):

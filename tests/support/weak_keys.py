@@ -3,7 +3,8 @@
 import hashlib
 import json
 from functools import cache
-from math import prod
+from itertools import count
+from math import gcd, isqrt
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
@@ -12,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from jwt_auth.jose.encoding import base64url_encode
 from tests.support import forge
+from tests.support.primes import SMALL_PRIMES
 
 P = 2**255 - 19
 D = -121665 * pow(121666, -1, P) % P
@@ -93,19 +95,23 @@ def rsa_pem(modulus: int, exponent: int = 65537) -> str:
 
 # A modulus that a good key had; nobody knows its factors any more.
 SOUND = rsa.generate_private_key(65537, 2048).public_key().public_numbers().n
-_PRIMES = prod(n for n in range(3, 752, 2) if all(n % smaller for smaller in range(3, int(n**0.5) + 1, 2)))
 
 
-def _close_primes() -> int:
+def _close_primes(rounds: int) -> int:
+    """Return the product of two primes that Fermat's method finds in this round, and not before."""
     prime = rsa.generate_private_key(65537, 2048).private_numbers().p
-    following = prime + 2
-    while any(following % n == 0 for n in range(3, 1000, 2)) or pow(2, following - 1, following) != 1:
+    # For primes that are 2 d apart, the mean exceeds the root of the product by d * d / (2 * mean).
+    following = prime + 2 * isqrt((2 * rounds - 1) * prime)
+    while gcd(following, SMALL_PRIMES) > 1 or pow(2, following - 1, following) != 1:
         following += 2
-    return prime * following
+    modulus = prime * following
+    assert (prime + following) // 2 - isqrt(modulus) == rounds
+    return modulus
 
 
 def _with_factor(factor: int) -> int:
-    return next(n for n in range(SOUND + 2, SOUND + 2 * factor + 4, 2) if n % factor == 0)
+    """Return a modulus with this prime as its only small factor."""
+    return next(factor * n for n in count(SOUND // factor | 1, 2) if gcd(n, SMALL_PRIMES) == 1)
 
 
 @cache
@@ -117,10 +123,13 @@ def weak_rsa() -> dict[str, tuple[int, int]]:
         "factor 3": (_with_factor(3), 65537),
         "factor 751": (_with_factor(751), 65537),
         "square": (prime * prime, 65537),
-        "close primes": (_close_primes(), 65537),
+        "close primes": (_close_primes(1), 65537),
+        "primes that the hundredth round finds": (_close_primes(100), 65537),
         "1024 bits": (rsa.generate_private_key(65537, 1024).public_key().public_numbers().n, 65537),
         "16384 bits": ((1 << 16383) + 1, 65537),
         "exponent 3": (SOUND, 3),
+        "exponent 257": (SOUND, 257),
+        "exponent 65535": (SOUND, 65535),
         "exponent as long as the modulus": (SOUND, SOUND - 2),
         "exponent of 65 bits": (SOUND, 2**64 + 1),
     }

@@ -12,6 +12,7 @@ from jwt_auth.exceptions import UnavailableError
 from jwt_auth.issuers.directory import find_issuer
 from jwt_auth.issuers.remote import fetching
 from jwt_auth.issuers.remote.fetching import FetchError, Source, fetch
+from tests.support.clocks import NOW
 from tests.support.http_endpoint import Endpoint, body, document, serving
 from tests.support.tls import server_context, write_certificate
 
@@ -140,7 +141,7 @@ def test_each_issuer_says_whether_it_is_in_a_private_network(connections, names,
     claims = Claims(iss=issuer.name, aud=(), sub="1", iat=0, exp=0)
     ask = {
         "keys": lambda: issuer.keys.find("one"),
-        "revocations": lambda: issuer.look_ups.configured(claims),
+        "revocations": lambda: issuer.look_ups.configured(claims, NOW),
     }[asked_for]
     with pytest.raises(UnavailableError):
         ask()

@@ -19,13 +19,13 @@ from jwt_auth.exceptions import RevocationUnavailableError, RevokedTokenError
 from jwt_auth.issuers.remote.fetching import Fetched, FetchError
 from jwt_auth.issuers.remote.refusals import FeedError
 from jwt_auth.issuers.remote.subscription import Subscription, feed_source
-from jwt_auth.keyring.stored import own_keys
 from jwt_auth.management.cleaning import expired_events
 from jwt_auth.models import RevocationEvent
 from jwt_auth.revocation.feed import pieces
 from jwt_auth.revocation.feed.pieces import Publisher
 from jwt_auth.revocation.verdict import verdict
 from tests.support.clocks import NOW, Ticks
+from tests.support.feeds import OwnKey
 from tests.support.keys import pem
 from tests.support.selection import THOROUGH
 
@@ -33,16 +33,6 @@ NAME = "https://one.example.com"
 USERS = ("alice", "bob")
 PROCESSES, READERS = 3, 3
 WORLDS, STEPS = (60, 300) if THOROUGH else (8, 200)
-
-
-class Keys:
-    """The issuer's only key."""
-
-    def find(self, kid):
-        return own_keys().signing
-
-    def expire(self):
-        raise AssertionError("no key was revoked")
 
 
 def refuses(reader, claims):
@@ -90,7 +80,9 @@ class World:
 
     def new_reader(self):
         options = {"max_lifetime": timedelta(hours=1), "clock": self.ticks, "fetch": self.answer}
-        return Subscription(NAME, feed_source("https://one.example.com/feed"), Keys(), timedelta(seconds=10), **options)
+        return Subscription(
+            NAME, feed_source("https://one.example.com/feed"), OwnKey(), timedelta(seconds=10), **options
+        )
 
     def answer(self, source, *, etag, query):
         """Answer as any of the processes does."""

@@ -1,6 +1,7 @@
 """The signed feed, as another server reads it: with the published keys and no other knowledge of ours."""
 
 from datetime import datetime, timedelta, timezone
+from math import ceil
 from uuid import UUID
 
 import jwt
@@ -410,14 +411,15 @@ def test_the_cutoff_ends_with_the_events_that_it_replaces(client, db, clock, mon
     life, leeway = lifetimes.longest_life(), get_settings().LEEWAY
     crowd("7", 2)
     assert read(client)["events"] == [
-        {"scope": "user", "subject": "7", "cutoff": (NOW + leeway).timestamp(), "exp": ceil_of(NOW + leeway + life)}
+        {
+            "scope": "user",
+            "subject": "7",
+            "cutoff": (NOW + leeway).timestamp(),
+            "exp": ceil((NOW + leeway + life).timestamp()),
+        }
     ]
     clock.shift((life + leeway).total_seconds() + 21)
     assert listed(client) == {}
-
-
-def ceil_of(moment):
-    return -int(-moment.timestamp() // 1)
 
 
 def test_a_later_cutoff_of_the_user_counts(client, db, clock, monkeypatch):
@@ -427,7 +429,7 @@ def test_a_later_cutoff_of_the_user_counts(client, db, clock, monkeypatch):
     record("user", "7", created=later, cutoff=later, life=lifetimes.longest_life())
     (event,) = read(client)["events"]
     assert event["cutoff"] == later.timestamp()
-    assert event["exp"] == ceil_of(later + lifetimes.longest_life())
+    assert event["exp"] == ceil((later + lifetimes.longest_life()).timestamp())
 
 
 def test_a_user_with_thousands_of_sessions_is_charged_for_them_alone(client, make_user, clock, monkeypatch):

@@ -37,6 +37,7 @@ from jwt_auth.revocation import cutoff, database, subjects, user_rows
 from jwt_auth.revocation.events import atomic
 from jwt_auth.revocation.operations import end_session
 from jwt_auth.revocation.user_rows import Ended
+from jwt_auth.revocation.user_sessions import is_unfinished
 from jwt_auth.revocation.verdict import latest, verdict
 from jwt_auth.sessions import arrivals, refresh_tokens, retries, sharing, shown
 from jwt_auth.sessions.credentials import Account
@@ -276,9 +277,8 @@ def _rotate(session: UserSession, attempt: _Attempt) -> bool:
         # The hash matched, maybe by a key of SECRET_KEY_FALLBACKS. Under the current key that fallback can be removed.
         "auth_hash": session.user.get_session_auth_hash(),
     }
-    rows = UserSession.objects.filter(
-        pk=session.pk, counter=session.counter, revoked_at=None, expires_at__gt=now, idle_expires_at__gt=now
-    ).update(**moved)
+    unmoved = UserSession.objects.filter(is_unfinished(now), pk=session.pk, counter=session.counter)
+    rows = unmoved.update(**moved)
     if rows:
         vars(session).update(moved)
     return bool(rows)

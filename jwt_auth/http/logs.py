@@ -11,6 +11,7 @@ any handler gets the record, whichever module has logged it.
 
 import logging
 from collections.abc import Callable, Mapping
+from numbers import Number
 from typing import Any
 
 from django.dispatch import Signal
@@ -89,7 +90,8 @@ def _clean(record: logging.LogRecord) -> bool:
     if isinstance(record.args, tuple):
         record.args = tuple(map(_clean_value, record.args))
     fields = vars(record)
-    for name in FIELDS.get(fields.get("event", ""), ()):
+    event = fields.get("event")
+    for name in FIELDS.get(event, ()) if isinstance(event, str) else ():
         fields[name] = _clean_value(fields.get(name))
     if record.exc_info:
         # Formatters use this text if it is there. A traceback has many lines, and the last one is the error's own.
@@ -99,7 +101,8 @@ def _clean(record: logging.LogRecord) -> bool:
 
 
 def _clean_value(value: Any) -> Any:
-    return value if value is None or isinstance(value, int) else printable(value)
+    """Return a printable text; numbers as they are, because `%d` and `%.1f` accept nothing else."""
+    return value if value is None or isinstance(value, Number) else printable(value)
 
 
 def log_refusal(error: ReasonedError, request: HttpRequest | None) -> None:

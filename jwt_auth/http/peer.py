@@ -23,12 +23,10 @@ class Peer:
         """
         Return whether both may be one client: the same user agent, and addresses of one network.
 
-        A peer without address and agent matches every peer, and an unknown address every network. One network is an
+        An unknown address may be in any network, but a missing user agent is an agent like any other. One network is an
         IPv4 /24 or an IPv6 /64: the addresses of one client change within it, by privacy addresses (RFC 8981) or a pool
         of proxies.
         """
-        if Peer() in (self, other):
-            return True
         return self.user_agent == other.user_agent and _share_a_network(self.ip_address, other.ip_address)
 
 

@@ -30,7 +30,7 @@ _PUBLIC = (rsa.RSAPublicKey, ec.EllipticCurvePublicKey, ed25519.Ed25519PublicKey
 
 # The object identifier of RSA keys for RSASSA-PSS alone (RFC 4055 section 1.2), in DER.
 _ONLY_PSS = bytes.fromhex("06092a864886f70d01010a")
-_PEM_BODY = re.compile(rb"-----BEGIN [A-Z ]+-----([A-Za-z0-9+/=\s]+)-----END")
+_PEM_BODY = re.compile(rb"-----BEGIN [A-Z ]*KEY-----([A-Za-z0-9+/=\s]+)-----END")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,19 +153,18 @@ def public_half(material: jwk.PrivateKey | jwk.PublicKey) -> jwk.PublicKey:
 
 def read_pem(document: bytes) -> jwk.PrivateKey | jwk.PublicKey:
     """
-    Return the private or public key in a PEM.
+    Return the private or public key in a PEM. A private key may stand there together with its certificate.
 
     Raises:
         ValueError, TypeError, UnsupportedAlgorithm: when it can't be read, or is not RSA, EC or Ed25519.
     """
-    if b"-----BEGIN CERTIFICATE-----" in document:
-        raise ValueError("it is a certificate; give the public key that is in it (openssl x509 -pubkey -noout)")
     private = b"PRIVATE KEY-----" in document
+    if not private and b"-----BEGIN CERTIFICATE-----" in document:
+        raise ValueError("it is a certificate; give the public key that is in it (openssl x509 -pubkey -noout)")
     key = load_pem_private_key(document, password=None) if private else load_pem_public_key(document)
     if not isinstance(key, (*_PRIVATE, *_PUBLIC)):
         raise ValueError("the key in the PEM is not RSA, EC or Ed25519")
-    body = _PEM_BODY.search(document)
-    if body and _ONLY_PSS in b64decode(body[1]):
+    if any(_ONLY_PSS in b64decode(body) for body in _PEM_BODY.findall(document)):
         # `cryptography` drops the limits that such a key may have, so they could not be kept.
         raise ValueError("the PEM limits the RSA key to RSASSA-PSS; write it as a plain RSA key (rsaEncryption)")
     return key

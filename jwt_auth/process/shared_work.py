@@ -57,10 +57,13 @@ class SharedWork(Generic[T]):
             return work()
 
     def _lead(self, key: str | None, promise: "Future[T]", work: Callable[[], T]) -> T:
-        has_turn = self._turn.acquire(self._patience)
+        has_turn = False
         try:
-            with self._lock:
-                del self._waiting[key]  # a thread that comes from now on shares the next result
+            try:
+                has_turn = self._turn.acquire(self._patience)
+            finally:
+                with self._lock:
+                    del self._waiting[key]  # a thread that comes from now on shares the next result
             result = work()
         except BaseException as error:
             promise.set_exception(error)

@@ -21,6 +21,7 @@ from jwt_auth.models import RevocationEvent, UserSession
 from jwt_auth.principals import users_are_all_visible, visible_users
 from jwt_auth.revocation import cutoff
 from jwt_auth.revocation.subjects import parse_sid, token_subject
+from jwt_auth.revocation.user_sessions import is_unfinished
 from jwt_auth.revocation.verdict import State, verdict
 
 Scope = RevocationEvent.Scope
@@ -112,7 +113,7 @@ def is_live(now: datetime) -> Q:
     """Return the condition of `live`, for sessions that have `global_cutoff` as an annotation."""
     user_cutoff = cutoff.path_from("user__")
     return (
-        Q(revoked_at=None, expires_at__gt=now, idle_expires_at__gt=now)
+        is_unfinished(now)
         & (Q(global_cutoff=None) | Q(started_at__gte=F("global_cutoff")))
         & (Q(**{user_cutoff: None}) | Q(started_at__gte=F(user_cutoff)))
         & _has_active_user()

@@ -49,7 +49,7 @@ MANY = Found(unfinished=MARKED + 1)
 def sessions_of(user_pks: Iterable[Any], now: datetime) -> dict[Any, Found]:
     """Return the sessions' numbers for each user who has or had sessions, by the user's key. One query."""
     path = cutoffs.path_from("user__")
-    not_ended = Q(revoked_at=None, expires_at__gt=now, idle_expires_at__gt=now)
+    not_ended = is_unfinished(now)
     after_cutoff = Q(**{path: None}) | Q(started_at__gte=F(path))
     numbers: dict[str, Any] = {
         "newest": Max("last_issued_at"),
@@ -63,9 +63,12 @@ def sessions_of(user_pks: Iterable[Any], now: datetime) -> dict[Any, Found]:
 
 def unfinished(user_pks: Iterable[Any], now: datetime) -> QuerySet[UserSession]:
     """Return the sessions of users that are neither revoked nor expired."""
-    return UserSession.objects.filter(
-        user_id__in=list(user_pks), revoked_at=None, expires_at__gt=now, idle_expires_at__gt=now
-    )
+    return UserSession.objects.filter(is_unfinished(now), user_id__in=list(user_pks))
+
+
+def is_unfinished(now: datetime) -> Q:
+    """Return the condition for sessions that are neither revoked nor expired."""
+    return Q(revoked_at=None, expires_at__gt=now, idle_expires_at__gt=now)
 
 
 def mark(sessions: QuerySet[UserSession], reason: str, now: datetime) -> int:

@@ -18,6 +18,7 @@ from jwt_auth.conf import get_settings
 from jwt_auth.http.text import printable
 from jwt_auth.models import UserSession
 from jwt_auth.revocation.bulk import end_oldest
+from jwt_auth.revocation.user_sessions import is_unfinished
 from jwt_auth.sessions import devices
 from jwt_auth.signals import new_device_seen
 
@@ -41,7 +42,7 @@ def at_limit(now: datetime) -> dict[str, Subquery]:
     limit = get_settings().SESSION_LIMIT
     if limit is None:
         return {}
-    mine = UserSession.objects.filter(user=OuterRef("pk"), revoked_at=None, expires_at__gt=now, idle_expires_at__gt=now)
+    mine = UserSession.objects.filter(is_unfinished(now), user=OuterRef("pk"))
     return {"jwt_at_limit": Subquery(mine.values("pk")[limit - 1 : limit])}
 
 

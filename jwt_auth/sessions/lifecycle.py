@@ -37,6 +37,7 @@ from jwt_auth.revocation import cutoff, database, subjects, user_rows
 from jwt_auth.revocation.events import atomic
 from jwt_auth.revocation.operations import end_session
 from jwt_auth.revocation.user_rows import Ended
+from jwt_auth.revocation.user_sessions import is_unfinished
 from jwt_auth.revocation.verdict import latest, verdict
 from jwt_auth.sessions import arrivals, refresh_tokens, retries, sharing, shown
 from jwt_auth.sessions.credentials import Account
@@ -176,7 +177,7 @@ class _Attempt:
     """A request for a refresh. `retry` is the digest of its Idempotency-Key; `is_timed` stops its clock."""
 
     presented: int
-    peer: Peer
+    peer: Peer | None  # None for code that names none
     retry: UUID | None
     arrived_at: datetime
     is_timed: bool
@@ -219,7 +220,7 @@ def refresh(
         retry = None if retry_key is None else retries.digest_of(retry_key, handle)
         attempt = _Attempt(
             presented=presented,
-            peer=peer or Peer(),
+            peer=peer,
             retry=retry,
             arrived_at=now or timezone.now(),
             is_timed=now is not None,
@@ -235,8 +236,8 @@ def _refresh(handle: str, attempt: _Attempt) -> TokenPair:
         session, access, case = _load_and_judge(handle, attempt)
         if case is Case.FRESH:
             raise UnavailableError("the row still has the old counter")
-    if case in TOLERATED and sharing.is_shared(session, attempt.peer):
-        case = case if sharing.is_forgiven(session, attempt.peer, attempt.now()) else Case.SHARED
+    if case in TOLERATED and not sharing.is_tolerated(session, attempt.peer, attempt.now()):
+        case = Case.SHARED
     if case in MISUSES:
         raise _end_misused(session, attempt.presented, case, attempt.now())
     send_on_commit(token_refreshed, UserSession, session=session, rotated=case is Case.FRESH)
@@ -269,16 +270,14 @@ def _rotate(session: UserSession, attempt: _Attempt) -> bool:
         # Never moved back, even if another machine's clock was ahead: a cutoff is set later than this time.
         "last_issued_at": max(now, session.last_issued_at),
         "settled_at": shown.settled_at(session, now),
-        "last_ip_address": attempt.peer.ip_address,
-        "last_user_agent": attempt.peer.user_agent,
+        **sharing.last_peer(attempt.peer),
         "retry_digest": attempt.retry,
         "idle_expires_at": min(now + get_settings().SESSION_IDLE_TIMEOUT, session.expires_at),
         # The hash matched, maybe by a key of SECRET_KEY_FALLBACKS. Under the current key that fallback can be removed.
         "auth_hash": session.user.get_session_auth_hash(),
     }
-    rows = UserSession.objects.filter(
-        pk=session.pk, counter=session.counter, revoked_at=None, expires_at__gt=now, idle_expires_at__gt=now
-    ).update(**moved)
+    unmoved = UserSession.objects.filter(is_unfinished(now), pk=session.pk, counter=session.counter)
+    rows = unmoved.update(**moved)
     if rows:
         vars(session).update(moved)
     return bool(rows)

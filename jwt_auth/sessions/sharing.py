@@ -32,12 +32,22 @@ def rotations_in_a_row(counter: int, shared_counter: int | None, shared_rotation
     return shared_rotations + 1 if shared_counter == counter - 1 else 1
 
 
-def is_shared(session: UserSession, peer: Peer) -> bool:
-    """Return whether `peer` is another client than that of the newest rotation of `session`."""
-    return not peer.may_be(Peer(ip_address=session.last_ip_address, user_agent=session.last_user_agent))
+def last_peer(peer: Peer | None) -> dict[str, str | None]:
+    """Return the columns for the peer of a rotation. Code that names no peer leaves the one before."""
+    return {} if peer is None else {"last_ip_address": peer.ip_address, "last_user_agent": peer.user_agent}
 
 
-def is_forgiven(session: UserSession, peer: Peer, now: datetime) -> bool:
+def is_tolerated(session: UserSession, peer: Peer | None, now: datetime) -> bool:
+    """
+    Return whether `peer` may use the newest rotation of `session` too. Code that names no peer may.
+
+    A use by another client than that of the rotation is recorded and announced.
+    """
+    last = Peer(ip_address=session.last_ip_address, user_agent=session.last_user_agent)
+    return peer is None or peer.may_be(last) or _is_forgiven(session, peer, now)
+
+
+def _is_forgiven(session: UserSession, peer: Peer, now: datetime) -> bool:
     """Record and announce that `peer` shares the newest rotation of `session`; return whether it is forgiven."""
     rotations = rotations_in_a_row(session.counter, session.shared_counter, session.shared_rotations)
     if session.shared_counter != session.counter:

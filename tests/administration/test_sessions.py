@@ -358,6 +358,23 @@ def test_a_session_that_may_not_be_ended_stops_the_rest_before_anything_is_done(
     assert browser.post(session_url("changelist"), {**chosen, "confirmed": ""}).status_code == 403
 
 
+def test_a_session_that_begins_after_the_check_is_checked_too(client, user, make_user, browser, monkeypatch):
+    pairs, bob, demand = [client.tokens(user)], make_user("bob"), UserSessionAdmin._demand
+
+    def demand_before_others_sign_in(self, request, rows):
+        demand(self, request, rows)
+        pairs.extend(client.tokens(each) for each in (user, bob))
+
+    monkeypatch.setattr(administration, "BATCH", 1)
+    monkeypatch.setattr(UserSessionAdmin, "_demand", demand_before_others_sign_in)
+    monkeypatch.setattr(
+        UserSessionAdmin, "has_revoke_permission", lambda self, request, obj=None: obj is None or obj.user_id == user.pk
+    )
+    browser.post(session_url("changelist"), confirmed([UserSession.objects.get()], select_across="1"))
+    assert [client.is_dead(pair) for pair in pairs] == [True, True, False]
+    assert (RevocationEvent.objects.count(), LogEntry.objects.count()) == (2, 2)
+
+
 # Queries
 
 

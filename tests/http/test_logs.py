@@ -1,6 +1,7 @@
 """The log: one record for each event, with exactly the documented fields."""
 
 import logging
+from decimal import Decimal
 
 import pytest
 from django.db import OperationalError
@@ -104,6 +105,18 @@ def test_projects_that_use_our_handler_are_logged_too(log):
     request = Request(APIRequestFactory().get("/notes/"))
     assert error_response(Throttled(5), request).status_code == 429
     assert (log()[-1].event, log()[-1].path) == ("request_throttled", "/notes/")
+
+
+@pytest.mark.parametrize("number", [1.5, Decimal("1.5"), 2, True])
+def test_numbers_stay_numbers_for_the_formats_of_a_project(log, number):
+    logs.logger.warning("%.1f s, %d times, %s", number, number, "a\nb")
+    assert log()[-1].getMessage() == f"{float(number):.1f} s, {int(number)} times, a\\nb"
+
+
+@pytest.mark.parametrize("event", [["x"], {}, 7, None, "token_refused"])
+def test_an_event_of_a_project_may_be_anything(log, event):
+    logs.logger.warning("text", extra={"event": event, "path": "a\nb"})
+    assert log()[-1].path == ("a\\nb" if event == "token_refused" else "a\nb")
 
 
 def test_receivers_are_connected_once(client, user, log):

@@ -10,6 +10,7 @@ from jwt_auth.jose import jwk, keys
 from jwt_auth.jose.encoding import base64url_encode
 from tests.support.keys import RFC7638_KEY, pem, public_pem
 from tests.support.primes import SMALL_PRIMES
+from tests.support.tls import write_certificate
 
 SECRET = bytes(range(128, 192))
 
@@ -103,3 +104,22 @@ def test_a_pem_of_another_form_says_what_is_wrong(rsa_key, make, reason):
     assert keys.read_public_pem(public_pem(rsa_key))
     with pytest.raises(ValueError, match=reason):
         keys.read_public_pem(make(rsa_key))
+
+
+@pytest.mark.parametrize("order", [1, -1], ids=["certificate first", "key first"])
+@pytest.mark.parametrize("kind", ["rsa_key", "ec_key"])
+def test_a_private_key_may_stand_in_one_pem_with_its_certificate(request, tmp_path, kind, order):
+    key = request.getfixturevalue(kind)
+    certificate = (write_certificate(tmp_path, key, "localhost") / "certificate.pem").read_text()
+    document = "".join([certificate, pem(key)][::order]).encode()
+    assert keys.read_pem(document).private_numbers() == key.private_numbers()
+    with pytest.raises(ValueError, match="it is a certificate"):
+        keys.read_pem(certificate.encode())
+
+
+@pytest.mark.parametrize("order", [1, -1], ids=["certificate first", "key first"])
+def test_a_certificate_does_not_hide_the_limits_of_a_key(rsa_key, tmp_path, order):
+    certificate = (write_certificate(tmp_path, rsa_key, "localhost") / "certificate.pem").read_text()
+    document = "\n".join([certificate, _limited_to_pss(pem(rsa_key))][::order]).encode()
+    with pytest.raises(ValueError, match="RSASSA-PSS"):
+        keys.read_pem(document)

@@ -14,6 +14,7 @@ from jwt_auth.revocation import revoke_all, revoke_session, revoke_user
 from jwt_auth.sessions import Peer
 from tests.support.clocks import NOW
 from tests.support.commands import run
+from tests.support.queries import Queries
 from tests.support.rows import begin
 from tests.support.user_agents import FIREFOX
 
@@ -113,6 +114,26 @@ def test_a_session_that_two_peers_shared_says_so(user, clock, address, note):
     [found] = json.loads(run("jwt_sessions", f"--user={user.pk}", "--json"))["sessions"]
     assert (found["shared_at"], found["shared_ip_address"]) == ("2026-05-17T12:30:15.250000+00:00", address)
     assert (found["shared_user_agent"], found["last_user_agent"]) == ("curl", "x")
+
+
+@pytest.mark.parametrize(
+    ("options", "counts"),
+    [
+        ([], 0),
+        (["--limit=3"], 1),  # there may be more
+        (["--all"], 1),  # of the live ones
+        (["--all", "--limit=3"], 2),
+    ],
+)
+def test_sessions_are_counted_only_if_that_is_needed(user, clock, options, counts):
+    begin(user, 5)
+    revoke_session(sessions.start(user).session_id)
+    with Queries() as queries:
+        shown = run("jwt_sessions", f"--user={user.pk}", "--json", *options)
+    document = json.loads(shown)
+    assert (document["live"], document["total"]) == (5, 6 if "--all" in options else 5)
+    counted = [sql for sql in queries.statements if "COUNT(" in sql and UserSession._meta.db_table in sql]
+    assert len(counted) == counts
 
 
 def test_the_users_cutoff_is_shown(user, clock):

@@ -95,6 +95,29 @@ def test_a_failure_is_shared_and_not_kept(pool):
     assert shared.result("a", lambda: 5) == 5
 
 
+def test_a_thread_that_is_stopped_while_it_waits_for_its_turn_leaves_nothing_behind(pool, monkeypatch):
+    """As by a timeout of a greenlet; before that the next ones would wait for a result that never comes."""
+    shared, hold, key = SharedWork(PATIENCE), Work(), Key("a")
+    acquire, go_on = shared._turn.acquire, threading.Event()
+
+    def acquire_or_stop(patience):
+        if key.asked:
+            assert go_on.wait(PATIENCE)
+            raise SystemExit
+        return acquire(patience)
+
+    monkeypatch.setattr(shared._turn, "acquire", acquire_or_stop)
+    stopped = [pool.submit(shared.result, key, hold) for _ in range(2)]
+    until_asked(shared, key, 2)
+    go_on.set()
+    for each in stopped:
+        with pytest.raises(SystemExit):
+            each.result(PATIENCE)
+    assert (hold.done, shared._waiting) == (0, {})
+    monkeypatch.undo()
+    assert shared.result(key, lambda: 5) == 5
+
+
 def test_work_that_is_never_done_is_waited_for_only_so_long(pool):
     shared, hanging = SharedWork(0.05), Work()
     first = pool.submit(shared.result, "a", hanging)

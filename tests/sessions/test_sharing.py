@@ -79,6 +79,20 @@ def test_a_shadow_is_announced_at_its_first_refresh_and_shut_out_at_its_third(cl
     assert (records[0].last_ip_address, records[0].peer_ip_address) == ("198.51.100.7", "2001:db8:2::7")
 
 
+@pytest.mark.parametrize("order", [1, -1], ids=["owner first", "thief first"])
+@pytest.mark.parametrize("agent", ["script", ""], ids=["an agent", "no agent"])
+def test_where_no_address_is_known_no_agent_is_another_agent_too(user, clock, agent, order):
+    """A client chooses whether it sends a User-Agent; the thief with an agent is the control."""
+    server, codes = OverHTTP(user, clock), []
+    for number in range(3):
+        for name in ("browser", agent)[::order]:
+            codes.append(server.send(Request(agent=name, network="socket", token=number)).status_code)
+            clock.shift(5)
+        clock.shift(290)
+    assert codes == [200, 200, 200, 200, 200, 401]
+    assert UserSession.objects.get().revoked_reason == "refresh token shared"
+
+
 def test_the_row_says_who_shared_it(user, clock):
     OverHTTP(user, clock).play(parse("browser@office 0, +5 s, phone@train 0, +1 s, phone@bus 0"))
     session = UserSession.objects.get()
@@ -125,6 +139,18 @@ def test_a_second_peer_that_the_next_rotation_overtakes_is_not_recorded(user, cl
     session = UserSession.objects.get()
     assert (session.counter, session.shared_at, session.shared_counter) == (2, None, None)
     assert sent == []
+
+
+def test_code_that_names_no_peer_leaves_the_one_before(user, clock):
+    phone = Peer(ip_address="192.0.2.7", user_agent="phone")
+    raw = sessions.start(user, peer=phone).refresh_token
+    sessions.refresh(raw)
+    session = UserSession.objects.get()
+    assert (session.counter, session.last_ip_address, session.last_user_agent) == (1, "192.0.2.7", "phone")
+    sessions.refresh(raw, peer=phone)
+    assert UserSession.objects.get().shared_at is None
+    sessions.refresh(raw, peer=Peer(ip_address="192.0.2.7", user_agent="script"))
+    assert UserSession.objects.get().is_shared
 
 
 def test_a_second_peer_that_another_one_overtakes_is_recorded_once(user, clock, heard):

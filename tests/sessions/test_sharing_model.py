@@ -30,7 +30,9 @@ GRACE = timedelta(seconds=10)
         (("192.0.2.7", "x"), ("192.0.2.7", ""), False),
         (("192.0.2.7", "x"), (None, "x"), True),  # the address is unknown
         (("192.0.2.7", "x"), (None, "y"), False),
-        (("192.0.2.7", "x"), (None, ""), True),  # nothing is known
+        (("192.0.2.7", "x"), (None, ""), False),  # nothing is known, which may be a choice
+        ((None, "x"), (None, ""), False),
+        ((None, ""), (None, ""), True),
     ],
 )
 def test_which_peers_may_be_one(one, other, same):

@@ -13,6 +13,7 @@ ADDRESSES = {
     "train": "203.0.113.7",
     "bus": "2001:db8:1::7",
     "elsewhere": "2001:db8:2::7",
+    "socket": "",  # a Unix socket, or a proxy that tells nothing
 }
 
 _REQUEST = re.compile(r"(?:(?P<times>\d+) x )?(?P<agent>\w+)@(?P<network>\w+) (?P<token>\d+)(?: key (?P<key>\w))?")

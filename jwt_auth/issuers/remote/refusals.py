@@ -15,6 +15,7 @@ the issuer names no user more than a hundred times.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from jwt_auth.claims import Claims
@@ -98,7 +99,7 @@ class Refusals:
         self._named = _unexpired(self._named, over)
         self._stand_in = _unexpired(self._stand_in, over)
         cutoff = latest(pair[0] for pair in (self._named, self._stand_in) if pair)
-        self._everybody = WELCOME if cutoff is None else WELCOME.joined(_until(cutoff))
+        self._everybody = WELCOME if cutoff is None else replace(WELCOME, cutoffs=(cutoff,))
         if self._dropped_at is None or not self._dropped_at <= now < self._dropped_at + _DROP_EVERY:
             self._dropped_at = now
             self._list.forget(over)
@@ -106,14 +107,3 @@ class Refusals:
 
 def _unexpired(cutoff: tuple[datetime, datetime] | None, now: datetime) -> tuple[datetime, datetime] | None:
     return cutoff if cutoff and cutoff[1] > now else None
-
-
-def _until(cutoff: datetime) -> State:
-    return State(
-        token_denied=False,
-        session_revoked=False,
-        session_ends_at=None,
-        cutoffs=(cutoff,),
-        principal_active=True,
-        credentials_stale=False,
-    )

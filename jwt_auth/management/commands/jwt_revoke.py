@@ -27,6 +27,7 @@ from jwt_auth.management.terminal import (
 from jwt_auth.models import RegisteredClient, UserSession
 from jwt_auth.revocation import cutoff, remaining, revoke_all, revoke_session, revoke_user
 from jwt_auth.revocation.database import live_sessions, with_state
+from jwt_auth.revocation.user_sessions import is_unfinished
 from jwt_auth.sessions.lifecycle import session_id_of
 
 # The number of a user's sessions that are listed; the rest are only counted.
@@ -91,8 +92,7 @@ class Command(BaseCommand):
 
 
 def _everything() -> Revocation:
-    now = timezone.now()
-    live = UserSession.objects.filter(revoked_at=None, expires_at__gt=now, idle_expires_at__gt=now)
+    live = UserSession.objects.filter(is_unfinished(timezone.now()))
     users = live.order_by().values("user_id").distinct().count()
     whose = "1 user" if users == 1 else f"{users:,} users"
 

@@ -53,9 +53,9 @@ class Command(BaseCommand):
         sessions = [(row, describe_state(row, now)) for row in chosen[:limit]]
         # Counted only if there may be more: each count reads all rows of the user.
         total = chosen.count() if len(sessions) == limit else len(sessions)
-        left = remaining.page([found.pk], now)
+        live_count = live.count() if all else total
         show = self.show_json if json else self.show_table
-        show(found, sessions, live.count(), total, left)
+        show(found, sessions, live_count, total, remaining.page([found.pk], now))
 
     def show_table(
         self, user: Any, sessions: list[tuple[UserSession, str]], live: int, total: int, left: remaining.Page

@@ -23,7 +23,7 @@ from datetime import datetime, timedelta, timezone as dt_timezone
 from hashlib import sha256
 from typing import Any
 
-from django.db.models import Count, Min, Q, QuerySet
+from django.db.models import Count, Min, Q, QuerySet, Subquery
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare, salted_hmac
 
@@ -169,7 +169,7 @@ def _read(after: str | None, start: datetime) -> _Content:
         after, cursor = None, _beginning(start)
         new = _new(cursor) or []
     # Each piece has these, because they never expire: readers drop those that the pieces no longer list.
-    rows = _rows(_events().filter(_is_lasting())) + [row for row in new if row.scope not in _LASTING]
+    rows = _rows(_lasting()) + [row for row in new if row.scope not in _LASTING]
     return _Content(
         restored=restored,
         after=after,
@@ -179,10 +179,15 @@ def _read(after: str | None, start: datetime) -> _Content:
     )
 
 
-def _is_lasting() -> Q:
-    """Return the condition for our own keys, and for everybody; the keys of API clients concern no other server."""
-    own = Q(scope=RevocationEvent.Scope.KEY, subject__startswith=f"{get_settings().ISSUER} ")
-    return own | Q(scope=RevocationEvent.Scope.ALL)
+def _lasting() -> QuerySet[RevocationEvent]:
+    """
+    Return the events of our own keys, and that of the newest cutoff for everybody.
+
+    The keys of API clients concern no other server, and an earlier cutoff refuses nothing that the newest does not.
+    """
+    own = _events().filter(scope=RevocationEvent.Scope.KEY, subject__startswith=f"{get_settings().ISSUER} ")
+    newest = _events().filter(scope=RevocationEvent.Scope.ALL).order_by("-cutoff").values("pk")[:1]
+    return own.union(_events().filter(pk=Subquery(newest)), all=True)
 
 
 def _new(cursor: Cursor) -> list[Row] | None:

@@ -545,6 +545,14 @@ def test_a_new_revocation_costs_what_it_weighs_however_many_are_alive(client, db
     assert rows == [2, 0]  # the event that the cursor names and the new one; no keys
 
 
+def test_only_the_newest_cutoff_for_everybody_is_read(client, db, clock, rows):
+    for seconds in (3, 0, 9, 0):
+        record("all", cutoff=NOW - timedelta(seconds=seconds))
+    record("key", "https://one.example.com kid1")
+    assert told(client) == {("all", ""): NOW.timestamp(), ("key", "https://one.example.com kid1"): None}
+    assert rows == [5, 2]  # all that is new to the reader; the key and one cutoff
+
+
 def test_a_piece_that_is_full_is_made_once_in_its_slice(client, db, clock, rows, monkeypatch):
     monkeypatch.setattr(pieces, "PAGE", 10)
     for number in range(100, 125):

@@ -549,7 +549,7 @@ def test_only_the_newest_cutoff_for_everybody_is_read(client, db, clock, rows):
     for seconds in (3, 0, 9, 0):
         record("all", cutoff=NOW - timedelta(seconds=seconds))
     record("key", "https://one.example.com kid1")
-    assert told(client) == {("all", ""): NOW.timestamp(), ("key", "https://one.example.com kid1"): None}
+    assert listed(client) == {("all", ""): NOW.timestamp(), ("key", "https://one.example.com kid1"): None}
     assert rows == [5, 2]  # all that is new to the reader; the key and one cutoff
 
 

@@ -160,7 +160,7 @@ def test_what_was_revoked_since_the_backup_is_revoked_again(scene, back_up, ship
         "clients' tokens": (1, 0, 0),
         "clients": (1, 0, 0),
     }
-    assert "exist again. Delete them:\n  leaves (primary key " in output
+    assert "exist again. Delete them:\n  leaves" in output
     assert "have the former one again" in output
     assert "Applied 8 revocations." in output
 

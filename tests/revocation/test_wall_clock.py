@@ -20,6 +20,12 @@ LEEWAY = timedelta(seconds=10)
 pytestmark = pytest.mark.django_db
 
 
+@pytest.fixture(autouse=True)
+def _new_process(jwt_settings):
+    """A process remembers cutoffs in the future, and those of two tests may be the same."""
+    jwt_settings()
+
+
 @pytest.fixture
 def start():
     """The present, by the right clock: of the database, and of all machines but one."""

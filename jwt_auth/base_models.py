@@ -58,6 +58,11 @@ class DatabaseNow(Now):
     def as_mysql(self, compiler: Any, connection: Any, **context: Any) -> Any:
         return self.as_sql(compiler, connection, template="UTC_TIMESTAMP(6)", **context)
 
+    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        # In the spelling that Django gives to a parameter, because SQLite compares them as texts.
+        moment = "REPLACE(STRFTIME('%%%%Y-%%%%m-%%%%d %%%%H:%%%%M:%%%%f', 'NOW') || '000', '.000000', '')"
+        return self.as_sql(compiler, connection, template=moment, **context)
+
 
 class TokensValidAfterMixin(models.Model):
     """Add the field `tokens_valid_after`. To use it, set JWT_AUTH["USER_CUTOFF_FIELD"] to its name."""

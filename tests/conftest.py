@@ -66,7 +66,7 @@ def clock() -> Iterator[time_machine.Traveller]:
 def ticks(monkeypatch: pytest.MonkeyPatch) -> Ticks:
     """The stopped clock by which this process polls: `ticks.forward(seconds)` moves it."""
     stopped = Ticks()
-    monkeypatch.setattr(clock_of_the_process, "monotonic", stopped)
+    stopped.replace_clock(monkeypatch)
     return stopped
 
 

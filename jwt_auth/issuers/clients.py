@@ -161,12 +161,15 @@ class _AskedMemory(_AskedDatabase):
         return self._look_up_by(view.last_known_state_of, claims, 0, now)
 
     def _look_up_by(
-        self, state_of: Callable[[Claims], State], claims: Claims, oldest: float, now: datetime
+        self, state_of: Callable[[Claims], State | None], claims: Claims, oldest: float, now: datetime
     ) -> tuple[State, Verified]:
         kid = claims.kid or ""
         found = self._kept_or_read(kid)
         # The view is asked first: it may read new events now, which show that the kept row is outdated.
         listed = state_of(replace(claims, sub=found.sub, client_id=self._name, sid=None))
+        if listed is None:
+            self._found = None  # the kept row may be outdated
+            return self._look_up(claims, now)
         if found.until < oldest or found.marks != self._view.marks_of(self._name, kid, found.sub):
             found = self._read_and_keep(kid)
         state = self._judged(found.state.joined(listed), found, now)

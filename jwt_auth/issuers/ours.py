@@ -61,9 +61,12 @@ def _look_up_session(claims: Claims, now: datetime) -> tuple[State | None, Verif
     return database.state_of(session), Verified(claims=claims, user=session.user, session=session)
 
 
-def _look_up_in_memory(claims: Claims, now: datetime) -> tuple[State, Verified]:
+def _look_up_in_memory(claims: Claims, now: datetime) -> tuple[State | None, Verified]:
     _check_sid(claims)
-    return view.state_of(claims), Verified(claims=claims, user=lazy_user(claims.sub))
+    state = view.state_of(claims)
+    if state is None:
+        return _look_up_session(claims, now)
+    return state, Verified(claims=claims, user=lazy_user(claims.sub))
 
 
 def _look_up_in_last_known(claims: Claims, now: datetime) -> tuple[State, Verified]:

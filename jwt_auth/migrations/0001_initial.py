@@ -141,7 +141,8 @@ class Migration(migrations.Migration):
                 "permissions": [("revoke_all", "Can revoke the tokens of everybody")],
                 "indexes": [
                     models.Index(fields=["scope", "subject"], name="jwt_auth_event_subject"),
-                    models.Index(fields=["expires_at"], name="jwt_auth_event_expires"),
+                    models.Index(fields=["expires_at", "id"], name="jwt_auth_event_expires"),
+                    models.Index(fields=["recorded_at", "id"], name="jwt_auth_event_recorded"),
                     models.Index(fields=["sub", "expires_at"], name="jwt_auth_event_sub"),
                 ],
             },

@@ -102,9 +102,12 @@ class Renewal:
         """True if the value was read at least once."""
         return self.readings > 0
 
-    def renew(self) -> None:
+    def renew(self, *, wait: bool = True) -> None:
         """
         Read the value again, if it is due.
+
+        Args:
+            wait: whether to wait for another thread that reads, if the value is stale.
 
         Raises:
             StaleError: if the value is still stale afterwards.
@@ -112,7 +115,7 @@ class Renewal:
         attempts, now = self.attempts, self._clock()
         if now >= self.due_at:
             # Only a value that must not be used is worth waiting for.
-            has_read = self._ask(attempts, now, wait=now >= self.stale_at)
+            has_read = self._ask(attempts, now, wait=wait and now >= self.stale_at)
             # A thread that has read the value itself may use it, however long that took: it is no older than the
             # request. For all others the clock is asked again, because the value may have become stale meanwhile.
             if not has_read and self._clock() >= self.stale_at:

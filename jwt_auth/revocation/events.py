@@ -1,23 +1,34 @@
 """
 Write revocation events: the rows of the denylist, which all processes learn of after the commit.
+
+Readers look back from their last question by a limited time (`window`). So the events of a transaction that was open
+for longer than LONGEST_OPEN are dated anew after the commit.
 """
 
+import logging
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, TypeAlias
 
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import router, transaction
+from django.db import Error, router, transaction
 from django.utils import timezone
 
+from jwt_auth.base_models import DatabaseNow
 from jwt_auth.claims import later
 from jwt_auth.conf import lifetimes
 from jwt_auth.models import RevocationEvent, UserSession
+from jwt_auth.process.clock import seconds
 from jwt_auth.revocation.memory import notifications, view
 from jwt_auth.revocation.memory.uncommitted import announce
 from jwt_auth.revocation.subjects import key_subject
+from jwt_auth.revocation.window import LONGEST_OPEN
+
+logger = logging.getLogger("jwt_auth")
 
 Scope = RevocationEvent.Scope
+
+_DATED_AT_ONCE = 500
 
 # The user who revokes, or the name of a program that does; None is the app itself.
 Actor: TypeAlias = AbstractBaseUser | str | None
@@ -105,17 +116,35 @@ def record_event(scope: str, subject: str, **facts: Any) -> RevocationEvent:
 
 def write_events(events: list[RevocationEvent]) -> None:
     """Write several events. One query; SQLite writes them in hundreds."""
+    began_at = seconds()
     RevocationEvent.objects.bulk_create(events)
-    announce(events, _after_commit)
-
-
-def _after_commit(events: Sequence[RevocationEvent]) -> None:
-    view.learn(events)
-    notifications.notify()
+    announce(events, _after_commit, began_at)
 
 
 def write_event(event: RevocationEvent) -> RevocationEvent:
     """Write one event."""
+    began_at = seconds()
     event.save(force_insert=True)
-    announce([event], _after_commit)
+    announce([event], _after_commit, began_at)
     return event
+
+
+def _after_commit(events: Sequence[RevocationEvent], open_for: float) -> None:
+    view.learn(events)
+    if open_for > LONGEST_OPEN.total_seconds():
+        _date_anew(events)
+    notifications.notify()
+
+
+def _date_anew(events: Sequence[RevocationEvent]) -> None:
+    """Date events that were committed late by now, so that the window of each reader has them."""
+    try:
+        for start in range(0, len(events), _DATED_AT_ONCE):
+            some = events[start : start + _DATED_AT_ONCE]
+            there = RevocationEvent.objects.filter(scope__in={event.scope for event in some})
+            # Not by their numbers: not every database tells those of rows that were written together.
+            there = there.filter(subject__in={event.subject for event in some})
+            there.filter(created_at__in={event.created_at for event in some}).update(recorded_at=DatabaseNow())
+    except Error as error:
+        extra = {"event": "revocations_dated_late", "reason": str(error)}
+        logger.error("A transaction was open for long, and readers learn of its revocations late.", extra=extra)

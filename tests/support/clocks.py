@@ -6,6 +6,8 @@ from datetime import datetime, timezone
 from time import monotonic
 from unittest import mock
 
+import pytest
+
 from jwt_auth.process import clock
 
 NOW = datetime(2026, 5, 17, 12, 30, 15, 250_000, tzinfo=timezone.utc)
@@ -22,6 +24,11 @@ class Ticks:
 
     def forward(self, seconds: float) -> None:
         self.now += seconds
+
+    def replace_clock(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Let this be the clock by which the process polls; the wall clock then tells it of no suspension."""
+        monkeypatch.setattr(clock, "monotonic", self)
+        monkeypatch.setattr(clock, "time", self)
 
 
 @contextmanager

@@ -25,8 +25,8 @@ from jwt_auth.revocation.verdict import WELCOME, State, latest
 MAX_ENTRIES = 200_000
 MAX_KEYS = 1000
 
-# Dropping takes as long as there are entries, so that it is not done with each piece.
-_DROP_EVERY = timedelta(seconds=30)
+# The entries that are looked at with each piece, to drop those that are over.
+_LOOKED_AT = 2000
 
 
 class FeedError(ValueError):
@@ -50,7 +50,6 @@ class Refusals:
         self._named: tuple[datetime, datetime] | None = None
         self._stand_in: tuple[datetime, datetime] | None = None
         self._everybody = WELCOME
-        self._dropped_at: datetime | None = None
 
     def __len__(self) -> int:
         return len(self._list)
@@ -100,9 +99,7 @@ class Refusals:
         self._stand_in = _unexpired(self._stand_in, over)
         cutoff = latest(pair[0] for pair in (self._named, self._stand_in) if pair)
         self._everybody = WELCOME if cutoff is None else replace(WELCOME, cutoffs=(cutoff,))
-        if self._dropped_at is None or not self._dropped_at <= now < self._dropped_at + _DROP_EVERY:
-            self._dropped_at = now
-            self._list.forget(over)
+        self._list.forget(over, _LOOKED_AT)
 
 
 def _unexpired(cutoff: tuple[datetime, datetime] | None, now: datetime) -> tuple[datetime, datetime] | None:

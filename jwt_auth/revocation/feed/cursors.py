@@ -1,96 +1,103 @@
 """
-A cursor of the feed: the events that its reader has read, in a few numbers, so that no server remembers readers. Pure.
+A cursor of the feed: what its reader has read, in a few numbers, so that no server remembers readers. Pure.
 
-The database hands out an event's number before the transaction commits (see `memory.numbers`). So a cursor has not
-only the newest number that was read, but also the gaps below it: numbers that may still be committed. Every process of
-the issuer answers a cursor alike, because all of it is about rows of the database.
+Every process of the issuer answers a cursor alike, because all of it is about rows of the database: the window of the
+protocol (`revocation.window`), and how far the reader has come with all unexpired events.
 
     a cursor                                     is answered with
     -----------------------------------------    --------------------------------------------------------------------
-    names the newest event, as it is in the      the events above it, and those in its gaps
-    table
-    names an event that the table does not       everything, from the beginning: the table is another one, such as a
-    have, or has with other values               restored backup, or the row was cleaned away after its time
-    is older than the longest life of a token    everything: that is less than what has expired since
-    had more gaps than MAX_GAPS                  the same for RESTART_AFTER seconds, then everything: the oldest gaps
-                                                 were dropped, and an event in them may have been committed
+    whose reader has read all unexpired events   what is new, or the next page of it
+    of a reader that still reads these           the next of them
+    that can't be continued, by the protocol     everything, from the beginning
+    that began RESTART_AFTER ago                 the same: so a reader finds even what the protocol can't, such as
+                                                 rows that were restored from a backup
 """
 
-from collections.abc import Collection
-from typing import NamedTuple
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
 
-from jwt_auth.revocation.memory.numbers import Gap, Numbers
+from jwt_auth.revocation.record import Place
+from jwt_auth.revocation.window import Newest, Position, Tally, Window
 
-# The most gaps in one cursor: it is sent in a URL, which servers limit to 4,094 bytes and more.
-MAX_GAPS = 100
+# Seconds until everything is read again.
+RESTART_AFTER = 3600
 
-# Seconds until everything is read again, after gaps had to be dropped.
-RESTART_AFTER = 60
-
-# The most characters of a cursor with any numbers, including the HMAC at its end.
+# The most characters of a cursor with any numbers, including the HMAC at its end: it is sent in a URL, which servers
+# limit to 4,094 bytes and more.
 MAX_LENGTH = 4000
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_TICK = timedelta(microseconds=1)
 
-class Cursor(NamedTuple):
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cursor:
     """
     The events that a reader has read.
 
     Args:
-        newest: the greatest number that was read; 0 if there was none.
-        mark: a digest of the event with this number, to recognise the table.
-        made_at: the time of the reading, in seconds.
-        restart_at: the time from which it is not continued; 0 if there is none.
-        gaps: the numbers below `newest` that were not read, in ascending order.
+        began_at: when it began to read all unexpired events, in seconds.
+        place: how far it has come with these; None if it has read them.
+        window: what it has taken of the record since.
     """
 
-    newest: int
-    mark: str
-    made_at: int
-    restart_at: int = 0
-    gaps: tuple[Gap, ...] = ()
+    began_at: int
+    place: Place | None
+    window: Window
 
-    def has_expired(self, now: int, life: int) -> bool:
+    def has_expired(self, now: int) -> bool:
         """Return whether its reader should start from the beginning."""
-        return now >= self.made_at + life or 0 < self.restart_at <= now
+        return now >= self.began_at + RESTART_AFTER
 
-    def advance(self, numbers: Collection[int], mark: str, now: int, life: int) -> "Cursor":
-        """
-        Return the cursor after the events with these `numbers` were read, too.
-
-        Args:
-            mark: that of the newest event.
-            life: how long a gap is asked for, in seconds; see Numbers.
-        """
-        known = Numbers(life)
-        known.newest, known.gaps = self.newest, list(self.gaps)
-        known.read(numbers, now)
-        known.give_up(now)
-        restart_at = self.restart_at
-        if known.crowded or len(known.gaps) > MAX_GAPS:
-            restart_at = restart_at or now + RESTART_AFTER
-        gaps = tuple(known.gaps[-MAX_GAPS:])
-        return Cursor(newest=known.newest, mark=mark, made_at=now, restart_at=restart_at, gaps=gaps)
+    def is_older_than(self, age: timedelta, other: "Cursor") -> bool:
+        """Return whether its question was asked more than `age` before that of `other`, or after it."""
+        asked_at, later = self.window.asked_at, other.window.asked_at
+        return asked_at is None or later is None or not timedelta(0) <= later - asked_at < age
 
 
 def write(cursor: Cursor) -> str:
-    """Return the cursor as text. Each gap is given by its distance from the one above it, which is short."""
-    parts, above = [f"{cursor.newest:x}-{cursor.mark}-{cursor.made_at:x}-{cursor.restart_at:x}"], cursor.newest
-    for first, last, until in reversed(cursor.gaps):
-        parts.append(f"{above - last:x}-{last - first:x}-{max(int(until) - cursor.made_at, 0):x}")
-        above = first
-    return "_".join(parts)
+    """Return the cursor as text. Its window must have been asked for."""
+    window, place = cursor.window, cursor.place
+    asked_at = _number(window.asked_at or _EPOCH)
+    second = asked_at // 10**6
+    parts = [
+        [cursor.began_at, asked_at],
+        [] if place is None or place.expires_at is None else [_number(place.expires_at), place.id],
+        [] if window.page is None else [_number(window.page.recorded_at), window.page.id],
+        _of_newest(window.newest),
+        *([each - second, *tally] for each, tally in sorted(window.taken.items())),
+    ]
+    return "_".join(".".join(f"{number:x}" for number in part) for part in parts)
 
 
 def read(text: str) -> Cursor:
     """Return the cursor that `write` wrote. No other text may come here."""
-    head, *parts = text.split("_")
-    number, mark, made, restart = head.split("-")
-    newest, made_at = int(number, 16), int(made, 16)
-    gaps: list[Gap] = []
-    above = newest
-    for part in parts:
-        down, size, left = (int(digits, 16) for digits in part.split("-"))
-        last = above - down
-        above = last - size
-        gaps.append(Gap(above, last, made_at + left))
-    return Cursor(newest, mark, made_at, int(restart, 16), tuple(reversed(gaps)))
+    head, place, page, newest, *taken = (_numbers(part) for part in text.split("_"))
+    began_at, asked_at = head
+    second = asked_at // 10**6
+    return Cursor(
+        began_at=began_at,
+        place=Place(_moment(place[0]), place[1]) if place else None,
+        window=Window(
+            asked_at=_moment(asked_at),
+            taken={second + each: Tally(rows, total) for each, rows, total in taken},
+            page=Position(_moment(page[0]), page[1]) if page else None,
+            newest=Newest(_moment(newest[0]), newest[1], _moment(newest[2])) if newest else None,
+        ),
+    )
+
+
+def _of_newest(newest: Newest | None) -> list[int]:
+    return [] if newest is None else [_number(newest.recorded_at), newest.id, _number(newest.created_at)]
+
+
+def _numbers(part: str) -> list[int]:
+    return [int(digits, 16) for digits in part.split(".")] if part else []
+
+
+def _number(moment: datetime) -> int:
+    return (moment - _EPOCH) // _TICK
+
+
+def _moment(number: int) -> datetime:
+    return _EPOCH + number * _TICK

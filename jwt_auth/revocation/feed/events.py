@@ -16,7 +16,6 @@ A user's cutoff that replaces sessions and tokens expires soon after the last of
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from hashlib import sha256
 from math import ceil
 from typing import Any, NamedTuple
 
@@ -41,11 +40,6 @@ class Row(NamedTuple):
     cutoff: datetime | None
     created_at: datetime
     expires_at: datetime | None
-
-    @property
-    def mark(self) -> str:
-        """A digest of its values: another table has another event under this number."""
-        return sha256(repr([str(value) for value in self]).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,12 +9,12 @@ The pieces of the feed: each is a signed document with the events that follow a 
     or one that is not ours
 
     each piece also has       next: the cursor to ask with the next time; the same one if nothing is new
-                              more: true if there were more than PAGE rows. Then the reader asks again at once
+                              more: true if there is more to read. Then the reader asks again at once
                               the revoked keys and the cutoff for everybody
 
 Only the last piece, without `more`, contains everything that was committed before its `iat`. A piece with `more` is
-kept for its slice of time, and the table is not read again for it. Events of its range that commit later are in gaps of
-its cursor `next`, and the request for the last piece asks for them.
+kept for its slice of time, and the table is not read again for it. The window of its cursor `next` reaches back from
+the time at which the reader began: so the request for the last piece finds what was committed meanwhile.
 """
 
 import json
@@ -23,7 +23,7 @@ from datetime import datetime, timedelta, timezone as dt_timezone
 from hashlib import sha256
 from typing import Any
 
-from django.db.models import Count, Min, Q, QuerySet, Subquery
+from django.db.models import Count, QuerySet, Subquery
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare, salted_hmac
 
@@ -40,7 +40,8 @@ from jwt_auth.process.shared_work import SharedWork
 from jwt_auth.revocation.feed import cursors
 from jwt_auth.revocation.feed.cursors import Cursor
 from jwt_auth.revocation.feed.events import MAX_OF_A_USER, SLICE, Event, EventBuilder, Row
-from jwt_auth.revocation.memory.numbers import LOOK_BACK
+from jwt_auth.revocation.record import Place, Table
+from jwt_auth.revocation.window import Answer, Window, step
 
 FEED_TYPE = "revocations+jwt"
 LIFETIME = timedelta(seconds=60)
@@ -53,6 +54,7 @@ MAX_LENGTH = 4 * 2**20  # of the signed text
 _KEPT = 128
 _PATIENCE = 5.0  # seconds for which threads wait for the one that makes a piece; see SharedWork
 
+_TABLE = Table(Row)
 _LASTING = (RevocationEvent.Scope.KEY, RevocationEvent.Scope.ALL)
 
 
@@ -86,6 +88,7 @@ class Publisher:
         self._full: LRUCache[Any, Piece] = LRUCache(_KEPT)  # those with `more`
         self._signed: LRUCache[str, Piece] = LRUCache(_KEPT)
         self._work: SharedWork[Piece] = SharedWork(_PATIENCE)
+        self._ahead = timedelta(0)  # of the database's clock
 
     def publish(self, after: str | None) -> Piece:
         """See publish()."""
@@ -102,7 +105,7 @@ class Publisher:
         issued_at, signer = timezone.now(), own_keys().signing
         start = _start_of_slice(issued_at)
         with outage_is_unavailable():
-            content = _read(after, start)
+            content = self._read(after, start)
         etag = _etag(signer.kid, start, content)
         piece = self._signed.get(etag)
         if piece is None:
@@ -115,6 +118,37 @@ class Publisher:
             self._full.put((signer.kid, start, after), piece)
         return piece
 
+    def _read(self, after: str | None, start: datetime) -> _Content:
+        """Return what follows the cursor `after`, if it can be continued, and everything if not."""
+        known = _from_text(after, start)
+        cursor = known or _beginning(start)
+        answer = self._ask(cursor)
+        if answer.begins_anew:
+            cursor = _beginning(start)
+            answer = self._ask(cursor)
+        advanced, rows = _advanced(cursor, answer)
+        is_complete = answer.is_complete and advanced.place is None
+        # Each piece has these, because they never expire: readers drop those that the pieces no longer list.
+        events = _build_events(_rows(_lasting()) + [row for row in rows if row.scope not in _LASTING], start)
+        may_stay = is_complete and not rows and cursor is known and not cursor.is_older_than(SLICE, advanced)
+        return _Content(
+            restored=known is not None and cursor is not known,
+            after=after if cursor is known else None,
+            next=after if after and may_stay else _to_text(advanced),
+            more=not is_complete,
+            events=events,
+        )
+
+    def _ask(self, cursor: Cursor) -> Answer:
+        """Take what is new, unless the reader still reads what is not."""
+        window, now = cursor.window, timezone.now()
+        if cursor.place is not None and window.asked_at is not None and window.page is None:
+            return Answer(window, [], is_complete=True)
+        answer = step(window, _TABLE, now + self._ahead, PAGE)
+        if window.page is None and answer.window.asked_at is not None:
+            self._ahead = answer.window.asked_at - now
+        return answer
+
 
 @cached_until_settings_change
 def publisher() -> Publisher:
@@ -126,7 +160,8 @@ def publish(after: str | None = None) -> Piece:
     """
     Return the piece that follows the cursor `after`; the first one without a cursor.
 
-    Two queries if nothing is new, three if sessions or tokens were revoked; two or three more at the beginning.
+    Two queries if nothing is new, four if something is, and one more if sessions or tokens were revoked; at the
+    beginning one or two more.
 
     Raises:
         UnavailableError: when the database can't be queried.
@@ -160,23 +195,21 @@ def _start_of_slice(now: datetime) -> datetime:
 # Reading
 
 
-def _read(after: str | None, start: datetime) -> _Content:
-    """Return what follows the cursor `after`, if it can be continued, and everything if not."""
-    cursor = _from_text(after, start)
-    new = _new(cursor) if cursor else None
-    restored = cursor is not None and new is None
-    if cursor is None or new is None:
-        after, cursor = None, _beginning(start)
-        new = _new(cursor) or []
-    # Each piece has these, because they never expire: readers drop those that the pieces no longer list.
-    rows = _rows(_lasting()) + [row for row in new if row.scope not in _LASTING]
-    return _Content(
-        restored=restored,
-        after=after,
-        next=after if after and not new else _to_text(_advanced(cursor, new, start)),
-        more=len(new) == PAGE,
-        events=_build_events(rows, start),
-    )
+def _beginning(start: datetime) -> Cursor:
+    """Return a cursor from before the oldest event that still matters."""
+    return Cursor(began_at=int(start.timestamp()), place=Place(start - longest_life()), window=Window())
+
+
+def _advanced(cursor: Cursor, answer: Answer) -> tuple[Cursor, list[Row]]:
+    """Return the cursor after `answer`, and after the next of all unexpired rows if it has not read these; and rows."""
+    window, place, rows = answer.window, cursor.place, [row for _, row in answer.rows]
+    if place is not None and answer.is_complete:
+        found, place = _TABLE.unexpired(place, PAGE)
+        rows += [row for _, row in found]
+        window = window.seen(found)
+        if place is not None and place.expires_at is None:
+            place = None  # the rows without an end are in each piece; see _lasting()
+    return Cursor(began_at=cursor.began_at, place=place, window=window), rows
 
 
 def _lasting() -> QuerySet[RevocationEvent]:
@@ -190,39 +223,6 @@ def _lasting() -> QuerySet[RevocationEvent]:
     return own.union(_events().filter(pk=Subquery(newest)), all=True)
 
 
-def _new(cursor: Cursor) -> list[Row] | None:
-    """
-    Return the first rows that the cursor does not cover; None if the event that it names is not in the table.
-
-    If the rows of the gaps alone fill a piece, the table is not compared until a later piece.
-    """
-    missing = (Q(pk__range=(gap.first, gap.last)) for gap in cursor.gaps)
-    unread = Q(Q(pk__gte=cursor.newest), *missing, _connector=Q.OR)
-    rows = _rows(_events().filter(unread).order_by("pk")[: PAGE + 1])
-    new = [row for row in rows if row.id != cursor.newest]
-    is_same = not cursor.mark or cursor.mark in {row.mark for row in rows if row.id == cursor.newest}
-    return new[:PAGE] if is_same or (len(rows) > PAGE and rows[-1].id < cursor.newest) else None
-
-
-def _beginning(start: datetime) -> Cursor:
-    """Return a cursor from before the oldest event that still matters."""
-    life = longest_life()
-    recent = _events().filter(expires_at__gt=start - life)
-    unexpired = recent.filter(Q(created_at__gt=start - life) | Q(expires_at__gt=start))
-    oldest = unexpired.aggregate(oldest=Min("pk"))["oldest"]
-    if oldest is None:
-        oldest = _events().order_by("-pk").values_list("pk", flat=True).first() or 1
-    # Events are counted, not numbers: an open transaction may have been given any amount of numbers.
-    older = _events().filter(pk__lt=oldest).order_by("-pk").values_list("pk", flat=True)
-    first = older[LOOK_BACK - 1 : LOOK_BACK].first() or 1
-    return Cursor(newest=first - 1, mark="", made_at=int(start.timestamp()))
-
-
-def _advanced(cursor: Cursor, new: list[Row], start: datetime) -> Cursor:
-    mark = new[-1].mark if new and new[-1].id > cursor.newest else cursor.mark
-    return cursor.advance([row.id for row in new], mark, int(start.timestamp()), _life())
-
-
 def _build_events(rows: list[Row], start: datetime) -> list[Event]:
     settings = get_settings()
     builder = EventBuilder(issuer=settings.ISSUER, life=longest_life(), leeway=settings.LEEWAY, start=start)
@@ -233,11 +233,6 @@ def _build_events(rows: list[Row], start: datetime) -> list[Event]:
         counted = unexpired.values_list("sub").annotate(number=Count("pk")).filter(number__gt=MAX_OF_A_USER)
         over_limit = {sub for sub, _ in counted}
     return builder.build(rows, over_limit)
-
-
-def _life() -> int:
-    """Return the seconds for which an event may matter, from any moment of a slice."""
-    return int((longest_life() + SLICE).total_seconds()) + 1
 
 
 def _events() -> QuerySet[RevocationEvent]:
@@ -262,7 +257,7 @@ def _from_text(after: str | None, start: datetime) -> Cursor | None:
     if not constant_time_compare(hmac, _hmac(text)):
         return None
     cursor = cursors.read(text)
-    return None if cursor.has_expired(int(start.timestamp()), _life()) else cursor
+    return None if cursor.has_expired(int(start.timestamp())) else cursor
 
 
 def _hmac(text: str) -> str:

@@ -4,9 +4,9 @@ A denylist in memory: what is revoked, in a few dictionaries whose keys are valu
 Pure: rows go in, and states for `verdict` come out. `view` reads the rows.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
-from itertools import chain
+from itertools import chain, islice
 from typing import Any, NamedTuple, TypeAlias
 
 from jwt_auth.claims import Claims
@@ -53,11 +53,11 @@ class Denylist:
     """
     The revocations that could affect an unexpired token.
 
-    `state_of` needs no lock: it only looks keys up, and the other methods remove or replace nothing that a token still
-    needs. Calls of `add` and `forget` must not overlap: their callers hold a lock.
+    `state_of` needs no lock: it only looks keys up, and the other methods remove nothing that a token still needs.
+    Calls of `add` and `forget` must not overlap: their callers hold a lock.
     """
 
-    __slots__ = ("_changes", "_clients", "_everybody", "_keys", "_sessions", "_tokens", "_users")
+    __slots__ = ("_changes", "_clients", "_everybody", "_keys", "_round", "_sessions", "_tokens", "_users")
 
     def __init__(self) -> None:
         self._tokens: dict[str, datetime] = {}
@@ -69,6 +69,7 @@ class Denylist:
         # The ids of the events that name a client or a key, and the time at which they may be forgotten.
         self._changes: dict[str, tuple[frozenset[int | None], datetime]] = {}
         self._everybody = _UNKNOWN
+        self._round = self._entries()
 
     def __len__(self) -> int:
         return len(self._tokens) + len(self._sessions) + len(self._keys) + len(self._users) + len(self._clients)
@@ -112,45 +113,93 @@ class Denylist:
         key = self._changes.get(key_subject(client_id, kid))
         return self._changes.get(client_id), key, self._users.get(sub)
 
-    def add(self, entries: Iterable[Entry], life: timedelta) -> None:
+    def add(self, entries: Iterable[Entry], life: timedelta, over: datetime | None = None) -> list[Entry]:
         """
-        Add `entries` to the list. Adding an entry again changes nothing.
+        Add `entries` to the list, and return those that have changed it. Adding an entry again changes nothing.
 
         Args:
             life: the least time for which an entry is kept, even if `expires_at` is earlier: a process with other
                 settings may have written the row.
+            over: entries that may be forgotten at this time are not added.
         """
         # Revoking 100,000 users at once writes the same times into every row. They share one tuple, to save memory.
-        shared: dict[tuple[datetime, datetime], tuple[datetime, datetime]] = {}
+        shared: dict[Any, Any] = {}
+        added = []
         for entry in entries:
-            forget_at = entry.created_at + life
-            if entry.expires_at is not None and entry.expires_at > forget_at:
-                forget_at = entry.expires_at
-            if entry.scope in ("client", "key"):
-                known = self._changes.get(entry.subject, (frozenset(), forget_at))[0]
-                self._changes[entry.subject] = (known | {entry.id}, forget_at)
-            if entry.scope == "token":
-                self._tokens[entry.subject] = forget_at
-            elif entry.scope == "session":
-                self._sessions[entry.subject] = forget_at
-            elif entry.scope == "key":
-                self._keys[entry.subject] = forget_at
-            elif entry.cutoff is not None and entry.scope == "all":
-                # Never forgotten: it is a single time, however often everything is revoked.
-                self._everybody = _state(latest((entry.cutoff, *self._everybody.cutoffs)))
-            elif entry.cutoff is not None and entry.scope in ("user", "client"):
-                cutoffs = self._users if entry.scope == "user" else self._clients
-                # The latest of both: an event with an earlier cutoff may be needed for longer.
-                cutoff, until = cutoffs.get(entry.subject, (entry.cutoff, forget_at))
-                value = (max(cutoff, entry.cutoff), max(until, forget_at))
-                cutoffs[entry.subject] = shared.setdefault(value, value)
+            until = entry.created_at + life
+            if entry.expires_at is not None and entry.expires_at > until:
+                until = entry.expires_at
+            until = shared.setdefault(until, until)
+            if (over is None or until > over or entry.scope == "all") and self._add(entry, until, shared):
+                added.append(entry)
+        return added
 
-    def forget(self, now: datetime) -> None:
-        """Drop the entries that can't affect an unexpired token any more."""
-        # Each dictionary is replaced, not emptied: a `state_of` in another thread still has a complete one.
-        self._tokens = {subject: at for subject, at in self._tokens.items() if at > now}
-        self._sessions = {subject: at for subject, at in self._sessions.items() if at > now}
-        self._keys = {subject: at for subject, at in self._keys.items() if at > now}
-        self._changes = {subject: value for subject, value in self._changes.items() if value[1] > now}
-        self._users = {subject: value for subject, value in self._users.items() if value[1] > now}
-        self._clients = {subject: value for subject, value in self._clients.items() if value[1] > now}
+    def _add(self, entry: Entry, until: datetime, shared: dict[Any, Any]) -> bool:
+        """Add one entry; return whether it has changed the list."""
+        match entry.scope:
+            case "session":
+                return _prolong(self._sessions, entry.subject, until)
+            case "token":
+                return _prolong(self._tokens, entry.subject, until)
+            case "key":
+                return self._note_change(entry, until) | _prolong(self._keys, entry.subject, until)
+            case "user":
+                return _move_cutoff(self._users, entry, until, shared)
+            case "client":
+                return self._note_change(entry, until) | _move_cutoff(self._clients, entry, until, shared)
+            case _:
+                return self._move_global_cutoff(entry.cutoff)
+
+    def _note_change(self, entry: Entry, until: datetime) -> bool:
+        ids, end = self._changes.get(entry.subject, (frozenset(), until))
+        self._changes[entry.subject] = (ids | {entry.id}, max(until, end))
+        return entry.id not in ids
+
+    def _move_global_cutoff(self, cutoff: datetime | None) -> bool:
+        # Never forgotten: it is a single time, however often everything is revoked.
+        newest = latest((cutoff, *self._everybody.cutoffs))
+        if newest == self.global_cutoff:
+            return False
+        self._everybody = _state(newest)
+        return True
+
+    def forget(self, now: datetime, limit: int) -> None:
+        """
+        Drop entries that can't affect an unexpired token any more: look at `limit` of them, and go on at the next call.
+        """
+        for kept, subject in islice(self._round, limit):
+            value = kept.get(subject)
+            if value is not None and (value[-1] if isinstance(value, tuple) else value) <= now:
+                del kept[subject]
+            limit -= 1
+        if limit:
+            self._round = self._entries()
+
+    def _entries(self) -> Iterator[tuple[dict[str, Any], str]]:
+        for kept in (self._tokens, self._sessions, self._keys, self._changes, self._users, self._clients):
+            # A copy, because entries come and go before the end is reached.
+            for subject in list(kept):
+                yield kept, subject
+
+
+def _prolong(kept: dict[str, datetime], subject: str, until: datetime) -> bool:
+    # The latest of several: an event may be listed again with an earlier end.
+    known = kept.get(subject)
+    if known is not None and known >= until:
+        return False
+    kept[subject] = until
+    return True
+
+
+def _move_cutoff(
+    kept: dict[str, tuple[datetime, datetime]], entry: Entry, until: datetime, shared: dict[Any, Any]
+) -> bool:
+    if entry.cutoff is None:
+        return False
+    # The latest of both: an event with an earlier cutoff may be needed for longer.
+    known = kept.get(entry.subject)
+    value = (entry.cutoff, until) if known is None else (max(known[0], entry.cutoff), max(known[1], until))
+    if value == known:
+        return False
+    kept[entry.subject] = shared.setdefault(value, value)
+    return True

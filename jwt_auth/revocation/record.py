@@ -1,0 +1,112 @@
+"""
+Read the table of `RevocationEvent`: what `window` asks for, and all unexpired events in pieces.
+
+Each query reads a range of an index, and no more of it than it returns or counts.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta, timezone
+from typing import Any, NamedTuple
+
+from django.db.models import Case, Count, F, Q, QuerySet, Subquery, Sum, When
+from django.db.models.functions import Coalesce, TruncSecond
+from django.db.models.lookups import GreaterThanOrEqual
+
+from jwt_auth.base_models import DatabaseNow
+from jwt_auth.models import RevocationEvent
+from jwt_auth.revocation.window import MODULUS, Facts, Position, Row, Span, Tally
+
+_SECOND = timedelta(seconds=1)
+
+
+class Place(NamedTuple):
+    """
+    The place of an event in the order in which all unexpired events are read: by their end; at last those without one.
+    """
+
+    expires_at: datetime | None
+    id: int = 0
+
+
+class Table:
+    """
+    The table, as `window.Record` wants it.
+
+    Args:
+        kind: the tuples that events are read into. Their fields are columns, and the first one is `id`.
+    """
+
+    def __init__(self, kind: type[Any]) -> None:
+        self._kind = kind
+
+    def facts(self, span: Span, newest: int | None) -> Facts:
+        """See `window.Record`."""
+        created_at = RevocationEvent.objects.filter(pk=newest or 0).values("created_at")[:1]
+        found = _within(span).aggregate(
+            rows=Count("*"),
+            total=Coalesce(Sum(_remainder()), 0),
+            now=_constant(DatabaseNow()),
+            **({} if newest is None else {"newest": _constant(Subquery(created_at))}),
+        )
+        return Facts(found["now"], Tally(found["rows"], int(found["total"])), found.get("newest"))
+
+    def by_second(self, span: Span) -> dict[int, Tally]:
+        """See `window.Record`."""
+        second = TruncSecond("recorded_at", tzinfo=timezone.utc)
+        tallies = _within(span).order_by().values_list(second).annotate(rows=Count("*"), total=Sum(_remainder()))
+        return {int(second.timestamp()): Tally(rows, int(total)) for second, rows, total in tallies}
+
+    def in_seconds(self, seconds: Iterable[int]) -> list[Row]:
+        """See `window.Record`."""
+        spans = (Q(recorded_at__gte=since, recorded_at__lt=until) for since, until in _spans(sorted(seconds)))
+        return self._rows(RevocationEvent.objects.filter(Q(*spans, _connector=Q.OR)))
+
+    def after(self, position: Position, limit: int) -> list[Row]:
+        """See `window.Record`."""
+        # The first condition alone bounds the range of the index.
+        later = Q(recorded_at__gte=position.recorded_at) & (
+            Q(recorded_at__gt=position.recorded_at) | Q(pk__gt=position.id)
+        )
+        return self._rows(RevocationEvent.objects.filter(later).order_by("recorded_at", "pk")[:limit])
+
+    def unexpired(self, place: Place, limit: int) -> tuple[list[Row], Place | None]:
+        """
+        Return the first events after `place`, `limit` at most, and where to go on; None at the end.
+
+        Begin with a place at the moment until which all events have expired.
+        """
+        events = RevocationEvent.objects.filter(pk__gt=place.id, expires_at=None)
+        if place.expires_at is not None:
+            beyond = Q(expires_at__gt=place.expires_at) | Q(pk__gt=place.id)
+            events = RevocationEvent.objects.filter(beyond, expires_at__gte=place.expires_at)
+        rows = self._rows(events.order_by("expires_at", "pk")[:limit])
+        if len(rows) == limit:
+            last = rows[-1][1]
+            return rows, Place(last.expires_at, last.id)
+        return rows, None if place.expires_at is None else Place(None)
+
+    def _rows(self, events: QuerySet[RevocationEvent]) -> list[Row]:
+        rows = events.values_list("recorded_at", *self._kind._fields)
+        return [(row[0], self._kind(*row[1:])) for row in rows]
+
+
+def _within(span: Span) -> QuerySet[RevocationEvent]:
+    return RevocationEvent.objects.filter(recorded_at__gte=span.since, recorded_at__lt=span.until)
+
+
+def _remainder() -> Any:
+    return F("pk") % MODULUS
+
+
+def _constant(expression: Any) -> Case:
+    """Return `expression` as an aggregate that does not depend on the rows: there may be none."""
+    return Case(When(GreaterThanOrEqual(Count("*"), 0), then=expression))
+
+
+def _spans(seconds: list[int]) -> list[Span]:
+    """Return spans with exactly these seconds."""
+    spans: list[Span] = []
+    for moment in (datetime.fromtimestamp(second, timezone.utc) for second in seconds):
+        since = spans.pop().since if spans and spans[-1].until == moment else moment
+        spans.append(Span(since, moment + _SECOND))
+    return spans

@@ -16,7 +16,6 @@ from django.db import connection, connections
 from django.dispatch import Signal
 from hypothesis import HealthCheck, settings as hypothesis_settings
 
-from jwt_auth.process import clock as clock_of_the_process
 from jwt_auth.revocation import user_rows
 
 # pytest explains the failed assertions of helpers as well; they must be imported after this.

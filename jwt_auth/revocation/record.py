@@ -41,12 +41,12 @@ class Table:
 
     def facts(self, span: Span, newest: int | None) -> Facts:
         """See `window.Record`."""
-        created_at = RevocationEvent.objects.filter(pk=newest or 0).values("created_at")[:1]
+        recorded_at = RevocationEvent.objects.filter(pk=newest or 0).values("recorded_at")[:1]
         found = _within(span).aggregate(
             rows=Count("*"),
             total=Coalesce(Sum(_remainder()), 0),
             now=_constant(DatabaseNow()),
-            **({} if newest is None else {"newest": _constant(Subquery(created_at))}),
+            **({} if newest is None else {"newest": _constant(Subquery(recorded_at))}),
         )
         return Facts(found["now"], Tally(found["rows"], int(found["total"])), found.get("newest"))
 

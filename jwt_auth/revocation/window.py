@@ -14,7 +14,8 @@ question, and compares how many events it has, and the sum of their numbers, wit
     - with many                                   - takes all from the first of them on, page by page, and asks again
     the newest event that it knows is not in      begins anew: the table is another one, such as a restored backup.
     the table                                     What it has taken stays
-    its last question was LONGEST_PAUSE ago       begins anew: that is less than all events of the time between
+    its last question was LONGEST_PAUSE ago,      begins anew, too: that is less than all events of the time between
+    or there was none
     the database's clock went back                asks for a window that reaches back from now
 
 If in doubt it takes an event once more; so its list must not change when an event is added again.
@@ -43,10 +44,15 @@ REACH = timedelta(seconds=40)
 # clock far ahead were taken then, and are not counted again and again.
 _AHEAD = timedelta(seconds=80)
 
+# How much longer tallies are kept than the next question reaches: for windows that are asked in steps.
+_KEPT = timedelta(seconds=20)
+
 # Pauses between two questions up to this are covered by REACH.
-_USUAL_PAUSE = timedelta(seconds=10)
+_USUAL_PAUSE = timedelta(seconds=30)
 
 LONGEST_PAUSE = timedelta(minutes=10)
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 # The most seconds that one query asks for.
 _MOST_SECONDS = 100
@@ -73,14 +79,6 @@ class Position(NamedTuple):
     id: int
 
 
-class Newest(NamedTuple):
-    """The newest event that was taken, to recognise the table."""
-
-    recorded_at: datetime
-    id: int
-    created_at: datetime
-
-
 class Span(NamedTuple):
     """A part of the record; both ends are whole seconds."""
 
@@ -95,7 +93,7 @@ class Facts(NamedTuple):
     Args:
         now: the time by the clock of the database.
         tally: that of the whole span.
-        newest: `created_at` of the event that the question named; None if it is not in the table.
+        newest: `recorded_at` of the event that the question named; None if it is not in the table.
     """
 
     now: datetime
@@ -103,7 +101,7 @@ class Facts(NamedTuple):
     newest: datetime | None
 
 
-# The time at which an event was recorded, and the event: a tuple whose first item is `id`, with `created_at`.
+# The time at which an event was recorded, and the event: a tuple whose first item is `id`.
 Row: TypeAlias = tuple[datetime, Any]
 
 
@@ -132,19 +130,26 @@ class Window:
         asked_at: the time of the last question, by the clock of the database; None before the first one.
         taken: the tally of each second that the window reaches, in seconds since the epoch.
         page: where the reader goes on, if it takes a part of the record page by page.
-        newest: the newest event that was taken.
+        newest: the newest event that was taken, to recognise the table: its number and its time, to the microsecond.
     """
 
     asked_at: datetime | None = None
     taken: Mapping[int, Tally] = field(default_factory=dict)
     page: Position | None = None
-    newest: Newest | None = None
+    newest: Position | None = None
 
     def seen(self, rows: Iterable[Row]) -> "Window":
         """Return the window with the newest event of `rows`, which were read by other ways, too."""
         known = [self.newest] if self.newest else []
-        newest = max((*known, *(Newest(at, row.id, row.created_at) for at, row in rows)), default=None)
+        newest = max((*known, *(Position(at, row.id) for at, row in rows)), default=None)
         return replace(self, newest=newest)
+
+    def asked_in_steps_of(self, step: timedelta) -> "Window":
+        """Return the window as of the start of a step of time, so that readers of the same events have the same one."""
+        if self.asked_at is None:
+            return self
+        asked_at = self.asked_at - (self.asked_at - _EPOCH) % step
+        return replace(self, asked_at=asked_at, taken=_since(asked_at, self.taken))
 
 
 class Answer(NamedTuple):
@@ -154,8 +159,8 @@ class Answer(NamedTuple):
     Args:
         window: for the next step.
         rows: the events to take.
-        is_complete: everything is taken that was committed before the step began.
-        begins_anew: all unexpired events have to be read, after this step began.
+        is_complete: everything is taken that was committed before the step began, but for what `begins_anew` says.
+        begins_anew: all unexpired events have to be read, after this step.
     """
 
     window: Window
@@ -182,8 +187,10 @@ def step(window: Window, record: Record, expected: datetime, limit: int, skip: A
     if window.page is not None:
         return _turn(window, record, window.page, limit, skip)
     span, facts = _ask(window, record, expected)
-    if _is_lost(window, facts):
-        return Answer(Window(asked_at=facts.now), [], is_complete=False, begins_anew=True)
+    if _begins_anew(window, facts):
+        # The reader is going to read all unexpired events, and so will have taken those that are there now.
+        begun = _moved(Window(), facts.now, record.by_second(span))
+        return Answer(begun, [], is_complete=True, begins_anew=True)
     known = {second: tally for second, tally in window.taken.items() if _is_in(second, span)}
     if facts.tally == _sum(known.values()):
         return Answer(_moved(window, facts.now, known), [], is_complete=True)
@@ -200,11 +207,6 @@ def step(window: Window, record: Record, expected: datetime, limit: int, skip: A
     return Answer(taken.seen(rows), rows, is_complete=True)
 
 
-def first_question(record: Record, expected: datetime) -> Window:
-    """Return the window of a reader that is going to read all unexpired events. One query, or two."""
-    return Window(asked_at=_ask(Window(), record, expected)[1].now)
-
-
 def _ask(window: Window, record: Record, expected: datetime) -> tuple[Span, Facts]:
     asked_at = window.asked_at or expected
     pause = expected - asked_at
@@ -219,9 +221,10 @@ def _ask(window: Window, record: Record, expected: datetime) -> tuple[Span, Fact
     return span, facts
 
 
-def _is_lost(window: Window, facts: Facts) -> bool:
-    paused = window.asked_at is not None and facts.now - window.asked_at > LONGEST_PAUSE
-    return paused or (window.newest is not None and facts.newest != window.newest.created_at)
+def _begins_anew(window: Window, facts: Facts) -> bool:
+    if window.asked_at is None or facts.now - window.asked_at > LONGEST_PAUSE:
+        return True
+    return window.newest is not None and facts.newest != window.newest.recorded_at
 
 
 def _turn(window: Window, record: Record, page: Position, limit: int, skip: Any) -> Answer:
@@ -235,9 +238,13 @@ def _turn(window: Window, record: Record, page: Position, limit: int, skip: Any)
 
 def _moved(window: Window, now: datetime, taken: Mapping[int, Tally]) -> Window:
     """Return the window after a question at `now`: what no later question reaches is dropped."""
-    oldest = _floor(now - REACH).timestamp()
-    kept = {second: tally for second, tally in taken.items() if second >= oldest}
-    return replace(window, asked_at=now, taken=kept, page=None)
+    return replace(window, asked_at=now, taken=_since(now - _KEPT, taken), page=None)
+
+
+def _since(asked_at: datetime, taken: Mapping[int, Tally]) -> dict[int, Tally]:
+    """Return what is reached by the question after one at `asked_at`."""
+    oldest = _floor(asked_at - REACH).timestamp()
+    return {second: tally for second, tally in taken.items() if second >= oldest}
 
 
 def _added(taken: Mapping[int, Tally], rows: Iterable[Row]) -> dict[int, Tally]:

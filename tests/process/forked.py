@@ -60,13 +60,13 @@ def main():
     alice, bob = (start(user).access_token for user in users)
     with override_settings(JWT_AUTH={"REVOCATION": "memory"}):
         view = memory.view()
-        ticks = clock.monotonic = Ticks()  # a stopped clock: the values that were read stay fresh
+        ticks = clock.monotonic = clock.time = Ticks()  # a stopped clock: the values that were read stay fresh
         show("warm", alice)
         assert in_a_child(lambda: revoke_user(users[0]))
         held, done = threading.Event(), threading.Event()
 
         def hold():
-            with view._renewal._flight._lock, view._adding:
+            with view._renewal._flight._lock, view._reader._adding:
                 held.set()
                 done.wait(2 * PATIENCE)
 

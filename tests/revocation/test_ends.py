@@ -90,9 +90,9 @@ def test_of_two_cutoffs_the_later_one_counts_until_the_later_end(order):
     ]
     known = Denylist()
     known.add(entries[::order], timedelta(0))
-    known.forget(NOON + 6 * MINUTE)
+    known.forget(NOON + 6 * MINUTE, 100)
     assert known.state_of(claims).cutoffs[0] == NOON
-    known.forget(NOON + 9 * MINUTE)
+    known.forget(NOON + 9 * MINUTE, 100)
     assert not any(known.state_of(claims).cutoffs)
 
 

@@ -16,7 +16,7 @@ from jwt_auth.revocation.memory import uncommitted
 def by_another_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Announce no revocation of the block to this process."""
     with monkeypatch.context() as patch:
-        patch.setattr(uncommitted, "Announcement", lambda events, tell: _Silence())
+        patch.setattr(uncommitted, "Announcement", lambda *arguments: _Silence())
         yield
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
 from jwt_auth.revocation.record import Place
-from jwt_auth.revocation.window import Newest, Position, Tally, Window
+from jwt_auth.revocation.window import Position, Tally, Window
 
 # Seconds until everything is read again.
 RESTART_AFTER = 3600
@@ -49,11 +49,6 @@ class Cursor:
         """Return whether its reader should start from the beginning."""
         return now >= self.began_at + RESTART_AFTER
 
-    def is_older_than(self, age: timedelta, other: "Cursor") -> bool:
-        """Return whether its question was asked more than `age` before that of `other`, or after it."""
-        asked_at, later = self.window.asked_at, other.window.asked_at
-        return asked_at is None or later is None or not timedelta(0) <= later - asked_at < age
-
 
 def write(cursor: Cursor) -> str:
     """Return the cursor as text. Its window must have been asked for."""
@@ -63,8 +58,8 @@ def write(cursor: Cursor) -> str:
     parts = [
         [cursor.began_at, asked_at],
         [] if place is None or place.expires_at is None else [_number(place.expires_at), place.id],
-        [] if window.page is None else [_number(window.page.recorded_at), window.page.id],
-        _of_newest(window.newest),
+        _of_position(window.page),
+        _of_position(window.newest),
         *([each - second, *tally] for each, tally in sorted(window.taken.items())),
     ]
     return "_".join(".".join(f"{number:x}" for number in part) for part in parts)
@@ -82,13 +77,13 @@ def read(text: str) -> Cursor:
             asked_at=_moment(asked_at),
             taken={second + each: Tally(rows, total) for each, rows, total in taken},
             page=Position(_moment(page[0]), page[1]) if page else None,
-            newest=Newest(_moment(newest[0]), newest[1], _moment(newest[2])) if newest else None,
+            newest=Position(_moment(newest[0]), newest[1]) if newest else None,
         ),
     )
 
 
-def _of_newest(newest: Newest | None) -> list[int]:
-    return [] if newest is None else [_number(newest.recorded_at), newest.id, _number(newest.created_at)]
+def _of_position(position: Position | None) -> list[int]:
+    return [] if position is None else [_number(position.recorded_at), position.id]
 
 
 def _numbers(part: str) -> list[int]:

@@ -121,31 +121,31 @@ class Publisher:
     def _read(self, after: str | None, start: datetime) -> _Content:
         """Return what follows the cursor `after`, if it can be continued, and everything if not."""
         known = _from_text(after, start)
-        cursor = known or _beginning(start)
+        cursor = known or Cursor(began_at=0, place=None, window=Window())
         answer = self._ask(cursor)
+        restored = answer.begins_anew and known is not None
         if answer.begins_anew:
-            cursor = _beginning(start)
-            answer = self._ask(cursor)
+            known, place = None, Place(start - longest_life())
+            cursor = Cursor(began_at=int(start.timestamp()), place=place, window=answer.window)
         advanced, rows = _advanced(cursor, answer)
         is_complete = answer.is_complete and advanced.place is None
         # Each piece has these, because they never expire: readers drop those that the pieces no longer list.
         events = _build_events(_rows(_lasting()) + [row for row in rows if row.scope not in _LASTING], start)
-        may_stay = is_complete and not rows and cursor is known and not cursor.is_older_than(SLICE, advanced)
         return _Content(
-            restored=known is not None and cursor is not known,
-            after=after if cursor is known else None,
-            next=after if after and may_stay else _to_text(advanced),
+            restored=restored,
+            after=after if known else None,
+            next=_to_text(advanced),
             more=not is_complete,
             events=events,
         )
 
     def _ask(self, cursor: Cursor) -> Answer:
         """Take what is new, unless the reader still reads what is not."""
-        window, now = cursor.window, timezone.now()
-        if cursor.place is not None and window.asked_at is not None and window.page is None:
-            return Answer(window, [], is_complete=True)
-        answer = step(window, _TABLE, now + self._ahead, PAGE)
-        if window.page is None and answer.window.asked_at is not None:
+        if cursor.place is not None:
+            return Answer(cursor.window, [], is_complete=False)
+        now = timezone.now()
+        answer = step(cursor.window, _TABLE, now + self._ahead, PAGE)
+        if cursor.window.page is None and answer.window.asked_at is not None:
             self._ahead = answer.window.asked_at - now
         return answer
 
@@ -195,21 +195,17 @@ def _start_of_slice(now: datetime) -> datetime:
 # Reading
 
 
-def _beginning(start: datetime) -> Cursor:
-    """Return a cursor from before the oldest event that still matters."""
-    return Cursor(began_at=int(start.timestamp()), place=Place(start - longest_life()), window=Window())
-
-
 def _advanced(cursor: Cursor, answer: Answer) -> tuple[Cursor, list[Row]]:
     """Return the cursor after `answer`, and after the next of all unexpired rows if it has not read these; and rows."""
     window, place, rows = answer.window, cursor.place, [row for _, row in answer.rows]
-    if place is not None and answer.is_complete:
+    if place is not None:
         found, place = _TABLE.unexpired(place, PAGE)
         rows += [row for _, row in found]
         window = window.seen(found)
         if place is not None and place.expires_at is None:
             place = None  # the rows without an end are in each piece; see _lasting()
-    return Cursor(began_at=cursor.began_at, place=place, window=window), rows
+    # While nothing is new, the cursor stays the same for a slice of time, in every process.
+    return Cursor(began_at=cursor.began_at, place=place, window=window.asked_in_steps_of(SLICE)), rows
 
 
 def _lasting() -> QuerySet[RevocationEvent]:

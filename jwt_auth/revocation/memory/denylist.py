@@ -136,19 +136,17 @@ class Denylist:
 
     def _add(self, entry: Entry, until: datetime, shared: dict[Any, Any]) -> bool:
         """Add one entry; return whether it has changed the list."""
+        named = entry.scope in ("client", "key") and self._note_change(entry, until)
         match entry.scope:
-            case "session":
-                return _prolong(self._sessions, entry.subject, until)
-            case "token":
-                return _prolong(self._tokens, entry.subject, until)
-            case "key":
-                return self._note_change(entry, until) | _prolong(self._keys, entry.subject, until)
-            case "user":
-                return _move_cutoff(self._users, entry, until, shared)
-            case "client":
-                return self._note_change(entry, until) | _move_cutoff(self._clients, entry, until, shared)
-            case _:
+            case "session" | "token" | "key" as scope:
+                kept = {"session": self._sessions, "token": self._tokens, "key": self._keys}[scope]
+                return _prolong(kept, entry.subject, until) or named
+            case "user" | "client" as scope:
+                cutoffs = self._users if scope == "user" else self._clients
+                return _move_cutoff(cutoffs, entry, until, shared) or named
+            case "all":
                 return self._move_global_cutoff(entry.cutoff)
+        return False
 
     def _note_change(self, entry: Entry, until: datetime) -> bool:
         ids, end = self._changes.get(entry.subject, (frozenset(), until))

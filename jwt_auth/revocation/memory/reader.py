@@ -84,10 +84,6 @@ class Reader:
         """Return whether the wall clock moved back, so that tokens count as unexpired whose entries were dropped."""
         return self._dropped_until is not None and timezone.now() < self._dropped_until
 
-    def begin_anew(self) -> None:
-        """Have all unexpired events read, after the next question."""
-        self._place, self._has_all, self._dropped_until = None, False, None
-
     def read(self, now: float, own: set[Any]) -> bool:
         """
         Take what is new, and some of all unexpired events if that is due; return whether the list is complete.
@@ -96,6 +92,8 @@ class Reader:
             own: the contents of events that must not enter the list, because this thread may roll them back.
         """
         until = now + PATIENCE
+        if self.has_lost_entries():
+            self._begin_anew()
         is_complete = self._read_new(own, until) and self._read_unexpired(now, own, until)
         self._drop()
         return is_complete
@@ -115,10 +113,14 @@ class Reader:
             answer = step(self._window, self._table, self._expected(now), PIECE, own)
             self._window, self._asked_at = answer.window, now
             if answer.begins_anew:
-                self.begin_anew()
+                self._begin_anew()
             self._take_rows(answer.rows)
             if answer.is_complete or self._clock() >= until:
                 return answer.is_complete
+
+    def _begin_anew(self) -> None:
+        """Have all unexpired events read, after the next question."""
+        self._place, self._has_all, self._dropped_until = None, False, None
 
     def _expected(self, now: float) -> datetime:
         """Return the time by the clock of the database, as far as it is known."""

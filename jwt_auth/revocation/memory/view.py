@@ -218,7 +218,6 @@ class View:
             own = {content_of(entry) for entry in entries_of(uncommitted.own_events())} if is_inside else set()
             if self._reader.has_lost_entries():
                 self._fresh_until = LONG_AGO
-                self._reader.begin_anew()
             self._is_part = not self._reader.read(now, own)
         self._was_complete = self._was_complete or not self._is_part
 

@@ -12,7 +12,9 @@ from jwt_auth.conf import get_settings, lifetimes
 from jwt_auth.exceptions import InvalidTokenError
 from jwt_auth.models import RevocationEvent, user_id_of
 from jwt_auth.revocation import revoke_all, revoke_session, revoke_sessions, revoke_token, revoke_user
-from jwt_auth.revocation.feed import cursors, pieces
+from jwt_auth.revocation.feed import pieces
+from jwt_auth.revocation.record import Table
+from jwt_auth.revocation.window import REACH
 from jwt_auth.verification import identify_only, verify
 from tests.support.clients import PASSWORD
 from tests.support.clocks import NOW
@@ -26,6 +28,19 @@ FEED = "/auth/.well-known/revocations"
 @pytest.fixture(autouse=True)
 def _public_keys(jwt_settings, ec_key):
     jwt_settings(ISSUER="https://one.example.com", ALGORITHM="ES256", SIGNING_KEY=pem(ec_key))
+
+
+@pytest.fixture(autouse=True)
+def _database_time_stands(monkeypatch):
+    """The clock of the database stands still for those who ask it, as the machine's does; rows are dated by the real one."""
+    facts, moments = Table.facts, []
+
+    def as_at_first(table, span, newest):
+        found = facts(table, span, newest)
+        moments.append(found.now)
+        return found._replace(now=moments[0])
+
+    monkeypatch.setattr(Table, "facts", as_at_first)
 
 
 def read(client, after=None):
@@ -199,6 +214,12 @@ def commit(number, subject):
     RevocationEvent.objects.create(pk=number, scope="session", subject=subject, created_at=NOW, expires_at=NOW + life)
 
 
+def commit_later(subject):
+    """Commit an event that is recorded some seconds after all others."""
+    event = record("session", subject, life=lifetimes.longest_life())
+    RevocationEvent.objects.filter(pk=event.pk).update(recorded_at=event.recorded_at + timedelta(seconds=5))
+
+
 def test_a_reader_gets_the_events_that_are_new_to_it(client, db, clock):
     commit(10, "a")
     first = read(client)
@@ -207,10 +228,13 @@ def test_a_reader_gets_the_events_that_are_new_to_it(client, db, clock):
     assert (unchanged["after"], unchanged["next"], unchanged["events"]) == (first["next"], first["next"], [])
     commit(11, "b")
     second = read(client, first["next"])
-    assert (second["after"], set(listed_by([second]))) == (first["next"], {("session", "b")})
+    assert (second["after"], set(listed_by([second]))) == (first["next"], {("session", "a"), ("session", "b")})
     assert second["next"] != first["next"]
+    commit_later("c")
+    third = read(client, second["next"])
+    assert set(listed_by([third])) == {("session", "c")}  # what was recorded in another second is not read again
     # Another reader, at an earlier position, gets more events: no process remembers its readers.
-    assert set(listed(client)) == {("session", "a"), ("session", "b")}
+    assert set(listed(client)) == {("session", "a"), ("session", "b"), ("session", "c")}
 
 
 def test_an_event_that_commits_late_is_in_the_next_piece(client, db, clock):
@@ -219,29 +243,29 @@ def test_an_event_that_commits_late_is_in_the_next_piece(client, db, clock):
     first = read(client)
     commit(12, "c")
     second = read(client, first["next"])
-    assert set(listed_by([second])) == {("session", "c")}
+    assert ("session", "c") in listed_by([second])
     commit(11, "b")
     commit(14, "e")
     third = read(client, second["next"])
-    assert set(listed_by([third])) == {("session", "b"), ("session", "e")}
+    assert {("session", "b"), ("session", "e")} <= set(listed_by([third]))
     assert read(client, third["next"])["events"] == []
     commit(9, "before the oldest")
-    assert set(listed(client, third["next"])) == {("session", "before the oldest")}
+    assert ("session", "before the oldest") in listed(client, third["next"])
 
 
-def test_gaps_are_asked_for_as_long_as_an_event_in_them_could_matter(client, db, clock):
+@pytest.mark.parametrize(
+    ("ago", "found"), [(REACH - timedelta(seconds=2), True), (REACH + timedelta(minutes=1), False)]
+)
+def test_what_the_window_does_not_reach_is_in_the_feed_when_readers_begin_anew(client, db, clock, ago, found):
     commit(10, "a")
-    commit(12, "c")
-    cursor, life = read(client)["next"], int(lifetimes.longest_life().total_seconds())
-    clock.shift(life - 1)
-    record("session", "later", pk=13, created=datetime.now(timezone.utc), life=lifetimes.longest_life())
-    later = read(client, cursor)["next"]
-    assert "_" in later
-    clock.shift(42)
-    record("session", "last", pk=14, created=datetime.now(timezone.utc), life=lifetimes.longest_life())
-    last = read(client, later)
-    assert set(listed_by([last])) == {("session", "last")}
-    assert "_" not in last["next"]
+    cursor = read(client)["next"]
+    late = record("session", "late", life=2 * timedelta(hours=1))
+    RevocationEvent.objects.filter(pk=late.pk).update(recorded_at=late.recorded_at - ago)
+    piece = read(client, cursor)
+    assert (piece["after"] == cursor, ("session", "late") in listed_by([piece])) == (True, found)
+    clock.shift(3600)
+    piece = read(client, piece["next"])
+    assert (piece["after"], ("session", "late") in listed_by([piece])) == (None, True)
 
 
 def test_many_events_are_listed_in_pieces_of_limited_size(client, db, clock, monkeypatch):
@@ -249,13 +273,13 @@ def test_many_events_are_listed_in_pieces_of_limited_size(client, db, clock, mon
     for number in range(10, 20):
         commit(number, str(number))
     found = walk(client)
-    assert [len(each["events"]) for each in found] == [4, 4, 2]
-    assert [each["after"] for each in found] == [None, found[0]["next"], found[1]["next"]]
+    assert [len(each["events"]) for each in found] == [4, 4, 2, 0]  # the last one says that nothing came meanwhile
+    assert [each["after"] for each in found] == [None, *(each["next"] for each in found[:3])]
     assert set(listed_by(found)) == {("session", str(number)) for number in range(10, 20)}
     for number in range(20, 24):
         commit(number, str(number))
     rest = walk(client, found[-1]["next"])
-    assert [len(each["events"]) for each in rest] == [4, 0]  # whether there are more is only known by asking
+    assert set(listed_by(rest)) >= {("session", str(number)) for number in range(20, 24)}
 
 
 def test_many_events_that_commit_late_at_once_are_listed_in_pieces_too(client, db, clock, monkeypatch):
@@ -266,8 +290,8 @@ def test_many_events_that_commit_late_at_once_are_listed_in_pieces_too(client, d
     for number in range(11, 30):
         commit(number, str(number))
     found = walk(client, cursor)
-    assert set(listed_by(found)) == {("session", str(number)) for number in range(11, 30)}
-    assert [len(each["events"]) for each in found] == [4, 4, 4, 4, 3]
+    assert set(listed_by(found)) >= {("session", str(number)) for number in range(11, 30)}
+    assert max(len(each["events"]) for each in found) == 4
 
 
 def test_what_every_reader_must_know_is_in_each_piece(client, db, clock, monkeypatch):
@@ -312,30 +336,13 @@ def test_after_a_restored_backup_no_reader_goes_round_in_circles(client, db, clo
     assert ("session", "other 17") in listed_by(walk(client, cursor))
 
 
-def test_a_cursor_that_is_older_than_any_token_starts_from_the_beginning(client, db, clock):
+def test_a_cursor_that_began_an_hour_ago_starts_from_the_beginning(client, db, clock):
     commit(10, "a")
-    cursor, life = read(client)["next"], lifetimes.longest_life().total_seconds()
-    clock.shift(life)
-    assert read(client, cursor)["after"] == cursor
-    clock.shift(42)
-    assert read(client, cursor)["after"] is None
-
-
-def test_with_too_many_gaps_everything_is_listed_again_a_minute_later(client, db, clock, monkeypatch):
-    monkeypatch.setattr(cursors, "MAX_GAPS", 3)
-    for number in range(10, 20, 2):
-        commit(number, str(number))
     cursor = read(client)["next"]
-    commit(11, "in a gap that was dropped")
-    commit(17, "in a gap that was kept")
-    piece = read(client, cursor)
-    assert set(listed_by([piece])) == {("session", "in a gap that was kept")}
-    clock.shift(39)
-    assert read(client, piece["next"])["after"] == piece["next"]
-    clock.shift(21)
-    again = read(client, piece["next"])
-    assert again["after"] is None
-    assert ("session", "in a gap that was dropped") in listed_by([again])
+    clock.shift(3580)
+    assert read(client, cursor)["after"] == cursor
+    clock.shift(20)
+    assert read(client, cursor)["after"] is None
 
 
 def test_expired_events_are_ignored(client, db, clock):
@@ -348,9 +355,9 @@ def test_expired_events_are_ignored(client, db, clock):
     assert read(client, piece["next"])["events"] == []
 
 
-@pytest.mark.parametrize("after", ["", "x", "A", "1-2-3-4", f"{'0' * 4000}0", "1 2", "\u0661"])
+@pytest.mark.parametrize("after", ["", "x", "A", "1.2_3", f"{'0' * 4000}0", "1 2", "\u0661"])
 def test_a_text_that_can_be_no_cursor_is_refused(client, db, clock, after, django_assert_num_queries):
-    is_possible = after == "1-2-3-4"
+    is_possible = after == "1.2_3"
     with django_assert_num_queries(5 if is_possible else 0):
         answer = client.get(FEED, {"after": after})
     assert answer.status_code == (200 if is_possible else 400)
@@ -363,7 +370,7 @@ def test_with_a_cursor_that_somebody_else_wrote_a_reader_starts_from_the_beginni
     cursor = read(client)["next"]
     text, _, hmac = cursor.rpartition(".")
     changed = hmac[:-1] + ("1" if hmac.endswith("0") else "0")
-    for other in (text, f"{text}.", f"{text}.{changed}", f"{text}_0-0-1.{hmac}", f".{hmac}"):
+    for other in (text, f"{text}.", f"{text}.{changed}", f"{text}_1.1.1.{hmac}", f".{hmac}"):
         assert read(client, other)["after"] is None
     assert read(client, cursor)["after"] == cursor
     settings.SECRET_KEY = "another secret " * 4
@@ -503,33 +510,33 @@ def test_another_key_makes_another_document(client, db, clock, jwt_settings, rsa
 # Cost and size
 
 
-def test_it_costs_two_queries_and_three_when_sessions_are_new(client, db, clock, django_assert_num_queries):
-    with django_assert_num_queries(5):  # it begins: where is the oldest event, or the newest, and what is before it?
+def test_it_costs_two_queries_and_more_when_something_is_new(client, db, clock, django_assert_num_queries):
+    with django_assert_num_queries(5):  # the question twice, because nothing is known of the database's clock
         cursor = read(client)["next"]
     for _ in range(2):
         with django_assert_num_queries(2):
             assert read(client, cursor)["events"] == []
     record("user", "7", cutoff=NOW, life=lifetimes.longest_life())
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(4):
         cursor = read(client, cursor)["next"]
     for number in range(50):
         record("session", str(number), life=lifetimes.longest_life(), sub=str(number))
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(5):
         piece = read(client, cursor)
-    assert len(piece["events"]) == 50
+    assert len(piece["events"]) == 51
 
 
 @pytest.fixture
 def rows(monkeypatch):
-    """The numbers of rows that were read from the table, query by query."""
-    numbers, read_rows = [], pieces._rows
+    """The numbers of rows that were read from the table, query by query; without those that are in each piece."""
+    numbers, read_rows = [], Table._rows
 
-    def count(events):
-        found = read_rows(events)
+    def count(table, events):
+        found = read_rows(table, events)
         numbers.append(len(found))
         return found
 
-    monkeypatch.setattr(pieces, "_rows", count)
+    monkeypatch.setattr(Table, "_rows", count)
     return numbers
 
 
@@ -538,19 +545,18 @@ def test_a_new_revocation_costs_what_it_weighs_however_many_are_alive(client, db
     for number in range(100, 195):
         commit(number, str(number))
     cursor = walk(client)[-1]["next"]
-    assert sum(rows) < 2 * 95
+    assert sum(rows) == 95
     rows.clear()
-    commit(195, "new")
+    commit_later("new")
     assert len(read(client, cursor)["events"]) == 1
-    assert rows == [2, 0]  # the event that the cursor names and the new one; no keys
+    assert rows == [1]
 
 
-def test_only_the_newest_cutoff_for_everybody_is_read(client, db, clock, rows):
+def test_only_the_newest_cutoff_for_everybody_is_listed(client, db, clock):
     for seconds in (3, 0, 9, 0):
         record("all", cutoff=NOW - timedelta(seconds=seconds))
     record("key", "https://one.example.com kid1")
     assert listed(client) == {("all", ""): NOW.timestamp(), ("key", "https://one.example.com kid1"): None}
-    assert rows == [5, 2]  # all that is new to the reader; the key and one cutoff
 
 
 def test_a_piece_that_is_full_is_made_once_in_its_slice(client, db, clock, rows, monkeypatch):
@@ -561,13 +567,13 @@ def test_a_piece_that_is_full_is_made_once_in_its_slice(client, db, clock, rows,
     first = len(rows)
     rows.clear()
     walk(client)
-    assert (first, len(rows)) == (6, 2)  # only the last piece is looked up again
+    assert (first, len(rows)) == (3, 0)  # only the last piece is looked up again: nothing came meanwhile
     commit(99, "late")
     assert ("session", "late") in listed_by(walk(client))
     rows.clear()
     clock.shift(20)
     walk(client)
-    assert len(rows) == 6
+    assert len(rows) == 3
 
 
 def test_an_unchanged_piece_is_not_signed_again(client, db, clock, monkeypatch):

@@ -69,7 +69,7 @@ def test_an_older_cutoff_changes_nothing_and_entries_are_kept_as_long_as_the_lon
     for cutoff in (NOW, NOW - LIFE):
         denylist.add([Entry(1, "user", "7", cutoff, NOW, NOW + 2 * LIFE)], LIFE)
     assert latest(denylist.state_of(CLAIMS).cutoffs) == NOW
-    denylist.forget(NOW + LIFE)
+    denylist.forget(NOW + LIFE, 100)
     assert len(denylist) == 1
 
 
@@ -80,9 +80,9 @@ def test_an_older_cutoff_changes_nothing_and_entries_are_kept_as_long_as_the_lon
 def test_each_entry_is_forgotten_when_no_living_token_could_fall_to_it(scope, expires_at, kept):
     denylist = Denylist()
     denylist.add([Entry(1, scope, *REFUSALS[scope], NOW, expires_at)], LIFE)
-    denylist.forget(NOW + kept - TICK)
+    denylist.forget(NOW + kept - TICK, 100)
     assert (len(denylist), denylist.state_of(CLAIMS) == EMPTY) == (1, False)
-    denylist.forget(NOW + kept)
+    denylist.forget(NOW + kept, 100)
     assert (len(denylist), denylist.state_of(CLAIMS) == EMPTY) == (0, True)
 
 
@@ -114,9 +114,9 @@ def test_each_event_that_names_a_client_its_key_or_its_user_leaves_a_mark_of_its
         denylist.add([entry], LIFE)
         assert denylist.marks_of("c", "k", "7") == seen[-1]
     assert len(set(seen)) == 3
-    denylist.forget(NOW + LIFE - TICK)
+    denylist.forget(NOW + LIFE - TICK, 100)
     assert denylist.marks_of("c", "k", "7") == seen[2]
-    denylist.forget(NOW + LIFE)
+    denylist.forget(NOW + LIFE, 100)
     assert denylist.marks_of("c", "k", "7") == seen[0]
 
 

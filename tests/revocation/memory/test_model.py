@@ -26,7 +26,6 @@ from hypothesis.stateful import (
 
 from jwt_auth.exceptions import JWTAuthError
 from jwt_auth.models import RevocationEvent
-from jwt_auth.process import clock
 from jwt_auth.revocation import revoke_all, revoke_session, revoke_token, revoke_user
 from jwt_auth.revocation.memory import view
 from jwt_auth.sessions import refresh, start
@@ -69,7 +68,7 @@ class Machine(RuleBasedStateMachine):
         self.traveller = self.clock.start()
         self.ticks = Ticks()
         view.forget()
-        self.patch.setattr(clock, "monotonic", self.ticks)
+        self.ticks.replace_clock(self.patch)
         self.number = 0
         pre_save.connect(self.give_number, sender=RevocationEvent)
         model = get_user_model()

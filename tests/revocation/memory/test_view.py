@@ -19,9 +19,11 @@ from jwt_auth.authentication import JWTAuthentication, JWTCookieAuthentication
 from jwt_auth.conf import lifetimes
 from jwt_auth.exceptions import RevocationUnavailableError, RevokedTokenError
 from jwt_auth.models import RevocationEvent
+from jwt_auth.process import clock as clock_of_the_process
 from jwt_auth.revocation import revoke_all, revoke_session, revoke_token, revoke_user
-from jwt_auth.revocation.memory import numbers, view as memory
+from jwt_auth.revocation.memory import reader, view as memory
 from jwt_auth.revocation.verdict import latest
+from jwt_auth.revocation.window import REACH
 from jwt_auth.signals import user_revoked
 from jwt_auth.verification import averify, verify
 from tests.support import forge
@@ -282,7 +284,7 @@ def test_a_number_that_is_committed_late_is_not_lost(in_memory, ticks, plain, cl
         assert plain(pair) == 401
 
 
-@pytest.mark.parametrize("size", [300, 2 * numbers.MAX_GAPS])
+@pytest.mark.parametrize("size", [300])
 @pytest.mark.parametrize("warm", [True, False])
 def test_of_a_large_transaction_that_commits_late_nothing_is_lost(
     in_memory, ticks, plain, client, user, clock, size, warm
@@ -305,18 +307,6 @@ def test_of_a_large_transaction_that_commits_late_nothing_is_lost(
     assert [plain(pair) for pair in (first, last)] == [401, 401]
 
 
-def test_a_gap_is_given_up_when_the_tokens_of_its_time_are_dead(in_memory, ticks, plain, client, user):
-    view = in_memory()
-    end(client.tokens(user), 7)
-    plain(client.tokens(user))
-    assert [gap[:2] for gap in view._numbers.gaps] == [(1, 6)]
-    ticks.forward(lifetimes.longest_life().total_seconds())
-    plain(client.tokens(user))  # starts anew, and looks back as at the start
-    ticks.forward(1)
-    view._numbers.give_up(ticks.now + lifetimes.longest_life().total_seconds())
-    assert not view._numbers.gaps
-
-
 @pytest.mark.parametrize("change", ["another row of the same number", "gone"])
 def test_a_table_that_is_another_one_is_read_anew(in_memory, ticks, plain, client, user, change):
     in_memory()
@@ -330,46 +320,115 @@ def test_a_table_that_is_another_one_is_read_anew(in_memory, ticks, plain, clien
     assert plain(gone) == 401  # nothing that was known is dropped before its time
 
 
-def test_once_a_minute_all_unexpired_events_are_read_again(in_memory, ticks, plain, client, user, clock, monkeypatch):
+def record_early(pair, ago):
+    """Commit the end of a session as a process does that is killed before it can date the event anew."""
+    event = end(pair)
+    RevocationEvent.objects.filter(pk=event.pk).update(recorded_at=event.recorded_at - ago)
+
+
+@pytest.mark.parametrize(
+    ("ago", "found"), [(REACH - timedelta(seconds=2), True), (REACH + timedelta(seconds=2), False)]
+)
+def test_what_the_window_does_not_reach_is_found_when_all_unexpired_events_are_read_again(
+    in_memory, ticks, plain, client, user, ago, found
+):
     in_memory()
-    monkeypatch.setattr(memory, "LOOK_BACK", 1)
-    end(client.tokens(user), 900)
-    clock.shift(lifetimes.longest_life() + timedelta(minutes=1))
-    first, far_below = client.tokens(user), client.tokens(user)
-    end(first, 1000)
-    assert plain(far_below) == 200
-    end(far_below, 5)  # further below than the view looks
+    late, other = client.tokens(user), client.tokens(user)
+    assert plain(late) == 200
+    record_early(late, ago)
+    end(other)
     ticks.forward(1)
-    assert plain(far_below) == 200
-    ticks.forward(60)
-    assert plain(far_below) == 401
+    assert (plain(late), plain(other)) == (401 if found else 200, 401)
+    ticks.forward(61)
+    assert plain(late) == 401
 
 
-def test_too_many_gaps_are_not_asked_for_but_all_unexpired_events_are_read(
+def test_a_list_that_is_read_again_costs_little_each_time_and_is_in_use_meanwhile(
     in_memory, ticks, plain, client, user, monkeypatch
 ):
+    monkeypatch.setattr(reader, "PIECE", 3)
     view = in_memory()
-    monkeypatch.setattr(numbers, "MAX_GAPS", 3)
-    late, later, *others = (client.tokens(user) for _ in range(7))
-    for place, pair in enumerate(others):
-        end(pair, 1000 + 10 * place)
-    assert plain(late) == 200
-    assert view._numbers.crowded
-    assert [gap[:2] for gap in view._numbers.gaps] == [(1011, 1019), (1021, 1029), (1031, 1039)]
-    end(late, 1001)  # not among the gaps any more
+    pair = client.tokens(user)
+    for _ in range(8):
+        end(client.tokens(user))
+    assert plain(pair) == 200
+    ticks.forward(61)
+    asked = []
+    for _ in range(4):
+        with Queries() as queries:
+            assert plain(pair) == 200
+        asked.append(queries.of("SELECT"))
+        ticks.forward(0.5)
+    # The question, and a piece of three events; after the last of them those without an end.
+    assert asked == [2, 2, 3, 0]
+    assert len(view._list) == 8
+
+
+def test_a_list_that_takes_long_to_read_judges_nobody_until_it_is_complete(
+    in_memory, ticks, plain, client, user, monkeypatch
+):
+    monkeypatch.setattr(reader, "PIECE", 3)
+    monkeypatch.setattr(reader, "PATIENCE", 0.0)
+    view = in_memory()
+    ended, pair = client.tokens(user), client.tokens(user)
+    for _ in range(6):
+        end(client.tokens(user))
+    end(ended)
+    statuses, complete = [], []
+    for _ in range(6):
+        statuses.append((plain(ended), plain(pair)))
+        complete.append(view.was_ever_read)
+        ticks.forward(0.01)
+    assert statuses == [(401, 200)] * 6
+    assert (complete[0], complete[-1]) == (False, True)
+    with Queries() as queries:
+        assert plain(pair) == 200
+    assert len(queries) == 0
+
+
+@pytest.mark.parametrize("down", [False, True])
+def test_while_the_list_is_a_part_others_do_not_wait_and_ask_the_database(
+    in_memory, ticks, plain, client, user, monkeypatch, down
+):
+    monkeypatch.setattr(reader, "PIECE", 1)
+    monkeypatch.setattr(reader, "PATIENCE", 0.0)
+    view = in_memory()
+    pair = client.tokens(user)
+    for _ in range(9):
+        end(client.tokens(user))
+    assert plain(pair) == 200
+    assert view._renewal._flight.acquire()  # another thread reads
+    try:
+        if down:
+            with outage():
+                assert plain(pair) == 503
+        else:
+            assert plain(pair) == 200
+    finally:
+        view._renewal._flight.release()
+
+
+def test_what_many_transactions_commit_at_once_is_taken_page_by_page(
+    in_memory, ticks, plain, client, user, monkeypatch
+):
+    monkeypatch.setattr(reader, "PIECE", 4)
+    view = in_memory()
+    pair = client.tokens(user)
+    assert plain(pair) == 200
+    ended = [client.tokens(user) for _ in range(3)]
+    RevocationEvent.objects.bulk_create(
+        RevocationEvent(scope="session", subject=f"{number:032x}", expires_at=timezone.now() + timedelta(hours=1))
+        for number in range(11)
+    )
+    for each in ended:
+        end(each)
     ticks.forward(1)
-    assert plain(late) == 401
-    assert view._numbers.crowded
-    RevocationEvent.objects.all().delete()
-    end(later, 20)
-    ticks.forward(1)
-    assert plain(later) == 401
-    assert not view._numbers.crowded
+    assert [plain(each) for each in (*ended, pair)] == [401] * 3 + [200]
+    assert len(view._list) == 14
 
 
 @pytest.mark.parametrize("number", [3, 10_000])
-def test_what_is_new_costs_one_query_wherever_the_numbers_begin(in_memory, ticks, plain, client, user, number):
-    """In a table that was cleaned, or whose first transactions were rolled back, the numbers begin anywhere."""
+def test_without_news_a_question_is_one_query_and_with_news_three(in_memory, ticks, plain, client, user, number):
     in_memory()
     end(client.tokens(user), number)
     kept, late = client.tokens(user), client.tokens(user)
@@ -378,7 +437,25 @@ def test_what_is_new_costs_one_query_wherever_the_numbers_begin(in_memory, ticks
     ticks.forward(1)
     with Queries() as queries:
         assert (plain(late), plain(kept)) == (401, 200)
+    assert queries.of("SELECT") == 3
+    ticks.forward(1)
+    with Queries() as queries:
+        assert (plain(late), plain(kept)) == (401, 200)
     assert queries.of("SELECT") == 1
+
+
+@pytest.mark.parametrize("suspended", [True, False])
+def test_after_a_suspension_the_list_counts_as_old(
+    in_memory, ticks, plain, client, user, clock, monkeypatch, suspended
+):
+    """The monotonic clock stood still meanwhile, and the wall clock tells."""
+    in_memory()
+    pair = client.tokens(user)
+    assert plain(pair) == 200
+    end(pair)
+    wall = ticks.now + (3600 if suspended else 0.4)
+    monkeypatch.setattr(clock_of_the_process, "time", lambda: wall)
+    assert plain(pair) == (401 if suspended else 200)
 
 
 @pytest.mark.parametrize(
@@ -407,15 +484,15 @@ def test_what_no_living_token_could_fall_to_is_forgotten(in_memory, ticks, plain
     end(client.tokens(user))
     ticks.forward(1)
     plain(client.tokens(user))
-    assert len(view._denylist) == 3
+    assert len(view._list) == 3
     clock.shift(lifetimes.longest_life() - timedelta(seconds=1))
     ticks.forward(61)
     plain(client.tokens(user))
-    assert len(view._denylist) == 3
-    clock.shift(timedelta(seconds=2))
+    assert len(view._list) == 3
+    clock.shift(timedelta(minutes=1, seconds=2))  # the minute is for small steps of the clock
     ticks.forward(61)
     plain(client.tokens(user))
-    assert len(view._denylist) == 0
+    assert len(view._list) == 0
 
 
 def test_the_signing_key_alone_makes_anybody_of_its_thief_but_not_where_the_session_is_asked_for(
@@ -465,56 +542,6 @@ def test_a_global_cutoff_whose_transaction_stayed_open_for_an_hour_is_known(
     assert plain(pair) == 401
 
 
-@pytest.mark.parametrize("known", [True, False], ids=["a cutoff is known", "no cutoff is known"])
-def test_a_global_cutoff_that_is_committed_late_is_known_within_the_bound_whatever_its_number(
-    in_memory, ticks, plain, client, user, clock, monkeypatch, known
-):
-    in_memory()
-    monkeypatch.setattr(memory, "LOOK_BACK", 1)
-    if known:
-        _commit_global_cutoff(800, timezone.now())  # a number of the sequence might be one of those below
-    end(client.tokens(user), 900)
-    clock.shift(lifetimes.longest_life() + timedelta(minutes=1))
-    pair, ended = client.tokens(user), client.tokens(user)
-    end(client.tokens(user), 1000)
-    assert plain(pair) == 200
-    end(ended, 5)
-    ticks.forward(1)
-    assert plain(ended) == 200  # the control: the view does not look for such a number before the minute is over
-    _commit_global_cutoff(6, timezone.now() + timedelta(seconds=1))
-    for expected in (401, 401):
-        ticks.forward(1)
-        with Queries() as queries:
-            assert plain(pair) == expected
-        assert queries.of("SELECT") == 1
-    clock.shift(2)
-    assert plain(client.tokens(user)) == 200
-
-
-def test_of_the_global_cutoffs_those_that_change_nothing_are_not_read_each_time(
-    in_memory, ticks, plain, client, user, monkeypatch
-):
-    view = in_memory()
-    pair = client.tokens(user)
-    before = timezone.now() - timedelta(days=1)
-    for number in range(1, 4):
-        _commit_global_cutoff(number, before + timedelta(seconds=number))
-    end(client.tokens(user), 1000)
-    assert plain(pair) == 200
-    assert view._denylist.global_cutoff == before + timedelta(seconds=3)
-    read = []
-    add = view._denylist.add
-    monkeypatch.setattr(memory.Denylist, "add", lambda _, entries, life: (read.append(entries), add(entries, life)))
-    ticks.forward(1)
-    assert plain(pair) == 200
-    assert [[entry.id for entry in entries] for entries in read] == [[1000]]
-
-
-def _commit_global_cutoff(number, cutoff):
-    """Commit it as another process does, with the number that it was assigned."""
-    RevocationEvent.objects.create(pk=number, scope="all", cutoff=cutoff)
-
-
 # When the wall clock is wrong for a while
 
 
@@ -540,11 +567,11 @@ def test_what_was_forgotten_while_the_wall_clock_was_ahead_is_known_again_when_i
     view = in_memory()
     dead, living = revoked()
     assert [plain(pair) for pair in (*dead, living)] == [401, 401, 401, 200]
-    ahead = lifetimes.longest_life() + timedelta(minutes=1)
+    ahead = lifetimes.longest_life() + timedelta(minutes=3)
     clock.shift(ahead)
     ticks.forward(61)
     assert plain(client.tokens(user)) == 200
-    assert len(view._denylist) == 0
+    assert len(view._list) == 0
     clock.shift(-ahead)
     ticks.forward(1)
     assert [plain(pair) for pair in (*dead, living)] == [401, 401, 401, 200]
@@ -560,11 +587,11 @@ def test_what_was_never_read_because_the_wall_clock_was_ahead_is_read_when_it_is
 ):
     view = in_memory()
     dead, living = revoked()
-    ahead = 2 * lifetimes.longest_life() + timedelta(minutes=1)
+    ahead = 2 * lifetimes.longest_life() + timedelta(minutes=3)
     clock.shift(ahead)
     end(client.tokens(user))  # so that the omitted numbers lie below the newest one, and count as read
     assert plain(client.tokens(user)) == 200
-    assert len(view._denylist) == 1
+    assert len(view._list) == 1
     for _ in range(steps):
         clock.shift(-ahead / steps)
         ticks.forward(1)
@@ -578,7 +605,7 @@ def test_a_wall_clock_that_is_put_back_while_the_database_is_down_is_noticed_all
     in_memory()
     dead, living = revoked()
     assert [plain(pair) for pair in (*dead, living)] == [401, 401, 401, 200]
-    ahead = lifetimes.longest_life() + timedelta(minutes=1)
+    ahead = lifetimes.longest_life() + timedelta(minutes=3)
     clock.shift(ahead)
     ticks.forward(61)
     assert plain(client.tokens(user)) == 200
@@ -721,7 +748,7 @@ def test_a_failure_of_the_question_does_not_break_the_transaction_that_it_came_i
 def test_a_fork_begins_with_nothing_and_with_its_own_locks(in_memory, plain, pair):
     view = in_memory()
     assert plain(pair) == 200
-    with view._renewal._flight._lock, view._adding:  # as threads do that do not exist in the child
+    with view._renewal._flight._lock, view._reader._adding:  # as threads do that do not exist in the child
         memory.forget()
         assert plain(pair) == 200
 
@@ -776,10 +803,10 @@ def test_a_process_that_never_asked_learns_everything_when_it_does(in_memory, us
     event = RevocationEvent(id=1, scope="session", subject="x", created_at=now, expires_at=now + timedelta(days=1))
     view.learn([event])
     assert not view.was_ever_read
-    assert len(view._denylist) == 0  # it would grow without end: only readings drop what has expired
+    assert len(view._list) == 0  # it would grow without end: only readings drop what has expired
     assert plain(pair) == 200
     view.learn([event])
-    assert len(view._denylist) == 1  # the control
+    assert len(view._list) == 1  # the control
 
 
 @pytest.mark.django_db(transaction=True)

@@ -194,17 +194,23 @@ class View:
         """Read the new events, unless the marker in the cache says that there are none."""
         # The marker is read before the database: a revocation that the query misses changes it later, and the next look
         # sees that.
+        asked_at = now
         if not self._marker_is_unchanged(now):
-            try:
-                with outage_is_unavailable():
-                    self._read(now)
-            except UnavailableError:
-                self._marker_value = None  # the change that this value stands for was not read
-                raise
-            # The last time to trust the marker: the list then stays in use for one more interval, and the database is
-            # asked again before _TRUST_MARKER has passed.
-            self._trust_marker_until = now + _TRUST_MARKER - _ASK_AFTER * self._max_staleness
-        return Lease(_ASK_AFTER * self._max_staleness, self._max_staleness)
+            asked_at = self._clock()  # a cache that took long does not make the list older
+            self._ask_database(asked_at)
+        late = asked_at - now
+        return Lease(late + _ASK_AFTER * self._max_staleness, late + self._max_staleness)
+
+    def _ask_database(self, now: float) -> None:
+        try:
+            with outage_is_unavailable():
+                self._read(now)
+        except UnavailableError:
+            self._marker_value = None  # the change that this value stands for was not read
+            raise
+        # The last time to trust the marker: the list then stays in use for one more interval, and the database is
+        # asked again before _TRUST_MARKER has passed.
+        self._trust_marker_until = now + _TRUST_MARKER - _ASK_AFTER * self._max_staleness
 
     def _marker_is_unchanged(self, now: float) -> bool:
         if self._marker is None or self._clock_moved_back_to(timezone.now()):

@@ -54,8 +54,11 @@ class CountingCache:
     def set(self, key: str, value: list[Any], timeout: int) -> None:
         def count(cache: BaseCache, made: str) -> bool:
             cache.set(made, value, timeout)
-            # The first request of a budget. A cache that hides its errors always says so, and has stored nothing.
-            return len(value) > 1 or is_kept(cache, made, timeout)
+            # A cache that hides its errors seems empty each time, and each request the first one of its budget.
+            if len(value) > 1 or is_kept(cache, made, timeout):
+                return True
+            cache.set(made, value, timeout)  # or somebody has emptied it just now
+            return is_kept(cache, made, timeout)
 
         if not _asked(key, count):
             raise UnavailableError("the throttle's cache does not store anything")

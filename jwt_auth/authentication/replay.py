@@ -33,7 +33,7 @@ _UNFIT = (LocMemCache, DummyCache, FileBasedCache, DatabaseCache)
 _MARGIN = MAX_LEEWAY
 
 
-def burn(iss: str, jti: str, until: datetime, *, now: datetime | None = None) -> None:
+def burn(iss: str, jti: str, until: datetime, *, only_revokes: bool = False, now: datetime | None = None) -> None:
     """
     Use up a single-use token.
 
@@ -41,6 +41,8 @@ def burn(iss: str, jti: str, until: datetime, *, now: datetime | None = None) ->
         iss: its issuer: each issuer has its own `jti` values.
         jti: its id.
         until: the time when it expires, including the leeway; aware.
+        only_revokes: True if the request can only revoke something. If the cache fails, its token is then recorded in
+            the database. A token that only the cache knows may revoke once more: that is better than not to revoke.
 
     Raises:
         ReplayedTokenError: when it was used before.
@@ -48,10 +50,15 @@ def burn(iss: str, jti: str, until: datetime, *, now: datetime | None = None) ->
     """
     digest = _digest(iss, jti)
     cache = shared_cache()
-    if cache is None:
-        _write(digest, until + _MARGIN)
-    else:
-        _add(cache, digest, until + _MARGIN - (now or timezone.now()))
+    if cache is not None:
+        try:
+            _add(cache, digest, until + _MARGIN - (now or timezone.now()))
+        except UnavailableError:
+            if not only_revokes:
+                raise
+        else:
+            return
+    _write(digest, until + _MARGIN)
 
 
 def shared_cache() -> HelpingCache | None:

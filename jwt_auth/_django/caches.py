@@ -7,6 +7,7 @@ directly: it is not another server.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache as cached
 from typing import Any, TypeVar
 
@@ -41,11 +42,12 @@ class HelpingCache:
         options = django_settings.CACHES[alias]
         self._make_key = get_key_func(options.get("KEY_FUNCTION"))
         self._key_options = options.get("KEY_PREFIX", ""), options.get("VERSION", 1)
-        # One connection for each thread, as in `caches`.
-        self._connections = CacheHandler({alias: {**options, "KEY_FUNCTION": _as_it_is}})
+        own = {alias: {**options, "KEY_FUNCTION": _as_it_is}}
+        self._connections = CacheHandler(own)  # one connection for each thread, as in `caches`
         # Django's backends import their client with the first connection, or its first use, and connect later. The
         # import may take longer than a call.
-        getattr(self._connections[alias], "_cache", None)
+        with suppress(Exception):  # the first call meets the same error
+            getattr(CacheHandler(own)[alias], "_cache", None)
 
     def call(self, key: str, work: Callable[[BaseCache, str], T]) -> T:
         """

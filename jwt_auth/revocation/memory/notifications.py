@@ -18,6 +18,7 @@ no message is sent: other processes learn of a revocation when they ask the data
 
 import logging
 import secrets
+from contextlib import suppress
 from threading import Lock
 from typing import Any
 
@@ -39,6 +40,7 @@ class CacheMarker:
 
     def __init__(self, alias: str) -> None:
         self._alias = alias
+        helping_cache(alias)  # imports its client now, and not while other threads wait for the list
 
     def notify(self) -> None:
         """
@@ -80,6 +82,8 @@ class Push:
         self._url = url
         self._listening = Lock()  # the connection is for one thread at a time
         self._subscription: Any = None
+        with suppress(Exception):  # the first call meets the same error
+            _redis(url)  # imports the client now: this may take longer than a call
 
     def notify(self) -> None:
         """
@@ -88,8 +92,7 @@ class Push:
         Raises:
             HelperError: if Redis fails.
         """
-        client = _redis(self._url)
-        _redis_server().call(lambda: _publish(client))
+        _redis_server().call(lambda: _publish(self._url))
 
     def has_message(self) -> bool:
         """
@@ -111,9 +114,7 @@ class Push:
 
     def _receive(self) -> bool:
         if self._subscription is None:
-            subscription = _redis(self._url).pubsub()
-            _redis_server().call(lambda: subscription.subscribe(NAME))
-            self._subscription = subscription
+            self._subscription = _redis_server().call(lambda: _subscribe(self._url))
             return True  # messages may have been missed while there was no subscription
         received = False
         try:
@@ -121,7 +122,7 @@ class Push:
             # raises an error, and get_message() would first connect anew, which may take long.
             while self._subscription.connection.can_read(0):
                 message = self._subscription.get_message(timeout=0)
-                received = received or message["type"] == "message"
+                received = received or (message or {}).get("type") == "message"
         except Exception as error:  # the client has errors of its own
             self._subscription = None
             _redis_server().fail(error)
@@ -168,9 +169,15 @@ def _redis_server() -> Helper:
     return Helper()
 
 
-def _publish(client: Any) -> None:
-    with client:
+def _publish(url: str) -> None:
+    with _redis(url) as client:
         client.publish(NAME, "")
+
+
+def _subscribe(url: str) -> Any:
+    subscription = _redis(url).pubsub()
+    subscription.subscribe(NAME)
+    return subscription
 
 
 def _redis(url: str) -> Any:

@@ -176,8 +176,10 @@ def _check_caches(settings: Settings) -> Iterator[checks.CheckMessage]:
             hint="Use Redis, Memcached or the database for CACHES['default'], which the throttles use.",
             id="jwt_auth.W016",
         )
-    used = {DEFAULT_CACHE_ALIAS, settings.REPLAY_CACHE, settings.REVOCATION_CACHE} & there
-    for alias in sorted(name for name in used if _hides_errors(django_settings.CACHES[name])):
+    used = {DEFAULT_CACHE_ALIAS, settings.REPLAY_CACHE, settings.REVOCATION_CACHE}
+    for alias in sorted(there.intersection(used)):
+        if not _hides_errors(django_settings.CACHES[alias]):
+            continue
         yield checks.Warning(
             f"The cache {alias!r} hides its errors: while it fails, nothing that it should store is there, and the log "
             "says nothing.",

@@ -14,7 +14,7 @@ LONG = 60  # seconds, after which a test that is stuck goes on, and fails
 
 
 class Server:
-    """What a helper asks: it answers, fails, or hangs until it is released."""
+    """A server that answers, fails, or hangs until it is released."""
 
     def __init__(self):
         self.asked = 0
@@ -106,6 +106,14 @@ def test_a_call_that_hangs_is_given_up_and_nobody_waits_after_it(helper, server,
         assert server.asked == 1
     settle(helper)
     clock.forward(PAUSE)
+    assert outcome(helper, server) == "answer"
+
+
+def test_a_time_limit_of_its_client_is_an_error_and_no_call_that_hangs(helper, server, clock):
+    server.error = TimeoutError("of the client")
+    assert outcome(helper, server) is HelperError
+    server.error = None
+    clock.forward(PAUSE)  # a call that hangs would make the pause longer
     assert outcome(helper, server) == "answer"
 
 

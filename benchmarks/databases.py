@@ -11,8 +11,12 @@ import django
 
 @contextmanager
 def set_up(kind: str) -> Iterator[None]:
-    """Set up Django with `benchmarks.settings` on a new database of `kind` (sqlite, postgresql) that has all tables."""
-    os.environ["DJANGO_SETTINGS_MODULE"] = "benchmarks.settings"
+    """
+    Set up Django on a new database of `kind` (sqlite, postgresql) that has all tables.
+
+    The settings are `benchmarks.settings`, if DJANGO_SETTINGS_MODULE does not name others.
+    """
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "benchmarks.settings")
     with _temporary_database(kind):
         django.setup()
         from django.core.management import call_command

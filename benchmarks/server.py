@@ -56,31 +56,31 @@ def _headers() -> dict[str, dict[str, str]]:
 
 
 @contextmanager
-def gunicorn(workers: int) -> Iterator[int]:
-    """Run a server on a free port."""
+def gunicorn(workers: int, *arguments: str, ready: str = "/ping/open/") -> Iterator[int]:
+    """Run a server on a free port, whose path `ready` answers."""
     with socket.socket() as chosen:
         chosen.bind(("127.0.0.1", 0))
         port = chosen.getsockname()[1]
     command = [
         *(sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}", "--workers", str(workers)),
-        *("--worker-class", "sync", "--log-level", "error"),
+        *("--log-level", "error", *arguments),
         "benchmarks.wsgi",
     ]
     process = subprocess.Popen(command)
     try:
-        _wait_for(port)
+        _wait_for(port, ready)
         yield port
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(timeout=20)
 
 
-def _wait_for(port: int) -> None:
+def _wait_for(port: int, path: str) -> None:
     """Wait until a request is answered, because the port is open before the workers have started."""
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         with closing(HTTPConnection("127.0.0.1", port, timeout=30)) as connection, suppress(OSError):
-            connection.request("GET", "/ping/open/")
+            connection.request("GET", path)
             if connection.getresponse().status == HTTPStatus.OK:
                 return
         time.sleep(0.1)

@@ -5,66 +5,81 @@ Each sign-in is counted per address. A failed sign-in is also counted per name a
 budget, per name over all addresses. So guessing is slow from one address and from many, and an attacker needs many
 addresses to lock a user out by failing on purpose.
 
-If the cache fails, nobody can count. Then sign-ins, and all else that lets somebody in, are answered with 503. Signing
-out, revoking and refreshing go on without a count: a user must always be able to end a session.
+If the cache fails, nobody can count. Then sign-ins, at which passwords can be guessed, and requests that create API
+clients and keys are answered with 503. All other requests go on without a count: no secret that they carry can be
+guessed, and an outage of the cache must not become one of the site.
 """
 
 import hashlib
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.contrib.auth import get_user_model
-from django.core.cache import cache
+from django.core.cache import DEFAULT_CACHE_ALIAS, BaseCache
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.settings import api_settings
 from rest_framework.throttling import SimpleRateThrottle
 
+from jwt_auth._django.caches import helping_cache, is_kept
 from jwt_auth.authentication import client_of
-from jwt_auth.authentication.errors import as_api_exception
 from jwt_auth.authentication.note import note_on
 from jwt_auth.conf import get_settings
 from jwt_auth.conf.rules import parse_rate
 from jwt_auth.exceptions import UnavailableError
-from jwt_auth.http.logs import log_outage, log_uncounted
+from jwt_auth.http.logs import log_uncounted
 from jwt_auth.http.peer import address_group
+from jwt_auth.process.helper import HelperError
 from jwt_auth.sessions.credentials import MAX_NAME, fold_name
 
 __all__ = ["ClientThrottle"]
+
+T = TypeVar("T")
 
 if TYPE_CHECKING:
     from rest_framework.views import APIView
 
 
-class GuardedCache:
+class CountingCache:
     """
-    The default cache. A failure raises an error, so that the throttle decides whether requests pass.
+    The default cache, as far as throttles use it.
 
     Raises:
-        UnavailableError: if the cache fails.
+        UnavailableError: if the cache fails, so that the throttle decides whether requests pass.
     """
 
     def get(self, key: str, default: Any) -> Any:
-        try:
-            return cache.get(key, default)
-        except Exception as error:  # each backend raises errors of its own kind
-            raise UnavailableError(f"the throttle's cache failed: {error!r}") from error
+        return _asked(key, lambda cache, made: cache.get(made, default))
 
-    def set(self, key: str, value: Any, timeout: int) -> None:
-        try:
-            cache.set(key, value, timeout)
-        except Exception as error:  # as above
-            raise UnavailableError(f"the throttle's cache failed: {error!r}") from error
+    def set(self, key: str, value: list[Any], timeout: int) -> None:
+        def count(cache: BaseCache, made: str) -> bool:
+            cache.set(made, value, timeout)
+            # A cache that hides its errors seems empty each time, and each request the first one of its budget.
+            if len(value) > 1 or is_kept(cache, made, timeout):
+                return True
+            cache.set(made, value, timeout)  # or somebody has emptied it just now
+            return is_kept(cache, made, timeout)
+
+        if not _asked(key, count):
+            raise UnavailableError("the throttle's cache does not store anything")
+
+
+def _asked(key: str, work: Callable[[BaseCache, str], T]) -> T:
+    try:
+        return helping_cache(DEFAULT_CACHE_ALIAS).call(key, work)
+    except HelperError as error:
+        raise UnavailableError(f"the throttle's cache failed: {error}") from error
 
 
 class AddressThrottle(SimpleRateThrottle):
     """
     Limit requests per client address, with a sliding window.
 
-    `is_open` says that requests pass while the cache fails. A DELETE always does, because it ends or revokes something.
+    `is_required` says that requests don't pass while the cache fails, unless they only read, or end something (DELETE).
     """
 
-    is_open = False
-    cache = GuardedCache()  # type: ignore[assignment]  # the two methods that throttles use
+    is_required = False
+    cache = CountingCache()  # type: ignore[assignment]  # the two methods that throttles use
     default_rate = "600/min"
 
     def get_rate(self) -> Any:
@@ -80,7 +95,7 @@ class AddressThrottle(SimpleRateThrottle):
         try:
             return super().allow_request(request, view)
         except UnavailableError as error:
-            if not (self.is_open or request.method == "DELETE"):
+            if self.is_required and request.method not in (*SAFE_METHODS, "DELETE"):
                 raise
             log_uncounted(error, request._request)
             return True
@@ -104,21 +119,18 @@ class RefreshThrottle(AddressThrottle):
     """DEFAULT_THROTTLE_RATES["jwt_auth_refresh"] changes the rate."""
 
     scope = "jwt_auth_refresh"
-    is_open = True
 
 
 class RevokeThrottle(AddressThrottle):
     """DEFAULT_THROTTLE_RATES["jwt_auth_revoke"] changes the rate."""
 
     scope = "jwt_auth_revoke"
-    is_open = True
 
 
 class SessionsThrottle(AddressThrottle):
     """DEFAULT_THROTTLE_RATES["jwt_auth_sessions"] changes the rate."""
 
     scope = "jwt_auth_sessions"
-    is_open = True
 
 
 class UserThrottle(AddressThrottle):
@@ -130,7 +142,6 @@ class UserThrottle(AddressThrottle):
 
     scope = "jwt_auth_user"
     default_rate = "60/min"
-    is_open = True
 
     def is_counted(self, request: Request, view: "APIView") -> bool:
         return request.method not in SAFE_METHODS and super().is_counted(request, view)
@@ -161,12 +172,13 @@ class ClientsThrottle(AddressThrottle):
     """DEFAULT_THROTTLE_RATES["jwt_auth_clients"] changes the rate."""
 
     scope = "jwt_auth_clients"
+    is_required = True
 
 
 class RevokeClientThrottle(ClientsThrottle):
     """The same budget, for a request that revokes."""
 
-    is_open = True
+    is_required = False
 
 
 class ClientThrottle(AddressThrottle):
@@ -180,12 +192,8 @@ class ClientThrottle(AddressThrottle):
 
     scope = "jwt_auth_client"
 
-    def allow_request(self, request: Request, view: "APIView") -> bool:
-        try:
-            return SimpleRateThrottle.allow_request(self, request, view)
-        except UnavailableError as error:  # the project's exception handler may not know this error
-            log_outage(error, request._request)
-            raise as_api_exception(error) from error
+    def is_counted(self, request: Request, view: "APIView") -> bool:
+        return True
 
     def ident(self, request: Request) -> str | None:
         client = client_of(request)
@@ -196,6 +204,7 @@ class LoginThrottle(AddressThrottle):
     """Limit sign-ins per address, successful or not, by LOGIN_THROTTLE."""
 
     scope = "jwt_auth_login"
+    is_required = True
 
     def get_rate(self) -> str:
         return get_settings().LOGIN_THROTTLE

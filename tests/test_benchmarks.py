@@ -100,3 +100,12 @@ def test_each_operation_with_many_sessions_is_done():
     queries = {line[:36].strip(): int(line.split()[-1]) for line in done.stdout.splitlines()[1:]}
     assert len(queries) == 34
     assert min(queries.values()) > 0
+
+
+@pytest.mark.skipif(not shutil.which("redis-server"), reason="redis-server is not installed")
+@pytest.mark.thorough
+def test_requests_are_answered_while_redis_is_frozen():
+    options = ("--database", "sqlite", "--roles", "marker", "--weathers", "frozen", "--seconds", "2", "--json")
+    rows = run("benchmarks.redis_weather", *options)
+    assert len(rows) == 6
+    assert rows[0].keys() >= {"role", "weather", "request", "answers", "max ms", "afterwards"}

@@ -1,5 +1,7 @@
 """How often the endpoints may be called, and their answers when the cache can't count."""
 
+import threading
+from time import monotonic
 from unittest import mock
 
 import pytest
@@ -28,6 +30,37 @@ class ReadOnlyCache(BrokenCache):
 
     def get(self, key, default=None, version=None):
         return default
+
+
+class SilentCache(ReadOnlyCache):
+    """A cache that hides its errors: an entry seems to be absent, and nothing is stored."""
+
+    def set(self, *args, **kwargs):
+        return None
+
+    def add(self, *args, **kwargs):
+        return False
+
+    touch = add
+
+
+class SimpleCache(SilentCache):
+    """The same, in a class that lacks what some classes lack."""
+
+    touch = BaseCache.touch
+
+
+class FrozenCache(BrokenCache):
+    """A cache whose server does not answer."""
+
+    frozen = threading.Event()
+    asked = 0
+
+    def get(self, *args, **kwargs):
+        FrozenCache.asked += 1
+        self.frozen.wait(60)
+
+    set = add = touch = delete = clear = get
 
 
 @pytest.fixture
@@ -232,18 +265,17 @@ def test_refreshing_leaves_the_budget_of_signing_out_alone(client, db, throttle_
 # A cache that is down
 
 
-BROKEN = pytest.mark.parametrize("backend", ["BrokenCache", "ReadOnlyCache"])
+BROKEN = pytest.mark.parametrize("backend", ["BrokenCache", "ReadOnlyCache", "SilentCache", "SimpleCache"])
 
 
 @BROKEN
-@pytest.mark.parametrize("path", ["login/", "verify/", "token/"])
-def test_nobody_is_let_in_or_signed_out_while_nobody_can_count(client, user, settings, backend, path):
+@pytest.mark.parametrize("password", [PASSWORD, "wrong"])
+def test_nobody_is_let_in_or_signed_out_while_nobody_can_count(client, user, settings, backend, password):
     pair = client.tokens(user)
-    body = {"refresh_token": pair["refresh_token"], "token": pair["refresh_token"], "password": PASSWORD}
-    body[user.USERNAME_FIELD] = user.get_username()
+    body = {user.USERNAME_FIELD: user.get_username(), "password": password}
     working = settings.CACHES
     settings.CACHES = {"default": {"BACKEND": f"tests.test_throttling.{backend}"}}
-    answer = client.send(path, body)
+    answer = client.send("login/", body)
     assert (answer.status_code, answer.json()["detail"]) == (503, "The service is temporarily unavailable. Try again.")
     assert answer["Retry-After"] == "1"
     assert "WWW-Authenticate" not in answer
@@ -253,8 +285,34 @@ def test_nobody_is_let_in_or_signed_out_while_nobody_can_count(client, user, set
     assert client.refresh(pair["refresh_token"]).status_code == 200
 
 
+@pytest.mark.parametrize("backend", ["dummy.DummyCache", "locmem.LocMemCache"])
+def test_a_cache_that_keeps_nothing_on_purpose_counts_nothing(client, user, settings, jwt_settings, backend):
+    jwt_settings(LOGIN_THROTTLE="2/min")
+    settings.CACHES = {"default": {"BACKEND": f"django.core.cache.backends.{backend}", "LOCATION": "counts"}}
+    assert {succeed(client, user) for _ in range(4)} == ({200} if "Dummy" in backend else {200, 429})
+
+
+def test_a_cache_that_hangs_is_waited_for_once_and_refreshing_goes_on(client, user, settings, ticks):
+    pair = client.tokens(user)
+    settings.CACHES = {"default": {"BACKEND": "tests.test_throttling.FrozenCache"}}
+    FrozenCache.frozen.clear()
+    began, asked = monotonic(), FrozenCache.asked
+    try:
+        for _ in range(5):
+            assert succeed(client, user) == 503
+            pair = client.refresh(pair["refresh_token"]).json()
+        assert client.get_me(pair["access_token"]).status_code == 200
+        assert client.send("logout/", {"refresh_token": pair["refresh_token"]}).status_code == 204
+        assert FrozenCache.asked == asked + 1
+    finally:
+        FrozenCache.frozen.set()
+    assert monotonic() - began < 30  # the control: each wait for that cache would take a minute
+
+
 ENDS = {
     "refresh/": ("post", 200),
+    "verify/": ("post", 401),
+    "token/": ("post", 401),
     "logout/": ("post", 204),
     "revoke/": ("post", 200),
     "logout/all/": ("post", 204),
@@ -287,12 +345,15 @@ def test_what_ends_or_renews_a_session_goes_on_while_nobody_can_count(client, st
     assert "request_uncounted" in [record.event for record in log()]
 
 
-@pytest.mark.parametrize(("path", "method"), [("clients/", "get"), ("clients/", "post"), ("introspect/", "post")])
-def test_what_shows_or_makes_something_waits_until_somebody_can_count(client, staff, settings, path, method):
-    """The control."""
+@pytest.mark.parametrize(
+    ("path", "method", "status"), [("clients/", "post", 503), ("clients/", "get", 200), ("introspect/", "post", 400)]
+)
+def test_new_credentials_wait_until_somebody_can_count_and_reading_does_not(
+    client, staff, settings, path, method, status
+):
     token = client.tokens(staff)["access_token"]
     settings.CACHES = {"default": {"BACKEND": "tests.test_throttling.BrokenCache"}}
-    assert client.bearer(token).send(path, method=method).status_code == 503
+    assert client.bearer(token).send(path, method=method).status_code == status
 
 
 # Lists and deletions

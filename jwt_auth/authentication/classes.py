@@ -57,6 +57,9 @@ class JWTAuthentication(BaseAuthentication):
     # True to ask the database, regardless of REVOCATION.
     ask_database: bool = False
 
+    # True for views that only revoke: a single-use token is accepted there although the cache of used tokens fails.
+    only_revokes: bool = False
+
     @classmethod
     def with_revocation(cls, revocation: str) -> "type[Self]":
         """
@@ -99,9 +102,16 @@ class JWTAuthentication(BaseAuthentication):
                 raise
             verified = verify_by_last_known(raw, issuers=self.issuers)
         if verified.one_time:
-            _use_up(verified.claims)
+            self.use_up(verified.claims)
         refuse_with(verified.user, as_api_exception)
         return verified
+
+    def use_up(self, claims: Claims) -> None:
+        """Use up a single-use token. This is the last check, so that no token is used up that is refused anyway."""
+        from jwt_auth.authentication.replay import burn  # needs the models
+
+        until = claims.expires_at + get_settings().LEEWAY
+        burn(claims.iss, str(claims.jti), until, only_revokes=self.only_revokes)
 
     def raw_token(self, request: HttpRequest) -> str | None:
         """
@@ -194,7 +204,7 @@ class ClientJWTAuthentication(JWTAuthentication):
         if _is_single_use(request):
             if claims.jti is None:
                 raise InvalidClaimError("jti", "is missing, and the token is single-use")
-            _use_up(claims)
+            self.use_up(claims)
         note_client_key(key)
 
 
@@ -244,10 +254,3 @@ def _late() -> "tuple[Callable[..., Verified], Callable[..., Verified], Callable
     from jwt_auth.verification import verify, verify_by_last_known
 
     return verify, verify_by_last_known, refuse_with
-
-
-def _use_up(claims: Claims) -> None:
-    """Use up a single-use token. This is the last check, so that no token is used up that is refused anyway."""
-    from jwt_auth.authentication.replay import burn
-
-    burn(claims.iss, str(claims.jti), claims.expires_at + get_settings().LEEWAY)

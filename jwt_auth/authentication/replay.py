@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from math import ceil
 from uuid import UUID
 
-from django.core.cache import BaseCache, caches
+from django.core.cache import BaseCache
 from django.core.cache.backends.db import DatabaseCache
 from django.core.cache.backends.dummy import DummyCache
 from django.core.cache.backends.filebased import FileBasedCache
@@ -18,11 +18,13 @@ from django.core.cache.backends.locmem import LocMemCache
 from django.db import IntegrityError, router, transaction
 from django.utils import timezone
 
+from jwt_auth._django.caches import HelpingCache, backend_of, helping_cache, is_kept
 from jwt_auth._django.outages import outage_is_unavailable
 from jwt_auth.conf import get_settings
 from jwt_auth.conf.settings import MAX_LEEWAY
 from jwt_auth.exceptions import ReplayedTokenError, UnavailableError
 from jwt_auth.models import UsedToken
+from jwt_auth.process.helper import HelperError
 
 # These belong to one process, or can't add in one atomic step; a full DatabaseCache deletes entries at random.
 _UNFIT = (LocMemCache, DummyCache, FileBasedCache, DatabaseCache)
@@ -31,7 +33,7 @@ _UNFIT = (LocMemCache, DummyCache, FileBasedCache, DatabaseCache)
 _MARGIN = MAX_LEEWAY
 
 
-def burn(iss: str, jti: str, until: datetime, *, now: datetime | None = None) -> None:
+def burn(iss: str, jti: str, until: datetime, *, only_revokes: bool = False, now: datetime | None = None) -> None:
     """
     Use up a single-use token.
 
@@ -39,6 +41,8 @@ def burn(iss: str, jti: str, until: datetime, *, now: datetime | None = None) ->
         iss: its issuer: each issuer has its own `jti` values.
         jti: its id.
         until: the time when it expires, including the leeway; aware.
+        only_revokes: True if the request can only revoke something. If the cache fails, its token is then recorded in
+            the database. A token that only the cache knows may revoke once more: that is better than not to revoke.
 
     Raises:
         ReplayedTokenError: when it was used before.
@@ -46,18 +50,23 @@ def burn(iss: str, jti: str, until: datetime, *, now: datetime | None = None) ->
     """
     digest = _digest(iss, jti)
     cache = shared_cache()
-    if cache is None:
-        _write(digest, until + _MARGIN)
-    else:
-        _add(cache, digest, until + _MARGIN - (now or timezone.now()))
+    if cache is not None:
+        try:
+            _add(cache, digest, until + _MARGIN - (now or timezone.now()))
+        except UnavailableError:
+            if not only_revokes:
+                raise
+        else:
+            return
+    _write(digest, until + _MARGIN)
 
 
-def shared_cache() -> BaseCache | None:
+def shared_cache() -> HelpingCache | None:
     """Return the cache for used tokens; None if there is no suitable one, and they are kept in the database."""
     alias = get_settings().REPLAY_CACHE
-    if alias is None or isinstance(caches[alias], _UNFIT):
+    if alias is None or issubclass(backend_of(alias), _UNFIT):
         return None
-    return caches[alias]
+    return helping_cache(alias)
 
 
 def _digest(iss: str, jti: str) -> UUID:
@@ -67,11 +76,20 @@ def _digest(iss: str, jti: str) -> UUID:
     return UUID(bytes=sha256[:16], version=4)
 
 
-def _add(cache: BaseCache, digest: UUID, life: timedelta) -> None:
+def _add(cache: HelpingCache, digest: UUID, life: timedelta) -> None:
+    seconds = ceil(life.total_seconds())
+
+    def add(cache: BaseCache, key: str) -> tuple[bool, bool]:
+        added = bool(cache.add(key, 1, seconds))
+        # A cache that hides its errors says "not added" as well.
+        return added, added or is_kept(cache, key, seconds)
+
     try:
-        added = cache.add(f"jwt_auth.used.{digest.hex}", 1, ceil(life.total_seconds()))
-    except Exception as error:  # each backend has errors of its own
-        raise UnavailableError(f"the cache of used tokens failed: {error!r}") from error
+        added, kept = cache.call(f"jwt_auth.used.{digest.hex}", add)
+    except HelperError as error:
+        raise UnavailableError(f"the cache of used tokens failed: {error}") from error
+    if not kept:
+        raise UnavailableError("the cache of used tokens does not store anything")
     if not added:
         raise ReplayedTokenError("the token was used before")
 

@@ -4,7 +4,7 @@ System checks of a deployment: `manage.py check --deploy`. None of these faults 
 The checks that query the database only run if it is named: `manage.py check --deploy --database default`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from itertools import islice
@@ -13,13 +13,14 @@ from typing import Any
 from django.conf import settings as django_settings
 from django.contrib.auth import get_user_model
 from django.core import checks
-from django.core.cache import caches
+from django.core.cache import DEFAULT_CACHE_ALIAS
 from django.core.cache.backends.dummy import DummyCache
 from django.core.cache.backends.locmem import LocMemCache
 from django.db import connections, router
 from django.db.migrations.executor import MigrationExecutor
 from rest_framework.settings import api_settings
 
+from jwt_auth._django.caches import backend_of
 from jwt_auth._django.outages import has_database
 from jwt_auth.authentication import JWTAuthentication
 from jwt_auth.conf import get_settings
@@ -52,6 +53,7 @@ def check_deployment(app_configs: Sequence[Any] | None = None, **kwargs: Any) ->
         *_check_secrets(),
         *_check_lifetimes(settings),
         *_check_surroundings(),
+        *_check_caches(settings),
     ]
 
 
@@ -143,13 +145,6 @@ def _check_lifetimes(settings: Settings) -> Iterator[checks.CheckMessage]:
 
 
 def _check_surroundings() -> Iterator[checks.CheckMessage]:
-    # Django's own check reports a missing default cache.
-    if "default" in django_settings.CACHES and isinstance(caches["default"], LocMemCache | DummyCache):
-        yield checks.Warning(
-            "The default cache is not shared: each process counts sign-ins separately, or they are not counted at all.",
-            hint="Use Redis, Memcached or the database for CACHES['default'], which the throttles use.",
-            id="jwt_auth.W016",
-        )
     behind_proxy = django_settings.SECURE_PROXY_SSL_HEADER or django_settings.USE_X_FORWARDED_HOST
     if behind_proxy and api_settings.NUM_PROXIES is None:
         yield checks.Warning(
@@ -170,6 +165,36 @@ def _check_surroundings() -> Iterator[checks.CheckMessage]:
             hint="Set SECURE_SSL_REDIRECT and SECURE_HSTS_SECONDS, or silence this if the proxy does it.",
             id="jwt_auth.W019",
         )
+
+
+def _check_caches(settings: Settings) -> Iterator[checks.CheckMessage]:
+    # Django's own check reports a missing default cache.
+    there = set(django_settings.CACHES)
+    if DEFAULT_CACHE_ALIAS in there and issubclass(backend_of(DEFAULT_CACHE_ALIAS), LocMemCache | DummyCache):
+        yield checks.Warning(
+            "The default cache is not shared: each process counts sign-ins separately, or they are not counted at all.",
+            hint="Use Redis, Memcached or the database for CACHES['default'], which the throttles use.",
+            id="jwt_auth.W016",
+        )
+    used = {DEFAULT_CACHE_ALIAS, settings.REPLAY_CACHE, settings.REVOCATION_CACHE}
+    for alias in sorted(there.intersection(used)):
+        if not _hides_errors(django_settings.CACHES[alias]):
+            continue
+        yield checks.Warning(
+            f"The cache {alias!r} hides its errors: while it fails, nothing that it should store is there, and the log "
+            "says nothing.",
+            hint="Remove IGNORE_EXCEPTIONS, or ignore_exc, from its OPTIONS, or name another cache for this app.",
+            id="jwt_auth.W020",
+        )
+
+
+def _hides_errors(cache: Mapping[str, Any]) -> bool:
+    """Return whether the options of django-redis, or of a client of Memcached, say so."""
+    options = cache.get("OPTIONS", {})
+    everywhere = cache["BACKEND"].startswith("django_redis.") and getattr(
+        django_settings, "DJANGO_REDIS_IGNORE_EXCEPTIONS", False
+    )
+    return bool(options.get("IGNORE_EXCEPTIONS", everywhere) or options.get("ignore_exc"))
 
 
 def _check_migrations(alias: str) -> Iterator[checks.CheckMessage]:

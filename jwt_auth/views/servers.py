@@ -190,9 +190,16 @@ def _accepts(request: Request, media_type: str) -> bool:
     return any(item.partition(";")[0].strip().lower() == media_type for item in accepted)
 
 
+class RevokerAuthentication(UserOrClientJWTAuthentication):
+    """Authenticates requests that only revoke, even if the cache of used tokens fails."""
+
+    only_revokes = True
+
+
 class RevokeGlobalView(ServerView):
     """Global Token Revocation (draft-parecki-oauth-global-token-revocation) of a user, named by the tokens' `sub`."""
 
+    authentication_classes = [RevokerAuthentication]
     throttle_classes = [throttling.RevokeThrottle]
     scope, permission = "revoke_user", "jwt_auth.revoke_user"
 

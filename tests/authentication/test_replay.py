@@ -9,9 +9,10 @@ from uuid import UUID
 
 import pytest
 from django.core.cache import caches
-from django.core.cache.backends.locmem import LocMemCache
+from django.core.cache.backends.base import BaseCache
 from django.db import connection, transaction
 
+from jwt_auth._django.caches import helping_cache
 from jwt_auth.authentication.replay import burn, shared_cache
 from jwt_auth.exceptions import ReplayedTokenError, UnavailableError
 from jwt_auth.management.cleaning import MARGIN, expired_used_tokens
@@ -107,16 +108,17 @@ def test_a_cache_that_can_not_say_who_was_first_is_not_asked(db, settings, tmp_p
 
 
 def test_the_database_can_be_chosen_over_a_cache(in_redis, db, jwt_settings):
-    assert shared_cache() is caches["default"]
+    assert shared_cache() is helping_cache("default")
     jwt_settings(REPLAY_CACHE=None)
     assert shared_cache() is None
 
 
-class Shared(LocMemCache):
-    """A cache that counts as shared by all processes."""
+class Failing(BaseCache):
+    """A cache whose server is down."""
 
+    def __init__(self, location, params):
+        super().__init__(params)
 
-class Failing(Shared):
     def add(self, *arguments, **options):
         raise ConnectionError("nobody is there")
 
@@ -127,13 +129,44 @@ def test_another_cache_can_be_named(db, settings, jwt_settings):
         "used": {"BACKEND": REDIS, "LOCATION": "redis://127.0.0.1:1"},
     }
     jwt_settings(REPLAY_CACHE="used")
-    assert shared_cache() is caches["used"]
+    assert shared_cache() is helping_cache("used")
 
 
 def test_a_cache_that_fails_lets_nobody_in(settings):
     settings.CACHES = {"default": {"BACKEND": REDIS, "LOCATION": "redis://127.0.0.1:1"}}
     with pytest.raises(UnavailableError, match="cache of used tokens"):
         burn("client_a", "1", UNTIL, now=NOW)
+
+
+class Silent(Failing):
+    """A cache that hides its errors: it has nothing, and stores nothing."""
+
+    def add(self, *arguments, **options):
+        return False
+
+    touch = add
+
+
+def test_a_cache_that_hides_its_errors_says_of_no_token_that_it_was_used(settings):
+    settings.CACHES = {"default": {"BACKEND": f"{__name__}.Silent"}}
+    with pytest.raises(UnavailableError, match="does not store anything"):
+        burn("client_a", "1", UNTIL, now=NOW)
+
+
+@pytest.mark.parametrize("backend", ["Silent", "Failing"])
+def test_a_request_that_only_revokes_goes_on_while_the_cache_fails_and_its_token_is_a_row(db, settings, backend):
+    settings.CACHES = {"default": {"BACKEND": f"{__name__}.{backend}"}}
+    burn("client_a", "1", UNTIL, now=NOW, only_revokes=True)
+    with pytest.raises(ReplayedTokenError):
+        burn("client_a", "1", UNTIL, now=NOW, only_revokes=True)
+    assert UsedToken.objects.count() == 1
+
+
+def test_a_request_that_only_revokes_uses_its_token_up_in_a_cache_that_works(in_redis, db):
+    """The control."""
+    burn("client_a", "1", UNTIL, now=NOW, only_revokes=True)
+    assert not was_new("client_a", "1")
+    assert not UsedToken.objects.exists()
 
 
 def test_a_database_that_fails_lets_nobody_in(db):

@@ -21,6 +21,7 @@ from tests.support.keys import oct_jwk, pem
 
 RANDOM = bytes(range(128, 192))
 LOCMEM = "django.core.cache.backends.locmem.LocMemCache"
+DATABASE_CACHE = "django.core.cache.backends.db.DatabaseCache"
 AUTHENTICATION = "DEFAULT_AUTHENTICATION_CLASSES"
 
 
@@ -78,6 +79,10 @@ FAULTS = {
     ],
     "W017": [{"SECURE_PROXY_SSL_HEADER": ("HTTP_X_FORWARDED_PROTO", "https")}, {"USE_X_FORWARDED_HOST": True}],
     "W019": [{"SECURE_SSL_REDIRECT": False}],
+    "W020": [
+        {"CACHES": {"default": {"BACKEND": DATABASE_CACHE, "OPTIONS": {"IGNORE_EXCEPTIONS": True}}}},
+        {"CACHES": {"default": {"BACKEND": DATABASE_CACHE, "OPTIONS": {"ignore_exc": True}}}},
+    ],
 }
 OWN_FAULTS = {
     "W011": {"ISSUER": "jwt_auth"},
@@ -319,3 +324,20 @@ def test_without_the_tables_of_secrets_only_migrations_are_lacking(db, monkeypat
     for model in (ClientKey, SigningKey):
         monkeypatch.setattr(model._meta, "db_table", "no_such_table")
     assert with_database() == []
+
+
+def test_only_the_caches_that_this_app_uses_must_tell_their_errors(settings, jwt_settings):
+    silent = {"BACKEND": DATABASE_CACHE, "OPTIONS": {"ignore_exc": True}}
+    settings.CACHES = {"default": {"BACKEND": DATABASE_CACHE}, "pages": silent, "tokens": silent, "marker": silent}
+    assert ids() == []
+    jwt_settings(REPLAY_CACHE="tokens", REVOCATION_CACHE="marker")
+    assert ids() == ["W020", "W020"]
+
+
+def test_django_redis_has_a_setting_for_all_caches(settings):
+    redis = {"BACKEND": "django_redis.cache.RedisCache"}
+    assert not deploy._hides_errors(redis)
+    settings.DJANGO_REDIS_IGNORE_EXCEPTIONS = True
+    assert deploy._hides_errors(redis)
+    assert not deploy._hides_errors({**redis, "OPTIONS": {"IGNORE_EXCEPTIONS": False}})
+    assert not deploy._hides_errors({"BACKEND": DATABASE_CACHE})

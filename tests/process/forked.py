@@ -19,7 +19,7 @@ django.setup()
 from django.contrib.auth import get_user_model  # noqa: E402  # models wait for the apps
 
 from jwt_auth.exceptions import JWTAuthError  # noqa: E402
-from jwt_auth.process import clock  # noqa: E402
+from jwt_auth.process import clock, workers  # noqa: E402
 from jwt_auth.revocation import revoke_user  # noqa: E402
 from jwt_auth.revocation.memory import view as memory  # noqa: E402
 from jwt_auth.sessions import start  # noqa: E402
@@ -54,6 +54,10 @@ def show(who, token):
         say(who, "welcome")
 
 
+def work_elsewhere(who):
+    say(who, workers.result_of(workers.start(lambda: "done"), PATIENCE))
+
+
 def main():
     call_command("migrate", verbosity=0)
     users = [get_user_model().objects.create_user(name) for name in ("alice", "bob")]
@@ -73,12 +77,14 @@ def main():
         thread = threading.Thread(target=hold)
         thread.start()
         held.wait(PATIENCE)
+        work_elsewhere("parent, by another thread")
 
         def be_a_worker():
             show("child, revoked", alice)
             show("child, not revoked", bob)
             revoke_user(users[1])
             show("child, by itself", bob)
+            work_elsewhere("child, by another thread")
 
         try:
             show("parent, fresh", alice)

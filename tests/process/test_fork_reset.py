@@ -8,7 +8,7 @@ from tests.support import ROOT
 
 
 def test_a_forked_child_reads_anew_and_waits_for_no_lock_of_its_parent(tmp_path):
-    """The parent's view was warm, and one of its threads held both locks at the moment of the fork."""
+    """At the fork the parent's view was warm, one of its threads held both locks, and another one waited for work."""
     told = subprocess.run(
         [sys.executable, "-m", "tests.process.forked"],
         cwd=ROOT,
@@ -19,10 +19,12 @@ def test_a_forked_child_reads_anew_and_waits_for_no_lock_of_its_parent(tmp_path)
     )
     assert told.stdout.splitlines() == [
         "warm: welcome",
+        "parent, by another thread: done",
         "parent, fresh: welcome",  # the control: this process got no notification and may go on
         "child, revoked: RevokedTokenError",
         "child, not revoked: welcome",
         "child, by itself: RevokedTokenError",
+        "child, by another thread: done",
         "parent, locked: RevocationUnavailableError",  # the control: the locks were really held
         "child finished: True",
         "parent, later: RevokedTokenError",

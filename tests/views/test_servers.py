@@ -249,6 +249,19 @@ def test_a_client_revokes_by_its_scope(client, make_user, user):
     assert RevocationEvent.objects.get(scope="user").actor == api.client_id
 
 
+def test_a_client_revokes_while_the_cache_of_used_tokens_is_down(client, make_user, user, settings):
+    pair, api = client.tokens(user), register(make_user("robot"), scopes="revoke_user introspect")
+    body = {"sub_id": {"format": "opaque", "id": user_id_of(user)}}
+    backend = "django.core.cache.backends.redis.RedisCache"
+    settings.CACHES = {"default": {"BACKEND": backend, "LOCATION": "redis://127.0.0.1:1"}}
+    token = api.token()
+    assert client.bearer(token).send("revoke/global/", body).status_code == 204
+    assert client.is_dead(pair)
+    assert_error(client.bearer(token).send("revoke/global/", body), 401, "token_replayed")
+    # The control: other requests are refused, because their token might have been used before.
+    assert client.bearer(api.token()).send("introspect/", {"token": "x"}).status_code == 503
+
+
 def test_clients_of_the_user_end_on_request_by_a_scope_or_a_permission_of_its_own(client, make_user, user, staff):
     row = clients.register("reports", user, actor=staff)
     body = {"sub_id": {"format": "opaque", "id": user_id_of(user)}, "with_clients": True}

@@ -182,21 +182,27 @@ class View:
         """Read the new events, unless the marker in the cache says that there are none."""
         # The marker is read before the database: a revocation that the query misses changes it later, and the next look
         # sees that.
+        asked_at = now
         if not self._marker_is_unchanged(now):
-            try:
-                with outage_is_unavailable():
-                    self._read(now)
-            except UnavailableError:
-                self._marker_value = None  # the change that this value stands for was not read
-                raise
-            # The last time to trust the marker: the list then stays in use for one more interval, and the database is
-            # asked again before _TRUST_MARKER has passed.
-            self._trust_marker_until = now + _TRUST_MARKER - _ASK_AFTER * self._max_staleness
+            asked_at = self._clock()  # a cache that took long does not make the list older
+            self._ask_database(asked_at)
         if self._is_part:
             return Lease(0, self._fresh_until - now)
-        self._fresh_until = now + self._max_staleness
+        self._fresh_until = asked_at + self._max_staleness
         wait = _ASK_AFTER * self._max_staleness
-        return Lease(min(wait, _READ_ON_EVERY) if self._reader.is_reading_all else wait, self._max_staleness)
+        due_at = asked_at + (min(wait, _READ_ON_EVERY) if self._reader.is_reading_all else wait)
+        return Lease(due_at - now, self._fresh_until - now)
+
+    def _ask_database(self, now: float) -> None:
+        try:
+            with outage_is_unavailable():
+                self._read(now)
+        except UnavailableError:
+            self._marker_value = None  # the change that this value stands for was not read
+            raise
+        # The last time to trust the marker: the list then stays in use for one more interval, and the database is
+        # asked again before _TRUST_MARKER has passed.
+        self._trust_marker_until = now + _TRUST_MARKER - _ASK_AFTER * self._max_staleness
 
     def _marker_is_unchanged(self, now: float) -> bool:
         if self._marker is None or self._is_part or self._reader.has_lost_entries():

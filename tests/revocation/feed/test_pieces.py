@@ -32,7 +32,7 @@ def _public_keys(jwt_settings, ec_key):
 
 @pytest.fixture(autouse=True)
 def _database_time_stands(monkeypatch):
-    """The clock of the database stands still for those who ask it, as the machine's does; rows are dated by the real one."""
+    """For those who ask it, the clock of the database stands still, as the machine's does. Rows get the real time."""
     facts, moments = Table.facts, []
 
     def as_at_first(table, span, newest):

@@ -178,6 +178,58 @@ def test_a_cache_that_is_down_notifies_nobody_and_is_no_outage(with_cache, ticks
     assert not is_welcome(pair)
 
 
+class Slow(LocMemCache):
+    """A cache that takes as long as the clock of the test says, in which something is revoked."""
+
+    def get(self, *arguments, **options):
+        self.meanwhile()
+
+
+def test_a_cache_that_takes_long_does_not_make_the_list_older(with_cache, ticks, pair):
+    """The list counts from the query, which comes after the cache has answered."""
+    Slow.meanwhile = lambda self: ticks.forward(0.7)
+    with_cache(BACKEND="tests.revocation.memory.test_notifications.Slow")
+    assert is_welcome(pair)
+    with counted() as questions:
+        ticks.forward(0.7)
+        assert is_welcome(pair)
+    assert questions() == 0
+    end(pair)
+    ticks.forward(0.1)
+    assert not is_welcome(pair)  # the control: it is due, as always after three quarters of the bound
+
+
+class Frozen(LocMemCache):
+    """A cache whose server does not answer."""
+
+    frozen, asked = threading.Event(), 0
+
+    def get(self, *arguments, **options):
+        Frozen.asked += 1
+        self.frozen.wait(60)
+
+    set = add = get
+
+
+def test_a_cache_that_hangs_is_waited_for_once_and_neither_requests_nor_revocations_need_it(
+    with_cache, ticks, pair, caplog
+):
+    Frozen.frozen.clear()
+    try:
+        with_cache(BACKEND="tests.revocation.memory.test_notifications.Frozen")
+        for _ in range(6):
+            assert is_welcome(pair)
+            ticks.forward(0.8)
+        end(pair)
+        notifications.notify()
+        assert "was not announced" in caplog.text
+        assert not is_welcome(pair)
+        assert Frozen.asked == 1
+        assert caplog.text.count("REVOCATION_CACHE can't be read") == 1
+    finally:
+        Frozen.frozen.set()
+
+
 def test_after_an_outage_an_unchanged_marker_is_not_believed(with_cache, ticks, pair):
     with_cache()
     for _ in range(3):
@@ -231,7 +283,7 @@ def test_a_server_that_is_not_there_leaves_the_interval_and_is_tried_again(with_
     for _ in range(2):
         assert is_welcome(pair)
         ticks.forward(0.02)
-    assert "REVOCATION_PUSH can't be read" in caplog.text
+    assert caplog.text.count("REVOCATION_PUSH can't be read") == 1
     end(pair)
     ticks.forward(0.8)
     assert not is_welcome(pair)

@@ -12,11 +12,12 @@ from datetime import datetime, timedelta
 from json import dumps
 from typing import Any
 
-from django.db import DatabaseError, IntegrityError, router, transaction
+from django.db import DatabaseError, IntegrityError, router
 from django.utils import timezone
 
 from jwt_auth._django.commit_hooks import on_commit
 from jwt_auth._django.locks import lock_by_writing
+from jwt_auth._django.transactions import write_atomic
 from jwt_auth.conf import get_settings
 from jwt_auth.jose import jwk
 from jwt_auth.jose.keys import Key, generate, make_key
@@ -300,7 +301,7 @@ def _turn(now: datetime | None, *, keys: str = "database") -> Iterator[_Turn]:
         raise KeyStateError(f'KEYS is "{get_settings().KEYS}" in the settings, but must be "{keys}" for this.')
     alias = router.db_for_write(SigningKey)
     try:
-        with transaction.atomic(using=alias):
+        with write_atomic(alias):
             yield _Turn(_lock_all(), now or timezone.now())
             on_commit(stored.expire, using=alias)
     except DatabaseError as error:

@@ -12,7 +12,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
-from django.db import router, transaction
+from django.db import router
 from django.forms import Form
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -22,6 +22,7 @@ from django.utils.translation import gettext, gettext_lazy as _
 
 from jwt_auth import clients, registrars
 from jwt_auth._django.admin_sites import redirect_from_missing
+from jwt_auth._django.transactions import write_atomic
 from jwt_auth.administration.client_forms import ChangeForm, ClientForm, KeyForm, RotationForm
 from jwt_auth.administration.pages import (
     ReadOnlyAdmin,
@@ -334,7 +335,7 @@ def _save(form: Form, operation: Callable[[], Any]) -> Any:
 
 def _whole() -> Any:
     """Return a transaction or savepoint, so that a failure does not break the request's own transaction."""
-    return transaction.atomic(using=router.db_for_write(RegisteredClient))
+    return write_atomic(router.db_for_write(RegisteredClient))
 
 
 def _state_of(key: ClientKey, doubt: registrars.Doubt | None) -> str:

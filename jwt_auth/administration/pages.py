@@ -28,6 +28,7 @@ from django.utils.translation import gettext, gettext_lazy as _
 from jwt_auth import registrars
 from jwt_auth._django.admin_sites import admin_of
 from jwt_auth.administration.forged import ForgedRequestMixin
+from jwt_auth.administration.saving import SavingMixin
 from jwt_auth.claims import Claims
 from jwt_auth.models import RegisteredClient
 from jwt_auth.revocation import remaining
@@ -89,7 +90,7 @@ class EverythingForm(ReasonForm):
         return phrase
 
 
-class ReadOnlyAdmin(ForgedRequestMixin, admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
+class ReadOnlyAdmin(ForgedRequestMixin, SavingMixin, admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
     """Rows can't be added, changed or deleted by hand, so that a revocation can't be undone."""
 
     show_full_result_count = False  # the total without the filter is not worth counting all rows

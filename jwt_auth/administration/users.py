@@ -48,6 +48,7 @@ from jwt_auth.administration.pages import (
     staff_of,
     url_of,
 )
+from jwt_auth.administration.saving import SavingMixin
 from jwt_auth.models import RegisteredClient, UserSession
 from jwt_auth.revocation import (
     BulkRevocation,
@@ -81,7 +82,7 @@ WARNING = _(
 )
 
 
-class TokenRevocationMixin(ForgedRequestMixin, _Base):
+class TokenRevocationMixin(ForgedRequestMixin, SavingMixin, _Base):
     """
     Add an action, a button, and a panel with the cutoff and the live sessions to a `ModelAdmin` of users.
 

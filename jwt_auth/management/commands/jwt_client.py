@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import router, transaction
+from django.db import router
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from jwt_auth import clients, registrars
+from jwt_auth._django.transactions import write_atomic
 from jwt_auth.conf import get_settings
 from jwt_auth.exceptions import RegistrationError
 from jwt_auth.http.text import printable
@@ -136,7 +137,7 @@ class Command(BaseCommand):
 
     @sensitive_variables()
     def create(self, *, name: str, user: str, scopes: str, requires_binding: bool, **options: Any) -> None:
-        with transaction.atomic(using=router.db_for_write(RegisteredClient)):
+        with write_atomic(router.db_for_write(RegisteredClient)):
             client = clients.register(
                 name, find_user(user), scopes, requires_binding=requires_binding, actor=describe_operator()
             )

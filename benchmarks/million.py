@@ -76,9 +76,15 @@ class Tables:
     def fill_users(self) -> None:
         name = f"CONCAT('user', LPAD({self.text('i')}, 6, '0'))"
         columns = {
-            "username": name, "email": f"CONCAT({name}, '@example.org')", "password": "'!'",
-            "first_name": "''", "last_name": "''", "date_joined": self.time("0"),
-            "is_superuser": self.no, "is_staff": self.no, "is_active": self.yes,
+            "username": name,
+            "email": f"CONCAT({name}, '@example.org')",
+            "password": "'!'",
+            "first_name": "''",
+            "last_name": "''",
+            "date_joined": self.time("0"),
+            "is_superuser": self.no,
+            "is_staff": self.no,
+            "is_active": self.yes,
         }
         self.insert("auth_user", columns, self.users)
 
@@ -88,18 +94,28 @@ class Tables:
         user = f"{self.first} + CASE WHEN i % 20 = 0 THEN 0 ELSE (i * 7919) % {self.users} END"
         address = f"CONCAT('10.', {self.text('i % 200')}, '.', {self.text('i % 256')}, '.7')"
         columns = {
-            "id": self.sql["uuid"], "handle": f"MD5({self.text('i')})", "user_id": user,
-            "created_at": self.time(start), "started_at": self.time(start), "last_issued_at": self.time(used),
+            "id": self.sql["uuid"],
+            "handle": f"MD5({self.text('i')})",
+            "user_id": user,
+            "created_at": self.time(start),
+            "started_at": self.time(start),
+            "last_issued_at": self.time(used),
             "idle_expires_at": self.time(f"LEAST({used} + {14 * DAY}, {start} + {30 * DAY})"),
             "expires_at": self.time(f"{start} + {30 * DAY}"),
             "revoked_at": f"CASE WHEN i % 10 = 1 THEN {self.time(used)} END",
             "revoked_reason": "CASE WHEN i % 10 = 1 THEN 'logout' ELSE '' END",
             "shared_at": f"CASE WHEN i % 1000 = 7 THEN {self.time(used)} END",
-            "auth_hash": f"'{auth_hash}'", "upgraded_auth_hash": "''", "counter": "3", "label": "''",
+            "auth_hash": f"'{auth_hash}'",
+            "upgraded_auth_hash": "''",
+            "counter": "3",
+            "label": "''",
             "transport": "CASE WHEN i % 3 = 0 THEN 'cookie' ELSE 'bearer' END",
-            "ip_address": self.sql["ip"].format(value=address), "user_agent": AGENT,
-            "last_ip_address": self.sql["ip"].format(value=address), "last_user_agent": AGENT,
-            "shared_user_agent": "''", "shared_rotations": "0",
+            "ip_address": self.sql["ip"].format(value=address),
+            "user_agent": AGENT,
+            "last_ip_address": self.sql["ip"].format(value=address),
+            "last_user_agent": AGENT,
+            "shared_user_agent": "''",
+            "shared_rotations": "0",
         }
         self.insert("jwt_auth_usersession", columns, self.sessions)
 
@@ -107,10 +123,12 @@ class Tables:
         made = f"((i - {self.sessions}) * {730 * DAY // self.sessions})"
         user = self.text(f"{self.first} + (i * 7919) % {self.users}")
         columns = {
-            "created_at": self.time(made), "recorded_at": self.time(made),
+            "created_at": self.time(made),
+            "recorded_at": self.time(made),
             "scope": "CASE i % 10 WHEN 0 THEN 'user' WHEN 1 THEN 'token' WHEN 2 THEN 'key' ELSE 'session' END",
             "subject": f"CASE i % 10 WHEN 0 THEN {user} ELSE MD5({self.text('i')}) END",
-            "sub": f"CASE WHEN i % 10 > 2 THEN {user} ELSE '' END", "actor": user,
+            "sub": f"CASE WHEN i % 10 > 2 THEN {user} ELSE '' END",
+            "actor": user,
             "cutoff": f"CASE WHEN i % 10 = 0 THEN {self.time(made)} END",
             "expires_at": self.time(f"{made} + 480000000"),
             "reason": "CASE WHEN i % 100000 = 5 THEN 'lost in a taxi' ELSE 'logout' END",
@@ -121,17 +139,26 @@ class Tables:
         made = f"(-i * {DAY // 100})"
         user = f"{self.first} + (i * 7919) % {self.users}"
         columns = {
-            "client_id": f"CONCAT('client_', MD5({self.text('i')}))", "created_at": self.time(made),
-            "name": f"CONCAT('device ', {self.text('i')})", "user_id": user, "scopes": "''",
-            "requires_binding": self.no, "is_active": f"CASE WHEN i % 10 = 1 THEN {self.no} ELSE {self.yes} END",
+            "client_id": f"CONCAT('client_', MD5({self.text('i')}))",
+            "created_at": self.time(made),
+            "name": f"CONCAT('device ', {self.text('i')})",
+            "user_id": user,
+            "scopes": "''",
+            "requires_binding": self.no,
+            "is_active": f"CASE WHEN i % 10 = 1 THEN {self.no} ELSE {self.yes} END",
             "created_by": f"CASE WHEN i % 2 = 0 THEN {self.text(user)} ELSE '{self.staff.pk}' END",
         }
         self.insert("jwt_auth_registeredclient", columns, self.clients)
         self.insert(
             "jwt_auth_clientkey",
             {
-                "client_id": "id", "kid": f"MD5({self.text('id')})", "algorithm": "'ES256'", "reach": "'anyone'",
-                "created_at": "created_at", "public_jwk": "'{}'", "encrypted_secret": "''",
+                "client_id": "id",
+                "kid": f"MD5({self.text('id')})",
+                "algorithm": "'ES256'",
+                "reach": "'anyone'",
+                "created_at": "created_at",
+                "public_jwk": "'{}'",
+                "encrypted_secret": "''",
                 "created_by": "created_by",
             },
             source="jwt_auth_registeredclient",
@@ -161,11 +188,14 @@ def session_pages(tables: Tables) -> dict[str, Callable[[], Any]]:
     queries = {
         "": "",
         **{f", {state}": f"state={state}" for state in ("live", "ended")},
-        ", shared": "shared=yes", ", cookies": "transport=cookie", ", last week": "started_at__gte={week}",
+        ", shared": "shared=yes",
+        ", cookies": "transport=cookie",
+        ", last week": "started_at__gte={week}",
         **{f", search {term}": f"q={term}" for term in ("user000003", "user0000", "r00000", "@example", "nobody")},
         **{f", search {term}": f"q={term}" for term in ("10.3.", "user000001")},
         **{f", ordered by column {column}": f"o={column}" for column in (1, 4, -4, 5, 6, -6, 7)},
-        ", of a user": "user__exact={user}", ", of the robot": "user__exact={robot}",
+        ", of a user": "user__exact={user}",
+        ", of the robot": "user__exact={robot}",
         ", of the robot, live": "user__exact={robot}&state=live",
     }
     pages = {f"sessions{name}": _page(tables, "usersession", query) for name, query in queries.items()}
@@ -179,12 +209,17 @@ def session_pages(tables: Tables) -> dict[str, Callable[[], Any]]:
 def other_pages(tables: Tables) -> dict[str, Callable[[], Any]]:
     """Return the other lists, and the pages that ask before something is done."""
     events = {
-        "": "", ", users": "scope=user", ", everybody": "scope=all", ", last week": "created_at__gte={week}",
+        "": "",
+        ", users": "scope=user",
+        ", everybody": "scope=all",
+        ", last week": "created_at__gte={week}",
         **{f", search {term}": f"q={term}" for term in ("user000003", "user0000", "taxi", "nobody")},
         **{f", ordered by column {column}": f"o={column}" for column in (1, -1, 2, 5)},
     }
     clients = {
-        "": "", ", disabled": "is_active__exact=0", ", unused": "last_used_at__isnull=True",
+        "": "",
+        ", disabled": "is_active__exact=0",
+        ", unused": "last_used_at__isnull=True",
         **{f", search {term}": f"q={term}" for term in ("user000003", "device+777", "client_1", "nobody")},
         **{f", ordered by column {column}": f"o={column}" for column in (1, 2, 4, 5)},
     }

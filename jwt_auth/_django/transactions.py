@@ -1,9 +1,9 @@
 """
 Transactions that will write: on SQLite they lock the database at their beginning.
 
-SQLite has one lock for all writes. A transaction that reads first requests the lock with its first write; if another one
-has written since, SQLite refuses it at once ("database is locked"), because waiting would not help. A transaction that
-begins with the lock waits for it. Django has an option for that, `"transaction_mode": "IMMEDIATE"`, for the whole
+SQLite has one lock for all writes. A transaction that reads first requests the lock with its first write. If another
+one has written since, SQLite refuses it at once ("database is locked"), because waiting would not help. A transaction
+that begins with the lock waits for it. Django has an option for that, `"transaction_mode": "IMMEDIATE"`, for the whole
 project; here it is set while such a transaction begins.
 """
 

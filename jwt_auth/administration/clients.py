@@ -13,6 +13,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db import router
+from django.db.models import Q
 from django.forms import Form
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -24,6 +25,7 @@ from jwt_auth import clients, registrars
 from jwt_auth._django.admin_sites import redirect_from_missing
 from jwt_auth._django.transactions import write_atomic
 from jwt_auth.administration.client_forms import ChangeForm, ClientForm, KeyForm, RotationForm
+from jwt_auth.administration.lists import Keys, each_word, find_users, keys_of, newest
 from jwt_auth.administration.pages import (
     ReadOnlyAdmin,
     Text,
@@ -97,6 +99,15 @@ class RegisteredClientAdmin(ReadOnlyAdmin):
 
     def get_search_fields(self, request: HttpRequest) -> list[str]:
         return ["name", "client_id__startswith", *(f"user__{name}" for name in name_fields_of_users(request))]
+
+    def find_by_words(self, request: HttpRequest, words: list[str]) -> Keys:
+        users, are_all_users = find_users(words, name_fields_of_users(request))
+        rows, are_all_rows = newest(RegisteredClient.objects.all(), "pk")
+        is_called = each_word(words, lambda word: Q(name__icontains=word) | Q(client_id__startswith=word))
+        # Not in the order of the key: a database might look for the clients along its whole index.
+        of_users = RegisteredClient.objects.filter(Q(user__in=users) | Q(client_id__in=words)).order_by("-created_at")
+        called = rows.filter(is_called).order_by("-pk")
+        return keys_of(of_users, called, complete=are_all_users and are_all_rows)
 
     @admin.display(description=_("user"), ordering="user")
     def owner(self, client: RegisteredClient) -> str:

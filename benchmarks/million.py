@@ -290,10 +290,8 @@ def calls(tables: Tables) -> dict[str, Callable[[], Any]]:
     from tests.support.clients import Client
 
     def get(path: str, user: Any) -> Callable[[], Any]:
-        client = Client().bearer(sessions.start(user).access_token)
-
         def do() -> None:
-            response = client.send(path, method="get")
+            response = Client().bearer(sessions.start(user).access_token).send(path, method="get")
             assert response.status_code == 200, response.content
 
         return do

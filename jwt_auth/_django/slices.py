@@ -30,6 +30,12 @@ class Found:
     is_all: bool = True
 
 
+def count_some(rows: QuerySet[Any]) -> Found:
+    """Return the number of `rows`, which an index finds."""
+    number = rows.order_by()[: LOOKED_AT + 1].count()
+    return Found(min(number, LOOKED_AT), is_all=number <= LOOKED_AT)
+
+
 def count_among(rows: QuerySet[Any], condition: Q, *fields: str) -> list[Found]:
     """
     Return the number of different values that each of `fields` has in the first of `rows` that meet `condition`.

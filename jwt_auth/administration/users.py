@@ -22,7 +22,6 @@ from django.contrib.admin.utils import quote, unquote
 from django.contrib.auth import get_user_model
 from django.core.exceptions import PermissionDenied
 from django.db import router
-from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
@@ -31,7 +30,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext, gettext_lazy as _, ngettext
 
 from jwt_auth._django.admin_sites import admin_of, admins, before_urls, list_at_most, put_before, redirect_from_missing
-from jwt_auth._django.slices import Found, count_among
+from jwt_auth._django.slices import Found, count_some
 from jwt_auth.administration.forged import ForgedRequestMixin
 from jwt_auth.administration.pages import (
     SHOWN,
@@ -149,7 +148,7 @@ class TokenRevocationMixin(ForgedRequestMixin, SavingMixin, _Base):
         name: Any = UserSession._meta.verbose_name_plural
         if numbers.get(name, 0) >= SESSIONS_LISTED:
             sessions = UserSession.objects.filter(user__in=objs)
-            numbers[name] = describe(count_among(sessions, Q(), "pk")[0])  # type: ignore[assignment]  # it is only shown
+            numbers[name] = describe(count_some(sessions))  # type: ignore[assignment]  # it is only shown
         return listed, numbers, *others
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> Any:

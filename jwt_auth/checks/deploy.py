@@ -52,6 +52,7 @@ def check_deployment(app_configs: Sequence[Any] | None = None, **kwargs: Any) ->
         *_check_secrets(),
         *_check_lifetimes(settings),
         *_check_surroundings(),
+        *_check_sqlite(),
     ]
 
 
@@ -169,6 +170,21 @@ def _check_surroundings() -> Iterator[checks.CheckMessage]:
             "Nothing prevents tokens from being requested and sent over plain http.",
             hint="Set SECURE_SSL_REDIRECT and SECURE_HSTS_SECONDS, or silence this if the proxy does it.",
             id="jwt_auth.W019",
+        )
+
+
+def _check_sqlite() -> Iterator[checks.CheckMessage]:
+    alias = router.db_for_write(UserSession)
+    connection = connections[alias]
+    if connection.vendor != "sqlite" or "memory" in str(connection.settings_dict["NAME"]):
+        return
+    mode = connection.settings_dict["OPTIONS"].get("transaction_mode") or "DEFERRED"
+    if mode.upper() == "DEFERRED":
+        yield checks.Warning(
+            f"The transactions of the SQLite database {alias!r} begin without its lock: those of your own code, and "
+            "of Django, fail at once if they read first and another process writes in between.",
+            hint='Set "OPTIONS": {"transaction_mode": "IMMEDIATE"} in DATABASES.',
+            id="jwt_auth.W031",
         )
 
 

@@ -15,6 +15,7 @@ from django.contrib.admin.views.main import ChangeList
 from django.contrib.auth import get_user_model
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
+from django.utils.formats import number_format
 from django.utils.text import smart_split, unescape_string_literal
 
 from jwt_auth.revocation import user_rows
@@ -45,7 +46,11 @@ class NewestRows(ChangeList):
 
     model_admin: Any
     is_cut = False
-    listed = LISTED
+
+    @property
+    def listed(self) -> str:
+        """The most rows of a list, for people."""
+        return number_format(LISTED, force_grouping=True)
 
     def get_queryset(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         term, self.query = self.query, ""

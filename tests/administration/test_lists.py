@@ -32,7 +32,6 @@ def sessions(browser, **query):
 def many(monkeypatch, user):
     """Five sessions of alice, begun a minute apart, with labels from 0, the newest, to 4; lists have three rows."""
     monkeypatch.setattr(lists, "LISTED", 3)
-    monkeypatch.setattr(lists.NewestRows, "listed", 3)
     begin(user, 5)
     for number, row in enumerate(UserSession.objects.order_by("pk")):
         moment = timezone.now() - timedelta(minutes=number)

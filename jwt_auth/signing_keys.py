@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from jwt_auth._django.commit_hooks import on_commit
 from jwt_auth._django.locks import lock_by_writing
-from jwt_auth._django.slices import Found
+from jwt_auth._django.slices import Counted
 from jwt_auth._django.transactions import write_atomic
 from jwt_auth.conf import get_settings
 from jwt_auth.jose import jwk
@@ -50,7 +50,7 @@ class BlastRadius:
         others_bound: the longest time until servers that fetch our JWK Set refuse them.
     """
 
-    sessions: Found
+    sessions: Counted
     own_bound: timedelta
     others_bound: timedelta
 

@@ -17,7 +17,7 @@ LOOKED_AT = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Counted:
     """
     The number of rows that meet a condition.
 
@@ -30,13 +30,13 @@ class Found:
     is_all: bool = True
 
 
-def count_some(rows: QuerySet[Any]) -> Found:
+def count_some(rows: QuerySet[Any]) -> Counted:
     """Return the number of `rows`, which an index finds."""
     number = rows.order_by()[: LOOKED_AT + 1].count()
-    return Found(min(number, LOOKED_AT), is_all=number <= LOOKED_AT)
+    return Counted(min(number, LOOKED_AT), is_all=number <= LOOKED_AT)
 
 
-def count_among(rows: QuerySet[Any], condition: Q, *fields: str) -> list[Found]:
+def count_among(rows: QuerySet[Any], condition: Q, *fields: str) -> list[Counted]:
     """
     Return the number of different values that each of `fields` has in the first of `rows` that meet `condition`.
 
@@ -48,7 +48,7 @@ def count_among(rows: QuerySet[Any], condition: Q, *fields: str) -> list[Found]:
     looked_at = rows.annotate(**hits)[: LOOKED_AT + 1]
     numbers: dict[str, Any] = {f"number_{name}": Count(f"hit_{name}", distinct=name != "pk") for name in fields}
     found = looked_at.aggregate(seen=Count("pk"), **numbers)
-    return [Found(found[f"number_{name}"], is_all=found["seen"] <= LOOKED_AT) for name in fields]
+    return [Counted(found[f"number_{name}"], is_all=found["seen"] <= LOOKED_AT) for name in fields]
 
 
 def ranges_of_keys(rows: Rows, size: int) -> Iterator[Rows]:

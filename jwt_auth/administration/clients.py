@@ -25,7 +25,7 @@ from jwt_auth import clients, registrars
 from jwt_auth._django.admin_sites import redirect_from_missing
 from jwt_auth._django.transactions import write_atomic
 from jwt_auth.administration.client_forms import ChangeForm, ClientForm, KeyForm, RotationForm
-from jwt_auth.administration.lists import Keys, each_word, find_users, keys_of, newest
+from jwt_auth.administration.lists import each_word, find_users, keys_of, newest
 from jwt_auth.administration.pages import (
     ReadOnlyAdmin,
     Text,
@@ -100,7 +100,7 @@ class RegisteredClientAdmin(ReadOnlyAdmin):
     def get_search_fields(self, request: HttpRequest) -> list[str]:
         return ["name", "client_id__startswith", *(f"user__{name}" for name in name_fields_of_users(request))]
 
-    def find_by_words(self, request: HttpRequest, words: list[str]) -> Keys:
+    def find_by_words(self, request: HttpRequest, words: list[str]) -> Any:
         users, are_all_users = find_users(words, name_fields_of_users(request))
         rows, are_all_rows = newest(RegisteredClient.objects.all(), "pk")
         is_called = each_word(words, lambda word: Q(name__icontains=word) | Q(client_id__startswith=word))

@@ -16,7 +16,7 @@ from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.translation import gettext, gettext_lazy as _
 
-from jwt_auth.administration.lists import FOUND, Keys, NewestRows, each_word, find_users, keys_of, newest
+from jwt_auth.administration.lists import FOUND, NewestRows, each_word, find_users, keys_of, newest
 from jwt_auth.administration.pages import (
     REVOKE_ALL,
     EverythingForm,
@@ -67,7 +67,7 @@ class RevocationEventAdmin(ReadOnlyAdmin):
         event = super().get_object(request, *args, **kwargs)
         return event and find_people([event])[0]
 
-    def find_by_words(self, request: HttpRequest, words: list[str]) -> Keys:
+    def find_by_words(self, request: HttpRequest, words: list[str]) -> Any:
         users, are_all_users = find_users(words, name_fields_of_users(request))
         rows, are_all_rows = newest(RevocationEvent.objects.all(), "pk")
         has_reason = each_word(words, lambda word: Q(reason__icontains=word))

@@ -29,7 +29,7 @@ USERS = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Keys:
+class Matches:
     """The primary keys that a search found, and whether there may be more rows."""
 
     keys: Sequence[Any]
@@ -79,7 +79,7 @@ def newest(rows: QuerySet[Any], column: str) -> tuple[QuerySet[Any], bool]:
     return (rows, True) if last is None else (rows.filter(**{f"{column}__gte": last}), False)
 
 
-def keys_of(*parts: QuerySet[Any], complete: bool = True) -> Keys:
+def keys_of(*parts: QuerySet[Any], complete: bool = True) -> Matches:
     """
     Return the keys of the first FOUND rows of each of `parts`.
 
@@ -91,7 +91,7 @@ def keys_of(*parts: QuerySet[Any], complete: bool = True) -> Keys:
         keys = list(rows.values_list("pk", flat=True)[: FOUND + 1])
         complete = complete and len(keys) <= FOUND
         found.update(dict.fromkeys(keys[:FOUND]))
-    return Keys(list(found), complete)
+    return Matches(list(found), complete)
 
 
 def words_of(term: str) -> list[str]:

@@ -28,9 +28,9 @@ from django.utils.translation import gettext, gettext_lazy as _
 
 from jwt_auth import registrars
 from jwt_auth._django.admin_sites import admin_of
-from jwt_auth._django.slices import Found
+from jwt_auth._django.slices import Counted
 from jwt_auth.administration.forged import ForgedRequestMixin
-from jwt_auth.administration.lists import Keys, NewestRows, words_of
+from jwt_auth.administration.lists import Matches, NewestRows, words_of
 from jwt_auth.administration.saving import SavingMixin
 from jwt_auth.claims import Claims
 from jwt_auth.models import RegisteredClient
@@ -115,14 +115,14 @@ class ReadOnlyAdmin(ForgedRequestMixin, SavingMixin, admin.ModelAdmin):  # type:
         """Search as the list does. The list itself does not call this with a term."""
         return (queryset.filter(pk__in=self.find(request, search_term).keys) if search_term else queryset), False
 
-    def find(self, request: HttpRequest, term: str) -> Keys:
+    def find(self, request: HttpRequest, term: str) -> Any:
         """Return the keys of the rows that a search finds."""
         # Each word is a condition for each column.
         return self.find_by_words(request, words_of(term[:MAX_SEARCH]))
 
-    def find_by_words(self, request: HttpRequest, words: list[str]) -> Keys:
+    def find_by_words(self, request: HttpRequest, words: list[str]) -> Any:
         """Return the keys of the rows that have each of `words`: none, in a list without a search box."""
-        return Keys((), are_all=True)
+        return Matches((), are_all=True)
 
     def narrowed(self, request: HttpRequest) -> Any:
         """Return the rows that the list is about: all, or those of the user that its address names."""
@@ -174,7 +174,7 @@ def confirm(
     *,
     title: Text,
     warning: Text,
-    summary: Mapping[Text, int | Found],
+    summary: Mapping[Text, int | Counted],
     button: Text,
     back: str,
     objects: Collection[Any] = (),
@@ -217,7 +217,7 @@ def confirm(
     return TemplateResponse(request, "admin/jwt_auth/revoke_confirmation.html", context)
 
 
-def describe(number: int | Found) -> str:
+def describe(number: int | Counted) -> str:
     """Return a number as text for people."""
     if isinstance(number, int) or number.is_all:
         return number_format(number if isinstance(number, int) else number.number)

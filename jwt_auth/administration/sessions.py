@@ -19,7 +19,7 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext, gettext_lazy as _, ngettext
 
 from jwt_auth._django.admin_sites import redirect_from_missing
-from jwt_auth.administration.lists import Keys, each_word, find_users, keys_of, newest
+from jwt_auth.administration.lists import each_word, find_users, keys_of, newest
 from jwt_auth.administration.pages import (
     SHOWN,
     ReadOnlyAdmin,
@@ -125,7 +125,7 @@ class UserSessionAdmin(ReadOnlyAdmin):
         user: Any = request.GET.get("user__exact")
         return UserSession.objects.all() if user is None else UserSession.objects.filter(user=user)
 
-    def find_by_words(self, request: HttpRequest, words: list[str]) -> Keys:
+    def find_by_words(self, request: HttpRequest, words: list[str]) -> Any:
         """Find sessions by addresses, by the names of users, or by both."""
         addresses = [word for word in words if _ADDRESS.fullmatch(word)]
         names = [word for word in words if word not in addresses]

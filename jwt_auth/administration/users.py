@@ -30,7 +30,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext, gettext_lazy as _, ngettext
 
 from jwt_auth._django.admin_sites import admin_of, admins, before_urls, list_at_most, put_before, redirect_from_missing
-from jwt_auth._django.slices import Found, count_some
+from jwt_auth._django.slices import Counted, count_some
 from jwt_auth.administration.forged import ForgedRequestMixin
 from jwt_auth.administration.pages import (
     SHOWN,
@@ -221,7 +221,7 @@ def _ask(
     hit = queryset.using(router.db_for_write(UserSession)).order_by().values("pk")
     live = counting.live_sessions_of(hit, timezone.now())
     page = remaining.summary([user.pk for user in users], timezone.now())
-    numbers: dict[Text, int | Found] = {model_admin.opts.verbose_name_plural: len(users), _("live sessions"): live}
+    numbers: dict[Text, int | Counted] = {model_admin.opts.verbose_name_plural: len(users), _("live sessions"): live}
     return confirm(
         model_admin,
         request,

@@ -14,7 +14,7 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from jwt_auth._django.slices import Found
+from jwt_auth._django.slices import Counted
 from jwt_auth.exceptions import ExpiredTokenError
 from jwt_auth.http.text import printable
 from jwt_auth.models import ClientKey, RegisteredClient, UserSession
@@ -102,7 +102,7 @@ def _by_key(text: str) -> Any:
     return user_rows.users().filter(pk=pk).values_list("pk", flat=True).first()
 
 
-def describe_number(found: Found, one: str, several: str, *, bound: str = "") -> str:
+def describe_number(found: Counted, one: str, several: str, *, bound: str = "") -> str:
     """
     Return a number with the word for the things that were counted.
 

@@ -5,7 +5,7 @@ from django.contrib.auth import get_user_model
 from django.db.models import Q
 
 from jwt_auth._django import slices
-from jwt_auth._django.slices import Found, count_among, count_some, ranges_of_keys
+from jwt_auth._django.slices import Counted, count_among, count_some, ranges_of_keys
 from jwt_auth.models import UserSession
 from tests.support.queries import Queries
 from tests.support.rows import begin
@@ -24,17 +24,17 @@ def newest():
 
 def test_up_to_a_number_all_are_counted(user):
     begin(user, 4)
-    assert count_some(newest()) == Found(4)
-    assert count_among(newest(), Q(revoked_at=None), "pk", "user_id") == [Found(4), Found(1)]
-    assert count_among(newest(), Q(revoked_at__isnull=False), "pk", "user_id") == [Found(0), Found(0)]
+    assert count_some(newest()) == Counted(4)
+    assert count_among(newest(), Q(revoked_at=None), "pk", "user_id") == [Counted(4), Counted(1)]
+    assert count_among(newest(), Q(revoked_at__isnull=False), "pk", "user_id") == [Counted(0), Counted(0)]
 
 
 def test_beyond_it_the_number_is_a_lower_bound(user):
     begin(user, 9)
-    assert count_some(newest()) == Found(4, is_all=False)
+    assert count_some(newest()) == Counted(4, is_all=False)
     (found,) = count_among(newest(), Q(revoked_at=None), "pk")
-    assert found == Found(5, is_all=False)
-    assert count_among(newest(), Q(revoked_at__isnull=False), "pk") == [Found(0, is_all=False)]
+    assert found == Counted(5, is_all=False)
+    assert count_among(newest(), Q(revoked_at__isnull=False), "pk") == [Counted(0, is_all=False)]
 
 
 def test_rows_that_meet_the_condition_are_not_looked_for_in_the_whole_table(user):

@@ -10,7 +10,7 @@ from uuid import UUID
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from jwt_auth._django.slices import Found
+from jwt_auth._django.slices import Counted
 from jwt_auth.management.terminal import (
     MISUSED,
     add_reason,
@@ -113,12 +113,12 @@ def _of_user(user: Any, with_clients: bool) -> Revocation:
     now = timezone.now()
     live, left = live_sessions(user, now), remaining.page([user.pk], now)
     shown = list(live[:SHOWN])
-    found, password = Found(len(shown)), knows_password_of(user)
+    found, password = Counted(len(shown)), knows_password_of(user)
     if len(shown) == SHOWN:
         found = counting.live_sessions_of_user(user.pk, now, password)
     hits = [f"{describe_user(user)}: {describe_number(found, *_SESSIONS)}"]
     if shown:
-        more = Found(found.number - len(shown), found.is_all)
+        more = Counted(found.number - len(shown), found.is_all)
         others = [f"... and {describe_number(more, 'more', 'more')}"] if more.number > 0 else []
         hits += ["", *session_lines((session, "live") for session in shown), *others, ""]
     if (before := cutoff.read(user)) is not None:

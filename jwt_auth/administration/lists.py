@@ -4,7 +4,7 @@ Lists of tables that may have any number of rows.
 A page of such a list must not look at all of them: not for its number of rows, its last page, a filter that hardly any
 row meets, another order, or a search. So a list has the newest LISTED rows, which an index finds; filters choose among
 them, and any order is that of so few rows. A search finds the keys of FOUND rows: first by columns that have an index,
-such as the user, then in the texts of the newest SEARCHED rows. The page says if there may be more.
+such as the user, then in the texts of the newest rows. The page says if there may be more.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -22,6 +22,9 @@ from jwt_auth.revocation import user_rows
 
 LISTED = 10_000
 FOUND = 1_000
+
+# The number of the newest rows whose texts are searched, if their keys are in the order of time, in which a database
+# keeps them. Of other rows LISTED are searched: each may be in another place of the disk.
 SEARCHED = 50_000
 
 # If a search matches more users than this, it finds the rows of this many.
@@ -74,8 +77,8 @@ def boundary(rows: QuerySet[Any], column: str, number: int) -> Any:
 
 
 def newest(rows: QuerySet[Any], column: str) -> tuple[QuerySet[Any], bool]:
-    """Return the newest SEARCHED of `rows`, and whether these are all of them."""
-    last = boundary(rows, column, SEARCHED)
+    """Return the newest of `rows`, and whether these are all of them."""
+    last = boundary(rows, column, SEARCHED if column == "pk" else LISTED)
     return (rows, True) if last is None else (rows.filter(**{f"{column}__gte": last}), False)
 
 

@@ -4,7 +4,7 @@ Slices of tables that may have any number of rows: counts that look at some rows
 A statement over a whole table is ended by the database's timeout one day. No job depends on one.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -36,19 +36,41 @@ def count_some(rows: QuerySet[Any]) -> Counted:
     return Counted(min(number, LOOKED_AT), is_all=number <= LOOKED_AT)
 
 
-def count_among(rows: QuerySet[Any], condition: Q, *fields: str) -> list[Counted]:
+def count_any(rows: QuerySet[Any], condition: Q) -> Counted:
     """
-    Return the number of different values that each of `fields` has in the first of `rows` that meet `condition`.
+    Return how many of `rows` meet `condition`, looking at some of them in any order.
+
+    The condition is no part of `rows`: if hardly any row met it, a database would look at all of them to find some.
+    """
+    found = _numbers(rows.order_by()[: LOOKED_AT + 1], condition, ["pk"])
+    return Counted(found["pk"], is_all=found["seen"] <= LOOKED_AT)
+
+
+def count_newest(rows: QuerySet[Any], column: str, condition: Q, *fields: str, plain: QuerySet[Any]) -> list[Counted]:
+    """
+    Return the number of different values that each of `fields` has in the newest of `rows` that meet `condition`.
 
     Args:
-        rows: in the order of an index, or in none. The condition is no part of it: if hardly any row met it, a database
-            would look at all of them to find some.
+        column: has an index, and grows from row to row.
+        plain: the same rows without other tables. With them a database might sort all rows to find the newest ones.
     """
+    last = boundary(plain, column, LOOKED_AT)
+    found = _numbers(rows if last is None else rows.filter(**{f"{column}__gte": last}), condition, fields)
+    return [Counted(found[name], is_all=last is None) for name in fields]
+
+
+def boundary(rows: QuerySet[Any], column: str, number: int) -> Any:
+    """Return the value of `column` in the last of the newest `number` rows; None if there are no older ones."""
+    ends = list(rows.order_by(f"-{column}").values_list(column, flat=True)[number - 1 : number + 1])
+    return ends[0] if len(ends) > 1 else None
+
+
+def _numbers(rows: QuerySet[Any], condition: Q, fields: Iterable[str]) -> dict[str, int]:
+    """Return the number of different values of each field, by its name, and that of all rows as `seen`."""
     hits: dict[str, Any] = {f"hit_{name}": Case(When(condition, then=F(name))) for name in fields}
-    looked_at = rows.annotate(**hits)[: LOOKED_AT + 1]
-    numbers: dict[str, Any] = {f"number_{name}": Count(f"hit_{name}", distinct=name != "pk") for name in fields}
-    found = looked_at.aggregate(seen=Count("pk"), **numbers)
-    return [Counted(found[f"number_{name}"], is_all=found["seen"] <= LOOKED_AT) for name in fields]
+    counts: dict[str, Any] = {f"number_{name}": Count(f"hit_{name}", distinct=name != "pk") for name in fields}
+    found = rows.annotate(**hits).aggregate(seen=Count("pk"), **counts)
+    return {name.removeprefix("number_"): number for name, number in found.items()}
 
 
 def ranges_of_keys(rows: Rows, size: int) -> Iterator[Rows]:

@@ -18,6 +18,7 @@ from django.http import HttpRequest
 from django.utils.formats import number_format
 from django.utils.text import smart_split, unescape_string_literal
 
+from jwt_auth._django.slices import boundary
 from jwt_auth.revocation import user_rows
 
 LISTED = 10_000
@@ -67,13 +68,6 @@ class NewestRows(ChangeList):
         last = boundary(self.model_admin.narrowed(request), column, LISTED)
         self.is_cut = last is not None
         return rows if last is None else rows.filter(**{f"{column}__gte": last})
-
-
-def boundary(rows: QuerySet[Any], column: str, number: int) -> Any:
-    """Return the value of `column` in the last of the newest `number` rows; None if there are no older ones."""
-    ends = rows.order_by(f"-{column}").values_list(column, flat=True)[number - 1 : number + 1]
-    found = list(ends)
-    return found[0] if len(found) > 1 else None
 
 
 def newest(rows: QuerySet[Any], column: str) -> tuple[QuerySet[Any], bool]:

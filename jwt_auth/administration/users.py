@@ -285,7 +285,7 @@ def _tell_of_orphans(model_admin: Any, request: HttpRequest, left: list[Register
 
 
 def _describe(model_admin: Any, user: Any, *, may_revoke: bool, may_look: bool) -> dict[str, Any]:
-    """Return the content of the panel, with at most three queries, regardless of the number of sessions."""
+    """Return the content of the panel, with at most four queries, regardless of the number of sessions."""
     known = cutoff.users_with_cutoff().annotate(jwt_global_cutoff=database.global_cutoff()).get(pk=user.pk)
     now = timezone.now()
     sessions = database.live(now).filter(user=user.pk)

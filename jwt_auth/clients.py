@@ -17,10 +17,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import router, transaction
+from django.db import router
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
+from jwt_auth._django.transactions import write_atomic
 from jwt_auth.claims import LATEST
 from jwt_auth.exceptions import RegistrationError
 from jwt_auth.http.peer import Peer
@@ -223,7 +224,7 @@ def rotate(
 
 def _atomic() -> Any:
     # With a savepoint: the caller reports an error that is raised here, and the caller's own transaction goes on.
-    return transaction.atomic(using=router.db_for_write(RegisteredClient))
+    return write_atomic(router.db_for_write(RegisteredClient))
 
 
 @sensitive_variables()

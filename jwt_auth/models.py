@@ -90,6 +90,7 @@ class UserSession(Described, MaybeShared):
         permissions = [("introspect", _("Can look into tokens"))]
         indexes = [
             models.Index(fields=["user", "started_at"], name="jwt_auth_session_user"),
+            models.Index(fields=["started_at"], name="jwt_auth_session_started"),
             models.Index(fields=["expires_at"], name="jwt_auth_session_expires"),
         ]
         # With `unique=True` PostgreSQL would have to write a second index, for LIKE, with each session.

@@ -12,11 +12,14 @@ from datetime import datetime, timedelta
 from json import dumps
 from typing import Any
 
-from django.db import DatabaseError, IntegrityError, router, transaction
+from django.db import DatabaseError, IntegrityError, router
+from django.db.models import Q
 from django.utils import timezone
 
 from jwt_auth._django.commit_hooks import on_commit
 from jwt_auth._django.locks import lock_by_writing
+from jwt_auth._django.slices import Counted
+from jwt_auth._django.transactions import write_atomic
 from jwt_auth.conf import get_settings
 from jwt_auth.jose import jwk
 from jwt_auth.jose.keys import Key, generate, make_key
@@ -26,7 +29,7 @@ from jwt_auth.keyring.encryption import encrypt
 from jwt_auth.keyring.states import KeyStateError, Step, check_activation, check_revocation, next_step, no_successor
 from jwt_auth.keyring.stored import JWKS_MAX_AGE
 from jwt_auth.models import RevocationEvent, SigningKey
-from jwt_auth.revocation import database, wall_clock
+from jwt_auth.revocation import counting, wall_clock
 from jwt_auth.revocation.events import Actor, deny_key
 from jwt_auth.signals import key_activated, key_created, key_revoked, send_on_commit
 
@@ -47,7 +50,7 @@ class BlastRadius:
         others_bound: the longest time until servers that fetch our JWK Set refuse them.
     """
 
-    sessions: int
+    sessions: Counted
     own_bound: timedelta
     others_bound: timedelta
 
@@ -58,12 +61,12 @@ def blast_radius(key: SigningKey, now: datetime) -> BlastRadius:
     since = now - settings.ACCESS_TOKEN_LIFETIME
     if key.activated_at is not None and not wall_clock.is_ahead(key.activated_at, now):
         since = max(since, key.activated_at)
-    sessions = database.live(now).filter(last_issued_at__gte=since)
+    used = Q(last_issued_at__gte=since)
     if key.retired_at is not None:
-        sessions = sessions.filter(last_issued_at__lte=key.retired_at + settings.REVOCATION_MAX_STALENESS)
+        used &= Q(last_issued_at__lte=key.retired_at + settings.REVOCATION_MAX_STALENESS)
     in_memory = settings.REVOCATION == "memory"
     return BlastRadius(
-        sessions=sessions.count(),
+        sessions=counting.live_sessions(now, used),
         own_bound=settings.REVOCATION_MAX_STALENESS if in_memory else timedelta(0),
         others_bound=JWKS_MAX_AGE,
     )
@@ -300,7 +303,7 @@ def _turn(now: datetime | None, *, keys: str = "database") -> Iterator[_Turn]:
         raise KeyStateError(f'KEYS is "{get_settings().KEYS}" in the settings, but must be "{keys}" for this.')
     alias = router.db_for_write(SigningKey)
     try:
-        with transaction.atomic(using=alias):
+        with write_atomic(alias):
             yield _Turn(_lock_all(), now or timezone.now())
             on_commit(stored.expire, using=alias)
     except DatabaseError as error:

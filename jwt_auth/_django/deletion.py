@@ -7,10 +7,11 @@ primary key, even those that no longer meet the condition.
 
 from typing import Any
 
-from django.db import connections, transaction
+from django.db import connections
 from django.db.models import QuerySet
 
 from jwt_auth._django.differences import note_difference
+from jwt_auth._django.transactions import write_atomic
 
 _AT_ONCE = 500  # parameters of one statement
 
@@ -28,7 +29,7 @@ def delete_rows(rows: QuerySet[Any]) -> int:
 def _delete_locked(rows: QuerySet[Any]) -> int:
     connection, meta = connections[rows.db], rows.model._meta
     table, column = map(connection.ops.quote_name, (meta.db_table, meta.pk.column))
-    with transaction.atomic(using=rows.db), connection.cursor() as cursor:
+    with write_atomic(rows.db), connection.cursor() as cursor:
         keys = list(rows.select_for_update().values_list("pk", flat=True))
         for start in range(0, len(keys), _AT_ONCE):
             values = [meta.pk.get_db_prep_value(key, connection) for key in keys[start : start + _AT_ONCE]]

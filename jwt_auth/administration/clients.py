@@ -12,7 +12,8 @@ from typing import Any
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
-from django.db import router, transaction
+from django.db import router
+from django.db.models import Q
 from django.forms import Form
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -22,7 +23,9 @@ from django.utils.translation import gettext, gettext_lazy as _
 
 from jwt_auth import clients, registrars
 from jwt_auth._django.admin_sites import redirect_from_missing
+from jwt_auth._django.transactions import write_atomic
 from jwt_auth.administration.client_forms import ChangeForm, ClientForm, KeyForm, RotationForm
+from jwt_auth.administration.lists import each_word, find_users, keys_of, newest
 from jwt_auth.administration.pages import (
     ReadOnlyAdmin,
     Text,
@@ -96,6 +99,15 @@ class RegisteredClientAdmin(ReadOnlyAdmin):
 
     def get_search_fields(self, request: HttpRequest) -> list[str]:
         return ["name", "client_id__startswith", *(f"user__{name}" for name in name_fields_of_users(request))]
+
+    def find_by_words(self, request: HttpRequest, words: list[str]) -> Any:
+        users, are_all_users = find_users(words, name_fields_of_users(request))
+        rows, are_all_rows = newest(RegisteredClient.objects.all(), "pk")
+        is_called = each_word(words, lambda word: Q(name__icontains=word) | Q(client_id__startswith=word))
+        # Not in the order of the key: a database might look for the clients along its whole index.
+        of_users = RegisteredClient.objects.filter(Q(user__in=users) | Q(client_id__in=words)).order_by("-created_at")
+        called = rows.filter(is_called).order_by("-pk")
+        return keys_of(of_users, called, complete=are_all_users and are_all_rows)
 
     @admin.display(description=_("user"), ordering="user")
     def owner(self, client: RegisteredClient) -> str:
@@ -334,7 +346,7 @@ def _save(form: Form, operation: Callable[[], Any]) -> Any:
 
 def _whole() -> Any:
     """Return a transaction or savepoint, so that a failure does not break the request's own transaction."""
-    return transaction.atomic(using=router.db_for_write(RegisteredClient))
+    return write_atomic(router.db_for_write(RegisteredClient))
 
 
 def _state_of(key: ClientKey, doubt: registrars.Doubt | None) -> str:

@@ -9,7 +9,6 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from django.contrib import admin, messages
-from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -17,6 +16,7 @@ from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.translation import gettext, gettext_lazy as _
 
+from jwt_auth.administration.lists import FOUND, NewestRows, each_word, find_users, keys_of, newest
 from jwt_auth.administration.pages import (
     REVOKE_ALL,
     EverythingForm,
@@ -31,17 +31,15 @@ from jwt_auth.administration.pages import (
     staff_of,
 )
 from jwt_auth.conf import get_settings
-from jwt_auth.models import RegisteredClient, RevocationEvent, UserSession, user_id_of
+from jwt_auth.models import ClientKey, RegisteredClient, RevocationEvent, SigningKey, UserSession, user_id_of
 from jwt_auth.principals import user_field
-from jwt_auth.revocation import database, revoke_all, subjects as subjects_, user_rows
+from jwt_auth.revocation import counting, revoke_all, subjects as subjects_, user_rows
+from jwt_auth.revocation.subjects import key_subject
 
 Scope = RevocationEvent.Scope
 
-# If a search matches more users than this, it finds the events of this many.
-SEARCHED_USERS = 200
 
-
-class EventList(ChangeList):
+class EventList(NewestRows):
     """A page of events, each with its users and client; see `find_people`."""
 
     def get_results(self, request: HttpRequest) -> None:
@@ -69,10 +67,17 @@ class RevocationEventAdmin(ReadOnlyAdmin):
         event = super().get_object(request, *args, **kwargs)
         return event and find_people([event])[0]
 
-    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> Any:
-        found, duplicates = super().get_search_results(request, queryset, search_term)
-        term = search_term.strip()
-        return (found | queryset.filter(_is_about(term, name_fields_of_users(request))) if term else found), duplicates
+    def find_by_words(self, request: HttpRequest, words: list[str]) -> Any:
+        users, are_all_users = find_users(words, name_fields_of_users(request))
+        rows, are_all_rows = newest(RevocationEvent.objects.all(), "pk")
+        has_reason = each_word(words, lambda word: Q(reason__icontains=word))
+        acting = Q(actor__in=[str(user.pk) for user in users])
+        return keys_of(
+            # Not in the order of the key: a database might look for the events along its whole index.
+            RevocationEvent.objects.filter(_is_about(" ".join(words), users)).order_by("-created_at"),
+            rows.filter(has_reason | acting).order_by("-pk"),
+            complete=are_all_users and are_all_rows,
+        )
 
     def get_urls(self) -> Any:
         view = self.admin_site.admin_view(self.revoke_all_view)
@@ -107,7 +112,7 @@ class RevocationEventAdmin(ReadOnlyAdmin):
         return HttpResponseRedirect(back)
 
     def _ask(self, request: HttpRequest, form: Any, back: str) -> HttpResponse:
-        live = database.live(timezone.now())
+        sessions, users = counting.everybody(timezone.now())
         return confirm(
             self,
             request,
@@ -119,9 +124,9 @@ class RevocationEventAdmin(ReadOnlyAdmin):
                 "sessions, as in this admin, continue. API clients continue, too: with their keys they sign new tokens."
             ),
             summary={
-                _("users with live sessions"): live.values("user").distinct().count(),
-                _("live sessions"): live.count(),
-                _("API clients that stay"): RegisteredClient.objects.filter(is_active=True).count(),
+                _("users with live sessions"): users,
+                _("live sessions"): sessions,
+                _("API clients that stay"): counting.active_clients(),
             },
             button=_("Revoke everything"),
             back=back,
@@ -185,18 +190,15 @@ def _to_python(field: Any, text: str) -> Any:
     return value
 
 
-def _is_about(term: str, names: Iterable[str]) -> Q:
+def _is_about(term: str, users: Iterable[Any]) -> Q:
     """
-    Return the condition for events that a search term finds.
+    Return the condition for events that affect one of `users`, or what `term` is the id of; an index finds all of them.
 
-    These are the events that affect, or were caused by, a user with the term in one of the fields `names`, and the
-    events that affect the client, the session or the issuer of a key with the term as its id.
+    It may be the id of a session, of a client, or of the issuer of keys, which is a client or this server.
     """
-    called = Q()
-    for name in names:
-        called |= Q(**{f"{name}__icontains": term})
-    users = list(user_rows.users().filter(called)[:SEARCHED_USERS]) if called else []  # an empty Q would find all users
     hit = Q(scope=Scope.USER, subject__in=[user_id_of(user) for user in users])
-    acting = Q(actor__in=[str(user.pk) for user in users])
-    client = Q(scope=Scope.CLIENT, subject=term) | Q(scope=Scope.KEY, subject__startswith=f"{term} ")
-    return hit | acting | client | Q(scope=Scope.SESSION, subject=term.replace("-", ""))
+    kids: Iterable[str] = ClientKey.objects.filter(client__client_id=term).values_list("kid", flat=True)[:FOUND]
+    if term == get_settings().ISSUER:
+        kids = SigningKey.objects.values_list("kid", flat=True)[:FOUND]
+    keys = Q(scope=Scope.KEY, subject__in=[key_subject(term, kid) for kid in kids])
+    return hit | keys | Q(scope=Scope.CLIENT, subject=term) | Q(scope=Scope.SESSION, subject=term.replace("-", ""))

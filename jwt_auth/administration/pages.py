@@ -21,13 +21,17 @@ from django.db.models import CharField, TextField
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
 from django.urls import NoReverseMatch, reverse
+from django.utils.formats import number_format
 from django.utils.functional import Promise
 from django.utils.html import format_html
 from django.utils.translation import gettext, gettext_lazy as _
 
 from jwt_auth import registrars
 from jwt_auth._django.admin_sites import admin_of
+from jwt_auth._django.slices import Counted
 from jwt_auth.administration.forged import ForgedRequestMixin
+from jwt_auth.administration.lists import Matches, NewestRows, words_of
+from jwt_auth.administration.saving import SavingMixin
 from jwt_auth.claims import Claims
 from jwt_auth.models import RegisteredClient
 from jwt_auth.revocation import remaining
@@ -89,7 +93,7 @@ class EverythingForm(ReasonForm):
         return phrase
 
 
-class ReadOnlyAdmin(ForgedRequestMixin, admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
+class ReadOnlyAdmin(ForgedRequestMixin, SavingMixin, admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
     """Rows can't be added, changed or deleted by hand, so that a revocation can't be undone."""
 
     show_full_result_count = False  # the total without the filter is not worth counting all rows
@@ -98,13 +102,31 @@ class ReadOnlyAdmin(ForgedRequestMixin, admin.ModelAdmin):  # type: ignore[type-
     actions: Any = ()
     # Columns that the list shows under another name.
     shown_otherwise: tuple[str, ...] = ()
+    # A column that grows from row to row, and has an index; see `lists`.
+    newest_by = "pk"
 
     class Media:
         css = {"all": ["jwt_auth/admin.css"]}
 
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:
+        return NewestRows
+
     def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> Any:
+        """Search as the list does. The list itself does not call this with a term."""
+        return (queryset.filter(pk__in=self.find(request, search_term).keys) if search_term else queryset), False
+
+    def find(self, request: HttpRequest, term: str) -> Any:
+        """Return the keys of the rows that a search finds."""
         # Each word is a condition for each column.
-        return super().get_search_results(request, queryset, search_term[:MAX_SEARCH])
+        return self.find_by_words(request, words_of(term[:MAX_SEARCH]))
+
+    def find_by_words(self, request: HttpRequest, words: list[str]) -> Any:
+        """Return the keys of the rows that have each of `words`: none, in a list without a search box."""
+        return Matches((), are_all=True)
+
+    def narrowed(self, request: HttpRequest) -> Any:
+        """Return the rows that the list is about: all, or those of the user that its address names."""
+        return self.model._default_manager.all()
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return not is_limited(request) and super().has_module_permission(request)
@@ -152,7 +174,7 @@ def confirm(
     *,
     title: Text,
     warning: Text,
-    summary: Mapping[Text, int],
+    summary: Mapping[Text, int | Counted],
     button: Text,
     back: str,
     objects: Collection[Any] = (),
@@ -184,7 +206,7 @@ def confirm(
         "media": model_admin.media,
         "form": form,
         "warning": warning,
-        "summary": summary.items(),
+        "summary": [(name, describe(number)) for name, number in summary.items()],
         "objects": shown,
         "more": (len(shown) if count is None else count) - len(shown),
         "button": button,
@@ -193,6 +215,13 @@ def confirm(
         "left": left,
     }
     return TemplateResponse(request, "admin/jwt_auth/revoke_confirmation.html", context)
+
+
+def describe(number: int | Counted) -> str:
+    """Return a number as text for people."""
+    if isinstance(number, int) or number.is_all:
+        return number_format(number if isinstance(number, int) else number.number)
+    return gettext("at least %(number)s") % {"number": number_format(number.number)}
 
 
 def url_of(site: Any, row: Any) -> str | None:

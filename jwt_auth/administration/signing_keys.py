@@ -22,6 +22,7 @@ from django.utils.translation import gettext, gettext_lazy as _
 
 from jwt_auth import signing_keys
 from jwt_auth._django.admin_sites import redirect_from_missing
+from jwt_auth._django.slices import Counted
 from jwt_auth.administration.pages import (
     EverythingForm,
     ReadOnlyAdmin,
@@ -237,7 +238,7 @@ class SigningKeyAdmin(ReadOnlyAdmin):
     def _ask(
         self, request: HttpRequest, form: ReasonForm, key: SigningKey, move: Move, *, emergency: bool
     ) -> HttpResponse:
-        summary: dict[Text, int] = {}
+        summary: dict[Text, int | Counted] = {}
         if emergency:
             radius = signing_keys.blast_radius(key, timezone.now())
             summary = {

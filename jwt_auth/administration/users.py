@@ -21,6 +21,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.utils import quote, unquote
 from django.contrib.auth import get_user_model
 from django.core.exceptions import PermissionDenied
+from django.db import router
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
@@ -29,14 +30,17 @@ from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext, gettext_lazy as _, ngettext
 
 from jwt_auth._django.admin_sites import admin_of, admins, before_urls, list_at_most, put_before, redirect_from_missing
+from jwt_auth._django.slices import Counted, count_some
 from jwt_auth.administration.forged import ForgedRequestMixin
 from jwt_auth.administration.pages import (
     SHOWN,
     ReasonForm,
+    Text,
     UserForm,
     allows,
     changelist_url,
     confirm,
+    describe,
     is_limited,
     is_popup,
     left_of,
@@ -48,10 +52,12 @@ from jwt_auth.administration.pages import (
     staff_of,
     url_of,
 )
+from jwt_auth.administration.saving import SavingMixin
 from jwt_auth.models import RegisteredClient, UserSession
 from jwt_auth.revocation import (
     BulkRevocation,
     UserRevocation,
+    counting,
     cutoff,
     database,
     remaining,
@@ -81,7 +87,7 @@ WARNING = _(
 )
 
 
-class TokenRevocationMixin(ForgedRequestMixin, _Base):
+class TokenRevocationMixin(ForgedRequestMixin, SavingMixin, _Base):
     """
     Add an action, a button, and a panel with the cutoff and the live sessions to a `ModelAdmin` of users.
 
@@ -141,7 +147,8 @@ class TokenRevocationMixin(ForgedRequestMixin, _Base):
         listed, numbers, *others = super().get_deleted_objects(objs, request)
         name: Any = UserSession._meta.verbose_name_plural
         if numbers.get(name, 0) >= SESSIONS_LISTED:
-            numbers[name] = UserSession.objects.filter(user__in=objs).count()
+            sessions = UserSession.objects.filter(user__in=objs)
+            numbers[name] = describe(count_some(sessions))  # type: ignore[assignment]  # it is only shown
         return listed, numbers, *others
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> Any:
@@ -211,10 +218,10 @@ def _allowed(model_admin: Any, request: HttpRequest, user: Any) -> bool:
 def _ask(
     model_admin: Any, request: HttpRequest, form: Any, users: list[Any], queryset: Any, **options: Any
 ) -> TemplateResponse:
-    live = database.live(timezone.now())
-    hit = queryset.using(live.db).order_by().values("pk")
+    hit = queryset.using(router.db_for_write(UserSession)).order_by().values("pk")
+    live = counting.live_sessions_of(hit, timezone.now())
     page = remaining.summary([user.pk for user in users], timezone.now())
-    numbers = {model_admin.opts.verbose_name_plural: len(users), _("live sessions"): live.filter(user__in=hit).count()}
+    numbers: dict[Text, int | Counted] = {model_admin.opts.verbose_name_plural: len(users), _("live sessions"): live}
     return confirm(
         model_admin,
         request,
@@ -278,15 +285,17 @@ def _tell_of_orphans(model_admin: Any, request: HttpRequest, left: list[Register
 
 
 def _describe(model_admin: Any, user: Any, *, may_revoke: bool, may_look: bool) -> dict[str, Any]:
-    """Return the content of the panel, with at most three queries, regardless of the number of sessions."""
+    """Return the content of the panel, with at most four queries, regardless of the number of sessions."""
     known = cutoff.users_with_cutoff().annotate(jwt_global_cutoff=database.global_cutoff()).get(pk=user.pk)
-    live = database.live(timezone.now()).filter(user=user.pk)
+    now = timezone.now()
+    sessions = database.live(now).filter(user=user.pk)
+    live = counting.live_sessions_of_user(user.pk, now)
     return {
         "cutoff": cutoff.read(known),
         "global_cutoff": known.jwt_global_cutoff,
-        "live": live.count(),
+        "live": describe(live),
         "may_look": may_look,
-        "sessions": live.order_by("-last_issued_at")[:SESSIONS_SHOWN] if may_look else (),
+        "sessions": sessions.order_by("-last_issued_at")[:SESSIONS_SHOWN] if may_look else (),
         "sessions_url": _sessions_url(model_admin, user) if may_look else None,
         "revoke_url": _revoke_url(model_admin, user) if may_revoke else None,
     }

@@ -54,6 +54,7 @@ def check_deployment(app_configs: Sequence[Any] | None = None, **kwargs: Any) ->
         *_check_lifetimes(settings),
         *_check_surroundings(),
         *_check_caches(settings),
+        *_check_sqlite(),
     ]
 
 
@@ -195,6 +196,21 @@ def _hides_errors(cache: Mapping[str, Any]) -> bool:
         django_settings, "DJANGO_REDIS_IGNORE_EXCEPTIONS", False
     )
     return bool(options.get("IGNORE_EXCEPTIONS", everywhere) or options.get("ignore_exc"))
+
+
+def _check_sqlite() -> Iterator[checks.CheckMessage]:
+    alias = router.db_for_write(UserSession)
+    connection = connections[alias]
+    if connection.vendor != "sqlite" or "memory" in str(connection.settings_dict["NAME"]):
+        return
+    mode = connection.settings_dict["OPTIONS"].get("transaction_mode") or "DEFERRED"
+    if mode.upper() == "DEFERRED":
+        yield checks.Warning(
+            f"The transactions of the SQLite database {alias!r} begin without its lock: those of your own code, and "
+            "of Django, fail at once if they read first and another process writes in between.",
+            hint='Set "OPTIONS": {"transaction_mode": "IMMEDIATE"} in DATABASES.',
+            id="jwt_auth.W031",
+        )
 
 
 def _check_migrations(alias: str) -> Iterator[checks.CheckMessage]:

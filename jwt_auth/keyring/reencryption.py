@@ -11,11 +11,12 @@ from dataclasses import dataclass
 
 from django.db.models import Model, QuerySet
 
+from jwt_auth._django.slices import ranges_of_keys
 from jwt_auth.exceptions import DecryptionError
 from jwt_auth.keyring.encryption import reencrypt
 from jwt_auth.models import ClientKey, SigningKey
 
-# All encrypted columns in the database; an empty text is no secret.
+# All encrypted columns in the database.
 COLUMNS: tuple[tuple[type[Model], str], ...] = (
     (ClientKey, "encrypted_secret"),
     (SigningKey, "encrypted_private_jwk"),
@@ -31,16 +32,18 @@ class Batch:
     unreadable: tuple[object, ...]
 
 
-def encrypted_rows(model: type[Model], column: str) -> QuerySet[Model]:
-    """Return the rows of `model` with a secret in `column`."""
-    return model._default_manager.exclude(**{column: ""})
-
-
 def reencrypt_rows(model: type[Model], column: str, batch_size: int, *, dry_run: bool = False) -> Iterator[Batch]:
-    """Re-encrypt `column` of all rows with the first key; with `dry_run` only count the rows that need it."""
-    rows, last = encrypted_rows(model, column).order_by("pk"), 0
-    while found := list(rows.filter(pk__gt=last).values_list("pk", column)[:batch_size]):
-        last = found[-1][0]
+    """
+    Re-encrypt `column` of all rows with the first key; with `dry_run` only count the rows that need it.
+
+    Yields:
+        Each batch that has a secret; an empty text is none.
+    """
+    rows = model._default_manager.all()
+    for part in ranges_of_keys(rows, batch_size):
+        found = list(part.exclude(**{column: ""}).values_list("pk", column))
+        if not found:
+            continue
         new = {pk: _under_first_key(text) for pk, text in found}
         stale = [(pk, text) for pk, text in found if new[pk] not in (None, text)]
         if not dry_run:

@@ -17,9 +17,14 @@ from django.db.models import QuerySet
 from jwt_auth._django.deletion import delete_rows
 from jwt_auth.conf.lifetimes import longest_life
 from jwt_auth.models import RevocationEvent, UsedToken, UserSession
+from jwt_auth.process.clock import seconds
 
 # For requests in progress, and for machines whose clock is behind the clock of the machine that cleans.
 MARGIN = timedelta(minutes=5)
+
+# A batch should take this long at most, so that nobody waits for it and no timeout of the database ends it. The first
+# batch is small, because nothing is known about the machine yet.
+SECONDS, FIRST, FEWEST = 0.2, 1_000, 100
 
 
 def expired_sessions(now: datetime, keep: timedelta = timedelta(0)) -> QuerySet[UserSession]:
@@ -43,22 +48,45 @@ def delete_in_batches(rows: QuerySet[Any], batch_size: int) -> Iterator[int]:
     """
     Delete `rows`, from one of the functions above, with one transaction per batch.
 
-    Each batch is a range of the index on `expires_at`: one query finds its end, and one deletes it. No
-    row is loaded. All rows of one microsecond are in the same batch, regardless of their number.
+    Two queries for each batch: one finds its end, and one deletes it. No row is loaded.
 
     Yields:
         The number of rows that each batch deleted.
     """
-    start = None
+    for batch in _in_batches(rows, batch_size):
+        yield delete_rows(batch)
+
+
+def count_in_batches(rows: QuerySet[Any], batch_size: int) -> Iterator[int]:
+    """Yield the number of rows that each batch of `delete_in_batches` would delete."""
+    for batch in _in_batches(rows, batch_size):
+        yield batch.count()
+
+
+def _in_batches(rows: QuerySet[Any], most: int) -> Iterator[QuerySet[Any]]:
+    """
+    Yield `rows` in batches of `most` at most; smaller ones if the work on a batch takes longer than SECONDS.
+
+    Each batch is a range of the index on `expires_at`. All rows of one microsecond are in the same batch, regardless
+    of their number.
+    """
+    start, size = None, min(FIRST, most)
     while True:
+        began = seconds()
         rest = rows if start is None else rows.filter(expires_at__gte=start)
-        end = _moment_at(rest, batch_size)
+        end = _moment_at(rest, size)
         if end is not None and end == start:
             end = _moment_at(rest.filter(expires_at__gt=start), 0)
-        yield delete_rows(rest if end is None else rest.filter(expires_at__lt=end))
+        yield rest if end is None else rest.filter(expires_at__lt=end)
         if end is None:
             return
-        start = end
+        start, size = end, _next_size(size, seconds() - began, most)
+
+
+def _next_size(size: int, taken: float, most: int) -> int:
+    if taken > SECONDS:
+        return min(most, max(size // 2, FEWEST))
+    return min(most, size * 2) if taken < SECONDS / 2 else size
 
 
 def _moment_at(rows: QuerySet[Any], position: int) -> datetime | None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 
+from jwt_auth._django.slices import ranges_of_keys
 from jwt_auth.models import UserTokenCutoff
 from jwt_auth.revocation import user_rows
 
@@ -18,28 +19,28 @@ TABLE = "table"
 _FIELD = "tokens_valid_after"
 
 
-def pending(source: str, target: str) -> QuerySet[Any]:
-    """Return the users whose cutoff in `source` is later than in `target`; each is a field's name or TABLE."""
-    rows: QuerySet[Any] = user_rows.users().annotate(jwt_source=_cutoff_in(source), jwt_target=_cutoff_in(target))
-    return rows.filter(Q(jwt_target=None) | Q(jwt_target__lt=F("jwt_source")), jwt_source__isnull=False)
+def count_in_batches(source: str, target: str, batch_size: int) -> Iterator[int]:
+    """Yield the number of cutoffs of each batch of `copy_in_batches`."""
+    for users in ranges_of_keys(user_rows.users(), batch_size):
+        yield _pending(users, source, target).count()
 
 
 def copy_in_batches(source: str, target: str, batch_size: int) -> Iterator[int]:
     """
-    Copy cutoffs in the order of the users' primary keys.
+    Copy the cutoffs that are later in `source` than in `target`; each is a field's name or TABLE.
 
     Yields:
-        The number of cutoffs that each batch moved forward.
+        The number of cutoffs that each batch of users moved forward.
     """
-    last = None
-    while True:
-        rows = pending(source, target).order_by("pk")
-        rest = rows if last is None else rows.filter(pk__gt=last)
-        keys = list(rest.values_list("pk", flat=True)[:batch_size])
-        if not keys:
-            return
-        yield _copy_to_table(source, keys) if target == TABLE else _copy_to_field(source, target, keys)
-        last = keys[-1]
+    for users in ranges_of_keys(user_rows.users(), batch_size):
+        if keys := list(_pending(users, source, target).values_list("pk", flat=True)):
+            yield _copy_to_table(source, keys) if target == TABLE else _copy_to_field(source, target, keys)
+
+
+def _pending(users: QuerySet[Any], source: str, target: str) -> QuerySet[Any]:
+    """Return those of `users` whose cutoff in `source` is later than in `target`."""
+    rows: QuerySet[Any] = users.annotate(jwt_source=_cutoff_in(source), jwt_target=_cutoff_in(target))
+    return rows.filter(Q(jwt_target=None) | Q(jwt_target__lt=F("jwt_source")), jwt_source__isnull=False)
 
 
 def _copy_to_field(source: str, target: str, keys: list[Any]) -> int:

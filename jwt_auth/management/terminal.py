@@ -14,6 +14,7 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from jwt_auth._django.slices import Counted
 from jwt_auth.exceptions import ExpiredTokenError
 from jwt_auth.http.text import printable
 from jwt_auth.models import ClientKey, RegisteredClient, UserSession
@@ -99,6 +100,17 @@ def _by_key(text: str) -> Any:
     if pk is None:
         return None
     return user_rows.users().filter(pk=pk).values_list("pk", flat=True).first()
+
+
+def describe_number(found: Counted, one: str, several: str, *, bound: str = "") -> str:
+    """
+    Return a number with the word for the things that were counted.
+
+    Args:
+        bound: the word before the number if all were counted.
+    """
+    before = bound if found.is_all else "at least"
+    return f"{before} {found.number:,} {one if found.is_all and found.number == 1 else several}".strip()
 
 
 def describe_user(user: Any) -> str:

@@ -372,6 +372,7 @@ class Migration(migrations.Migration):
                 "permissions": [("introspect", "Can look into tokens")],
                 "indexes": [
                     models.Index(fields=["user", "started_at"], name="jwt_auth_session_user"),
+                    models.Index(fields=["started_at"], name="jwt_auth_session_started"),
                     models.Index(fields=["expires_at"], name="jwt_auth_session_expires"),
                 ],
                 "constraints": [models.UniqueConstraint(fields=("handle",), name="jwt_auth_session_handle")],

@@ -179,7 +179,9 @@ def record_client_deletion(client: RegisteredClient, *, now: datetime | None = N
 def record_key_deletion(key: ClientKey) -> None:
     """Record the deletion of `key`, which refuses its tokens."""
     with atomic():
-        user_rows.lock_user(key.client.user_id)  # first, as in `record_client_deletion`
+        # Before the client is read: Django's transaction may have begun without SQLite's lock.
+        lock_by_writing(ClientKey.objects.filter(pk=key.pk), "kid")
+        user_rows.lock_user(key.client.user_id)  # before the client, as in `record_client_deletion`
         revoke_client_key(key, reason="key deleted")
 
 

@@ -60,7 +60,7 @@ def session_of_token(sid: uuid.UUID, subject: str) -> QuerySet[UserSession]:
     facts: dict[str, Any] = {"token_denied": Exists(denied)}
     if get_settings().KEYS == "database":
         facts["keys_changed_at"] = Subquery(changes_of_keys()[:1])
-    return _joined().annotate(**facts).filter(pk=sid).defer(*_UNJUDGED)
+    return all_sessions().annotate(**facts).filter(pk=sid).defer(*_UNJUDGED)
 
 
 # Columns that no verdict needs. Each would cost a request a few microseconds; code that reads one loads it then.
@@ -85,7 +85,7 @@ def _compiled(alias: str) -> CompiledQuery:
 
 def find_by_handle(handle: str) -> UserSession | None:
     """Return the session of a refresh token, with the user and all that `state_of` needs."""
-    return _joined().filter(handle=handle).first()
+    return all_sessions().filter(handle=handle).first()
 
 
 def live_sessions(user: Any, now: datetime) -> QuerySet[UserSession]:
@@ -106,7 +106,7 @@ def live(now: datetime) -> QuerySet[UserSession]:
     This is an approximation: only the user's row shows that a password was changed without `save()`. `refusal_of`
     is exact.
     """
-    return _joined().filter(is_live(now))
+    return all_sessions().filter(is_live(now))
 
 
 def is_live(now: datetime) -> Q:
@@ -154,7 +154,8 @@ def _has_active_user() -> Q:
     return Q(user__is_active=True) if "is_active" in columns else Q()
 
 
-def _joined() -> QuerySet[UserSession]:
+def all_sessions() -> QuerySet[UserSession]:
+    """Return all sessions of visible users, `with_state`."""
     rows = with_state(UserSession.objects.all())
     visible = visible_users().all()
     return rows.filter(user__in=visible.values("pk")) if has_conditions(visible) else rows

@@ -11,9 +11,10 @@ from datetime import datetime
 from typing import Any, TypeAlias
 
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import Error, router, transaction
+from django.db import Error, router
 from django.utils import timezone
 
+from jwt_auth._django.transactions import write_atomic
 from jwt_auth.base_models import DatabaseNow
 from jwt_auth.claims import later
 from jwt_auth.conf import lifetimes
@@ -36,7 +37,7 @@ Actor: TypeAlias = AbstractBaseUser | str | None
 
 def atomic() -> Any:
     """Return the transaction for everything that is written about sessions."""
-    return transaction.atomic(using=router.db_for_write(UserSession), savepoint=False)
+    return write_atomic(router.db_for_write(UserSession), savepoint=False)
 
 
 def deny_key(

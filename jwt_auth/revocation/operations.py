@@ -234,7 +234,8 @@ def revoke_all(
         raise ValueError("a cutoff can't be in the future")
     with atomic():
         old = RevocationEvent.objects.filter(scope=Scope.ALL).aggregate(newest=Max("cutoff"))["newest"]
-        newest = UserSession.objects.aggregate(newest=Max("last_issued_at"))["newest"]
+        # The cutoff is compared with this time alone, and an index finds the latest one.
+        newest = UserSession.objects.aggregate(newest=Max("started_at"))["newest"]
         new = after(now, old, newest) if at is None else max(at, old or at)
         event = record_event(Scope.ALL, "", cutoff=new, expires_at=None, reason=reason, actor=actor, now=now)
         send_on_commit(all_revoked, RevocationEvent, event=event, cutoff=new)

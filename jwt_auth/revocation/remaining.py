@@ -84,7 +84,12 @@ def clients_of(user_pks: Collection[Any], now: datetime) -> QuerySet[RegisteredC
 
 def usable_keys(now: datetime) -> QuerySet[ClientKey]:
     """Return the keys that are neither revoked nor over."""
-    return ClientKey.objects.filter(Q(expires_at=None) | Q(expires_at__gt=now), revoked_at=None)
+    return ClientKey.objects.filter(is_usable(now))
+
+
+def is_usable(now: datetime) -> Q:
+    """Return the condition for keys that are neither revoked nor over."""
+    return Q(Q(expires_at=None) | Q(expires_at__gt=now), revoked_at=None)
 
 
 def count(user_pks: Collection[Any], now: datetime) -> Counter[Any]:

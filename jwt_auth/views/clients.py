@@ -8,7 +8,7 @@ permissions of the client's user: see `registrars.may_hand_out`.
 import re
 from typing import Any, ClassVar
 
-from django.db import router, transaction
+from django.db import router
 from django.views.decorators.debug import sensitive_variables
 from rest_framework import exceptions as drf
 from rest_framework.permissions import BasePermission
@@ -17,6 +17,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from jwt_auth import clients, registrars
+from jwt_auth._django.transactions import write_atomic
 from jwt_auth.models import CLIENT_ID, ClientKey, RegisteredClient
 from jwt_auth.revocation import disable_client, revoke_client, revoke_client_key
 from jwt_auth.sessions import peer_of
@@ -71,7 +72,7 @@ class ClientsView(ManagementView):
         data = self.valid(RegisterClientSerializer, request).validated_data
         user = find_user(data["user"]) if "user" in data else find_user_by_name(data["username"])
         self.check_may_hand_out(request, user, data["scope"])
-        with transaction.atomic(using=router.db_for_write(RegisteredClient)):
+        with write_atomic(router.db_for_write(RegisteredClient)):
             client = clients.register(
                 data["client_name"],
                 user,

@@ -477,7 +477,7 @@ def test_pages_cost_the_same_with_sixty_clients_and_with_thousands(registered, s
             counted[name].append(queries)
     for name, (few, many) in counted.items():
         assert few == many, name
-        assert many <= 7, name
+        assert many <= (9 if name == "search" else 7), name
 
 
 # Registrars

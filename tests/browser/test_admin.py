@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 
+from jwt_auth.administration import lists
 from jwt_auth.models import RevocationEvent
 from jwt_auth.revocation import revoke_session, revoke_token, revoke_user
 from jwt_auth.verification import verify
@@ -189,6 +190,22 @@ def past(alice, bob, staff):
     revoke_token(verify(alice.pair["access_token"]).claims, reason="seen in a log file", actor=staff)
     revoke_user(bob.user, reason="laptop stolen", actor=staff)
     alice.client.tokens(bob.user, label="bob's new tablet")
+
+
+@pytest.mark.usefixtures("past")
+@pytest.mark.parametrize("screen", SCREENS)
+def test_a_list_with_more_rows_than_it_shows_fits_and_says_so(screen, staff, new_staff, look, monkeypatch):
+    monkeypatch.setattr(lists, "LISTED", 2)
+    monkeypatch.setattr(lists, "FOUND", 1)
+    scheme, size = screen
+    page = new_staff(staff, color_scheme=scheme, viewport=SIZES[size])
+    for name, query, text in (
+        ("cut-list", "", "The newest 2 are listed here, and filters choose among these."),
+        ("cut-search", "?q=alice", "More may match than is listed here."),
+    ):
+        page.goto(f"{session_url('changelist')}{query}")
+        assert text in page.inner_text("p.jwt-auth-cut")
+        assert check_fit(page, name, look, "p.jwt-auth-cut") == 1
 
 
 @pytest.mark.usefixtures("past")

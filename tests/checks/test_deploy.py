@@ -112,6 +112,15 @@ def _is_named_alone(fault):
     assert message.hint.endswith(".")
 
 
+@pytest.mark.parametrize("options", [{}, {"transaction_mode": None}, {"transaction_mode": "deferred"}])
+def test_a_file_whose_transactions_begin_without_the_lock_is_named(monkeypatch, options):
+    monkeypatch.setitem(connection.settings_dict, "NAME", "/srv/db.sqlite3")
+    monkeypatch.setitem(connection.settings_dict, "OPTIONS", {"transaction_mode": "IMMEDIATE"})
+    assert found() == []
+    monkeypatch.setitem(connection.settings_dict, "OPTIONS", options)
+    _is_named_alone("W031")
+
+
 def test_without_a_default_cache_django_speaks(settings):
     settings.CACHES = {"other": {"BACKEND": LOCMEM}}
     assert found() == []

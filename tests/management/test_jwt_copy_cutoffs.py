@@ -129,7 +129,8 @@ def test_the_number_of_queries_grows_with_the_batches_alone(make_user, source, t
 
     one_batch = queries_of(2, 100)
     assert queries_of(20, 101) == one_batch
-    assert queries_of(20, 10) == 2 * one_batch - 1
+    # Of 42 users the first 22 are done: two batches have nothing to copy, which costs two queries.
+    assert queries_of(20, 10) == 3 * one_batch + 2 * 2
 
 
 @with_field
@@ -137,7 +138,7 @@ def test_progress_is_shown_on_demand(make_user):
     for number in range(3):
         put(make_user(f"user{number}"), "table", NOW)
     lines = run("jwt_copy_cutoffs", "--batch-size=2", "--verbosity=2").splitlines()
-    assert lines[:2] == ["2 of 3", "3 of 3"]
+    assert lines[:2] == ["2 so far", "3 so far"]
 
 
 @pytest.mark.parametrize(

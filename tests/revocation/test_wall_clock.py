@@ -261,13 +261,13 @@ def test_an_activation_in_the_future_hides_no_session(client, user, jwt_settings
     key = signing_keys.create(activate=True)
     client.tokens(user)
     now = datetime.now(timezone.utc)
-    assert signing_keys.blast_radius(key, now).sessions == 1
+    assert signing_keys.blast_radius(key, now).sessions.number == 1
     SigningKey.objects.update(activated_at=now + AHEAD)
     key.refresh_from_db()
-    assert signing_keys.blast_radius(key, now).sessions == 1
+    assert signing_keys.blast_radius(key, now).sessions.number == 1
     SigningKey.objects.update(activated_at=now + timedelta(seconds=5))
     key.refresh_from_db()
-    assert signing_keys.blast_radius(key, now).sessions == 0
+    assert signing_keys.blast_radius(key, now).sessions.number == 0
 
 
 def test_the_database_s_time_is_in_utc():

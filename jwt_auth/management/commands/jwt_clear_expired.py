@@ -10,7 +10,13 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from jwt_auth.management.cleaning import delete_in_batches, expired_events, expired_sessions, expired_used_tokens
+from jwt_auth.management.cleaning import (
+    count_in_batches,
+    delete_in_batches,
+    expired_events,
+    expired_sessions,
+    expired_used_tokens,
+)
 from jwt_auth.management.terminal import INTERRUPTED, number
 
 WIDTH = 72  # lines are padded to this width, to overwrite the previous line
@@ -31,7 +37,7 @@ class Command(BaseCommand):
             type=number(1, 1_000_000),
             default=10_000,
             metavar="ROWS",
-            help="The number of rows that one transaction deletes; 10,000 by default.",
+            help="The most rows that one transaction deletes, fewer on a slow machine; 10,000 by default.",
         )
         parser.add_argument(
             "--keep-sessions-days",
@@ -66,32 +72,40 @@ class Command(BaseCommand):
         }
         self.verbosity = verbosity
         for name, rows in piles.items():
-            total = rows.count()
             if dry_run:
-                self.stdout.write(f"{total:,} expired {name} would be deleted.")
+                self.count(name, rows, batch_size)
             else:
-                self.clear(name, rows, total, batch_size)
+                self.clear(name, rows, batch_size)
 
-    def clear(self, name: str, rows: QuerySet[Any], total: int, batch_size: int) -> None:
+    def count(self, name: str, rows: QuerySet[Any], batch_size: int) -> None:
+        found, self.reported_at = 0, monotonic()
+        for counted in count_in_batches(rows, batch_size):
+            found += counted
+            self.report(f"{found:,} expired {name} counted so far")
+        self.finish(f"{found:,} expired {name} would be deleted.")
+
+    def clear(self, name: str, rows: QuerySet[Any], batch_size: int) -> None:
         done, began = 0, monotonic()
         self.reported_at = began
         try:
+            # Not counted first: that would take longer than any batch, and a timeout could end it.
             for deleted in delete_in_batches(rows, batch_size):
                 done += deleted
-                self.report(name, done, total)
+                self.report(f"{done:,} expired {name} deleted so far")
         except KeyboardInterrupt:
             text = f"Interrupted after {done:,} {name}, which stay deleted. Run the command again for the rest."
             raise CommandError(text, returncode=INTERRUPTED) from None
         if self.verbosity:
-            text = f"{done:,} expired {name} deleted in {monotonic() - began:.1f} s."
-            self.stdout.write(self.style.SUCCESS(text.ljust(WIDTH if self.stdout.isatty() else 0)))
+            self.finish(self.style.SUCCESS(f"{done:,} expired {name} deleted in {monotonic() - began:.1f} s."))
 
-    def report(self, name: str, done: int, total: int) -> None:
+    def finish(self, text: str) -> None:
+        self.stdout.write(text.ljust(WIDTH if self.stdout.isatty() else 0))
+
+    def report(self, line: str) -> None:
         """Report the progress: in one line that is overwritten at a terminal, else with a line now and then."""
         terminal, now = self.stdout.isatty(), monotonic()
-        if not self.verbosity or done >= total or not (terminal or now - self.reported_at >= REPORT_EVERY):
+        if not self.verbosity or not (terminal or now - self.reported_at >= REPORT_EVERY):
             return
         self.reported_at = now
-        line = f"{done:,} of {total:,} expired {name} deleted ({100 * done // total} %)"
         self.stdout.write(line.ljust(WIDTH) if terminal else line, ending="\r" if terminal else "\n")
         self.stdout.flush()

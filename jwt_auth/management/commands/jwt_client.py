@@ -4,18 +4,19 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import router, transaction
+from django.db import router
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from jwt_auth import clients, registrars
+from jwt_auth._django.slices import ranges_of_keys
+from jwt_auth._django.transactions import write_atomic
 from jwt_auth.conf import get_settings
 from jwt_auth.exceptions import RegistrationError
 from jwt_auth.http.text import printable
@@ -121,9 +122,10 @@ class Command(BaseCommand):
             self.stdout.write("There are no clients.")
 
     def audit(self, **options: Any) -> None:
-        keys = remaining.usable_keys(timezone.now()).filter(client__is_active=True).select_related("client__user")
+        usable = remaining.is_usable(timezone.now())
         total, found = 0, []
-        for batch in _in_batches(keys.order_by("pk").iterator(BATCH)):
+        for keys in ranges_of_keys(ClientKey.objects.all(), BATCH):
+            batch = list(keys.filter(usable, client__is_active=True).select_related("client__user"))
             doubts = registrars.doubts(batch)
             total += len(batch)
             found += [_doubt_row(key, doubts[key.pk]) for key in batch if key.pk in doubts]
@@ -136,7 +138,7 @@ class Command(BaseCommand):
 
     @sensitive_variables()
     def create(self, *, name: str, user: str, scopes: str, requires_binding: bool, **options: Any) -> None:
-        with transaction.atomic(using=router.db_for_write(RegisteredClient)):
+        with write_atomic(router.db_for_write(RegisteredClient)):
             client = clients.register(
                 name, find_user(user), scopes, requires_binding=requires_binding, actor=describe_operator()
             )
@@ -328,12 +330,6 @@ def _key_row(key: ClientKey, now: datetime) -> tuple[str, ...]:
 def _doubt_row(key: ClientKey, doubt: registrars.Doubt) -> tuple[str, ...]:
     name = shorten(printable(key.client.user.get_username()), 24)
     return (key.client.client_id, key.kid, name, *describe_origin(key), str(doubt.label))
-
-
-def _in_batches(keys: Iterable[ClientKey]) -> Iterator[list[ClientKey]]:
-    waiting = iter(keys)
-    while batch := list(islice(waiting, BATCH)):
-        yield batch
 
 
 def _state_of(key: ClientKey, now: datetime) -> str:

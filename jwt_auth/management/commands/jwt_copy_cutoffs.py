@@ -9,8 +9,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from jwt_auth.base_models import TokenCutoffField
 from jwt_auth.conf import get_settings
-from jwt_auth.management.cutoff_copy import TABLE, copy_in_batches, pending
-from jwt_auth.management.terminal import MISUSED, number
+from jwt_auth.management.cutoff_copy import TABLE, copy_in_batches, count_in_batches
+from jwt_auth.management.terminal import MISUSED, number as whole_number
 
 
 class Command(BaseCommand):
@@ -27,7 +27,7 @@ class Command(BaseCommand):
         )
         parser.add_argument("--dry-run", action="store_true", help="Only count the cutoffs that would be copied.")
         parser.add_argument(
-            "--batch-size", type=number(1, 1_000_000), default=1000, metavar="USERS", help="1,000 by default."
+            "--batch-size", type=whole_number(1, 1_000_000), default=1000, metavar="USERS", help="1,000 by default."
         )
 
     def handle(
@@ -40,16 +40,13 @@ class Command(BaseCommand):
         if source == target:
             raise CommandError("--from and --to must differ.", returncode=MISUSED)
         where = f"from {_describe(source)} to {_describe(target)}"
-        wanted = pending(source, target).count()
-        if dry_run:
-            self.stdout.write(f"{wanted:,} cutoffs would be copied {where}.")
-            return
         done = 0
-        for copied in copy_in_batches(source, target, batch_size):
-            done += copied
+        for number in (count_in_batches if dry_run else copy_in_batches)(source, target, batch_size):
+            done += number
             if options["verbosity"] > 1:
-                self.stdout.write(f"{done:,} of {wanted:,}")
-        self.stdout.write(self.style.SUCCESS(f"{done:,} cutoffs copied {where}."))
+                self.stdout.write(f"{done:,} so far")
+        text = f"{done:,} cutoffs would be copied {where}." if dry_run else f"{done:,} cutoffs copied {where}."
+        self.stdout.write(text if dry_run else self.style.SUCCESS(text))
 
 
 def _other_place(target: str) -> str:

@@ -22,6 +22,7 @@ from jwt_auth.management.terminal import (
     add_yes,
     confirm,
     describe_moment,
+    describe_number,
     describe_operator,
     number,
     record,
@@ -140,10 +141,10 @@ class Command(BaseCommand):
             raise CommandError(f"There is no key {printable(kid)!r}.", returncode=NOTHING_DONE)
         states.check_revocation(key, emergency=True, now=now)
         radius = signing_keys.blast_radius(key, now)
-        whose = "1 live session" if radius.sessions == 1 else f"{radius.sessions:,} live sessions"
+        whose = describe_number(radius.sessions, "live session", "live sessions", bound="up to")
         lines = [
             f"Key {printable(kid)} is {key.state}. If it is revoked:",
-            f"- The access tokens of up to {whose} are refused. Refresh tokens stay valid: nobody is signed out.",
+            f"- The access tokens of {whose} are refused. Refresh tokens stay valid: nobody is signed out.",
             f"- The processes of this deployment refuse them {_within(radius.own_bound)}.",
             f"- Other servers refuse them when they fetch the key set again, {_within(radius.others_bound)} if they",
             "  respect its max-age, or when they next read the revocation feed.",

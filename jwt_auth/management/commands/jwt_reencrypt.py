@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import Model
 
 from jwt_auth.keyring.encryption import derived_keys
-from jwt_auth.keyring.reencryption import COLUMNS, encrypted_rows, reencrypt_rows
+from jwt_auth.keyring.reencryption import COLUMNS, reencrypt_rows
 from jwt_auth.management.terminal import number
 
 
@@ -53,13 +53,12 @@ class Command(BaseCommand):
 
     def go_over(self, model: type[Model], column: str, batch_size: int, dry_run: bool) -> list[str]:
         """Re-encrypt one column; return the names of the rows that no key decrypts."""
-        name, total = model._meta.verbose_name_plural, encrypted_rows(model, column).count()
-        seen, changed, unreadable = 0, 0, list[object]()
+        name, seen, changed, unreadable = model._meta.verbose_name_plural, 0, 0, list[object]()
         for batch in reencrypt_rows(model, column, batch_size, dry_run=dry_run):
+            if self.verbosity and seen:
+                self.stdout.write(f"{seen:,} {name} checked so far")
             seen, changed = seen + batch.rows, changed + batch.changed
             unreadable += batch.unreadable
-            if self.verbosity and seen < total:
-                self.stdout.write(f"{seen:,} of {total:,} {name} checked")
         would = "would be re-encrypted" if dry_run else "re-encrypted"
         self.stdout.write(f"{changed:,} of {seen:,} secrets of {name} {would}.")
         return [f"{model._meta.verbose_name} {pk}" for pk in unreadable]

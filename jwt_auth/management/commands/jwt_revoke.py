@@ -10,6 +10,7 @@ from uuid import UUID
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
+from jwt_auth._django.slices import Counted
 from jwt_auth.management.terminal import (
     MISUSED,
     add_reason,
@@ -17,6 +18,7 @@ from jwt_auth.management.terminal import (
     client_lines,
     confirm,
     describe_moment,
+    describe_number,
     describe_state,
     describe_user,
     find_user,
@@ -24,14 +26,15 @@ from jwt_auth.management.terminal import (
     record,
     session_lines,
 )
-from jwt_auth.models import RegisteredClient, UserSession
-from jwt_auth.revocation import cutoff, remaining, revoke_all, revoke_session, revoke_user
-from jwt_auth.revocation.database import live_sessions, with_state
-from jwt_auth.revocation.user_sessions import is_unfinished
+from jwt_auth.models import UserSession
+from jwt_auth.revocation import counting, cutoff, remaining, revoke_all, revoke_session, revoke_user
+from jwt_auth.revocation.database import knows_password_of, live_sessions, with_state
 from jwt_auth.sessions.lifecycle import session_id_of
 
 # The number of a user's sessions that are listed; the rest are only counted.
 SHOWN = 20
+
+_SESSIONS = ("live session", "live sessions")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,28 +95,32 @@ class Command(BaseCommand):
 
 
 def _everything() -> Revocation:
-    live = UserSession.objects.filter(is_unfinished(timezone.now()))
-    users = live.order_by().values("user_id").distinct().count()
-    whose = "1 user" if users == 1 else f"{users:,} users"
+    sessions, users = counting.everybody(timezone.now())
+    live, whose = describe_number(sessions, *_SESSIONS, bound="up to"), describe_number(users, "user", "users")
 
     def do(record: dict[str, Any]) -> str:
         return f"Revoked everything: sessions from before {describe_moment(revoke_all(**record))} UTC are refused."
 
-    hits = [f"Everybody: up to {_count(live.count())} of {whose}. All users have to sign in again, including you."]
-    if clients := RegisteredClient.objects.filter(is_active=True).count():
-        stay = "1 API client stays" if clients == 1 else f"{clients:,} API clients stay"
-        hits.append(f"{stay}: its keys can sign new tokens." if clients == 1 else f"{stay}: they can sign new tokens.")
+    hits = [f"Everybody: {live} of {whose}. All users have to sign in again, including you."]
+    clients = counting.active_clients()
+    if clients.number or not clients.is_all:
+        stay = describe_number(clients, "API client stays: its keys", "API clients stay: they")
+        hits.append(f"{stay} can sign new tokens.")
     return Revocation(hits=hits, answer="revoke everything", do=do)
 
 
 def _of_user(user: Any, with_clients: bool) -> Revocation:
     now = timezone.now()
     live, left = live_sessions(user, now), remaining.page([user.pk], now)
-    shown, number = list(live[:SHOWN]), live.count()
-    hits = [f"{describe_user(user)}: {_count(number)}"]
+    shown = list(live[:SHOWN])
+    found, password = Counted(len(shown)), knows_password_of(user)
+    if len(shown) == SHOWN:
+        found = counting.live_sessions_of_user(user.pk, now, password)
+    hits = [f"{describe_user(user)}: {describe_number(found, *_SESSIONS)}"]
     if shown:
-        more = [f"... and {number - len(shown):,} more"] if number > len(shown) else []
-        hits += ["", *session_lines((session, "live") for session in shown), *more, ""]
+        more = Counted(found.number - len(shown), found.is_all)
+        others = [f"... and {describe_number(more, 'more', 'more')}"] if more.number > 0 else []
+        hits += ["", *session_lines((session, "live") for session in shown), *others, ""]
     if (before := cutoff.read(user)) is not None:
         hits.append(f"Sessions from before {describe_moment(before)} UTC are already refused (the user's cutoff).")
     if with_clients and left.total:
@@ -174,7 +181,3 @@ def _session_of(text: str) -> UUID:
     if sid is None:
         raise CommandError("That is not a token of this project: it was changed, or its signing key is gone.")
     return sid
-
-
-def _count(number: int) -> str:
-    return "1 live session" if number == 1 else f"{number:,} live sessions"

@@ -2,18 +2,19 @@
 What a database's error means, by the code that its driver gives it.
 
 Drivers sort the same event into different classes: that a database is read-only is an OperationalError in MariaDB and
-SQLite, and an InternalError in PostgreSQL. Errors of a value are OperationalErrors in MariaDB. So the class decides only
-if there is no code. A code that is not listed here means a wrong query or a missing migration, which somebody must mend.
+SQLite, and an InternalError in PostgreSQL. Errors of a value are OperationalErrors in MariaDB. So the class decides
+only if there is no code. Any code that is not listed here means a wrong query or value, or a missing migration.
 
-The sources: PostgreSQL's appendix "Error Codes", MySQL's and MariaDB's lists of error numbers, SQLite's "Result Codes".
+The sources are PostgreSQL's appendix "Error Codes", the lists of error numbers of MySQL and MariaDB, and SQLite's
+"Result Codes".
 """
 
 import re
 
 from django.db import Error, InterfaceError, OperationalError
 
-# PostgreSQL: connection exceptions (08), insufficient resources (53), operator intervention (57), system errors (58) and
-# internal errors, among them corrupted data (XX).
+# PostgreSQL: connection exceptions (08), insufficient resources (53), operator intervention (57), system errors (58)
+# and internal errors, among them corrupted data (XX).
 _OUTAGE_CLASSES = frozenset(("08", "53", "57", "58", "XX"))
 
 _OUTAGE_STATES = frozenset(

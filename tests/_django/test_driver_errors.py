@@ -1,4 +1,4 @@
-"""The errors that the real servers and drivers raise: which of them are outages, and which are about a value or a query."""
+"""The errors of real servers and drivers: which of them are outages, and which are about a value or a query."""
 
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +9,7 @@ from django.db import DatabaseError, DataError, Error, InterfaceError, InternalE
 
 from jwt_auth._django.driver_errors import is_of_text
 from jwt_auth._django.outages import is_outage
-from tests.support.own_connections import execute, own_connection
+from tests.support.own_connections import error_of, execute, own_connection
 
 SESSIONS = "jwt_auth_usersession"
 CHANGE = f"UPDATE {SESSIONS} SET label = ''"
@@ -51,12 +51,6 @@ def file(db, tmp_path):
         manager.__exit__(None, None, None)
 
 
-def error_of(own, *statements):
-    with pytest.raises(Error) as caught:
-        execute(own, *statements)
-    return caught.value
-
-
 # PostgreSQL
 
 
@@ -88,7 +82,7 @@ def transaction_idle_for_too_long(one, other):
 
 
 def conflict(one, other):
-    execute(one, "CREATE TABLE IF NOT EXISTS weather (id integer)", "DELETE FROM weather", "INSERT INTO weather SELECT 1")
+    execute(one, "DROP TABLE IF EXISTS weather", "CREATE TABLE weather (id integer)", "INSERT INTO weather SELECT 1")
     execute(one, "BEGIN ISOLATION LEVEL REPEATABLE READ", "SELECT * FROM weather")
     execute(other, "UPDATE weather SET id = 2")
     error = error_of(one, "UPDATE weather SET id = 3")
@@ -97,7 +91,8 @@ def conflict(one, other):
 
 
 def no_room_for_a_sort(one, other):
-    return error_of(one, "SET temp_file_limit = 0", "SET work_mem = 64", "SELECT * FROM generate_series(1, 9999) a ORDER BY a")
+    execute(one, "SET temp_file_limit = 0", "SET work_mem = 64")
+    return error_of(one, "SELECT * FROM generate_series(1, 9999) a ORDER BY a")
 
 
 @needs_postgresql
@@ -239,7 +234,9 @@ def test_a_deadlock_is_an_outage(one, other):
 
 @needs_server
 @pytest.mark.parametrize(
-    "settings", [{"PORT": "1"}, {"NAME": "nowhere"}, {"USER": "nobody at all", "PASSWORD": "wrong"}], ids=lambda s: next(iter(s))
+    "settings",
+    [{"PORT": "1"}, {"NAME": "nowhere"}, {"USER": "nobody at all", "PASSWORD": "wrong"}],
+    ids=["a server", "a database", "a role"],
 )
 def test_a_server_or_a_database_that_is_not_there_is_an_outage(db, settings):
     with own_connection(**settings) as own:
@@ -254,9 +251,7 @@ def sqlite_read_only(file):
 
 
 def sqlite_full(file):
-    return error_of(
-        file.first, "PRAGMA max_page_count = 2", "INSERT INTO things VALUES (1, hex(randomblob(9999)))"
-    )
+    return error_of(file.first, "PRAGMA max_page_count = 2", "INSERT INTO things VALUES (1, hex(randomblob(9999)))")
 
 
 def sqlite_busy(file):

@@ -9,7 +9,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.core import checks
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
-from django.db import connection, models
+from django.db import ProgrammingError, connection, models
 from django.db.migrations.recorder import MigrationRecorder
 from django.test.utils import isolate_apps
 
@@ -18,6 +18,7 @@ from jwt_auth.checks import deploy
 from jwt_auth.jose.encoding import base64url_encode
 from jwt_auth.models import ClientKey, SigningKey
 from tests.support.keys import oct_jwk, pem
+from tests.support.outages import outage
 
 RANDOM = bytes(range(128, 192))
 LOCMEM = "django.core.cache.backends.locmem.LocMemCache"
@@ -319,3 +320,12 @@ def test_without_the_tables_of_secrets_only_migrations_are_lacking(db, monkeypat
     for model in (ClientKey, SigningKey):
         monkeypatch.setattr(model._meta, "db_table", "no_such_table")
     assert with_database() == []
+
+
+def test_a_database_that_is_down_is_a_message_and_no_traceback(db):
+    with outage():
+        (message,) = found(databases=["default"])
+    assert (message.id, message.level) == ("jwt_auth.E032", checks.ERROR)
+    assert "server closed the connection" in message.msg
+    with outage(ProgrammingError("a wrong query")), pytest.raises(ProgrammingError):
+        found(databases=["default"])

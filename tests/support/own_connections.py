@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from django.db import connection
+import pytest
+from django.db import Error, connection
 from django.db.utils import ConnectionHandler
 
 
@@ -16,6 +17,13 @@ def own_connection(**settings: Any) -> Iterator[Any]:
         yield own
     finally:
         own.close()
+
+
+def error_of(own: Any, *statements: str) -> Error:
+    """Return the error that the statements raise."""
+    with pytest.raises(Error) as caught:
+        execute(own, *statements)
+    return caught.value
 
 
 def execute(own: Any, *statements: str) -> Any:

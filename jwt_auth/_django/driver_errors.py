@@ -1,5 +1,5 @@
 """
-What a database's error means, by the code that its driver gives it.
+Judge errors of databases by the codes that the drivers give them.
 
 Drivers sort the same event into different classes: that a database is read-only is an OperationalError in MariaDB and
 SQLite, and an InternalError in PostgreSQL. Errors of a value are OperationalErrors in MariaDB. So the class decides

@@ -298,8 +298,9 @@ def _fill(cluster: Cluster, sessions: int) -> None:
     manage(cluster, "shell", "-v0", "-c", ONE_SESSION)
     cluster.sql(
         "INSERT INTO jwt_auth_usersession SELECT (jsonb_populate_record(NULL::jwt_auth_usersession, to_jsonb(s) || "
-        "jsonb_build_object('id', gen_random_uuid(), 'handle', left(md5(n::text), 32), 'user_id', 1001 + n / 10, 'started_at', "
-        "s.started_at - n * interval '1 second'))).* FROM (SELECT * FROM jwt_auth_usersession LIMIT 1) s, "
+        "jsonb_build_object('id', gen_random_uuid(), 'handle', left(md5(n::text), 32), 'user_id', 1001 + n / 10, "
+        "'started_at', s.started_at - n * interval '1 second'))).* "
+        "FROM (SELECT * FROM jwt_auth_usersession LIMIT 1) s, "
         f"generate_series(1, {sessions - 10}) n",
         "ANALYZE",
     )

@@ -1,12 +1,12 @@
 """A database that refuses to write, as in a failover: reading goes on, and everything else is 503, never 500."""
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 
 from jwt_auth.models import UserSession
 from tests.support.api_clients import register
 from tests.support.browser import Browser
-from tests.support.outages import assert_unavailable, read_only
+from tests.support.outages import assert_unavailable, outage, read_only
 from tests.support.own_connections import execute
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -59,6 +59,18 @@ def test_what_writes_is_unavailable_and_counts_afterwards(client, user, staff, s
     row.refresh_from_db()
     assert row.is_active
     assert own.send("logout/all/").status_code == 204
+
+
+def test_what_mariadb_says_about_such_characters_is_no_outage(client, user):
+    with outage(OperationalError(1267, "Illegal mix of collations for operation '='")):
+        nobody = client.login(user)
+    assert (nobody.status_code, nobody.json()["code"]) == (401, "invalid_credentials")
+    with outage(OperationalError(1366, "Incorrect string value"), of=lambda sql: sql.startswith("INSERT")):
+        refused = client.login(user)
+    assert (refused.status_code, refused.json()["code"]) == (400, "invalid_request")
+    with outage(OperationalError(1290, "running with the --read-only option")):
+        assert client.login(user).status_code == 503
+    assert client.login(user).status_code == 200
 
 
 @pytest.mark.skipif(connection.vendor != "mysql", reason="only here a table may have an encoding of its own")

@@ -290,20 +290,29 @@ def short_timeout(scene: Scene) -> dict[str, Any]:
 
 def _fill(cluster: Cluster, sessions: int) -> None:
     """Write many sessions, ten for each of as many users."""
-    cluster.sql(
-        f"INSERT INTO auth_user SELECT (jsonb_populate_record(NULL::auth_user, to_jsonb(u) || jsonb_build_object("
-        f"'id', 1000 + n, 'username', 'more' || n))).* FROM (SELECT * FROM auth_user WHERE username = 'user99') u, "
-        f"generate_series(1, {sessions // 10}) n",
-    )
+    users = {"id": "1000 + n", "username": "'more' || n"}
+    _copy(cluster, "auth_user", "username = 'user99'", sessions // 10, users)
     manage(cluster, "shell", "-v0", "-c", ONE_SESSION)
-    cluster.sql(
-        "INSERT INTO jwt_auth_usersession SELECT (jsonb_populate_record(NULL::jwt_auth_usersession, to_jsonb(s) || "
-        "jsonb_build_object('id', gen_random_uuid(), 'handle', left(md5(n::text), 32), 'user_id', 1001 + n / 10, "
-        "'started_at', s.started_at - n * interval '1 second'))).* "
-        "FROM (SELECT * FROM jwt_auth_usersession LIMIT 1) s, "
-        f"generate_series(1, {sessions - 10}) n",
-        "ANALYZE",
-    )
+    rows = {
+        "id": "gen_random_uuid()",
+        "handle": "md5(n::text)",
+        "user_id": "1001 + (n - 1) / 10",
+        "started_at": "one.started_at - n * interval '1 second'",
+    }
+    _copy(cluster, "jwt_auth_usersession", "true", sessions, rows)
+    cluster.sql("ANALYZE")
+
+
+def _copy(cluster: Cluster, table: str, where: str, number: int, changes: dict[str, str]) -> None:
+    """Write copies of one row, with other values in some columns."""
+    named = "SELECT column_name FROM information_schema.columns WHERE table_schema = 'public' AND table_name = %s"
+    with cluster.connect() as connection:
+        columns = [name for (name,) in connection.execute(named, [table])]
+        values = ", ".join(changes.get(name, f"one.{name}") for name in columns)
+        connection.execute(
+            f"INSERT INTO {table} ({', '.join(columns)}) SELECT {values} "
+            f"FROM (SELECT * FROM {table} WHERE {where} LIMIT 1) one, generate_series(1, {number}) n"
+        )
 
 
 ONE_SESSION = (

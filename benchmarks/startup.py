@@ -1,10 +1,10 @@
 """
-How long a process needs to know the revocations, with a million kept ones, and with a hundred thousand new ones at once.
+How long a process needs to know a million kept revocations, and a hundred thousand that are committed at once.
 
     python -m benchmarks.startup --database postgresql --step 3
 
-A new process in memory mode shows one token again and again, each time to `verify`, as requests would. Meanwhile a second
-thread of it wakes up every millisecond: the longest time for which it could not is the longest stall of other requests.
+A new process in memory mode shows one token to `verify` again and again, as requests would. Meanwhile a second thread
+wakes up every millisecond: the longest time for which it could not is the longest stall of other requests.
 """
 
 import argparse
@@ -27,7 +27,11 @@ _NUMBERS = {
     "sqlite": "(WITH RECURSIVE c(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM c WHERE n < {last}) SELECT n FROM c)",
 }
 # SQL for a subject of 32 hexadecimal digits.
-_SUBJECT = {"postgresql": "md5('{name}' || n)", "mysql": "md5(concat('{name}', n))", "sqlite": "printf('%032x', n + {salt})"}
+_SUBJECT = {
+    "postgresql": "md5('{name}' || n)",
+    "mysql": "md5(concat('{name}', n))",
+    "sqlite": "printf('%032x', n + {salt})",
+}
 
 
 @contextmanager
@@ -77,7 +81,8 @@ def insert(name: str, number: int, step: int, first: int, *, age: float, spread:
     scope = "key" if endless else "session"
     with connection.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO jwt_auth_revocationevent (id, created_at, recorded_at, scope, subject, sub, expires_at, actor, reason) "
+            "INSERT INTO jwt_auth_revocationevent "
+            "(id, created_at, recorded_at, scope, subject, sub, expires_at, actor, reason) "
             f"SELECT {first} + {step} * n, {moment}, {moment}, '{scope}', {subject}, '', {end}, '', '' FROM {source}"
         )
     return last
@@ -194,9 +199,9 @@ def _measure(options: Any, name: str) -> None:
             cursor.execute("SELECT md5('b0')" if connection.vendor == "mysql" else "SELECT printf('%032x', 1000000000)")
         bulk = cursor.fetchone()[0]
     command = [sys.executable, "-m", "benchmarks.startup", "--database", options.database, "--child", name, raw, bulk]
-    print(f"{options.database}: {options.kept:,} events kept, {options.unexpired:,} unexpired, numbers by {options.step}")
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    assert process.stdin is not None and process.stdout is not None
+    assert process.stdin is not None
+    assert process.stdout is not None
     for line in process.stdout:
         if line == "ready\n":
             began = time.perf_counter()

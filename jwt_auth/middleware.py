@@ -13,7 +13,7 @@ from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 
 from jwt_auth.authentication import JWTAuthentication, JWTCookieAuthentication
-from jwt_auth.authentication.errors import as_api_exception
+from jwt_auth.authentication.errors import Refused, ServiceUnavailable, as_api_exception
 from jwt_auth.authentication.note import note_on
 from jwt_auth.claims import Claims
 from jwt_auth.exceptions import InsufficientScopeError
@@ -87,6 +87,10 @@ class JWTUserMiddleware(_Middleware):
         except APIException as error:
             return _as_json(error)
         return None
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponseBase | None:
+        """Answer what a lazy user raises in a plain view, when its row is gone or can't be read."""
+        return _as_json(error) if isinstance(error, Refused | ServiceUnavailable) else None
 
     def authenticate(self, request: HttpRequest) -> None:
         """

@@ -5,7 +5,7 @@ from types import ModuleType
 import pytest
 from asgiref.sync import async_to_sync
 from django.contrib.auth.decorators import login_required
-from django.http import JsonResponse
+from django.http import HttpResponse, JsonResponse
 from django.test import AsyncClient
 from django.urls import include, path
 from django.views import View
@@ -39,6 +39,7 @@ def project(settings):
     module = ModuleType("project_urls")
     module.urlpatterns = [
         path("told/", csrf_exempt(told)),
+        path("broken/", lambda request: HttpResponse(1 / 0)),
         path("guarded/", told),
         path("atold/", csrf_exempt(atold)),
         path("class/", Told.as_view()),
@@ -105,6 +106,19 @@ def test_an_outage_is_503(signed_in, bearer):
         with outage():
             assert_unavailable(person.get("/told/"))
         assert person.get("/told/").status_code == 200
+
+
+def test_a_lazy_user_that_cannot_be_read_is_503_and_one_that_is_gone_is_401(bearer, user, jwt_settings):
+    jwt_settings(REVOCATION="memory")
+    assert bearer.get("/told/").status_code == 200
+    with outage():
+        assert_unavailable(bearer.get("/told/"))
+    type(user)._default_manager.all().update(is_active=False)
+    refused = bearer.get("/told/")
+    assert (refused.status_code, refused.json()["code"]) == (401, "token_revoked")
+    bearer.raise_request_exception = True
+    with pytest.raises(ZeroDivisionError):
+        bearer.get("/broken/")
 
 
 def test_answers_say_what_they_depend_on(signed_in, bearer):

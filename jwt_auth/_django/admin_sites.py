@@ -6,7 +6,7 @@ If a release does it in another way, the admins are left as the project made the
 from the mixin.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import Any
 
@@ -53,6 +53,14 @@ def list_at_most(number: int, model: Any) -> None:
         return rows[:number] if related_model is model else rows
 
     NestedObjects.related_objects = related_objects  # type: ignore[method-assign]  # on purpose, see the docstring
+
+
+def replace_views(urls: Iterable[Any], replace: Callable[[Callable[..., Any]], Callable[..., Any]]) -> list[Any]:
+    """Replace the view of each URL pattern of an admin by what `replace` makes of it, and return the patterns."""
+    patterns = list(urls)
+    for pattern in patterns:
+        pattern.callback = replace(pattern.callback)
+    return patterns
 
 
 def admins(site: admin.AdminSite) -> list[tuple[Any, Any]]:

@@ -2,16 +2,13 @@
 Convert database outages to UnavailableError, which is answered with 503: nobody is let in, and nobody signed out.
 """
 
-import re
 from contextlib import AbstractContextManager
 
 from django.core.exceptions import ImproperlyConfigured
-from django.db import InterfaceError, OperationalError, connections
+from django.db import Error, connections
 
+from jwt_auth._django.driver_errors import is_of_server
 from jwt_auth.exceptions import UnavailableError
-
-# SQLite and MariaDB raise OperationalError for a missing table or column; that is a missing migration, not an outage.
-_SCHEMA_FAULT = re.compile(r"no such (table|column)|Unknown column")
 
 
 def has_database(alias: str) -> bool:
@@ -25,10 +22,14 @@ def has_database(alias: str) -> bool:
 
 
 def is_outage(error: BaseException) -> bool:
-    """Return whether `error` means that a database is down, overloaded or missing, and not that a query is wrong."""
+    """
+    Return whether `error` means that a database is down, overloaded, read-only or missing.
+
+    If not, a query is wrong, or one of its values, or a migration is missing.
+    """
     if isinstance(error, ImproperlyConfigured):
         return str(error).startswith("settings.DATABASES ")
-    return isinstance(error, InterfaceError | OperationalError) and not _SCHEMA_FAULT.search(str(error))
+    return isinstance(error, Error) and is_of_server(error)
 
 
 class _OutageIsUnavailable:

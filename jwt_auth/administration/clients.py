@@ -26,6 +26,7 @@ from jwt_auth._django.admin_sites import redirect_from_missing
 from jwt_auth._django.transactions import write_atomic
 from jwt_auth.administration.client_forms import ChangeForm, ClientForm, KeyForm, RotationForm
 from jwt_auth.administration.lists import each_word, find_users, keys_of, newest
+from jwt_auth.administration.outages import answering_outages
 from jwt_auth.administration.pages import (
     ReadOnlyAdmin,
     Text,
@@ -128,14 +129,14 @@ class RegisteredClientAdmin(ReadOnlyAdmin):
     # Pages
 
     def get_urls(self) -> Any:
-        return [
+        own = [
             self._path("keys/add", "add_key", self.add_key),
             self._path("keys/<int:key_id>/rotate", "rotate_key", self.rotate_key),
             self._path("keys/<int:key_id>/revoke", "revoke_key", self.revoke_key),
             self._path("revoke-tokens", "revoke_tokens", self.revoke_tokens),
             self._path("disable", "disable", self.disable),
-            *super().get_urls(),
         ]
+        return answering_outages([*own, *super().get_urls()])
 
     def _path(self, route: str, name: str, page: Callable[..., HttpResponse]) -> Any:
         view = self.admin_site.admin_view(partial(self._open, page=page))

@@ -17,6 +17,7 @@ from django.utils import timezone
 from django.utils.translation import gettext, gettext_lazy as _
 
 from jwt_auth.administration.lists import FOUND, NewestRows, each_word, find_users, keys_of, newest
+from jwt_auth.administration.outages import answering_outages
 from jwt_auth.administration.pages import (
     REVOKE_ALL,
     EverythingForm,
@@ -81,7 +82,7 @@ class RevocationEventAdmin(ReadOnlyAdmin):
 
     def get_urls(self) -> Any:
         view = self.admin_site.admin_view(self.revoke_all_view)
-        return [path("revoke-everything/", view, name=REVOKE_ALL), *super().get_urls()]
+        return answering_outages([path("revoke-everything/", view, name=REVOKE_ALL), *super().get_urls()])
 
     @admin.display(description=_("affected"))
     def whom(self, event: RevocationEvent) -> str:

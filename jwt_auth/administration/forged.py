@@ -17,13 +17,14 @@ from django.db import DatabaseError, transaction
 from django.http import HttpRequest
 from django.utils.translation import gettext
 
+from jwt_auth._django.outages import is_outage
+
 if TYPE_CHECKING:
     _Base = admin.ModelAdmin[Any]
 else:
     _Base = object
 
-# The errors that fields, drivers and databases raise for an invalid value. For an invalid regular expression SQLite
-# and MariaDB raise the same errors as when they are down.
+# The errors that fields, drivers and databases raise for an invalid value; some of these classes mean outages as well.
 _REFUSALS = (ValueError, OverflowError, ValidationError, DatabaseError)
 
 
@@ -31,7 +32,7 @@ class ForgedRequestMixin(_Base):
     """
     For a `ModelAdmin`: a forged filter redirects to the list without it, and a forged selection selects nothing.
 
-    In both cases the list is read again without the forged value. If the database is down, that read raises the error.
+    In both cases the list is read again without the forged value. An outage is not taken for a forged value.
     """
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
@@ -40,6 +41,8 @@ class ForgedRequestMixin(_Base):
             with transaction.atomic(using=self.get_queryset(request).db):
                 return super().get_changelist_instance(request)
         except _REFUSALS as error:
+            if is_outage(error):
+                raise
             if not request.GET.keys() - {ERROR_FLAG}:
                 raise  # the request has no filter that could be invalid
             raise IncorrectLookupParameters(error) from error
@@ -49,7 +52,9 @@ class ForgedRequestMixin(_Base):
         try:
             with transaction.atomic(using=queryset.db):
                 queryset.filter(pk__in=selected).exists()
-        except _REFUSALS:
+        except _REFUSALS as error:
+            if is_outage(error):
+                raise
             self.message_user(request, gettext("Nothing was done: the selection can't be read."), messages.ERROR)
             return None
         return super().response_action(request, queryset, *args, **kwargs)

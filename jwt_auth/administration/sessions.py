@@ -20,6 +20,7 @@ from django.utils.translation import gettext, gettext_lazy as _, ngettext
 
 from jwt_auth._django.admin_sites import redirect_from_missing
 from jwt_auth.administration.lists import each_word, find_users, keys_of, newest
+from jwt_auth.administration.outages import answering_outages
 from jwt_auth.administration.pages import (
     SHOWN,
     ReadOnlyAdmin,
@@ -141,7 +142,8 @@ class UserSessionAdmin(ReadOnlyAdmin):
 
     def get_urls(self) -> Any:
         view = self.admin_site.admin_view(self.revoke_view)
-        return [path("<path:object_id>/revoke/", view, name="jwt_auth_usersession_revoke"), *super().get_urls()]
+        own = path("<path:object_id>/revoke/", view, name="jwt_auth_usersession_revoke")
+        return answering_outages([own, *super().get_urls()])
 
     def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> Any:
         context = {"may_revoke": self.has_revoke_permission(request), **(extra_context or {})}

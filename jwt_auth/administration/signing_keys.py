@@ -23,6 +23,7 @@ from django.utils.translation import gettext, gettext_lazy as _
 from jwt_auth import signing_keys
 from jwt_auth._django.admin_sites import redirect_from_missing
 from jwt_auth._django.slices import Counted
+from jwt_auth.administration.outages import answering_outages
 from jwt_auth.administration.pages import (
     EverythingForm,
     ReadOnlyAdmin,
@@ -178,11 +179,11 @@ class SigningKeyAdmin(ReadOnlyAdmin):
     # Operations
 
     def get_urls(self) -> Any:
-        return [
+        own = [
             *(self._path(name, name, emergency=False) for name in MOVES),
             *(self._path(f"{name}/emergency", f"{name}_emergency", name=name, emergency=True) for name in MOVES),
-            *super().get_urls(),
         ]
+        return answering_outages([*own, *super().get_urls()])
 
     def _path(self, route: str, url_name: str, *, name: str = "", emergency: bool) -> Any:
         page = partial(self.move_view, name=name or url_name, emergency=emergency)

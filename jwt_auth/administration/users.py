@@ -32,6 +32,7 @@ from django.utils.translation import gettext, gettext_lazy as _, ngettext
 from jwt_auth._django.admin_sites import admin_of, admins, before_urls, list_at_most, put_before, redirect_from_missing
 from jwt_auth._django.slices import Counted, count_some
 from jwt_auth.administration.forged import ForgedRequestMixin
+from jwt_auth.administration.outages import answering_outages
 from jwt_auth.administration.pages import (
     SHOWN,
     ReasonForm,
@@ -112,7 +113,8 @@ class TokenRevocationMixin(ForgedRequestMixin, SavingMixin, _Base):
 
     def get_urls(self) -> Any:
         view = self.admin_site.admin_view(self.revoke_tokens_view)
-        return [path("<path:object_id>/revoke-tokens/", view, name=_url_name(self.opts)), *super().get_urls()]
+        own = path("<path:object_id>/revoke-tokens/", view, name=_url_name(self.opts))
+        return [*answering_outages([own]), *super().get_urls()]
 
     def revoke_tokens_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask for confirmation, and revoke the tokens of one user on POST."""

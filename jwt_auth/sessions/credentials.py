@@ -9,21 +9,24 @@ therefore announced to the sessions before the user's row is written, and settle
 
 import copy
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from django.contrib import auth
 from django.contrib.auth import get_user_model
 from django.contrib.auth.hashers import get_hasher, identify_hasher
 from django.core.exceptions import ValidationError
+from django.db import DatabaseError
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
+from jwt_auth._django.driver_errors import is_of_text
 from jwt_auth.exceptions import JWTAuthError
 from jwt_auth.models import UserSession
 from jwt_auth.revocation import cutoff, user_rows
@@ -73,8 +76,22 @@ def find_account(name: str) -> Account | None:
         return None
     field = get_user_model().USERNAME_FIELD
     rows = user_rows.users().filter(**{field: username}).annotate(jwt_global_cutoff=global_cutoff())
-    found = rows.values_list("pk", field, cutoff.path_from(), "jwt_global_cutoff").first()
+    found = _of_somebody(rows.values_list("pk", field, cutoff.path_from(), "jwt_global_cutoff").first)
     return found and Account(pk=found[0], name=str(found[1]), cutoff=latest(found[2:]))
+
+
+def _of_somebody(find: Callable[[], Any]) -> Any:
+    """
+    Return what `find` does, or None if the database can't have the characters of the name: nobody is called that.
+
+    The tables of an old database may have a narrower encoding than the name.
+    """
+    try:
+        return find()
+    except DatabaseError as error:
+        if not is_of_text(error):
+            raise
+        return None
 
 
 def fold_name(name: str) -> str:
@@ -136,7 +153,7 @@ def authenticate(request: HttpRequest, credentials: dict[str, Any]) -> Any:
     with _signing_in(locked=False) as sign_in:
         user = None
         with suppress(UpgradeDueError):
-            user = auth.authenticate(request, **credentials)
+            user = _of_somebody(partial(auth.authenticate, request, **credentials))
     # Checked here instead of in an `except` clause: a backend may have caught the error.
     if sign_in.upgrade_due_for is None:
         return user

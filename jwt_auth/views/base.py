@@ -7,6 +7,7 @@ from typing import Any, cast
 from django.contrib.auth import get_user_model
 from django.db import connections, transaction
 from django.views.decorators.debug import sensitive_variables
+from rest_framework.exceptions import ParseError
 from rest_framework.pagination import PageNumberPagination
 from rest_framework.permissions import BasePermission, IsAuthenticated
 from rest_framework.renderers import JSONRenderer
@@ -14,6 +15,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from jwt_auth._django.driver_errors import is_of_text
 from jwt_auth.authentication import JWTAuthentication
 from jwt_auth.authentication.errors import as_api_exception
 from jwt_auth.claims import Claims
@@ -44,7 +46,7 @@ class TokenView(APIView):
         return view
 
     def get_exception_handler(self) -> Any:
-        return lambda exc, context: error_response(exc, context["request"])
+        return _answer
 
     def perform_content_negotiation(self, request: Request, force: bool = False) -> tuple[JSONRenderer, str]:
         """Return JSON whatever the Accept header says, because a sign-out must not fail because of it."""
@@ -67,6 +69,12 @@ class TokenView(APIView):
         serializer = serializer_class(data=request.data)
         serializer.is_valid(raise_exception=True)
         return serializer
+
+
+def _answer(exc: Exception, context: Any) -> Response | None:
+    if is_of_text(exc):  # an old database may have a narrower encoding than the text of a client
+        exc = ParseError("The request has characters that can't be stored.")
+    return error_response(exc, context["request"])
 
 
 class CredentialView(TokenView):

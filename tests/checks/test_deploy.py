@@ -9,7 +9,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.core import checks
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
-from django.db import connection, models
+from django.db import ProgrammingError, connection, models
 from django.db.migrations.recorder import MigrationRecorder
 from django.test.utils import isolate_apps
 
@@ -18,6 +18,7 @@ from jwt_auth.checks import deploy
 from jwt_auth.jose.encoding import base64url_encode
 from jwt_auth.models import ClientKey, SigningKey
 from tests.support.keys import oct_jwk, pem
+from tests.support.outages import outage
 
 RANDOM = bytes(range(128, 192))
 LOCMEM = "django.core.cache.backends.locmem.LocMemCache"
@@ -350,3 +351,12 @@ def test_django_redis_has_a_setting_for_all_caches(settings):
     assert deploy._hides_errors(redis)
     assert not deploy._hides_errors({**redis, "OPTIONS": {"IGNORE_EXCEPTIONS": False}})
     assert not deploy._hides_errors({"BACKEND": DATABASE_CACHE})
+
+
+def test_a_database_that_is_down_is_a_message_and_no_traceback(db):
+    with outage():
+        (message,) = found(databases=["default"])
+    assert (message.id, message.level) == ("jwt_auth.E032", checks.ERROR)
+    assert "server closed the connection" in message.msg
+    with outage(ProgrammingError("a wrong query")), pytest.raises(ProgrammingError):
+        found(databases=["default"])

@@ -5,14 +5,16 @@ import os
 
 from tests.settings import *  # noqa: F403  # settings files inherit this way
 
-ROOT_URLCONF = "tests.deployment.server"
+ROOT_URLCONF = "tests.deployment.first_urls"
 DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": "postgres",
-        "USER": "postgres",
-        "HOST": os.environ["DEPLOYMENT_DATABASE"],  # the directory of its socket
+        "USER": os.environ.get("DEPLOYMENT_ROLE", "postgres"),
+        "HOST": os.environ["DEPLOYMENT_DATABASE"],  # the directory of its socket, or of several, as libpq reads them
         "CONN_MAX_AGE": None,
+        "DISABLE_SERVER_SIDE_CURSORS": "DEPLOYMENT_POOLED" in os.environ,
+        "OPTIONS": json.loads(os.environ.get("DEPLOYMENT_OPTIONS", "{}")),
     }
 }
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}

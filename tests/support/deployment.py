@@ -1,4 +1,4 @@
-"""Servers as in production: a PostgreSQL that can be frozen, and gunicorn's workers."""
+"""Servers as in production: a PostgreSQL that can be frozen, PgBouncer, and gunicorn's workers."""
 
 import contextlib
 import http.client
@@ -6,9 +6,11 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -51,13 +53,58 @@ class Cluster:
     def data(self) -> Path:
         return self.directory / "data"
 
-    def start(self) -> None:
-        options = f"-c listen_addresses='' -c unix_socket_directories={self.directory} -c fsync=off"
+    def start(self, more: str = "") -> None:
+        options = f"-c listen_addresses='' -c unix_socket_directories={self.directory} -c fsync=off {more}"
         log = str(self.directory / "log")
         self.run(str(self.binaries / "pg_ctl"), "-D", str(self.data), "-w", "-o", options, "-l", log, "start")
 
     def kill(self) -> None:
         self.run(str(self.binaries / "pg_ctl"), "-D", str(self.data), "-m", "immediate", "stop")
+
+    def connect(self) -> Any:
+        """Return a connection of psycopg in autocommit mode, as the superuser."""
+        import psycopg  # is not installed where these tests are skipped
+
+        return psycopg.connect(host=str(self.directory), user="postgres", dbname="postgres", autocommit=True)
+
+    def sql(self, *statements: str) -> None:
+        with self.connect() as connection:
+            for statement in statements:
+                connection.execute(statement)
+
+    @contextlib.contextmanager
+    def read_only(self) -> Iterator[None]:
+        """Have all sessions refuse to write, as on a replica."""
+        self.sql("ALTER SYSTEM SET default_transaction_read_only = on", "SELECT pg_reload_conf()")
+        deadline = time.monotonic() + PATIENCE
+        try:
+            while True:
+                with self.connect() as connection:
+                    if connection.execute("SHOW default_transaction_read_only").fetchone() == ("on",):
+                        break
+                assert time.monotonic() < deadline
+            time.sleep(0.1)  # the other sessions are told at the same moment
+            yield
+        finally:
+            write = "SET default_transaction_read_only = off"
+            self.sql(write, "ALTER SYSTEM RESET default_transaction_read_only", "SELECT pg_reload_conf()")
+
+    @contextlib.contextmanager
+    def locked(self, table: str) -> Iterator[None]:
+        """Let nobody read or write `table`, as a migration does."""
+        with self.connect() as connection, connection.transaction():
+            connection.execute(f"LOCK TABLE {table}")
+            yield
+
+    @contextlib.contextmanager
+    def exhausted(self) -> Iterator[None]:
+        """End all connections of the servers' role, and allow it none."""
+        end = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = 'app'"
+        self.sql("ALTER ROLE app CONNECTION LIMIT 0", end)
+        try:
+            yield
+        finally:
+            self.sql("ALTER ROLE app CONNECTION LIMIT -1")
 
     @contextlib.contextmanager
     def frozen(self) -> Iterator[None]:
@@ -76,6 +123,24 @@ class Cluster:
         return [postmaster, *map(int, children.stdout.split())]
 
 
+def migrate(cluster: Cluster) -> None:
+    """Make the tables, the users of the tests, a member of staff, and the role `app`, which is no superuser."""
+    django = [sys.executable, "manage.py"]
+    subprocess.run([*django, "migrate", "-v0"], check=True, cwd=ROOT, env=environment(cluster))
+    make_users = (
+        "from django.contrib.auth.hashers import make_password; from django.contrib.auth.models import User; "
+        f"password = make_password({PASSWORD!r}); "
+        f"User.objects.bulk_create(User(username=name, password=password) for name in {USERNAMES}); "
+        "User.objects.create(username='staff', password=password, is_staff=True, is_superuser=True)"
+    )
+    subprocess.run([*django, "shell", "-v0", "-c", make_users], check=True, cwd=ROOT, env=environment(cluster))
+    cluster.sql(
+        "CREATE ROLE app LOGIN",
+        "GRANT ALL ON ALL TABLES IN SCHEMA public TO app",
+        "GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO app",
+    )
+
+
 def manage(cluster: Cluster, *arguments: str, **jwt_auth: Any) -> str:
     """Run a command of the first server and return its output."""
     env = environment(cluster, DEPLOYMENT_JWT_AUTH=json.dumps(jwt_auth))
@@ -84,6 +149,29 @@ def manage(cluster: Cluster, *arguments: str, **jwt_auth: Any) -> str:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+def start_server(cluster: Cluster, username: str, options: Sequence[str], **more: str) -> "Server":
+    """Start gunicorn with these options, and with `more` in its environment, and wait for its first answer."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "gunicorn", "tests.deployment.server:application", "-b", f"127.0.0.1:{port}"]
+    env = environment(cluster, **more)
+    process = subprocess.Popen([*command, "--log-level=error", *options], cwd=ROOT, env=env)
+    server = Server(port, process, username)
+    deadline = time.monotonic() + PATIENCE
+    try:
+        while True:
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                if server.plain("")[0] == 401:
+                    return server
+            assert process.poll() is None, "gunicorn ended"
+            assert time.monotonic() < deadline, "gunicorn does not answer"
+            time.sleep(0.05)
+    except BaseException:
+        process.kill()
+        raise
 
 
 def environment(cluster: Cluster, **more: str) -> dict[str, str]:
@@ -108,13 +196,21 @@ class Server:
 
     def send(self, method: str, path: str, *, token: str = "", body: Any = None, timeout: float = PATIENCE) -> Any:
         """Return the status, the body and the worker that answered, or None if no answer came in time."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         headers = {"Authorization": f"Bearer {token}"} if token else {}
+        document = None if body is None else json.dumps(body)
+        answer = self.answer(method, path, document, {**headers, "Content-Type": "application/json"}, timeout)
+        return answer and (answer.status, answer.body, answer.headers.get("X-Worker"))
+
+    def answer(
+        self, method: str, path: str, document: Any = None, headers: Any = None, timeout: float = PATIENCE
+    ) -> Any:
+        """Return the response with its `body`, or None if no answer came in time."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         try:
-            document = None if body is None else json.dumps(body)
-            connection.request(method, path, document, {**headers, "Content-Type": "application/json"})
-            answer = connection.getresponse()
-            return answer.status, answer.read(), answer.headers.get("X-Worker")
+            connection.request(method, path, document, headers or {})
+            response: Any = connection.getresponse()
+            response.body = response.read()
+            return response
         except TimeoutError:
             return None
         finally:

@@ -46,3 +46,23 @@ def assert_unavailable(answer: Any) -> None:
     assert answer["Retry-After"] == "1"
     assert "WWW-Authenticate" not in answer
     assert "server closed" not in answer.content.decode()
+
+
+@contextmanager
+def read_only() -> Iterator[None]:
+    """Have the real database refuse to write, as a replica does. For tests with transactions of their own."""
+    begin, end = _READ_ONLY[connection.vendor]
+    with connection.cursor() as cursor:
+        cursor.execute(begin)
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute(end)
+
+
+_READ_ONLY = {
+    "postgresql": ("SET default_transaction_read_only = on", "SET default_transaction_read_only = off"),
+    "mysql": ("SET SESSION TRANSACTION READ ONLY", "SET SESSION TRANSACTION READ WRITE"),
+    "sqlite": ("PRAGMA query_only = on", "PRAGMA query_only = off"),
+}

@@ -55,6 +55,7 @@ _EXCEPT = frozenset(
     (
         *("attacks/test_login.py", "attacks/test_login_throttles.py", "attacks/test_malformed_bodies.py"),
         "attacks/test_admin_requests.py",
+        "checks/test_database.py",
         *("checks/test_revocation.py", "checks/test_settings.py"),
     )
 )

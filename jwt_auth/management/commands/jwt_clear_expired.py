@@ -6,10 +6,11 @@ from datetime import timedelta
 from time import monotonic
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from jwt_auth.management.base import DatabaseCommand
 from jwt_auth.management.cleaning import (
     count_in_batches,
     delete_in_batches,
@@ -24,7 +25,7 @@ WIDTH = 72  # lines are padded to this width, to overwrite the previous line
 REPORT_EVERY = 5.0  # seconds, if the output is not a terminal
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     help = (
         "Deletes sessions, revocation events and used tokens that nothing depends on any more, in batches. It can "
         "run at any time, during normal operation, and never makes a refused token valid again. Run it every night."

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import router
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
@@ -21,6 +21,7 @@ from jwt_auth.conf import get_settings
 from jwt_auth.exceptions import RegistrationError
 from jwt_auth.http.text import printable
 from jwt_auth.jose.algorithms import ALGORITHMS
+from jwt_auth.management.base import DatabaseCommand
 from jwt_auth.management.terminal import (
     NOTHING_DONE,
     add_reason,
@@ -47,7 +48,7 @@ BATCH = 300  # keys that are judged at once
 MAX_OVERLAP_HOURS = int(clients.MAX_OVERLAP.total_seconds()) // 3600
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     help = (
         "Registers API clients, which sign their own tokens; adds, rotates and revokes their keys; and revokes their "
         "tokens. A secret is printed only once. Prefer a key pair that the client makes: it keeps the private key."

@@ -5,15 +5,16 @@
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from jwt_auth.base_models import TokenCutoffField
 from jwt_auth.conf import get_settings
+from jwt_auth.management.base import DatabaseCommand
 from jwt_auth.management.cutoff_copy import TABLE, copy_in_batches, count_in_batches
 from jwt_auth.management.terminal import MISUSED, number as whole_number
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     help = (
         "Copies users' cutoffs between the app's own table and a field of the user model. No cutoff moves back, and "
         "nothing is deleted, so it can run before and after USER_CUTOFF_FIELD is changed, and more than once."

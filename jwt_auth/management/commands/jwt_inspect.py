@@ -5,12 +5,13 @@
 from datetime import datetime
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
 from jwt_auth.claims import moment
 from jwt_auth.exceptions import UnavailableError
 from jwt_auth.http.text import printable
+from jwt_auth.management.base import DatabaseCommand
 from jwt_auth.management.inspection import Inspection, inspect
 from jwt_auth.management.terminal import (
     describe_moment,
@@ -21,7 +22,7 @@ from jwt_auth.management.terminal import (
 )
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     help = (
         "Shows which checks an access or a refresh token passes, which it fails, and why. It changes nothing, does not "
         "use up a refresh token, and does not print the token."

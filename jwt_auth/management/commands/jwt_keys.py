@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
 from jwt_auth import signing_keys
@@ -16,6 +16,7 @@ from jwt_auth.http.text import printable
 from jwt_auth.jose.algorithms import PUBLIC_KEY_ALGORITHMS
 from jwt_auth.keyring import states
 from jwt_auth.keyring.states import KeyStateError, Step, describe_wait
+from jwt_auth.management.base import DatabaseCommand
 from jwt_auth.management.terminal import (
     NOTHING_DONE,
     add_reason,
@@ -33,7 +34,7 @@ from jwt_auth.models import SigningKey
 State = SigningKey.State
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     help = (
         "Creates signing keys, and rotates them without signing anybody out. A step is refused for as long as it would "
         "invalidate unexpired tokens; `rotate` does the step that is due, and prints the next step and its time."

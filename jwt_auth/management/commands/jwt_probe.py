@@ -6,18 +6,19 @@ import http.client
 import json
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from jwt_auth.conf import get_settings
 from jwt_auth.exceptions import InvalidCredentialsError
 from jwt_auth.http.text import printable
+from jwt_auth.management.base import DatabaseCommand
 from jwt_auth.management.probe import Answer, ask, probe
 from jwt_auth.management.terminal import find_user, number
 from jwt_auth.revocation import revoke_session
 from jwt_auth.sessions import start
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     help = (
         "Starts a session, ends it, and sends requests to a running deployment all the time, to measure how long the "
         "token is accepted. Needs the deployment's database and keys. Fails if the promised bound is exceeded."

@@ -4,15 +4,16 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db.models import Model
 
 from jwt_auth.keyring.encryption import derived_keys
 from jwt_auth.keyring.reencryption import COLUMNS, reencrypt_rows
+from jwt_auth.management.base import DatabaseCommand
 from jwt_auth.management.terminal import number
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     help = (
         "Re-encrypts all secrets in the database with the first of ENCRYPTION_KEYS, so that the other keys can be "
         "removed. It can run at any time, during normal operation, and repeatedly: secrets that are already encrypted "

@@ -11,16 +11,17 @@ from contextlib import contextmanager
 from datetime import datetime, timezone as dt_timezone
 from typing import IO, Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from jwt_auth.http.text import printable
+from jwt_auth.management.base import DatabaseCommand
 from jwt_auth.management.replay import APPLY, DONE, KINDS, MISSING, Report, export, replay
 from jwt_auth.management.terminal import MISUSED, NOTHING_DONE, add_yes, confirm, number, table
 
 SHOWN = 20  # faulty lines that are named; of more there is only the number
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     help = (
         "Exports revocations as lines of JSON, and replays them, or the log in its JSON form, after an older backup "
         "was restored: the restored database lacks later revocations, so revoked keys and sessions are valid again."

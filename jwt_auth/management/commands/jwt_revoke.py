@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
 from jwt_auth._django.slices import Counted
+from jwt_auth.management.base import DatabaseCommand
 from jwt_auth.management.terminal import (
     MISUSED,
     add_reason,
@@ -46,7 +47,7 @@ class Revocation:
     do: Callable[[dict[str, Any]], str]
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     help = (
         "Revokes a session, a user's sessions, or everybody's: their tokens are refused from the next request on. "
         "Shows the consequences first, and asks. A revocation can't be undone."

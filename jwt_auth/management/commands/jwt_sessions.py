@@ -5,9 +5,10 @@
 import json
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 from django.utils import timezone
 
+from jwt_auth.management.base import DatabaseCommand
 from jwt_auth.management.terminal import (
     client_lines,
     describe_moment,
@@ -27,7 +28,7 @@ from jwt_auth.views.client_serializers import describe_left
 LIMIT = 100
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     help = (
         "Lists the sessions of a user, and the API clients that outlive them. The output contains no token and no "
         "secret."

@@ -1,0 +1,26 @@
+"""
+The base class of the commands: in an outage a command ends with a sentence and an exit code, not with a traceback.
+"""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from jwt_auth._django.outages import is_outage
+from jwt_auth.exceptions import UnavailableError
+from jwt_auth.http.text import printable
+
+
+class DatabaseCommand(BaseCommand):
+    """A command that reads or writes the tables of the app. `--traceback` shows the error of the database."""
+
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        try:
+            return super().execute(*args, **options)
+        except Exception as error:
+            if not isinstance(error, UnavailableError) and not is_outage(error):
+                raise
+            cause = printable(" ".join(str(error).split()))
+            raise CommandError(
+                f"Ended by an outage: {cause}. Steps that were finished before it remain; repeat the command later."
+            ) from error

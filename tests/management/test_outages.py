@@ -1,0 +1,51 @@
+"""In an outage each command ends with one sentence and an exit code, and not with a traceback."""
+
+import pytest
+from django.core.management import CommandError, call_command, get_commands, load_command_class
+from django.db import OperationalError, ProgrammingError
+
+from jwt_auth.management.base import DatabaseCommand
+from jwt_auth.models import UserSession
+from tests.support.outages import outage, read_only
+
+COMMANDS = [
+    ("jwt_clear_expired",),
+    ("jwt_client", "list"),
+    ("jwt_keys", "list"),
+    ("jwt_reencrypt",),
+    ("jwt_revocations", "export"),
+    ("jwt_revoke", "--all", "--yes"),
+    ("jwt_sessions", "--user=alice"),
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
+def test_a_database_that_is_down_ends_a_command_with_a_sentence(db, command):
+    down = OperationalError("server closed the connection\n\tThis probably means \x1b[2J")
+    with outage(down) as failed, pytest.raises(CommandError) as caught:
+        call_command(*command)
+    assert failed
+    assert str(caught.value).startswith("Ended by an outage: ")
+    assert "server closed the connection This probably means \\x1b[2J" in str(caught.value)
+    assert caught.value.returncode == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_read_only_database_ends_a_revocation_with_a_sentence(client, user):
+    client.tokens(user)
+    with read_only():
+        call_command("jwt_sessions", "--user", user.get_username())
+        with pytest.raises(CommandError, match="Ended by an outage: "):
+            call_command("jwt_revoke", "--user", user.get_username(), "--yes")
+    assert UserSession.objects.get().revoked_at is None
+
+
+def test_all_commands_end_in_this_way():
+    ours = [name for name, app in get_commands().items() if app == "jwt_auth"]
+    assert len(ours) > len(COMMANDS)
+    assert all(isinstance(load_command_class("jwt_auth", name), DatabaseCommand) for name in ours)
+
+
+def test_a_fault_is_no_outage(db):
+    with outage(ProgrammingError('relation "jwt_auth_usersession" does not exist')), pytest.raises(ProgrammingError):
+        call_command("jwt_revoke", "--all", "--yes")

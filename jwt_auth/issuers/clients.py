@@ -36,6 +36,7 @@ from jwt_auth.conf.settings import cached_until_settings_change
 from jwt_auth.exceptions import InvalidClaimError, UnknownKeyError, UntrustedIssuerError
 from jwt_auth.issuers import client_keys
 from jwt_auth.issuers.base import Issuer, LookUps, Verified
+from jwt_auth.issuers.tenants import refuse_to_confuse_tenants
 from jwt_auth.jose.keys import Key
 from jwt_auth.jose.tokens import UnverifiedToken
 from jwt_auth.models import CLIENT_ID, ClientKey, RegisteredClient, RevocationEvent, user_id_of
@@ -73,6 +74,7 @@ def issuer_of_client(token: UnverifiedToken) -> Issuer:
 
 @cached_until_settings_change
 def _policy() -> Policy:
+    refuse_to_confuse_tenants()
     settings = get_settings()
     return Policy(
         types=TYPES,

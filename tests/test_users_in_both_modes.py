@@ -1,4 +1,4 @@
-"""What code does with the user of a token gives the same in both modes, also before the user's row was read."""
+"""The user of a token behaves the same in both modes, also before its row was read."""
 
 import copy
 import json

@@ -124,7 +124,7 @@ def is_lazy(instance: object) -> bool:
 
 
 def load_row(instance: object) -> None:
-    """Load the row of `instance` if it is lazy: whoever receives it then may read it in asynchronous code."""
+    """Load the row of `instance` if it is lazy, so that asynchronous code can read it."""
     become_ordinary: Callable[[object], None] | None = getattr(type(instance), _LAZY, None)
     if become_ordinary is not None:
         become_ordinary(instance)

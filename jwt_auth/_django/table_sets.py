@@ -40,8 +40,9 @@ def each_tenant_has(app_label: str) -> bool:
 
 
 def _apps_of_tenants() -> Iterator[list[str]]:
-    if hasattr(settings, "TENANT_APPS"):
-        yield settings.TENANT_APPS
+    of_each: list[str] | None = getattr(settings, "TENANT_APPS", None)
+    if of_each is not None:
+        yield of_each
     # Several kinds of tenants: of django-tenants, and of django-pgschemas.
     shared = getattr(settings, "PUBLIC_SCHEMA_NAME", "public")
     kinds: dict[str, Any] = {**getattr(settings, "TENANT_TYPES", {}), **getattr(settings, "TENANTS", {})}

@@ -17,12 +17,11 @@ PER_TENANT, SHARED, SHARED_SESSIONS = [USERS, "jwt_auth"], [], [USERS]
 
 def lists(apps):
     """Return what each package calls the list of a tenant's apps."""
+    shared = {"APPS": ["jwt_auth", USERS]}
     return {
         "django_tenants.postgresql_backend": {"TENANT_APPS": apps},
         "tenant_schemas.postgresql_backend": {"TENANT_APPS": apps},
-        "django_pgschemas.postgresql": {
-            "TENANTS": {"public": {"APPS": ["jwt_auth", USERS]}, "default": {"APPS": apps}}
-        },
+        "django_pgschemas.postgresql": {"TENANTS": {"public": shared, "default": {"APPS": apps}}},
         "our_own.backend": {"TENANT_TYPES": {"public": {"APPS": []}, "shop": {"APPS": []}, "bank": {"APPS": apps}}},
     }
 

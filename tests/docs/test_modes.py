@@ -70,14 +70,9 @@ def status(client, token):
 
 
 def test_each_row_is_tested():
-    here = [
-        "queries of a request",
-        "the database down",
-        "`request.user`",
-        "`type(request.user)`",
-        "`session` of `verify()`",
-    ]
-    assert set(ROWS) == {*CHANGES, *ELSEWHERE, *here}
+    here = ("queries of a request", "the database down")
+    of_the_user = ("`request.user`", "`type(request.user)`", "`session` of `verify()`")
+    assert set(ROWS) == {*CHANGES, *ELSEWHERE, *here, *of_the_user}
 
 
 @pytest.mark.parametrize("change", CHANGES)
@@ -97,7 +92,7 @@ def test_a_request_costs_as_many_queries_as_the_table_says(client, token, mode, 
         verified.user.get_username()
 
 
-def test_an_outage_is_answered_as_the_table_says(client, token, mode, ticks):
+def test_an_outage_is_answered_as_the_table_says(ticks, client, token, mode):
     with outage():
         assert status(client, token) == ROWS["the database down"][mode][:3]
         ticks.forward(2)

@@ -5,13 +5,14 @@ Middleware for the tasks that DRF's authentication classes can't do: set Vary, a
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
-from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
 from django.http import HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
 from django.utils.cache import patch_vary_headers
 from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 
+from jwt_auth._django.lazy_rows import is_lazy, load_row
 from jwt_auth.authentication import JWTAuthentication, JWTCookieAuthentication
 from jwt_auth.authentication.errors import Refused, ServiceUnavailable, as_api_exception
 from jwt_auth.authentication.note import note_on
@@ -120,6 +121,8 @@ class JWTUserMiddleware(_Middleware):
 
 def _set_user(request: HttpRequest, user: Any, claims: Any) -> None:
     async def auser() -> Any:
+        if is_lazy(user):
+            await sync_to_async(load_row)(user)
         return user
 
     request.user = user

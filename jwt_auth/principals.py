@@ -18,7 +18,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import DecimalValidator
 from django.db import connections, models, router
 
-from jwt_auth._django.lazy_rows import LazyRows, is_lazy
+from jwt_auth._django.lazy_rows import LazyRows, leave_with
 from jwt_auth._django.outages import outage_is_unavailable
 from jwt_auth._django.querysets import NoRows
 from jwt_auth.claims import Claims
@@ -132,7 +132,7 @@ def lazy_user(sub: str) -> Any:
     """
     Return a lazy user for `sub`, without a query: it counts as active until its row is loaded.
 
-    It is an instance of a subclass of the user model until then, and of the model itself afterwards.
+    Its `__class__` is the user model; see `lazy_rows`.
 
     The first attribute that needs the row loads it, once. That raises RevokedTokenError if the user is gone or
     inactive, and UnavailableError if the database can't be asked. If Django can't make lazy instances, the row is
@@ -151,8 +151,7 @@ def refuse_with(user: Any, refuse: Refuse) -> None:
     """
     If `user` is lazy and its row can't be loaded, have it raise `refuse(error)`: DRF needs exceptions of its own.
     """
-    if is_lazy(user):
-        vars(user)[_REFUSE] = refuse
+    leave_with(user, _REFUSE, refuse)
 
 
 def parse_key(field: Any, sub: str) -> Any:

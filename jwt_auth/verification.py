@@ -13,6 +13,7 @@ from asgiref.sync import sync_to_async
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
+from jwt_auth._django.lazy_rows import load_row
 from jwt_auth._django.outages import outage_is_unavailable
 from jwt_auth.claims import Claims, check_claims
 from jwt_auth.conf import get_settings
@@ -83,8 +84,15 @@ def verify(
 async def averify(
     raw: str, *, issuers: Issuers = "users", ask_database: bool = False, now: datetime | None = None
 ) -> Verified:
-    """See verify()."""
-    return await sync_to_async(verify)(raw, issuers=issuers, ask_database=ask_database, now=now)
+    """See verify(). The user is loaded, so asynchronous code can read it: one query, also in memory mode."""
+    return await sync_to_async(_verify_and_load)(raw, issuers=issuers, ask_database=ask_database, now=now)
+
+
+@sensitive_variables("raw")
+def _verify_and_load(raw: str, *, issuers: Issuers, ask_database: bool, now: datetime | None) -> Verified:
+    verified = verify(raw, issuers=issuers, ask_database=ask_database, now=now)
+    load_row(verified.user)
+    return verified
 
 
 @sensitive_variables("raw")

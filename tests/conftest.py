@@ -176,6 +176,17 @@ def api_server(live_server: Any) -> Iterator[Any]:
             thread.join(10)
 
 
+@pytest.fixture
+def threads_connect(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Threads open connections of their own, and close them: Django keeps those to an SQLite database in memory."""
+    if connection.vendor == "sqlite":
+        wrapper, own_thread = type(connections[connection.alias]), threading.current_thread()
+        in_memory = wrapper.is_in_memory_db
+        monkeypatch.setattr(
+            wrapper, "is_in_memory_db", lambda self: threading.current_thread() is own_thread and in_memory(self)
+        )
+
+
 @pytest.fixture(scope="session")
 def rsa_key() -> rsa.RSAPrivateKey:
     return rsa.generate_private_key(65537, 2048)

@@ -5,22 +5,32 @@ Such an instance is of a subclass of the model. Operations that need only the ke
 keys) cost no query. Any other attribute loads the row first. From then on it is an ordinary instance, of the model's
 own class, with the same methods, signals and pickles as any other.
 
+`__class__` is the model from the beginning, as with Django's own lazy objects, so that signals find the receivers of
+the model. What `type()` returns can't be changed. That class must not even equal the model: signals cache receivers by
+equality and find them by identity, so one signal with the class as its sender would hide all receivers of the model.
+
+Asynchronous code can't query. `load_row()` loads a row where that is possible; what is read of an unloaded instance on
+an event loop is loaded by a thread with a connection of its own, while the loop waits.
+
 Django does not document which attributes it reads of an instance that is only compared or assigned, nor how it makes
 the class of a model. A first instance is tried before others are made; if a release differs, there are none.
 """
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from threading import RLock
 from time import sleep
 from typing import Any
 
-from django.db import models
+from django.core.exceptions import SynchronousOnlyOperation
+from django.db import connections, models
 
 from jwt_auth._django.differences import note_difference
 
-# The attributes that Django and DRF read of an instance that is only compared, filtered by, or assigned. None of them
-# reads a column other than the key's.
-_FREE = ("__class__", "__dict__", "_meta", "_state", "_is_pk_set", "_get_pk_val", "prepare_database_save")
+# The attributes that Django and DRF read of an instance that is only compared, filtered by, or assigned, besides
+# `__class__`. None of them reads a column other than the key's.
+_FREE = ("_meta", "_state", "_is_pk_set", "_get_pk_val", "prepare_database_save")
 
 # The ORM looks at any value for these attributes of an expression. They fail without loading the row.
 _OF_EXPRESSIONS = (
@@ -36,7 +46,7 @@ _attribute = object.__getattribute__
 _UNLOADED = "_jwt_auth_unloaded"
 _LOCK = "_jwt_auth_lock"
 
-# An attribute of the class of such instances.
+# An attribute of the class of such instances: the function that loads one of them.
 _LAZY = "_jwt_auth_lazy"
 
 
@@ -59,10 +69,9 @@ class LazyRows:
             from django.db.models.base import ModelState  # not documented, and so maybe not there
 
             self._make_state = ModelState
-            names = free.union(_FREE, self._names, ["pk"] if field.primary_key else [])
-            self._class = _subclass(
-                model, names.union(name for name in _OF_EXPRESSIONS if not hasattr(model, name)), load
-            )
+            names = free.union(_FREE, ["pk"] if field.primary_key else [])
+            names = names.union(name for name in _OF_EXPRESSIONS if not hasattr(model, name))
+            self._class = _subclass(model, frozenset(self._names), names, load)
         except Exception as error:  # noqa: BLE001  # whatever it is, the row can be read at once
             self._give_up(error)
 
@@ -114,43 +123,90 @@ def is_lazy(instance: object) -> bool:
     return hasattr(type(instance), _LAZY)
 
 
+def load_row(instance: object) -> None:
+    """Load the row of `instance` if it is lazy, so that asynchronous code can read it."""
+    become_ordinary: Callable[[object], None] | None = getattr(type(instance), _LAZY, None)
+    if become_ordinary is not None:
+        become_ordinary(instance)
+
+
+def leave_with(instance: Any, name: str, value: object) -> None:
+    """Leave `value` in the `__dict__` of a lazy instance, for `load`; do nothing if it isn't lazy."""
+    if is_lazy(instance):
+        _attribute(instance, "__dict__")[name] = value
+
+
 def _attributes(field: Any) -> list[str]:
     """Return the attribute of `field`, and those of the parents' keys if the model uses multi-table inheritance."""
     parent = field.remote_field and getattr(field.remote_field, "parent_link", False)
     return [field.attname, *(_attributes(field.target_field) if parent else [])]
 
 
-def _subclass(model: Any, free: frozenset[str], load: Callable[[dict[str, Any]], Any]) -> Any:
+def _subclass(model: Any, known: frozenset[str], free: frozenset[str], load: Callable[[dict[str, Any]], Any]) -> Any:
+    def become_ordinary(self: Any) -> None:
+        try:
+            _become_ordinary(self, load)
+        except SynchronousOnlyOperation:
+            # In another thread from the beginning: this one must not hold the lock that the other one needs.
+            _in_another_thread(lambda: _become_ordinary(self, load))
+
     def read(self: Any, name: str) -> Any:
         if name in free:
             return _attribute(self, name)
-        _become_ordinary(self, load)
+        if name in known:  # not by the field's descriptor, which may read the `__dict__` in the ordinary way
+            return _attribute(self, "__dict__")[name]
+        if name == "__class__":
+            return model
+        become_ordinary(self)
         return getattr(self, name)
 
     def write(self: Any, name: str, value: Any) -> None:
-        _become_ordinary(self, load)
+        become_ordinary(self)
         setattr(self, name, value)
 
     def remove(self: Any, name: str) -> None:
-        _become_ordinary(self, load)
+        become_ordinary(self)
         delattr(self, name)
 
     # `type.__new__` bypasses the metaclass, which would register another model, with migrations of its own. This class
     # shares everything with the model, including `_meta`.
     return type.__new__(
-        type(model),
+        _metaclass(model),
         model.__name__,
         (model,),
         {
             "__module__": model.__module__,
             "__qualname__": model.__qualname__,
             "__doc__": model.__doc__,
-            _LAZY: True,
+            _LAZY: staticmethod(become_ordinary),
             "__getattribute__": read,
             "__setattr__": write,
             "__delattr__": remove,
         },
     )
+
+
+def _metaclass(model: Any) -> Any:
+    """Return a metaclass by which `type(instance)(...)` makes an ordinary instance."""
+    ordinary = type(model)
+    return type(
+        ordinary.__name__,
+        (ordinary,),
+        {"__module__": ordinary.__module__, "__call__": lambda self, *args, **kwargs: model(*args, **kwargs)},
+    )
+
+
+def _in_another_thread(call: Callable[[], None]) -> None:
+    """Call `call` in a thread, with the context of this one, and wait for it."""
+
+    def run() -> None:
+        try:
+            call()
+        finally:
+            connections.close_all()  # those of the thread
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(copy_context().run, run).result()
 
 
 def _become_ordinary(lazy: Any, load: Callable[[dict[str, Any]], Any]) -> None:

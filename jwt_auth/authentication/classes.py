@@ -3,16 +3,17 @@ The DRF authentication classes, for tokens in the Authorization header or in a c
 """
 
 from collections.abc import Callable
-from copy import copy
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from asgiref.sync import iscoroutinefunction
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
 from jwt_auth import transports
+from jwt_auth._django.lazy_rows import load_row
 from jwt_auth.authentication.binding import check_binding
 from jwt_auth.authentication.errors import as_api_exception
 from jwt_auth.authentication.note import note_on
@@ -101,6 +102,8 @@ class JWTAuthentication(BaseAuthentication):
             if get_settings().REVOCATION_ON_STALE == "deny" or request.method not in READ_METHODS:
                 raise
             verified = verify_by_last_known(raw, issuers=self.issuers)
+        if _is_for_asynchronous_code(request):
+            load_row(verified.user)  # here and not there: only here is a thread that can query
         if verified.one_time:
             self.use_up(verified.claims)
         refuse_with(verified.user, as_api_exception)
@@ -218,6 +221,11 @@ class UserOrClientJWTAuthentication(ClientJWTAuthentication):
     issuers = "anyone"
 
 
+def _is_for_asynchronous_code(request: Request) -> bool:
+    match = request._request.resolver_match
+    return match is not None and iscoroutinefunction(match.func)
+
+
 def _is_single_use(request: HttpRequest) -> bool:
     """Return whether a client's token for `request` is single-use."""
     protection = get_settings().CLIENT_REPLAY_PROTECTION
@@ -236,10 +244,7 @@ def claims_of(request: Request) -> Claims | None:
 
 def client_of(request: Request) -> "RegisteredClient | None":
     """Return the client that signed the token of `request`; None for a user's token, or no token."""
-    if claims_of(request) is None:
-        return None
-    # A copy, because requests of one process may share the client's row.
-    return copy(note_on(request._request).client)
+    return None if claims_of(request) is None else note_on(request._request).client
 
 
 def refusal_of(request: Request) -> TokenError | None:

@@ -12,6 +12,7 @@ from django.db import connections, router
 
 from jwt_auth.conf import get_settings
 from jwt_auth.conf.settings import settings_are_valid
+from jwt_auth.issuers.tenants import find_confusion
 from jwt_auth.models import RevocationEvent, UserSession
 
 # Caches that other processes can't see.
@@ -25,8 +26,10 @@ _TIMEOUTS = {"postgresql": ("connect_timeout",), "mysql": ("connect_timeout", "r
 
 
 def check_revocation(app_configs: Sequence[Any] | None = None, **kwargs: Any) -> list[checks.CheckMessage]:
-    """Check that revocations reach other processes."""
-    return [*_check_databases(), *_check_notifications()] if settings_are_valid() else []
+    """Check that revocations reach other processes, and that those of one tenant don't count for another."""
+    if not settings_are_valid():
+        return []
+    return [*_check_databases(), *_check_tenants(), *_check_notifications()]
 
 
 def check_timeouts(app_configs: Sequence[Any] | None = None, **kwargs: Any) -> list[checks.CheckMessage]:
@@ -96,6 +99,11 @@ def _check_databases() -> Iterator[checks.CheckMessage]:
             hint="Remove the option, and use transaction.atomic() or ATOMIC_REQUESTS.",
             id="jwt_auth.E063",
         )
+
+
+def _check_tenants() -> Iterator[checks.CheckMessage]:
+    if (fault := find_confusion()) is not None:
+        yield checks.Error(fault.message, hint=fault.hint, id=f"jwt_auth.{fault.id}")
 
 
 def _check_notifications() -> Iterator[checks.CheckMessage]:

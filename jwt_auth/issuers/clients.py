@@ -28,7 +28,7 @@ from typing import Any
 from django.db import router
 
 from jwt_auth._django.connections import in_transaction
-from jwt_auth._django.instances import forget_related
+from jwt_auth._django.instances import copy_with
 from jwt_auth._django.outages import outage_is_unavailable
 from jwt_auth.claims import Claims, Policy
 from jwt_auth.conf import get_settings
@@ -36,6 +36,7 @@ from jwt_auth.conf.settings import cached_until_settings_change
 from jwt_auth.exceptions import InvalidClaimError, UnknownKeyError, UntrustedIssuerError
 from jwt_auth.issuers import client_keys
 from jwt_auth.issuers.base import Issuer, LookUps, Verified
+from jwt_auth.issuers.tenants import refuse_to_confuse_tenants
 from jwt_auth.jose.keys import Key
 from jwt_auth.jose.tokens import UnverifiedToken
 from jwt_auth.models import CLIENT_ID, ClientKey, RegisteredClient, RevocationEvent, user_id_of
@@ -73,6 +74,7 @@ def issuer_of_client(token: UnverifiedToken) -> Issuer:
 
 @cached_until_settings_change
 def _policy() -> Policy:
+    refuse_to_confuse_tenants()
     settings = get_settings()
     return Policy(
         types=TYPES,
@@ -174,7 +176,10 @@ class _AskedMemory(_AskedDatabase):
             found = self._read_and_keep(kid)
         state = self._judged(found.state.joined(listed), found, now)
         counted = _as_they_count(claims, found.row.client)
-        return state, Verified(claims=counted, user=lazy_user(found.sub), client_key=found.row)
+        # Each request gets objects of its own, in database mode too.
+        user = lazy_user(found.sub)
+        row = copy_with(found.row, client=copy_with(found.row.client, user=user))
+        return state, Verified(claims=counted, user=user, client_key=row)
 
     def _kept_or_read(self, kid: str) -> _Found:
         return kept_rows().get((self._view.generation, self._name, kid)) or self._read_and_keep(kid)
@@ -186,8 +191,8 @@ class _AskedMemory(_AskedDatabase):
         # That this one token is denied is not a fact about the key. The view knows it for each token.
         vars(found.row).pop("token_denied")
         state = replace(found.state, token_denied=False)
-        found = replace(found, state=state, marks=marks, until=seconds() + _READ_AGAIN_AFTER)
-        forget_related(found.row.client, "user")  # each request gets a user object of its own
+        row = copy_with(found.row, client=copy_with(found.row.client, user=None))  # _look_up_by() sets the user
+        found = replace(found, row=row, state=state, marks=marks, until=seconds() + _READ_AGAIN_AFTER)
         # The row may lack changes whose events the view received during the reading. It may also lack changes that the
         # view knows and that a transaction which began earlier does not see. In both cases it is used, but not kept.
         if self._view.additions == before and not (_in_transaction() and any(marks)):

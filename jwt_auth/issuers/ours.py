@@ -8,6 +8,7 @@ from jwt_auth.claims import Claims, Policy
 from jwt_auth.conf import get_settings
 from jwt_auth.exceptions import InvalidClaimError
 from jwt_auth.issuers.base import ACCESS_TOKEN_TYPE, Issuer, LookUp, LookUps, Verified
+from jwt_auth.issuers.tenants import refuse_to_confuse_tenants
 from jwt_auth.keyring.stored import source_of_own_keys
 from jwt_auth.keyring.usage import note_signing_key
 from jwt_auth.models import user_id_of
@@ -20,6 +21,7 @@ from jwt_auth.revocation.verdict import WELCOME, State
 
 def ourselves() -> Issuer:
     """Return this server as an issuer, under its name ISSUER and the settings in force."""
+    refuse_to_confuse_tenants()
     settings = get_settings()
     return Issuer(
         name=settings.ISSUER,

@@ -18,6 +18,7 @@ from django.db.models import F, Model, Q, QuerySet
 from django.utils import timezone
 
 from jwt_auth._django.outages import is_outage
+from jwt_auth._django.table_sets import current_set
 from jwt_auth.conf.settings import MAX_LEEWAY, cached_until_settings_change
 from jwt_auth.models import ClientKey, RegisteredClient, SigningKey
 from jwt_auth.process.clock import seconds
@@ -148,7 +149,9 @@ def note_signing_key(kid: str) -> None:
 
 def note_client_key(key: ClientKey) -> None:
     """Note that a token of a client's `key` was accepted."""
-    _client_keys().note((key.pk, key.client_id))
+    # Keys of two tenants may have the same numbers. The row is written for the tenant whose request asks for it.
+    tables = current_set(router.db_for_write(ClientKey))
+    _client_keys().note((tables, key.pk, key.client_id))
 
 
 @cached_until_settings_change
@@ -157,7 +160,7 @@ def _signing_keys() -> Usage[str]:
 
 
 @cached_until_settings_change
-def _client_keys() -> Usage[tuple[int, int]]:
+def _client_keys() -> Usage[tuple[str, int, int]]:
     return Usage(ClientKey, _write_client_key, counts=False)
 
 
@@ -166,8 +169,8 @@ def _write_signing_key(kid: str, count: int, now: datetime) -> int:
     return rows.update(verified=F("verified") + count, last_used_at=now)
 
 
-def _write_client_key(key: tuple[int, int], _: int, now: datetime) -> int:
-    key_pk, client_pk = key
+def _write_client_key(key: tuple[str, int, int], _: int, now: datetime) -> int:
+    _tables, key_pk, client_pk = key
     # Other processes write too, and one that has just written is enough. Half a minute, because the time of a use and
     # the time of its write differ a little.
     # A time in the future is wrong, and is replaced too.

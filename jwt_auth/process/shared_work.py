@@ -12,7 +12,7 @@ One thread works at a time. Another one waits for its turn until the first has w
 that shares a result waits for it at most twice as long. After that, each does the work by itself.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from concurrent.futures import Future, TimeoutError as FutureTimeoutError
 from threading import Lock
 from typing import Any, Generic, TypeVar
@@ -42,9 +42,9 @@ class SharedWork(Generic[T]):
         """Start again, as after a fork: threads that don't exist here may work, or hold the locks."""
         self._turn = SingleFlight(self._clock)
         self._lock = Lock()
-        self._waiting: dict[str | None, Future[T]] = {}  # the results that threads wait to work on
+        self._waiting: dict[Hashable, Future[T]] = {}  # the results that threads wait to work on
 
-    def result(self, key: str | None, work: Callable[[], T]) -> T:
+    def result(self, key: Hashable, work: Callable[[], T]) -> T:
         """Return the result of `work`, by this thread or by another one that was asked for the same `key`."""
         mine: Future[T] = Future()
         with self._lock:
@@ -56,7 +56,7 @@ class SharedWork(Generic[T]):
         except FutureTimeoutError:
             return work()
 
-    def _lead(self, key: str | None, promise: "Future[T]", work: Callable[[], T]) -> T:
+    def _lead(self, key: Hashable, promise: "Future[T]", work: Callable[[], T]) -> T:
         has_turn = False
         try:
             try:

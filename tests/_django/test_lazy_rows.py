@@ -2,11 +2,12 @@
 
 import copy
 from contextlib import nullcontext
-from threading import Event, Thread
+from threading import Event, Thread, current_thread
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.contrib.auth import get_user_model
-from django.db import models
+from django.db import connections, models
 from django.db.models import base
 
 from jwt_auth import principals, sessions
@@ -24,7 +25,7 @@ def not_made(*_):
 OTHERS = {
     "no such state": (base, "ModelState", None),
     "no such class": (lazy_rows, "_subclass", not_made),
-    "no instance of the model": (lazy_rows, "_subclass", lambda model, free, load: type("Other", (), {})),
+    "no instance of the model": (lazy_rows, "_subclass", lambda model, known, free, load: type("Other", (), {})),
     "instances that differ": (models.Model, "__hash__", lambda self: id(self)),
     "instances that load": (models.Model, "__eq__", lambda self, other: self.date_of_last_change == other),
 }
@@ -174,3 +175,52 @@ def test_a_thread_that_comes_between_row_and_class_waits_for_the_class(user):
     object.__setattr__(lazy, "__class__", get_user_model())
     thread.join()
     assert seen == [user.get_username()]
+
+
+# Event loops
+
+
+@pytest.mark.usefixtures("threads_connect")
+@pytest.mark.parametrize(("name", "fails"), [("pk", False), ("password", True)])
+def test_code_that_loads_the_row_for_a_loop_never_waits_for_the_loop(user, monkeypatch, name, fails):
+    """The loop waits for the thread that loads the row, and must not hold the lock of the instance meanwhile."""
+    lazy = lazy_user(str(user.pk))
+    visible = principals.visible_users
+
+    def read():
+        assert getattr(lazy, name)
+        return visible()
+
+    async def look():
+        with pytest.raises(RecursionError) if fails else nullcontext():
+            assert lazy.get_username() == user.get_username()
+
+    monkeypatch.setattr(principals, "visible_users", read)
+    async_to_sync(look)()
+
+
+@pytest.mark.usefixtures("threads_connect")
+def test_what_a_loop_may_query_it_queries_itself(user, monkeypatch):
+    """As in a notebook, by DJANGO_ALLOW_ASYNC_UNSAFE."""
+    threads, visible = [], principals.visible_users
+
+    def read():
+        threads.append(current_thread())
+        return visible()
+
+    async def look():
+        return lazy_user(str(user.pk)).get_username(), current_thread()
+
+    async def look_and_close():
+        seen = await look()
+        connections.close_all()
+        return seen
+
+    monkeypatch.setattr(principals, "visible_users", read)
+    name, loop = async_to_sync(look)()
+    assert name == user.get_username()
+    assert threads.pop() is not loop
+    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
+    name, loop = async_to_sync(look_and_close)()
+    assert name == user.get_username()
+    assert threads.pop() is loop

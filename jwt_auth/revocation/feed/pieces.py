@@ -23,11 +23,13 @@ from datetime import datetime, timedelta, timezone as dt_timezone
 from hashlib import sha256
 from typing import Any
 
+from django.db import router
 from django.db.models import Count, QuerySet, Subquery
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare, salted_hmac
 
 from jwt_auth._django.outages import outage_is_unavailable
+from jwt_auth._django.table_sets import current_set
 from jwt_auth.conf import get_settings
 from jwt_auth.conf.lifetimes import longest_life
 from jwt_auth.conf.settings import cached_until_settings_change
@@ -95,10 +97,11 @@ class Publisher:
         # All other texts get the same answer. They must not be kept, because anybody can send them.
         if after is not None and _from_text(after, _start_of_slice(timezone.now())) is None:
             after = None
-        return self._find(after) or self._work.result(after, lambda: self._find(after) or self._make(after))
+        work = (_tables(), after)
+        return self._find(after) or self._work.result(work, lambda: self._find(after) or self._make(after))
 
     def _find(self, after: str | None) -> Piece | None:
-        return self._full.get((own_keys().signing.kid, _start_of_slice(timezone.now()), after))
+        return self._full.get((_tables(), own_keys().signing.kid, _start_of_slice(timezone.now()), after))
 
     def _make(self, after: str | None) -> Piece:
         # Taken before the table is read: readers may rely on the feed to have all that was committed by then.
@@ -115,7 +118,7 @@ class Publisher:
             # Readers of the other table's pieces would start from the beginning again, and get the same pieces.
             self._full.clear()
         if content.more:
-            self._full.put((signer.kid, start, after), piece)
+            self._full.put((_tables(), signer.kid, start, after), piece)
         return piece
 
     def _read(self, after: str | None, start: datetime) -> _Content:
@@ -167,6 +170,11 @@ def publish(after: str | None = None) -> Piece:
         UnavailableError: when the database can't be queried.
     """
     return publisher().publish(after)
+
+
+def _tables() -> str:
+    """Return the name of the tables in use, because tenants may each have their own."""
+    return current_set(router.db_for_read(RevocationEvent))
 
 
 def _sign(content: _Content, issued_at: datetime, signer: Key) -> str:

@@ -6,7 +6,7 @@ Each query reads a range of an index, and no more of it than it returns or count
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta, timezone
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.db.models import Case, Count, F, Q, QuerySet, Subquery, Sum, When
 from django.db.models.functions import Coalesce, TruncSecond
@@ -14,18 +14,9 @@ from django.db.models.lookups import GreaterThanOrEqual
 
 from jwt_auth.base_models import DatabaseNow
 from jwt_auth.models import RevocationEvent
-from jwt_auth.revocation.window import MODULUS, Facts, Position, Row, Span, Tally
+from jwt_auth.revocation.window import MODULUS, Facts, Place, Position, Row, Span, Tally
 
 _SECOND = timedelta(seconds=1)
-
-
-class Place(NamedTuple):
-    """
-    The place of an event in the order in which all unexpired events are read: by their end; at last those without one.
-    """
-
-    expires_at: datetime | None
-    id: int = 0
 
 
 class Table:

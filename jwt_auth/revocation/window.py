@@ -79,6 +79,15 @@ class Position(NamedTuple):
     id: int
 
 
+class Place(NamedTuple):
+    """
+    The place of an event in the order in which all unexpired events are read: by their end; at last those without one.
+    """
+
+    expires_at: datetime | None
+    id: int = 0
+
+
 class Span(NamedTuple):
     """A part of the record; both ends are whole seconds."""
 

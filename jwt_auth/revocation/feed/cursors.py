@@ -16,8 +16,7 @@ protocol (`revocation.window`), and how far the reader has come with all unexpir
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
-from jwt_auth.revocation.record import Place
-from jwt_auth.revocation.window import Position, Tally, Window
+from jwt_auth.revocation.window import Place, Position, Tally, Window
 
 # Seconds until everything is read again.
 RESTART_AFTER = 3600

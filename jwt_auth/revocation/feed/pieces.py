@@ -42,8 +42,8 @@ from jwt_auth.process.shared_work import SharedWork
 from jwt_auth.revocation.feed import cursors
 from jwt_auth.revocation.feed.cursors import Cursor
 from jwt_auth.revocation.feed.events import MAX_OF_A_USER, SLICE, Event, EventBuilder, Row
-from jwt_auth.revocation.record import Place, Table
-from jwt_auth.revocation.window import Answer, Window, step
+from jwt_auth.revocation.record import Table
+from jwt_auth.revocation.window import Answer, Place, Window, step
 
 FEED_TYPE = "revocations+jwt"
 LIFETIME = timedelta(seconds=60)

@@ -26,8 +26,8 @@ from jwt_auth.keyring import stored
 from jwt_auth.models import RevocationEvent
 from jwt_auth.process.renewal import LONG_AGO
 from jwt_auth.revocation.memory.denylist import Denylist, Entry
-from jwt_auth.revocation.record import Place, Table
-from jwt_auth.revocation.window import Row, Window, content_of, step
+from jwt_auth.revocation.record import Table
+from jwt_auth.revocation.window import Place, Row, Window, content_of, step
 
 # Seconds between the starts of two readings of all unexpired events.
 READ_ALL_EVERY = 60.0

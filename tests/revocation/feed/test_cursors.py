@@ -8,8 +8,7 @@ import pytest
 
 from jwt_auth.revocation.feed import cursors
 from jwt_auth.revocation.feed.cursors import Cursor
-from jwt_auth.revocation.record import Place
-from jwt_auth.revocation.window import Position, Tally, Window
+from jwt_auth.revocation.window import Place, Position, Tally, Window
 from tests.support.clocks import NOW
 
 SECOND = int(NOW.timestamp())

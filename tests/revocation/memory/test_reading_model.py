@@ -19,8 +19,7 @@ from jwt_auth.conf.lifetimes import longest_life
 from jwt_auth.revocation.memory import reader as memory_reader
 from jwt_auth.revocation.memory.denylist import Entry
 from jwt_auth.revocation.memory.reader import READ_ALL_EVERY, Reader
-from jwt_auth.revocation.record import Place
-from jwt_auth.revocation.window import LONGEST_OPEN, MODULUS, Facts, Tally
+from jwt_auth.revocation.window import LONGEST_OPEN, MODULUS, Facts, Place, Tally
 from tests.support.clocks import NOW, Ticks
 from tests.support.selection import THOROUGH
 

@@ -17,7 +17,7 @@ from tests.support.clocks import NOW
 from tests.support.selection import THOROUGH
 
 US = timedelta(microseconds=1)
-GRACE = timedelta(seconds=10)
+GRACE = timedelta(seconds=60)
 DAY = timedelta(days=1)
 
 pytestmark = pytest.mark.usefixtures("clock")
@@ -36,30 +36,40 @@ def code(answer):
 
 
 @pytest.mark.parametrize(
-    ("presented", "newest", "rotated", "case"),
+    ("presented", "newest", "age", "case"),
     [
         (0, 0, None, Case.FRESH),
         (1, 1, GRACE - US, Case.COALESCED),
-        (1, 1, GRACE, Case.FRESH),
+        (1, 1, GRACE, Case.COALESCED),
+        (1, 1, 2 * GRACE - US, Case.COALESCED),
+        (1, 1, 2 * GRACE, Case.FRESH),
+        (1, 1, None, Case.FRESH),
         (0, 1, timedelta(0), Case.GRACE),
         (0, 1, GRACE - US, Case.GRACE),
         (0, 1, GRACE, Case.REUSED),
         (0, 1, GRACE + US, Case.REUSED),
+        (0, 1, None, Case.REUSED),
         (0, 2, timedelta(0), Case.REUSED),  # grace is for the immediate predecessor alone
         (1, 9, US, Case.REUSED),
         (1, 0, None, Case.AHEAD),
         (3, 2, US, Case.AHEAD),
         (3, 2, DAY, Case.AHEAD),
-        # Rotated by a machine whose clock is ahead: the tolerance is the same on both sides.
-        (1, 1, US - GRACE, Case.COALESCED),
-        (0, 1, US - GRACE, Case.GRACE),
-        (1, 1, -GRACE, Case.FRESH),
-        (0, 1, -GRACE, Case.REUSED),
-        (1, 1, -DAY, Case.FRESH),
+        # The request arrived before the rotation, and has waited since.
+        (1, 1, -DAY, Case.COALESCED),
+        (0, 1, -DAY, Case.GRACE),
+        (0, 2, -DAY, Case.REUSED),
     ],
 )
-def test_each_case_of_the_table(presented, newest, rotated, case):
-    assert judge(presented, newest, None if rotated is None else NOW - rotated, NOW, GRACE) is case
+def test_each_case_of_the_table(presented, newest, age, case):
+    assert judge(presented, newest, age, GRACE) is case
+
+
+@pytest.mark.parametrize(
+    ("age", "case"), [(GRACE - US, Case.COALESCED), (GRACE, Case.FRESH), (2 * GRACE, Case.FRESH), (None, Case.FRESH)]
+)
+def test_for_another_peer_the_newest_token_rotates_right_after_the_grace_period(age, case):
+    """Else a phone that changes networks twice in two minutes would be counted as a second peer."""
+    assert judge(1, 1, age, GRACE, is_same_peer=False) is case
 
 
 def test_without_a_grace_period_each_token_is_good_once(client, user, jwt_settings):

@@ -111,7 +111,7 @@ def case_of(
     now: datetime | None = None,
 ) -> Case:
     """
-    Return the case of a refresh token of `session`, which is live and was loaded by `load`. SHARED is left to `sharing`.
+    Return the case of a refresh token of `session`, which is live and was loaded by `load`, but never SHARED.
 
     Args:
         presented: the counter of the token.

@@ -231,8 +231,9 @@ def _load_and_judge(handle: str, attempt: _Attempt) -> tuple[UserSession, Access
     now, waited = attempt.now(), attempt.waited()
     claims = claims_for(session, now)
     verdict(claims, database.state_of(session), now)
-    facts = {"retry": attempt.retry, "peer": attempt.peer, "now": attempt.moment}
-    case = case_of(attempt.presented, session, waited=waited, **facts)
+    case = case_of(
+        attempt.presented, session, waited=waited, retry=attempt.retry, peer=attempt.peer, now=attempt.moment
+    )
     return session, sign(claims, session), case
 
 

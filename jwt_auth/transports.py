@@ -122,7 +122,7 @@ def set_cookies(request: HttpRequest, response: HttpResponse, pair: Any) -> None
     """
     settings = get_settings()
     _set_cookie(request, response, settings.COOKIE_ACCESS_NAME, pair.access_token, pair.refresh_expires_in)
-    if pair.refresh_token != refresh_cookie(request):
+    if list(_cookies(request, settings.COOKIE_REFRESH_NAME)) != [pair.refresh_token]:
         _set_cookie(request, response, settings.COOKIE_REFRESH_NAME, pair.refresh_token, pair.refresh_expires_in)
 
 

@@ -1,5 +1,5 @@
 """
-What a sign-in and a refresh return: an access token that is signed for a session, and the session's refresh token.
+The result of a sign-in and a refresh: an access token that is signed for a session, and its refresh token.
 """
 
 import secrets

@@ -39,7 +39,7 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """What a request knows when it judges. `machine` is its machine's time of that moment, `arrived` of its arrival."""
+    """The facts that a request knows when it judges; `machine` is the time by its machine then, `arrived` at arrival."""
 
     counter: int
     rotated_at: float | None

@@ -330,6 +330,15 @@ def test_a_bad_jar_stands_in_the_way_of_no_sign_in(jar, user):
     assert set(answer.cookies) == {ACCESS, REFRESH}
 
 
+def test_a_refresh_cookie_that_the_browser_has_is_not_set_again(user, clock):
+    """Another tab may have got its successor meanwhile. The rotation before is the control."""
+    page = Browser().sign_in(user)
+    assert set(page.renew().cookies) == {ACCESS, REFRESH}
+    clock.shift(100)
+    answer = page.renew()
+    assert (answer.status_code, set(answer.cookies)) == (200, {ACCESS})
+
+
 def test_a_bad_jar_stands_in_the_way_of_no_sign_out(jar):
     answer = holding(jar).send("logout/")
     assert (answer.status_code, set(answer.cookies)) == (204, {ACCESS, REFRESH})

@@ -39,7 +39,7 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """The facts that a request knows when it judges; `machine` is the time by its machine then, `arrived` at arrival."""
+    """The facts that a request knows when it judges. `machine` is the time by its machine, `arrived` at its arrival."""
 
     counter: int
     rotated_at: float | None

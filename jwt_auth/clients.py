@@ -210,12 +210,12 @@ def rotate(
         RegistrationError: when `overlap` is out of range, or `old` has expired or was revoked or rotated before;
             and as in `add_secret` and `add_public_key`.
     """
-    now = now or timezone.now()
     if not timedelta(0) <= overlap <= MAX_OVERLAP:
         raise RegistrationError(f"The overlap must be between 0 and {MAX_OVERLAP.days} days.")
     key, secret = _make_successor(old, source, algorithm)
     with _atomic():
         client = lock_client(old.client)
+        now = now or timezone.now()
         replaced = _end(old, now + overlap, now)
         added = _add(client, key, expires_at, actor=actor, peer=peer, now=now, replaced=replaced)
         deny_client(client.client_id, None, reason=f"rotated: {replaced.kid}", actor=actor, now=now)

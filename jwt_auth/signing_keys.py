@@ -194,10 +194,9 @@ def rotate(
     Returns:
         The step, and the key that was moved; None instead of the key if the step is not due yet.
     """
-    now = now or timezone.now()
     with _turn(now) as turn:
-        step = next_step(turn.rows.values(), now, every)
-        if not step.is_due(now):
+        step = next_step(turn.rows.values(), turn.now, every)
+        if not step.is_due(turn.now):
             return step, None
         row = step.key or turn.make()
         if step.move == "revoke":

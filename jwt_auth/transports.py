@@ -116,10 +116,14 @@ def set_cookies(request: HttpRequest, response: HttpResponse, pair: Any) -> None
 
     Browsers thus still send an expired access token: the answer can say that it has expired, and a sign-out can
     find its session.
+
+    A refresh token that the request itself has in its cookie is not sent again: another tab may have got a newer one,
+    which this answer would overwrite if it came last.
     """
     settings = get_settings()
     _set_cookie(request, response, settings.COOKIE_ACCESS_NAME, pair.access_token, pair.refresh_expires_in)
-    _set_cookie(request, response, settings.COOKIE_REFRESH_NAME, pair.refresh_token, pair.refresh_expires_in)
+    if list(_cookies(request, settings.COOKIE_REFRESH_NAME)) != [pair.refresh_token]:
+        _set_cookie(request, response, settings.COOKIE_REFRESH_NAME, pair.refresh_token, pair.refresh_expires_in)
 
 
 def clear_cookies(request: HttpRequest, response: HttpResponse) -> None:

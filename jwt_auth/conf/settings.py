@@ -92,7 +92,7 @@ class Settings:
     SESSION_IDLE_TIMEOUT: timedelta = setting(14 * _DAY, rules.duration(60 * _SECOND, 3650 * _DAY))
     SESSION_ABSOLUTE_TIMEOUT: timedelta = setting(30 * _DAY, rules.duration(60 * _SECOND, 3650 * _DAY))
     SESSION_LIMIT: int | None = setting(1000, rules.optional(rules.count))
-    ROTATION_GRACE_PERIOD: timedelta = setting(10 * _SECOND, rules.duration(0 * _SECOND, 60 * _SECOND))
+    ROTATION_GRACE_PERIOD: timedelta = setting(60 * _SECOND, rules.duration(0 * _SECOND, 60 * _SECOND))
     LEEWAY: timedelta = setting(10 * _SECOND, rules.duration(0 * _SECOND, MAX_LEEWAY))
     REVOCATION: str = setting("database", rules.one_of("database", "memory", "none"))
     REVOCATION_MAX_STALENESS: timedelta = setting(_SECOND, rules.duration(_SECOND / 10, 60 * _SECOND))

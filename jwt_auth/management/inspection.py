@@ -126,7 +126,7 @@ def _inspect_refresh_token(raw: str, now: datetime) -> Inspection:
         _judge(found, _claims_of(found.session), now)
         if found.session is not None:
             with found.check("not used before"):
-                refresh_tokens.refuse_misuse(presented, found.session, now)
+                refresh_tokens.refuse_misuse(presented, found.session)
     return found
 
 

@@ -88,7 +88,7 @@ def revoke_users(
     """
     batches = ({user.pk: user for user in batch} for batch in in_batches(users, BATCH))
     # Each batch has its own time: with the time of the first batch, the events of the last one would expire too soon.
-    done = [_revoke_batch(batch, with_clients, reason, actor, now or timezone.now()) for batch in batches]
+    done = [_revoke_batch(batch, with_clients, reason, actor, now) for batch in batches]
     return BulkRevocation(
         users_revoked=sum(each.users_revoked for each in done),
         sessions_revoked=sum(each.sessions_revoked for each in done),
@@ -106,10 +106,11 @@ def in_batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
 
 
 def _revoke_batch(
-    users: dict[Any, AbstractBaseUser], with_clients: bool, reason: str, actor: Actor, now: datetime
+    users: dict[Any, AbstractBaseUser], with_clients: bool, reason: str, actor: Actor, now: datetime | None
 ) -> BulkRevocation:
     with atomic():
         holders = cutoffs.lock_users(users)
+        now = now or timezone.now()  # after the lock, as in `revoke_user`
         known = sessions_of(holders, now)
         found = {pk: known.get(pk, Found()) for pk in holders}
         new = {pk: after(now, cutoffs.held_by(holder), found[pk].newest) for pk, holder in holders.items()}

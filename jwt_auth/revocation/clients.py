@@ -57,9 +57,10 @@ def revoke_client(
     Raises:
         RegistrationError: when the client no longer exists.
     """
-    now = now or timezone.now()
     with atomic():
-        new = _next_cutoff(lock_client(client).tokens_valid_after, now)
+        row = lock_client(client)
+        now = now or timezone.now()  # after the lock: tokens that are signed during the wait are refused, too
+        new = _next_cutoff(row.tokens_valid_after, now)
         RegisteredClient.objects.filter(pk=client.pk).update(tokens_valid_after=new)
         event = deny_client(client.client_id, new, reason=reason, actor=actor, now=now)
         send_on_commit(client_revoked, RevocationEvent, event=event, client=client, cutoff=new)
@@ -75,11 +76,11 @@ def disable_client(
     Returns:
         False if it was disabled before.
     """
-    now = now or timezone.now()
     with atomic():
         row = lock_client(client)
         if not row.is_active:
             return False
+        now = now or timezone.now()
         new = _next_cutoff(row.tokens_valid_after, now)
         RegisteredClient.objects.filter(pk=client.pk).update(is_active=False, tokens_valid_after=new)
         event = deny_client(client.client_id, new, reason=reason, actor=actor, now=now)
@@ -94,9 +95,9 @@ def revoke_client_key(key: ClientKey, *, reason: str = "", actor: Actor = None, 
     Returns:
         False if it was revoked before.
     """
-    now = now or timezone.now()
     with atomic():
         lock_client(key.client)
+        now = now or timezone.now()
         if not ClientKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=now):
             return False
         until = now + KEYS_FORGOTTEN_AFTER
@@ -164,11 +165,12 @@ def _revoke_keys(keys: Sequence[ClientKey], reason: str, actor: Actor, now: date
 
 def record_client_deletion(client: RegisteredClient, *, now: datetime | None = None) -> None:
     """Record the deletion of `client`, whose keys are deleted with the row, and mark the row as inactive."""
-    now = now or timezone.now()
     with atomic():
         # The user before the client, as `revoke_user` does: a deletion of the user locks both, too.
         user_rows.lock_user(client.user_id)
-        new = _next_cutoff(lock_client(client).tokens_valid_after, now)
+        row = lock_client(client)
+        now = now or timezone.now()
+        new = _next_cutoff(row.tokens_valid_after, now)
         RegisteredClient.objects.filter(pk=client.pk).update(is_active=False)
         event = deny_client(client.client_id, new, reason="client deleted", now=now)
         # Django deletes the keys that it collected before this lock; a key that was added since would prevent that.

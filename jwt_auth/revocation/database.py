@@ -8,7 +8,7 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.db import router
-from django.db.models import Exists, F, Q, QuerySet, Subquery
+from django.db.models import Exists, Expression, F, Q, QuerySet, Subquery
 
 from jwt_auth._django.compiled import CompiledQuery
 from jwt_auth._django.querysets import has_conditions
@@ -83,9 +83,9 @@ def _compiled(alias: str) -> CompiledQuery:
     return known[alias]
 
 
-def find_by_handle(handle: str) -> UserSession | None:
+def find_by_handle(handle: str, **annotations: Expression) -> UserSession | None:
     """Return the session of a refresh token, with the user and all that `state_of` needs."""
-    return all_sessions().filter(handle=handle).first()
+    return all_sessions().annotate(**annotations).filter(handle=handle).first()
 
 
 def live_sessions(user: Any, now: datetime) -> QuerySet[UserSession]:

@@ -4,6 +4,8 @@ The revocation operations: revoke a token, sessions, users' tokens, or everythin
 Each revocation writes its rows and its events in the same transaction; signals are sent after the commit. No operation
 can be undone, and a cutoff only moves forward. Transactions join an outer one without a savepoint: a revocation is
 committed or rolled back together with the work that it belongs to.
+
+A cutoff is the time after the last wait for a lock: tokens that are signed during the wait are refused, too.
 """
 
 from collections.abc import Iterable
@@ -175,11 +177,10 @@ def revoke_user(
     Raises:
         ValueError: when `at` is in the future, which would lock the user out until then.
     """
-    now = now or timezone.now()
-    if at is not None and at > now:
-        raise ValueError("a cutoff can't be in the future")
+    _refuse_future(at, now)
     with atomic():
         is_there = user_rows.lock_user(user.pk)
+        now = now or timezone.now()
         old, found = cutoffs.read_locked(user.pk), sessions_of([user.pk], now).get(user.pk, Found())
         new = after(now, old, found.newest) if at is None else max(at, old or at)
         if is_there:  # a user who was deleted in the meantime has no cutoff, but the event is recorded all the same
@@ -229,24 +230,28 @@ def revoke_all(
     Raises:
         ValueError: when `at` is in the future, which would lock everybody out until then.
     """
-    now = now or timezone.now()
-    if at is not None and at > now:
-        raise ValueError("a cutoff can't be in the future")
+    _refuse_future(at, now)
     with atomic():
         old = RevocationEvent.objects.filter(scope=Scope.ALL).aggregate(newest=Max("cutoff"))["newest"]
         # The cutoff is compared with this time alone, and an index finds the latest one.
         newest = UserSession.objects.aggregate(newest=Max("started_at"))["newest"]
+        now = now or timezone.now()
         new = after(now, old, newest) if at is None else max(at, old or at)
         event = record_event(Scope.ALL, "", cutoff=new, expires_at=None, reason=reason, actor=actor, now=now)
         send_on_commit(all_revoked, RevocationEvent, event=event, cutoff=new)
     return new
 
 
+def _refuse_future(at: datetime | None, now: datetime | None) -> None:
+    if at is not None and at > (now or timezone.now()):
+        raise ValueError("a cutoff can't be in the future")
+
+
 def record_cutoff(user: AbstractBaseUser, cutoff: datetime, *, now: datetime | None = None) -> None:
     """Do what `revoke_user` does, for a cutoff that has already been saved."""
-    now = now or timezone.now()
     with atomic():
         user_rows.lock_user(user.pk)
+        now = now or timezone.now()
         found = sessions_of([user.pk], now).get(user.pk, Found())
         # No session from before the cutoff is live: the numbers were read after it was saved.
         found = replace(found, live=found.unfinished)
@@ -256,10 +261,10 @@ def record_cutoff(user: AbstractBaseUser, cutoff: datetime, *, now: datetime | N
 
 def record_user_deletion(user: AbstractBaseUser, *, now: datetime | None = None) -> None:
     """Record the deletion of `user`, whose sessions are deleted with the row."""
-    now = now or timezone.now()
     with atomic():
         # Without the lock, a session that is being started would be inserted after the cascade.
         user_rows.lock_user(user.pk)
+        now = now or timezone.now()
         found = sessions_of([user.pk], now).get(user.pk, Found())
         new = after(now, found.newest)
         event = write_event(user_event(user, new, found, reason="user deleted", actor=None, now=now))

@@ -2,7 +2,8 @@
 
 from jwt_auth.http.peer import Peer, peer_of
 from jwt_auth.sessions.credentials import Account, find_account
-from jwt_auth.sessions.lifecycle import CredentialsChangedError, TokenPair, end, refresh, start
+from jwt_auth.sessions.lifecycle import CredentialsChangedError, end, refresh, start
+from jwt_auth.sessions.pairs import TokenPair
 
 __all__ = [
     "Account",

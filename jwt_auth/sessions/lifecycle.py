@@ -4,11 +4,9 @@ The lifecycle of a session: start, refresh, end. All code that rotates refresh t
 The rule for a refresh token that was used before is in `refresh_tokens`, `retries` and `sharing`.
 """
 
-import secrets
-from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -18,10 +16,9 @@ from django.views.decorators.debug import sensitive_variables
 
 from jwt_auth import verification
 from jwt_auth._django.outages import outage_is_unavailable
-from jwt_auth.claims import REGISTERED, Claims, later
-from jwt_auth.conf import get_settings, rules
+from jwt_auth.claims import later
+from jwt_auth.conf import get_settings
 from jwt_auth.exceptions import (
-    ConfigurationError,
     InvalidCredentialsError,
     InvalidTokenError,
     MalformedTokenError,
@@ -29,9 +26,6 @@ from jwt_auth.exceptions import (
     UnavailableError,
 )
 from jwt_auth.http.peer import Peer
-from jwt_auth.issuers.base import ACCESS_TOKEN_TYPE
-from jwt_auth.jose import tokens
-from jwt_auth.keyring.stored import own_keys
 from jwt_auth.models import UserSession, user_id_of
 from jwt_auth.revocation import cutoff, database, subjects, user_rows
 from jwt_auth.revocation.events import atomic
@@ -41,27 +35,9 @@ from jwt_auth.revocation.user_sessions import is_unfinished
 from jwt_auth.revocation.verdict import latest, verdict
 from jwt_auth.sessions import arrivals, refresh_tokens, retries, sharing, shown
 from jwt_auth.sessions.credentials import Account
+from jwt_auth.sessions.pairs import AccessToken, TokenPair, claims_for, pair, sign
 from jwt_auth.sessions.refresh_tokens import MISUSES, TOLERATED, Case, case_of, misuse_error
 from jwt_auth.signals import refresh_token_reused, send_on_commit, session_started, token_refreshed
-from jwt_auth.transports import check_cookie_size
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _AccessToken:
-    raw: str = field(repr=False)
-    expires_in: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TokenPair:
-    """The tokens that a sign-in or a refresh returns. `expires_in` and `refresh_expires_in` are in seconds."""
-
-    access_token: str = field(repr=False)
-    expires_in: int
-    refresh_token: str = field(repr=False)
-    refresh_expires_in: int
-    session_id: UUID
-
 
 # The reasons for the end of a session, for the record.
 _REASONS = {
@@ -109,29 +85,29 @@ def start(
         UnavailableError: if the database can't be asked, or there is no key to sign with.
     """
     with outage_is_unavailable():
-        moment = now or timezone.now()
-        return _start(user, account=account, peer=peer or Peer(), label=label, transport=transport, now=moment)
+        return _start(user, account=account, peer=peer or Peer(), label=label, transport=transport, now=now)
 
 
 @sensitive_variables()
 def _start(
-    user: AbstractBaseUser, *, account: Account | None, peer: Peer, label: str, transport: str, now: datetime
+    user: AbstractBaseUser, *, account: Account | None, peer: Peer, label: str, transport: str, now: datetime | None
 ) -> TokenPair:
     with atomic():
         # Changing the password, deactivating the user and revoking need this lock too: each has either
         # finished, or not begun yet.
         user_rows.lock_user(user.pk)
+        now = now or timezone.now()  # after the wait for the lock, of which the tokens would lose their lifetime
         fresh = _reload(user, account, now)
         if fresh is not None:
             arrivals.make_room(fresh, now)
             session = _create(fresh, peer, label, transport, now)
-            access = _sign(_claims(session, now), session)
+            access = sign(claims_for(session, now), session)
             send_on_commit(session_started, UserSession, session=session)
             arrivals.look_at_device(session)
     # Raised outside the block: inside, it would mark the caller's transaction for rollback.
     if fresh is None:
         raise CredentialsChangedError("the user's row is missing, inactive, or has a new cutoff or another password")
-    return _pair(session, access, now)
+    return pair(session, access, now)
 
 
 def _reload(user: Any, account: Account | None, now: datetime) -> Any:
@@ -174,22 +150,21 @@ def _create(user: Any, peer: Peer, label: str, transport: str, now: datetime) ->
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Attempt:
-    """A request for a refresh. `retry` is the digest of its Idempotency-Key; `is_timed` stops its clock."""
+    """A request for a refresh. `retry` is the digest of its Idempotency-Key; `moment` stops its clock."""
 
     presented: int
     peer: Peer | None  # None for code that names none
     retry: UUID | None
     arrived_at: datetime
-    is_timed: bool
+    moment: datetime | None
 
     def now(self) -> datetime:
-        """
-        Return the time of this call.
+        """Return the time of this call: a request may wait for the database."""
+        return self.moment or timezone.now()
 
-        A request may wait for the database. With a time from before that, a rotation would be written with a part of
-        its grace period gone.
-        """
-        return self.arrived_at if self.is_timed else timezone.now()
+    def waited(self) -> timedelta:
+        """Return the time for which the request has waited until this call."""
+        return max(self.now() - self.arrived_at, timedelta(0))
 
 
 @sensitive_variables()
@@ -223,7 +198,7 @@ def refresh(
             peer=peer,
             retry=retry,
             arrived_at=now or timezone.now(),
-            is_timed=now is not None,
+            moment=now,
         )
         return _refresh(handle, attempt)
 
@@ -241,23 +216,25 @@ def _refresh(handle: str, attempt: _Attempt) -> TokenPair:
     if case in MISUSES:
         raise _end_misused(session, attempt.presented, case, attempt.now())
     send_on_commit(token_refreshed, UserSession, session=session, rotated=case is Case.FRESH)
-    return _pair(session, access, attempt.now())
+    return pair(session, access, attempt.now())
 
 
-def _load_and_judge(handle: str, attempt: _Attempt) -> tuple[UserSession, _AccessToken, Case]:
+def _load_and_judge(handle: str, attempt: _Attempt) -> tuple[UserSession, AccessToken, Case]:
     """
     Return the session of `handle`, its next access token, and the case, if `verdict` accepts the session.
 
     The token is signed before anything is written: if signing fails, the refresh token is not used up.
     """
-    session = database.find_by_handle(handle)
+    session = refresh_tokens.load(handle)
     if session is None:
         raise RevokedTokenError("there is no session of this handle")
-    now = attempt.now()
-    claims = _claims(session, now)
+    now, waited = attempt.now(), attempt.waited()
+    claims = claims_for(session, now)
     verdict(claims, database.state_of(session), now)
-    case = case_of(attempt.presented, session, now, arrived_at=attempt.arrived_at, retry=attempt.retry)
-    return session, _sign(claims, session), case
+    case = case_of(
+        attempt.presented, session, waited=waited, retry=attempt.retry, peer=attempt.peer, now=attempt.moment
+    )
+    return session, sign(claims, session), case
 
 
 def _rotate(session: UserSession, attempt: _Attempt) -> bool:
@@ -266,7 +243,7 @@ def _rotate(session: UserSession, attempt: _Attempt) -> bool:
     now = attempt.now()
     moved = {
         "counter": session.counter + 1,
-        "rotated_at": now,
+        "rotated_at": attempt.moment or refresh_tokens.database_time(),
         # Never moved back, even if another machine's clock was ahead: a cutoff is set later than this time.
         "last_issued_at": max(now, session.last_issued_at),
         "settled_at": shown.settled_at(session, now),
@@ -280,6 +257,8 @@ def _rotate(session: UserSession, attempt: _Attempt) -> bool:
     rows = unmoved.update(**moved)
     if rows:
         vars(session).update(moved)
+        # The database knows the value. A receiver that reads the attribute loads it.
+        del vars(session)["rotated_at"]
     return bool(rows)
 
 
@@ -335,62 +314,3 @@ def _session_of(raw: str) -> tuple[UUID | None, UserSession | None]:
 
 def _ended(session: UserSession) -> Ended:
     return Ended(user_id_of(session.user), session.last_issued_at)
-
-
-# Tokens
-
-
-def _claims(session: UserSession, now: datetime) -> Claims:
-    settings = get_settings()
-    issued_at = int(now.timestamp())
-    lifetime = int(settings.ACCESS_TOKEN_LIFETIME.total_seconds())
-    # Up to 5 % is subtracted at random, so that tokens issued together don't expire in the same second.
-    lifetime -= secrets.randbelow(lifetime // 20 + 1)
-    return Claims(
-        iss=settings.ISSUER,
-        aud=(settings.AUDIENCE,),
-        sub=user_id_of(session.user),
-        client_id=settings.ISSUER,
-        sid=session.sid,
-        jti=secrets.token_urlsafe(16),
-        auth_time=session.started_at,
-        iat=issued_at,
-        exp=min(issued_at + lifetime, int(session.expires_at.timestamp())),
-    )
-
-
-def _sign(claims: Claims, session: UserSession) -> _AccessToken:
-    values = {**_custom_claims(session), **claims.as_dict()}
-    raw = tokens.encode(values, own_keys().signing, ACCESS_TOKEN_TYPE)
-    if session.transport == UserSession.Transport.COOKIE:
-        check_cookie_size(raw)
-    return _AccessToken(raw=raw, expires_in=int(claims.exp - claims.iat))
-
-
-def _pair(session: UserSession, access: _AccessToken, now: datetime) -> TokenPair:
-    return TokenPair(
-        access_token=access.raw,
-        expires_in=access.expires_in,
-        refresh_token=refresh_tokens.sign(session),
-        refresh_expires_in=int((session.ends_at - now).total_seconds()),
-        session_id=session.pk,
-    )
-
-
-def _custom_claims(session: UserSession) -> dict[str, Any]:
-    source = get_settings().CLAIMS_CALLABLE
-    if source is None:
-        return {}
-    custom = (rules.import_callable(source) if isinstance(source, str) else source)(session.user, session)
-    if not isinstance(custom, Mapping):
-        raise ConfigurationError(
-            "E019", f"CLAIMS_CALLABLE returned {type(custom).__name__}.", "Have it return a dict, which may be empty."
-        )
-    taken = REGISTERED.intersection(custom)
-    if taken:
-        raise ConfigurationError(
-            "E016",
-            f"CLAIMS_CALLABLE returned {', '.join(sorted(taken))}, which the app sets itself.",
-            "Choose other names for these claims.",
-        )
-    return dict(custom)

@@ -1,14 +1,16 @@
 """
 Refresh tokens: their format, and the rule for a token that was used before.
 
-A refresh token carries a counter `k`; the session's row has the counter `n` of the newest token.
+A refresh token carries a counter `k`; the session's row has the counter `n` of the newest token, and the time at which
+that token was rotated into being. `age` is the time from that rotation until the request arrived.
 
     case        condition                                       answer
     ---------   ---------------------------------------------   -----------------------------------------
-    COALESCED   k == n > 0, rotated within the grace period     returns token n again; n stays
+    COALESCED   k == n > 0, age < grace period; from the peer   returns token n again; n stays
+                of the rotation, age < twice that
     FRESH       k == n otherwise                                n becomes n + 1; returns token n + 1
     RETRIED     k == n - 1, with the key of the rotation        returns token n; n stays
-    GRACE       k == n - 1, rotated within the grace period     returns token n; n stays
+    GRACE       k == n - 1, age < grace period                  returns token n; n stays
     SHARED      as COALESCED or GRACE, but by another peer,     the session ends: a second peer follows each rotation
                 in the third consecutive rotation
     REUSED      k <= n - 1 otherwise                            the session ends: two peers may hold its tokens
@@ -17,9 +19,12 @@ A refresh token carries a counter `k`; the session's row has the counter `n` of 
     (refused)   session revoked, expired or before a cutoff,    refused by `verdict` before the case is
                 user inactive, or password changed              determined
 
-`retries` has the rule for RETRIED, and `sharing` that for SHARED. "Within the grace period" is bounded on both sides:
-a rotation that another machine's clock has put into the future is tolerated for as long as one in the past, if it lies
-ahead by LEEWAY at most.
+`retries` has the rule for RETRIED, and `sharing` that for SHARED.
+
+The time of a rotation and its age are by the database's clock, which is one for all machines: no clock that is wrong
+makes a client a thief, or a thief a client. The time for which a request has waited since it arrived is not counted, so
+a slow database does not make it late. Between the last answer with token n to a client that holds its predecessor, and
+the first answer with token n + 1, lies a whole grace period: an answer that takes less never undoes a later one.
 
 A token is `<handle>.<counter>.<signature>`. The same row always gives the same token. The server therefore
 stores no token, and can return the same successor again if an answer was lost or two requests came at once.
@@ -31,10 +36,13 @@ from enum import Enum, auto
 from uuid import UUID
 
 from django.core.signing import BadSignature, Signer
+from django.db.models import Expression
 from django.views.decorators.debug import sensitive_variables
 
+from jwt_auth.base_models import DatabaseNow
 from jwt_auth.conf import get_settings
 from jwt_auth.exceptions import MalformedTokenError, RefreshTokenReusedError, RevokedTokenError
+from jwt_auth.http.peer import Peer
 from jwt_auth.keyring.configured import refresh_keys
 from jwt_auth.models import UserSession
 from jwt_auth.revocation import database, wall_clock
@@ -54,6 +62,9 @@ class Case(Enum):
     AHEAD = auto()
 
 
+# The newest token rotates again after this many grace periods.
+QUIET = 2
+
 MISUSES = (Case.SHARED, Case.REUSED, Case.AHEAD)
 TOLERATED = (Case.COALESCED, Case.GRACE)
 
@@ -61,31 +72,30 @@ TOLERATED = (Case.COALESCED, Case.GRACE)
 def judge(
     presented: int,
     newest: int,
-    rotated_at: datetime | None,
-    now: datetime,
+    age: timedelta | None,
     grace: timedelta,
     *,
-    arrived_at: datetime | None = None,
     has_key: bool = False,
+    is_same_peer: bool = True,
 ) -> Case:
     """
-    Return the case of a refresh token, whatever peer presents it. Pure.
+    Return the case of a refresh token; SHARED is left to `sharing`. Pure.
 
     Args:
         presented: the counter of the token.
         newest: the counter of the session.
-        rotated_at: the time of the session's last rotation; None if there was none.
-        now: the time after the row was read; aware, as `rotated_at` is.
-        grace: ROTATION_GRACE_PERIOD.
-        arrived_at: the time of the request, if it has waited since.
+        age: the time from the session's last rotation until the request arrived, which is negative if the request
+            arrived first; None if there was no rotation, or its age is unknown.
+        grace: the grace period.
         has_key: whether the request has the Idempotency-Key of that rotation.
+        is_same_peer: whether the request may be from the peer of that rotation.
     """
-    asked_at = arrived_at or now
-    in_grace = rotated_at is not None and asked_at - rotated_at < grace and rotated_at - now < grace
+    in_grace = age is not None and age < grace
     if presented > newest:
         return Case.AHEAD
     if presented == newest:
-        return Case.COALESCED if in_grace else Case.FRESH
+        is_quiet = age is not None and age < QUIET * grace and is_same_peer
+        return Case.COALESCED if in_grace or is_quiet else Case.FRESH
     if presented == newest - 1 and has_key:
         return Case.RETRIED
     return Case.GRACE if presented == newest - 1 and in_grace else Case.REUSED
@@ -94,29 +104,59 @@ def judge(
 def case_of(
     presented: int,
     session: UserSession,
-    now: datetime,
     *,
-    arrived_at: datetime | None = None,
+    waited: timedelta = timedelta(0),
     retry: UUID | None = None,
+    peer: Peer | None = None,
+    now: datetime | None = None,
 ) -> Case:
     """
-    Return the case of a refresh token of `session`, which is live, whatever peer presents it.
+    Return the case of a refresh token of `session`, which is live and was loaded by `load`, but never SHARED.
 
     Args:
-        presented, now, arrived_at: as for judge().
+        presented: the counter of the token.
+        waited: the time from the arrival of the request until the session was loaded.
         retry: the digest of the request's Idempotency-Key.
+        peer: where the request came from.
+        now: to use instead of the database's clock.
     """
-    has_key = retry is not None and retry == session.retry_digest
-    rotated_at, grace = _past(session.rotated_at, now), get_settings().ROTATION_GRACE_PERIOD
-    return judge(presented, session.counter, rotated_at, now, grace, arrived_at=arrived_at, has_key=has_key)
+    grace = grace_period()
+    return judge(
+        presented,
+        session.counter,
+        _age(session, now or session.loaded_at, grace, waited),  # type: ignore[attr-defined]  # annotated by `load`
+        grace,
+        has_key=retry is not None and retry == session.retry_digest,
+        is_same_peer=peer is None or peer.may_be(rotated_by(session)),
+    )
 
 
-def _past(rotated_at: datetime | None, now: datetime) -> datetime | None:
-    """Return the time of a rotation; None, which gives no grace, if it lies too far in the future to know its age."""
-    if rotated_at is None or not wall_clock.is_ahead(rotated_at, now):
-        return rotated_at
-    wall_clock.warn("the last rotation of a refresh token", rotated_at, now)
-    return None
+def grace_period() -> timedelta:
+    """
+    Return the grace period: ROTATION_GRACE_PERIOD, or a quarter of SESSION_IDLE_TIMEOUT if that is shorter.
+
+    The newest token does not rotate for QUIET times as long, and only a rotation prolongs the session.
+    """
+    settings = get_settings()
+    return min(settings.ROTATION_GRACE_PERIOD, settings.SESSION_IDLE_TIMEOUT / 4)
+
+
+def rotated_by(session: UserSession) -> Peer:
+    """Return the peer of the newest rotation of `session`, or of the sign-in."""
+    return Peer(ip_address=session.last_ip_address, user_agent=session.last_user_agent)
+
+
+def _age(session: UserSession, now: datetime, grace: timedelta, waited: timedelta) -> timedelta | None:
+    if session.rotated_at is None:
+        return None
+    age = now - session.rotated_at
+    # The database's clock was moved back, or another database took over. Without a bound there would be a grace period
+    # until the clock gets there.
+    if age <= -grace:
+        if wall_clock.is_ahead(session.rotated_at, now):
+            wall_clock.warn("the last rotation of a refresh token", session.rotated_at, now)
+        return None
+    return age - waited
 
 
 def misuse_error(presented: int, session: UserSession, case: Case) -> RevokedTokenError:
@@ -129,9 +169,13 @@ def misuse_error(presented: int, session: UserSession, case: Case) -> RevokedTok
     return RefreshTokenReusedError(f"counter {presented} was used before, now {session.counter}")
 
 
-def refuse_misuse(presented: int, session: UserSession, now: datetime) -> None:
-    """Raise the error that `refresh` would raise for misuse, but don't end the session. For read-only checks."""
-    case = case_of(presented, session, now)
+def refuse_misuse(presented: int, session: UserSession, now: datetime | None = None) -> None:
+    """
+    Raise the error that `refresh` would raise for misuse, but don't end the session. For read-only checks.
+
+    `session` was found by `find`; `now` is used instead of the database's clock.
+    """
+    case = case_of(presented, session, now=now)
     if case in MISUSES:
         raise misuse_error(presented, session, case)
 
@@ -147,13 +191,23 @@ def is_shaped_like_a_refresh_token(raw: str) -> bool:
 @sensitive_variables("raw")
 def find(raw: str) -> tuple[UserSession | None, int]:
     """
-    Return the session of a refresh token, loaded for `database.state_of`, and the token's counter.
+    Return the session of a refresh token, as `load` does, and the token's counter.
 
     Raises:
         MalformedTokenError: if `raw` is not a refresh token of ours.
     """
     handle, presented = unsign(raw)
-    return database.find_by_handle(handle), presented
+    return load(handle), presented
+
+
+def load(handle: str) -> UserSession | None:
+    """Return the session of `handle`, loaded for `database.state_of`, with the database's time as `loaded_at`."""
+    return database.find_by_handle(handle, loaded_at=database_time())
+
+
+def database_time() -> Expression:
+    """Return the time by the clock that rotations are counted by, for a query."""
+    return DatabaseNow()
 
 
 def sign(session: UserSession) -> str:

@@ -12,6 +12,7 @@ from datetime import datetime
 
 from jwt_auth.http.peer import Peer
 from jwt_auth.models import UserSession
+from jwt_auth.sessions import refresh_tokens
 from jwt_auth.signals import refresh_token_shared, send_on_commit
 
 # The number of consecutive shared rotations that are tolerated.
@@ -43,8 +44,7 @@ def is_tolerated(session: UserSession, peer: Peer | None, now: datetime) -> bool
 
     A use by another client than that of the rotation is recorded and announced.
     """
-    last = Peer(ip_address=session.last_ip_address, user_agent=session.last_user_agent)
-    return peer is None or peer.may_be(last) or _is_forgiven(session, peer, now)
+    return peer is None or peer.may_be(refresh_tokens.rotated_by(session)) or _is_forgiven(session, peer, now)
 
 
 def _is_forgiven(session: UserSession, peer: Peer, now: datetime) -> bool:

@@ -38,7 +38,6 @@ def introspect(raw: str, *, now: datetime | None = None) -> Mapping[str, Any]:
     Raises:
         UnavailableError: if the database can't be queried.
     """
-    now = now or timezone.now()
     try:
         if refresh_tokens.is_shaped_like_a_refresh_token(raw):
             return _refresh_token(raw, now)
@@ -60,11 +59,11 @@ def sign(found: Mapping[str, Any], caller: str, *, now: datetime | None = None) 
 
 
 @sensitive_variables("raw")
-def _refresh_token(raw: str, now: datetime) -> Mapping[str, Any]:
+def _refresh_token(raw: str, now: datetime | None) -> Mapping[str, Any]:
     session, presented = refresh_tokens.find(raw)
     if session is None:
         raise RevokedTokenError("there is no session of this handle")
-    refusal = database.refusal_of(session, now)
+    refusal = database.refusal_of(session, now or timezone.now())
     if refusal is not None:
         raise refusal
     refresh_tokens.refuse_misuse(presented, session, now)

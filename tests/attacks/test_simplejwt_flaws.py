@@ -215,7 +215,7 @@ def test_r14_every_kind_of_token_can_be_used_to_log_out(client, pair, kind):
 def test_r15_an_old_refresh_token_is_never_good_again(client, pair, clock):
     """There: with rotation alone, 200 until exp."""
     client.refresh(pair["refresh_token"])
-    clock.shift(11)
+    clock.shift(61)
     response = client.refresh(pair["refresh_token"])
     assert (response.status_code, response.json()["code"]) == (401, "refresh_token_reused")
 
@@ -223,7 +223,7 @@ def test_r15_an_old_refresh_token_is_never_good_again(client, pair, clock):
 def test_r16_a_replayed_refresh_token_kills_its_whole_family(client, pair, clock):
     """There: the newest refresh token and its access tokens went on with 200."""
     newest = client.refresh(pair["refresh_token"]).json()
-    clock.shift(11)
+    clock.shift(61)
     assert_alive(client, newest)
     assert client.refresh(pair["refresh_token"]).status_code == 401
     assert_gone(client, newest)
@@ -239,7 +239,7 @@ def test_r16_the_signal_of_a_replay_is_sent(client, make_user, clock):
 
     pair = client.tokens(make_user())
     client.refresh(pair["refresh_token"])
-    clock.shift(11)
+    clock.shift(61)
     signals.refresh_token_reused.connect(hear)
     try:
         client.refresh(pair["refresh_token"])
@@ -344,7 +344,7 @@ def test_r24_the_end_of_a_replayed_session_is_kept_although_the_answer_is_an_err
     """There: DRF's handler rolled the denylist's row back under ATOMIC_REQUESTS."""
     monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
     newest = client.refresh(pair["refresh_token"]).json()
-    clock.shift(11)
+    clock.shift(61)
     assert client.refresh(pair["refresh_token"]).status_code == 401
     assert UserSession.objects.get().revoked_at is not None
     assert RevocationEvent.objects.filter(scope="session").count() == 1

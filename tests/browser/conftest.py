@@ -19,10 +19,12 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.middleware.security import SecurityMiddleware
 
+from jwt_auth.sessions import refresh_tokens
 from tests.browser.admin_pages import POLICY
 from tests.browser.app import App
 from tests.browser.servers import EvilServer, ExampleServer, make_certificate
 from tests.support.clients import PASSWORD
+from tests.support.clocks import python_time
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 
@@ -196,7 +198,8 @@ def app(open_app: Callable[..., App]) -> App:
 
 
 @pytest.fixture
-def server_clock() -> Iterator[time_machine.Traveller]:
+def server_clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[time_machine.Traveller]:
     """The server's time, which goes on. `server_clock.shift(seconds)` moves it; the browser has its own clock."""
+    monkeypatch.setattr(refresh_tokens, "database_time", python_time)
     with time_machine.travel(datetime.now(timezone.utc), tick=True) as traveller:
         yield traveller

@@ -1,13 +1,17 @@
 """A refresh token that many use at once, or that is used while it is revoked."""
 
+from datetime import timedelta
 from functools import partial
+from threading import Barrier, Event
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
+from django.db.models import F
 
 from jwt_auth import signals
 from jwt_auth.models import UserSession
 from tests.support.races import all_dead, begin, granted, new_client, rounds, status_of
+from tests.support.threads import PATIENCE
 
 pytestmark = [pytest.mark.concurrent, pytest.mark.django_db(transaction=True)]
 
@@ -39,7 +43,7 @@ def test_twenty_refreshes_of_one_token_rotate_once_and_get_the_same_successor(cl
         assert len(successors) == 1
         assert UserSession.objects.get().counter == counter
         [token] = successors
-        clock.shift(60)  # past the grace period
+        clock.shift(120)  # past the grace period
 
 
 @pytest.mark.parametrize("by", ["refresh_token", "access_token"])
@@ -75,7 +79,7 @@ def test_a_reuse_that_races_a_refresh_of_the_successor_ends_the_session(client, 
     for _ in range(rounds(50)):
         stolen = client.tokens(user)["refresh_token"]
         newest = client.refresh(stolen).json()
-        clock.shift(60)
+        clock.shift(120)
         refreshed, reused = at_once(
             partial(new_client().refresh, newest["refresh_token"]), partial(new_client().refresh, stolen)
         )
@@ -105,7 +109,7 @@ def test_twenty_tabs_of_one_browser_share_nothing(client, user, at_once, clock, 
         answers = at_once(*[partial(from_peer("192.0.2.7").refresh, token)] * 20)
         assert status_of(answers) == {200}
         [token] = {answer.json()["refresh_token"] for answer in answers}
-        clock.shift(60)
+        clock.shift(120)
     assert not sent
     assert UserSession.objects.get().shared_at is None
 
@@ -127,7 +131,7 @@ def test_two_parties_at_once_are_announced_once_and_shut_out_at_the_third(client
             if number < 3:
                 assert status_of(answers) == {200}
                 [token] = {answer.json()["refresh_token"] for answer in answers}
-            clock.shift(60)
+            clock.shift(120)
         assert session.revoked_reason == "refresh token shared"
         assert all_dead(client, granted(*answers))
 
@@ -141,3 +145,36 @@ def test_requests_with_one_key_at_once_rotate_once(client, user, at_once, clock)
         answers = at_once(*[send] * 5)
         assert status_of(answers) == {200}
         assert len({answer.json()["refresh_token"] for answer in answers}) == 1
+
+
+def test_refreshes_that_waited_for_a_lock_longer_than_the_grace_period_get_the_same_successor(
+    client, user, at_once, jwt_settings
+):
+    """By the real clocks: all requests have read the row before it is locked for longer than the grace period."""
+    jwt_settings(ROTATION_GRACE_PERIOD=timedelta(seconds=0.5))
+    token = begin(user)["refresh_token"]
+    locked, holder = Barrier(6), Event()
+
+    def hold():
+        with transaction.atomic():
+            list(UserSession.objects.select_for_update())
+            locked.wait(PATIENCE)
+            holder.wait(1)
+
+    def refresh():
+        locked.wait(PATIENCE)
+        return new_client().refresh(token)
+
+    _, *answers = at_once(hold, *[refresh] * 5)
+    assert status_of(answers) == {200}
+    assert len({answer.json()["refresh_token"] for answer in answers}) == 1
+    assert UserSession.objects.get().counter == 1
+
+
+def test_a_copy_that_is_used_after_the_grace_period_ends_the_session_by_the_real_clocks(client, user, jwt_settings):
+    """The control of the test above it; the rotation is made older in the database."""
+    pair = begin(user)
+    newest = client.refresh(pair["refresh_token"]).json()
+    assert client.refresh(pair["refresh_token"]).json()["refresh_token"] == newest["refresh_token"]
+    UserSession.objects.update(rotated_at=F("rotated_at") - timedelta(seconds=61))
+    assert client.refresh(pair["refresh_token"]).json()["code"] == "refresh_token_reused"

@@ -62,7 +62,8 @@ class Model:
         if not self.is_live:
             return None
         has_key = key is not None and key == self.key
-        case = self.judge(number, self.newest, self.rotated_at, now, GRACE, has_key=has_key)
+        age, is_same = None if self.rotated_at is None else now - self.rotated_at, peer.may_be(self.by)
+        case = self.judge(number, self.newest, age, GRACE, has_key=has_key, is_same_peer=is_same)
         if case is Case.FRESH:
             self.newest, self.rotated_at, self.by, self.key = self.newest + 1, now, peer, key
         elif case in TOLERATED and not peer.may_be(self.by):

@@ -1,16 +1,27 @@
 """The moment at which tests stop time, and clocks that only a test moves."""
 
+import datetime
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timezone
 from time import monotonic
 from unittest import mock
 
 import pytest
+from django.db import connection
+from django.db.models import DateTimeField, Expression, Value
+from django.db.models.functions import Cast
+from django.utils import timezone
 
 from jwt_auth.process import clock
 
-NOW = datetime(2026, 5, 17, 12, 30, 15, 250_000, tzinfo=timezone.utc)
+NOW = datetime.datetime(2026, 5, 17, 12, 30, 15, 250_000, tzinfo=datetime.timezone.utc)
+
+
+def python_time() -> Expression:
+    """Return the time by Python's clock, which tests can stop, as an expression for a query."""
+    moment = Value(timezone.now(), output_field=DateTimeField())
+    # MariaDB returns a text otherwise; SQLite would cut the microseconds off.
+    return Cast(moment, DateTimeField()) if connection.vendor == "mysql" else moment
 
 
 class Ticks:

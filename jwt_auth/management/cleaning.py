@@ -3,7 +3,8 @@ Deletion of expired rows, in batches.
 
 A row is deleted when no token can depend on it any more. A session is needed until its absolute end: its access
 tokens end with it, at the latest. An event is needed until the last token that it refuses has expired
-(`expires_at`), and for as long as a process may still ask for it. Cutoffs are never deleted: neither the users' own,
+(`expires_at`), and for as long as a process may still ask for it. Of two clocks, the machine's and the database's, the
+one that is behind decides. Cutoffs are never deleted: neither the users' own,
 nor the events of scope `all`, which have no end, nor the events of our own keys. Session rows are an allowlist, so
 deleting one can only refuse tokens; an event is never deleted early, so no refused token becomes valid again.
 """
@@ -13,11 +14,16 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import QuerySet
+from django.utils import timezone
 
 from jwt_auth._django.deletion import delete_rows
 from jwt_auth.conf.lifetimes import longest_life
 from jwt_auth.models import RevocationEvent, UsedToken, UserSession
 from jwt_auth.process.clock import seconds
+from jwt_auth.revocation.record import database_now
+
+# Readers ask for what was recorded in the last minutes, and take rows that are missing there for another table.
+READ_FOR = timedelta(hours=1)
 
 # For requests in progress, and for machines whose clock is behind the clock of the machine that cleans.
 MARGIN = timedelta(minutes=5)
@@ -25,6 +31,11 @@ MARGIN = timedelta(minutes=5)
 # A batch should take this long at most, so that nobody waits for it and no timeout of the database ends it. The first
 # batch is small, because nothing is known about the machine yet.
 SECONDS, FIRST, FEWEST = 0.2, 1_000, 100
+
+
+def present() -> datetime:
+    """Return the time for the functions below: a machine that is ahead must not delete too early. One query."""
+    return min(timezone.now(), database_now())
 
 
 def expired_sessions(now: datetime, keep: timedelta = timedelta(0)) -> QuerySet[UserSession]:
@@ -36,7 +47,7 @@ def expired_events(now: datetime, keep: timedelta = timedelta(0)) -> QuerySet[Re
     """Return the events that have had no token to refuse for longer than `keep`."""
     # A memory view reads all events that are younger than the longest token lifetime, whatever they refuse.
     rows = RevocationEvent.objects.filter(expires_at__lt=now - max(keep, longest_life()) - MARGIN)
-    return rows.exclude(scope=RevocationEvent.Scope.ALL)
+    return rows.filter(recorded_at__lt=now - READ_FOR).exclude(scope=RevocationEvent.Scope.ALL)
 
 
 def expired_used_tokens(now: datetime) -> QuerySet[UsedToken]:

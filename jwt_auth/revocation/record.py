@@ -81,6 +81,13 @@ class Table:
         return [(row[0], self._kind(*row[1:])) for row in rows]
 
 
+def database_now() -> datetime:
+    """Return the time by the clock of the database. One query, which reads no row."""
+    moment = datetime(2000, 1, 1, tzinfo=timezone.utc)
+    now: datetime = _within(Span(moment, moment)).aggregate(now=_constant(DatabaseNow()))["now"]
+    return now
+
+
 def _within(span: Span) -> QuerySet[RevocationEvent]:
     return RevocationEvent.objects.filter(recorded_at__gte=span.since, recorded_at__lt=span.until)
 

@@ -155,9 +155,8 @@ class Window:
 
     def asked_in_steps_of(self, step: timedelta) -> "Window":
         """Return the window as of the start of a step of time, so that readers of the same events have the same one."""
-        if self.asked_at is None:
-            return self
-        asked_at = self.asked_at - (self.asked_at - _EPOCH) % step
+        moment = self.asked_at or _EPOCH
+        asked_at = moment - (moment - _EPOCH) % step
         return replace(self, asked_at=asked_at, taken=_since(asked_at, self.taken))
 
 

@@ -5,13 +5,14 @@ from functools import partial
 from threading import Event
 
 import pytest
+import time_machine
 from django.db import connection, transaction
 from django.db.models.signals import pre_delete
 from django.utils import timezone
 
 from jwt_auth import sessions
 from jwt_auth.conf.lifetimes import longest_life
-from jwt_auth.management.cleaning import MARGIN, delete_in_batches, expired_events, expired_sessions
+from jwt_auth.management.cleaning import MARGIN, READ_FOR, delete_in_batches, expired_events, expired_sessions, present
 from jwt_auth.models import RevocationEvent, UserSession, UserTokenCutoff
 from jwt_auth.revocation import revoke_all, revoke_session, revoke_token, revoke_user
 from jwt_auth.verification import verify
@@ -61,6 +62,21 @@ def test_an_event_that_a_process_may_still_ask_for_stays_whatever_is_wanted(db, 
     assert clear(expired_events(NOW)) == [0]
     clock.shift(1)
     assert clear(expired_events(timezone.now())) == [1]
+
+
+def test_an_event_that_was_recorded_in_the_last_hour_stays_because_readers_compare(db, clock):
+    event_rows(NOW - 8 * DAY, NOW - 8 * DAY)
+    first = RevocationEvent.objects.first()
+    RevocationEvent.objects.filter(pk=first.pk).update(recorded_at=NOW - READ_FOR)
+    assert clear(expired_events(NOW)) == [1]
+    assert RevocationEvent.objects.get() == first
+
+
+@pytest.mark.parametrize("ahead", [-DAY, DAY], ids=["behind", "ahead"])
+def test_of_two_clocks_the_one_that_is_behind_decides(db, ahead):
+    now = timezone.now()
+    with time_machine.travel(now + ahead, tick=False):
+        assert abs(present() - min(now, now + ahead)) < timedelta(minutes=5)
 
 
 def test_no_longer_life_of_tokens_makes_an_event_go_too_early(db, clock, jwt_settings):

@@ -41,5 +41,9 @@ def session_rows(user, *ends, **fields):
 
 
 def event_rows(*ends, scope="session"):
-    rows = [RevocationEvent(scope=scope, subject="x", expires_at=end) for end in ends]
+    """Write events with these ends; each was recorded some hours before."""
+    rows = [
+        RevocationEvent(scope=scope, subject="x", expires_at=end, recorded_at=(end or NOW) - timedelta(hours=3))
+        for end in ends
+    ]
     RevocationEvent.objects.bulk_create(rows)

@@ -8,7 +8,6 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 from django.db.models import QuerySet
-from django.utils import timezone
 
 from jwt_auth.management.base import DatabaseCommand
 from jwt_auth.management.cleaning import (
@@ -17,6 +16,7 @@ from jwt_auth.management.cleaning import (
     expired_events,
     expired_sessions,
     expired_used_tokens,
+    present,
 )
 from jwt_auth.management.terminal import INTERRUPTED, number
 
@@ -65,7 +65,7 @@ class Command(DatabaseCommand):
         verbosity: int,
         **options: Any,
     ) -> None:
-        now = timezone.now()
+        now = present()
         piles = {
             "sessions": expired_sessions(now, timedelta(days=keep_sessions_days)),
             "events": expired_events(now, timedelta(days=keep_events_days)),

@@ -148,8 +148,8 @@ class Publisher:
             return Answer(cursor.window, [], is_complete=False)
         now = timezone.now()
         answer = step(cursor.window, _TABLE, now + self._ahead, PAGE)
-        if cursor.window.page is None and answer.window.asked_at is not None:
-            self._ahead = answer.window.asked_at - now
+        if cursor.window.page is None:
+            self._ahead = (answer.window.asked_at or now) - now
         return answer
 
 

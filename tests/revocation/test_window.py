@@ -1,0 +1,114 @@
+"""The protocol of readers, with the table of a real database. `memory/test_reading_model.py` has the rest."""
+
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from jwt_auth.models import RevocationEvent
+from jwt_auth.revocation.memory.denylist import Entry
+from jwt_auth.revocation.record import Table, _spans, database_now
+from jwt_auth.revocation.window import LONGEST_PAUSE, REACH, Place, Position, Window, step
+from tests.support.queries import Queries
+
+pytestmark = pytest.mark.django_db
+
+SECOND = timedelta(seconds=1)
+TABLE = Table(Entry)
+
+
+def record(*ago, **values):
+    """Write an event for each of these numbers of seconds before now."""
+    now = database_now()
+    RevocationEvent.objects.bulk_create(
+        RevocationEvent(scope="session", subject=f"s{each}", recorded_at=now - each * SECOND, **values) for each in ago
+    )
+    return now
+
+
+def begun(now, **values):
+    return Window(asked_at=now, **values)
+
+
+def test_without_news_one_query_is_made_and_with_news_three():
+    window = step(Window(), TABLE, database_now(), 100).window
+    with Queries() as queries:
+        answer = step(window, TABLE, database_now(), 100)
+    assert (len(queries), answer.rows, answer.is_complete) == (2, [], True)  # one asks for the time
+    record(1, 2, 30)
+    with Queries() as queries:
+        answer = step(answer.window, TABLE, window.asked_at, 100)
+    assert (len(queries), sorted(row.subject for _, row in answer.rows)) == (3, ["s1", "s2", "s30"])
+    with Queries() as queries:
+        again = step(answer.window, TABLE, window.asked_at, 100)
+    assert (len(queries), again.rows, again.is_complete) == (1, [], True)
+
+
+@pytest.mark.parametrize("ahead", [timedelta(days=-1), timedelta(days=1)], ids=["behind", "ahead"])
+def test_a_machine_whose_clock_is_wrong_asks_again_with_the_databases_time(ahead):
+    now = record(5)
+    window = step(Window(), TABLE, now + ahead, 100).window
+    assert sum(tally.rows for tally in window.taken.values()) == 1
+    assert abs(window.asked_at - now) < timedelta(minutes=1)
+
+
+@pytest.mark.parametrize(("pause", "anew"), [(LONGEST_PAUSE - 30 * SECOND, False), (LONGEST_PAUSE + SECOND, True)])
+def test_after_a_long_pause_the_reader_begins_anew(pause, anew):
+    now = record(3)
+    answer = step(begun(now - pause), TABLE, now, 100)
+    assert (answer.begins_anew, len(answer.rows)) == (anew, 0 if anew else 1)
+
+
+def test_a_pause_extends_the_window():
+    now = record(60 + REACH.total_seconds() + 30)
+    answer = step(begun(now - 60 * SECOND), TABLE, now, 100)
+    assert len(answer.rows) == 1
+    # The control: a reader that did not pause has no reason to look there.
+    assert step(begun(now - SECOND), TABLE, now, 100).rows == []
+
+
+@pytest.mark.parametrize("how", ["many events", "many seconds"])
+def test_much_is_taken_page_by_page_and_then_asked_for_again(how):
+    if how == "many events":
+        now, pause, limit, number = record(*[1] * 5), SECOND, 2, 5
+    else:
+        now, pause, limit, number = record(*range(1, 151)), 200 * SECOND, 1000, 150
+    answer, taken = step(begun(now - pause), TABLE, now, limit), []
+    while not answer.is_complete:
+        taken += [row.id for _, row in answer.rows]
+        assert len(answer.rows) <= limit
+        answer = step(answer.window, TABLE, now, limit)
+    assert answer.rows == []
+    assert len(set(taken)) == len(taken) == number
+
+
+@pytest.mark.parametrize("gone", [True, False])
+def test_a_table_without_the_newest_event_is_another_one(gone):
+    now = record(3, 4)
+    answer = step(begun(now - SECOND), TABLE, now, 100)
+    assert answer.window.newest == max(Position(at, row.id) for at, row in answer.rows)
+    RevocationEvent.objects.filter(subject="s3" if gone else "s4").delete()
+    again = step(answer.window, TABLE, now, 100)
+    assert (again.begins_anew, again.is_complete) == (gone, True)
+
+
+def test_events_that_a_clock_far_ahead_has_dated_are_not_counted_each_time():
+    now = record(3, -3600)
+    answer = step(begun(now - SECOND), TABLE, now, 100)
+    assert [row.subject for _, row in answer.rows] == ["s3"]
+
+
+def test_all_unexpired_events_are_read_in_pieces_and_at_last_those_without_an_end():
+    now = database_now()
+    record(1, 2, 3, expires_at=now + 9 * SECOND)
+    record(4, expires_at=now)
+    record(5)
+    place, found = Place(now + SECOND), []
+    while place is not None:
+        rows, place = TABLE.unexpired(place, 2)
+        found.append([row.subject for _, row in rows])
+    assert found == [["s1", "s2"], ["s3"], ["s5"]]
+
+
+def test_seconds_that_follow_each_other_are_one_range():
+    moments = [datetime.fromtimestamp(second, timezone.utc) for second in (5, 8, 9, 10)]
+    assert _spans([5, 6, 7, 9]) == [(moments[0], moments[1]), (moments[2], moments[3])]

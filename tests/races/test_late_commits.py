@@ -1,10 +1,11 @@
 """The database assigns numbers before transactions commit: an event that is committed after a newer one is not lost."""
 
+from functools import partial
 from threading import Event
 
 import jwt
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 
 from jwt_auth.exceptions import RevokedTokenError
 from jwt_auth.models import RevocationEvent
@@ -79,6 +80,38 @@ def test_an_event_that_commits_after_a_newer_one_is_not_lost(come, at_once, scop
     assert late_number < early_number
     assert seen == [False, True, True]
     assert [process.lets_in(each) for each in (early, late, other)] == [False, False, scope != "all"]
+
+
+@pytest.fixture
+def scattered():
+    """Numbers as a cluster hands them out: in blocks for each connection (PostgreSQL), or each third one (MariaDB)."""
+    table = RevocationEvent._meta.db_table
+    with connection.cursor() as cursor:
+        if connection.vendor == "mysql":
+            cursor.execute("SET SESSION auto_increment_increment = 3")
+            yield
+            cursor.execute("SET SESSION auto_increment_increment = 1")
+            return
+        cursor.execute("SELECT pg_get_serial_sequence(%s, 'id')", [table])
+        (sequence,) = cursor.fetchone()
+        cursor.execute(f"ALTER SEQUENCE {sequence} CACHE 50")
+        yield
+        cursor.execute(f"ALTER SEQUENCE {sequence} CACHE 1")
+
+
+def test_whatever_numbers_the_database_hands_out_each_event_is_known_in_time(come, at_once, scattered):
+    people = [come(f"user{number}") for number in range(5)]
+    process = Process()
+    assert process.lets_in(people[-1])
+    for turn, person in enumerate(people[:-1]):
+        if turn % 2:
+            at_once(partial(revoke_session, person.session.pk))
+        else:
+            revoke_session(person.session.pk)
+        assert not process.lets_in(person)
+    assert process.lets_in(people[-1])
+    numbers = list(RevocationEvent.objects.order_by("recorded_at").values_list("pk", flat=True))
+    assert numbers[2] < numbers[1] or numbers[2] - numbers[0] >= 3  # the control
 
 
 def test_an_event_that_is_rolled_back_after_a_newer_one_never_counts(come, at_once):

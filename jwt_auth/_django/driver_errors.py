@@ -33,7 +33,7 @@ _TEXT_STATES = frozenset(("22021", "22P05"))
 # MariaDB and MySQL.
 _OUTAGE_NUMBERS = frozenset(
     (
-        # The environment of the server: memory, files, full disks, broken tables. Those below 1000 are listed nowhere.
+        # The machine of the server: memory, files, full disks, broken tables. Those below 1000 are listed nowhere.
         *(*range(-1, 1000), 1015, 1016, 1017, 1021, 1023, 1024, 1026, 1028, 1030, 1034, 1037, 1038, 1041, 1114),
         *(1135, 1194, 1195, 1712, 1810, 1811, 1817, 1877, 1878),
         # Connecting: hosts, roles, databases, limits.

@@ -133,7 +133,7 @@ class Record(Protocol):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
     """
-    What a reader has taken.
+    The state of a reader.
 
     Args:
         asked_at: the time of the last question, by the clock of the database; None before the first one.
@@ -160,9 +160,9 @@ class Window:
         return replace(self, asked_at=asked_at, taken=_since(asked_at, self.taken))
 
 
-class Answer(NamedTuple):
+class Taken(NamedTuple):
     """
-    What one step has brought.
+    The result of one step.
 
     Args:
         window: for the next step.
@@ -182,7 +182,7 @@ def content_of(row: Any) -> Any:
     return tuple(row[1:])
 
 
-def step(window: Window, record: Record, expected: datetime, limit: int, skip: Any = ()) -> Answer:
+def step(window: Window, record: Record, expected: datetime, limit: int, skip: Any = ()) -> Taken:
     """
     Take what is new, or the next page of it. Between one and three queries.
 
@@ -198,10 +198,10 @@ def step(window: Window, record: Record, expected: datetime, limit: int, skip: A
     if _begins_anew(window, facts):
         # The reader is going to read all unexpired events, and so will have taken those that are there now.
         begun = _moved(Window(), facts.now, record.by_second(span))
-        return Answer(begun, [], is_complete=True, begins_anew=True)
+        return Taken(begun, [], is_complete=True, begins_anew=True)
     known = {second: tally for second, tally in window.taken.items() if _is_in(second, span)}
     if facts.tally == _sum(known.values()):
-        return Answer(_moved(window, facts.now, known), [], is_complete=True)
+        return Taken(_moved(window, facts.now, known), [], is_complete=True)
     there = record.by_second(span)
     new = sorted(second for second, tally in there.items() if tally != known.get(second))
     known = {second: known[second] for second in there if second in known}
@@ -212,7 +212,7 @@ def step(window: Window, record: Record, expected: datetime, limit: int, skip: A
     rows = _without(record.in_seconds(new), skip) if new else []
     kept = {second: tally for second, tally in known.items() if second not in new}
     taken = _moved(window, facts.now, _added(kept, rows))
-    return Answer(taken.seen(rows), rows, is_complete=True)
+    return Taken(taken.seen(rows), rows, is_complete=True)
 
 
 def _ask(window: Window, record: Record, expected: datetime) -> tuple[Span, Facts]:
@@ -235,13 +235,13 @@ def _begins_anew(window: Window, facts: Facts) -> bool:
     return window.newest is not None and facts.newest != window.newest.recorded_at
 
 
-def _turn(window: Window, record: Record, page: Position, limit: int, skip: Any) -> Answer:
+def _turn(window: Window, record: Record, page: Position, limit: int, skip: Any) -> Taken:
     """Take the next page. After the last one the reader asks again: events may have come before this page."""
     found = record.after(page, limit)
     rows = _without(found, skip)
     last = Position(found[-1][0], found[-1][1].id) if len(found) == limit else None
     taken = replace(window, taken=_added(window.taken, rows), page=last)
-    return Answer(taken.seen(rows), rows, is_complete=False)
+    return Taken(taken.seen(rows), rows, is_complete=False)
 
 
 def _moved(window: Window, now: datetime, taken: Mapping[int, Tally]) -> Window:

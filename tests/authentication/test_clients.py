@@ -343,7 +343,7 @@ def test_what_is_read_while_news_come_is_not_kept(client, api, jwt_settings, mon
 
     def find_meanwhile(*arguments):
         row = find(*arguments)
-        view.view().additions += 1
+        view.view()._reader.additions += 1
         return row
 
     monkeypatch.setattr(client_issuers.client_keys, "find", find_meanwhile)

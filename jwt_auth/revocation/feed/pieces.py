@@ -43,7 +43,7 @@ from jwt_auth.revocation.feed import cursors
 from jwt_auth.revocation.feed.cursors import Cursor
 from jwt_auth.revocation.feed.events import MAX_OF_A_USER, SLICE, Event, EventBuilder, Row
 from jwt_auth.revocation.record import Table
-from jwt_auth.revocation.window import Answer, Place, Window, step
+from jwt_auth.revocation.window import Place, Taken, Window, step
 
 FEED_TYPE = "revocations+jwt"
 LIFETIME = timedelta(seconds=60)
@@ -142,10 +142,10 @@ class Publisher:
             events=events,
         )
 
-    def _ask(self, cursor: Cursor) -> Answer:
+    def _ask(self, cursor: Cursor) -> Taken:
         """Take what is new, unless the reader still reads what is not."""
         if cursor.place is not None:
-            return Answer(cursor.window, [], is_complete=False)
+            return Taken(cursor.window, [], is_complete=False)
         now = timezone.now()
         answer = step(cursor.window, _TABLE, now + self._ahead, PAGE)
         if cursor.window.page is None:
@@ -203,7 +203,7 @@ def _start_of_slice(now: datetime) -> datetime:
 # Reading
 
 
-def _advanced(cursor: Cursor, answer: Answer) -> tuple[Cursor, list[Row]]:
+def _advanced(cursor: Cursor, answer: Taken) -> tuple[Cursor, list[Row]]:
     """Return the cursor after `answer`, and after the next of all unexpired rows if it has not read these; and rows."""
     window, place, rows = answer.window, cursor.place, [row for _, row in answer.rows]
     if place is not None:

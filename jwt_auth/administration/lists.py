@@ -121,6 +121,7 @@ def find_users(words: Sequence[str], names: Sequence[str]) -> tuple[list[Any], b
         return called
 
     rows = user_rows.users()
-    exact = list(rows.filter(**{get_user_model().USERNAME_FIELD: " ".join(words)})[:1])
+    login = get_user_model().USERNAME_FIELD
+    exact = list(rows.filter(**{login: " ".join(words)})[:1]) if login in names else []
     found = list(rows.filter(each_word(words, is_called)).exclude(pk__in=[user.pk for user in exact])[: USERS + 1])
     return [*exact, *found][:USERS], len(found) + len(exact) <= USERS

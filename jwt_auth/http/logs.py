@@ -58,6 +58,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "request_uncounted": _REQUEST,
     "unavailable": _REQUEST,
     # The rest is logged by modules that handle no requests: `revocation.memory`,
+    "revocations_dated_late": ("reason",),
     "revocations_unread": ("reason",),
     "revocations_read_again": (),
     # `keyring.stored`,

@@ -14,7 +14,7 @@ from django.db.models.lookups import GreaterThanOrEqual
 
 from jwt_auth.base_models import DatabaseNow
 from jwt_auth.models import RevocationEvent
-from jwt_auth.revocation.window import MODULUS, Facts, Place, Position, Row, Span, Tally
+from jwt_auth.revocation.window import MODULUS, Facts, Place, Position, Row, Tally
 
 _SECOND = timedelta(seconds=1)
 
@@ -30,27 +30,27 @@ class Table:
     def __init__(self, kind: type[Any]) -> None:
         self._kind = kind
 
-    def facts(self, span: Span, newest: int | None) -> Facts:
+    def facts(self, since: datetime, newest: int | None) -> Facts:
         """See `window.Record`."""
-        recorded_at = RevocationEvent.objects.filter(pk=newest or 0).values("recorded_at")[:1]
-        found = _within(span).aggregate(
+        created_at = RevocationEvent.objects.filter(pk=newest or 0).values("created_at")[:1]
+        found = _since(since).aggregate(
             rows=Count("*"),
             total=Coalesce(Sum(_remainder()), 0),
             now=_constant(DatabaseNow()),
-            **({} if newest is None else {"newest": _constant(Subquery(recorded_at))}),
+            **({} if newest is None else {"newest": _constant(Subquery(created_at))}),
         )
         return Facts(found["now"], Tally(found["rows"], int(found["total"])), found.get("newest"))
 
-    def by_second(self, span: Span) -> dict[int, Tally]:
+    def by_second(self, since: datetime) -> dict[int, Tally]:
         """See `window.Record`."""
         second = TruncSecond("recorded_at", tzinfo=timezone.utc)
-        tallies = _within(span).order_by().values_list(second).annotate(rows=Count("*"), total=Sum(_remainder()))
+        tallies = _since(since).order_by().values_list(second).annotate(rows=Count("*"), total=Sum(_remainder()))
         return {int(second.timestamp()): Tally(rows, int(total)) for second, rows, total in tallies}
 
     def in_seconds(self, seconds: Iterable[int]) -> list[Row]:
         """See `window.Record`."""
-        spans = (Q(recorded_at__gte=since, recorded_at__lt=until) for since, until in _spans(sorted(seconds)))
-        return self._rows(RevocationEvent.objects.filter(Q(*spans, _connector=Q.OR)))
+        ranges = (Q(recorded_at__gte=since, recorded_at__lt=until) for since, until in _ranges(sorted(seconds)))
+        return self._rows(RevocationEvent.objects.filter(Q(*ranges, _connector=Q.OR)))
 
     def after(self, position: Position, limit: int) -> list[Row]:
         """See `window.Record`."""
@@ -83,13 +83,12 @@ class Table:
 
 def database_now() -> datetime:
     """Return the time by the clock of the database. One query, which reads no row."""
-    moment = datetime(2000, 1, 1, tzinfo=timezone.utc)
-    now: datetime = _within(Span(moment, moment)).aggregate(now=_constant(DatabaseNow()))["now"]
+    now: datetime = RevocationEvent.objects.filter(pk=0).aggregate(now=_constant(DatabaseNow()))["now"]
     return now
 
 
-def _within(span: Span) -> QuerySet[RevocationEvent]:
-    return RevocationEvent.objects.filter(recorded_at__gte=span.since, recorded_at__lt=span.until)
+def _since(moment: datetime) -> QuerySet[RevocationEvent]:
+    return RevocationEvent.objects.filter(recorded_at__gte=moment)
 
 
 def _remainder() -> Any:
@@ -101,10 +100,10 @@ def _constant(expression: Any) -> Case:
     return Case(When(GreaterThanOrEqual(Count("*"), 0), then=expression))
 
 
-def _spans(seconds: list[int]) -> list[Span]:
-    """Return spans with exactly these seconds."""
-    spans: list[Span] = []
+def _ranges(seconds: list[int]) -> list[tuple[datetime, datetime]]:
+    """Return ranges of time with exactly these seconds."""
+    ranges: list[tuple[datetime, datetime]] = []
     for moment in (datetime.fromtimestamp(second, timezone.utc) for second in seconds):
-        since = spans.pop().since if spans and spans[-1].until == moment else moment
-        spans.append(Span(since, moment + _SECOND))
-    return spans
+        since = ranges.pop()[0] if ranges and ranges[-1][1] == moment else moment
+        ranges.append((since, moment + _SECOND))
+    return ranges

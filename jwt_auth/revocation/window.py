@@ -28,7 +28,7 @@ steps, the last row of the table those that the next question notices, and a rea
 by the pause.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from typing import Any, NamedTuple, Protocol, TypeAlias
@@ -39,10 +39,6 @@ LONGEST_OPEN = timedelta(seconds=20)
 # How far the window reaches back from the last question. The rest is for steps of the database's clock, and for the
 # time from a commit until its events are dated anew.
 REACH = timedelta(seconds=40)
-
-# The window ends this long after the time at which the question is expected to be asked: events that were dated by a
-# clock far ahead were taken then, and are not counted again and again.
-_AHEAD = timedelta(seconds=80)
 
 # How much longer tallies are kept than the next question reaches: for windows that are asked in steps.
 _KEPT = timedelta(seconds=20)
@@ -88,11 +84,12 @@ class Place(NamedTuple):
     id: int = 0
 
 
-class Span(NamedTuple):
-    """A part of the record; both ends are whole seconds."""
+class Newest(NamedTuple):
+    """The newest event that was taken, to recognise the table."""
 
-    since: datetime
-    until: datetime
+    recorded_at: datetime
+    id: int
+    created_at: datetime  # never changes, and tells apart events of two tables that have the same number
 
 
 class Facts(NamedTuple):
@@ -101,8 +98,8 @@ class Facts(NamedTuple):
 
     Args:
         now: the time by the clock of the database.
-        tally: that of the whole span.
-        newest: `recorded_at` of the event that the question named; None if it is not in the table.
+        tally: that of all events since the moment that the question named.
+        newest: `created_at` of the event that the question named; None if it is not in the table.
     """
 
     now: datetime
@@ -110,18 +107,18 @@ class Facts(NamedTuple):
     newest: datetime | None
 
 
-# The time at which an event was recorded, and the event: a tuple whose first item is `id`.
+# The time at which an event was recorded, and the event: a tuple whose first item is `id`, with `created_at`.
 Row: TypeAlias = tuple[datetime, Any]
 
 
 class Record(Protocol):
     """The record, as `record.Table` reads it."""
 
-    def facts(self, span: Span, newest: int | None) -> Facts:
-        """Return the facts about `span`, and about the event number `newest`."""
+    def facts(self, since: datetime, newest: int | None) -> Facts:
+        """Return the facts about all events since a moment, and about the event number `newest`."""
 
-    def by_second(self, span: Span) -> dict[int, Tally]:
-        """Return the tally of each second that has events."""
+    def by_second(self, since: datetime) -> dict[int, Tally]:
+        """Return the tally of each second since a moment that has events."""
 
     def in_seconds(self, seconds: Iterable[int]) -> list[Row]:
         """Return the events of these seconds."""
@@ -139,25 +136,34 @@ class Window:
         asked_at: the time of the last question, by the clock of the database; None before the first one.
         taken: the tally of each second that the window reaches, in seconds since the epoch.
         page: where the reader goes on, if it takes a part of the record page by page.
-        newest: the newest event that was taken, to recognise the table: its number and its time, to the microsecond.
+        newest: the newest event that was taken.
+        tail: the second from which on all later ones have one tally, if there are too many.
     """
 
     asked_at: datetime | None = None
     taken: Mapping[int, Tally] = field(default_factory=dict)
     page: Position | None = None
-    newest: Position | None = None
+    newest: Newest | None = None
+    tail: int | None = None
 
     def seen(self, rows: Iterable[Row]) -> "Window":
         """Return the window with the newest event of `rows`, which were read by other ways, too."""
         known = [self.newest] if self.newest else []
-        newest = max((*known, *(Position(at, row.id) for at, row in rows)), default=None)
+        newest = max((*known, *(Newest(at, row.id, row.created_at) for at, row in rows)), default=None)
         return replace(self, newest=newest)
 
-    def asked_in_steps_of(self, step: timedelta) -> "Window":
-        """Return the window as of the start of a step of time, so that readers of the same events have the same one."""
+    def asked_in_steps_of(self, step: timedelta, most: int) -> "Window":
+        """
+        Return the window as of the start of a step of time, so that readers of the same events have the same one.
+
+        Args:
+            most: the seconds with a tally of their own. If a clock was far ahead, there are any number in the future.
+        """
         moment = self.asked_at or _EPOCH
         asked_at = moment - (moment - _EPOCH) % step
-        return replace(self, asked_at=asked_at, taken=_since(asked_at, self.taken))
+        taken = _since(asked_at, self.taken)
+        tail = sorted(taken)[most - 1] if len(taken) > most else self.tail
+        return replace(self, asked_at=asked_at, taken=_with_tail(taken, tail), tail=tail)
 
 
 class Taken(NamedTuple):
@@ -194,45 +200,49 @@ def step(window: Window, record: Record, expected: datetime, limit: int, skip: A
     """
     if window.page is not None:
         return _turn(window, record, window.page, limit, skip)
-    span, facts = _ask(window, record, expected)
-    if _begins_anew(window, facts):
-        # The reader is going to read all unexpired events, and so will have taken those that are there now.
-        begun = _moved(Window(), facts.now, record.by_second(span))
-        return Taken(begun, [], is_complete=True, begins_anew=True)
-    known = {second: tally for second, tally in window.taken.items() if _is_in(second, span)}
+    if window.asked_at is None or expected - window.asked_at > LONGEST_PAUSE:
+        return _begun(record, record.facts(_floor(expected - REACH), None).now)
+    since, facts = _ask(window, record, expected)
+    if facts.now - window.asked_at > LONGEST_PAUSE or _is_another_table(window, facts):
+        return _begun(record, facts.now)
+    known = _since(since, window.taken, timedelta(0))
     if facts.tally == _sum(known.values()):
         return Taken(_moved(window, facts.now, known), [], is_complete=True)
-    there = record.by_second(span)
-    new = sorted(second for second, tally in there.items() if tally != known.get(second))
-    known = {second: known[second] for second in there if second in known}
+    there = record.by_second(since)
+    lumped = _with_tail(there, window.tail)
+    changed = {second for second, tally in lumped.items() if tally != known.get(second)}
+    new = sorted(second for second in there if second in changed or _is_in_tail(second, window.tail, changed))
+    kept = {second: known[second] for second in lumped if second in known and second not in changed}
     if len(new) > _MOST_SECONDS or sum(there[second].rows for second in new) > limit:
         first = datetime.fromtimestamp(new[0], timezone.utc)
-        kept = {second: tally for second, tally in known.items() if second < new[0]}
+        kept = {second: tally for second, tally in kept.items() if second < new[0]}
         return _turn(_moved(window, facts.now, kept), record, Position(first, 0), limit, skip)
     rows = _without(record.in_seconds(new), skip) if new else []
-    kept = {second: tally for second, tally in known.items() if second not in new}
     taken = _moved(window, facts.now, _added(kept, rows))
     return Taken(taken.seen(rows), rows, is_complete=True)
 
 
-def _ask(window: Window, record: Record, expected: datetime) -> tuple[Span, Facts]:
+def _ask(window: Window, record: Record, expected: datetime) -> tuple[datetime, Facts]:
+    """Return the start of the window, and the facts about it."""
     asked_at = window.asked_at or expected
     pause = expected - asked_at
-    reach = REACH + pause if pause > _USUAL_PAUSE else REACH
-    span = Span(_floor(asked_at - reach), _floor(max(asked_at, expected) + _AHEAD))
+    since = _floor(asked_at - (REACH + pause if pause > _USUAL_PAUSE else REACH))
     number = window.newest.id if window.newest else None
-    facts = record.facts(span, number)
-    fitting = Span(min(span.since, _floor(facts.now - REACH)), max(span.until, _floor(facts.now + _AHEAD)))
-    # The caller's clock may differ from the database's, whose clock may also have been set back.
-    if fitting.since < span.since or facts.now + REACH > span.until:
-        return fitting, record.facts(fitting, number)
-    return span, facts
+    facts = record.facts(since, number)
+    earliest = _floor(facts.now - REACH)
+    if earliest < since:  # the clock of the database was set back
+        return earliest, record.facts(earliest, number)
+    return since, facts
 
 
-def _begins_anew(window: Window, facts: Facts) -> bool:
-    if window.asked_at is None or facts.now - window.asked_at > LONGEST_PAUSE:
-        return True
-    return window.newest is not None and facts.newest != window.newest.recorded_at
+def _begun(record: Record, now: datetime) -> Taken:
+    # The reader is going to read all unexpired events, and so will have taken those that are there now.
+    taken = record.by_second(_floor(now - REACH))
+    return Taken(_moved(Window(), now, taken), [], is_complete=True, begins_anew=True)
+
+
+def _is_another_table(window: Window, facts: Facts) -> bool:
+    return window.newest is not None and facts.newest != window.newest.created_at
 
 
 def _turn(window: Window, record: Record, page: Position, limit: int, skip: Any) -> Taken:
@@ -246,13 +256,29 @@ def _turn(window: Window, record: Record, page: Position, limit: int, skip: Any)
 
 def _moved(window: Window, now: datetime, taken: Mapping[int, Tally]) -> Window:
     """Return the window after a question at `now`: what no later question reaches is dropped."""
-    return replace(window, asked_at=now, taken=_since(now - _KEPT, taken), page=None)
+    kept = _since(now - _KEPT, taken)
+    return replace(window, asked_at=now, taken=kept, page=None, tail=window.tail if window.tail in kept else None)
 
 
-def _since(asked_at: datetime, taken: Mapping[int, Tally]) -> dict[int, Tally]:
+def _since(asked_at: datetime, taken: Mapping[int, Tally], reach: timedelta = REACH) -> dict[int, Tally]:
     """Return what is reached by the question after one at `asked_at`."""
-    oldest = _floor(asked_at - REACH).timestamp()
+    oldest = _floor(asked_at - reach).timestamp()
     return {second: tally for second, tally in taken.items() if second >= oldest}
+
+
+def _with_tail(tallies: Mapping[int, Tally], tail: int | None) -> dict[int, Tally]:
+    """Return the tallies with one for all seconds from `tail` on."""
+    if tail is None:
+        return dict(tallies)
+    later = [tally for second, tally in tallies.items() if second >= tail]
+    return {
+        **{second: tally for second, tally in tallies.items() if second < tail},
+        **({tail: _sum(later)} if later else {}),
+    }
+
+
+def _is_in_tail(second: int, tail: int | None, changed: Collection[int]) -> bool:
+    return tail is not None and second >= tail and tail in changed
 
 
 def _added(taken: Mapping[int, Tally], rows: Iterable[Row]) -> dict[int, Tally]:
@@ -272,10 +298,6 @@ def _sum(tallies: Iterable[Tally]) -> Tally:
     for tally in tallies:
         rows, total = rows + tally.rows, total + tally.total
     return Tally(rows, total)
-
-
-def _is_in(second: int, span: Span) -> bool:
-    return span.since.timestamp() <= second < span.until.timestamp()
 
 
 def _floor(moment: datetime) -> datetime:

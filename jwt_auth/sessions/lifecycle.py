@@ -27,6 +27,7 @@ from jwt_auth.exceptions import (
 )
 from jwt_auth.http.peer import Peer
 from jwt_auth.models import UserSession, user_id_of
+from jwt_auth.process.clock import seconds
 from jwt_auth.revocation import cutoff, database, subjects, user_rows
 from jwt_auth.revocation.events import atomic
 from jwt_auth.revocation.operations import end_session
@@ -40,6 +41,9 @@ from jwt_auth.sessions.refresh_tokens import MISUSES, TOLERATED, Case, case_of, 
 from jwt_auth.signals import refresh_token_reused, send_on_commit, session_started, token_refreshed
 
 # The reasons for the end of a session, for the record.
+# Seconds for which a rotation may wait for a lock, or for its commit, without being dated anew.
+_LONG = 5.0
+
 _REASONS = {
     Case.SHARED: "refresh token shared",
     Case.REUSED: "refresh token reused",
@@ -254,8 +258,11 @@ def _rotate(session: UserSession, attempt: _Attempt) -> bool:
         "auth_hash": session.user.get_session_auth_hash(),
     }
     unmoved = UserSession.objects.filter(is_unfinished(now), pk=session.pk, counter=session.counter)
+    began = seconds()
     rows = unmoved.update(**moved)
     if rows:
+        if attempt.moment is None and seconds() - began > _LONG:
+            _date_anew(session.pk, session.counter + 1)
         vars(session).update(moved)
         # The database knows the value. A receiver that reads the attribute loads it.
         del vars(session)["rotated_at"]
@@ -314,3 +321,9 @@ def _session_of(raw: str) -> tuple[UUID | None, UserSession | None]:
 
 def _ended(session: UserSession) -> Ended:
     return Ended(user_id_of(session.user), session.last_issued_at)
+
+
+def _date_anew(session_pk: Any, counter: int) -> None:
+    """Let the grace period begin now: the rotation is dated when it began to be written, and then had to wait."""
+    rotated = UserSession.objects.filter(pk=session_pk, counter=counter)
+    rotated.update(rotated_at=refresh_tokens.database_time())

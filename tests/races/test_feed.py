@@ -30,7 +30,7 @@ def commit():
 @pytest.fixture
 def makes(monkeypatch):
     """`makes.begun` is set when the rows of a piece were read; it is not signed before `makes.go_on` is set."""
-    state, read = SimpleNamespace(begun=Event(), go_on=Event()), pieces._read
+    state, read = SimpleNamespace(begun=Event(), go_on=Event()), pieces.Publisher._read
 
     def held(*arguments):
         found = read(*arguments)
@@ -38,7 +38,7 @@ def makes(monkeypatch):
         assert state.go_on.wait(PATIENCE)
         return found
 
-    monkeypatch.setattr(pieces, "_read", held)
+    monkeypatch.setattr(pieces.Publisher, "_read", held)
     return state
 
 

@@ -6,8 +6,8 @@ import pytest
 
 from jwt_auth.models import RevocationEvent
 from jwt_auth.revocation.memory.denylist import Entry
-from jwt_auth.revocation.record import Table, _spans, database_now
-from jwt_auth.revocation.window import LONGEST_PAUSE, REACH, Place, Position, Window, step
+from jwt_auth.revocation.record import Table, _ranges, database_now
+from jwt_auth.revocation.window import LONGEST_PAUSE, REACH, Newest, Place, Tally, Window, step
 from tests.support.queries import Queries
 
 pytestmark = pytest.mark.django_db
@@ -85,16 +85,61 @@ def test_much_is_taken_page_by_page_and_then_asked_for_again(how):
 def test_a_table_without_the_newest_event_is_another_one(gone):
     now = record(3, 4)
     answer = step(begun(now - SECOND), TABLE, now, 100)
-    assert answer.window.newest == max(Position(at, row.id) for at, row in answer.rows)
+    assert answer.window.newest == max(Newest(at, row.id, row.created_at) for at, row in answer.rows)
     RevocationEvent.objects.filter(subject="s3" if gone else "s4").delete()
     again = step(answer.window, TABLE, now, 100)
     assert (again.begins_anew, again.is_complete) == (gone, True)
 
 
-def test_events_that_a_clock_far_ahead_has_dated_are_not_counted_each_time():
-    now = record(3, -3600)
+def test_events_that_a_clock_far_ahead_has_dated_are_taken_once():
+    now = record(3, -3600, -7200)
     answer = step(begun(now - SECOND), TABLE, now, 100)
+    assert sorted(row.subject for _, row in answer.rows) == ["s-3600", "s-7200", "s3"]
+    with Queries() as queries:
+        assert step(answer.window, TABLE, now, 100).rows == []
+    assert len(queries) == 1
+
+
+@pytest.mark.parametrize("step_back", [30, 3600])
+def test_after_the_clock_of_the_database_was_set_back_the_window_reaches_back_from_now(step_back):
+    now = record(3)
+    answer = step(begun(now + step_back * SECOND), TABLE, now, 100)
     assert [row.subject for _, row in answer.rows] == ["s3"]
+    assert abs(answer.window.asked_at - now) < timedelta(minutes=1)
+
+
+def test_seconds_far_ahead_share_one_tally_in_a_cursor():
+    """A clock was ahead for minutes, and a cursor has to stay short."""
+    now = record(3, *range(-600, -300, 30))
+    answer = step(begun(now - SECOND), TABLE, now, 100)
+    window = answer.window.asked_in_steps_of(SECOND, 4)
+    assert (len(answer.rows), len(window.taken), window.tail) == (11, 4, max(window.taken))
+    assert sum(tally.rows for tally in window.taken.values()) == 11
+    assert step(window, TABLE, now, 100).rows == []
+    record(-605)
+    answer = step(window, TABLE, now, 100)
+    assert len(answer.rows) == 9  # all that share the tally
+    assert step(answer.window.asked_in_steps_of(SECOND, 4), TABLE, now, 100).rows == []
+
+
+@pytest.mark.parametrize("pause", [timedelta(hours=9), timedelta(days=9)])
+def test_what_a_long_pause_costs_does_not_depend_on_it(pause):
+    now = record(3, 3600, 7200)
+    asked = []
+
+    class Watched(Table):
+        def by_second(self, since):
+            asked.append(now - since)
+            return super().by_second(since)
+
+        def facts(self, since, newest):
+            asked.append(now - since)
+            return super().facts(since, newest)
+
+    answer = step(begun(now - pause, taken={1: Tally(1, 1)}), Watched(Entry), now, 100)
+    assert (answer.begins_anew, len(asked)) == (True, 2)
+    assert max(asked) < timedelta(minutes=1)
+    assert sum(tally.rows for tally in answer.window.taken.values()) == 1
 
 
 def test_all_unexpired_events_are_read_in_pieces_and_at_last_those_without_an_end():
@@ -111,4 +156,4 @@ def test_all_unexpired_events_are_read_in_pieces_and_at_last_those_without_an_en
 
 def test_seconds_that_follow_each_other_are_one_range():
     moments = [datetime.fromtimestamp(second, timezone.utc) for second in (5, 8, 9, 10)]
-    assert _spans([5, 6, 7, 9]) == [(moments[0], moments[1]), (moments[2], moments[3])]
+    assert _ranges([5, 6, 7, 9]) == [(moments[0], moments[1]), (moments[2], moments[3])]

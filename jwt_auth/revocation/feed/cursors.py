@@ -16,10 +16,13 @@ protocol (`revocation.window`), and how far the reader has come with all unexpir
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
-from jwt_auth.revocation.window import Place, Position, Tally, Window
+from jwt_auth.revocation.window import Newest, Place, Position, Tally, Window
 
 # Seconds until everything is read again.
 RESTART_AFTER = 3600
+
+# The seconds with a tally of their own.
+MAX_SECONDS = 130
 
 # The most characters of a cursor with any numbers, including the HMAC at its end: it is sent in a URL, which servers
 # limit to 4,094 bytes and more.
@@ -57,8 +60,9 @@ def write(cursor: Cursor) -> str:
     parts = [
         [cursor.began_at, asked_at],
         [] if place is None or place.expires_at is None else [_number(place.expires_at), place.id],
-        _of_position(window.page),
-        _of_position(window.newest),
+        [] if window.page is None else [_number(window.page.recorded_at), window.page.id],
+        _of_newest(window.newest),
+        [] if window.tail is None else [window.tail - second],
         *([each - second, *tally] for each, tally in sorted(window.taken.items())),
     ]
     return "_".join(".".join(f"{number:x}" for number in part) for part in parts)
@@ -66,7 +70,7 @@ def write(cursor: Cursor) -> str:
 
 def read(text: str) -> Cursor:
     """Return the cursor that `write` wrote. No other text may come here."""
-    head, place, page, newest, *taken = (_numbers(part) for part in text.split("_"))
+    head, place, page, newest, tail, *taken = (_numbers(part) for part in text.split("_"))
     began_at, asked_at = head
     second = asked_at // 10**6
     return Cursor(
@@ -76,13 +80,14 @@ def read(text: str) -> Cursor:
             asked_at=_moment(asked_at),
             taken={second + each: Tally(rows, total) for each, rows, total in taken},
             page=Position(_moment(page[0]), page[1]) if page else None,
-            newest=Position(_moment(newest[0]), newest[1]) if newest else None,
+            newest=Newest(_moment(newest[0]), newest[1], _moment(newest[2])) if newest else None,
+            tail=second + tail[0] if tail else None,
         ),
     )
 
 
-def _of_position(position: Position | None) -> list[int]:
-    return [] if position is None else [_number(position.recorded_at), position.id]
+def _of_newest(newest: Newest | None) -> list[int]:
+    return [] if newest is None else [_number(newest.recorded_at), newest.id, _number(newest.created_at)]
 
 
 def _numbers(part: str) -> list[int]:

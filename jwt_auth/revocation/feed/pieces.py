@@ -213,7 +213,9 @@ def _advanced(cursor: Cursor, answer: Taken) -> tuple[Cursor, list[Row]]:
         if place is not None and place.expires_at is None:
             place = None  # the rows without an end are in each piece; see _lasting()
     # While nothing is new, the cursor stays the same for a slice of time, in every process.
-    return Cursor(began_at=cursor.began_at, place=place, window=window.asked_in_steps_of(SLICE)), rows
+    return Cursor(
+        began_at=cursor.began_at, place=place, window=window.asked_in_steps_of(SLICE, cursors.MAX_SECONDS)
+    ), rows
 
 
 def _lasting() -> QuerySet[RevocationEvent]:

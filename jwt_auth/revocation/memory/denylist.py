@@ -15,6 +15,9 @@ from jwt_auth.revocation.verdict import State, latest
 
 Marks: TypeAlias = tuple[Any, ...]
 
+# The most ids that are kept of the events about one client or key.
+_MOST_IDS = 100
+
 
 class Entry(NamedTuple):
     """A `RevocationEvent`, without the columns that are only for the record."""
@@ -150,6 +153,10 @@ class Denylist:
 
     def _note_change(self, entry: Entry, until: datetime) -> bool:
         ids, end = self._changes.get(entry.subject, (frozenset(), until))
+        if entry.id in ids and until <= end:
+            return False
+        if len(ids) >= _MOST_IDS:
+            ids = frozenset(sorted(ids, key=lambda each: each or 0)[-_MOST_IDS // 2 :])  # an old one may count as new
         self._changes[entry.subject] = (ids | {entry.id}, max(until, end))
         return entry.id not in ids
 

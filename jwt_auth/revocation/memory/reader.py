@@ -29,8 +29,8 @@ from jwt_auth.revocation.memory.denylist import Denylist, Entry
 from jwt_auth.revocation.record import Table
 from jwt_auth.revocation.window import Place, Row, Window, content_of, step
 
-# Seconds between the starts of two readings of all unexpired events.
-READ_ALL_EVERY = 60.0
+# Seconds from the end of one reading of all unexpired events to the next; at least this many times as long as it took.
+READ_ALL_EVERY, _REST = 60.0, 3
 
 # The events of one query: few enough that no other thread has to wait long, even if it parses dates in Python.
 PIECE = 1000
@@ -71,7 +71,7 @@ class Reader:
         # Where the reading of all unexpired events goes on; None between two of them.
         self._place: Place | None = None
         self._has_all = False  # whether one such reading has ended since the protocol began
-        self._read_all_at = LONG_AGO
+        self._began_at = self._read_all_at = LONG_AGO
         # The wall-clock time up to which expired entries were dropped.
         self._dropped_until: datetime | None = None
 
@@ -111,10 +111,11 @@ class Reader:
         while True:
             now = self._clock()
             answer = step(self._window, self._table, self._expected(now), PIECE, own)
-            self._window, self._asked_at = answer.window, now
             if answer.begins_anew:
                 self._begin_anew()
+            # Taken first: if this thread is interrupted in between, they are taken once more.
             self._take_rows(answer.rows)
+            self._window, self._asked_at = answer.window, now
             if answer.is_complete or self._clock() >= until:
                 return answer.is_complete
 
@@ -130,16 +131,24 @@ class Reader:
     def _read_unexpired(self, now: float, own: set[Any], until: float) -> bool:
         """Read the next of the unexpired events; return whether all were read since the protocol began."""
         if self._place is None and (not self._has_all or now >= self._read_all_at):
-            self._place, self._read_all_at = Place(timezone.now() - self.life - _MARGIN), now + READ_ALL_EVERY
+            self._place, self._began_at = self._first_place(), now
         while self._place is not None:
-            found, self._place = self._table.unexpired(self._place, PIECE)
+            found, place = self._table.unexpired(self._place, PIECE)
             rows = [row for row in found if content_of(row[1]) not in own] if own else found
-            self._window = self._window.seen(rows)
             self._take_rows(rows)
-            if len(found) == PIECE and (self._has_all or self._clock() >= until):
+            self._window, self._place = self._window.seen(rows), place
+            if place is None:
+                self._has_all = True
+                self._read_all_at = now + max(READ_ALL_EVERY, _REST * (now - self._began_at))
+            elif len(found) == PIECE and (self._has_all or self._clock() >= until):
                 break
-        self._has_all = self._has_all or self._place is None
         return self._has_all
+
+    def _first_place(self) -> Place:
+        # At first also those that have expired: a process with other settings may have written an event, and then it
+        # may matter for longer than it says.
+        over = timedelta(0) if self._has_all else self.life
+        return Place(timezone.now() - over - _MARGIN)
 
     def _take_rows(self, rows: Sequence[Row]) -> None:
         self.take([row for _, row in rows])

@@ -105,7 +105,7 @@ class View:
         # Identifies this list: `issuers.clients` keeps rows under it, and uses none from before a forget().
         self.generation = object()
         self._is_part = False  # whether there is more to read than was read so far
-        self._was_complete = False
+        self._completions = 0  # how often everything was read
         self._fresh_until = LONG_AGO  # until when the list may be used
         # The time from which a request has more to do than look into the list: read, or look for a message. A copy,
         # so that nearly all requests need one comparison only.
@@ -153,7 +153,7 @@ class View:
     @property
     def was_ever_read(self) -> bool:
         """True if all unexpired events were read at least once."""
-        return self._was_complete
+        return self._completions > 0
 
     def learn(self, events: Sequence[RevocationEvent]) -> None:
         """Add events that this process has just committed."""
@@ -166,6 +166,7 @@ class View:
         # If it is time anyway, there is no need to look for messages.
         if self._push is not None and self._clock() < self._renewal.due_at and self._push.has_message():
             self._renewal.fall_due()
+        completions = self._completions
         try:
             self._renewal.renew(wait=not self._is_part)
         except StaleError as error:
@@ -176,18 +177,19 @@ class View:
         self._due_at = self._renewal.due_at
         if self._push is not None:
             self._due_at = min(self._due_at, self._clock() + _LISTEN_EVERY)
-        return not self._is_part or self._clock() < self._fresh_until
+        # A list that was completed meanwhile is no older than the request, however long that took.
+        return self._completions != completions or self._clock() < self._fresh_until
 
     def _ask(self, now: float) -> Lease:
         """Read the new events, unless the marker in the cache says that there are none."""
         # The marker is read before the database: a revocation that the query misses changes it later, and the next look
         # sees that.
-        asked_at = now
+        asked_at, completions = now, self._completions
         if not self._marker_is_unchanged(now):
             asked_at = self._clock()  # a cache that took long does not make the list older
             self._ask_database(asked_at)
-        if self._is_part:
-            return Lease(0, self._fresh_until - now)
+            if self._completions == completions:
+                return Lease(0, self._fresh_until - now)
         self._fresh_until = asked_at + self._max_staleness
         wait = _ASK_AFTER * self._max_staleness
         due_at = asked_at + (min(wait, _READ_ON_EVERY) if self._reader.is_reading_all else wait)
@@ -197,7 +199,7 @@ class View:
         try:
             with outage_is_unavailable():
                 self._read(now)
-        except UnavailableError:
+        except BaseException:
             self._marker_value = None  # the change that this value stands for was not read
             raise
         # The last time to trust the marker: the list then stays in use for one more interval, and the database is
@@ -205,7 +207,7 @@ class View:
         self._trust_marker_until = now + _TRUST_MARKER - _ASK_AFTER * self._max_staleness
 
     def _marker_is_unchanged(self, now: float) -> bool:
-        if self._marker is None or self._is_part or self._reader.has_lost_entries():
+        if self._marker is None or self._is_part or self._reader.is_reading_all or self._reader.has_lost_entries():
             return False
         before, self._marker_value = self._marker_value, self._marker.value()
         return self._marker_value is not None and self._marker_value == before and now < self._trust_marker_until
@@ -225,7 +227,7 @@ class View:
             if self._reader.has_lost_entries():
                 self._fresh_until = LONG_AGO
             self._is_part = not self._reader.read(now, own)
-        self._was_complete = self._was_complete or not self._is_part
+        self._completions += not self._is_part
 
 
 @cached_until_settings_change

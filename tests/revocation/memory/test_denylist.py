@@ -141,3 +141,18 @@ def test_a_connection_that_has_failed_is_looked_at_before_it_is_asked_again(in_m
     monkeypatch.setattr(connection, "errors_occurred", True)
     view.state_of(CLAIMS)
     assert looked == [1]
+
+
+def test_of_very_many_events_about_one_client_the_newest_leave_a_mark():
+    denylist = Denylist()
+    entries = [Entry(number, "client", "c", None, NOW, NOW) for number in range(1000)]
+    seen = set()
+    for entry in entries:
+        denylist.add([entry], LIFE)
+        seen.add(denylist.marks_of("c", "k", "7"))
+    assert len(seen) == 1000
+    assert len(denylist._changes["c"][0]) <= 100
+    assert denylist.add(entries[-3:], LIFE) == []
+    assert denylist.add([entries[-1]._replace(expires_at=NOW + 2 * LIFE)], LIFE) == []  # nothing is refused by it
+    denylist.forget(NOW + LIFE, 100)
+    assert "c" in denylist._changes

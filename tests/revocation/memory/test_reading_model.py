@@ -73,14 +73,14 @@ class Database:
 
     # What a reader asks
 
-    def facts(self, span, newest):
+    def facts(self, since, newest):
         rows = self.query()
         there = self.rows.get(newest)
-        return Facts(self.now, _tally(_within(rows, span)), there and there[0])
+        return Facts(self.now, _tally(_since(rows, since)), there and there[1].created_at)
 
-    def by_second(self, span):
+    def by_second(self, since):
         tallies = {}
-        for at, row in _within(self.query(), span):
+        for at, row in _since(self.query(), since):
             second = int(at.timestamp())
             tallies[second] = tallies.get(second, Tally()).plus(row.id)
         return tallies
@@ -99,8 +99,8 @@ class Database:
         return rows, order(rows[-1]) if len(rows) == limit else None
 
 
-def _within(rows, span):
-    return [row for row in rows if span.since <= row[0] < span.until]
+def _since(rows, since):
+    return [row for row in rows if row[0] >= since]
 
 
 def _tally(rows):

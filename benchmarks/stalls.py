@@ -1,5 +1,5 @@
 """
-Honest clients that refresh while the server is stalled: how many of them lose their session.
+Measure how many honest clients lose their session while the server stalls.
 
     python -m benchmarks.stalls [--sessions 400] [--tabs 5] [--seconds 13] [--workers 2]
 

@@ -90,7 +90,7 @@ class JWTUserMiddleware(_Middleware):
         return None
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponseBase | None:
-        """Answer what a lazy user raises in a plain view, when its row is gone or can't be read."""
+        """Answer the error that a lazy user raises in a plain view if its row is gone or can't be read."""
         return _as_json(error) if isinstance(error, Refused | ServiceUnavailable) else None
 
     def authenticate(self, request: HttpRequest) -> None:

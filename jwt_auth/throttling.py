@@ -5,9 +5,9 @@ Each sign-in is counted per address. A failed sign-in is also counted per name a
 budget, per name over all addresses. So guessing is slow from one address and from many, and an attacker needs many
 addresses to lock a user out by failing on purpose.
 
-If the cache fails, nobody can count. Then sign-ins, at which passwords can be guessed, and requests that create API
-clients and keys are answered with 503. All other requests go on without a count: no secret that they carry can be
-guessed, and an outage of the cache must not become one of the site.
+If the cache fails, requests can't be counted. Then sign-ins, where passwords could be guessed, and requests that create
+or change API clients and keys are answered with 503. All other requests go on without a count: no secret that they
+carry can be guessed, and an outage of the cache must not take the site down.
 """
 
 import hashlib

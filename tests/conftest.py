@@ -60,7 +60,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[time_machine.Traveller]:
     """
     A stopped clock. `clock.shift(seconds)` moves it, `clock.move_to(moment)` sets it.
 
-    The database's clock can't be stopped: where rotations are counted by it, this one is used instead.
+    The database's clock can't be stopped: where rotations are timed by it, this one is used instead.
     """
     monkeypatch.setattr(refresh_tokens, "database_time", python_time)
     with time_machine.travel(NOW, tick=False) as traveller:

@@ -105,7 +105,7 @@ def test_each_operation_with_many_sessions_is_done():
 @pytest.mark.skipif(not shutil.which("redis-server"), reason="redis-server is not installed")
 @pytest.mark.thorough
 def test_requests_are_answered_while_redis_is_frozen():
-    options = ("--database", "sqlite", "--roles", "marker", "--weathers", "frozen", "--seconds", "2", "--json")
-    rows = run("benchmarks.redis_weather", *options)
+    options = ("--database", "sqlite", "--roles", "marker", "--failures", "frozen", "--seconds", "2", "--json")
+    rows = run("benchmarks.redis_failures", *options)
     assert len(rows) == 6
-    assert rows[0].keys() >= {"role", "weather", "request", "answers", "max ms", "afterwards"}
+    assert rows[0].keys() >= {"role", "failure", "request", "answers", "max ms", "afterwards"}

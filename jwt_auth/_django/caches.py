@@ -1,5 +1,5 @@
 """
-The project's caches, each asked as a `Helper`: with a time limit, and left alone for a while after it failed.
+Access to the project's caches with a time limit; a cache that failed is not called for a while (`Helper`).
 
 The thread that asks a cache has a connection to it of its own: a call that is given up may still use the connection,
 and clients of caches need not be thread-safe. A cache in the memory of the process, or in the database, is asked
@@ -102,7 +102,7 @@ def is_kept(cache: BaseCache, key: str, timeout: int) -> bool:
     something. This asks by changing the entry: a replica for reads may not have it yet.
     """
     if isinstance(cache, DummyCache):
-        return True  # keeping nothing is no error of it
+        return True  # it stores nothing by design
     try:
         return bool(cache.touch(key, timeout))
     except NotImplementedError:  # in a project's own class

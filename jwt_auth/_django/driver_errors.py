@@ -1,7 +1,7 @@
 """
-Judge errors of databases by the codes that the drivers give them.
+Classify database errors by the drivers' error codes.
 
-Drivers sort the same event into different classes: that a database is read-only is an OperationalError in MariaDB and
+Drivers raise different classes for the same condition: a read-only database is an OperationalError in MariaDB and
 SQLite, and an InternalError in PostgreSQL. Errors of a value are OperationalErrors in MariaDB. So the class decides
 only if there is no code. Any code that is not listed here means a wrong query or value, or a missing migration.
 

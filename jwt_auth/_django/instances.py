@@ -11,7 +11,7 @@ M = TypeVar("M", bound=Model)
 
 def copy_with(instance: M, **related: object) -> M:
     """
-    Return a copy of `instance`, on which the foreign keys of these names have led to these objects.
+    Return a copy of `instance`, with these objects cached for the foreign keys of these names.
 
     `copy.copy()` needs several times as long, because it asks for what `pickle` would store.
     """

@@ -9,8 +9,8 @@ own class, with the same methods, signals and pickles as any other.
 the model. What `type()` returns can't be changed. That class must not even equal the model: signals cache receivers by
 equality and find them by identity, so one signal with the class as its sender would hide all receivers of the model.
 
-Asynchronous code can't query. `load_row()` loads a row where that is possible; what is read of an unloaded instance on
-an event loop is loaded by a thread with a connection of its own, while the loop waits.
+Asynchronous code can't query. `load_row()` loads a row where that is possible; if code on an event loop reads an
+unloaded instance, a thread with a connection of its own loads the row, while the loop waits.
 
 Django does not document which attributes it reads of an instance that is only compared or assigned, nor how it makes
 the class of a model. A first instance is tried before others are made; if a release differs, there are none.
@@ -104,7 +104,7 @@ class LazyRows:
         try:
             first, second = (self.make(value, using, {}) for _ in range(2))
             if not (isinstance(first, self._model) and first._meta is self._model._meta):
-                raise TypeError("an instance of a subclass is no instance of the model")
+                raise TypeError("an instance of a subclass is not an instance of the model")
             if self._names[0] == self._model._meta.pk.attname:
                 # A project may have changed these methods for its own model.
                 equal, number = models.Model.__eq__, models.Model.__hash__
@@ -131,7 +131,7 @@ def load_row(instance: object) -> None:
 
 
 def leave_with(instance: Any, name: str, value: object) -> None:
-    """Leave `value` in the `__dict__` of a lazy instance, for `load`; do nothing if it isn't lazy."""
+    """Store `value` in the `__dict__` of a lazy instance, for `load`; do nothing if it isn't lazy."""
     if is_lazy(instance):
         _attribute(instance, "__dict__")[name] = value
 

@@ -1,7 +1,7 @@
 """
 Slices of tables that may have any number of rows: counts that look at some rows only, and ranges of keys.
 
-A statement over a whole table is ended by the database's timeout one day. No job depends on one.
+A statement over a whole table will exceed the database's timeout some day, so no function here scans a whole table.
 """
 
 from collections.abc import Iterable, Iterator

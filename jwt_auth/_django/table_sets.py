@@ -1,5 +1,5 @@
 """
-Several sets of tables in one database: packages that give each tenant a schema, and switch schemas between requests.
+Detect several sets of tables in one database: multi-tenant packages that switch schemas between requests.
 
 They are django-tenants, django-tenant-schemas, django-pgschemas and those built on them. Their database backends keep
 the name of the schema in use on the connection.

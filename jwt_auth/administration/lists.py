@@ -2,8 +2,8 @@
 Lists of tables that may have any number of rows.
 
 A page of such a list must not look at all of them: not for its number of rows, its last page, a filter that hardly any
-row meets, another order, or a search. So a list has the newest LISTED rows, which an index finds; filters choose among
-them, and any order is that of so few rows. A search finds the keys of FOUND rows: first by columns that have an index,
+row meets, another order, or a search. So a list shows only the newest LISTED rows, found by an index; filters and
+sorting apply to these rows. A search finds the keys of FOUND rows: first by columns that have an index,
 such as the user, then in the texts of the newest rows. The page says if there may be more.
 """
 
@@ -24,8 +24,8 @@ from jwt_auth.revocation import user_rows
 LISTED = 10_000
 FOUND = 1_000
 
-# The number of the newest rows whose texts are searched, if their keys are in the order of time, in which a database
-# keeps them. Of other rows LISTED are searched: each may be in another place of the disk.
+# How many of the newest rows a text search reads if the primary key follows time, so that these rows are stored
+# together. Otherwise LISTED rows are read, because each may be elsewhere on the disk.
 SEARCHED = 50_000
 
 # If a search matches more users than this, it finds the rows of this many.
@@ -53,7 +53,7 @@ class NewestRows(ChangeList):
 
     @property
     def listed(self) -> str:
-        """The most rows of a list, for people."""
+        """The maximum number of rows in a list, formatted."""
         return number_format(LISTED, force_grouping=True)
 
     def get_queryset(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:

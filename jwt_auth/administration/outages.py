@@ -1,8 +1,7 @@
 """
 Answer an outage on the admin pages of this app with 503 and Retry-After, as the endpoints do, and not with a crash.
 
-During a failover somebody may have to look at sessions, or end them: reading goes on, and an operation that can't be
-written says so.
+During a failover staff may need these pages: reading works, and an operation that can't be written reports it.
 """
 
 from collections.abc import Callable, Iterable
@@ -48,7 +47,7 @@ def _try(request: HttpRequest, respond: Callable[[], Any]) -> Any:
         log_outage(error, request)
         set_rollback()  # with ATOMIC_REQUESTS, nothing that came before the error counts
         return HttpResponse(
-            gettext("The database can't be read, or written to, at the moment. Try again."),
+            gettext("The database is unavailable or read-only at the moment. Try again later."),
             status=503,
             headers={"Retry-After": str(UnavailableError.retry_after), "Cache-Control": "no-store"},
             content_type="text/plain; charset=utf-8",

@@ -20,7 +20,7 @@ else:
 
 
 class SavingMixin(_Base):
-    """For a `ModelAdmin`: on SQLite its forms and deletions have the lock before they read."""
+    """For a `ModelAdmin`: on SQLite, forms and deletions take the write lock before they read."""
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         return _in_turn(self, request, super().changeform_view, *args, **kwargs)

@@ -42,7 +42,8 @@ def burn(iss: str, jti: str, until: datetime, *, only_revokes: bool = False, now
         jti: its id.
         until: the time when it expires, including the leeway; aware.
         only_revokes: True if the request can only revoke something. If the cache fails, its token is then recorded in
-            the database. A token that only the cache knows may revoke once more: that is better than not to revoke.
+            the database. A token that only the cache knows may revoke once more: that is better than being unable to
+            revoke.
 
     Raises:
         ReplayedTokenError: when it was used before.

@@ -1,5 +1,5 @@
 """
-System checks of what a database says of itself: whether it answers, and in which encoding it keeps texts.
+System checks that query the database: its availability, and the encoding of its text columns.
 """
 
 from collections.abc import Callable, Iterator
@@ -22,18 +22,18 @@ _NARROW = (
 
 
 def unless_down(alias: str, check: Callable[[str], list[checks.CheckMessage]]) -> list[checks.CheckMessage]:
-    """Return the messages of `check`, or one about the outage if the database can't be asked."""
+    """Return the messages of `check`, or one about the outage if the database can't be queried."""
     try:
         return check(alias)
     except Exception as error:
         if not isinstance(error, UnavailableError) and not is_outage(error):
             raise
-        text = f"The database {alias!r} can't be asked: {' '.join(str(error).split())}"
+        text = f"The database {alias!r} can't be queried: {' '.join(str(error).split())}"
         return [checks.Error(text, hint="Run the checks again when it is back.", id="jwt_auth.E032")]
 
 
 def check_encoding(connection: Any) -> Iterator[checks.CheckMessage]:
-    """Warn of tables that can't store each character: a request with an emoji in a label or a name is refused."""
+    """Warn of tables that can't store every Unicode character: an emoji in a label or a name is refused."""
     if connection.vendor == "postgresql":
         narrow = [] if _rows(connection, "SHOW server_encoding") == [("UTF8",)] else ["the whole database"]
     elif connection.vendor == "mysql":
@@ -43,7 +43,7 @@ def check_encoding(connection: Any) -> Iterator[checks.CheckMessage]:
         return
     if narrow:
         yield checks.Warning(
-            f"These columns can't store each character of Unicode: {', '.join(narrow[:5])}.",
+            f"These columns can't store every Unicode character: {', '.join(narrow[:5])}.",
             hint="Convert the tables to utf8mb4, or the database to UTF8. Names and labels with other characters are "
             "refused until then.",
             id="jwt_auth.W033",

@@ -188,8 +188,8 @@ def _check_caches(settings: Settings) -> Iterator[checks.CheckMessage]:
         if not _hides_errors(django_settings.CACHES[alias]):
             continue
         yield checks.Warning(
-            f"The cache {alias!r} hides its errors: while it fails, nothing that it should store is there, and the log "
-            "says nothing.",
+            f"The cache {alias!r} hides its errors: while it is down, writes are lost, reads find nothing, and nothing "
+            "is logged.",
             hint="Remove IGNORE_EXCEPTIONS, or ignore_exc, from its OPTIONS, or name another cache for this app.",
             id="jwt_auth.W020",
         )
@@ -212,8 +212,9 @@ def _check_sqlite() -> Iterator[checks.CheckMessage]:
     mode = connection.settings_dict["OPTIONS"].get("transaction_mode") or "DEFERRED"
     if mode.upper() == "DEFERRED":
         yield checks.Warning(
-            f"The transactions of the SQLite database {alias!r} begin without its lock: those of your own code, and "
-            "of Django, fail at once if they read first and another process writes in between.",
+            f"The transactions of the SQLite database {alias!r} do not take the write lock when they begin. "
+            "Transactions of your own code and of Django fail at once if they read first and another process writes "
+            "in between.",
             hint='Set "OPTIONS": {"transaction_mode": "IMMEDIATE"} in DATABASES.',
             id="jwt_auth.W031",
         )

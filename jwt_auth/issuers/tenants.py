@@ -1,9 +1,9 @@
 """
-Tenants with tables of their own, whose tokens this process must not confuse.
+Refuse projects in which a token of one tenant would be valid at another.
 
-All tenants have one ISSUER, one AUDIENCE and the same keys. What keeps their tokens apart is the session, which is a
-row in the tables of one tenant. So each request has to read that row, and nothing that was read for one tenant may
-answer for another.
+All tenants have one ISSUER, one AUDIENCE and the same keys. Only the session, a row in one tenant's tables,
+distinguishes their tokens. So each request has to read that row, and nothing that was read for one tenant may answer
+for another.
 """
 
 from django.contrib.auth import get_user_model

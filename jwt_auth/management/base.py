@@ -22,5 +22,6 @@ class DatabaseCommand(BaseCommand):
                 raise
             cause = printable(" ".join(str(error).split()))
             raise CommandError(
-                f"Ended by an outage: {cause}. Steps that were finished before it remain; repeat the command later."
+                f"The database is unavailable: {cause}. Work committed before the failure is kept. "
+                "Run the command again later."
             ) from error

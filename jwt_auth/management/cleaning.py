@@ -45,7 +45,7 @@ def expired_sessions(now: datetime, keep: timedelta = timedelta(0)) -> QuerySet[
 
 def expired_events(now: datetime, keep: timedelta = timedelta(0)) -> QuerySet[RevocationEvent]:
     """Return the events that have had no token to refuse for longer than `keep`."""
-    # A memory view reads all events that are younger than the longest token lifetime, whatever they refuse.
+    # A memory view reads all events until the longest token lifetime after `expires_at`, whatever they refuse.
     rows = RevocationEvent.objects.filter(expires_at__lt=now - max(keep, longest_life()) - MARGIN)
     return rows.filter(recorded_at__lt=now - READ_FOR).exclude(scope=RevocationEvent.Scope.ALL)
 

@@ -2,7 +2,7 @@
 The clock that a process uses to wait and to poll. It never goes back, and does not stand still with the machine.
 
 While a machine is suspended, or its virtual machine is paused or moved, the monotonic clock may stand still, and
-values would count as fresh that are hours old. So this clock moves ahead by as much as the wall clock has moved beyond
+values that are hours old would count as fresh. So this clock moves ahead by as much as the wall clock has moved beyond
 the monotonic one. If somebody sets the wall clock ahead instead, values are only read again too early.
 """
 

@@ -1,11 +1,11 @@
 """
-A helper: a server that requests ask to save time or to count, such as a cache. If it hangs, they must not hang too.
+A circuit breaker for an auxiliary server, such as a cache. If the server hangs, requests must not hang with it.
 
     the helper                            a call
     -----------------------------------   ---------------------------------------------------------------------
     has answered, or was never asked      is made, and waited for LIMIT at most
     has failed, less than a pause ago     fails at once
-    has failed a pause ago, or longer     one call is made; the others fail at once, until it ends well or for
+    has failed a pause ago, or longer     one call is made; the others fail at once, until it succeeds, or for
                                           another pause
 
 So at the beginning of an outage each request waits once, and after that one request for each pause. Another thread
@@ -34,7 +34,7 @@ class HelperError(Exception):
     """Raised when a helper fails, or does not answer in time. Its text is for the log."""
 
 
-class LeftAloneError(HelperError):
+class CircuitOpenError(HelperError):
     """Raised when a helper is not asked, because it failed a moment ago."""
 
 
@@ -82,11 +82,11 @@ class Helper:
             self._failure, self._left_alone_at = error, self._clock()
 
     def _take_the_try(self) -> None:
-        """Raise LeftAloneError, unless the pause is over and no other thread has begun to try."""
+        """Raise CircuitOpenError, unless the pause is over and no other thread has begun to try."""
         with self._lock:
             now = self._clock()
             if now < self._left_alone_at + min(PAUSE * (1 + self._hanging), LONGEST_PAUSE):
-                raise LeftAloneError(f"left alone after {self._failure!r}")
+                raise CircuitOpenError(f"left alone after {self._failure!r}")
             self._left_alone_at = now
 
     def _result_of(self, work: Callable[[], T]) -> T:

@@ -2,7 +2,7 @@
 Threads that do a request's work, so that the request can stop waiting for it.
 
 Many clients of servers have no time limit, or a long one that counts anew for each attempt. Python can't interrupt such
-a call, but can leave it to a thread of its own: that thread ends or goes on when the server answers at last.
+a call, but can leave it to a thread of its own: that thread continues when the server finally answers.
 
 Threads are started when they are needed, never at import. Up to SPARE of them wait for more work. A forked child has
 none of its parent's threads, and starts its own.

@@ -1,7 +1,8 @@
 """
-The numbers that are told before something is revoked.
+Counts for the confirmation before a revocation.
 
-They are counted among the newest rows, so that they cost the same however many rows are kept; see `_django.slices`.
+They look at the newest rows, or at any for a selection of users, so that they cost the same however many rows are kept;
+see `_django.slices`.
 """
 
 from datetime import datetime

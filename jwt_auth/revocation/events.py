@@ -1,8 +1,8 @@
 """
 Write revocation events: the rows of the denylist, which all processes learn of after the commit.
 
-Readers look back from their last question by a limited time (`window`). So the events of a transaction that was open
-for longer than LONGEST_OPEN are dated anew after the commit.
+Readers look back from their last question by a limited time (`window`). So `recorded_at` of the events of a
+transaction that was open for longer than LONGEST_OPEN is set again after the commit.
 """
 
 import logging
@@ -133,12 +133,12 @@ def write_event(event: RevocationEvent) -> RevocationEvent:
 def _after_commit(events: Sequence[RevocationEvent], open_for: float) -> None:
     view.learn(events)
     if open_for > LONGEST_OPEN.total_seconds():
-        _date_anew(events)
+        _set_recorded_at_again(events)
     notifications.notify()
 
 
-def _date_anew(events: Sequence[RevocationEvent]) -> None:
-    """Date events that were committed late by now, so that the window of each reader has them."""
+def _set_recorded_at_again(events: Sequence[RevocationEvent]) -> None:
+    """Set `recorded_at` of events that were committed late to the present, so that each reader's window has them."""
     try:
         for start in range(0, len(events), _DATED_AT_ONCE):
             some = events[start : start + _DATED_AT_ONCE]
@@ -148,4 +148,5 @@ def _date_anew(events: Sequence[RevocationEvent]) -> None:
             there.filter(created_at__in={event.created_at for event in some}).update(recorded_at=DatabaseNow())
     except Error as error:
         extra = {"event": "revocations_dated_late", "reason": str(error)}
-        logger.error("A transaction was open for long, and readers learn of its revocations late.", extra=extra)
+        text = "The revocations of a long transaction could not be re-dated. Other processes learn of them late."
+        logger.error(text, extra=extra)

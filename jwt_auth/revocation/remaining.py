@@ -83,12 +83,12 @@ def clients_of(user_pks: Collection[Any], now: datetime) -> QuerySet[RegisteredC
 
 
 def usable_keys(now: datetime) -> QuerySet[ClientKey]:
-    """Return the keys that are neither revoked nor over."""
+    """Return the keys that are neither revoked nor expired."""
     return ClientKey.objects.filter(is_usable(now))
 
 
 def is_usable(now: datetime) -> Q:
-    """Return the condition for keys that are neither revoked nor over."""
+    """Return the condition for keys that are neither revoked nor expired."""
     return Q(Q(expires_at=None) | Q(expires_at__gt=now), revoked_at=None)
 
 

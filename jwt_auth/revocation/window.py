@@ -1,9 +1,9 @@
 """
-The protocol by which readers learn of new events, whenever these are committed. Pure.
+The protocol that finds new events, in whatever order they commit. Pure.
 
 The database dates each event (`recorded_at`) when it is written, and shows it when its transaction commits. So new
-events appear between those that a reader has taken. Their numbers say nothing: sequences are cached, leave out numbers,
-and hand them out before the commit. Therefore a reader asks for a window of the record that reaches back from its last
+events appear between those that a reader has taken. Their numbers don't help: sequences cache and skip values, and
+assign them before the commit. Therefore a reader asks for a window of the record that reaches back from its last
 question, and compares how many events it has, and the sum of their numbers, with what was taken.
 
     the answer                                    the reader
@@ -18,14 +18,14 @@ question, and compares how many events it has, and the sum of their numbers, wit
     or there was none
     the database's clock went back                asks for a window that reaches back from now
 
-If in doubt it takes an event once more; so its list must not change when an event is added again.
+When in doubt, it takes an event once more; so its list must not change when an event is added again.
 
 Why nothing is missed: what the last question did not show was committed after it. So it was written less than REACH
-before it, by the clock of the database; or its transaction was open for longer than LONGEST_OPEN, and has dated its
-events anew after the commit (`events`). If the process was killed before that, a reader finds them when it next reads
-all unexpired events. If the clock of the database is set back, events are dated earlier by as much: REACH covers small
-steps, the last row of the table those that the next question notices, and a reader that has paused extends its window
-by the pause.
+before it, by the clock of the database; or its transaction was open for longer than LONGEST_OPEN, and has set
+`recorded_at` of its events again after the commit (`events`). If the process was killed before that, a reader finds
+them when it next reads all unexpired events. If the clock of the database is set back, events are dated earlier by as
+much: REACH covers small steps, the last row of the table those that the next question notices, and a reader that has
+paused extends its window by the pause.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -33,11 +33,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
-# The longest time for which a transaction may stay open without dating its events anew.
+# The longest time for which a transaction may stay open without setting `recorded_at` of its events again.
 LONGEST_OPEN = timedelta(seconds=20)
 
 # How far the window reaches back from the last question. The rest is for steps of the database's clock, and for the
-# time from a commit until its events are dated anew.
+# time from a commit until `recorded_at` of its events is set again.
 REACH = timedelta(seconds=40)
 
 # How much longer tallies are kept than the next question reaches: for windows that are asked in steps.

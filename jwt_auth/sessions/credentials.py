@@ -82,7 +82,7 @@ def find_account(name: str) -> Account | None:
 
 def _of_somebody(find: Callable[[], Any]) -> Any:
     """
-    Return what `find` does, or None if the database can't have the characters of the name: nobody is called that.
+    Return what `find` does; None if the database can't store the characters of the name, so that no user can have it.
 
     The tables of an old database may have a narrower encoding than the name.
     """

@@ -100,7 +100,7 @@ def _start(
         # Changing the password, deactivating the user and revoking need this lock too: each has either
         # finished, or not begun yet.
         user_rows.lock_user(user.pk)
-        now = now or timezone.now()  # after the wait for the lock, of which the tokens would lose their lifetime
+        now = now or timezone.now()  # after the lock, so that the wait does not shorten the lifetime of the tokens
         fresh = _reload(user, account, now)
         if fresh is not None:
             arrivals.make_room(fresh, now)

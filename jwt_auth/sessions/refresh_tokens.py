@@ -2,7 +2,7 @@
 Refresh tokens: their format, and the rule for a token that was used before.
 
 A refresh token carries a counter `k`; the session's row has the counter `n` of the newest token, and the time at which
-that token was rotated into being. `age` is the time from that rotation until the request arrived.
+that token was created by a rotation. `age` is the time from that rotation until the request arrived.
 
     case        condition                                       answer
     ---------   ---------------------------------------------   -----------------------------------------
@@ -21,10 +21,11 @@ that token was rotated into being. `age` is the time from that rotation until th
 
 `retries` has the rule for RETRIED, and `sharing` that for SHARED.
 
-The time of a rotation and its age are by the database's clock, which is one for all machines: no clock that is wrong
-makes a client a thief, or a thief a client. The time for which a request has waited since it arrived is not counted, so
-a slow database does not make it late. Between the last answer with token n to a client that holds its predecessor, and
-the first answer with token n + 1, lies a whole grace period: an answer that takes less never undoes a later one.
+The time of a rotation and its age are by the database's clock, which is one for all machines: a machine's wrong clock
+neither ends honest sessions nor disables the detection of reuse. The time for which a request has waited since it
+arrived is not counted, so a slow database does not make it late. Between the last answer with token n to a client that
+holds its predecessor, and the first answer with token n + 1, a whole grace period passes, so an answer that arrives
+within it never overwrites a later one.
 
 A token is `<handle>.<counter>.<signature>`. The same row always gives the same token. The server therefore
 stores no token, and can return the same successor again if an answer was lost or two requests came at once.
@@ -206,7 +207,7 @@ def load(handle: str) -> UserSession | None:
 
 
 def database_time() -> Expression:
-    """Return the time by the clock that rotations are counted by, for a query."""
+    """Return the time by the clock that times rotations, for a query."""
     return DatabaseNow()
 
 

@@ -73,7 +73,7 @@ class TokenView(APIView):
 
 def _answer(exc: Exception, context: Any) -> Response | None:
     if is_of_text(exc):  # an old database may have a narrower encoding than the text of a client
-        exc = ParseError("The request has characters that can't be stored.")
+        exc = ParseError("The request contains characters that the database can't store.")
     return error_response(exc, context["request"])
 
 

@@ -7,7 +7,7 @@ from django.core.cache import InvalidCacheBackendError, caches
 from django.core.cache.backends.locmem import LocMemCache
 
 from jwt_auth._django.caches import backend_of, helping_cache
-from jwt_auth.process.helper import HelperError, LeftAloneError
+from jwt_auth.process.helper import CircuitOpenError, HelperError
 
 LOCMEM = "django.core.cache.backends.locmem.LocMemCache"
 FAR = f"{__name__}.Far"
@@ -63,7 +63,7 @@ def test_a_thread_keeps_its_connection_and_shares_it_with_nobody(configure):
 
 
 def test_another_server_is_left_alone_after_a_failure_and_one_s_own_memory_is_not(configure):
-    for backend, second in ((FAR, LeftAloneError), (LOCMEM, HelperError)):
+    for backend, second in ((FAR, CircuitOpenError), (LOCMEM, HelperError)):
         helping = configure(backend)
         for expected in (HelperError, second):
             with pytest.raises(HelperError) as raised:

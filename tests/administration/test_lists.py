@@ -17,7 +17,7 @@ from tests.support.rows import begin
 pytestmark = pytest.mark.django_db
 
 CUT = '<p class="jwt-auth-cut">'
-MORE = "More may match than is listed here."
+MORE = "There may be more matches than are listed."
 
 
 def labels(page):
@@ -41,7 +41,7 @@ def many(monkeypatch, user):
 def test_a_list_has_the_newest_rows_and_says_that_there_are_older_ones(many, browser):
     page = sessions(browser)
     assert labels(page) == ["0", "1", "2"]
-    assert f"{CUT}The newest 3 are listed here, and filters choose among these." in page
+    assert f"{CUT}Only the newest 3 rows are listed, and filters apply to these." in page
 
 
 def test_a_list_of_all_rows_says_nothing(many, browser):

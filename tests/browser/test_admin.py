@@ -200,8 +200,8 @@ def test_a_list_with_more_rows_than_it_shows_fits_and_says_so(screen, staff, new
     scheme, size = screen
     page = new_staff(staff, color_scheme=scheme, viewport=SIZES[size])
     for name, query, text in (
-        ("cut-list", "", "The newest 2 are listed here, and filters choose among these."),
-        ("cut-search", "?q=alice", "More may match than is listed here."),
+        ("cut-list", "", "Only the newest 2 rows are listed, and filters apply to these."),
+        ("cut-search", "?q=alice", "There may be more matches than are listed."),
     ):
         page.goto(f"{session_url('changelist')}{query}")
         assert text in page.inner_text("p.jwt-auth-cut")

@@ -1,4 +1,4 @@
-"""Tenants with a schema each, in database mode: what one gives out is worth nothing at another."""
+"""Tenants with a schema each, in database mode: a token of one is refused at another."""
 
 import json
 

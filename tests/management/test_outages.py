@@ -25,7 +25,7 @@ def test_a_database_that_is_down_ends_a_command_with_a_sentence(db, command):
     with outage(down) as failed, pytest.raises(CommandError) as caught:
         call_command(*command)
     assert failed
-    assert str(caught.value).startswith("Ended by an outage: ")
+    assert str(caught.value).startswith("The database is unavailable: ")
     assert "server closed the connection This probably means \\x1b[2J" in str(caught.value)
     assert caught.value.returncode == 1
 
@@ -35,7 +35,7 @@ def test_a_read_only_database_ends_a_revocation_with_a_sentence(client, user):
     client.tokens(user)
     with read_only():
         call_command("jwt_sessions", "--user", user.get_username())
-        with pytest.raises(CommandError, match="Ended by an outage: "):
+        with pytest.raises(CommandError, match="The database is unavailable: "):
             call_command("jwt_revoke", "--user", user.get_username(), "--yes")
     assert UserSession.objects.get().revoked_at is None
 

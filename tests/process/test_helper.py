@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import pytest
 
 from jwt_auth.process import helper as helpers
-from jwt_auth.process.helper import LONGEST_PAUSE, PAUSE, Helper, HelperError, LeftAloneError
+from jwt_auth.process.helper import LONGEST_PAUSE, PAUSE, CircuitOpenError, Helper, HelperError
 from tests.support.clocks import Ticks
 
 LONG = 60  # seconds, after which a test that is stuck goes on, and fails
@@ -80,7 +80,7 @@ def test_after_an_error_it_is_left_alone_for_a_while_and_then_asked_again(helper
         helper.call(server)
     server.error = None
     clock.forward(PAUSE - 0.1)
-    assert [outcome(helper, server) for _ in range(9)] == [LeftAloneError] * 9
+    assert [outcome(helper, server) for _ in range(9)] == [CircuitOpenError] * 9
     assert server.asked == 1
     clock.forward(0.2)
     assert [outcome(helper, server) for _ in range(2)] == ["answer"] * 2
@@ -89,20 +89,20 @@ def test_after_an_error_it_is_left_alone_for_a_while_and_then_asked_again(helper
 def test_an_error_that_stays_is_met_once_for_each_pause(helper, server, clock):
     server.error = ConnectionError("nobody is there")
     for number in range(1, 4):
-        assert [outcome(helper, server) for _ in range(5)] == [HelperError, *[LeftAloneError] * 4]
+        assert [outcome(helper, server) for _ in range(5)] == [HelperError, *[CircuitOpenError] * 4]
         assert server.asked == number
         clock.forward(PAUSE)
 
 
 def test_a_failure_that_another_part_met_counts_too(helper, server):
     helper.fail(ConnectionError("cut"))
-    assert outcome(helper, server) is LeftAloneError
+    assert outcome(helper, server) is CircuitOpenError
 
 
 def test_a_call_that_hangs_is_given_up_and_nobody_waits_after_it(helper, server, clock):
     with server.hanging():
         assert outcome(helper, server) is HelperError
-        assert [outcome(helper, server) for _ in range(50)] == [LeftAloneError] * 50
+        assert [outcome(helper, server) for _ in range(50)] == [CircuitOpenError] * 50
         assert server.asked == 1
     settle(helper)
     clock.forward(PAUSE)
@@ -125,7 +125,7 @@ def test_one_thread_tries_again_and_the_others_do_not_wait_for_it(server, clock)
         trying = pool.submit(outcome, helper, server)
         while not server.asked:
             threading.Event().wait(0.001)
-        assert [outcome(helper, server) for _ in range(5)] == [LeftAloneError] * 5
+        assert [outcome(helper, server) for _ in range(5)] == [CircuitOpenError] * 5
         server.running.set()
         assert trying.result(LONG) == "answer"
     assert outcome(helper, server) == "answer"
@@ -136,7 +136,7 @@ def test_calls_that_still_hang_make_the_pause_longer_up_to_a_limit(helper, serve
         for number in range(1, 15):
             assert outcome(helper, server) is HelperError
             clock.forward(min(PAUSE * (1 + number), LONGEST_PAUSE) - 0.1)
-            assert outcome(helper, server) is LeftAloneError
+            assert outcome(helper, server) is CircuitOpenError
             clock.forward(0.2)
     assert server.asked == 14
     settle(helper)

@@ -1,4 +1,4 @@
-"""Events of a transaction that was open for long are dated anew after its commit, so that every reader looks there."""
+"""`recorded_at` of events is set again after a long transaction's commit, so that every reader looks there."""
 
 from datetime import timedelta
 

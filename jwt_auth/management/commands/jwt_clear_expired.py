@@ -38,7 +38,7 @@ class Command(DatabaseCommand):
             type=number(1, 1_000_000),
             default=10_000,
             metavar="ROWS",
-            help="The most rows that one transaction deletes, fewer on a slow machine; 10,000 by default.",
+            help="The maximum number of rows per transaction. Batches are smaller on a slow machine. Default: 10,000.",
         )
         parser.add_argument(
             "--keep-sessions-days",

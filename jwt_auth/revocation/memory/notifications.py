@@ -27,7 +27,7 @@ from django.core.cache import BaseCache
 from jwt_auth._django.caches import helping_cache
 from jwt_auth.conf import get_settings
 from jwt_auth.conf.settings import cached_until_settings_change
-from jwt_auth.process.helper import LIMIT, Helper, HelperError, LeftAloneError
+from jwt_auth.process.helper import LIMIT, CircuitOpenError, Helper, HelperError
 
 logger = logging.getLogger("jwt_auth")
 
@@ -60,7 +60,7 @@ class CacheMarker:
         """
         try:
             return helping_cache(self._alias).call(NAME, _value_of)
-        except LeftAloneError:
+        except CircuitOpenError:
             return None  # its failure was logged
         except HelperError as error:
             logger.warning("REVOCATION_CACHE can't be read: %s.", error, extra=_fields("bell_unheard", error))
@@ -104,7 +104,7 @@ class Push:
             return False
         try:
             return self._receive()
-        except LeftAloneError:
+        except CircuitOpenError:
             return False  # its failure was logged
         except HelperError as error:
             logger.warning("REVOCATION_PUSH can't be read: %s.", error, extra=_fields("bell_unheard", error))

@@ -1,5 +1,5 @@
 """
-Fill the denylist of a process: with the new events, and, some hundred at a time, with all unexpired ones.
+Fill the denylist of a process: with the new events, and, up to a thousand at a time, with all unexpired ones.
 
     the reader                                  at each question
     ----------------------------------------    ----------------------------------------------------------------------
@@ -9,9 +9,10 @@ Fill the denylist of a process: with the new events, and, some hundred at a time
     has begun to read them again                takes the new events, and the next PIECE of the unexpired ones
     else                                        takes the new events
 
-The reading again finds what the protocol can't: rows that were restored from a backup, and events that were committed
-late by a process that was killed then. The reader has a part of the list only, until all unexpired events are read, if
-the protocol begins anew, or if the wall clock moved back, so that tokens count as unexpired whose entries were dropped.
+Reading everything again finds events that the protocol can't find: rows that were restored from a backup, and events
+that were committed late by a process that was killed then. The reader has a part of the list only, until all unexpired
+events are read, if the protocol begins anew, or if the wall clock moved back, so that tokens count as unexpired whose
+entries were dropped.
 """
 
 from collections.abc import Callable, Sequence

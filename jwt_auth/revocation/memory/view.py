@@ -27,7 +27,7 @@ With REVOCATION_CACHE an unchanged marker counts as an answer, for 5 s at most. 
 reads, and how long none does after a failure. If REVOCATION_ON_STALE allows it, requests with a safe method get the
 last known state instead of 503.
 
-How the list is filled is the matter of `reader`.
+`reader` fills the list.
 
 Entries are only dropped when they have expired: an event that is gone from the table stays on the list.
 """

@@ -1,4 +1,4 @@
-"""Clients that ask a server for everything it offers, while its database has bad weather."""
+"""Clients that ask a server for everything it offers, while its database fails."""
 
 import json
 import threading

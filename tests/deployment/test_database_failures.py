@@ -1,7 +1,7 @@
 """
-Bad weather of the database, under traffic: 503 with Retry-After, never 500, and all is well soon after it ends.
+Database failures under traffic: 503 with Retry-After, never 500, and everything works again soon after.
 
-Time is real. `python -m benchmarks.database_weather` has more kinds of weather, and prints how long each lasted.
+Time is real. `python -m benchmarks.database_failures` has more kinds of failures, and prints how long each lasted.
 """
 
 import subprocess
@@ -12,8 +12,8 @@ import pytest
 
 from tests.support import ROOT
 from tests.support.deployment import environment, manage
+from tests.support.failures import STAFF_COOKIE, Clients
 from tests.support.pgbouncer import pgbouncer
-from tests.support.weather import STAFF_COOKIE, Clients
 
 BACK = 2.0  # seconds
 LATE = 1.0  # of a machine that may be busy
@@ -26,8 +26,8 @@ def cookie(cluster):
     return manage(cluster, "shell", "-v0", "-c", STAFF_COOKIE).strip()
 
 
-def weather(clients, event):
-    """Let the event last for a while, and return the statuses meanwhile, and the seconds until all was well."""
+def answers_during(clients, event):
+    """Let the event last for a while; return the statuses meanwhile, and the seconds until everything worked again."""
     with event:
         clients.begin()
         clients.wait_for_answers(3)
@@ -44,7 +44,7 @@ def weather(clients, event):
 def test_a_read_only_database_ends_no_session_and_hides_none(serve, cluster, cookie):
     server = serve(*OPTIONS, env=ROLE)
     with Clients(server, cookie) as clients:
-        statuses, back = weather(clients, cluster.read_only())
+        statuses, back = answers_during(clients, cluster.read_only())
         with cluster.read_only():
             command = [sys.executable, "manage.py", "jwt_revoke", "--user", server.username, "--yes"]
             done = subprocess.run(command, cwd=ROOT, env=environment(cluster), capture_output=True, text=True)
@@ -54,13 +54,13 @@ def test_a_read_only_database_ends_no_session_and_hides_none(serve, cluster, coo
     for name in ("use a token", "list sessions", "admin list"):
         assert statuses[name] == {200}, name
     assert done.returncode == 1
-    assert done.stderr.startswith("CommandError: Ended by an outage: ")
+    assert done.stderr.startswith("CommandError: The database is unavailable: ")
     assert "Traceback" not in done.stderr
 
 
 def test_without_free_connections_nobody_waits_and_nothing_crashes(serve, cluster, cookie):
     with Clients(serve(*OPTIONS, env=ROLE), cookie) as clients:
-        statuses, back = weather(clients, cluster.exhausted())
+        statuses, back = answers_during(clients, cluster.exhausted())
     assert back < BACK + LATE
     assert {503} == statuses["sign in"] == statuses["refresh"] == statuses["list sessions"]
 
@@ -69,7 +69,7 @@ def test_a_table_that_a_migration_has_locked_is_waited_for_as_long_as_the_timeou
     cluster.sql("ALTER ROLE app SET statement_timeout = '200ms'")
     try:
         with Clients(serve(*OPTIONS, env=ROLE), cookie) as clients:
-            statuses, back = weather(clients, cluster.locked("jwt_auth_usersession"))
+            statuses, back = answers_during(clients, cluster.locked("jwt_auth_usersession"))
     finally:
         cluster.sql("ALTER ROLE app RESET statement_timeout")
     assert back < BACK + LATE

@@ -1,4 +1,4 @@
-"""The URLs of `benchmarks.redis_weather`."""
+"""The URLs of `benchmarks.redis_failures`."""
 
 from django.urls import include, path
 from rest_framework.permissions import IsAuthenticated

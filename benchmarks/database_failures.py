@@ -1,12 +1,12 @@
 """
-Bad weather of the database: what clients get meanwhile, and how long after its end all is well again.
+Measure the answers of a server during database failures, and the time until it recovers.
 
 gunicorn, PostgreSQL, a replica and PgBouncer run on their own; clients of each kind ask without end. For a full disk
 it mounts a tmpfs, and so must run as root.
 
-    python -m benchmarks.database_weather                    five minutes
-    python -m benchmarks.database_weather --only "disk full" "failover"
-    python -m benchmarks.database_weather --sessions 1000000 --only "a timeout of 500 ms"
+    python -m benchmarks.database_failures                    five minutes
+    python -m benchmarks.database_failures --only "disk full" "failover"
+    python -m benchmarks.database_failures --sessions 1000000 --only "a timeout of 500 ms"
 """
 
 import argparse
@@ -25,10 +25,10 @@ from typing import Any
 
 from tests.support import ROOT
 from tests.support.deployment import Cluster, Server, environment, manage, migrate, start_server
+from tests.support.failures import STAFF_COOKIE, Clients
 from tests.support.pgbouncer import pgbouncer
-from tests.support.weather import STAFF_COOKIE, Clients
 
-LASTS = 5.0  # seconds of each weather
+LASTS = 5.0  # seconds of each failure
 GUNICORN = ["--workers=2", "--threads=8"]
 ROLE = {"DEPLOYMENT_ROLE": "app"}
 TABLES = ("jwt_auth_usersession", "jwt_auth_revocationevent", "jwt_auth_usertokencutoff")
@@ -50,7 +50,7 @@ class Scene:
         return server
 
     def watch(self, server: Server, event: AbstractContextManager[Any], lasts: float = LASTS) -> dict[str, Any]:
-        """Return the statuses by kind of request, the slowest answer, and the seconds until all was well."""
+        """Return the statuses by kind of request, the slowest answer, and the seconds until it recovered."""
         with Clients(server, self.cookie, patience=40) as clients:
             with event:
                 clients.begin()
@@ -85,16 +85,16 @@ class Scene:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.database_weather", description=__doc__)
-    parser.add_argument("--only", nargs="*", choices=[*WEATHERS], default=[*WEATHERS])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.database_failures", description=__doc__)
+    parser.add_argument("--only", nargs="*", choices=[*FAILURES], default=[*FAILURES])
     parser.add_argument("--sessions", type=int, default=100_000, help="number of rows for the timeout")
     options = parser.parse_args(arguments)
-    print("| weather | answers meanwhile | slowest, s | well again after, s | `jwt_sessions` | `jwt_revoke` |")
+    print("| failure | answers meanwhile | slowest, s | recovers after, s | `jwt_sessions` | `jwt_revoke` |")
     print("| --- | --- | --- | --- | --- | --- |")
     for name in options.only:
         with postgresql() as cluster, ExitStack() as stack:
             cookie = manage(cluster, "shell", "-v0", "-c", STAFF_COOKIE).strip()
-            print(_row(name, WEATHERS[name](Scene(cluster, cookie, options.sessions, stack))), flush=True)
+            print(_row(name, FAILURES[name](Scene(cluster, cookie, options.sessions, stack))), flush=True)
 
 
 def _row(name: str, found: dict[str, Any]) -> str:
@@ -114,7 +114,7 @@ def _counts(statuses: dict[Any, int]) -> str:
 def postgresql() -> Iterator[Cluster]:
     """Run a new PostgreSQL with the tables and users of the deployment tests."""
     binaries = max(Path("/usr/lib/postgresql").glob("*/bin/initdb")).parent
-    directory = Path(tempfile.mkdtemp(prefix="jwt_auth_weather_", dir="/tmp"))
+    directory = Path(tempfile.mkdtemp(prefix="jwt_auth_failures_", dir="/tmp"))
     cluster = Cluster(binaries, directory)
     try:
         cluster.create()
@@ -127,7 +127,7 @@ def postgresql() -> Iterator[Cluster]:
         shutil.rmtree(directory, ignore_errors=True)
 
 
-# Kinds of weather
+# Kinds of failures
 
 
 def read_only(scene: Scene) -> dict[str, Any]:
@@ -277,7 +277,7 @@ def failover(scene: Scene) -> dict[str, Any]:
 
 
 def short_timeout(scene: Scene) -> dict[str, Any]:
-    """No weather, but many rows, and 500 ms for each statement."""
+    """No failure, but many rows, and 500 ms for each statement."""
     _fill(scene.cluster, scene.sessions)
     scene.cluster.sql("ALTER ROLE app SET statement_timeout = '500ms'")
 
@@ -320,7 +320,7 @@ ONE_SESSION = (
     "start(User.objects.get(username='user99'))"
 )
 
-WEATHERS: dict[str, Callable[[Scene], dict[str, Any]]] = {
+FAILURES: dict[str, Callable[[Scene], dict[str, Any]]] = {
     "read-only": read_only,
     "no connection left": exhausted,
     "stopped": restarted,

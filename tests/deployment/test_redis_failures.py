@@ -1,7 +1,7 @@
 """
 Nothing optional takes the site down: a Redis that has every role freezes, stops, is full or is emptied.
 
-`benchmarks/redis_weather.py` measures each role in each weather by itself.
+`benchmarks/redis_failures.py` measures each role in each failure by itself.
 """
 
 import json
@@ -123,7 +123,7 @@ class Visitors:
 
 
 @pytest.mark.parametrize(
-    ("weather", "sign_in"),
+    ("failure", "sign_in"),
     [
         (frozen, 503),
         pytest.param(stopped, 503, marks=pytest.mark.thorough),
@@ -131,17 +131,17 @@ class Visitors:
         pytest.param(emptied, 200, marks=pytest.mark.thorough),
     ],
 )
-def test_only_signing_in_needs_redis_and_nobody_waits_for_it(serve, weather, sign_in):
+def test_only_signing_in_needs_redis_and_nobody_waits_for_it(serve, failure, sign_in):
     with redis_server() as url, redis.Redis.from_url(url) as client:
-        server = serve("--workers=2", "--threads=4", redis=url, settings="weather_settings")
+        server = serve("--workers=2", "--threads=4", redis=url, settings="failure_settings")
         visitors = Visitors(server)
         fine = {"read": {200}, "refresh": {200}, "sign out": {204}, "sign in": {200}}
         assert visitors.run(visitors.kinds(), 0.5) == fine  # the control
         kinds = visitors.kinds()
-        with weather(client):
+        with failure(client):
             assert visitors.run(kinds, DURATION) == {**fine, "sign in": {sign_in}}
             assert visitors.longest < LONG
-        if weather is not stopped:
+        if failure is not stopped:
             deadline = time.monotonic() + PATIENCE
             while server.send("POST", "/auth/login/", body=server.credentials)[0] != 200:
                 assert time.monotonic() < deadline

@@ -1,15 +1,15 @@
-"""The settings of `benchmarks.redis_weather`: WEATHER_ROLE is the role of the Redis at WEATHER_REDIS."""
+"""The settings of `benchmarks.redis_failures`: FAILURE_ROLE is the role of the Redis at FAILURE_REDIS."""
 
 import os
 from typing import Any
 
 from benchmarks.settings import *  # noqa: F403  # settings files inherit this way
 
-ROOT_URLCONF = "benchmarks.weather_urls"
+ROOT_URLCONF = "benchmarks.failure_urls"
 INSTALLED_APPS = ["django.contrib.auth", "django.contrib.contenttypes", "rest_framework", "jwt_auth"]
 MIDDLEWARE: list[str] = []
 
-ROLE, URL = os.environ.get("WEATHER_ROLE", "none"), os.environ.get("WEATHER_REDIS", "")
+ROLE, URL = os.environ.get("FAILURE_ROLE", "none"), os.environ.get("FAILURE_REDIS", "")
 
 _local = {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
 # Without options, as in the simplest project: its client has no time limits, or those of its library.

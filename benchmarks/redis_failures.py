@@ -1,10 +1,10 @@
 """
-Redis in each role, and in each weather: what the requests wait for, for how long, and what they are answered.
+Measure waits and answers while Redis fails in each of its roles.
 
-    python -m benchmarks.redis_weather --database postgresql
+    python -m benchmarks.redis_failures --database postgresql
 
 Starts gunicorn (2 workers with 4 threads) and a Redis of its own for each role, and sends requests of each kind without
-a break. After each weather Redis is well again for a while, and "afterwards" shows what is answered then. It requires
+a break. After each failure Redis works again for a while, and "afterwards" shows what is answered then. It requires
 redis-server and redis-py; the defaults take a quarter of an hour.
 """
 
@@ -29,7 +29,7 @@ from typing import Any
 from benchmarks.databases import set_up
 
 ROLES = ["marker", "push", "throttles", "used tokens", "everything"]
-WEATHERS = ["fine", "frozen", "stopped", "full", "flushed"]
+FAILURES = ["none", "frozen", "stopped", "full", "flushed"]
 PASSWORD = "a password for the benchmark"
 PATIENCE = 30.0  # seconds after which a request counts as unanswered
 PER_SECOND = 5  # requests of each kind
@@ -63,12 +63,12 @@ class OwnRedis:
             client.execute_command(*command)
 
     @contextmanager
-    def weather(self, name: str) -> Iterator[None]:
+    def failure(self, name: str) -> Iterator[None]:
         with getattr(self, f"_{name}")():
             yield
 
     @contextmanager
-    def _fine(self) -> Iterator[None]:
+    def _none(self) -> Iterator[None]:
         yield
 
     @contextmanager
@@ -115,7 +115,7 @@ class OwnRedis:
 
 @dataclass
 class Answers:
-    """The answers to the requests of one kind in one weather."""
+    """The answers to the requests of one kind during one failure."""
 
     statuses: Counter[str] = field(default_factory=Counter)
     seconds: list[float] = field(default_factory=list)
@@ -220,14 +220,14 @@ class Traffic:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.redis_weather", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.redis_failures", description=__doc__)
     parser.add_argument("--database", choices=["sqlite", "postgresql"], default="postgresql")
     parser.add_argument("--roles", nargs="*", choices=ROLES, default=ROLES)
-    parser.add_argument("--weathers", nargs="*", choices=WEATHERS, default=WEATHERS)
-    parser.add_argument("--seconds", type=float, default=12, help="duration of each weather")
+    parser.add_argument("--failures", nargs="*", choices=FAILURES, default=FAILURES)
+    parser.add_argument("--seconds", type=float, default=12, help="duration of each failure")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     options = parser.parse_args(arguments)
-    os.environ["DJANGO_SETTINGS_MODULE"] = "benchmarks.weather_settings"
+    os.environ["DJANGO_SETTINGS_MODULE"] = "benchmarks.failure_settings"
     with set_up(options.database):
         signer = _make_users()
         rows = [row for role in options.roles for row in _under(role, signer, options)]
@@ -245,7 +245,7 @@ def _make_users() -> Any:
     staff = users.create_superuser("staff", password=PASSWORD)
     for name in USERS:
         users.create_user(name, password=PASSWORD)
-    client = clients.register("weather", staff, "read", actor=staff)
+    client = clients.register("failures", staff, "read", actor=staff)
     new = clients.add_secret(client, actor=staff)
     return Signer(
         client_id=client.client_id, key=new.secret, kid=new.key.kid, algorithm=new.key.algorithm, audience="jwt_auth"
@@ -260,19 +260,19 @@ def _under(role: str, signer: Any, options: Any) -> Iterator[dict[str, Any]]:
         stack.callback(shutil.rmtree, directory)
         redis = OwnRedis(directory)
         stack.callback(redis.stop)
-        os.environ.update(WEATHER_ROLE=role, WEATHER_REDIS=redis.url)
+        os.environ.update(FAILURE_ROLE=role, FAILURE_REDIS=redis.url)
         port = stack.enter_context(gunicorn(2, "--threads", "4", ready="/open/"))
         traffic = Traffic(port, signer)
         stack.enter_context(traffic.running())
         traffic.phase(3)
-        for weather in options.weathers:
-            with redis.weather(weather):
+        for failure in options.failures:
+            with redis.failure(failure):
                 found = traffic.phase(options.seconds)
             time.sleep(6)  # the longest time for which a helper is left alone after it has answered again
             after = traffic.phase(4)
             for kind, answers in found.items():
                 later = dict(after[kind].statuses) if kind in after else {}
-                yield {"role": role, "weather": weather, "request": kind, **answers.row(), "afterwards": later}
+                yield {"role": role, "failure": failure, "request": kind, **answers.row(), "afterwards": later}
 
 
 def _table(rows: list[dict[str, Any]]) -> str:

@@ -129,8 +129,8 @@ def test_the_number_of_queries_grows_with_the_batches_alone(make_user, source, t
 
     one_batch = queries_of(2, 100)
     assert queries_of(20, 101) == one_batch
-    # Of 42 users the first 22 are done: two batches have nothing to copy, which costs two queries.
-    assert queries_of(20, 10) == 3 * one_batch + 2 * 2
+    # Of 42 users 22 are done, wherever their keys lie: a batch with nothing to copy costs two queries.
+    assert 3 * one_batch <= queries_of(20, 10) <= 5 * one_batch
 
 
 @with_field

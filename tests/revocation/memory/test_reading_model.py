@@ -280,7 +280,6 @@ def run(world):
     run_state_machine_as_test(world, settings=PROFILE)
 
 
-@pytest.mark.django_db
 def test_no_event_is_missed():
     run(World)
 

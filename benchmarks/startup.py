@@ -133,6 +133,7 @@ def child(kind: str, name: str, raw: str, bulk: str) -> None:
     floor, began = _memory(), time.perf_counter()
     answers.append(show())
     first = 1000 * (time.perf_counter() - began)
+    pulse.taken()
     while not view.view().was_ever_read:
         time.sleep(0.005)
         answers.append(show())
@@ -194,9 +195,11 @@ def _measure(options: Any, name: str) -> None:
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.execute("VACUUM ANALYZE jwt_auth_revocationevent")
-            cursor.execute("SELECT md5('b0')")
+            cursor.execute("SELECT md5('b99999')")
         else:
-            cursor.execute("SELECT md5('b0')" if connection.vendor == "mysql" else "SELECT printf('%032x', 1000000000)")
+            cursor.execute(
+                "SELECT md5('b99999')" if connection.vendor == "mysql" else "SELECT printf('%032x', 1000099999)"
+            )
         bulk = cursor.fetchone()[0]
     command = [sys.executable, "-m", "benchmarks.startup", "--database", options.database, "--child", name, raw, bulk]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -206,7 +209,7 @@ def _measure(options: Any, name: str) -> None:
         if line == "ready\n":
             began = time.perf_counter()
             with transaction.atomic():
-                insert("b", 100_000, options.step, last + options.step, age=0, spread=1)
+                insert("b", 100_000, options.step, last + options.step, age=0, spread=0)
             print(f"written in {time.perf_counter() - began:.1f} s", flush=True)
             process.stdin.write("\n")
             process.stdin.flush()

@@ -8,7 +8,19 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from django.db.models import Case, Count, F, Q, QuerySet, Subquery, Sum, When
+from django.db.models import (
+    Case,
+    Count,
+    DateTimeField,
+    F,
+    Field,
+    Func,
+    Q,
+    QuerySet,
+    Subquery,
+    Sum,
+    When,
+)
 from django.db.models.functions import Coalesce, TruncSecond
 from django.db.models.lookups import GreaterThanOrEqual
 
@@ -17,6 +29,37 @@ from jwt_auth.models import RevocationEvent
 from jwt_auth.revocation.window import MODULUS, Facts, Place, Position, Row, Tally
 
 _SECOND = timedelta(seconds=1)
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
+class Microseconds(Func):
+    """The microseconds from 1970 to a time: a driver in Python parses a number in a tenth of the time of a date."""
+
+    arity = 1
+    output_field: Any = Field()  # not an integer, which Django would convert once more
+
+    def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        template = "(EXTRACT(EPOCH FROM %(expressions)s) * 1000000)::bigint"
+        return self.as_sql(compiler, connection, template=template, **context)
+
+    def as_mysql(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        template = "TIMESTAMPDIFF(MICROSECOND, '1970-01-01', %(expressions)s)"
+        return self.as_sql(compiler, connection, template=template, **context)
+
+    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        # A text: "2026-05-17 12:30:15.250000", or without the fraction.
+        seconds, fraction = "STRFTIME('%%%%s', %(expressions)s)", "SUBSTR(%(expressions)s, 21)"
+        template = f"(CAST({seconds} AS INTEGER) * 1000000 + CAST({fraction} AS INTEGER))"
+        return self.as_sql(compiler, connection, template=template, **context)
+
+
+class _Moments(dict[Any, Any]):
+    """The times that belong to numbers of microseconds."""
+
+    def __missing__(self, number: int) -> datetime:
+        self[number] = moment = _EPOCH + timedelta(microseconds=number)
+        return moment
 
 
 class Table:
@@ -29,6 +72,9 @@ class Table:
 
     def __init__(self, kind: type[Any]) -> None:
         self._kind = kind
+        self._names = ("recorded_at", *kind._fields)
+        columns = map(RevocationEvent._meta.get_field, self._names)
+        self._times = [place for place, column in enumerate(columns) if isinstance(column, DateTimeField)]
 
     def facts(self, since: datetime, newest: int | None) -> Facts:
         """See `window.Record`."""
@@ -77,8 +123,15 @@ class Table:
         return rows, None if place.expires_at is None else Place(None)
 
     def _rows(self, events: QuerySet[RevocationEvent]) -> list[Row]:
-        rows = events.values_list("recorded_at", *self._kind._fields)
-        return [(row[0], self._kind(*row[1:])) for row in rows]
+        columns = [Microseconds(name) if place in self._times else F(name) for place, name in enumerate(self._names)]
+        moments = _Moments({None: None})  # events that were written together share their times
+        rows = []
+        for row in events.values_list(*columns):
+            values = list(row)
+            for place in self._times:
+                values[place] = moments[values[place]]
+            rows.append((values[0], self._kind._make(values[1:])))
+        return rows
 
 
 def database_now() -> datetime:

@@ -130,7 +130,7 @@ class Table:
             values = list(row)
             for place in self._times:
                 values[place] = moments[values[place]]
-            rows.append((values[0], self._kind._make(values[1:])))
+            rows.append((values[0], self._kind(*values[1:])))
         return rows
 
 

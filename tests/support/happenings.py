@@ -21,9 +21,10 @@ from jwt_auth.jose.keys import make_key
 from jwt_auth.jose.public_keys import PublicKeys
 from jwt_auth.jose.tokens import encode
 from jwt_auth.keyring.stored import StoredKeys
-from jwt_auth.models import SigningKey, UserSession
+from jwt_auth.models import RevocationEvent, SigningKey, UserSession
 from jwt_auth.revocation import (
     disable_client,
+    events,
     revoke_all,
     revoke_client,
     revoke_client_key,
@@ -283,6 +284,13 @@ def meet_another_django(client, user):
     note_difference("a test is slower", "ValueError()")
 
 
+def lose_the_database_after_a_long_transaction(client, user):
+    revoke_user(user)
+    committed = list(RevocationEvent.objects.all())
+    with outage():
+        events._set_recorded_at_again(committed)
+
+
 HAPPENINGS = {
     meet_another_django: ("django_differs", "WARNING"),
     sign_in: ("session_started", "INFO"),
@@ -311,6 +319,7 @@ HAPPENINGS = {
     come_from_another_site: ("csrf_refused", "INFO"),
     come_from_another_site_that_is_only_watched: ("csrf_let_through", "WARNING"),
     fail_to_renew_the_memory: ("revocations_unread", "ERROR"),
+    lose_the_database_after_a_long_transaction: ("revocations_dated_late", "ERROR"),
     renew_the_memory_after_all: ("revocations_read_again", "WARNING"),
     fail_to_fetch_a_feed: ("feed_unread", "ERROR"),
     fetch_a_feed_after_all: ("feed_read_again", "WARNING"),

@@ -11,10 +11,13 @@ from django.urls import include, path
 from django.views import View
 from django.views.decorators.csrf import csrf_exempt
 
-from jwt_auth.models import UserSession
+from jwt_auth.middleware import _set_user
+from jwt_auth.models import UserSession, user_id_of
+from jwt_auth.principals import lazy_user
 from jwt_auth.revocation import revoke_session
 from tests.support.browser import Browser
 from tests.support.outages import assert_unavailable, outage
+from tests.support.queries import Queries
 
 CROSS_SITE = {"HTTP_SEC_FETCH_SITE": "cross-site", "HTTP_ORIGIN": "https://evil.example.net"}
 OURS = "jwt_auth.middleware.JWTUserMiddleware"
@@ -151,3 +154,13 @@ def test_it_works_under_asgi(user):
         assert get(url).json()["user"] == "AnonymousUser"
         assert get(url, headers={"Cookie": jar, "Authorization": "Bearer garbage"}).status_code == 401
     assert get("/atold/", headers={"Cookie": jar}).json()["same"] == str(user)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_lazy_user_is_loaded_for_a_view_that_awaits_it(user, rf):
+    request = rf.get("/")
+    _set_user(request, lazy_user(user_id_of(user)), None)
+    loaded = async_to_sync(request.auser)()
+    with Queries() as queries:
+        assert loaded.get_username() == user.get_username()
+    assert len(queries) == 0

@@ -7,7 +7,9 @@ import pytest
 from django.utils import timezone
 
 from jwt_auth import clients
+from jwt_auth._django.slices import Counted
 from jwt_auth.administration import lists
+from jwt_auth.administration.pages import describe
 from jwt_auth.models import UserSession
 from jwt_auth.revocation import revoke_client_key, revoke_user
 from tests.support.admin import client_url, event_url, session_url, text_of
@@ -189,3 +191,11 @@ def test_a_search_of_the_admin_s_own_kind_finds_the_same(user, staff):
         request, UserSession.objects.all(), "alice"
     )
     assert (found.count(), duplicates) == (2, False)
+
+
+@pytest.mark.parametrize(
+    ("number", "text"), [(1200, "1,200"), (Counted(7), "7"), (Counted(10_000, is_all=False), "at least 10,000")]
+)
+def test_a_number_that_was_not_counted_to_the_end_says_so(number, text, settings):
+    settings.USE_THOUSAND_SEPARATOR = True
+    assert describe(number) == text

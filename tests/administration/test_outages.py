@@ -1,5 +1,7 @@
 """The admin pages in an outage, when somebody may need them most: 503 with Retry-After, and never a crash."""
 
+import re
+
 import pytest
 from django.contrib import admin
 from django.db import DataError, OperationalError
@@ -102,3 +104,22 @@ def test_the_views_keep_their_attributes():
     for model in (UserSession, RevocationEvent):
         site_admin = admin.site.get_model_admin(model)
         assert any(getattr(url.callback, "model_admin", None) is site_admin for url in site_admin.get_urls())
+
+
+def test_an_outage_is_not_taken_for_a_forged_selection(browser, client, user):
+    session = client.tokens(user)["session"]
+    chosen = {"action": "revoke_selected", "_selected_action": [session]}
+    with outage(of=lambda sql: of_this_app(sql) and re.search(" AS .a. FROM ", sql)) as failed:  # exists()
+        assert_tries_again(browser.post(session_url("changelist"), chosen))
+    assert failed
+    assert browser.post(session_url("changelist"), chosen).status_code == 200
+
+
+def test_a_fault_of_a_list_without_any_filter_is_no_forged_filter(browser, monkeypatch):
+    def fail(self, request):
+        raise ValueError("a fault")
+
+    monkeypatch.setattr(admin.ModelAdmin, "get_changelist_instance", fail)
+    with pytest.raises(ValueError, match="a fault"):
+        browser.get(session_url("changelist"))
+    assert browser.get(session_url("changelist"), {"q": "x"}).status_code == 302

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from jwt_auth import sessions
 from jwt_auth.conf.lifetimes import longest_life
+from jwt_auth.management import cleaning
 from jwt_auth.management.cleaning import MARGIN, READ_FOR, delete_in_batches, expired_events, expired_sessions, present
 from jwt_auth.models import RevocationEvent, UserSession, UserTokenCutoff
 from jwt_auth.revocation import revoke_all, revoke_session, revoke_token, revoke_user
@@ -276,3 +277,11 @@ def test_users_cutoffs_are_not_touched(user, clock):
     clear(expired_sessions(timezone.now()))
     clear(expired_events(timezone.now()))
     assert list(UserTokenCutoff.objects.values_list()) == before
+
+
+@pytest.mark.parametrize(
+    ("taken", "expected"), [(0.3, 500), (0.15, 1000), (0.05, 2000)], ids=["too long", "long enough", "short"]
+)
+def test_a_batch_is_as_large_as_the_time_allows(taken, expected):
+    assert cleaning._next_size(1000, taken, 10_000) == expected
+    assert cleaning._next_size(cleaning.FEWEST, 9.9, 10_000) == cleaning.FEWEST

@@ -10,6 +10,7 @@ from jwt_auth import clients
 from jwt_auth.issuers.clients import kept_rows
 from jwt_auth.models import RevocationEvent
 from jwt_auth.revocation import disable_client, revoke_all, revoke_client, revoke_client_key, revoke_user
+from jwt_auth.revocation.memory import reader
 from tests.support.api_clients import register
 from tests.support.outages import outage
 
@@ -143,3 +144,20 @@ def test_beyond_the_bound_nobody_is_let_in_unless_the_project_says_so(api, get, 
         assert get(raw, "post") == 503
         assert get(raw) == (200 if policy == "allow_safe_methods" else 503)
         assert get(api.token(header={"kid": "another"})) == 503  # a key that the process has never seen
+
+
+@pytest.mark.django_db(transaction=True)
+def test_while_the_list_is_a_part_the_database_judges(api, get, in_memory, elsewhere, monkeypatch, clock):
+    monkeypatch.setattr(reader, "PIECE", 1)
+    monkeypatch.setattr(reader, "PATIENCE", 0.0)
+    others = [register(api.row.user) for _ in range(6)]
+    with elsewhere():
+        for other in others:
+            revoke_client(other.row)
+    view = in_memory()
+    assert get(api.token()) == 200
+    assert not view.was_ever_read
+    with elsewhere():
+        revoke_client(api.row)
+    assert get(api.token()) == 401
+    assert not view.was_ever_read

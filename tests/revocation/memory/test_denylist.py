@@ -156,3 +156,13 @@ def test_of_very_many_events_about_one_client_the_newest_leave_a_mark():
     assert denylist.add([entries[-1]._replace(expires_at=NOW + 2 * LIFE)], LIFE) == []  # nothing is refused by it
     denylist.forget(NOW + LIFE, 100)
     assert "c" in denylist._changes
+
+
+def test_entries_are_looked_at_some_at_a_time():
+    denylist = Denylist()
+    denylist.add([Entry(number, "session", f"s{number}", None, NOW, NOW) for number in range(5)], LIFE)
+    sizes = []
+    for _ in range(4):
+        denylist.forget(NOW + LIFE, 2)
+        sizes.append(len(denylist))
+    assert sizes == [3, 1, 0, 0]

@@ -195,7 +195,8 @@ class Traffic:
     def _user(self, name: str) -> Any:
         from django.contrib.auth import get_user_model
 
-        return get_user_model()._default_manager.get(username=name)  # type: ignore[attr-defined]
+        users: Any = get_user_model()._default_manager
+        return users.get(username=name)
 
     def _signed_in(self, name: str) -> dict[str, Any]:
         from jwt_auth import sessions

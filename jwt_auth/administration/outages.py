@@ -32,7 +32,8 @@ def _answering(view: View) -> View:
         response = _try(request, partial(view, request, *args, **kwargs))
         if isinstance(response, SimpleTemplateResponse):
             # Django renders it later, and templates query the database too.
-            response.render = partial(_try, request, response.render)  # type: ignore[method-assign]
+            render = partial(_try, request, response.render)
+            response.render = render  # type: ignore[method-assign]  # of this one response
         return response
 
     return answer

@@ -115,12 +115,13 @@ def end_session(
     sid: UUID, known: Ended | None = None, *, reason: str = "", actor: Actor = None, now: datetime | None = None
 ) -> bool:
     """Do what `revoke_session` does. If the content of the event is `known`, that saves a query."""
-    now = now or timezone.now()
     with atomic():
         rows = UserSession.objects.filter(pk=sid, revoked_at=None)
-        if not rows.update(revoked_at=now, revoked_reason=reason):
+        if not rows.update(revoked_at=now or timezone.now(), revoked_reason=reason):
             return False
-        event = write_event(session_event(sid, known or user_rows.ended([sid])[sid], reason, actor, now))
+        # The event is dated after the write, which may have waited for a rotation that issued another token.
+        written_at = now or timezone.now()
+        event = write_event(session_event(sid, known or user_rows.ended([sid])[sid], reason, actor, written_at))
         send_on_commit(session_revoked, RevocationEvent, event=event, session_id=sid)
     return True
 

@@ -17,7 +17,7 @@ from django.views.decorators.debug import sensitive_variables
 from jwt_auth import verification
 from jwt_auth._django.outages import outage_is_unavailable
 from jwt_auth.claims import later
-from jwt_auth.conf import get_settings
+from jwt_auth.conf import get_settings, lifetimes
 from jwt_auth.exceptions import (
     InvalidCredentialsError,
     InvalidTokenError,
@@ -40,10 +40,10 @@ from jwt_auth.sessions.pairs import AccessToken, TokenPair, claims_for, pair, si
 from jwt_auth.sessions.refresh_tokens import MISUSES, TOLERATED, Case, case_of, misuse_error
 from jwt_auth.signals import refresh_token_reused, send_on_commit, session_started, token_refreshed
 
-# The reasons for the end of a session, for the record.
 # Seconds for which a rotation may wait for a lock, or for its commit, without being dated anew.
 _LONG = 5.0
 
+# The reasons for the end of a session, for the record.
 _REASONS = {
     Case.SHARED: "refresh token shared",
     Case.REUSED: "refresh token reused",
@@ -218,7 +218,9 @@ def _refresh(handle: str, attempt: _Attempt) -> TokenPair:
     if case in TOLERATED and not sharing.is_tolerated(session, attempt.peer, attempt.now()):
         case = Case.SHARED
     if case in MISUSES:
-        raise _end_misused(session, attempt.presented, case, attempt.now())
+        raise _end_misused(session, attempt.presented, case, attempt.moment)
+    if case is not Case.FRESH:
+        _note_use(session, attempt.now())
     send_on_commit(token_refreshed, UserSession, session=session, rotated=case is Case.FRESH)
     return pair(session, access, attempt.now())
 
@@ -269,7 +271,24 @@ def _rotate(session: UserSession, attempt: _Attempt) -> bool:
     return bool(rows)
 
 
-def _end_misused(session: UserSession, presented: int, case: Case, now: datetime) -> RevokedTokenError:
+def _note_use(session: UserSession, now: datetime) -> None:
+    """
+    Move `last_issued_at` if it would be forgotten before the token that is issued now without a rotation.
+
+    A client may repeat a request a week later, as long as the session lives.
+
+    Raises:
+        RevokedTokenError: if the session has ended since it was read.
+    """
+    if now - session.last_issued_at <= lifetimes.longest_life():
+        return
+    moved = {"last_issued_at": now, "settled_at": shown.settled_at(session, now)}
+    if not UserSession.objects.filter(is_unfinished(now), pk=session.pk).update(**moved):
+        raise RevokedTokenError("the session has just ended")
+    vars(session).update(moved)
+
+
+def _end_misused(session: UserSession, presented: int, case: Case, now: datetime | None) -> RevokedTokenError:
     """End the session of a misused refresh token; return the error to raise after the commit."""
     with atomic():
         end_session(session.pk, _ended(session), reason=_REASONS[case], now=now)

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta, timezone as dt_timezone
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from jwt_auth import sessions
@@ -79,6 +80,45 @@ def test_the_machine_that_signed_the_tokens_may_be_an_hour_ahead(user, clock, jw
     view.forget()
     assert is_refused(pair.access_token, ask_database=True)
     assert is_refused(pair.access_token)
+
+
+def test_a_repeated_refresh_may_issue_a_token_long_after_the_rotation(user, clock, jwt_settings):
+    """Its session began after the one that stays, is one of many, and so gets no event if it seems to be unused."""
+    jwt_settings(REVOCATION="memory", SESSION_LIMIT=None)
+    kept = sessions.start(user)
+    clock.shift(1)
+    raw = sessions.start(user).refresh_token
+    begin(user, bulk.ONE_BY_ONE + 1, timedelta(microseconds=1))
+    sessions.refresh(raw, retry_key="k" * 22)
+    clock.shift(86_400)
+    last = sessions.refresh(raw, retry_key="k" * 22)
+    kept = sessions.refresh(kept.refresh_token)
+    assert not is_refused(last.access_token)
+    end_others(user, kept.session_id)
+    for _ in range(0, last.expires_in, 20):
+        view.forget()
+        assert is_refused(last.access_token)
+        clock.shift(20)
+    assert not is_refused(sessions.refresh(kept.refresh_token).access_token)
+
+
+def test_a_revocation_may_wait_while_its_session_gets_another_token(user, clock, jwt_settings):
+    jwt_settings(REVOCATION="memory")
+    first, signed = sessions.start(user), []
+
+    def wait(execute, sql, params, many, context):
+        if not signed and sql.startswith("UPDATE"):
+            clock.shift(300)
+            signed.append(None)
+            signed.append(sessions.refresh(first.refresh_token))
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(wait):
+        assert sessions.end(first.refresh_token)
+    for _ in range(0, signed[1].expires_in, 20):
+        view.forget()
+        assert is_refused(signed[1].access_token)
+        clock.shift(20)
 
 
 @pytest.mark.parametrize("order", [1, -1])

@@ -4,6 +4,7 @@ import logging
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 
 from jwt_auth import sessions
 from jwt_auth.exceptions import IdempotencyKeyError, RefreshTokenReusedError
@@ -101,6 +102,30 @@ def test_the_key_is_neither_stored_nor_logged(client, pair, caplog):
     refresh(client, pair["refresh_token"], KEY)
     assert KEY not in str(UserSession.objects.values().get())
     assert KEY not in caplog.text
+
+
+def test_a_late_repetition_counts_as_a_use(client, pair, clock):
+    refresh(client, pair["refresh_token"], KEY)
+    before = UserSession.objects.get().last_issued_at
+    clock.shift(HOUR)
+    assert count_queries(refresh, client, pair["refresh_token"], KEY)[0] == 2
+    session = UserSession.objects.get()
+    assert session.last_issued_at - before == timedelta(seconds=HOUR)
+    assert session.settled_at == before
+    assert count_queries(refresh, client, pair["refresh_token"], KEY)[0] == 1
+
+
+def test_a_session_that_ends_meanwhile_gets_no_token_by_a_late_repetition(client, pair, clock):
+    refresh(client, pair["refresh_token"], KEY)
+    clock.shift(HOUR)
+
+    def end(execute, sql, *arguments):
+        if "last_issued_at" in sql and sql.startswith("UPDATE"):
+            UserSession.objects.filter(revoked_at=None).update(revoked_at=NOW)
+        return execute(sql, *arguments)
+
+    with connection.execute_wrapper(end):
+        assert code(refresh(client, pair["refresh_token"], KEY)) == (401, "token_revoked")
 
 
 def test_in_code(user):

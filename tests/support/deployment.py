@@ -151,14 +151,18 @@ def manage(cluster: Cluster, *arguments: str, **jwt_auth: Any) -> str:
     return done.stdout
 
 
-def start_server(cluster: Cluster, username: str, options: Sequence[str], **more: str) -> "Server":
-    """Start gunicorn with these options, and with `more` in its environment, and wait for its first answer."""
+GUNICORN = ("gunicorn", "tests.deployment.server:application", "--log-level=error", "-b=127.0.0.1:{port}")
+
+
+def start_server(
+    cluster: Cluster, username: str, options: Sequence[str], program: Sequence[str] = GUNICORN, **more: str
+) -> "Server":
+    """Start a server with these options, and with `more` in its environment, and wait for its first answer."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "gunicorn", "tests.deployment.server:application", "-b", f"127.0.0.1:{port}"]
-    env = environment(cluster, **more)
-    process = subprocess.Popen([*command, "--log-level=error", *options], cwd=ROOT, env=env)
+    command = [sys.executable, "-m", *(part.format(port=port) for part in program), *options]
+    process = subprocess.Popen(command, cwd=ROOT, env=environment(cluster, **more))
     server = Server(port, process, username)
     deadline = time.monotonic() + PATIENCE
     try:
@@ -166,8 +170,8 @@ def start_server(cluster: Cluster, username: str, options: Sequence[str], **more
             with contextlib.suppress(OSError, http.client.HTTPException):
                 if server.plain("")[0] == 401:
                     return server
-            assert process.poll() is None, "gunicorn ended"
-            assert time.monotonic() < deadline, "gunicorn does not answer"
+            assert process.poll() is None, f"{program[0]} ended"
+            assert time.monotonic() < deadline, f"{program[0]} does not answer"
             time.sleep(0.05)
     except BaseException:
         process.kill()

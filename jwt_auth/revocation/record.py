@@ -67,13 +67,12 @@ class Table:
     The table, as `window.Record` wants it.
 
     Args:
-        kind: the tuples that events are read into. Their fields are columns, and the first one is `id`.
+        kind: the named tuples that events are read into: a `window.Row`, whose fields are columns.
     """
 
     def __init__(self, kind: type[Any]) -> None:
         self._kind = kind
-        self._names = ("recorded_at", *kind._fields)
-        columns = map(RevocationEvent._meta.get_field, self._names)
+        columns = map(RevocationEvent._meta.get_field, kind._fields)
         self._times = [place for place, column in enumerate(columns) if isinstance(column, DateTimeField)]
 
     def facts(self, since: datetime, newest: int | None) -> Facts:
@@ -100,11 +99,7 @@ class Table:
 
     def after(self, position: Position, limit: int) -> list[Row]:
         """See `window.Record`."""
-        # The first condition alone bounds the range of the index.
-        later = Q(recorded_at__gte=position.recorded_at) & (
-            Q(recorded_at__gt=position.recorded_at) | Q(pk__gt=position.id)
-        )
-        return self._rows(RevocationEvent.objects.filter(later).order_by("recorded_at", "pk")[:limit])
+        return self._beyond("recorded_at", *position, limit)
 
     def unexpired(self, place: Place, limit: int) -> tuple[list[Row], Place | None]:
         """
@@ -112,26 +107,39 @@ class Table:
 
         Begin with a place at the moment until which all events have expired.
         """
-        events = RevocationEvent.objects.filter(pk__gt=place.id, expires_at=None)
-        if place.expires_at is not None:
-            beyond = Q(expires_at__gt=place.expires_at) | Q(pk__gt=place.id)
-            events = RevocationEvent.objects.filter(beyond, expires_at__gte=place.expires_at)
-        rows = self._rows(events.order_by("expires_at", "pk")[:limit])
+        if place.expires_at is None:
+            rows = self._rows(RevocationEvent.objects.filter(expires_at=None, pk__gt=place.id).order_by("pk")[:limit])
+        else:
+            rows = self._beyond("expires_at", *place, limit)
         if len(rows) == limit:
-            last = rows[-1][1]
+            last = rows[-1]
             return rows, Place(last.expires_at, last.id)
         return rows, None if place.expires_at is None else Place(None)
 
-    def _rows(self, events: QuerySet[RevocationEvent]) -> list[Row]:
-        columns = [Microseconds(name) if place in self._times else F(name) for place, name in enumerate(self._names)]
-        moments = _Moments({None: None})  # events that were written together share their times
-        rows = []
-        for row in events.values_list(*columns):
-            values = list(row)
-            for place in self._times:
-                values[place] = moments[values[place]]
-            rows.append((values[0], self._kind(*values[1:])))
+    def _beyond(self, name: str, moment: datetime, number: int, limit: int) -> list[Row]:
+        """
+        Return the first events in the order of a time and the number, after a place in it.
+
+        Any number of events may share a time: with one query for both parts a database would read those that were
+        returned before, again with each page.
+        """
+        events = RevocationEvent.objects.order_by(name, "pk")
+        if number == 0:  # before all events of this time
+            return self._rows(events.filter(**{f"{name}__gte": moment})[:limit])
+        rows = self._rows(events.filter(**{name: moment, "pk__gt": number})[:limit])
+        if len(rows) < limit:
+            rows += self._rows(events.filter(**{f"{name}__gt": moment})[: limit - len(rows)])
         return rows
+
+    def _rows(self, events: QuerySet[RevocationEvent]) -> list[Row]:
+        names = enumerate(self._kind._fields)
+        fields = [Microseconds(name) if place in self._times else F(name) for place, name in names]
+        # Column by column: a new process may read hundreds of thousands of rows, and this takes a third of the time.
+        columns: list[Iterable[Any]] = list(zip(*events.values_list(*fields), strict=True)) or [()] * len(fields)
+        moments = _Moments({None: None})  # events that were written together share their times
+        for place in self._times:
+            columns[place] = map(moments.__getitem__, columns[place])
+        return list(map(self._kind._make, zip(*columns, strict=True)))
 
 
 def database_now() -> datetime:

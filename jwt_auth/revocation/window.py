@@ -25,7 +25,8 @@ before it, by the clock of the database; or its transaction was open for longer 
 `recorded_at` of its events again after the commit (`events`). If the process was killed before that, a reader finds
 them when it next reads all unexpired events. If the clock of the database is set back, events are dated earlier by as
 much: REACH covers small steps, the last row of the table those that the next question notices, and a reader that has
-paused extends its window by the pause.
+paused extends its window by the pause. If it is set back by more, and ahead again before a reader asks, that reader
+finds the events of the time between when it next reads all unexpired ones.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -107,8 +108,8 @@ class Facts(NamedTuple):
     newest: datetime | None
 
 
-# The time at which an event was recorded, and the event: a tuple whose first item is `id`, with `created_at`.
-Row: TypeAlias = tuple[datetime, Any]
+# An event: a named tuple whose first field is `id` and whose last is `recorded_at`, with `created_at`.
+Row: TypeAlias = Any
 
 
 class Record(Protocol):
@@ -149,7 +150,7 @@ class Window:
     def seen(self, rows: Iterable[Row]) -> "Window":
         """Return the window with the newest event of `rows`, which were read by other ways, too."""
         known = [self.newest] if self.newest else []
-        newest = max((*known, *(Newest(at, row.id, row.created_at) for at, row in rows)), default=None)
+        newest = max((*known, *(Newest(row.recorded_at, row.id, row.created_at) for row in rows)), default=None)
         return replace(self, newest=newest)
 
     def asked_in_steps_of(self, step: timedelta, most: int) -> "Window":
@@ -183,9 +184,9 @@ class Taken(NamedTuple):
     begins_anew: bool = False
 
 
-def content_of(row: Any) -> Any:
-    """Return what an event says, without its number: the number of one that was just written may be unknown."""
-    return tuple(row[1:])
+def content_of(row: Row) -> Any:
+    """Return what an event says: neither the number nor the time of recording, which a writer may not know yet."""
+    return tuple(row[1:-1])
 
 
 def step(window: Window, record: Record, expected: datetime, limit: int, skip: Any = ()) -> Taken:
@@ -226,10 +227,11 @@ def _ask(window: Window, record: Record, expected: datetime) -> tuple[datetime, 
     """Return the start of the window, and the facts about it."""
     asked_at = window.asked_at or expected
     pause = expected - asked_at
-    since = _floor(asked_at - (REACH + pause if pause > _USUAL_PAUSE else REACH))
+    reach = REACH + pause if pause > _USUAL_PAUSE else REACH
+    since = _floor(asked_at - reach)
     number = window.newest.id if window.newest else None
     facts = record.facts(since, number)
-    earliest = _floor(facts.now - REACH)
+    earliest = _floor(facts.now - reach)
     if earliest < since:  # the clock of the database was set back
         return earliest, record.facts(earliest, number)
     return since, facts
@@ -249,7 +251,7 @@ def _turn(window: Window, record: Record, page: Position, limit: int, skip: Any)
     """Take the next page. After the last one the reader asks again: events may have come before this page."""
     found = record.after(page, limit)
     rows = _without(found, skip)
-    last = Position(found[-1][0], found[-1][1].id) if len(found) == limit else None
+    last = Position(found[-1].recorded_at, found[-1].id) if len(found) == limit else None
     taken = replace(window, taken=_added(window.taken, rows), page=last)
     return Taken(taken.seen(rows), rows, is_complete=False)
 
@@ -282,15 +284,23 @@ def _is_in_tail(second: int, tail: int | None, changed: Collection[int]) -> bool
 
 
 def _added(taken: Mapping[int, Tally], rows: Iterable[Row]) -> dict[int, Tally]:
-    added = dict(taken)
-    for at, row in rows:
-        second = int(at.timestamp())
+    added, seconds = dict(taken), _Seconds()
+    for row in rows:
+        second = seconds[row.recorded_at]
         added[second] = added.get(second, Tally()).plus(row.id)
     return added
 
 
+class _Seconds(dict[datetime, int]):
+    """The second of each time: rows that were written together share theirs."""
+
+    def __missing__(self, moment: datetime) -> int:
+        self[moment] = second = int(moment.timestamp())
+        return second
+
+
 def _without(rows: list[Row], skip: Any) -> list[Row]:
-    return [row for row in rows if content_of(row[1]) not in skip] if skip else rows
+    return [row for row in rows if content_of(row) not in skip] if skip else rows
 
 
 def _sum(tallies: Iterable[Tally]) -> Tally:

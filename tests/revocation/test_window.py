@@ -7,7 +7,8 @@ import pytest
 from jwt_auth.models import RevocationEvent
 from jwt_auth.revocation.memory.denylist import Entry
 from jwt_auth.revocation.record import Table, _ranges, database_now
-from jwt_auth.revocation.window import LONGEST_PAUSE, REACH, Newest, Place, Tally, Window, step
+from jwt_auth.revocation.window import LONGEST_PAUSE, REACH, Newest, Place, Position, Tally, Window, step
+from tests.support.clocks import NOW
 from tests.support.queries import Queries
 
 pytestmark = pytest.mark.django_db
@@ -37,7 +38,7 @@ def test_without_news_one_query_is_made_and_with_news_three():
     record(1, 2, 30)
     with Queries() as queries:
         answer = step(answer.window, TABLE, window.asked_at, 100)
-    assert (len(queries), sorted(row.subject for _, row in answer.rows)) == (3, ["s1", "s2", "s30"])
+    assert (len(queries), sorted(row.subject for row in answer.rows)) == (3, ["s1", "s2", "s30"])
     with Queries() as queries:
         again = step(answer.window, TABLE, window.asked_at, 100)
     assert (len(queries), again.rows, again.is_complete) == (1, [], True)
@@ -74,7 +75,7 @@ def test_much_is_taken_page_by_page_and_then_asked_for_again(how):
         now, pause, limit, number = record(*range(1, 151)), 200 * SECOND, 1000, 150
     answer, taken = step(begun(now - pause), TABLE, now, limit), []
     while not answer.is_complete:
-        taken += [row.id for _, row in answer.rows]
+        taken += [row.id for row in answer.rows]
         assert len(answer.rows) <= limit
         answer = step(answer.window, TABLE, now, limit)
     assert answer.rows == []
@@ -85,7 +86,7 @@ def test_much_is_taken_page_by_page_and_then_asked_for_again(how):
 def test_a_table_without_the_newest_event_is_another_one(gone):
     now = record(3, 4)
     answer = step(begun(now - SECOND), TABLE, now, 100)
-    assert answer.window.newest == max(Newest(at, row.id, row.created_at) for at, row in answer.rows)
+    assert answer.window.newest == max(Newest(row.recorded_at, row.id, row.created_at) for row in answer.rows)
     RevocationEvent.objects.filter(subject="s3" if gone else "s4").delete()
     again = step(answer.window, TABLE, now, 100)
     assert (again.begins_anew, again.is_complete) == (gone, True)
@@ -94,7 +95,7 @@ def test_a_table_without_the_newest_event_is_another_one(gone):
 def test_events_that_a_clock_far_ahead_has_dated_are_taken_once():
     now = record(3, -3600, -7200)
     answer = step(begun(now - SECOND), TABLE, now, 100)
-    assert sorted(row.subject for _, row in answer.rows) == ["s-3600", "s-7200", "s3"]
+    assert sorted(row.subject for row in answer.rows) == ["s-3600", "s-7200", "s3"]
     with Queries() as queries:
         assert step(answer.window, TABLE, now, 100).rows == []
     assert len(queries) == 1
@@ -104,8 +105,15 @@ def test_events_that_a_clock_far_ahead_has_dated_are_taken_once():
 def test_after_the_clock_of_the_database_was_set_back_the_window_reaches_back_from_now(step_back):
     now = record(3)
     answer = step(begun(now + step_back * SECOND), TABLE, now, 100)
-    assert [row.subject for _, row in answer.rows] == ["s3"]
+    assert [row.subject for row in answer.rows] == ["s3"]
     assert abs(answer.window.asked_at - now) < timedelta(minutes=1)
+
+
+def test_after_a_pause_it_reaches_back_further_by_the_pause():
+    asked_at = record(300) + 3600 * SECOND
+    answer = step(begun(asked_at), TABLE, asked_at + 320 * SECOND, 100)
+    assert [row.subject for row in answer.rows] == ["s300"]
+    assert step(begun(asked_at), TABLE, asked_at, 100).rows == []
 
 
 def test_seconds_far_ahead_share_one_tally_in_a_cursor():
@@ -150,8 +158,25 @@ def test_all_unexpired_events_are_read_in_pieces_and_at_last_those_without_an_en
     place, found = Place(now + SECOND), []
     while place is not None:
         rows, place = TABLE.unexpired(place, 2)
-        found.append([row.subject for _, row in rows])
+        found.append([row.subject for row in rows])
     assert found == [["s1", "s2"], ["s3"], ["s5"]]
+
+
+def test_events_that_share_their_times_are_read_page_by_page_and_none_of_them_twice():
+    """With OR in its condition, a query would read all pages before its own again."""
+    now = record(*[5] * 7, expires_at=NOW)
+    record(4, expires_at=NOW + SECOND)
+    place, position, unexpired, taken = Place(NOW), Position(now - 9 * SECOND, 0), [], []
+    with Queries() as queries:
+        while place is not None:
+            rows, place = TABLE.unexpired(place, 3)
+            unexpired += rows
+        while rows := TABLE.after(position, 3):
+            taken += rows
+            position = Position(rows[-1].recorded_at, rows[-1].id)
+    assert [row.subject for row in unexpired] == [row.subject for row in taken] == ["s5"] * 7 + ["s4"]
+    assert len({row.id for row in taken}) == 8
+    assert queries.of(" OR ") == 0
 
 
 def test_seconds_that_follow_each_other_are_one_range():

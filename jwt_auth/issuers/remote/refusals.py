@@ -74,7 +74,7 @@ class Refusals:
         if len(self.revoked_keys.union(entry.subject for entry in entries if entry.scope == "key")) > MAX_KEYS:
             raise FeedError(f"it has revoked more than {MAX_KEYS} keys")
         last = now + self._keep
-        bounded = [Entry(*entry[:-1], expires_at=min(entry.expires_at or last, last)) for entry in entries]
+        bounded = [entry._replace(expires_at=min(entry.expires_at or last, last)) for entry in entries]
         self._list.add((entry for entry in bounded if entry.scope != "all"), timedelta(0))
         for entry in bounded:
             if entry.scope == "all" and entry.cutoff is not None:

@@ -40,6 +40,7 @@ class Row(NamedTuple):
     cutoff: datetime | None
     created_at: datetime
     expires_at: datetime | None
+    recorded_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

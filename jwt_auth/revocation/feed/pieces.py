@@ -205,10 +205,10 @@ def _start_of_slice(now: datetime) -> datetime:
 
 def _advanced(cursor: Cursor, answer: Taken) -> tuple[Cursor, list[Row]]:
     """Return the cursor after `answer`, and after the next of all unexpired rows if it has not read these; and rows."""
-    window, place, rows = answer.window, cursor.place, [row for _, row in answer.rows]
+    window, place, rows = answer.window, cursor.place, answer.rows
     if place is not None:
         found, place = _TABLE.unexpired(place, PAGE)
-        rows += [row for _, row in found]
+        rows = rows + found
         window = window.seen(found)
         if place is not None and place.expires_at is None:
             place = None  # the rows without an end are in each piece; see _lasting()

@@ -28,6 +28,7 @@ class Entry(NamedTuple):
     cutoff: datetime | None
     created_at: datetime
     expires_at: datetime | None
+    recorded_at: datetime | None = None  # None for an event of another issuer
 
 
 def _state(

@@ -1,6 +1,7 @@
 """
 Measure how long revoked tokens are accepted in memory mode, under each kind of server.
 
+    pip install gevent uvicorn
     python -m benchmarks.bound [--sessions 200]
 
 Each kind runs twice, with two processes each, on a PostgreSQL of their own. All sessions are revoked at one of the two

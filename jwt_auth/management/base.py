@@ -18,10 +18,17 @@ class DatabaseCommand(BaseCommand):
         try:
             return super().execute(*args, **options)
         except Exception as error:
-            if not isinstance(error, UnavailableError) and not is_outage(error):
-                raise
-            cause = printable(" ".join(str(error).split()))
-            raise CommandError(
-                f"The database is unavailable: {cause}. Work committed before the failure is kept. "
-                "Run the command again later."
-            ) from error
+            cause = (error.__cause__ or error) if isinstance(error, UnavailableError) else error
+            if is_outage(cause):
+                raise CommandError(
+                    f"The database is unavailable: {_in_one_line(cause)}. Work committed before the failure is kept. "
+                    "Run the command again later."
+                ) from error
+            if isinstance(error, UnavailableError):  # for example, there is no key to sign with
+                text = _in_one_line(error)
+                raise CommandError(f"{text[:1].upper()}{text[1:]}.") from error
+            raise
+
+
+def _in_one_line(error: BaseException) -> str:
+    return printable(" ".join(str(error).split()))

@@ -4,6 +4,8 @@ import pytest
 from django.core.management import CommandError, call_command, get_commands, load_command_class
 from django.db import OperationalError, ProgrammingError
 
+from jwt_auth._django.outages import outage_is_unavailable
+from jwt_auth.exceptions import UnavailableError
 from jwt_auth.management.base import DatabaseCommand
 from jwt_auth.models import UserSession
 from tests.support.outages import outage, read_only
@@ -44,6 +46,25 @@ def test_all_commands_end_in_this_way():
     ours = [name for name, app in get_commands().items() if app == "jwt_auth"]
     assert len(ours) > len(COMMANDS)
     assert all(isinstance(load_command_class("jwt_auth", name), DatabaseCommand) for name in ours)
+
+
+class Failing(DatabaseCommand):
+    def handle(self, *, error, **options):
+        with outage_is_unavailable():
+            raise error
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (OperationalError("disk full"), "The database is unavailable: disk full. Work committed"),
+        (UnavailableError("there is no key to sign with"), "There is no key to sign with."),
+    ],
+)
+def test_the_reason_is_said_once_and_other_reasons_are_no_outages_of_the_database(error, text):
+    with pytest.raises(CommandError) as caught:
+        Failing().execute(error=error, no_color=True, force_color=False, skip_checks=True)
+    assert str(caught.value).startswith(text)
 
 
 def test_a_fault_is_no_outage(db):

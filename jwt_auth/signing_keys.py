@@ -21,6 +21,7 @@ from jwt_auth._django.locks import lock_by_writing
 from jwt_auth._django.slices import Counted
 from jwt_auth._django.transactions import write_atomic
 from jwt_auth.conf import get_settings
+from jwt_auth.conf.settings import MAX_LEEWAY
 from jwt_auth.jose import jwk
 from jwt_auth.jose.keys import Key, generate, make_key
 from jwt_auth.keyring import stored
@@ -58,7 +59,8 @@ class BlastRadius:
 def blast_radius(key: SigningKey, now: datetime) -> BlastRadius:
     """Return the effects of revoking `key` at `now`."""
     settings = get_settings()
-    since = now - settings.ACCESS_TOKEN_LIFETIME
+    # A token may be issued a little later than `last_issued_at` says.
+    since = now - settings.ACCESS_TOKEN_LIFETIME - MAX_LEEWAY
     if key.activated_at is not None and not wall_clock.is_ahead(key.activated_at, now):
         since = max(since, key.activated_at)
     used = Q(last_issued_at__gte=since)

@@ -7,8 +7,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from jwt_auth._django.outages import is_outage
-from jwt_auth.exceptions import UnavailableError
+from jwt_auth.exceptions import JWTAuthError, UnavailableError
 from jwt_auth.http.text import printable
+from jwt_auth.process.renewal import StaleError
 
 
 class DatabaseCommand(BaseCommand):
@@ -18,7 +19,7 @@ class DatabaseCommand(BaseCommand):
         try:
             return super().execute(*args, **options)
         except Exception as error:
-            cause = (error.__cause__ or error) if isinstance(error, UnavailableError) else error
+            cause = _first_cause(error)
             if is_outage(cause):
                 raise CommandError(
                     f"The database is unavailable: {_in_one_line(cause)}. Work committed before the failure is kept. "
@@ -28,6 +29,12 @@ class DatabaseCommand(BaseCommand):
                 text = _in_one_line(error)
                 raise CommandError(f"{text[:1].upper()}{text[1:]}.") from error
             raise
+
+
+def _first_cause(error: BaseException) -> BaseException:
+    while isinstance(error, JWTAuthError | StaleError) and error.__cause__ is not None:
+        error = error.__cause__
+    return error
 
 
 def _in_one_line(error: BaseException) -> str:

@@ -182,9 +182,9 @@ def end_others(
 def _end_unannounced(user: Any, sids: Sequence[UUID], reason: str, actor: Actor, now: datetime) -> None:
     """End sessions without signals, and with events only for those that may have an unexpired token."""
     with atomic():
-        # `last_issued_at` is moved with a rotation, and at least once in the longest life. The last access token may
-        # have been exchanged for a token for another server just before it expired.
-        since = now - 3 * lifetimes.longest_life()
+        # No access token is issued much later than `last_issued_at` says, and it may have been exchanged for a token
+        # for another server just before it expired.
+        since = now - 2 * lifetimes.longest_life()
         used = {sid: at for sid, at in mark_by_id(sids, reason, now).items() if at > since}
         sub = user_id_of(user)
         write_events([session_event(sid, Ended(sub, at), reason, actor, now) for sid, at in used.items()])

@@ -2,16 +2,18 @@
 Write revocation events: the rows of the denylist, which all processes learn of after the commit.
 
 Readers look back from their last question by a limited time (`window`). So `recorded_at` of the events of a
-transaction that was open for longer than LONGEST_OPEN is set again after the commit.
+transaction that was open for longer than LONGEST_OPEN is set again after the commit. They also expire later by as much:
+until the commit, others went on to issue tokens.
 """
 
 import logging
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import Error, router
+from django.db.models import F
 from django.utils import timezone
 
 from jwt_auth._django.transactions import write_atomic
@@ -70,8 +72,12 @@ def deny_client(
 
 
 def last_expiry(now: datetime) -> datetime:
-    """Return the time when all tokens that were issued up to `now` have expired."""
-    return later(now, lifetimes.longest_life())
+    """
+    Return the time when all tokens that are issued up to `now`, and up to this call, have expired.
+
+    `now` may be the time before a wait for a lock, during which others issued tokens.
+    """
+    return later(max(now, timezone.now()), lifetimes.longest_life())
 
 
 def make_event(
@@ -133,19 +139,20 @@ def write_event(event: RevocationEvent) -> RevocationEvent:
 def _after_commit(events: Sequence[RevocationEvent], open_for: float) -> None:
     view.learn(events)
     if open_for > LONGEST_OPEN.total_seconds():
-        _set_recorded_at_again(events)
+        _date_anew(events, timedelta(seconds=open_for))
     notifications.notify()
 
 
-def _set_recorded_at_again(events: Sequence[RevocationEvent]) -> None:
-    """Set `recorded_at` of events that were committed late to the present, so that each reader's window has them."""
+def _date_anew(events: Sequence[RevocationEvent], open_for: timedelta) -> None:
+    """Date events that were committed late as of now, so that each reader's window has them."""
+    moved = {"recorded_at": DatabaseNow(), "expires_at": F("expires_at") + open_for}
     try:
         for start in range(0, len(events), _DATED_AT_ONCE):
             some = events[start : start + _DATED_AT_ONCE]
             there = RevocationEvent.objects.filter(scope__in={event.scope for event in some})
             # Not by their numbers: not every database tells those of rows that were written together.
             there = there.filter(subject__in={event.subject for event in some})
-            there.filter(created_at__in={event.created_at for event in some}).update(recorded_at=DatabaseNow())
+            there.filter(created_at__in={event.created_at for event in some}).update(**moved)
     except Error as error:
         extra = {"event": "revocations_dated_late", "reason": str(error)}
         text = "The revocations of a long transaction could not be re-dated. Other processes learn of them late."

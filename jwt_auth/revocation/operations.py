@@ -115,13 +115,17 @@ def end_session(
     sid: UUID, known: Ended | None = None, *, reason: str = "", actor: Actor = None, now: datetime | None = None
 ) -> bool:
     """Do what `revoke_session` does. If the content of the event is `known`, that saves a query."""
+    now = now or timezone.now()
+    changes = {"revoked_at": now, "revoked_reason": reason}
     with atomic():
         rows = UserSession.objects.filter(pk=sid, revoked_at=None)
-        if not rows.update(revoked_at=now or timezone.now(), revoked_reason=reason):
-            return False
-        # The event is dated after the write, which may have waited for a rotation that issued another token.
-        written_at = now or timezone.now()
-        event = write_event(session_event(sid, known or user_rows.ended([sid])[sid], reason, actor, written_at))
+        if known is not None and not rows.filter(last_issued_at=known.last_issued_at).update(**changes):
+            known = None  # another token was issued since
+        if known is None:
+            if not rows.update(**changes):
+                return False
+            known = user_rows.ended([sid])[sid]
+        event = write_event(session_event(sid, known, reason, actor, now))
         send_on_commit(session_revoked, RevocationEvent, event=event, session_id=sid)
     return True
 

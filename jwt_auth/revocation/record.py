@@ -110,7 +110,7 @@ class Table:
         if place.expires_at is None:
             rows = self._rows(RevocationEvent.objects.filter(expires_at=None, pk__gt=place.id).order_by("pk")[:limit])
         else:
-            rows = self._beyond("expires_at", *place, limit)
+            rows = self._beyond("expires_at", place.expires_at, place.id, limit)
         if len(rows) == limit:
             last = rows[-1]
             return rows, Place(last.expires_at, last.id)

@@ -4,6 +4,7 @@ The lifecycle of a session: start, refresh, end. All code that rotates refresh t
 The rule for a refresh token that was used before is in `refresh_tokens`, `retries` and `sharing`.
 """
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,13 +12,16 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.db.models import Expression
+from django.db.models.functions import Greatest
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from jwt_auth import verification
 from jwt_auth._django.outages import outage_is_unavailable
 from jwt_auth.claims import later
-from jwt_auth.conf import get_settings, lifetimes
+from jwt_auth.conf import get_settings
+from jwt_auth.conf.settings import MAX_LEEWAY
 from jwt_auth.exceptions import (
     InvalidCredentialsError,
     InvalidTokenError,
@@ -250,8 +254,7 @@ def _rotate(session: UserSession, attempt: _Attempt) -> bool:
     moved = {
         "counter": session.counter + 1,
         "rotated_at": attempt.moment or refresh_tokens.database_time(),
-        # Never moved back, even if another machine's clock was ahead: a cutoff is set later than this time.
-        "last_issued_at": max(now, session.last_issued_at),
+        "last_issued_at": _latest_use(now),
         "settled_at": shown.settled_at(session, now),
         **sharing.last_peer(attempt.peer),
         "retry_digest": attempt.retry,
@@ -265,27 +268,40 @@ def _rotate(session: UserSession, attempt: _Attempt) -> bool:
     if rows:
         if attempt.moment is None and seconds() - began > _LONG:
             _date_anew(session.pk, session.counter + 1)
-        vars(session).update(moved)
-        # The database knows the value. A receiver that reads the attribute loads it.
-        del vars(session)["rotated_at"]
+        _update(session, moved)
     return bool(rows)
 
 
 def _note_use(session: UserSession, now: datetime) -> None:
     """
-    Move `last_issued_at` if it would be forgotten before the token that is issued now without a rotation.
+    Move `last_issued_at` for a token that is issued without a rotation; within MAX_LEEWAY it may stay.
 
-    A client may repeat a request a week later, as long as the session lives.
+    The end of a revocation's event is reckoned from it, and a client may repeat a request days after the rotation. The
+    write also waits for a transaction that is about to end the session.
 
     Raises:
         RevokedTokenError: if the session has ended since it was read.
     """
-    if now - session.last_issued_at <= lifetimes.longest_life():
+    if now - session.last_issued_at <= MAX_LEEWAY:
         return
-    moved = {"last_issued_at": now, "settled_at": shown.settled_at(session, now)}
+    moved = {"last_issued_at": _latest_use(now), "settled_at": shown.settled_at(session, now)}
     if not UserSession.objects.filter(is_unfinished(now), pk=session.pk).update(**moved):
         raise RevokedTokenError("the session has just ended")
-    vars(session).update(moved)
+    _update(session, moved)
+
+
+def _latest_use(now: datetime) -> Greatest:
+    # Never moved back, even if another machine's clock was ahead: a cutoff is set later than this time.
+    return Greatest("last_issued_at", now, output_field=UserSession._meta.get_field("last_issued_at"))
+
+
+def _update(session: UserSession, moved: Mapping[str, Any]) -> None:
+    """Give a session the values that were written. Those that only the database knows are loaded when they are read."""
+    for name, value in moved.items():
+        if isinstance(value, Expression):
+            del vars(session)[name]
+        else:
+            vars(session)[name] = value
 
 
 def _end_misused(session: UserSession, presented: int, case: Case, now: datetime | None) -> RevokedTokenError:

@@ -30,5 +30,7 @@ JWT_AUTH = {
 }
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["jwt_auth.authentication.JWTAuthentication"],
-    "DEFAULT_THROTTLE_RATES": dict.fromkeys(f"jwt_auth_{name}" for name in ("refresh", "revoke", "verify", "exchange")),
+    "DEFAULT_THROTTLE_RATES": dict.fromkeys(
+        f"jwt_auth_{name}" for name in ("refresh", "revoke", "verify", "exchange", "sessions")
+    ),
 }

@@ -8,6 +8,7 @@ from jwt_auth._django.outages import outage_is_unavailable
 from jwt_auth.exceptions import UnavailableError
 from jwt_auth.management.base import DatabaseCommand
 from jwt_auth.models import UserSession
+from jwt_auth.process.renewal import StaleError
 from tests.support.outages import outage, read_only
 
 COMMANDS = [
@@ -48,6 +49,14 @@ def test_all_commands_end_in_this_way():
     assert all(isinstance(load_command_class("jwt_auth", name), DatabaseCommand) for name in ours)
 
 
+def caused_by(error):
+    """Return an error of signing keys that could not be read."""
+    for kind in (UnavailableError, StaleError, UnavailableError):
+        following = kind("the signing keys can't be read")
+        following.__cause__, error = error, following
+    return error
+
+
 class Failing(DatabaseCommand):
     def handle(self, *, error, **options):
         with outage_is_unavailable():
@@ -59,6 +68,7 @@ class Failing(DatabaseCommand):
     [
         (OperationalError("disk full"), "The database is unavailable: disk full. Work committed"),
         (UnavailableError("there is no key to sign with"), "There is no key to sign with."),
+        (caused_by(OperationalError("disk full")), "The database is unavailable: disk full. Work committed"),
     ],
 )
 def test_the_reason_is_said_once_and_other_reasons_are_no_outages_of_the_database(error, text):

@@ -8,8 +8,10 @@ import pytest
 from django.db import connection, transaction
 from django.db.models import F
 
-from jwt_auth import signals
+from jwt_auth import sessions, signals
+from jwt_auth.exceptions import RevokedTokenError
 from jwt_auth.models import UserSession
+from jwt_auth.revocation import revoke_session
 from tests.support.races import all_dead, begin, granted, new_client, rounds, status_of
 from tests.support.threads import PATIENCE
 
@@ -44,6 +46,31 @@ def test_twenty_refreshes_of_one_token_rotate_once_and_get_the_same_successor(cl
         assert UserSession.objects.get().counter == counter
         [token] = successors
         clock.shift(120)  # past the grace period
+
+
+def test_a_late_repetition_waits_for_a_transaction_that_ends_its_session(user, at_once, clock):
+    key = "k" * 22
+    raw = sessions.start(user).refresh_token
+    sid = sessions.refresh(raw, retry_key=key).session_id
+    clock.shift(3600)
+    revoked, repeated = Event(), Event()
+
+    def revoke():
+        with transaction.atomic():
+            revoke_session(sid)
+            revoked.set()
+            return repeated.wait(1)
+
+    def repeat():
+        revoked.wait(PATIENCE)
+        try:
+            sessions.refresh(raw, retry_key=key)
+        except RevokedTokenError:
+            return "refused"
+        finally:
+            repeated.set()
+
+    assert at_once(revoke, repeat) == [False, "refused"]
 
 
 @pytest.mark.parametrize("by", ["refresh_token", "access_token"])

@@ -6,7 +6,7 @@ import pytest
 from django.db import OperationalError, connection, transaction
 
 from jwt_auth.models import RevocationEvent
-from jwt_auth.revocation import events, revoke_user, revoke_users
+from jwt_auth.revocation import events, revoke_all, revoke_user, revoke_users
 from jwt_auth.revocation.window import LONGEST_OPEN
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -37,6 +37,21 @@ def test_they_are_dated_by_the_time_after_the_commit(ticks, make_user, monkeypat
     for each in moved:
         assert (each >= AGO) == is_dated
         assert is_dated or each == timedelta(0)
+
+
+@pytest.mark.parametrize("seconds", [OPEN - 1, OPEN + 300])
+def test_they_outlast_the_tokens_that_others_issue_until_the_commit(ticks, user, seconds):
+    ends = []
+
+    def revoke():
+        revoke_user(user)
+        revoke_all()
+        ends.extend(RevocationEvent.objects.order_by("pk").values_list("expires_at", flat=True))
+
+    commit_after(seconds, ticks, revoke)
+    longer = timedelta(seconds=seconds if seconds > OPEN else 0)
+    after = RevocationEvent.objects.order_by("pk").values_list("expires_at", flat=True)
+    assert list(after) == [ends[0] + longer, None]
 
 
 def test_those_of_other_transactions_keep_their_date(ticks, make_user):

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from jwt_auth import sessions
 from jwt_auth.claims import Claims
+from jwt_auth.conf.lifetimes import longest_life
 from jwt_auth.exceptions import RevokedTokenError, TokenError
 from jwt_auth.issuers.remote.fetching import Fetched
 from jwt_auth.issuers.remote.refusals import Refusals
@@ -102,23 +103,49 @@ def test_a_repeated_refresh_may_issue_a_token_long_after_the_rotation(user, cloc
     assert not is_refused(sessions.refresh(kept.refresh_token).access_token)
 
 
-def test_a_revocation_may_wait_while_its_session_gets_another_token(user, clock, jwt_settings):
+@pytest.mark.parametrize("kind", ["sign-out", "session", "sessions"])
+@pytest.mark.parametrize("ahead", [0, 3600])
+def test_a_revocation_may_wait_while_its_session_gets_another_token(user, clock, jwt_settings, kind, ahead):
+    """A machine issues it whose clock may be ahead."""
     jwt_settings(REVOCATION="memory")
     first, signed = sessions.start(user), []
 
     def wait(execute, sql, params, many, context):
-        if not signed and sql.startswith("UPDATE"):
-            clock.shift(300)
+        if not signed and "SET" in sql and "revoked_at" in sql:
+            clock.shift(300 + ahead)
             signed.append(None)
             signed.append(sessions.refresh(first.refresh_token))
+            clock.shift(-ahead)
         return execute(sql, params, many, context)
 
+    revoke = {
+        "sign-out": lambda: sessions.end(first.refresh_token),
+        "session": lambda: revoke_session(first.session_id),
+        "sessions": lambda: revoke_sessions([first.session_id]),
+    }
     with connection.execute_wrapper(wait):
-        assert sessions.end(first.refresh_token)
+        assert revoke[kind]()
+    clock.shift(ahead)
     for _ in range(0, signed[1].expires_in, 20):
         view.forget()
         assert is_refused(signed[1].access_token)
         clock.shift(20)
+
+
+@pytest.mark.parametrize("kind", ["user", "users"])
+def test_so_may_that_of_a_user_which_others_do_not_see_before_its_commit(user, clock, kind):
+    sessions.start(user)
+    waits = []
+
+    def wait(execute, sql, params, many, context):
+        if not waits and "SET" in sql and "revoked_at" in sql:
+            waits.append(clock.shift(300))
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(wait):
+        {"user": lambda: revoke_user(user), "users": lambda: revoke_users([user])}[kind]()
+    assert RevocationEvent.objects.get().expires_at == timezone.now() + longest_life()
+    assert waits
 
 
 @pytest.mark.parametrize("order", [1, -1])

@@ -115,6 +115,26 @@ def test_a_late_repetition_counts_as_a_use(client, pair, clock):
     assert count_queries(refresh, client, pair["refresh_token"], KEY)[0] == 1
 
 
+@pytest.mark.parametrize("is_late", [True, False])
+def test_the_last_use_is_never_moved_back(client, pair, clock, is_late):
+    """Another machine, whose clock is ahead, answers after the row was read."""
+    token = refresh(client, pair["refresh_token"], KEY).json()["refresh_token"]
+    clock.shift(HOUR)
+    ahead = []
+
+    def answer(execute, sql, *arguments):
+        if "last_issued_at" in sql and sql.startswith("UPDATE") and not ahead:
+            ahead.append(NOW + timedelta(hours=3))
+            UserSession.objects.update(last_issued_at=ahead[0])
+        return execute(sql, *arguments)
+
+    with connection.execute_wrapper(answer):
+        assert (
+            refresh(client, pair["refresh_token"] if is_late else token, KEY if is_late else OTHER).status_code == 200
+        )
+    assert ahead == [UserSession.objects.get().last_issued_at]
+
+
 def test_a_session_that_ends_meanwhile_gets_no_token_by_a_late_repetition(client, pair, clock):
     refresh(client, pair["refresh_token"], KEY)
     clock.shift(HOUR)

@@ -288,7 +288,7 @@ def lose_the_database_after_a_long_transaction(client, user):
     revoke_user(user)
     committed = list(RevocationEvent.objects.all())
     with outage():
-        events._set_recorded_at_again(committed)
+        events._date_anew(committed, timedelta(seconds=30))
 
 
 HAPPENINGS = {

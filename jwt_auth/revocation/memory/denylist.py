@@ -28,7 +28,7 @@ class Entry(NamedTuple):
     cutoff: datetime | None
     created_at: datetime
     expires_at: datetime | None
-    recorded_at: datetime | None = None  # None for an event of another issuer
+    recorded_at: datetime | None = None  # None if it was not read from our table
 
 
 def _state(

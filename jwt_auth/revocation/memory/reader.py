@@ -33,8 +33,8 @@ from jwt_auth.revocation.window import Place, Window, content_of, step
 # Seconds from the end of one reading of all unexpired events to the next; at least this many times as long as it took.
 READ_ALL_EVERY, _REST = 60.0, 3
 
-# The events of one query: few enough that no other thread has to wait long. With a thousand, the garbage collector of
-# Python looked through the whole process again and again, 50 ms each time.
+# The events of one query: few enough that no other thread has to wait long. With a thousand at the start, Python's
+# garbage collector looked through the whole process again and again, 50 ms each time.
 PIECE = 500
 
 # Seconds after which a question takes nothing more, if there is more to take.
@@ -161,5 +161,5 @@ class Reader:
 
 
 def entries_of(events: Sequence[RevocationEvent]) -> list[Entry]:
-    """Return events that were just written as entries."""
-    return [Entry(*(getattr(event, name) for name in Entry._fields)) for event in events]
+    """Return events that were just written as entries. Only the database knows when it recorded them."""
+    return [Entry(*(getattr(event, name) for name in Entry._fields[:-1])) for event in events]

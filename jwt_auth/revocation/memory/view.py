@@ -62,7 +62,7 @@ logger = logging.getLogger("jwt_auth")
 _ASK_AFTER = 0.75
 
 # Seconds between two questions while all unexpired events are read again: each reads some of them.
-_READ_ON_EVERY = 0.5
+_READ_ON_EVERY = 0.25
 
 # Seconds between attempts while the database does not answer: one thread tries, not each request.
 _PAUSES = (0.05, 1.0)

@@ -19,7 +19,7 @@ from jwt_auth.conf.lifetimes import longest_life
 from jwt_auth.revocation.memory import reader as memory_reader
 from jwt_auth.revocation.memory.denylist import Entry
 from jwt_auth.revocation.memory.reader import READ_ALL_EVERY, Reader
-from jwt_auth.revocation.window import LONGEST_OPEN, MODULUS, Facts, Place, Tally
+from jwt_auth.revocation.window import LONGEST_OPEN, MODULUS, REACH, Facts, Place, Tally
 from tests.support.clocks import NOW, Ticks
 from tests.support.selection import THOROUGH
 
@@ -90,14 +90,21 @@ class Database:
         return [row for row in self.query() if int(row.recorded_at.timestamp()) in seconds]
 
     def after(self, position, limit):
-        return [row for row in self.query() if _position(row) > position][:limit]
+        return self.beyond(_position, position, limit)
 
     def unexpired(self, place, limit):
         def order(row):
             return Place(row.expires_at, row.id)
 
-        rows = sorted((row for row in self.query() if order(row) > place), key=order)[:limit]
+        rows = self.beyond(order, place, limit)
         return rows, order(rows[-1]) if len(rows) == limit else None
+
+    def beyond(self, order, place, limit):
+        """As in the real table, these are two queries: for the rest of a moment, and for the later ones."""
+        moment, number = place
+        now = [row for row in self.query() if order(row)[0] == moment and row.id > number] if number else []
+        later = [row for row in self.query() if order(row)[0] > moment or (order(row)[0] == moment and not number)]
+        return [*sorted(now, key=order), *sorted(later, key=order)][:limit]
 
 
 def _position(row):
@@ -167,7 +174,8 @@ class World(RuleBasedStateMachine):
         self.machines = [Machine(self.database, self.protocol) for _ in range(2)]
         self.open = [None] * 3
         self.owed, self.owed_later, self.backup = {}, {}, {}
-        self.set_back = None  # what was committed since the clock of the database was set back
+        self.behind = 0  # seconds by which the clock of the database is behind its furthest setting
+        self.hidden = set()  # what was committed while it was further behind than readers look back
 
     @precondition(lambda self: self.database is None)
     @rule(sequences=st.sampled_from(sorted(SEQUENCES)))
@@ -196,8 +204,8 @@ class World(RuleBasedStateMachine):
         for row in rows:
             is_lost = ending == "kill" and row in late
             (self.owed_later if is_lost else self.owed)[row.subject] = row
-            if self.set_back is not None:
-                self.set_back.add(row.subject)
+            if self.behind > (REACH - LONGEST_OPEN).total_seconds():
+                self.hidden.add(row.subject)
         if ending != "kill" and late and self.dates_anew:
             # The revocation is answered only after this, but others may read in between.
             self.date_anew([row.id for row in rows])
@@ -220,12 +228,11 @@ class World(RuleBasedStateMachine):
         # Transactions that are open now would be dated wrongly by an unknown time.
         self.open = [None] * 3
         self.database.now += timedelta(seconds=seconds)
-        if seconds < 0 and self.set_back is None:
-            self.set_back = set()
-        elif seconds > 0 and self.set_back:
+        self.behind = max(self.behind - seconds, 0)
+        if seconds > 0:
             # Nobody may have asked in between, and so noticed it.
-            hidden, self.set_back = self.set_back & self.owed.keys(), set()
-            self.owed_later.update({subject: self.owed.pop(subject) for subject in hidden})
+            self.owed_later.update({name: self.owed.pop(name) for name in self.hidden & self.owed.keys()})
+            self.hidden = set()
 
     def set_the_clock_of_a_machine(self, seconds):
         self.machines[0].skew = timedelta(seconds=seconds)
@@ -280,9 +287,11 @@ class World(RuleBasedStateMachine):
     def read_all_again(self, which):
         """As time goes on, all unexpired events are read."""
         reader, now = self.machines[which].reader, self.machines[which].ticks.now
-        while reader._began_at <= now or reader.is_reading_all:
+        for _ in range(1000):
             self.let_time_pass(READ_ALL_EVERY + 1)
             self.read(which, [])
+            if reader._began_at > now and not reader.is_reading_all:
+                break
         due = self.unexpired(self.owed_later, self.machines[which])
         assert [subject for subject in due if not self.machines[which].has(subject)] == []
 

@@ -8,7 +8,9 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+from django.db import connections
 from django.db.models import (
+    BooleanField,
     Case,
     Count,
     DateTimeField,
@@ -19,6 +21,7 @@ from django.db.models import (
     QuerySet,
     Subquery,
     Sum,
+    Value,
     When,
 )
 from django.db.models.functions import Coalesce, TruncSecond
@@ -52,6 +55,29 @@ class Microseconds(Func):
         seconds, fraction = "STRFTIME('%%%%s', %(expressions)s)", "SUBSTR(%(expressions)s, 21)"
         template = f"(CAST({seconds} AS INTEGER) * 1000000 + CAST({fraction} AS INTEGER))"
         return self.as_sql(compiler, connection, template=template, **context)
+
+
+class _IsBeyond(Func):
+    """Whether the first and the second value come after the third and the fourth, in the order of rows."""
+
+    arity = 4
+    output_field: Any = BooleanField()
+
+    def as_sql(self, compiler: Any, connection: Any, *arguments: Any, **context: Any) -> Any:
+        texts, parameters = zip(*map(compiler.compile, self.get_source_expressions()), strict=True)
+        return "({}, {}) > ({}, {})".format(*texts), [each for some in parameters for each in some]
+
+
+def _is_beyond(name: str, moment: datetime, number: int, vendor: str) -> Q | _IsBeyond:
+    """
+    Return the condition for the events after a place in the order of a time and the number.
+
+    Any number of events may share a time. This is the form in which a database begins to read an index at the place; in
+    others it reads all that share the time again, with each page.
+    """
+    if vendor == "mysql":
+        return Q(**{f"{name}__gt": moment}) | Q(**{name: moment, "pk__gt": number})
+    return _IsBeyond(F(name), F("pk"), Value(moment, DateTimeField()), Value(number))
 
 
 class _Moments(dict[Any, Any]):
@@ -117,19 +143,9 @@ class Table:
         return rows, None if place.expires_at is None else Place(None)
 
     def _beyond(self, name: str, moment: datetime, number: int, limit: int) -> list[Row]:
-        """
-        Return the first events in the order of a time and the number, after a place in it.
-
-        Any number of events may share a time: with one query for both parts a database would read those that were
-        returned before, again with each page.
-        """
+        """Return the first events in the order of a time and the number, after a place in it."""
         events = RevocationEvent.objects.order_by(name, "pk")
-        if number == 0:  # before all events of this time
-            return self._rows(events.filter(**{f"{name}__gte": moment})[:limit])
-        rows = self._rows(events.filter(**{name: moment, "pk__gt": number})[:limit])
-        if len(rows) < limit:
-            rows += self._rows(events.filter(**{f"{name}__gt": moment})[: limit - len(rows)])
-        return rows
+        return self._rows(events.filter(_is_beyond(name, moment, number, connections[events.db].vendor))[:limit])
 
     def _rows(self, events: QuerySet[RevocationEvent]) -> list[Row]:
         names = enumerate(self._kind._fields)

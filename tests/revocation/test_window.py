@@ -3,10 +3,11 @@
 from datetime import datetime, timedelta, timezone
 
 import pytest
+from django.db import connection
 
 from jwt_auth.models import RevocationEvent
 from jwt_auth.revocation.memory.denylist import Entry
-from jwt_auth.revocation.record import Table, _ranges, database_now
+from jwt_auth.revocation.record import Table, _is_beyond, _ranges, database_now
 from jwt_auth.revocation.window import LONGEST_PAUSE, REACH, Newest, Place, Position, Tally, Window, step
 from tests.support.clocks import NOW
 from tests.support.queries import Queries
@@ -163,7 +164,6 @@ def test_all_unexpired_events_are_read_in_pieces_and_at_last_those_without_an_en
 
 
 def test_events_that_share_their_times_are_read_page_by_page_and_none_of_them_twice():
-    """With OR in its condition, a query would read all pages before its own again."""
     now = record(*[5] * 7, expires_at=NOW)
     record(4, expires_at=NOW + SECOND)
     place, position, unexpired, taken = Place(NOW), Position(now - 9 * SECOND, 0), [], []
@@ -176,7 +176,17 @@ def test_events_that_share_their_times_are_read_page_by_page_and_none_of_them_tw
             position = Position(rows[-1].recorded_at, rows[-1].id)
     assert [row.subject for row in unexpired] == [row.subject for row in taken] == ["s5"] * 7 + ["s4"]
     assert len({row.id for row in taken}) == 8
-    assert queries.of(" OR ") == 0
+    assert len(queries) == 4 + 4  # the last ones: events without an end, and no event
+
+
+@pytest.mark.parametrize("name", ["recorded_at", "expires_at"])
+def test_a_page_is_read_from_its_place_in_an_index_on(name):
+    """SQLite finds the time in the index, and goes on from there."""
+    form = {"postgresql": f"ROW({name}, id) > ROW(", "mysql": " range ", "sqlite": f"({name}>?)"}[connection.vendor]
+    record(*[5] * 1000, expires_at=NOW)
+    last = RevocationEvent.objects.latest("pk")
+    is_beyond = _is_beyond(name, getattr(last, name), last.pk - 5, connection.vendor)
+    assert form in RevocationEvent.objects.filter(is_beyond).order_by(name, "pk").explain()
 
 
 def test_seconds_that_follow_each_other_are_one_range():

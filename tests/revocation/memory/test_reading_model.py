@@ -90,21 +90,14 @@ class Database:
         return [row for row in self.query() if int(row.recorded_at.timestamp()) in seconds]
 
     def after(self, position, limit):
-        return self.beyond(_position, position, limit)
+        return [row for row in self.query() if _position(row) > position][:limit]
 
     def unexpired(self, place, limit):
         def order(row):
             return Place(row.expires_at, row.id)
 
-        rows = self.beyond(order, place, limit)
+        rows = sorted((row for row in self.query() if order(row) > place), key=order)[:limit]
         return rows, order(rows[-1]) if len(rows) == limit else None
-
-    def beyond(self, order, place, limit):
-        """As in the real table, these are two queries: for the rest of a moment, and for the later ones."""
-        moment, number = place
-        now = [row for row in self.query() if order(row)[0] == moment and row.id > number] if number else []
-        later = [row for row in self.query() if order(row)[0] > moment or (order(row)[0] == moment and not number)]
-        return [*sorted(now, key=order), *sorted(later, key=order)][:limit]
 
 
 def _position(row):

@@ -359,9 +359,8 @@ def test_a_list_that_is_read_again_costs_little_each_time_and_is_in_use_meanwhil
             assert plain(pair) == 200
         asked.append(queries.of("SELECT"))
         ticks.forward(0.5)
-    # The question, and a piece of three events, which begins with those of the same moment as the last one; after the
-    # last of them those without an end.
-    assert asked == [2, 3, 4, 0]
+    # The question, and a piece of three events; after the last of them those without an end.
+    assert asked == [2, 2, 3, 0]
     assert len(view._list) == 8
 
 

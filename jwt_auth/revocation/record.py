@@ -58,7 +58,7 @@ class Microseconds(Func):
 
 
 class _IsBeyond(Func):
-    """Whether the first and the second value come after the third and the fourth, in the order of rows."""
+    """The condition that two values come after two others: the second ones decide if the first ones are equal."""
 
     arity = 4
     output_field: Any = BooleanField()

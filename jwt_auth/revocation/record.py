@@ -58,7 +58,7 @@ class Microseconds(Func):
 
 
 class _IsBeyond(Func):
-    """The condition that two values come after two others: the second ones decide if the first ones are equal."""
+    """PostgreSQL's condition that two values come after two others: the second ones decide if the first are equal."""
 
     arity = 4
     output_field: Any = BooleanField()
@@ -68,16 +68,20 @@ class _IsBeyond(Func):
         return "({}, {}) > ({}, {})".format(*texts), [each for some in parameters for each in some]
 
 
-def _is_beyond(name: str, moment: datetime, number: int, vendor: str) -> Q | _IsBeyond:
+def _is_beyond(name: str, moment: datetime, number: int, vendor: str) -> Q:
     """
     Return the condition for the events after a place in the order of a time and the number.
 
-    Any number of events may share a time. This is the form in which a database begins to read an index at the place; in
-    others it reads all that share the time again, with each page.
+    Any number of events may share a time. These are the forms in which a database begins to read an index at the place;
+    in others it reads all that share the time again, with each page.
     """
+    if vendor == "postgresql":
+        return Q(_IsBeyond(F(name), F("pk"), Value(moment, DateTimeField()), Value(number)))
+    later = Q(**{f"{name}__gt": moment})
     if vendor == "mysql":
-        return Q(**{f"{name}__gt": moment}) | Q(**{name: moment, "pk__gt": number})
-    return _IsBeyond(F(name), F("pk"), Value(moment, DateTimeField()), Value(number))
+        return later | Q(**{name: moment, "pk__gt": number})
+    # SQLite finds the time in the index, and not the number.
+    return Q(later | Q(pk__gt=number), **{f"{name}__gte": moment})
 
 
 class _Moments(dict[Any, Any]):

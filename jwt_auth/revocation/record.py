@@ -154,7 +154,7 @@ class Table:
     def _rows(self, events: QuerySet[RevocationEvent]) -> list[Row]:
         names = enumerate(self._kind._fields)
         fields = [Microseconds(name) if place in self._times else F(name) for place, name in names]
-        # Column by column: a new process may read hundreds of thousands of rows, and this takes a third of the time.
+        # Column by column: a new process may read hundreds of thousands of rows, and many of them share their times.
         columns: list[Iterable[Any]] = list(zip(*events.values_list(*fields), strict=True)) or [()] * len(fields)
         moments = _Moments({None: None})  # events that were written together share their times
         for place in self._times:

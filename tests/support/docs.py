@@ -1,8 +1,10 @@
-"""The blocks of code in the documentation."""
+"""The blocks of code in the documentation, and the tests that it names."""
 
+import ast
 import re
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from django.conf import settings as django_settings
@@ -14,6 +16,10 @@ from tests.support import ROOT
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 _BLOCK = re.compile(r"(?:<!-- (?P<how>[^>]+) -->\n)?```(?P<language>python|sh)\n(?P<code>.*?)```", re.DOTALL)
+
+
+# How a page names a test: the path of its module, and its name.
+REFERENCE = re.compile(r"`(tests/[\w/]+\.py)::(test_\w+)`")
 
 
 @dataclass(frozen=True)
@@ -51,3 +57,16 @@ def run_settings(code):
 def errors_under(settings):
     with override_settings(**settings):
         return [message for message in checks.run_checks(tags=["security"]) if message.id.startswith("jwt_auth.E")]
+
+
+def missing_tests(text):
+    """Return the tests that `text` names and that do not exist, as pairs of a path and a name."""
+    return [(path, name) for path, name in REFERENCE.findall(text) if _functions_in(path).count(name) != 1]
+
+
+@cache
+def _functions_in(path):
+    """Return the names of the functions at the top of a module, without importing it; none if there is no module."""
+    if not (ROOT / path).is_file():
+        return []
+    return [node.name for node in ast.parse((ROOT / path).read_text()).body if isinstance(node, ast.FunctionDef)]

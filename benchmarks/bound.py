@@ -10,15 +10,12 @@ revocation until the beginning of the last request that was accepted.
 """
 
 import argparse
-import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from statistics import median
 
 from tests.support.bound import acceptances
-from tests.support.deployment import BOUND, GUNICORN, Cluster, Server, migrate, start_server
+from tests.support.deployment import BOUND, GUNICORN, Cluster, Server, a_cluster, start_server
 
 _UVICORN = ("uvicorn", "benchmarks.asgi:application", "--log-level=error", "--port={port}")
 
@@ -34,7 +31,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--sessions", type=int, default=200)
     options = parser.parse_args(arguments)
     print("| server | median, s | 99 % | longest | processes |\n| --- | --: | --: | --: | --: |")
-    with _cluster() as cluster:
+    with a_cluster() as cluster:
         for name, (program, more) in SERVERS.items():
             username = next(cluster.usernames)
             with (
@@ -45,21 +42,6 @@ def main(arguments: list[str] | None = None) -> None:
             highest = lasts[int(len(lasts) * 0.99) - 1]
             print(f"| {name} | {median(lasts):.2f} | {highest:.2f} | {lasts[-1]:.2f} | {len(refused_by)} |", flush=True)
     print(f"\nThe bound is {BOUND} s.")
-
-
-@contextmanager
-def _cluster() -> Iterator[Cluster]:
-    directory = Path(tempfile.mkdtemp(prefix="jwt_auth_", dir="/tmp"))
-    cluster = Cluster(max(Path("/usr/lib/postgresql").glob("*/bin")), directory)
-    try:
-        cluster.create()
-        cluster.start()
-        migrate(cluster)
-        yield cluster
-    finally:
-        if (cluster.data / "postmaster.pid").exists():
-            cluster.kill()
-        shutil.rmtree(directory)
 
 
 @contextmanager

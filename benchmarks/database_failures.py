@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support import ROOT
-from tests.support.deployment import Cluster, Server, environment, manage, migrate, start_server
+from tests.support.deployment import Cluster, Server, a_cluster, environment, manage, start_server
 from tests.support.failures import STAFF_COOKIE, Clients
 from tests.support.pgbouncer import pgbouncer
 
@@ -92,7 +92,7 @@ def main(arguments: list[str] | None = None) -> None:
     print("| failure | answers meanwhile | slowest, s | recovers after, s | `jwt_sessions` | `jwt_revoke` |")
     print("| --- | --- | --- | --- | --- | --- |")
     for name in options.only:
-        with postgresql() as cluster, ExitStack() as stack:
+        with a_cluster() as cluster, ExitStack() as stack:
             cookie = manage(cluster, "shell", "-v0", "-c", STAFF_COOKIE).strip()
             print(_row(name, FAILURES[name](Scene(cluster, cookie, options.sessions, stack))), flush=True)
 
@@ -108,23 +108,6 @@ def _row(name: str, found: dict[str, Any]) -> str:
 
 def _counts(statuses: dict[Any, int]) -> str:
     return ", ".join(f"{number} x {status}" for status, number in sorted(statuses.items(), key=str))
-
-
-@contextmanager
-def postgresql() -> Iterator[Cluster]:
-    """Run a new PostgreSQL with the tables and users of the deployment tests."""
-    binaries = max(Path("/usr/lib/postgresql").glob("*/bin/initdb")).parent
-    directory = Path(tempfile.mkdtemp(prefix="jwt_auth_failures_", dir="/tmp"))
-    cluster = Cluster(binaries, directory)
-    try:
-        cluster.create()
-        cluster.start()
-        migrate(cluster)
-        yield cluster
-    finally:
-        if (cluster.data / "postmaster.pid").exists():
-            cluster.kill()
-        shutil.rmtree(directory, ignore_errors=True)
 
 
 # Kinds of failures

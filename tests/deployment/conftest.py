@@ -2,15 +2,13 @@
 
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.deployment import PATIENCE, Cluster, Server, migrate, missing, start_server
+from tests.support.deployment import PATIENCE, Cluster, Server, a_cluster, start_server
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -23,23 +21,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="package")
 def cluster() -> Iterator[Cluster]:
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb")) or [
-        Path(path) for path in [shutil.which("initdb")] if path
-    ]
-    if not found:
-        missing("initdb of PostgreSQL")
-    # Not below pytest's own directory, which the user postgres may not enter.
-    directory = Path(tempfile.mkdtemp(prefix="jwt_auth_", dir="/tmp"))
-    cluster = Cluster(found[-1].parent, directory)
-    try:
-        cluster.create()
-        cluster.start()
-        migrate(cluster)
+    with a_cluster() as cluster:
         yield cluster
-    finally:
-        if (cluster.data / "postmaster.pid").exists():
-            cluster.kill()
-        shutil.rmtree(directory)
 
 
 @pytest.fixture

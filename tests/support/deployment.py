@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -121,6 +122,26 @@ class Cluster:
         postmaster = int((self.data / "postmaster.pid").read_text().splitlines()[0])
         children = subprocess.run(["ps", "-o", "pid=", "--ppid", str(postmaster)], capture_output=True, text=True)
         return [postmaster, *map(int, children.stdout.split())]
+
+
+@contextlib.contextmanager
+def a_cluster() -> Iterator[Cluster]:
+    """Run a new PostgreSQL with the tables and users of these tests."""
+    found = [*Path("/usr/lib/postgresql").glob("*/bin/initdb")] or [*map(Path, filter(None, [shutil.which("initdb")]))]
+    if not found:
+        missing("initdb of PostgreSQL")
+    # Not below pytest's own directory, which the user postgres may not enter.
+    directory = Path(tempfile.mkdtemp(prefix="jwt_auth_", dir="/tmp"))
+    cluster = Cluster(max(found).parent, directory)
+    try:
+        cluster.create()
+        cluster.start()
+        migrate(cluster)
+        yield cluster
+    finally:
+        if (cluster.data / "postmaster.pid").exists():
+            cluster.kill()
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 def migrate(cluster: Cluster) -> None:

@@ -49,6 +49,14 @@ class _Middleware:
         """Return the response to send, given the response of the wrapped layers."""
         return response
 
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponseBase | None:
+        """
+        Answer the error that a lazy user raises if its row is gone or can't be read.
+
+        DRF answers it in its views, but not in plain ones, nor while a template is rendered, as in the browsable API.
+        """
+        return _as_json(error) if isinstance(error, Refused | ServiceUnavailable) else None
+
 
 class VaryMiddleware(_Middleware):
     """
@@ -93,10 +101,6 @@ class JWTUserMiddleware(_Middleware):
         except APIException as error:
             return _as_json(error)
         return None
-
-    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponseBase | None:
-        """Answer the error that a lazy user raises in a plain view if its row is gone or can't be read."""
-        return _as_json(error) if isinstance(error, Refused | ServiceUnavailable) else None
 
     def authenticate(self, request: HttpRequest) -> None:
         """

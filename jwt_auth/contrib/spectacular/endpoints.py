@@ -17,7 +17,6 @@ from jwt_auth.revocation.feed.pieces import FEED_TYPE
 from jwt_auth.views import client_serializers as clients, serializers
 from jwt_auth.views.introspection import RESPONSE_MEDIA_TYPE
 
-
 name_components(serializers, clients, bodies)
 
 

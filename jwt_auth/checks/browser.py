@@ -109,11 +109,11 @@ def _check_middleware() -> Iterator[checks.CheckMessage]:
             id="jwt_auth.W042",
         )
     if _authenticates_by_cookie() and _comes_after(UpdateCacheMiddleware, VaryMiddleware):
-        yield checks.Error(
-            "UpdateCacheMiddleware comes after VaryMiddleware: it stores responses that don't say which cookie they are"
-            " for, and shows them to other users.",
+        yield checks.Warning(
+            "UpdateCacheMiddleware comes after VaryMiddleware: it stores responses before they say which cookie they"
+            " are for, and shows them to other users.",
             hint="Put VaryMiddleware after UpdateCacheMiddleware.",
-            id="jwt_auth.E047",
+            id="jwt_auth.W046",
         )
     if _comes_after(JWTUserMiddleware, LoginRequiredMiddleware):
         yield checks.Warning(

@@ -178,6 +178,28 @@ def test_beside_djangos_sessions_each_speaks_for_itself(signed_in, user, setting
     assert "carol" in signed_in.get("/protected/").json()["user"]
 
 
+@pytest.mark.parametrize(
+    ("classes", "counts", "without", "post"),
+    [
+        ([JWTAuthentication, JWTCookieAuthentication, SessionAuthentication], "alice", 401, 200),
+        ([JWTAuthentication, SessionAuthentication, JWTCookieAuthentication], "carol", 401, 403),
+        ([SessionAuthentication, JWTAuthentication, JWTCookieAuthentication], "carol", 403, 403),
+    ],
+    ids=["page first", "session first", "session before all"],
+)
+def test_of_two_cookies_the_one_counts_whose_class_is_first(
+    settings, signed_in, make_user, classes, counts, without, post
+):
+    settings.ROOT_URLCONF = project(classes)
+    assert signed_in.get("/protected/").json()["user"].startswith("alice")
+    signed_in.force_login(make_user("carol"))
+    assert signed_in.get("/protected/").json()["user"].startswith(counts)
+    # SessionAuthentication requires Django's CSRF token, which a page with our cookies doesn't have.
+    assert signed_in.post("/protected/").status_code == post
+    assert signed_in.post("/protected/", **CROSS_SITE).status_code == 403
+    assert Browser().get("/protected/").status_code == without
+
+
 def test_a_view_can_ask_for_more_than_the_project_does(signed_in, user, settings, jwt_settings):
     settings.ROOT_URLCONF = project([JWTCookieAuthentication.with_revocation("database")])
     jwt_settings(REVOCATION="memory")

@@ -5,8 +5,9 @@ Responses to errors, with a `code` in each body.
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
-from django.http import Http404
+from django.http import Http404, HttpRequest
 from rest_framework import exceptions as drf
+from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
@@ -15,7 +16,7 @@ from jwt_auth.authentication.classes import refusal_of
 from jwt_auth.authentication.errors import as_api_exception
 from jwt_auth.exceptions import ReasonedError, RegistrationError, UnavailableError
 from jwt_auth.http.logs import log_outage, log_refusal, log_throttled
-from jwt_auth.http.plain import AnyRequest, plain
+from jwt_auth.http.plain import plain
 
 __all__ = ["exception_handler"]
 
@@ -35,7 +36,7 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
     return response
 
 
-def error_response(exc: Exception, request: AnyRequest | None = None) -> Response | None:
+def error_response(exc: Exception, request: HttpRequest | Request | None = None) -> Response | None:
     """Return the response to `exc`, or None if it is an unexpected error of the server (500)."""
     error = _as_api_exception(exc, request)
     if error is None:
@@ -48,7 +49,7 @@ def error_response(exc: Exception, request: AnyRequest | None = None) -> Respons
     return Response(_body(error), status=error.status_code, headers=headers)
 
 
-def _as_api_exception(exc: Exception, request: AnyRequest | None) -> drf.APIException | None:
+def _as_api_exception(exc: Exception, request: HttpRequest | Request | None) -> drf.APIException | None:
     asked = request and plain(request)
     if isinstance(exc, drf.Throttled):
         log_throttled(asked)
@@ -74,7 +75,7 @@ def _of_others(exc: Exception) -> drf.APIException | None:
     return None
 
 
-def _with_reason(exc: drf.APIException, request: AnyRequest | None) -> drf.APIException:
+def _with_reason(exc: drf.APIException, request: HttpRequest | Request | None) -> drf.APIException:
     """If the request had an invalid cookie, replace "no credentials" by the reason why the cookie was refused."""
     refusal = request and refusal_of(request)
     if refusal and isinstance(exc, drf.NotAuthenticated):

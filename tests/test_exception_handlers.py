@@ -143,7 +143,8 @@ def test_each_handler_tells_one_error_with_its_code_and_keeps_the_headers(ask, u
     status, code, headers = REFUSALS[refusal]
     answer = ask(refusal)
     assert answer.status_code == status
-    assert HANDLERS[handler](json.loads(answer.content)) in ([], [code])
+    has_codes = handler not in ("rest_framework.views.exception_handler", f"{__name__}.in_words")
+    assert HANDLERS[handler](json.loads(answer.content)) == ([code] if has_codes else [])
     if "hog" in handler:  # which sends no challenge, to nobody
         assert "WWW-Authenticate" not in answer
     else:

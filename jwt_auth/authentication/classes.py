@@ -29,7 +29,7 @@ from jwt_auth.exceptions import (
 )
 from jwt_auth.http.csrf_guard import guard
 from jwt_auth.http.logs import log_outage, log_refusal
-from jwt_auth.http.plain import AnyRequest, plain
+from jwt_auth.http.plain import plain
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -77,7 +77,7 @@ class JWTAuthentication(BaseAuthentication):
         return type(cls.__name__, (cls,), {"ask_database": True, "__module__": cls.__module__})
 
     @sensitive_variables("raw")
-    def authenticate(self, request: AnyRequest) -> tuple[Any, Claims] | None:
+    def authenticate(self, request: HttpRequest | Request) -> tuple[Any, Claims] | None:
         note = note_on(request)
         note.varies_on = note.varies_on.union(self.headers)
         try:
@@ -96,7 +96,7 @@ class JWTAuthentication(BaseAuthentication):
         return verified.user, verified.claims
 
     @sensitive_variables("raw")
-    def verify(self, request: AnyRequest, raw: str) -> "Verified":
+    def verify(self, request: HttpRequest | Request, raw: str) -> "Verified":
         """See verification.verify(). REVOCATION_ON_STALE decides what happens if the known revocations are too old."""
         verify, verify_by_last_known, refuse_with = _late()
         try:
@@ -128,11 +128,11 @@ class JWTAuthentication(BaseAuthentication):
         """
         return transports.bearer_token(request)
 
-    def refuse(self, request: AnyRequest, error: TokenError) -> None:
+    def refuse(self, request: HttpRequest | Request, error: TokenError) -> None:
         """Refuse a request with a bad token: a client that sets the header does so on purpose."""
         raise as_api_exception(error) from error
 
-    def authenticate_header(self, request: AnyRequest) -> str:
+    def authenticate_header(self, request: HttpRequest | Request) -> str:
         refusal = refusal_of(request)
         if refusal is not None:
             return transports.challenge(token_presented=True, code=refusal.code)
@@ -150,7 +150,7 @@ class JWTCookieAuthentication(JWTAuthentication):
 
     headers = ("Authorization", "Cookie")
 
-    def authenticate(self, request: AnyRequest) -> tuple[Any, Claims] | None:
+    def authenticate(self, request: HttpRequest | Request) -> tuple[Any, Claims] | None:
         authenticated = super().authenticate(request)
         if authenticated is not None:
             try:
@@ -163,7 +163,7 @@ class JWTCookieAuthentication(JWTAuthentication):
     def raw_token(self, request: HttpRequest) -> str | None:
         return None if transports.is_bearer(request) else transports.access_cookie(request)
 
-    def refuse(self, request: AnyRequest, error: TokenError) -> None:
+    def refuse(self, request: HttpRequest | Request, error: TokenError) -> None:
         """Leave the request anonymous. If the view requires a user, the response says why there is none."""
         note_on(request).refusal = error
 
@@ -187,7 +187,7 @@ class ClientJWTAuthentication(JWTAuthentication):
         return type(cls.__name__, (cls,), {"binding": True, "__module__": cls.__module__})
 
     @sensitive_variables("raw")
-    def verify(self, request: AnyRequest, raw: str) -> "Verified":
+    def verify(self, request: HttpRequest | Request, raw: str) -> "Verified":
         verified = super().verify(request, raw)
         if verified.client_key is not None:
             self.check_request(plain(request), verified.claims, verified.client_key)
@@ -224,7 +224,7 @@ class UserOrClientJWTAuthentication(ClientJWTAuthentication):
     issuers = "anyone"
 
 
-def _is_for_asynchronous_code(request: AnyRequest) -> bool:
+def _is_for_asynchronous_code(request: HttpRequest | Request) -> bool:
     match = plain(request).resolver_match
     return match is not None and iscoroutinefunction(match.func)
 
@@ -250,7 +250,7 @@ def client_of(request: HttpRequest | Request) -> "RegisteredClient | None":
     return None if claims_of(request) is None else note_on(request).client
 
 
-def refusal_of(request: AnyRequest) -> TokenError | None:
+def refusal_of(request: HttpRequest | Request) -> TokenError | None:
     """Return the reason why the cookie of `request` did not authenticate it; None if it did, or there is none."""
     return note_on(request).refusal
 

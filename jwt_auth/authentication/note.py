@@ -5,9 +5,12 @@ The notes of this app on a request while it is handled: the attribute `request.j
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from django.http import HttpRequest
+from rest_framework.request import Request
+
 from jwt_auth.claims import Claims
 from jwt_auth.exceptions import TokenError
-from jwt_auth.http.plain import AnyRequest, plain
+from jwt_auth.http.plain import plain
 
 if TYPE_CHECKING:
     from jwt_auth.models import RegisteredClient
@@ -35,7 +38,7 @@ class Note:
     login_name: str | None = None
 
 
-def note_on(request: AnyRequest) -> Note:
+def note_on(request: HttpRequest | Request) -> Note:
     """Return the note on `request`; make a new one if there is none."""
     noted = plain(request)
     note: Note | None = getattr(noted, "jwt_auth", None)

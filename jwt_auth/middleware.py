@@ -83,7 +83,7 @@ class JWTUserMiddleware(_Middleware):
     cookie is ignored. Without a token the user is that of Django's session. DRF's views authenticate by themselves.
 
     A token in the header is there on purpose, and always counts. A cookie counts only if Django's session has no user:
-    who is signed in there has signed in to these views, as with the admin's form, and can sign out of them.
+    the session's user has signed in to these views, as with the admin's form, and can sign out of them.
 
     A token that is limited to scopes signs nobody in: plain views, and those of the admin, ask only for the user. See
     `accepts()`. In the header it is answered with 403, and in a cookie it is ignored.

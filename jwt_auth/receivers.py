@@ -1,5 +1,5 @@
 """
-Automatic revocation by signals: a new password, deactivation, deletion, or a cutoff that is saved by hand.
+Automatic revocation by signals: a new password, deactivation, deletion, a cutoff that is saved by hand, or `logout()`.
 
 Only `save()` and `delete()` send signals. Changes without signals (`QuerySet.update()`, SQL) still take effect at
 every refresh and, in `database` mode, at every request, because both read the row.
@@ -41,8 +41,8 @@ def connect() -> None:
     post_save.connect(_follow, sender=UserTokenCutoff, dispatch_uid="jwt_auth.follow")
     pre_delete.connect(_record_client, sender=RegisteredClient, dispatch_uid="jwt_auth.record_client")
     pre_delete.connect(_record_key, sender=ClientKey, dispatch_uid="jwt_auth.record_key")
-    # Also sent after tests have flushed the tables.
     user_logged_out.connect(_end_session, dispatch_uid="jwt_auth.end_session")
+    # Also sent after tests have flushed the tables.
     post_migrate.connect(_read_anew, dispatch_uid="jwt_auth.read_anew")
     post_migrate.connect(_guide, sender=apps.get_app_config("jwt_auth"), dispatch_uid="jwt_auth.guide")
 

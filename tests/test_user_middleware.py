@@ -268,6 +268,18 @@ def test_it_works_under_asgi(user):
 
 
 @pytest.mark.django_db(transaction=True)
+def test_under_asgi_djangos_session_counts_too(user, make_user):
+    client, carol = AsyncClient(), make_user("carol")
+    client.force_login(carol)
+    client.cookies[Browser.access_name] = sessions.start(user).access_token
+    get = async_to_sync(client.get)
+    assert get("/atold/").json() == {"user": str(carol), "same": str(carol)}
+    assert get("/told/").json()["user"] == str(carol)
+    del client.cookies["sessionid"]
+    assert get("/atold/").json() == {"user": str(user), "same": str(user)}
+
+
+@pytest.mark.django_db(transaction=True)
 def test_a_lazy_user_is_loaded_for_a_view_that_awaits_it(user, rf):
     request = rf.get("/")
     _set_user(request, lazy_user(user_id_of(user)), None)

@@ -39,8 +39,9 @@ class FixedNames(OpenApiSerializerExtension):
 
 def name_components(*modules: Any) -> None:
     """Prefix the names of our components with "JWT": a project may have a Session or a Client of its own."""
-    for each in (item for module in modules for item in vars(module).values()):
-        if isinstance(each, type) and issubclass(each, BaseSerializer) and each.__module__.startswith("jwt_auth."):
+    classes = {item for module in modules for item in vars(module).values() if isinstance(item, type)}
+    for each in classes:
+        if issubclass(each, BaseSerializer) and each.__module__.startswith("jwt_auth."):
             name = f"JWT{each.__name__.removesuffix('Serializer')}"
             extend_schema_serializer(component_name=name)(each)
             type(name, (FixedNames,), {"target_class": each})

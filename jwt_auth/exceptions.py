@@ -117,6 +117,15 @@ class InsufficientScopeError(JWTAuthError):
         self.scopes = scopes
 
 
+class UnknownLimitsError(JWTAuthError):
+    """Raised when another package authenticated a request at an endpoint of this app with a credential of its own."""
+
+    code: ClassVar[str] = "unknown_limits"
+    detail: ClassVar[str | Promise] = _(
+        "It is not known what this kind of credential may do here. Use an access token of this server."
+    )
+
+
 class BodyTooLargeError(JWTAuthError):
     """Raised when a body is too large to be held in memory and compared with its digest (413)."""
 

@@ -13,11 +13,13 @@ from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 
 from jwt_auth._django.lazy_rows import is_lazy, load_row
+from jwt_auth._django.outages import outage_is_unavailable
 from jwt_auth.authentication import JWTAuthentication, JWTCookieAuthentication
 from jwt_auth.authentication.errors import Refused, ServiceUnavailable, as_api_exception
 from jwt_auth.authentication.note import note_on
 from jwt_auth.claims import Claims
-from jwt_auth.exceptions import InsufficientScopeError
+from jwt_auth.exceptions import InsufficientScopeError, UnavailableError
+from jwt_auth.http.logs import log_outage
 from jwt_auth.responses import error_response
 from jwt_auth.transports import is_bearer
 
@@ -47,6 +49,14 @@ class _Middleware:
         """Return the response to send, given the response of the wrapped layers."""
         return response
 
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponseBase | None:
+        """
+        Answer the error that a lazy user raises if its row is gone or can't be read.
+
+        DRF answers it in its views, but not in plain ones, nor while a template is rendered, as in the browsable API.
+        """
+        return _as_json(error) if isinstance(error, Refused | ServiceUnavailable) else None
+
 
 class VaryMiddleware(_Middleware):
     """
@@ -72,6 +82,9 @@ class JWTUserMiddleware(_Middleware):
     An invalid token in the header is answered with 401, a forged request with 403, and an outage with 503. An invalid
     cookie is ignored. Without a token the user is that of Django's session. DRF's views authenticate by themselves.
 
+    A token in the header is there on purpose, and always counts. A cookie counts only if Django's session has no user:
+    the session's user has signed in to these views, as with the admin's form, and can sign out of them.
+
     A token that is limited to scopes signs nobody in: plain views, and those of the admin, ask only for the user. See
     `accepts()`. In the header it is answered with 403, and in a cookie it is ignored.
     """
@@ -89,10 +102,6 @@ class JWTUserMiddleware(_Middleware):
             return _as_json(error)
         return None
 
-    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponseBase | None:
-        """Answer the error that a lazy user raises in a plain view if its row is gone or can't be read."""
-        return _as_json(error) if isinstance(error, Refused | ServiceUnavailable) else None
-
     def authenticate(self, request: HttpRequest) -> None:
         """
         Raises:
@@ -100,7 +109,12 @@ class JWTUserMiddleware(_Middleware):
         """
         asked = Request(request)
         for authentication_class in self.authentication_classes:
-            if found := authentication_class().authenticate(asked):
+            found = authentication_class().authenticate(asked)
+            # Not earlier: a forged request is refused whichever of the two cookies counts, and requests without a good
+            # cookie of ours read no session.
+            if found and issubclass(authentication_class, JWTCookieAuthentication) and _has_user(request):
+                return
+            if found:
                 self._sign_in(request, *found)
                 return
 
@@ -119,6 +133,17 @@ class JWTUserMiddleware(_Middleware):
             raise as_api_exception(InsufficientScopeError(()))
 
 
+def _has_user(request: HttpRequest) -> bool:
+    """Return whether another middleware has signed somebody in: Django's, by the session."""
+    user: Any = getattr(request, "user", None)
+    try:
+        with outage_is_unavailable():  # the session is read only now
+            return user is not None and bool(user.is_authenticated)
+    except UnavailableError as error:
+        log_outage(error, request)
+        raise as_api_exception(error) from error
+
+
 def _set_user(request: HttpRequest, user: Any, claims: Any) -> None:
     async def auser() -> Any:
         if is_lazy(user):
@@ -128,6 +153,7 @@ def _set_user(request: HttpRequest, user: Any, claims: Any) -> None:
     request.user = user
     request.auser = auser
     request.auth = claims  # type: ignore[attr-defined]  # the same name as in DRF
+    note_on(request).claims = claims
 
 
 def _as_json(error: APIException) -> JsonResponse:

@@ -1,5 +1,5 @@
 """
-Automatic revocation by signals: a new password, deactivation, deletion, or a cutoff that is saved by hand.
+Automatic revocation by signals: a new password, deactivation, deletion, a cutoff that is saved by hand, or `logout()`.
 
 Only `save()` and `delete()` send signals. Changes without signals (`QuerySet.update()`, SQL) still take effect at
 every refresh and, in `database` mode, at every request, because both read the row.
@@ -10,16 +10,20 @@ from typing import Any
 
 from django.apps import apps
 from django.contrib.auth import get_user_model
+from django.contrib.auth.signals import user_logged_out
 from django.db import router
 from django.db.models import Model
 from django.db.models.signals import post_migrate, post_save, pre_delete, pre_save
+from django.http import HttpRequest
 
+from jwt_auth.authentication.note import note_on
 from jwt_auth.conf import get_settings
 from jwt_auth.keyring import stored
 from jwt_auth.models import ClientKey, RegisteredClient, SigningKey, UserTokenCutoff
 from jwt_auth.revocation import clients, user_rows
 from jwt_auth.revocation.memory import view
-from jwt_auth.revocation.operations import record_cutoff, record_user_deletion, revoke_user
+from jwt_auth.revocation.operations import record_cutoff, record_user_deletion, revoke_session, revoke_user
+from jwt_auth.revocation.subjects import parse_sid
 from jwt_auth.sessions.credentials import announce_upgrade, begin_again, is_hash_upgrade, settle_upgrade
 
 WATCHED = frozenset({"password", "is_active"})
@@ -37,6 +41,7 @@ def connect() -> None:
     post_save.connect(_follow, sender=UserTokenCutoff, dispatch_uid="jwt_auth.follow")
     pre_delete.connect(_record_client, sender=RegisteredClient, dispatch_uid="jwt_auth.record_client")
     pre_delete.connect(_record_key, sender=ClientKey, dispatch_uid="jwt_auth.record_key")
+    user_logged_out.connect(_end_session, dispatch_uid="jwt_auth.end_session")
     # Also sent after tests have flushed the tables.
     post_migrate.connect(_read_anew, dispatch_uid="jwt_auth.read_anew")
     post_migrate.connect(_guide, sender=apps.get_app_config("jwt_auth"), dispatch_uid="jwt_auth.guide")
@@ -98,6 +103,15 @@ def _follow(instance: UserTokenCutoff, raw: bool, **kwargs: Any) -> None:
     saved = UserTokenCutoff.objects.filter(pk=instance.pk).values_list("tokens_valid_after", flat=True).get()
     if saved is not None and not raw:
         record_cutoff(instance.user, saved)
+
+
+def _end_session(request: HttpRequest | None, user: Any = None, **kwargs: Any) -> None:
+    """End the session of the token that has signed the user in, when Django's `logout()` signs the user out."""
+    claims = None if request is None else note_on(request).claims
+    if claims is not None and claims.iss == get_settings().ISSUER:
+        sid = parse_sid(claims.sid)
+        if sid is not None:
+            revoke_session(sid, reason="logout", actor=user)
 
 
 def _read_anew(**kwargs: Any) -> None:

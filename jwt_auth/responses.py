@@ -5,7 +5,7 @@ Responses to errors, with a `code` in each body.
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
-from django.http import Http404
+from django.http import Http404, HttpRequest
 from rest_framework import exceptions as drf
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -13,9 +13,10 @@ from rest_framework.views import set_rollback
 
 from jwt_auth._django.outages import is_outage
 from jwt_auth.authentication.classes import refusal_of
-from jwt_auth.authentication.errors import as_api_exception, error_body
+from jwt_auth.authentication.errors import as_api_exception
 from jwt_auth.exceptions import ReasonedError, RegistrationError, UnavailableError
 from jwt_auth.http.logs import log_outage, log_refusal, log_throttled
+from jwt_auth.http.plain import plain
 
 __all__ = ["exception_handler"]
 
@@ -35,7 +36,7 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
     return response
 
 
-def error_response(exc: Exception, request: Request | None = None) -> Response | None:
+def error_response(exc: Exception, request: HttpRequest | Request | None = None) -> Response | None:
     """Return the response to `exc`, or None if it is an unexpected error of the server (500)."""
     error = _as_api_exception(exc, request)
     if error is None:
@@ -48,17 +49,17 @@ def error_response(exc: Exception, request: Request | None = None) -> Response |
     return Response(_body(error), status=error.status_code, headers=headers)
 
 
-def _as_api_exception(exc: Exception, request: Request | None) -> drf.APIException | None:
-    plain = request and request._request
+def _as_api_exception(exc: Exception, request: HttpRequest | Request | None) -> drf.APIException | None:
+    asked = request and plain(request)
     if isinstance(exc, drf.Throttled):
-        log_throttled(plain)
+        log_throttled(asked)
     if isinstance(exc, drf.APIException):
         return _with_reason(exc, request)
     if isinstance(exc, ReasonedError):
-        log_refusal(exc, plain)
+        log_refusal(exc, asked)
         return as_api_exception(exc)
     if isinstance(exc, UnavailableError) or is_outage(exc):
-        log_outage(exc, plain)
+        log_outage(exc, asked)
         return as_api_exception(exc if isinstance(exc, UnavailableError) else UnavailableError(str(exc)))
     return _of_others(exc)
 
@@ -74,7 +75,7 @@ def _of_others(exc: Exception) -> drf.APIException | None:
     return None
 
 
-def _with_reason(exc: drf.APIException, request: Request | None) -> drf.APIException:
+def _with_reason(exc: drf.APIException, request: HttpRequest | Request | None) -> drf.APIException:
     """If the request had an invalid cookie, replace "no credentials" by the reason why the cookie was refused."""
     refusal = request and refusal_of(request)
     if refusal and isinstance(exc, drf.NotAuthenticated):
@@ -90,3 +91,8 @@ def _body(error: drf.APIException) -> Any:
         return detail
     code = str(getattr(detail, "code", error.default_code))
     return error_body(detail, _CODES.get(code, code))
+
+
+def error_body(detail: Any, code: str) -> dict[str, Any]:
+    """Return the body of an error response: a text for people, and a stable code for machines."""
+    return {"detail": detail, "code": code}

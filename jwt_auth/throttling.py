@@ -251,7 +251,7 @@ def login_name(request: Request) -> str | None:
     """
     Return the login name of a sign-in, in the form that all its spellings share; None if it can't be anybody's name.
     """
-    note = note_on(request._request)
+    note = note_on(request)
     if note.login_name is None:
         data: Any = request.data
         name = data.get(get_user_model().USERNAME_FIELD)

@@ -14,6 +14,7 @@ from example_project.notes.models import Note
 from jwt_auth.authentication import JWTAuthentication
 from jwt_auth.models import UserSession
 from jwt_auth.revocation import revoke_all, revoke_user, revoke_users
+from tests.support.answers import challenge
 from tests.support.browser import Browser
 from tests.support.outages import outage
 from tests.support.rows import begin
@@ -105,7 +106,7 @@ def test_in_memory_a_user_who_turns_out_to_be_gone_is_refused_and_no_error_of_th
     assert ping().status_code == 200
     answer = ping(lambda user: user.get_username())
     assert (answer.status_code, answer.data["code"]) == (401, "token_revoked")
-    assert answer["WWW-Authenticate"] == 'Bearer realm="api", error="invalid_token"'
+    assert answer["WWW-Authenticate"] == challenge("token_revoked")
 
 
 def test_in_memory_an_outage_when_the_user_is_loaded_is_temporary(ping):

@@ -1,21 +1,31 @@
 """Plain Django views know the user of a token."""
 
+from dataclasses import replace
 from types import ModuleType
 
 import pytest
 from asgiref.sync import async_to_sync
+from django.contrib import admin
+from django.contrib.auth import logout
 from django.contrib.auth.decorators import login_required
+from django.contrib.auth.signals import user_logged_out
 from django.http import HttpResponse, JsonResponse
 from django.test import AsyncClient
 from django.urls import include, path
 from django.views import View
 from django.views.decorators.csrf import csrf_exempt
 
+from jwt_auth import sessions
+from jwt_auth.authentication.note import note_on
 from jwt_auth.middleware import _set_user
 from jwt_auth.models import UserSession, user_id_of
 from jwt_auth.principals import lazy_user
 from jwt_auth.revocation import revoke_session
+from jwt_auth.verification import verify
+from tests.support import forge
+from tests.support.answers import challenge
 from tests.support.browser import Browser
+from tests.support.clients import PASSWORD
 from tests.support.outages import assert_unavailable, outage
 from tests.support.queries import Queries
 
@@ -29,6 +39,12 @@ def told(request):
 
 async def atold(request):
     return JsonResponse({"user": str(await request.auser()), "same": str(request.user)})
+
+
+@csrf_exempt
+def leave(request):
+    logout(request)
+    return HttpResponse("bye")
 
 
 class Told(View):
@@ -49,6 +65,8 @@ def project(settings):
         path("members/", login_required(told)),
         path("auth/", include("jwt_auth.urls")),
         path("auth/browser/", include("jwt_auth.browser_urls")),
+        path("admin/", admin.site.urls),
+        path("leave/", leave),
         path("api/", include("example_project.notes.urls")),
     ]
     settings.ROOT_URLCONF = module
@@ -56,9 +74,15 @@ def project(settings):
     settings.MIDDLEWARE = [*settings.MIDDLEWARE, OURS]
 
 
+class TwoSignIns(Browser):
+    def logout_of_django(self):
+        """Delete Django's session, as with an expired cookie."""
+        del self.cookies["sessionid"]
+
+
 @pytest.fixture
 def signed_in(clock, user):
-    return Browser().sign_in(user)
+    return TwoSignIns().sign_in(user)
 
 
 @pytest.fixture
@@ -88,7 +112,7 @@ def test_a_bad_header_is_401_and_a_bad_cookie_changes_nothing(signed_in):
     assert signed_in.get("/told/").json()["user"] == "AnonymousUser"
     refused = Browser(HTTP_AUTHORIZATION="Bearer garbage").get("/told/")
     assert (refused.status_code, refused.json()["code"]) == (401, "invalid_token")
-    assert refused["WWW-Authenticate"] == 'Bearer realm="api", error="invalid_token"'
+    assert refused["WWW-Authenticate"] == challenge("invalid_token")
     assert signed_in.get("/told/", HTTP_AUTHORIZATION="Bearer garbage").status_code == 401
 
 
@@ -144,6 +168,93 @@ def test_where_all_views_need_a_user_the_token_brings_one(signed_in, user, setti
     assert Browser().get("/told/").status_code == 302
 
 
+# Beside Django's session
+
+
+@pytest.fixture
+def both(signed_in, staff):
+    """A browser in which alice has signed in to the page, and the administrator to Django."""
+    signed_in.force_login(staff)
+    return signed_in
+
+
+def test_of_two_cookies_djangos_session_counts(both, staff, user, django_assert_num_queries):
+    assert both.get("/told/").json() == {"user": str(staff), "sid": None}
+    assert both.get("/auth/browser/me/").json()["user"]["id"] == str(user.pk), "the page stays the user's"
+    both.logout_of_django()
+    with django_assert_num_queries(1):
+        assert both.get("/told/").json()["user"] == str(user)
+
+
+def test_a_session_without_a_user_changes_nothing(signed_in, user):
+    session = signed_in.session
+    session["basket"] = [1]
+    session.save()
+    signed_in.cookies["sessionid"] = session.session_key
+    assert signed_in.get("/told/").json()["user"] == str(user)
+
+
+def test_of_a_header_and_a_session_the_header_counts(both, make_user):
+    header = f"Bearer {sessions.start(bob := make_user('bob')).access_token}"
+    assert both.get("/told/", HTTP_AUTHORIZATION=header).json()["user"] == str(bob)
+    assert both.get("/told/", HTTP_AUTHORIZATION="Bearer garbage").status_code == 401
+
+
+def test_a_forged_request_is_refused_whichever_cookie_counts(both):
+    assert both.post("/told/").status_code == 200
+    assert both.post("/told/", **CROSS_SITE).json()["code"] == "csrf_failed"
+
+
+def test_a_limited_token_in_the_header_is_not_passed_over_for_the_session(both, signed_in):
+    limited = forge.with_claims(signed_in.pair["access_token"], scope='"read"')
+    refused = both.get("/told/", HTTP_AUTHORIZATION=f"Bearer {limited}")
+    assert (refused.status_code, refused.json()["code"]) == (403, "insufficient_scope")
+    both.cookies[both.access_name] = limited
+    both.logout_of_django()
+    assert both.get("/told/").json()["user"] == "AnonymousUser"
+
+
+def test_an_outage_of_the_session_is_503(both, jwt_settings):
+    jwt_settings(REVOCATION="memory")
+    assert both.get("/told/").status_code == 200
+    with outage():
+        assert_unavailable(both.get("/told/"))
+
+
+def test_an_administrator_gets_in_beside_the_page_of_a_customer(signed_in, staff, user):
+    form = {"username": staff.get_username(), "password": PASSWORD}
+    signed_in.get("/admin/login/")
+    form["csrfmiddlewaretoken"] = signed_in.cookies["csrftoken"].value
+    entered = signed_in.post("/admin/login/?next=/admin/", form)
+    assert entered["Location"] == "/admin/"
+    assert signed_in.get("/admin/").status_code == 200
+    form["csrfmiddlewaretoken"] = signed_in.cookies["csrftoken"].value
+    assert signed_in.post("/admin/logout/", form).status_code == 200
+    assert signed_in.get("/admin/").status_code == 302
+    assert signed_in.me().json()["user"]["id"] == str(user.pk), "the page was not signed out"
+
+
+def test_djangos_logout_ends_the_session_of_the_token_that_signed_in(both, bearer, user):
+    assert both.get("/leave/").content == b"bye"
+    assert both.me().status_code == 200, "Django's session was ended"
+    assert both.get("/leave/").content == b"bye"
+    assert both.is_signed_out()
+    assert bearer.get("/told/").status_code == 200
+    assert bearer.get("/leave/").status_code == 200
+    assert bearer.get("/told/").status_code == 401
+
+
+def test_logouts_that_no_token_of_ours_has_to_do_with_end_nothing(rf, pair, user):
+    user_logged_out.send(type(user), request=None, user=user)
+    request = rf.get("/")
+    user_logged_out.send(type(user), request=request, user=user)
+    claims = verify(pair["access_token"]).claims
+    for foreign in ({"iss": "https://other.example.com"}, {"sid": None}):
+        note_on(request).claims = replace(claims, **foreign)
+        user_logged_out.send(type(user), request=request, user=user)
+    assert UserSession.objects.get().revoked_at is None
+
+
 @pytest.mark.django_db(transaction=True)
 def test_it_works_under_asgi(user):
     browser = Browser().sign_in(user)
@@ -154,6 +265,18 @@ def test_it_works_under_asgi(user):
         assert get(url).json()["user"] == "AnonymousUser"
         assert get(url, headers={"Cookie": jar, "Authorization": "Bearer garbage"}).status_code == 401
     assert get("/atold/", headers={"Cookie": jar}).json()["same"] == str(user)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_under_asgi_djangos_session_counts_too(user, make_user):
+    client, carol = AsyncClient(), make_user("carol")
+    client.force_login(carol)
+    client.cookies[Browser.access_name] = sessions.start(user).access_token
+    get = async_to_sync(client.get)
+    assert get("/atold/").json() == {"user": str(carol), "same": str(carol)}
+    assert get("/told/").json()["user"] == str(carol)
+    del client.cookies["sessionid"]
+    assert get("/atold/").json() == {"user": str(user), "same": str(user)}
 
 
 @pytest.mark.django_db(transaction=True)

@@ -12,6 +12,7 @@ from jwt_auth import transports
 from jwt_auth.authentication.classes import ClientJWTAuthentication
 from jwt_auth.authentication.note import note_on
 from jwt_auth.claims import Claims
+from jwt_auth.http.plain import plain
 
 JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
@@ -23,10 +24,11 @@ class ClientAssertionAuthentication(ClientJWTAuthentication):
     Libraries for OAuth clients support the former, as `private_key_jwt` or `client_secret_jwt`.
     """
 
-    def authenticate(self, request: Request) -> tuple[Any, Claims] | None:
+    # Only for views of DRF, which parse the body.
+    def authenticate(self, request: Request) -> tuple[Any, Claims] | None:  # type: ignore[override]
         # With a header, the token is checked before the body is parsed: it may be bound to the body's bytes.
-        if not transports.is_bearer(request._request):
-            note_on(request._request).client_assertion = assertion_in(request)
+        if not transports.is_bearer(plain(request)):
+            note_on(request).client_assertion = assertion_in(request)
         return super().authenticate(request)
 
     def raw_token(self, request: HttpRequest) -> str | None:

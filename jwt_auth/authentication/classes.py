@@ -29,6 +29,7 @@ from jwt_auth.exceptions import (
 )
 from jwt_auth.http.csrf_guard import guard
 from jwt_auth.http.logs import log_outage, log_refusal
+from jwt_auth.http.plain import plain
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -47,6 +48,8 @@ class JWTAuthentication(BaseAuthentication):
 
     `request.user` is the user: just read from the database, or lazy if REVOCATION is "memory".
     `request.auth` is the token's `Claims`.
+
+    Code without DRF's views calls `authenticate()` with Django's own request; it returns both, or None without a token.
     """
 
     # The issuers whose tokens are accepted; see verification.verify().
@@ -74,26 +77,26 @@ class JWTAuthentication(BaseAuthentication):
         return type(cls.__name__, (cls,), {"ask_database": True, "__module__": cls.__module__})
 
     @sensitive_variables("raw")
-    def authenticate(self, request: Request) -> tuple[Any, Claims] | None:
-        note = note_on(request._request)
+    def authenticate(self, request: HttpRequest | Request) -> tuple[Any, Claims] | None:
+        note = note_on(request)
         note.varies_on = note.varies_on.union(self.headers)
         try:
-            raw = self.raw_token(request._request)
+            raw = self.raw_token(plain(request))
             if raw is None:
                 return None
             # From here on there is a token for this class. A bad one is not ignored, but goes to refuse().
             verified = self.verify(request, raw)
         except TokenError as error:
-            log_refusal(error, request._request)
+            log_refusal(error, plain(request))
             self.refuse(request, error)
             return None
         except UnavailableError as error:
-            log_outage(error, request._request)
+            log_outage(error, plain(request))
             raise as_api_exception(error) from error
         return verified.user, verified.claims
 
     @sensitive_variables("raw")
-    def verify(self, request: Request, raw: str) -> "Verified":
+    def verify(self, request: HttpRequest | Request, raw: str) -> "Verified":
         """See verification.verify(). REVOCATION_ON_STALE decides what happens if the known revocations are too old."""
         verify, verify_by_last_known, refuse_with = _late()
         try:
@@ -125,15 +128,15 @@ class JWTAuthentication(BaseAuthentication):
         """
         return transports.bearer_token(request)
 
-    def refuse(self, request: Request, error: TokenError) -> None:
+    def refuse(self, request: HttpRequest | Request, error: TokenError) -> None:
         """Refuse a request with a bad token: a client that sets the header does so on purpose."""
         raise as_api_exception(error) from error
 
-    def authenticate_header(self, request: Request) -> str:
+    def authenticate_header(self, request: HttpRequest | Request) -> str:
         refusal = refusal_of(request)
         if refusal is not None:
             return transports.challenge(token_presented=True, code=refusal.code)
-        return transports.challenge(token_presented=transports.is_bearer(request._request))
+        return transports.challenge(token_presented=transports.is_bearer(plain(request)))
 
 
 class JWTCookieAuthentication(JWTAuthentication):
@@ -147,22 +150,22 @@ class JWTCookieAuthentication(JWTAuthentication):
 
     headers = ("Authorization", "Cookie")
 
-    def authenticate(self, request: Request) -> tuple[Any, Claims] | None:
+    def authenticate(self, request: HttpRequest | Request) -> tuple[Any, Claims] | None:
         authenticated = super().authenticate(request)
         if authenticated is not None:
             try:
-                guard(request._request, by_cookie=True)
+                guard(plain(request), by_cookie=True)
             except CsrfError as error:
-                log_refusal(error, request._request)
+                log_refusal(error, plain(request))
                 raise as_api_exception(error) from error
         return authenticated
 
     def raw_token(self, request: HttpRequest) -> str | None:
         return None if transports.is_bearer(request) else transports.access_cookie(request)
 
-    def refuse(self, request: Request, error: TokenError) -> None:
+    def refuse(self, request: HttpRequest | Request, error: TokenError) -> None:
         """Leave the request anonymous. If the view requires a user, the response says why there is none."""
-        note_on(request._request).refusal = error
+        note_on(request).refusal = error
 
 
 class ClientJWTAuthentication(JWTAuthentication):
@@ -184,11 +187,11 @@ class ClientJWTAuthentication(JWTAuthentication):
         return type(cls.__name__, (cls,), {"binding": True, "__module__": cls.__module__})
 
     @sensitive_variables("raw")
-    def verify(self, request: Request, raw: str) -> "Verified":
+    def verify(self, request: HttpRequest | Request, raw: str) -> "Verified":
         verified = super().verify(request, raw)
         if verified.client_key is not None:
-            self.check_request(request._request, verified.claims, verified.client_key)
-            note_on(request._request).client = verified.client_key.client
+            self.check_request(plain(request), verified.claims, verified.client_key)
+            note_on(request).client = verified.client_key.client
         return verified
 
     def check_request(self, request: HttpRequest, claims: Claims, key: "ClientKey") -> None:
@@ -221,8 +224,8 @@ class UserOrClientJWTAuthentication(ClientJWTAuthentication):
     issuers = "anyone"
 
 
-def _is_for_asynchronous_code(request: Request) -> bool:
-    match = request._request.resolver_match
+def _is_for_asynchronous_code(request: HttpRequest | Request) -> bool:
+    match = plain(request).resolver_match
     return match is not None and iscoroutinefunction(match.func)
 
 
@@ -232,24 +235,24 @@ def _is_single_use(request: HttpRequest) -> bool:
     return protection == "all" or (protection == "unsafe_methods" and request.method not in READ_METHODS)
 
 
-def claims_of(request: Request) -> Claims | None:
+def claims_of(request: HttpRequest | Request) -> Claims | None:
     """
     Return `request.auth`, if a token of this app authenticated `request`, else None.
 
     Besides, type checkers know the type of the result.
     """
-    claims: Any = request.auth
+    claims = getattr(request, "auth", None)  # Django's own request has one only if JWTUserMiddleware set it
     return claims if isinstance(claims, Claims) else None
 
 
-def client_of(request: Request) -> "RegisteredClient | None":
+def client_of(request: HttpRequest | Request) -> "RegisteredClient | None":
     """Return the client that signed the token of `request`; None for a user's token, or no token."""
-    return None if claims_of(request) is None else note_on(request._request).client
+    return None if claims_of(request) is None else note_on(request).client
 
 
-def refusal_of(request: Request) -> TokenError | None:
+def refusal_of(request: HttpRequest | Request) -> TokenError | None:
     """Return the reason why the cookie of `request` did not authenticate it; None if it did, or there is none."""
-    return note_on(request._request).refusal
+    return note_on(request).refusal
 
 
 @cache

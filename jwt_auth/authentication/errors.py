@@ -1,8 +1,9 @@
 """
 Convert the errors of this app to exceptions of DRF.
-"""
 
-from typing import Any
+Each is an ordinary APIException whose `detail` is a text with a code. So any exception handler of a project can tell
+both, also by `get_codes()` and `get_full_details()`, and knows nothing of this app.
+"""
 
 from rest_framework import exceptions as drf
 
@@ -17,19 +18,35 @@ from jwt_auth.exceptions import (
     RefusedError,
     TokenError,
     UnavailableError,
+    UnknownLimitsError,
 )
 
 
 class Refused(drf.AuthenticationFailed):
-    """401. DRF's exception handler sends `auth_header` as WWW-Authenticate."""
+    """401. `auth_header` is sent as WWW-Authenticate; it has the token's code, because the body may have none."""
 
-    auth_header: str
+    def __init__(self, error: RefusedError) -> None:
+        super().__init__(str(error.detail), error.code)
+        is_about_a_token = isinstance(error, TokenError)
+        self._challenge = transports.challenge(
+            token_presented=is_about_a_token, code=error.code if is_about_a_token else ""
+        )
+
+    @property
+    def auth_header(self) -> str:
+        return self._challenge
+
+    @auth_header.setter
+    def auth_header(self, value: str) -> None:
+        """Do nothing. DRF sets the challenge of the view's first class, which doesn't know why another one refused."""
 
 
 class Forbidden(drf.PermissionDenied):
-    """403. DRF's exception handler sends `auth_header` as WWW-Authenticate."""
+    """403 for a token without a required scope. DRF's exception handler sends `auth_header` as WWW-Authenticate."""
 
-    auth_header: str
+    def __init__(self, error: InsufficientScopeError) -> None:
+        super().__init__(str(error.detail), error.code)
+        self.auth_header = transports.scope_challenge(error.scopes)
 
 
 class BodyTooLarge(drf.APIException):
@@ -48,23 +65,14 @@ class ServiceUnavailable(drf.APIException):
 def as_api_exception(error: JWTAuthError) -> drf.APIException:
     """Return an error as an exception that DRF answers with any exception handler of the project."""
     if isinstance(error, RefusedError):
-        refused = Refused(error_body(error.detail, error.code), error.code)
-        refused.auth_header = transports.challenge(token_presented=isinstance(error, TokenError))
-        return refused
-    if isinstance(error, CsrfError):
-        return drf.PermissionDenied(error_body(error.detail, error.code), error.code)
+        return Refused(error)
     if isinstance(error, InsufficientScopeError):
-        forbidden = Forbidden(error_body(error.detail, error.code), error.code)
-        forbidden.auth_header = transports.scope_challenge(error.scopes)
-        return forbidden
+        return Forbidden(error)
+    if isinstance(error, (CsrfError, UnknownLimitsError)):
+        return drf.PermissionDenied(str(error.detail), error.code)
     if isinstance(error, BodyTooLargeError):
-        return BodyTooLarge(error_body(error.detail, error.code), error.code)
+        return BodyTooLarge(str(error.detail), error.code)
     if isinstance(error, (GrantError, IdempotencyKeyError)):
-        return drf.ParseError(error_body(error.detail, error.code), error.code)
+        return drf.ParseError(str(error.detail), error.code)
     code = error.code if isinstance(error, UnavailableError) else UnavailableError.code
-    return ServiceUnavailable(error_body(UnavailableError.detail, code))
-
-
-def error_body(detail: Any, code: str) -> dict[str, Any]:
-    """Return the body of an error response: a text for people, and a stable code for machines."""
-    return {"detail": detail, "code": code}
+    return ServiceUnavailable(str(UnavailableError.detail), code)

@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from django.http import HttpRequest
+from rest_framework.request import Request
 
+from jwt_auth.claims import Claims
 from jwt_auth.exceptions import TokenError
+from jwt_auth.http.plain import plain
 
 if TYPE_CHECKING:
     from jwt_auth.models import RegisteredClient
@@ -21,6 +24,7 @@ class Note:
     Args:
         varies_on: the names of the headers that its authentication depends on, for the `Vary` of the response.
         refusal: the reason why its cookie did not authenticate it.
+        claims: the claims of the token by which JWTUserMiddleware has signed a user in.
         client: the API client that signed its token.
         client_assertion: the token in its body (RFC 7523 section 2.2).
         login_name: the login name in its body, in the form that all its spellings share; see `throttling`.
@@ -28,14 +32,16 @@ class Note:
 
     varies_on: frozenset[str] = frozenset()
     refusal: TokenError | None = None
+    claims: Claims | None = None
     client: "RegisteredClient | None" = None
     client_assertion: str | None = None
     login_name: str | None = None
 
 
-def note_on(request: HttpRequest) -> Note:
+def note_on(request: HttpRequest | Request) -> Note:
     """Return the note on `request`; make a new one if there is none."""
-    note: Note | None = getattr(request, "jwt_auth", None)
+    noted = plain(request)
+    note: Note | None = getattr(noted, "jwt_auth", None)
     if note is None:
-        note = request.jwt_auth = Note()  # type: ignore[attr-defined]
+        note = noted.jwt_auth = Note()  # type: ignore[attr-defined]
     return note

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from django.conf import settings as django_settings
 from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.core import checks
+from django.middleware.cache import UpdateCacheMiddleware
 from django.middleware.csrf import CsrfViewMiddleware
 from django.utils.module_loading import import_string
 from rest_framework.settings import api_settings
@@ -107,13 +108,25 @@ def _check_middleware() -> Iterator[checks.CheckMessage]:
             hint="Add jwt_auth.middleware.VaryMiddleware to MIDDLEWARE.",
             id="jwt_auth.W042",
         )
-    order = [found for found in _middleware(object) if issubclass(found, (JWTUserMiddleware, LoginRequiredMiddleware))]
-    if len(order) > 1 and issubclass(order[-1], JWTUserMiddleware):
+    if _authenticates_by_cookie() and _comes_after(UpdateCacheMiddleware, VaryMiddleware):
+        yield checks.Warning(
+            "UpdateCacheMiddleware comes after VaryMiddleware: it stores responses before they say which cookie they"
+            " are for, and shows them to other users.",
+            hint="Put VaryMiddleware after UpdateCacheMiddleware.",
+            id="jwt_auth.W046",
+        )
+    if _comes_after(JWTUserMiddleware, LoginRequiredMiddleware):
         yield checks.Warning(
             "LoginRequiredMiddleware comes before JWTUserMiddleware: it turns away users who have only a token.",
             hint="Put JWTUserMiddleware between AuthenticationMiddleware and LoginRequiredMiddleware.",
             id="jwt_auth.W044",
         )
+
+
+def _comes_after(one: type, other: type) -> bool:
+    """Return whether MIDDLEWARE has both, and `one` is further inside."""
+    order = [found for found in _middleware(object) if issubclass(found, (one, other))]
+    return len(order) > 1 and issubclass(order[-1], one) and issubclass(order[0], other)
 
 
 def _authenticates_by_cookie() -> bool:

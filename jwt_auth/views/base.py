@@ -2,7 +2,7 @@
 Base classes and permissions of all endpoints.
 """
 
-from typing import Any, cast
+from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.db import connections, transaction
@@ -16,11 +16,12 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from jwt_auth._django.driver_errors import is_of_text
-from jwt_auth.authentication import JWTAuthentication
+from jwt_auth.authentication import JWTAuthentication, claims_of
 from jwt_auth.authentication.errors import as_api_exception
+from jwt_auth.authentication.note import note_on
 from jwt_auth.claims import Claims
 from jwt_auth.conf import get_settings
-from jwt_auth.exceptions import InsufficientScopeError
+from jwt_auth.exceptions import InsufficientScopeError, UnknownLimitsError
 from jwt_auth.responses import error_response
 from jwt_auth.views.parsers import StrictJSONParser
 
@@ -99,6 +100,8 @@ class IsInScope(BasePermission):
     """
     Require the scope of the view from all tokens but those of sign-ins at this server: see `Claims.is_limited`.
 
+    Users without a token have no limits; see `authenticated_claims()`.
+
     A token that was issued for another purpose must not end sessions or create credentials, whatever its user may do.
     """
 
@@ -114,9 +117,9 @@ def demand_scope(request: Request, scope: str) -> None:
 
 
 def has_scope(request: Request, scope: str) -> bool:
-    """Return whether the token of `request` has no limits, or `scope`."""
+    """Return whether the credential of `request` has no limits, or `scope`."""
     claims = authenticated_claims(request)
-    return not claims.is_limited or scope in claims.scopes
+    return claims is None or not claims.is_limited or scope in claims.scopes
 
 
 class UserView(TokenView):
@@ -146,11 +149,30 @@ def user_of(request: Request) -> Any:
 
 
 def own_sid(request: Request) -> str | None:
-    """Return the `sid` of the request's session here; None for a token of another issuer, whose `sid` is not ours."""
+    """
+    Return the `sid` of the request's session here.
+
+    It is None without a token, and for a token of another issuer, whose `sid` is not ours.
+    """
     claims = authenticated_claims(request)
-    return claims.sid if claims.iss == get_settings().ISSUER else None
+    return claims.sid if claims is not None and claims.iss == get_settings().ISSUER else None
 
 
-def authenticated_claims(request: Request) -> Claims:
-    """Return the claims of the token, as set by JWTAuthentication, the only authenticator of these views."""
-    return cast("Claims", request.auth)
+def authenticated_claims(request: Request) -> Claims | None:
+    """
+    Return the claims of the token; None if the users themselves were authenticated, without any token.
+
+    A project may derive these views with other authentication classes, and tests force a user. By DRF's convention
+    `request.auth` is None if a credential says nothing but who the user is: a password, or Django's session. Any other
+    object is a credential with rules that only its own package knows, so what it may do here is unknown.
+
+    SessionAuthentication takes the user of Django's request. If it was JWTUserMiddleware that set this user, the claims
+    of that token count, although DRF has no `auth` then.
+
+    Raises:
+        PermissionDenied: for such an object, and for a principal that is no user of this project's database.
+    """
+    claims = claims_of(request) or note_on(request).claims
+    if claims is None and not (request.auth is None and isinstance(request.user, get_user_model())):
+        raise as_api_exception(UnknownLimitsError())
+    return claims

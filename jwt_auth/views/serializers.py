@@ -193,22 +193,26 @@ class SessionSerializer(serializers.ModelSerializer[UserSession]):
         return bool(session.sid == self.context["sid"])
 
 
-def describe(user: Any, claims: Claims, client: RegisteredClient | None = None) -> dict[str, Any]:
-    """Return the principal of a request, for `me`: the user, and the client if one acts as the user."""
+def describe(user: Any, claims: Claims | None, client: RegisteredClient | None = None) -> dict[str, Any]:
+    """
+    Return the principal of a request, for `me`: the user, and the client if one acts as the user.
+
+    Without claims, as with Django's session, there is nothing to tell of a token.
+    """
     return {
         "user": _named(user, claims),
-        "client_id": claims.client_id,
+        "client_id": claims and claims.client_id,
         "client": client and client.name,
-        "session": _session_of(claims),
-        "scope": claims.scope or "",
-        "auth_time": claims.auth_time,
-        "issued_at": moment(claims.iat),
-        "expires_at": claims.expires_at,
+        "session": claims and _session_of(claims),
+        "scope": (claims and claims.scope) or "",
+        "auth_time": claims and claims.auth_time,
+        "issued_at": claims and moment(claims.iat),
+        "expires_at": claims and claims.expires_at,
     }
 
 
-def _named(user: Any, claims: Claims) -> dict[str, str]:
-    if isinstance(user, get_user_model()):
+def _named(user: Any, claims: Claims | None) -> dict[str, str]:
+    if claims is None or isinstance(user, get_user_model()):
         return {"id": user_id_of(user), user.USERNAME_FIELD: str(user.get_username())}
     return {"iss": claims.iss, "sub": claims.sub}
 

@@ -19,12 +19,13 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from jwt_auth import service_tokens, throttling, transports
-from jwt_auth.authentication import UserOrClientJWTAuthentication, client_of
+from jwt_auth.authentication import UserOrClientJWTAuthentication, claims_of, client_of
 from jwt_auth.authentication.assertions import ClientAssertionAuthentication, assertion_in
+from jwt_auth.claims import Claims
 from jwt_auth.conf import get_settings
 from jwt_auth.exceptions import GrantError, TokenError
 from jwt_auth.keyring.stored import JWKS_MAX_AGE, own_keys
-from jwt_auth.models import RegisteredClient
+from jwt_auth.models import RegisteredClient, user_id_of
 from jwt_auth.responses import error_response
 from jwt_auth.revocation import revoke_user
 from jwt_auth.revocation.feed import cursors, pieces
@@ -124,7 +125,7 @@ class ExchangeView(CredentialView):
         client = self.client(request, asked)
         actor: dict[str, Any] = {}
         if client is not None:
-            actor = {"client_id": client.client_id, "client_scopes": authenticated_claims(request).scopes}
+            actor = {"client_id": client.client_id, "client_scopes": cast("Claims", claims_of(request)).scopes}
         token = service_tokens.exchange(asked["subject_token"], asked["audience"], asked.get("scope"), **actor)
         return Response(
             {
@@ -179,9 +180,16 @@ class IntrospectView(ServerView):
         # In this order, because a plain answer needs no key, and there may be no key that can sign.
         if not _accepts(request, introspection.RESPONSE_MEDIA_TYPE) or own_keys().signing.is_secret:
             return Response(found)
-        client = client_of(request)
-        signed = introspection.sign(found, authenticated_claims(request).sub if client is None else client.client_id)
+        signed = introspection.sign(found, _name_of_caller(request))
         return HttpResponse(signed, content_type=introspection.RESPONSE_MEDIA_TYPE)
+
+
+def _name_of_caller(request: Request) -> str:
+    """Return the id of the client, or what `sub` is in the user's tokens."""
+    if (client := client_of(request)) is not None:
+        return client.client_id
+    claims = authenticated_claims(request)
+    return user_id_of(user_of(request)) if claims is None else claims.sub
 
 
 def _accepts(request: Request, media_type: str) -> bool:

@@ -100,7 +100,9 @@ def test_a_body_that_is_too_large_to_be_compared_is_413(client, api, settings, h
     settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 100
     large = json.dumps({"text": "x" * 100}).encode()
     answer = post(client, api.token(**bound("/bound/", large)), body=large)
-    assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
+    assert answer.status_code == 413
+    assert answer.json()["detail"].startswith("The body is too large")
+    assert answer.json().get("code") == ("body_too_large" if "jwt_auth" in handler else None)
     assert post(client, api.token(**bound("/bound/"))).status_code == 200
 
 

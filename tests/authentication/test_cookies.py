@@ -11,8 +11,10 @@ from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
 from jwt_auth.authentication import JWTAuthentication, JWTCookieAuthentication
+from jwt_auth.exceptions import CsrfError
 from jwt_auth.models import UserSession
 from jwt_auth.revocation import revoke_session
+from tests.support.answers import challenge
 from tests.support.browser import Browser
 from tests.support.outages import assert_unavailable, outage
 
@@ -85,7 +87,7 @@ def test_of_a_header_and_a_cookie_the_header_alone_counts(signed_in, bob):
     for path_ in ("/protected/", "/public/"):
         refused = signed_in.get(path_, **GARBAGE)
         assert (refused.status_code, refused.json()["code"]) == (401, "invalid_token")
-        assert refused["WWW-Authenticate"] == 'Bearer realm="api", error="invalid_token"'
+        assert refused["WWW-Authenticate"] == challenge("invalid_token")
     assert signed_in.get("/protected/", HTTP_AUTHORIZATION="Basic YTpi").status_code == 200, "that one is not ours"
 
 
@@ -127,7 +129,7 @@ def test_a_bad_cookie_is_anonymous_and_a_protected_view_says_why(signed_in, cloc
     for method in (signed_in.get, signed_in.post):
         refused = method("/protected/")
         assert (refused.status_code, refused.json()["code"]) == (401, code)
-        assert refused["WWW-Authenticate"] == f'Bearer realm="api", error="invalid_token", error_description="{code}"'
+        assert refused["WWW-Authenticate"] == challenge(code)
 
 
 @pytest.mark.usefixtures("order")
@@ -137,9 +139,10 @@ def test_with_drfs_own_handler_the_reason_is_in_the_header(signed_in, clock, mon
     refused = signed_in.get("/protected/")
     assert refused.status_code == 401
     assert refused["WWW-Authenticate"].endswith('error_description="token_expired"')
-    assert signed_in.get("/protected/", **GARBAGE).json()["code"] == "invalid_token"
+    assert signed_in.get("/protected/", **GARBAGE)["WWW-Authenticate"] == challenge("invalid_token")
     assert signed_in.renew().status_code == 200
-    assert signed_in.post("/protected/", **CROSS_SITE).json()["code"] == "csrf_failed"
+    forged = signed_in.post("/protected/", **CROSS_SITE)
+    assert (forged.status_code, forged.json()) == (403, {"detail": str(CsrfError.detail)})
 
 
 @pytest.mark.usefixtures("order")
@@ -173,6 +176,28 @@ def test_beside_djangos_sessions_each_speaks_for_itself(signed_in, user, setting
     signed_in.cookies[signed_in.access_name] = "garbage"
     signed_in.cookies["sessionid"] = with_session.cookie("sessionid")
     assert "carol" in signed_in.get("/protected/").json()["user"]
+
+
+@pytest.mark.parametrize(
+    ("classes", "counts", "without", "post"),
+    [
+        ([JWTAuthentication, JWTCookieAuthentication, SessionAuthentication], "alice", 401, 200),
+        ([JWTAuthentication, SessionAuthentication, JWTCookieAuthentication], "carol", 401, 403),
+        ([SessionAuthentication, JWTAuthentication, JWTCookieAuthentication], "carol", 403, 403),
+    ],
+    ids=["page first", "session first", "session before all"],
+)
+def test_of_two_cookies_the_one_counts_whose_class_is_first(
+    settings, signed_in, make_user, classes, counts, without, post
+):
+    settings.ROOT_URLCONF = project(classes)
+    assert signed_in.get("/protected/").json()["user"].startswith("alice")
+    signed_in.force_login(make_user("carol"))
+    assert signed_in.get("/protected/").json()["user"].startswith(counts)
+    # SessionAuthentication requires Django's CSRF token, which a page with our cookies doesn't have.
+    assert signed_in.post("/protected/").status_code == post
+    assert signed_in.post("/protected/", **CROSS_SITE).status_code == 403
+    assert Browser().get("/protected/").status_code == without
 
 
 def test_a_view_can_ask_for_more_than_the_project_does(signed_in, user, settings, jwt_settings):

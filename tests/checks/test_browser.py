@@ -162,6 +162,18 @@ def test_a_token_that_is_looked_at_too_late_for_logins_is_w044(settings):
     assert ids() == [], "views of DRF are for DRF to guard"
 
 
+def test_a_cache_that_stores_responses_before_they_have_vary_is_w046(settings, authenticate_with):
+    cache = "django.middleware.cache.UpdateCacheMiddleware"
+    others = [item for item in settings.MIDDLEWARE if item != OURS]
+    settings.MIDDLEWARE = [OURS, *others, cache]
+    assert ids() == ["W046"]
+    settings.MIDDLEWARE = [cache, OURS, *others]
+    assert ids() == []
+    settings.MIDDLEWARE = [OURS, *others, cache]
+    authenticate_with(HEADER_ALONE)
+    assert ids() == [], "Django adds Vary for the header itself"
+
+
 def test_middleware_that_can_not_be_imported_does_not_end_the_check(settings, jwt_settings):
     settings.MIDDLEWARE = ["no_such_package.Middleware", *settings.MIDDLEWARE]
     jwt_settings(CSRF_MODE="django")

@@ -8,6 +8,7 @@ from django.contrib.auth.models import Permission
 from jwt_auth.models import UserSession
 from jwt_auth.revocation import revoke_all, revoke_session, revoke_user
 from tests.support import forge
+from tests.support.answers import challenge
 from tests.support.clients import PASSWORD
 
 NEVER_GOOD = {
@@ -55,7 +56,7 @@ def test_a_revoked_token_is_not_told_why(client, pair, user, operation):
     operation(user)
     for answer in (client.get_me(pair["access_token"]), client.refresh(pair["refresh_token"])):
         assert answer.json() == {"detail": "The token has been revoked.", "code": "token_revoked"}
-        assert answer["WWW-Authenticate"] == 'Bearer realm="api", error="invalid_token"'
+        assert answer["WWW-Authenticate"] == challenge("token_revoked")
 
 
 def test_a_permission_counts_from_the_next_request_on_and_as_long_as_it_is_there(client, user, make_user):

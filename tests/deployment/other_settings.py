@@ -15,4 +15,7 @@ TIME_ZONE = "UTC"
 JWT_AUTH = {"REVOCATION": "none", **json.loads(os.environ["DEPLOYMENT_JWT_AUTH"])}
 for trusted in JWT_AUTH["TRUSTED_ISSUERS"].values():
     trusted["REVOCATIONS_MAX_STALENESS"] = timedelta(seconds=2)
-REST_FRAMEWORK = {"DEFAULT_AUTHENTICATION_CLASSES": ["jwt_auth.authentication.JWTAuthentication"]}
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["jwt_auth.authentication.JWTAuthentication"],
+    "EXCEPTION_HANDLER": "jwt_auth.responses.exception_handler",
+}

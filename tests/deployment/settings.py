@@ -30,6 +30,7 @@ JWT_AUTH = {
 }
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["jwt_auth.authentication.JWTAuthentication"],
+    "EXCEPTION_HANDLER": "jwt_auth.responses.exception_handler",
     "DEFAULT_THROTTLE_RATES": dict.fromkeys(
         f"jwt_auth_{name}" for name in ("refresh", "revoke", "verify", "exchange", "sessions")
     ),

@@ -215,6 +215,23 @@ def test_python_runs(block, user, staff):
     exec(compile(block.code, str(block), "exec"), {"user": user, "staff": staff, "__name__": "docs"})
 
 
+def test_a_view_without_the_middleware_authenticates_by_itself(user, rf):
+    (block,) = (each for each in BLOCKS if "def report(request)" in each.code)
+    values = {}
+    exec(compile(block.code, str(block), "exec"), values)
+    raw = sessions.start(user).access_token
+    answers = [values["report"](rf.get("/", headers=headers)) for headers in _headers(raw, "bad")]
+    assert [(answer.status_code, json.loads(answer.content)) for answer in answers] == [
+        (200, {"user": user.get_username(), "scopes": []}),
+        (401, {"detail": "The token is invalid.", "code": "invalid_token"}),
+        (401, {"detail": "Sign in."}),
+    ]
+
+
+def _headers(*tokens):
+    return [*({"authorization": f"Bearer {raw}"} for raw in tokens), {}]
+
+
 @blocks("test: service tokens")
 def test_code_issues_tokens_for_the_server_that_the_page_names(block, user, tmp_path, monkeypatch, rsa_key, settings):
     (tmp_path / "signing_key.pem").write_text(pem(rsa_key))

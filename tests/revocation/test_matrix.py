@@ -8,6 +8,7 @@ import pytest
 
 from jwt_auth.exceptions import RevokedTokenError
 from jwt_auth.verification import verify
+from tests.support.answers import challenge
 from tests.support.clients import PASSWORD
 from tests.support.matrix import (
     ALL,
@@ -41,7 +42,7 @@ def test_the_next_request_with_the_access_token_is_refused(scene, operation):
     operation(scene)
     answer = scene.client.get_me(scene.phone["access_token"])
     assert (answer.status_code, answer.json()["code"]) == (401, "token_revoked")
-    assert answer["WWW-Authenticate"] == 'Bearer realm="api", error="invalid_token"'
+    assert answer["WWW-Authenticate"] == challenge("token_revoked")
 
 
 @pytest.mark.parametrize("operation", ALL, ids=lambda operation: operation.__name__)

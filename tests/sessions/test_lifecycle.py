@@ -13,6 +13,7 @@ from jwt_auth.models import RevocationEvent, UserSession
 from jwt_auth.revocation import revoke_all, revoke_user
 from jwt_auth.sessions import lifecycle
 from jwt_auth.sessions.refresh_tokens import Case, judge
+from tests.support.answers import challenge
 from tests.support.clocks import NOW
 from tests.support.selection import THOROUGH
 
@@ -124,7 +125,7 @@ def test_a_token_that_is_used_again_after_the_grace_period_ends_the_session(clie
     clock.shift(60)
     answer = client.refresh(first["refresh_token"])
     assert code(answer) == (401, "refresh_token_reused")
-    assert answer["WWW-Authenticate"] == 'Bearer realm="api", error="invalid_token"'
+    assert answer["WWW-Authenticate"] == challenge("refresh_token_reused")
     assert client.is_dead(second)
     assert not client.is_dead(other_device)
     assert UserSession.objects.get(pk=first["session"]).revoked_reason == "refresh token reused"

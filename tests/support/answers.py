@@ -8,3 +8,8 @@ def assert_error(answer, status, code):
     assert ("errors" in answer.json()) <= (status == 400)
     assert answer["Cache-Control"] == "no-store"
     assert ("WWW-Authenticate" in answer) == (status == 401)
+
+
+def challenge(code=""):
+    """Return the challenge of a 401; with `code` for a token that was refused."""
+    return 'Bearer realm="api"' + (f', error="invalid_token", error_description="{code}"' if code else "")

@@ -5,6 +5,7 @@ import pytest
 from jwt_auth import browser_urls, urls
 from jwt_auth.models import RevocationEvent, UserSession
 from jwt_auth.revocation import database, revoke_session
+from tests.support.answers import challenge
 from tests.support.browser import Browser, credentials
 from tests.support.clients import PASSWORD
 from tests.support.outages import down
@@ -354,14 +355,14 @@ def test_a_bad_refresh_cookie_is_refused_and_never_a_crash(jar):
     answer = holding(jar).renew()
     assert answer.status_code == 401
     assert answer.json()["code"] in ("invalid_token", "token_revoked", "token_expired")
-    assert answer["WWW-Authenticate"] == 'Bearer realm="api", error="invalid_token"'
+    assert answer["WWW-Authenticate"] == challenge(answer.json()["code"])
 
 
 def test_a_bad_jar_is_anonymous_to_a_protected_view_which_says_why(jar):
     answer = holding(jar).me()
     code = answer.json()["code"]
     assert (answer.status_code, code in ("invalid_token", "token_revoked", "token_expired")) == (401, True)
-    assert answer["WWW-Authenticate"] == f'Bearer realm="api", error="invalid_token", error_description="{code}"'
+    assert answer["WWW-Authenticate"] == challenge(code)
 
 
 # Answers

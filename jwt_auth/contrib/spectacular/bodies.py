@@ -109,8 +109,8 @@ class PrincipalSerializer(drf.Serializer[Any]):
     session = drf.CharField(allow_null=True)
     scope = drf.CharField(allow_blank=True)
     auth_time = drf.DateTimeField(allow_null=True)
-    issued_at = drf.DateTimeField()
-    expires_at = drf.DateTimeField()
+    issued_at = drf.DateTimeField(allow_null=True, help_text="Null without a token, as with Django's session.")
+    expires_at = drf.DateTimeField(allow_null=True)
 
 
 class NewClientKeySerializer(ClientKeySerializer):

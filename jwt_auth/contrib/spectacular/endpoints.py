@@ -7,25 +7,17 @@ from typing import Any
 
 from drf_spectacular.extensions import OpenApiViewExtension
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_serializer, extend_schema_view
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework.permissions import AllowAny
 from rest_framework.renderers import JSONRenderer
-from rest_framework.serializers import BaseSerializer
 
 from jwt_auth.contrib.spectacular import bodies
+from jwt_auth.contrib.spectacular.names import name_components
 from jwt_auth.revocation.feed.pieces import FEED_TYPE
 from jwt_auth.views import client_serializers as clients, serializers
 from jwt_auth.views.introspection import RESPONSE_MEDIA_TYPE
 
-
-def name_components() -> None:
-    """Prefix the component names with "JWT", because a project may have a Session or a Client of its own."""
-    for each in (item for module in (serializers, clients, bodies) for item in vars(module).values()):
-        if isinstance(each, type) and issubclass(each, BaseSerializer) and each.__module__.startswith("jwt_auth."):
-            extend_schema_serializer(component_name=f"JWT{each.__name__.removesuffix('Serializer')}")(each)
-
-
-name_components()
+name_components(serializers, clients, bodies)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,6 @@ from rest_framework.settings import api_settings
 
 from jwt_auth._django.caches import backend_of
 from jwt_auth._django.outages import has_database
-from jwt_auth.authentication import JWTAuthentication
 from jwt_auth.checks.database import check_encoding, unless_down
 from jwt_auth.conf import get_settings
 from jwt_auth.conf.settings import Settings, settings_are_valid
@@ -158,13 +157,6 @@ def _check_surroundings() -> Iterator[checks.CheckMessage]:
             "There is a proxy, but no NUM_PROXIES: all clients have its address, and share one budget of sign-ins.",
             hint="Set REST_FRAMEWORK['NUM_PROXIES'] to the number of your own proxies that a request passes.",
             id="jwt_auth.W017",
-        )
-    authenticators: Any = api_settings.DEFAULT_AUTHENTICATION_CLASSES
-    if not any(issubclass(authenticator, JWTAuthentication) for authenticator in authenticators):
-        yield checks.Warning(
-            "No class of DEFAULT_AUTHENTICATION_CLASSES reads access tokens.",
-            hint="Add jwt_auth.authentication.JWTAuthentication, or silence this if each of your views names it.",
-            id="jwt_auth.W018",
         )
     if not django_settings.SECURE_SSL_REDIRECT and not django_settings.SECURE_HSTS_SECONDS:
         yield checks.Warning(

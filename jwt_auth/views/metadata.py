@@ -39,7 +39,7 @@ def find_endpoints(match: ResolverMatch) -> _Paths | None:
     The view may be alone at the host's root (RFC 8414 section 3.1), and the endpoints in any namespace. If they are
     included several times, those of the nearest namespace are meant, then the one that Django calls the default.
     """
-    known = dict.fromkeys(_namespaces(get_resolver(get_urlconf()).url_patterns))
+    known = dict.fromkeys(namespaces_in(get_resolver(get_urlconf()).url_patterns))
     for namespace in sorted(known, key=lambda name: (-_shared_levels(name, match), name != _APP)):
         # Their path may have parameters, such as a version of the API, which the path of this request has too.
         for parameters in ({"kwargs": match.kwargs}, {"args": match.args}):
@@ -61,14 +61,14 @@ def _shared_levels(namespace: str, match: ResolverMatch) -> int:
     return len(list(takewhile(lambda pair: pair[0] == pair[1], pairs)))
 
 
-def _namespaces(patterns: Sequence[URLPattern | URLResolver], outer: tuple[str, ...] = ()) -> Iterator[str]:
+def namespaces_in(patterns: Sequence[URLPattern | URLResolver], outer: tuple[str, ...] = ()) -> Iterator[str]:
     """Yield each namespace that `jwt_auth.urls` is included in."""
     for pattern in patterns:
         if isinstance(pattern, URLResolver):
             levels = (*outer, pattern.namespace) if pattern.namespace else outer
             if pattern.app_name == _APP:
                 yield ":".join(levels)
-            yield from _namespaces(pattern.url_patterns, levels)
+            yield from namespaces_in(pattern.url_patterns, levels)
 
 
 def describe(path_of: _Paths) -> dict[str, Any]:

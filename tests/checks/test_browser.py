@@ -1,5 +1,7 @@
 """System checks of the settings that cookies depend on."""
 
+import re
+
 import pytest
 from django.core import checks
 from django.core.management import call_command
@@ -114,6 +116,40 @@ def test_credentials_for_every_origin_are_e046(settings, authenticate_with, ever
     settings.CORS_ALLOW_CREDENTIALS = True
     authenticate_with(HEADER_ALONE)
     assert ids() == [], "no cookie, no credentials"
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"CORS_ORIGIN_ALLOW_ALL": True}, ["E046"]),  # its former name
+        ({"CORS_ORIGIN_ALLOW_ALL": True, "CORS_ALLOW_ALL_ORIGINS": False}, []),
+        ({"CORS_ALLOWED_ORIGIN_REGEXES": [".*"]}, ["E046"]),
+        ({"CORS_ALLOWED_ORIGIN_REGEXES": [re.compile(r"^https://")]}, ["E046"]),
+        ({"CORS_ALLOWED_ORIGIN_REGEXES": [r"^https://\w+\.example\.com$"]}, []),
+        ({"CORS_ALLOWED_ORIGINS": ["https://spa.example.org"]}, []),
+    ],
+)
+def test_each_way_to_allow_every_origin_is_e046(settings, changes, expected):
+    settings.CORS_ALLOW_CREDENTIALS = True
+    for name, value in changes.items():
+        setattr(settings, name, value)
+    assert ids() == expected
+
+
+@pytest.mark.parametrize(
+    ("origin", "expected"),
+    [
+        ("https://spa.example.org/", ["W046"]),
+        ("https://*", ["W046"]),
+        ("https://spa.example.org", []),
+        ("https://*.example.org:8443", []),
+        ("capacitor://localhost", []),
+        ("spa.example.org", []),  # 4_0.E001 of Django
+    ],
+)
+def test_a_trusted_origin_that_no_page_has_is_w046(settings, origin, expected):
+    settings.CSRF_TRUSTED_ORIGINS = [origin]
+    assert ids() == expected
 
 
 def test_cookies_without_vary_are_w042(settings, authenticate_with):

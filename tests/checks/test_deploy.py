@@ -140,25 +140,6 @@ def test_hsts_alone_is_enough(settings):
     assert ids() == []
 
 
-@pytest.mark.parametrize(
-    ("classes", "expected"),
-    [
-        ([], ["W018"]),
-        (["rest_framework.authentication.SessionAuthentication"], ["W018"]),
-        (
-            [
-                "rest_framework.authentication.SessionAuthentication",
-                "jwt_auth.authentication.JWTCookieAuthentication",
-            ],
-            [],
-        ),
-    ],
-)
-def test_some_class_reads_tokens(rest, classes, expected):
-    rest(DEFAULT_AUTHENTICATION_CLASSES=classes)
-    assert [number for number in ids() if number == "W018"] == expected
-
-
 SHARED = {
     "as bytes": RANDOM,
     "as the k of a JWK": base64url_encode(RANDOM),
@@ -340,7 +321,7 @@ def test_only_the_caches_that_this_app_uses_must_tell_their_errors(settings, jwt
     silent = {"BACKEND": DATABASE_CACHE, "OPTIONS": {"ignore_exc": True}}
     settings.CACHES = {"default": {"BACKEND": DATABASE_CACHE}, "pages": silent, "tokens": silent, "marker": silent}
     assert ids() == []
-    jwt_settings(REPLAY_CACHE="tokens", REVOCATION_CACHE="marker")
+    jwt_settings(REPLAY_CACHE="tokens", REVOCATION_CACHE="marker", REVOCATION="memory")
     assert ids() == ["W020", "W020"]
 
 

@@ -199,10 +199,14 @@ HOSTS = st.sampled_from(["localhost", "a.example.com", "b.a.example.com", "examp
 PORTS = st.sampled_from(["", ":80", ":443", ":8443"])
 TAILS = st.sampled_from(["", "", "", "", "", "", "/", "/path", "?", "#x", ",", " "])
 ORIGIN = st.builds("{}://{}{}".format, SCHEMES, HOSTS, PORTS)
-HEADERS = st.one_of(st.builds("{}{}".format, ORIGIN, TAILS), st.sampled_from(["null", "", "://", "https://"]), st.text())
+HEADERS = st.one_of(
+    st.builds("{}{}".format, ORIGIN, TAILS), st.sampled_from(["null", "", "://", "https://"]), st.text()
+)
 STARS = st.sampled_from(["", "", "*.", "*", "**.", "a.*."])
 # An address has no hosts below it.
-ENTRIES = st.builds("{}://{}{}{}{}".format, SCHEMES, STARS, HOSTS, PORTS, TAILS).filter(lambda entry: "[" not in entry or "*" not in entry)
+ENTRIES = st.builds("{}://{}{}{}{}".format, SCHEMES, STARS, HOSTS, PORTS, TAILS).filter(
+    lambda entry: "[" not in entry or "*" not in entry
+)
 
 
 def djangos(origin, entry):

@@ -22,7 +22,7 @@ from rest_framework.settings import api_settings
 
 from jwt_auth._django.caches import backend_of
 from jwt_auth._django.outages import has_database
-from jwt_auth.checks.database import check_encoding, unless_down
+from jwt_auth.checks.database import check_encoding, check_uuids, unless_down
 from jwt_auth.conf import get_settings
 from jwt_auth.conf.settings import Settings, settings_are_valid
 from jwt_auth.exceptions import ConfigurationError
@@ -61,7 +61,7 @@ def check_deployment(app_configs: Sequence[Any] | None = None, **kwargs: Any) ->
 def check_database(
     app_configs: Sequence[Any] | None = None, databases: Sequence[str] | None = None, **kwargs: Any
 ) -> list[checks.CheckMessage]:
-    """Check migrations, the cutoff column, the stored keys, the encryption of secrets and the encoding of texts."""
+    """Check migrations, columns, the stored keys, the encryption of secrets and the encoding of texts."""
     alias = router.db_for_write(UserSession)
     if alias not in (databases or ()) or not has_database(alias) or not settings_are_valid():
         return []
@@ -72,6 +72,7 @@ def _of_database(alias: str) -> list[checks.CheckMessage]:
     return [
         *_check_migrations(alias),
         *_check_cutoff_column(alias),
+        *check_uuids(connections[alias]),
         *_check_stored_keys(alias),
         *_check_encryption(alias),
         *check_encoding(connections[alias]),

@@ -27,7 +27,7 @@ from jwt_auth.conf import get_settings
 from jwt_auth.conf.settings import Settings, settings_are_valid
 from jwt_auth.exceptions import ConfigurationError
 from jwt_auth.jose.encoding import base64url_decode
-from jwt_auth.keyring.configured import configured_keys
+from jwt_auth.keyring.configured import HMAC_HINT, configured_keys
 from jwt_auth.keyring.reencryption import COLUMNS, reencrypt_rows
 from jwt_auth.keyring.stored import GUIDE, NO_ACTIVE_KEY, StoredKeys
 from jwt_auth.models import SigningKey, UserSession
@@ -111,13 +111,13 @@ def _check_secrets() -> Iterator[checks.CheckMessage]:
     if get_settings().SIGNING_KEY is None:
         yield checks.Warning(
             "SIGNING_KEY is not set: access tokens are signed with a key derived from SECRET_KEY, and leak with it.",
-            hint="Give tokens their own key (docs/how-to/keys.md), or silence this if one key for all is intended.",
+            hint=f"{HMAC_HINT} Silence this if one key for all is intended.",
             id="jwt_auth.W012",
         )
     elif _shared_with_secret_key():
         yield checks.Warning(
             "SIGNING_KEY, or one of its fallbacks, is SECRET_KEY itself: one leak exposes both.",
-            hint="Generate a separate key: docs/how-to/keys.md has the commands.",
+            hint=HMAC_HINT,
             id="jwt_auth.W013",
         )
 
@@ -273,6 +273,7 @@ def _check_encryption(alias: str) -> Iterator[checks.CheckMessage]:
     if seen and get_settings().ENCRYPTION_KEYS is None:
         yield checks.Warning(
             "ENCRYPTION_KEYS is not set: secrets in the database are encrypted with keys derived from SECRET_KEY.",
-            hint="Set separate keys, at first followed by the derived ones: docs/reference/settings.md shows how.",
+            hint="Set ENCRYPTION_KEYS to a list: a new key from Fernet.generate_key(), then the lines that manage.py "
+            "jwt_reencrypt --print-derived-keys prints. Run manage.py jwt_reencrypt, then remove all but the first.",
             id="jwt_auth.W050",
         )

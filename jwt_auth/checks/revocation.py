@@ -48,7 +48,8 @@ def check_timeouts(app_configs: Sequence[Any] | None = None, **kwargs: Any) -> l
         checks.Warning(
             f"The database {connection.alias!r} has no {' and no '.join(wanted)}: "
             "in memory mode one request waits for the database on behalf of all others.",
-            hint="Set it in OPTIONS; docs/how-to/production.md has values.",
+            hint=f'Set "OPTIONS": {dict.fromkeys(wanted, 2)} in DATABASES["{connection.alias}"], in seconds; more than '
+            "your slowest query needs where the option also limits queries.",
             id="jwt_auth.W060",
         )
     ]

@@ -20,6 +20,16 @@ from jwt_auth.jose.algorithms import ALGORITHMS, HMAC_ALGORITHMS, USUAL_ALGORITH
 from jwt_auth.jose.encoding import json_object
 from jwt_auth.jose.keys import Key, KeySet, fits, hash_size, hkdf, make_key, public_half, read_pem
 
+# Hints for the two kinds of keys.
+HMAC_HINT = (
+    'For HS256, HS384 and HS512, run python -c "import secrets; print(secrets.token_urlsafe(64))", and set SIGNING_KEY '
+    'to {"kty": "oct", "k": "<what it prints>"}.'
+)
+KEY_PAIR_HINT = (
+    "For ES256, run openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out signing_key.pem, and set "
+    'SIGNING_KEY to Path("signing_key.pem").'
+)
+
 # Fewer than eight octets differ in one of 10 ** 36 random secrets of 32 octets.
 _MIN_DIFFERENT_OCTETS = 8
 
@@ -129,7 +139,7 @@ def _configured(name: str, source: ConfiguredKey, algorithm: str | None) -> Key:
         raise ConfigurationError(
             "E011",
             f"{name} can't be used: {error}.",
-            "Set ALGORITHM to the key's algorithm, or make a new key; docs/how-to/keys.md has the commands.",
+            f"Set ALGORITHM to the key's algorithm, or make a new key. {KEY_PAIR_HINT} {HMAC_HINT}",
         ) from error
     if isinstance(material, bytes) and len(set(material)) < _MIN_DIFFERENT_OCTETS:
         raise _not_random(name, "repeats a few bytes")
@@ -146,8 +156,7 @@ def _not_random(name: str, fault: str) -> ConfigurationError:
     return ConfigurationError(
         "E014",
         f"{name} {fault}, not random bytes.",
-        """Run python -c "import secrets; print(secrets.token_urlsafe(64))", """
-        """and set {"kty": "oct", "k": "<what it prints>"}.""",
+        HMAC_HINT,
     )
 
 

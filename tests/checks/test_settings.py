@@ -1,5 +1,6 @@
 """System checks of settings: one id for one fault, with a hint, and never a secret."""
 
+import ast
 import re
 import secrets
 from collections import Counter
@@ -281,3 +282,16 @@ def test_rates_of_other_throttles_are_not_ours_to_judge(settings):
 def test_the_number_of_proxies_is_a_number(settings, proxies, expected):
     settings.REST_FRAMEWORK = {**settings.REST_FRAMEWORK, "NUM_PROXIES": proxies}
     assert ids() == expected
+
+
+def test_no_text_that_is_shown_names_a_page_of_the_repository():
+    """A project has the wheel alone. Docstrings and comments are for those who read the source."""
+    shown = []
+    for path in Path(jwt_auth.__file__).parent.rglob("*.py"):
+        tree = ast.parse(path.read_text())
+        statements = [node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)]  # docstrings among them
+        texts = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and node not in statements]
+        shown += [
+            f"{path.name}: {node.value}" for node in texts if isinstance(node.value, str) and "docs/" in node.value
+        ]
+    assert shown == []

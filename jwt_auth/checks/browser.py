@@ -11,10 +11,10 @@ from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.core import checks
 from django.middleware.csrf import CsrfViewMiddleware
 from django.utils.module_loading import import_string
-from rest_framework.settings import api_settings
 
 from jwt_auth.authentication import JWTCookieAuthentication
 from jwt_auth.checks.middleware import middleware_classes
+from jwt_auth.checks.views import lists_of_classes
 from jwt_auth.conf import get_settings
 from jwt_auth.conf.rules import without_prefix
 from jwt_auth.conf.settings import settings_are_valid
@@ -71,6 +71,14 @@ def _check_csrf() -> Iterator[checks.CheckMessage]:
             'CSRF_MODE is "django", but scripts can\'t read the CSRF token.',
             hint="Set CSRF_USE_SESSIONS and CSRF_COOKIE_HTTPONLY to False, or write the token into your pages.",
             id="jwt_auth.W043",
+        )
+    if mode == "django" and get_settings().COOKIE_SAMESITE == "None" and django_settings.CSRF_COOKIE_SAMESITE != "None":
+        yield checks.Warning(
+            f'COOKIE_SAMESITE is "None" and CSRF_MODE is "django", but CSRF_COOKIE_SAMESITE is '
+            f"{django_settings.CSRF_COOKIE_SAMESITE!r}: requests of other sites' pages lack the CSRF cookie, and are "
+            "refused.",
+            hint='Set CSRF_MODE to "fetch_metadata", or CSRF_COOKIE_SAMESITE to "None" and CSRF_COOKIE_SECURE to True.',
+            id="jwt_auth.W047",
         )
     if mode == "log_only":
         yield checks.Warning(
@@ -144,8 +152,8 @@ def _check_middleware() -> Iterator[checks.CheckMessage]:
 
 
 def _authenticates_by_cookie() -> bool:
-    """Return whether cookies authenticate requests, by the default classes of DRF or in plain Django views."""
-    classes: list[Any] = [*api_settings.DEFAULT_AUTHENTICATION_CLASSES]
+    """Return whether cookies authenticate requests, in any view of the project."""
+    classes = [found for _, listed in lists_of_classes() for found in listed]
     for found in middleware_classes(JWTUserMiddleware):
         classes += found.authentication_classes
     return any(issubclass(found, JWTCookieAuthentication) for found in classes)

@@ -4,6 +4,7 @@ System checks of a deployment: `manage.py check --deploy`. None of these faults 
 The checks that query the database only run if it is named: `manage.py check --deploy --database default`.
 """
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
@@ -53,6 +54,7 @@ def check_deployment(app_configs: Sequence[Any] | None = None, **kwargs: Any) ->
         *_check_secrets(),
         *_check_lifetimes(settings),
         *_check_surroundings(),
+        *_check_log(),
         *_check_caches(settings),
         *_check_sqlite(),
     ]
@@ -164,6 +166,15 @@ def _check_surroundings() -> Iterator[checks.CheckMessage]:
             "Nothing prevents tokens from being requested and sent over plain http.",
             hint="Set SECURE_SSL_REDIRECT and SECURE_HSTS_SECONDS, or silence this if the proxy does it.",
             id="jwt_auth.W019",
+        )
+
+
+def _check_log() -> Iterator[checks.CheckMessage]:
+    if not logging.getLogger("jwt_auth").isEnabledFor(logging.WARNING):
+        yield checks.Warning(
+            "The logger 'jwt_auth' drops warnings: nobody learns that a refresh token was stolen, or a cache failed.",
+            hint='In LOGGING, set "disable_existing_loggers" to False, and the level of "jwt_auth" to "WARNING" or "INFO".',
+            id="jwt_auth.W023",
         )
 
 

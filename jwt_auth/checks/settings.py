@@ -34,6 +34,7 @@ def check_settings(app_configs: Sequence[Any] | None = None, **kwargs: Any) -> l
         *_check_keys(),
         *_check_issuers(),
         *_check_effects(),
+        *_check_grace_period(),
         *_check_user_fields(),
         *_check_throttles(),
         *_check_project(),
@@ -94,6 +95,16 @@ def _check_effects() -> Iterator[checks.CheckMessage]:
                 "settings share the configuration.",
                 id="jwt_auth.W002",
             )
+
+
+def _check_grace_period() -> Iterator[checks.CheckMessage]:
+    grace, most = get_settings().ROTATION_GRACE_PERIOD, get_settings().SESSION_IDLE_TIMEOUT / 4
+    if grace > most and grace != Settings().ROTATION_GRACE_PERIOD:
+        yield checks.Warning(
+            f"ROTATION_GRACE_PERIOD is {grace}, but only {most} are in effect, a quarter of SESSION_IDLE_TIMEOUT.",
+            hint="Set it to that or less, or make SESSION_IDLE_TIMEOUT longer.",
+            id="jwt_auth.W003",
+        )
 
 
 def _check_user_fields() -> Iterator[checks.CheckMessage]:

@@ -29,12 +29,12 @@ def check_views(app_configs: Sequence[Any] | None = None, **kwargs: Any) -> list
     """Check the views in the URLconf, if our own settings are valid; else `checks.settings` reports them."""
     if not settings_are_valid():
         return []
-    return [*_check_reading(), *_check_order(), *_check_metadata()]
+    return [*_check_lists(), *_check_reading(), *_check_order(), *_check_metadata()]
 
 
 def lists_of_classes() -> Iterator[tuple[str, list[Any]]]:
     """Yield the name and the classes of the default list, and of each view of the project with a list of its own."""
-    defaults = list(api_settings.DEFAULT_AUTHENTICATION_CLASSES)
+    defaults = _items(api_settings.DEFAULT_AUTHENTICATION_CLASSES)
     yield DEFAULT, defaults
     for view, classes in _views():
         if classes != defaults:
@@ -43,10 +43,24 @@ def lists_of_classes() -> Iterator[tuple[str, list[Any]]]:
 
 def _views() -> Iterator[tuple[Any, list[Any]]]:
     """Yield each view of the project that DRF made, and its authentication classes."""
+    for callback, view in _callbacks_of_views():
+        yield view, _items(_classes_of(callback, view))
+
+
+def _classes_of(callback: Any, view: Any) -> Any:
+    return callback.initkwargs.get("authentication_classes", view.authentication_classes)
+
+
+def _items(classes: Any) -> list[Any]:
+    """Return the classes of a list; none of anything else, which `_check_lists` reports."""
+    return list(classes) if isinstance(classes, list | tuple) else []
+
+
+def _callbacks_of_views() -> Iterator[tuple[Any, Any]]:
     for callback in _callbacks():
         view = getattr(callback, "cls", None)  # set by DRF
         if view is not None and not view.__module__.startswith(_NOT_OF_THE_PROJECT):
-            yield view, list(callback.initkwargs.get("authentication_classes", view.authentication_classes))
+            yield callback, view
 
 
 def _callbacks() -> list[Any]:
@@ -61,6 +75,19 @@ def _callbacks_in(patterns: Sequence[URLPattern | URLResolver]) -> Iterator[Any]
             yield from _callbacks_in(pattern.url_patterns)
         else:
             yield pattern.callback
+
+
+def _check_lists() -> Iterator[checks.CheckMessage]:
+    """Report a single class where a list belongs, often a tuple without its comma: each request would be a 500."""
+    lists: list[tuple[str, Any]] = [(DEFAULT, api_settings.DEFAULT_AUTHENTICATION_CLASSES)]
+    lists += [(view.__qualname__, _classes_of(callback, view)) for callback, view in _callbacks_of_views()]
+    for where, classes in lists:
+        if not isinstance(classes, list | tuple):
+            yield checks.Error(
+                f"{where} has {classes!r} where a list of authentication classes belongs.",
+                hint=f"Write [{classes.__name__}]; a tuple with one item needs a comma.",
+                id="jwt_auth.E028",
+            )
 
 
 def _check_reading() -> Iterator[checks.CheckMessage]:

@@ -5,6 +5,8 @@ import re
 import pytest
 from django.core import checks
 from django.core.management import call_command
+from django.urls import path
+from rest_framework.views import APIView
 
 from jwt_auth.authentication import JWTAuthentication, JWTCookieAuthentication
 from jwt_auth.checks import browser
@@ -35,7 +37,10 @@ def function_middleware(get_response):
 
 @pytest.fixture
 def authenticate_with(settings):
+    """`authenticate_with(path)` makes this the only default class, of a project without views of its own."""
+
     def change(path):
+        settings.ROOT_URLCONF = "jwt_auth.browser_urls"
         settings.REST_FRAMEWORK = {**settings.REST_FRAMEWORK, "DEFAULT_AUTHENTICATION_CLASSES": [path]}
 
     return change
@@ -81,6 +86,16 @@ def test_djangos_token_needs_djangos_middleware(settings, jwt_settings):
     assert ids() == []
     settings.MIDDLEWARE = [item for item in settings.MIDDLEWARE if item != DJANGOS]
     assert ids() == ["E045"]
+    jwt_settings(CSRF_MODE="fetch_metadata")
+    assert ids() == []
+
+
+@pytest.mark.parametrize(("same_site", "expected"), [("Lax", ["W047"]), (None, ["W047"]), ("None", [])])
+def test_djangos_token_that_no_other_site_can_send_is_w047(settings, jwt_settings, same_site, expected):
+    settings.CSRF_TRUSTED_ORIGINS = ["https://spa.example.org"]
+    settings.CSRF_COOKIE_SAMESITE = same_site
+    jwt_settings(CSRF_MODE="django", COOKIE_SAMESITE="None")
+    assert ids() == expected
     jwt_settings(CSRF_MODE="fetch_metadata")
     assert ids() == []
 
@@ -178,6 +193,15 @@ def test_cookies_of_plain_views_without_vary_are_w042(settings, authenticate_wit
     assert ids() == expected
     settings.MIDDLEWARE = [*others, OURS, middleware]
     assert ids() == []
+
+
+def test_every_origin_may_not_read_a_view_that_knows_cookies(settings, authenticate_with):
+    authenticate_with(HEADER_ALONE)
+    settings.CORS_ALLOW_ALL_ORIGINS = settings.CORS_ALLOW_CREDENTIALS = True
+    assert ids() == []
+    view = type("Shop", (APIView,), {"authentication_classes": [JWTCookieAuthentication]}).as_view()
+    settings.ROOT_URLCONF = type("Project", (), {"urlpatterns": [path("shop/", view)]})
+    assert ids() == ["E046"]
 
 
 def test_every_origin_may_not_read_plain_views_that_know_cookies(settings, authenticate_with):

@@ -1,5 +1,6 @@
 """Deployment checks: each reports its own fault alone, and none reports anything on a developer's machine."""
 
+import logging
 from datetime import timedelta
 from io import StringIO
 
@@ -341,3 +342,18 @@ def test_a_database_that_is_down_is_a_message_and_no_traceback(db):
     assert "server closed the connection" in message.msg
     with outage(ProgrammingError("a wrong query")), pytest.raises(ProgrammingError):
         found(databases=["default"])
+
+
+def test_a_logger_that_drops_warnings_is_w023(monkeypatch):
+    logger = logging.getLogger("jwt_auth")
+    assert "W023" not in ids()
+    with monkeypatch.context() as patch:
+        patch.setattr(logger, "disabled", True)  # as LOGGING does that disables existing loggers
+        assert "W023" in ids()
+    level = logger.level
+    try:
+        for set_to, expected in ((logging.ERROR, True), (logging.WARNING, False)):
+            logger.setLevel(set_to)
+            assert ("W023" in ids()) is expected
+    finally:
+        logger.setLevel(level)

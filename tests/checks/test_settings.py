@@ -160,6 +160,14 @@ def test_a_setting_that_nothing_reads_is_w002(jwt_settings, idle, condition):
     assert ids() == [], "the default, in words"
 
 
+@pytest.mark.parametrize(("seconds", "idle", "expected"), [(40, 2, ["W003"]), (30, 2, []), (60, 2, []), (40, 3, [])])
+def test_a_grace_period_that_is_cut_is_w003(jwt_settings, seconds, idle, expected):
+    """The default is cut as well, but it is not what the project asked for."""
+    times = {"ACCESS_TOKEN_LIFETIME": timedelta(minutes=1), "SESSION_IDLE_TIMEOUT": timedelta(minutes=idle)}
+    jwt_settings(ROTATION_GRACE_PERIOD=timedelta(seconds=seconds), **times)
+    assert ids() == expected
+
+
 def test_a_cutoff_field_that_nothing_reads_is_w002(jwt_settings):
     """No user is looked up without revocation."""
     jwt_settings(REVOCATION="none", USER_CUTOFF_FIELD=None)

@@ -9,7 +9,7 @@ from rest_framework.views import APIView
 from jwt_auth.authentication import JWTAuthentication, JWTCookieAuthentication, UserOrClientJWTAuthentication
 from jwt_auth.checks.views import check_views
 from jwt_auth.views import MetadataView
-from tests.support.checks import ids
+from tests.support.checks import found, ids
 
 OURS = path("auth/", include("jwt_auth.urls"))
 SESSION = "rest_framework.authentication.SessionAuthentication"
@@ -100,6 +100,19 @@ def test_metadata_without_endpoints_is_w086(project, settings):
     nested = path("v1/", include(([OURS], "v1")))
     settings.ROOT_URLCONF = type("Project", (), {"urlpatterns": [view, nested]})
     assert ids() == []
+
+
+@pytest.mark.parametrize("default", [False, True])
+def test_a_class_where_a_list_belongs_is_e028(project, settings, default):
+    project([[JWTAuthentication], (JWTAuthentication,)], [TOKEN])
+    assert ids() == []
+    if default:
+        settings.REST_FRAMEWORK = {**settings.REST_FRAMEWORK, "DEFAULT_AUTHENTICATION_CLASSES": TOKEN}
+    else:
+        project([JWTAuthentication], [TOKEN])
+    (message,) = found()
+    assert message.id == "jwt_auth.E028"
+    assert message.hint.startswith("Write [JWTAuthentication]")
 
 
 def test_nothing_is_said_while_the_settings_are_wrong(project, jwt_settings):

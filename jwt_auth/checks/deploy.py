@@ -173,7 +173,7 @@ def _check_log() -> Iterator[checks.CheckMessage]:
     if not logging.getLogger("jwt_auth").isEnabledFor(logging.WARNING):
         yield checks.Warning(
             "The logger 'jwt_auth' drops warnings: nobody learns that a refresh token was stolen, or a cache failed.",
-            hint='In LOGGING, set "disable_existing_loggers" to False, and the level of "jwt_auth" to "WARNING" or "INFO".',
+            hint='In LOGGING, set "disable_existing_loggers" to False, and the level of "jwt_auth" to "INFO".',
             id="jwt_auth.W023",
         )
 

@@ -24,8 +24,8 @@ _PRIVATE_CACHES = (LocMemCache, DummyCache)
 # Isolation levels at which a transaction sees a snapshot from its beginning.
 _SNAPSHOTS = ("repeatable read", "serializable")
 
-# The timeout options of each database's client.
-_TIMEOUTS = {"postgresql": ("connect_timeout",), "mysql": ("connect_timeout", "read_timeout")}
+# The timeout options of each database's client, with usual values.
+_TIMEOUTS = {"postgresql": {"connect_timeout": 2}, "mysql": {"connect_timeout": 2, "read_timeout": 5}}
 
 
 def check_revocation(app_configs: Sequence[Any] | None = None, **kwargs: Any) -> list[checks.CheckMessage]:
@@ -41,15 +41,15 @@ def check_timeouts(app_configs: Sequence[Any] | None = None, **kwargs: Any) -> l
         return []
     connection = connections[router.db_for_write(RevocationEvent)]
     options = connection.settings_dict.get("OPTIONS", {})
-    wanted = [name for name in _TIMEOUTS.get(connection.vendor, ()) if name not in options]
+    usual = _TIMEOUTS.get(connection.vendor, {})
+    wanted = {name: seconds for name, seconds in usual.items() if name not in options}
     if not wanted:
         return []
     return [
         checks.Warning(
             f"The database {connection.alias!r} has no {' and no '.join(wanted)}: "
             "in memory mode one request waits for the database on behalf of all others.",
-            hint=f'Set "OPTIONS": {dict.fromkeys(wanted, 2)} in DATABASES["{connection.alias}"], in seconds; more than '
-            "your slowest query needs where the option also limits queries.",
+            hint=f"Add {wanted} to OPTIONS in DATABASES[{connection.alias!r}]; the numbers are seconds.",
             id="jwt_auth.W060",
         )
     ]

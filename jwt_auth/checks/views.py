@@ -11,6 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.urls import URLPattern, URLResolver, get_resolver
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.settings import api_settings
+from rest_framework.views import APIView
 
 from jwt_auth.authentication import JWTAuthentication
 from jwt_auth.checks.middleware import middleware_classes
@@ -38,7 +39,7 @@ def lists_of_classes() -> Iterator[tuple[str, list[Any]]]:
     yield DEFAULT, defaults
     for view, classes in _views():
         if classes != defaults:
-            yield view.__qualname__, classes
+            yield view.__name__, classes
 
 
 def _views() -> Iterator[tuple[Any, list[Any]]]:
@@ -48,7 +49,7 @@ def _views() -> Iterator[tuple[Any, list[Any]]]:
 
 
 def _classes_of(callback: Any, view: Any) -> Any:
-    return callback.initkwargs.get("authentication_classes", view.authentication_classes)
+    return getattr(callback, "initkwargs", {}).get("authentication_classes", view.authentication_classes)
 
 
 def _items(classes: Any) -> list[Any]:
@@ -58,9 +59,14 @@ def _items(classes: Any) -> list[Any]:
 
 def _callbacks_of_views() -> Iterator[tuple[Any, Any]]:
     for callback in _callbacks():
-        view = getattr(callback, "cls", None)  # set by DRF
-        if view is not None and not view.__module__.startswith(_NOT_OF_THE_PROJECT):
+        view = _class_of(callback)
+        if issubclass(view, APIView) and not view.__module__.startswith(_NOT_OF_THE_PROJECT):
             yield callback, view
+
+
+def _class_of(callback: Any) -> type:
+    found = getattr(callback, "cls", None)  # set by DRF
+    return found if isinstance(found, type) else object
 
 
 def _callbacks() -> list[Any]:
@@ -80,12 +86,12 @@ def _callbacks_in(patterns: Sequence[URLPattern | URLResolver]) -> Iterator[Any]
 def _check_lists() -> Iterator[checks.CheckMessage]:
     """Report a single class where a list belongs, often a tuple without its comma: each request would be a 500."""
     lists: list[tuple[str, Any]] = [(DEFAULT, api_settings.DEFAULT_AUTHENTICATION_CLASSES)]
-    lists += [(view.__qualname__, _classes_of(callback, view)) for callback, view in _callbacks_of_views()]
+    lists += [(view.__name__, _classes_of(callback, view)) for callback, view in _callbacks_of_views()]
     for where, classes in lists:
         if not isinstance(classes, list | tuple):
             yield checks.Error(
                 f"{where} has {classes!r} where a list of authentication classes belongs.",
-                hint=f"Write [{classes.__name__}]; a tuple with one item needs a comma.",
+                hint="Write a list, such as [JWTAuthentication]; a tuple with one item needs a comma.",
                 id="jwt_auth.E028",
             )
 
@@ -97,7 +103,7 @@ def _check_reading() -> Iterator[checks.CheckMessage]:
     if authenticating and not reads and not any(middleware_classes(JWTUserMiddleware)):
         view, _ = authenticating[0]
         yield checks.Warning(
-            f"No view reads access tokens, nor does {DEFAULT}: {view.__qualname__}, for one, treats requests with a "
+            f"No view reads access tokens, nor does {DEFAULT}: {view.__name__}, for one, treats requests with a "
             "token as if they had none.",
             hint=f"Set REST_FRAMEWORK = {{{DEFAULT!r}: ['jwt_auth.authentication.JWTAuthentication']}}, name the class "
             "in authentication_classes of the views, or silence this if your own classes call jwt_auth.verification.",
@@ -121,7 +127,7 @@ def _reads_tokens(classes: Sequence[Any]) -> bool:
 
 
 def _check_metadata() -> Iterator[checks.CheckMessage]:
-    used = any(issubclass(getattr(callback, "cls", object), MetadataView) for callback in _callbacks())
+    used = any(issubclass(_class_of(callback), MetadataView) for callback in _callbacks())
     if used and not any(namespaces_in(get_resolver().url_patterns)):
         yield checks.Warning(
             "MetadataView is in the URLconf, but the endpoints that it names are not: it answers 404.",

@@ -13,7 +13,7 @@ class JWTAuthConfig(AppConfig):
     def ready(self) -> None:
         # Imported here, because they need the models.
         from jwt_auth import receivers
-        from jwt_auth.checks import browser, clients, deploy, issuers, revocation, settings
+        from jwt_auth.checks import browser, clients, deploy, issuers, revocation, settings, views
         from jwt_auth.http import logs
 
         register(settings.check_settings, Tags.security)
@@ -24,6 +24,7 @@ class JWTAuthConfig(AppConfig):
         register(revocation.check_isolation, Tags.security, deploy=True)
         register(issuers.check_trust, Tags.security)
         register(clients.check_client_authentication, Tags.security)
+        register(views.check_views, Tags.security)
         register(clients.check_used_tokens, Tags.security, deploy=True)
         register(issuers.check_no_revocation, Tags.security, deploy=True)
         register(deploy.check_deployment, Tags.security, deploy=True)

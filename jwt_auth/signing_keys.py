@@ -165,7 +165,7 @@ def import_configured(*, now: datetime | None = None) -> list[SigningKey]:
 
     Raises:
         ConfigurationError: when a key in the settings can't be used.
-        KeyStateError: when SIGNING_KEY is symmetric, or another key is active.
+        KeyStateError: when SIGNING_KEY is symmetric, another key is active, or a key is stored for another algorithm.
     """
     keys = configured_keys()
     if isinstance(keys.signing.signing, bytes | None):
@@ -175,6 +175,9 @@ def import_configured(*, now: datetime | None = None) -> list[SigningKey]:
         )
     with _turn(now, keys="settings") as turn:
         known = set(turn.rows)
+        for kid in known.intersection(keys.verifying):
+            if turn.rows[kid].algorithm != keys.verifying[kid].algorithm:
+                raise KeyStateError(f"Key {kid} is stored already, for {turn.rows[kid].algorithm}. Use another key.")
         if keys.signing.kid not in known:
             row = turn.add(keys.signing, encrypted_private_jwk=_encrypt(keys.signing.signing))
             turn.activate(row, emergency=False)

@@ -258,3 +258,9 @@ def login_name(request: Request) -> str | None:
         # A longer name is refused by the view, and must not cost time before that.
         note.login_name = fold_name(name) if isinstance(name, str) and len(name) <= MAX_NAME else None
     return note.login_name
+
+
+# The scopes whose rates DEFAULT_THROTTLE_RATES can change.
+ADJUSTABLE = tuple(
+    sorted(str(throttle.scope) for throttle in AddressThrottle.__subclasses__() if throttle is not LoginThrottle)
+)

@@ -4,8 +4,10 @@ Tokens in requests and responses: the Authorization header, bodies and cookies.
 This module does not decide what a token means.
 """
 
+import logging
 import re
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any
 
 from django.conf import settings as django_settings
@@ -16,6 +18,8 @@ from jwt_auth.conf.rules import without_prefix
 from jwt_auth.exceptions import ConfigurationError, MalformedTokenError
 
 __all__ = ["bearer_body", "bearer_token", "clear_cookies", "set_cookies"]
+
+logger = logging.getLogger("jwt_auth")
 
 # Browsers drop a cookie whose name and value have more than 4096 bytes (RFC 6265bis section 5.6), and
 # servers in between limit the size of all headers together.
@@ -121,6 +125,8 @@ def set_cookies(request: HttpRequest, response: HttpResponse, pair: Any) -> None
     which this answer would overwrite if it came last.
     """
     settings = get_settings()
+    if _name(request, settings.COOKIE_ACCESS_NAME) == settings.COOKIE_ACCESS_NAME and _is_plain_http(request):
+        warn_of_plain_http()
     _set_cookie(request, response, settings.COOKIE_ACCESS_NAME, pair.access_token, pair.refresh_expires_in)
     if list(_cookies(request, settings.COOKIE_REFRESH_NAME)) != [pair.refresh_token]:
         _set_cookie(request, response, settings.COOKIE_REFRESH_NAME, pair.refresh_token, pair.refresh_expires_in)
@@ -162,6 +168,29 @@ def check_cookie_size(access_token: str) -> None:
 def _name(request: HttpRequest, name: str) -> str:
     """Return the cookie's name; on plain http under DEBUG without the prefix, which browsers refuse there."""
     return without_prefix(name) if django_settings.DEBUG and not request.is_secure() else name
+
+
+def _is_plain_http(request: HttpRequest) -> bool:
+    """
+    Return whether the browser sent `request` over plain http, so that it drops Secure cookies.
+
+    If a proxy talks https to the browser, and does not say so, two headers do: browsers send Sec-Fetch-Site only to
+    https and to localhost, where they keep Secure cookies as well, and older ones at least send the page's origin.
+    """
+    if request.is_secure() or "HTTP_SEC_FETCH_SITE" in request.META:
+        return False
+    return not request.META.get("HTTP_ORIGIN", "").startswith("https://")
+
+
+@cache
+def warn_of_plain_http() -> None:
+    """Log once per process that browsers drop the cookies."""
+    reason = "a request over plain http signed in, and browsers drop its Secure cookies, so nobody is signed in"
+    logger.warning(
+        "Cookies are lost: %s. Serve the site over https; if a proxy does, set SECURE_PROXY_SSL_HEADER.",
+        reason,
+        extra={"event": "cookies_lost", "reason": reason},
+    )
 
 
 def _set_cookie(request: HttpRequest, response: HttpResponse, name: str, value: str, max_age: int) -> None:

@@ -124,7 +124,7 @@ def test_tokens_authenticate_and_bad_ones_are_refused(get, user, settings, order
 @pytest.mark.django_db
 @pytest.mark.parametrize(
     ("order", "shared", "expected"),
-    [([OURS[0], CACHE[0], OURS[1], CACHE[1]], True, ["W046"]), ([CACHE[0], *OURS, CACHE[1]], False, [])],
+    [([OURS[0], CACHE[0], OURS[1], CACHE[1]], True, ["W048"]), ([CACHE[0], *OURS, CACHE[1]], False, [])],
     ids=["cache within", "cache around"],
 )
 def test_a_cache_within_vary_shows_a_plain_page_to_others(settings, user, make_user, order, shared, expected):

@@ -4,7 +4,7 @@ import pytest
 from django.http import HttpResponse
 from django.test import RequestFactory
 
-from jwt_auth import transports
+from jwt_auth import sessions, transports
 from jwt_auth.exceptions import ConfigurationError, MalformedTokenError
 from jwt_auth.models import UserSession
 from tests.support.browser import Browser
@@ -126,3 +126,37 @@ def test_the_limit_counts_name_and_value(jwt_settings):
     transports.check_cookie_size("x" * room)
     with pytest.raises(ConfigurationError):
         transports.check_cookie_size("x" * (room + 1))
+
+
+# Plain http
+
+
+@pytest.fixture
+def warnings(caplog):
+    transports.warn_of_plain_http.cache_clear()
+    caplog.set_level("WARNING", "jwt_auth")
+    yield lambda: [record.event for record in caplog.records]
+    transports.warn_of_plain_http.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("how", "lost"),
+    [
+        ({}, True),
+        ({"HTTP_ORIGIN": "http://www.example.com"}, True),
+        ({"secure": True}, False),
+        # A proxy talks https to the browser, and does not say so.
+        ({"HTTP_SEC_FETCH_SITE": "same-origin"}, False),
+        ({"HTTP_ORIGIN": "https://www.example.com"}, False),
+    ],
+)
+def test_cookies_that_the_browser_drops_are_logged_once(db, user, warnings, how, lost):
+    for _ in range(2):
+        transports.set_cookies(request(**how), HttpResponse(), sessions.start(user))
+    assert warnings() == (["cookies_lost"] if lost else [])
+
+
+def test_under_debug_cookies_over_plain_http_are_not_lost(db, user, warnings, settings):
+    settings.DEBUG = True
+    transports.set_cookies(request(), HttpResponse(), sessions.start(user))
+    assert warnings() == []

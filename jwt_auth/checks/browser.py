@@ -2,9 +2,9 @@
 System checks of the settings that cookies depend on, besides our own.
 """
 
+import re
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
-from typing import Any, TypeVar
+from typing import Any
 
 from django.conf import settings as django_settings
 from django.contrib.auth.middleware import LoginRequiredMiddleware
@@ -12,16 +12,16 @@ from django.core import checks
 from django.middleware.cache import UpdateCacheMiddleware
 from django.middleware.csrf import CsrfViewMiddleware
 from django.utils.module_loading import import_string
-from rest_framework.settings import api_settings
 
 from jwt_auth.authentication import JWTCookieAuthentication
+from jwt_auth.checks.middleware import middleware_classes
+from jwt_auth.checks.views import lists_of_classes
 from jwt_auth.conf import get_settings
 from jwt_auth.conf.rules import without_prefix
 from jwt_auth.conf.settings import settings_are_valid
 from jwt_auth.error_reports import ExceptionReporterFilter
+from jwt_auth.http.csrf import can_match
 from jwt_auth.middleware import JWTUserMiddleware, VaryMiddleware
-
-T = TypeVar("T")
 
 
 def check_browser_settings(app_configs: Sequence[Any] | None = None, **kwargs: Any) -> list[checks.CheckMessage]:
@@ -61,7 +61,7 @@ def _check_names() -> Iterator[checks.CheckMessage]:
 
 def _check_csrf() -> Iterator[checks.CheckMessage]:
     mode = get_settings().CSRF_MODE
-    if mode == "django" and not _has_middleware(CsrfViewMiddleware):
+    if mode == "django" and not any(middleware_classes(CsrfViewMiddleware)):
         yield checks.Error(
             'CSRF_MODE is "django", but nothing sets the CSRF cookie.',
             hint="Add django.middleware.csrf.CsrfViewMiddleware to MIDDLEWARE.",
@@ -73,6 +73,14 @@ def _check_csrf() -> Iterator[checks.CheckMessage]:
             hint="Set CSRF_USE_SESSIONS and CSRF_COOKIE_HTTPONLY to False, or write the token into your pages.",
             id="jwt_auth.W043",
         )
+    if mode == "django" and get_settings().COOKIE_SAMESITE == "None" and django_settings.CSRF_COOKIE_SAMESITE != "None":
+        yield checks.Warning(
+            f'COOKIE_SAMESITE is "None" and CSRF_MODE is "django", but CSRF_COOKIE_SAMESITE is '
+            f"{django_settings.CSRF_COOKIE_SAMESITE!r}: requests of other sites' pages lack the CSRF cookie, and are "
+            "refused.",
+            hint='Set CSRF_MODE to "fetch_metadata", or CSRF_COOKIE_SAMESITE to "None" and CSRF_COOKIE_SECURE to True.',
+            id="jwt_auth.W047",
+        )
     if mode == "log_only":
         yield checks.Warning(
             'CSRF_MODE is "log_only": requests forged by other sites are logged, but not refused.',
@@ -82,27 +90,52 @@ def _check_csrf() -> Iterator[checks.CheckMessage]:
 
 
 def _check_other_sites() -> Iterator[checks.CheckMessage]:
-    if get_settings().COOKIE_SAMESITE == "None" and not django_settings.CSRF_TRUSTED_ORIGINS:
+    trusted = django_settings.CSRF_TRUSTED_ORIGINS
+    if get_settings().COOKIE_SAMESITE == "None" and not trusted:
         yield checks.Warning(
             'COOKIE_SAMESITE is "None", but no other site is trusted: pages of other sites can\'t change anything.',
             hint="Add their origins to CSRF_TRUSTED_ORIGINS (and for CORS), or leave COOKIE_SAMESITE at Strict.",
             id="jwt_auth.W041",
         )
-    # Settings of django-cors-headers. If all origins are allowed, it echoes the request's origin.
-    if (
-        _authenticates_by_cookie()
-        and getattr(django_settings, "CORS_ALLOW_ALL_ORIGINS", False)
-        and getattr(django_settings, "CORS_ALLOW_CREDENTIALS", False)
-    ):
-        yield checks.Error(
-            "CORS_ALLOW_ALL_ORIGINS and CORS_ALLOW_CREDENTIALS are on: any page can read what a signed-in user can.",
-            hint="List the origins in CORS_ALLOWED_ORIGINS.",
-            id="jwt_auth.E046",
+    # Django reports those without a scheme.
+    for origin in (origin for origin in trusted if "://" in origin and not can_match(origin)):
+        yield checks.Warning(
+            f"CSRF_TRUSTED_ORIGINS has {origin!r}, which is not the origin of any page.",
+            hint='Write scheme and host, and the port if it is not the usual one, in ASCII: "https://spa.example.org" '
+            '(without a slash at the end), "https://*.example.org" or "capacitor://localhost".',
+            id="jwt_auth.W046",
         )
+    if _authenticates_by_cookie() and getattr(django_settings, "CORS_ALLOW_CREDENTIALS", False):
+        yield from _check_cors()
+
+
+# An origin that no project means.
+_ANYBODY = "https://anybody.invalid"
+
+
+def _check_cors() -> Iterator[checks.CheckMessage]:
+    """Check the settings of django-cors-headers. If all origins are allowed, it echoes the request's origin."""
+    patterns = _cors("CORS_ALLOWED_ORIGIN_REGEXES", "CORS_ORIGIN_REGEX_WHITELIST", ())
+    if _cors("CORS_ALLOW_ALL_ORIGINS", "CORS_ORIGIN_ALLOW_ALL", False):
+        allowing = "CORS_ALLOW_ALL_ORIGINS"
+    elif any(re.match(pattern, _ANYBODY) for pattern in patterns):
+        allowing = "CORS_ALLOWED_ORIGIN_REGEXES"
+    else:
+        return
+    yield checks.Error(
+        f"{allowing} allows every origin, and CORS_ALLOW_CREDENTIALS is on: any page can read what a signed-in user "
+        "can.",
+        hint="List the origins in CORS_ALLOWED_ORIGINS.",
+        id="jwt_auth.E046",
+    )
+
+
+def _cors(name: str, former_name: str, default: Any) -> Any:
+    return getattr(django_settings, name, getattr(django_settings, former_name, default))
 
 
 def _check_middleware() -> Iterator[checks.CheckMessage]:
-    if _authenticates_by_cookie() and not _has_middleware(VaryMiddleware):
+    if _authenticates_by_cookie() and not any(middleware_classes(VaryMiddleware)):
         yield checks.Warning(
             "Cookies authenticate requests, but responses lack the Vary header: a cache may show them to other users.",
             hint="Add jwt_auth.middleware.VaryMiddleware to MIDDLEWARE.",
@@ -113,7 +146,7 @@ def _check_middleware() -> Iterator[checks.CheckMessage]:
             "UpdateCacheMiddleware comes after VaryMiddleware: it stores responses before they say which cookie they"
             " are for, and shows them to other users.",
             hint="Put VaryMiddleware after UpdateCacheMiddleware.",
-            id="jwt_auth.W046",
+            id="jwt_auth.W048",
         )
     if _comes_after(JWTUserMiddleware, LoginRequiredMiddleware):
         yield checks.Warning(
@@ -125,26 +158,13 @@ def _check_middleware() -> Iterator[checks.CheckMessage]:
 
 def _comes_after(one: type, other: type) -> bool:
     """Return whether MIDDLEWARE has both, and `one` is further inside."""
-    order = [found for found in _middleware(object) if issubclass(found, (one, other))]
+    order = [found for found in middleware_classes(object) if issubclass(found, (one, other))]
     return len(order) > 1 and issubclass(order[-1], one) and issubclass(order[0], other)
 
 
 def _authenticates_by_cookie() -> bool:
-    """Return whether cookies authenticate requests, by the default classes of DRF or in plain Django views."""
-    classes: list[Any] = [*api_settings.DEFAULT_AUTHENTICATION_CLASSES]
-    for found in _middleware(JWTUserMiddleware):
+    """Return whether cookies authenticate requests, in any view of the project."""
+    classes = [found for _, listed in lists_of_classes() for found in listed]
+    for found in middleware_classes(JWTUserMiddleware):
         classes += found.authentication_classes
     return any(issubclass(found, JWTCookieAuthentication) for found in classes)
-
-
-def _has_middleware(wanted: type) -> bool:
-    return any(_middleware(wanted))
-
-
-def _middleware(wanted: type[T]) -> Iterator[type[T]]:
-    """Return the subclasses of `wanted` in MIDDLEWARE; Django reports paths that can't be imported when it starts."""
-    for path in django_settings.MIDDLEWARE:
-        with suppress(ImportError):
-            found = import_string(path)
-            if isinstance(found, type) and issubclass(found, wanted):
-                yield found

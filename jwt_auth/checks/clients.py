@@ -3,18 +3,15 @@ System checks of views that accept tokens of API clients, and of the store for u
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from typing import Any
 
 from django.conf import settings as django_settings
 from django.core import checks
-from django.core.exceptions import ImproperlyConfigured
 from django.db import connections, router
-from django.urls import URLPattern, URLResolver, get_resolver
-from rest_framework.settings import api_settings
 
 from jwt_auth.authentication import ClientJWTAuthentication, JWTAuthentication, JWTCookieAuthentication
 from jwt_auth.authentication.replay import shared_cache
+from jwt_auth.checks.views import lists_of_classes
 from jwt_auth.conf import get_settings
 from jwt_auth.conf.settings import settings_are_valid
 from jwt_auth.models import UsedToken
@@ -35,7 +32,7 @@ def check_used_tokens(app_configs: Sequence[Any] | None = None, **kwargs: Any) -
 
 
 def _check_lists() -> Iterator[checks.CheckMessage]:
-    for where, classes in _lists():
+    for where, classes in lists_of_classes():
         issuers = {found.issuers for found in classes if _reads_the_header(found)}
         if len(issuers) > 1:
             yield checks.Error(
@@ -91,7 +88,7 @@ def _in_the_database() -> bool:
 
 
 def _clients_are_let_in() -> bool:
-    return any(_lets_clients_in(classes) for _, classes in _lists())
+    return any(_lets_clients_in(classes) for _, classes in lists_of_classes())
 
 
 def _lets_clients_in(classes: Sequence[Any]) -> bool:
@@ -100,24 +97,3 @@ def _lets_clients_in(classes: Sequence[Any]) -> bool:
 
 def _reads_the_header(found: type) -> bool:
     return issubclass(found, JWTAuthentication) and not issubclass(found, JWTCookieAuthentication)
-
-
-def _lists() -> Iterator[tuple[str, list[Any]]]:
-    """Yield the name and the classes of the default list, and of each view of the project with a list of its own."""
-    defaults = list(api_settings.DEFAULT_AUTHENTICATION_CLASSES)
-    yield "DEFAULT_AUTHENTICATION_CLASSES", defaults
-    with suppress(ImportError, AttributeError, ImproperlyConfigured):  # Django's own checks report these errors
-        for callback in _callbacks_in(get_resolver().url_patterns):
-            view = getattr(callback, "cls", None)  # set by DRF
-            if view is not None and not view.__module__.startswith("jwt_auth."):
-                classes = callback.initkwargs.get("authentication_classes", view.authentication_classes)
-                if list(classes) != defaults:
-                    yield view.__qualname__, list(classes)
-
-
-def _callbacks_in(patterns: Sequence[URLPattern | URLResolver]) -> Iterator[Any]:
-    for pattern in patterns:
-        if isinstance(pattern, URLResolver):
-            yield from _callbacks_in(pattern.url_patterns)
-        else:
-            yield pattern.callback

@@ -1,10 +1,11 @@
 """
-System checks that query the database: its availability, and the encoding of its text columns.
+System checks that query the database: its availability, and the types and encodings of its columns.
 """
 
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.core import checks
 
@@ -18,6 +19,12 @@ _NARROW = (
     "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = DATABASE() "
     "AND character_set_name IS NOT NULL AND character_set_name NOT IN ('utf8mb4', 'ascii') "
     "AND (table_name LIKE %s OR table_name = %s) ORDER BY table_name, column_name"
+)
+
+# The columns that hold UUIDs, in either of the two types that Django gives them on MariaDB.
+_UUIDS = (
+    "SELECT table_name, column_name, column_type FROM information_schema.columns WHERE table_schema = DATABASE() "
+    "AND column_type IN ('uuid', 'char(32)')"
 )
 
 
@@ -47,6 +54,49 @@ def check_encoding(connection: Any) -> Iterator[checks.CheckMessage]:
             hint="Convert the tables to utf8mb4, or the database to UTF8. Names and labels with other characters are "
             "refused until then.",
             id="jwt_auth.W033",
+        )
+
+
+def check_uuids(connection: Any) -> Iterator[checks.CheckMessage]:
+    """
+    Name the columns that an older MariaDB created, and this one reads in another way.
+
+    Django stores a UUID as CHAR(32) before MariaDB 10.7, and as UUID from then on. An upgrade changes no column.
+    """
+    if connection.vendor != "mysql":
+        return
+    types = {(table, column): kind for table, column, kind in _rows(connection, _UUIDS)}
+    differing = []
+    for field in _columns():
+        expected, found = field.db_type(connection), types.get((field.model._meta.db_table, field.column))
+        if expected in ("uuid", "char(32)") and found not in (None, expected):
+            differing.append(field)
+    if differing:
+        yield checks.Error(
+            "These columns have the type for UUIDs of another version of MariaDB: "
+            f"{', '.join(f'{field.model._meta.db_table}.{field.column}' for field in differing)}. Nobody can sign in, "
+            "and tokens are refused.",
+            hint=f"Stop the app, and run: {' '.join(_alterations(differing, connection))}",
+            id="jwt_auth.E034",
+        )
+
+
+def _columns() -> Iterator[Any]:
+    """Yield the fields of the app's tables and of the users, by their columns."""
+    for model in (*apps.get_app_config(UserSession._meta.app_label).get_models(), get_user_model()):
+        yield from model._meta.local_concrete_fields
+
+
+def _alterations(fields: list[Any], connection: Any) -> Iterator[str]:
+    quote = connection.ops.quote_name
+    for field in fields:
+        table, column = quote(field.model._meta.db_table), quote(field.column)
+        null = "NULL" if field.null else "NOT NULL"
+        yield f"ALTER TABLE {table} MODIFY {column} {field.db_type(connection)} {null};"
+    if any(field.is_relation or field.model is get_user_model() for field in fields):
+        yield (
+            "Before that, drop the foreign keys to the users' table, and afterwards add them again; convert the "
+            "columns of your own tables that refer to users in the same way."
         )
 
 

@@ -4,6 +4,7 @@ System checks of a deployment: `manage.py check --deploy`. None of these faults 
 The checks that query the database only run if it is named: `manage.py check --deploy --database default`.
 """
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
@@ -22,13 +23,12 @@ from rest_framework.settings import api_settings
 
 from jwt_auth._django.caches import backend_of
 from jwt_auth._django.outages import has_database
-from jwt_auth.authentication import JWTAuthentication
-from jwt_auth.checks.database import check_encoding, unless_down
+from jwt_auth.checks.database import check_encoding, check_uuids, unless_down
 from jwt_auth.conf import get_settings
 from jwt_auth.conf.settings import Settings, settings_are_valid
 from jwt_auth.exceptions import ConfigurationError
 from jwt_auth.jose.encoding import base64url_decode
-from jwt_auth.keyring.configured import configured_keys
+from jwt_auth.keyring.configured import HMAC_HINT, configured_keys
 from jwt_auth.keyring.reencryption import COLUMNS, reencrypt_rows
 from jwt_auth.keyring.stored import GUIDE, NO_ACTIVE_KEY, StoredKeys
 from jwt_auth.models import SigningKey, UserSession
@@ -54,6 +54,7 @@ def check_deployment(app_configs: Sequence[Any] | None = None, **kwargs: Any) ->
         *_check_secrets(),
         *_check_lifetimes(settings),
         *_check_surroundings(),
+        *_check_log(),
         *_check_caches(settings),
         *_check_sqlite(),
     ]
@@ -62,7 +63,7 @@ def check_deployment(app_configs: Sequence[Any] | None = None, **kwargs: Any) ->
 def check_database(
     app_configs: Sequence[Any] | None = None, databases: Sequence[str] | None = None, **kwargs: Any
 ) -> list[checks.CheckMessage]:
-    """Check migrations, the cutoff column, the stored keys, the encryption of secrets and the encoding of texts."""
+    """Check migrations, columns, the stored keys, the encryption of secrets and the encoding of texts."""
     alias = router.db_for_write(UserSession)
     if alias not in (databases or ()) or not has_database(alias) or not settings_are_valid():
         return []
@@ -73,6 +74,7 @@ def _of_database(alias: str) -> list[checks.CheckMessage]:
     return [
         *_check_migrations(alias),
         *_check_cutoff_column(alias),
+        *check_uuids(connections[alias]),
         *_check_stored_keys(alias),
         *_check_encryption(alias),
         *check_encoding(connections[alias]),
@@ -111,13 +113,13 @@ def _check_secrets() -> Iterator[checks.CheckMessage]:
     if get_settings().SIGNING_KEY is None:
         yield checks.Warning(
             "SIGNING_KEY is not set: access tokens are signed with a key derived from SECRET_KEY, and leak with it.",
-            hint="Give tokens their own key (docs/how-to/keys.md), or silence this if one key for all is intended.",
+            hint=f"{HMAC_HINT} Silence this if one key for all is intended.",
             id="jwt_auth.W012",
         )
     elif _shared_with_secret_key():
         yield checks.Warning(
             "SIGNING_KEY, or one of its fallbacks, is SECRET_KEY itself: one leak exposes both.",
-            hint="Generate a separate key: docs/how-to/keys.md has the commands.",
+            hint=HMAC_HINT,
             id="jwt_auth.W013",
         )
 
@@ -159,18 +161,20 @@ def _check_surroundings() -> Iterator[checks.CheckMessage]:
             hint="Set REST_FRAMEWORK['NUM_PROXIES'] to the number of your own proxies that a request passes.",
             id="jwt_auth.W017",
         )
-    authenticators: Any = api_settings.DEFAULT_AUTHENTICATION_CLASSES
-    if not any(issubclass(authenticator, JWTAuthentication) for authenticator in authenticators):
-        yield checks.Warning(
-            "No class of DEFAULT_AUTHENTICATION_CLASSES reads access tokens.",
-            hint="Add jwt_auth.authentication.JWTAuthentication, or silence this if each of your views names it.",
-            id="jwt_auth.W018",
-        )
     if not django_settings.SECURE_SSL_REDIRECT and not django_settings.SECURE_HSTS_SECONDS:
         yield checks.Warning(
             "Nothing prevents tokens from being requested and sent over plain http.",
             hint="Set SECURE_SSL_REDIRECT and SECURE_HSTS_SECONDS, or silence this if the proxy does it.",
             id="jwt_auth.W019",
+        )
+
+
+def _check_log() -> Iterator[checks.CheckMessage]:
+    if not logging.getLogger("jwt_auth").isEnabledFor(logging.WARNING):
+        yield checks.Warning(
+            "The logger 'jwt_auth' drops warnings: nobody learns that a refresh token was stolen, or a cache failed.",
+            hint='In LOGGING, set "disable_existing_loggers" to False, and the level of "jwt_auth" to "INFO".',
+            id="jwt_auth.W023",
         )
 
 
@@ -280,6 +284,7 @@ def _check_encryption(alias: str) -> Iterator[checks.CheckMessage]:
     if seen and get_settings().ENCRYPTION_KEYS is None:
         yield checks.Warning(
             "ENCRYPTION_KEYS is not set: secrets in the database are encrypted with keys derived from SECRET_KEY.",
-            hint="Set separate keys, at first followed by the derived ones: docs/reference/settings.md shows how.",
+            hint="Set ENCRYPTION_KEYS to a list: a new key from Fernet.generate_key(), then the lines that manage.py "
+            "jwt_reencrypt --print-derived-keys prints. Run manage.py jwt_reencrypt, then remove all but the first.",
             id="jwt_auth.W050",
         )

@@ -6,23 +6,26 @@ from collections.abc import Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from typing import Any
 
-from django.conf import settings as django_settings
+from django.contrib.auth import get_user_model
 from django.core import checks
+from django.core.cache.backends.dummy import DummyCache
+from django.core.cache.backends.locmem import LocMemCache
 from django.db import connections, router
 
+from jwt_auth._django.caches import backend_of
 from jwt_auth.conf import get_settings
 from jwt_auth.conf.settings import settings_are_valid
 from jwt_auth.issuers.tenants import find_confusion
 from jwt_auth.models import RevocationEvent, UserSession
 
 # Caches that other processes can't see.
-_PRIVATE_CACHES = ("locmem.LocMemCache", "dummy.DummyCache")
+_PRIVATE_CACHES = (LocMemCache, DummyCache)
 
 # Isolation levels at which a transaction sees a snapshot from its beginning.
 _SNAPSHOTS = ("repeatable read", "serializable")
 
-# The timeout options of each database's client.
-_TIMEOUTS = {"postgresql": ("connect_timeout",), "mysql": ("connect_timeout", "read_timeout")}
+# The timeout options of each database's client, with usual values.
+_TIMEOUTS = {"postgresql": {"connect_timeout": 2}, "mysql": {"connect_timeout": 2, "read_timeout": 5}}
 
 
 def check_revocation(app_configs: Sequence[Any] | None = None, **kwargs: Any) -> list[checks.CheckMessage]:
@@ -38,14 +41,15 @@ def check_timeouts(app_configs: Sequence[Any] | None = None, **kwargs: Any) -> l
         return []
     connection = connections[router.db_for_write(RevocationEvent)]
     options = connection.settings_dict.get("OPTIONS", {})
-    wanted = [name for name in _TIMEOUTS.get(connection.vendor, ()) if name not in options]
+    usual = _TIMEOUTS.get(connection.vendor, {})
+    wanted = {name: seconds for name, seconds in usual.items() if name not in options}
     if not wanted:
         return []
     return [
         checks.Warning(
             f"The database {connection.alias!r} has no {' and no '.join(wanted)}: "
             "in memory mode one request waits for the database on behalf of all others.",
-            hint="Set it in OPTIONS; docs/how-to/production.md has values.",
+            hint=f"Add {wanted} to OPTIONS in DATABASES[{connection.alias!r}]; the numbers are seconds.",
             id="jwt_auth.W060",
         )
     ]
@@ -86,9 +90,11 @@ def _keeps_snapshots(vendor: str, options: Mapping[str, Any]) -> bool:
 
 def _check_databases() -> Iterator[checks.CheckMessage]:
     sessions, events = router.db_for_write(UserSession), router.db_for_write(RevocationEvent)
-    if sessions != events:
+    users = router.db_for_write(get_user_model())
+    if get_settings().REVOCATION != "none" and len({sessions, events, users}) > 1:
         yield checks.Error(
-            f"Sessions are written to {sessions!r} and revocations to {events!r}: no transaction can contain both.",
+            f"Sessions are written to {sessions!r}, revocations to {events!r} and users to {users!r}: no transaction "
+            "and no query can contain all of them.",
             hint="Have your router send the whole app jwt_auth, and the user model, to one database.",
             id="jwt_auth.E060",
         )
@@ -109,10 +115,11 @@ def _check_tenants() -> Iterator[checks.CheckMessage]:
 def _check_notifications() -> Iterator[checks.CheckMessage]:
     settings = get_settings()
     if settings.REVOCATION_CACHE is not None:
-        backend = django_settings.CACHES[settings.REVOCATION_CACHE]["BACKEND"]
-        if backend.endswith(_PRIVATE_CACHES):
+        backend = backend_of(settings.REVOCATION_CACHE)
+        if issubclass(backend, _PRIVATE_CACHES):
             yield checks.Error(
-                f"REVOCATION_CACHE is {settings.REVOCATION_CACHE!r}, which other processes can't see ({backend}).",
+                f"REVOCATION_CACHE is {settings.REVOCATION_CACHE!r}, which other processes can't see "
+                f"({backend.__name__}).",
                 hint="Use a cache that all machines share, such as Redis or Memcached, or remove the setting.",
                 id="jwt_auth.E061",
             )

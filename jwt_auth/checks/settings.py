@@ -2,7 +2,7 @@
 System checks of the settings, the keys in them, and the names that they refer to.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from django.conf import settings as django_settings
@@ -14,11 +14,15 @@ from rest_framework.settings import api_settings
 
 from jwt_auth.base_models import TokenCutoffField
 from jwt_auth.conf import get_settings, rules
-from jwt_auth.conf.settings import find_problems, raw_settings
+from jwt_auth.conf.settings import Settings, find_problems, raw_settings
 from jwt_auth.exceptions import ConfigurationError
-from jwt_auth.keyring.configured import configured_keys
+from jwt_auth.keyring.configured import idle_fallbacks
 from jwt_auth.models import CLIENT_PREFIX, UserSession
 from jwt_auth.principals import user_field
+from jwt_auth.throttling import ADJUSTABLE
+
+# Names of the time zone in which no hour repeats, and in which the database's own clock is asked.
+UTC = ("UTC", "Etc/UTC")
 
 
 def check_settings(app_configs: Sequence[Any] | None = None, **kwargs: Any) -> list[checks.CheckMessage]:
@@ -26,7 +30,15 @@ def check_settings(app_configs: Sequence[Any] | None = None, **kwargs: Any) -> l
     problems = list(find_problems(raw_settings()))
     if problems:
         return [_error(problem) for problem in problems]
-    return [*_check_keys(), *_check_issuers(), *_check_user_fields(), *_check_throttles(), *_check_project()]
+    return [
+        *_check_keys(),
+        *_check_issuers(),
+        *_check_effects(),
+        *_check_grace_period(),
+        *_check_user_fields(),
+        *_check_throttles(),
+        *_check_project(),
+    ]
 
 
 def _error(problem: ConfigurationError) -> checks.CheckMessage:
@@ -37,7 +49,13 @@ def _check_keys() -> Iterator[checks.CheckMessage]:
     if get_settings().KEYS == "database":
         return  # `checks.deploy` checks the database
     try:
-        configured_keys()
+        for name in idle_fallbacks():
+            yield checks.Warning(
+                f"{name} is the signing key, or repeats another fallback, and has no effect.",
+                hint="Remove it; or, if ALGORITHM is to change, create a new key for the new algorithm and keep the "
+                'former key as a fallback, as a JWK with its "alg".',
+                id="jwt_auth.W022",
+            )
     except ConfigurationError as problem:
         yield _error(problem)
 
@@ -51,6 +69,42 @@ def _check_issuers() -> Iterator[checks.CheckMessage]:
                 hint="Use URLs for ISSUER and for the names in TRUSTED_ISSUERS.",
                 id="jwt_auth.E050",
             )
+
+
+# Settings that are only read under a condition; the words for the condition are shown.
+_CONDITIONS: Sequence[tuple[str, Callable[[Settings], bool], str]] = (
+    ("REVOCATION_CACHE", lambda settings: settings.REVOCATION == "memory", 'REVOCATION is "memory"'),
+    ("REVOCATION_PUSH", lambda settings: settings.REVOCATION == "memory", 'REVOCATION is "memory"'),
+    (
+        "REVOCATION_ON_STALE",
+        lambda settings: settings.REVOCATION == "memory" or bool(settings.TRUSTED_ISSUERS),
+        'REVOCATION is "memory", or TRUSTED_ISSUERS has a REVOCATIONS_URL',
+    ),
+    ("SERVICE_TOKEN_LIFETIME", lambda settings: bool(settings.SERVICE_AUDIENCES), "there are SERVICE_AUDIENCES"),
+    ("USER_CUTOFF_FIELD", lambda settings: settings.REVOCATION != "none", 'REVOCATION is not "none"'),
+)
+
+
+def _check_effects() -> Iterator[checks.CheckMessage]:
+    settings, defaults = get_settings(), Settings()
+    for name, is_read, condition in _CONDITIONS:
+        if getattr(settings, name) != getattr(defaults, name) and not is_read(settings):
+            yield checks.Warning(
+                f"{name} is set, and has no effect here: it is only read if {condition}.",
+                hint=f"Remove {name}, or change the setting that it depends on. Silence this if servers with other "
+                "settings share the configuration.",
+                id="jwt_auth.W002",
+            )
+
+
+def _check_grace_period() -> Iterator[checks.CheckMessage]:
+    grace, most = get_settings().ROTATION_GRACE_PERIOD, get_settings().SESSION_IDLE_TIMEOUT / 4
+    if grace > most and grace != Settings().ROTATION_GRACE_PERIOD:
+        yield checks.Warning(
+            f"ROTATION_GRACE_PERIOD is {grace}, but only {most} are in effect, a quarter of SESSION_IDLE_TIMEOUT.",
+            hint="Set it to that or less, or make SESSION_IDLE_TIMEOUT longer.",
+            id="jwt_auth.W003",
+        )
 
 
 def _check_user_fields() -> Iterator[checks.CheckMessage]:
@@ -78,9 +132,23 @@ def _check_user_fields() -> Iterator[checks.CheckMessage]:
         )
 
 
+def _hint_for(scope: str) -> str:
+    if scope.startswith("jwt_auth_login"):
+        return 'The rate of sign-ins is JWT_AUTH["LOGIN_THROTTLE"].'
+    return f"The scopes are {', '.join(ADJUSTABLE)}."
+
+
 def _check_throttles() -> Iterator[checks.CheckMessage]:
     for scope, rate in api_settings.DEFAULT_THROTTLE_RATES.items():
-        if scope.startswith("jwt_auth_") and rate is not None and rules.rate(rate):
+        if not scope.startswith("jwt_auth_"):
+            continue
+        if scope not in ADJUSTABLE:
+            yield checks.Error(
+                f'DEFAULT_THROTTLE_RATES["{scope}"] has no effect: no throttle of this app reads it.',
+                hint=_hint_for(scope),
+                id="jwt_auth.E026",
+            )
+        elif rate is not None and rules.rate(rate):
             yield checks.Error(
                 f'DEFAULT_THROTTLE_RATES["{scope}"] is {rate!r}, which is not a rate.',
                 hint='Use a rate such as "600/min", or None to disable the throttle.',
@@ -102,7 +170,16 @@ def _check_project() -> Iterator[checks.CheckMessage]:
             hint="Set USE_TZ = True.",
             id="jwt_auth.E023",
         )
-    if connections[router.db_for_write(UserSession)].settings_dict["ATOMIC_REQUESTS"]:
+    database = connections[router.db_for_write(UserSession)]
+    if database.settings_dict["TIME_ZONE"] not in (None, *UTC):
+        yield checks.Error(
+            f"The database {database.alias!r} has TIME_ZONE {database.settings_dict['TIME_ZONE']!r}: its times are "
+            "local ones, which repeat an hour every autumn. Revocations are lost in it.",
+            hint=f'Remove TIME_ZONE from DATABASES["{database.alias}"]. The setting TIME_ZONE, outside of DATABASES, '
+            "may be any zone.",
+            id="jwt_auth.E027",
+        )
+    if database.settings_dict["ATOMIC_REQUESTS"]:
         yield checks.Warning(
             "ATOMIC_REQUESTS is on: an error response rolls back what the view wrote, including a revocation.",
             hint="The views of jwt_auth are already exempt. Decorate your own views that call "

@@ -132,7 +132,7 @@ def _find_problems(name: str, options: Mapping[Any, Any]) -> Iterator[Configurat
         if rule := _RULES.get(option):
             if problem := rule(value):
                 yield ConfigurationError(
-                    "E078", f"{_of(name, option)} {problem}.", "docs/reference/settings.md lists what it can be."
+                    "E078", f"{_of(name, option)} {problem}.", "Change it, or remove it to have the default."
                 )
         else:
             hint = rules.did_you_mean(option, _RULES, "options")

@@ -220,12 +220,21 @@ def rate(value: object) -> str | None:
     return None
 
 
+# The first letter alone does not decide, as it does in DRF: "5/month" would be five per minute.
+_PERIODS = {
+    **dict.fromkeys(("s", "sec", "second"), 1),
+    **dict.fromkeys(("m", "min", "minute"), 60),
+    **dict.fromkeys(("h", "hour"), 3600),
+    **dict.fromkeys(("d", "day"), 86400),
+}
+
+
 def parse_rate(value: object) -> tuple[int, int]:
     """Parse `"10/min"` as (10, 60): the number of requests, and the seconds. Raise ValueError or TypeError."""
     if not isinstance(value, str):
         raise TypeError("a rate is a string")
     count, slash, period = value.partition("/")
-    seconds = {"s": 1, "m": 60, "h": 3600, "d": 86400}.get(period[:1])
+    seconds = _PERIODS.get(period.removesuffix("s") or period)
     if not slash or seconds is None or not count.isascii() or not count.isdigit() or int(count) < 1:
         raise ValueError(f"not a rate: {value!r}")
     return int(count), seconds

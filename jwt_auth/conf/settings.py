@@ -162,9 +162,9 @@ def _unknown(name: object) -> ConfigurationError:
 def _former(name: object) -> tuple[str, str] | None:
     """Return the other package that has a setting of this name, and the hint for it."""
     if isinstance(name, str) and name.startswith(LEGACY_PREFIX):
-        return "djangorestframework-jwt", "Remove it; docs/reference/settings.md lists the settings of this app."
+        return "djangorestframework-jwt", f"Remove it. The settings of this app are {', '.join(_RULES)}."
     if name in _OF_SIMPLEJWT:
-        hint = f"{_OF_SIMPLEJWT[str(name)]} Remove it; docs/how-to/from-simplejwt.md has the rest."
+        hint = f"{_OF_SIMPLEJWT[str(name)]} Remove it."
         return "djangorestframework-simplejwt", hint
     return None
 
@@ -213,7 +213,8 @@ def _contradictions_of_audiences(settings: Settings) -> Iterator[ConfigurationEr
         yield ConfigurationError(
             "E085",
             f"SERVICE_AUDIENCES is set, but ALGORITHM is {settings.ALGORITHM}: other servers can't verify the tokens.",
-            "Set ALGORITHM and SIGNING_KEY to those of a key pair; docs/how-to/keys.md has the commands.",
+            'Set ALGORITHM to "ES256" and SIGNING_KEY to a private key in a PEM, which openssl genpkey -algorithm EC '
+            "-pkeyopt ec_paramgen_curve:P-256 makes; other algorithms have other key pairs.",
         )
     if settings.SERVICE_AUDIENCES and settings.REVOCATION == "none":
         yield ConfigurationError(

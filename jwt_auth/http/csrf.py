@@ -27,7 +27,11 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
 _KNOWN_SITES = frozenset({"same-origin", "none", "same-site", "cross-site"})
 
-_ORIGIN = re.compile(r"(?P<scheme>https?)://(?P<host>[a-z0-9._*-]+|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{1,5}))?")
+# Any scheme, because the web views of apps have origins such as capacitor://localhost.
+_ORIGIN = re.compile(
+    r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<host>[a-z0-9._*-]+|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{1,5}))?"
+)
+_PATH = re.compile(r"(?<=[^:/])[/?#].*", re.DOTALL)
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
 
 _Origin: TypeAlias = tuple[str, str]  # scheme, and host with its port unless that is the scheme's default
@@ -73,20 +77,39 @@ def check(sent: Provenance, *, by_cookie: bool) -> None:
         raise CsrfError(f"it comes from {sent.origin!r} (Sec-Fetch-Site: {sent.fetch_site})")
 
 
+def can_match(entry: str) -> bool:
+    """Return whether there is an origin that `entry` of CSRF_TRUSTED_ORIGINS matches, as browsers write origins."""
+    pattern = _parse_entry(entry)
+    return pattern is not None and "*" not in pattern[1].removeprefix("*.")
+
+
 def _is_among(origin: str | None, allowed: Iterable[str]) -> bool:
-    found = _parse(origin or "")
-    return found is not None and any(_matches(found, _parse(pattern)) for pattern in allowed)
+    return origin is not None and any(_matches(origin, entry) for entry in allowed)
 
 
-def _matches(origin: _Origin, pattern: _Origin | None) -> bool:
-    """Match as Django matches CSRF_TRUSTED_ORIGINS: `https://*.example.com` is that host and all hosts below it."""
-    return pattern is not None and origin[0] == pattern[0] and is_same_domain(origin[1], pattern[1].removeprefix("*"))
+def _matches(origin: str, entry: str) -> bool:
+    """
+    Match as Django matches CSRF_TRUSTED_ORIGINS: `https://*.example.com` is that host and all hosts below it.
+
+    Unlike there, case and the port of the scheme do not matter, and a wildcard matches only well-formed origins.
+    """
+    if origin == entry:
+        return "://" in entry  # not `null`, the origin of a sandboxed frame in any page
+    found, pattern = _parse(origin), _parse_entry(entry)
+    if found is None or pattern is None:
+        return False
+    return found[0] == pattern[0] and is_same_domain(found[1], pattern[1].lstrip("*"))
+
+
+def _parse_entry(entry: str) -> _Origin | None:
+    """Parse a trusted origin. Of one with a wildcard, Django reads only the scheme and the host."""
+    return _parse(_PATH.sub("", entry) if "*" in entry else entry)
 
 
 def _parse(text: str) -> _Origin | None:
-    """Return the parsed origin; None for anything that is not an http(s) origin: `null`, a path, a list."""
+    """Return the parsed origin; None for anything else: `null`, a path, a list."""
     match = _ORIGIN.fullmatch(text.lower())
     if match is None:
         return None
     scheme, host, port = match["scheme"], match["host"], match["port"]
-    return scheme, host if port in (None, _DEFAULT_PORTS[scheme]) else f"{host}:{port}"
+    return scheme, host if port in (None, _DEFAULT_PORTS.get(scheme)) else f"{host}:{port}"

@@ -69,6 +69,8 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "weak_key": ("kid", "reason"),
     "keys_unread": ("reason",),
     "keys_read_again": (),
+    # `transports`,
+    "cookies_lost": ("reason",),
     # and `issuers.remote.subscription`.
     "feed_unread": ("reason",),
     "feed_read_again": (),

@@ -90,8 +90,10 @@ def read_configured(source: object, algorithms: Sequence[str]) -> PublicKeys:
     """
     keys = [_read_one(item, algorithms) for item in _items(source)]
     found = _collect(keys)
-    if not found.named:
-        raise ValueError("there is no key in it" if not keys else "two keys have the same kid")
+    if not keys:
+        raise ValueError("there is no key in it")
+    if len(found.named) < len({kid or key.kid for kid, key in keys}):
+        raise ValueError("two keys have the same kid, or one key has two algorithms")
     return found
 
 

@@ -20,6 +20,16 @@ from jwt_auth.jose.algorithms import ALGORITHMS, HMAC_ALGORITHMS, USUAL_ALGORITH
 from jwt_auth.jose.encoding import json_object
 from jwt_auth.jose.keys import Key, KeySet, fits, hash_size, hkdf, make_key, public_half, read_pem
 
+# Hints for the two kinds of keys.
+HMAC_HINT = (
+    'For HS256, HS384 and HS512, run python -c "import secrets; print(secrets.token_urlsafe(64))", and set SIGNING_KEY '
+    'to {"kty": "oct", "k": "<what it prints>"}.'
+)
+KEY_PAIR_HINT = (
+    "For ES256, run openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out signing_key.pem, and set "
+    'SIGNING_KEY to Path("signing_key.pem").'
+)
+
 # Fewer than eight octets differ in one of 10 ** 36 random secrets of 32 octets.
 _MIN_DIFFERENT_OCTETS = 8
 
@@ -36,18 +46,54 @@ def configured_keys() -> KeySet:
     if settings.SIGNING_KEY is None:
         secrets = derived(f"access.{settings.ALGORITHM}", hash_size(settings.ALGORITHM))
         return _key_set([make_key(secret, settings.ALGORITHM) for secret in secrets])
-    signing = _configured("SIGNING_KEY", settings.SIGNING_KEY, settings.ALGORITHM)
+    signing, *fallbacks = _all_configured().values()
+    return _key_set([signing, *fallbacks])
+
+
+def idle_fallbacks() -> list[str]:
+    """
+    Return the names of the fallbacks that are the signing key, or an earlier fallback.
+
+    Raises:
+        ConfigurationError: when a configured key can't be read, or is too weak.
+    """
+    if get_settings().SIGNING_KEY is None:
+        return []
+    names = [(key.kid, name) for name, key in _all_configured().items()]
+    first = dict(reversed(names))
+    return [name for kid, name in names if first[kid] != name]
+
+
+def _all_configured() -> dict[str, Key]:
+    """Return the keys in SIGNING_KEY and its fallbacks, by these names; raise ConfigurationError."""
+    settings = get_settings()
+    signing = _configured("SIGNING_KEY", settings.SIGNING_KEY, settings.ALGORITHM)  # type: ignore[arg-type]  # not None
     if signing.signing is None:
         raise ConfigurationError(
             "E013",
             "SIGNING_KEY is a public key, and can't sign.",
             "Set it to the private key; a public one is allowed in SIGNING_KEY_FALLBACKS.",
         )
-    fallbacks = (
-        _configured(f"SIGNING_KEY_FALLBACKS[{i}]", source, None)
-        for i, source in enumerate(settings.SIGNING_KEY_FALLBACKS)
-    )
-    return _key_set([signing, *fallbacks])
+    found = {"SIGNING_KEY": signing}
+    for i, source in enumerate(settings.SIGNING_KEY_FALLBACKS):
+        found[f"SIGNING_KEY_FALLBACKS[{i}]"] = _configured(f"SIGNING_KEY_FALLBACKS[{i}]", source, None)
+    _refuse_two_algorithms(found)
+    return found
+
+
+def _refuse_two_algorithms(keys: Mapping[str, Key]) -> None:
+    """Refuse one key for two algorithms: both would have the same `kid`, and only one would be found."""
+    first: dict[str, str] = {}
+    for name, key in keys.items():
+        other = first.setdefault(key.kid, name)
+        if key.algorithm != keys[other].algorithm:
+            raise ConfigurationError(
+                "E015",
+                f"{name} is the same key as {other}, for {key.algorithm} instead of {keys[other].algorithm}: tokens "
+                "of one of the two would be refused.",
+                "Create a new key for each algorithm (RFC 8725 section 3.1); clients then refresh, and nobody is "
+                "signed out.",
+            )
 
 
 @cached_until_settings_change
@@ -93,7 +139,7 @@ def _configured(name: str, source: ConfiguredKey, algorithm: str | None) -> Key:
         raise ConfigurationError(
             "E011",
             f"{name} can't be used: {error}.",
-            "Set ALGORITHM to the key's algorithm, or make a new key; docs/how-to/keys.md has the commands.",
+            f"Set ALGORITHM to the key's algorithm, or make a new key. {KEY_PAIR_HINT} {HMAC_HINT}",
         ) from error
     if isinstance(material, bytes) and len(set(material)) < _MIN_DIFFERENT_OCTETS:
         raise _not_random(name, "repeats a few bytes")
@@ -110,8 +156,7 @@ def _not_random(name: str, fault: str) -> ConfigurationError:
     return ConfigurationError(
         "E014",
         f"{name} {fault}, not random bytes.",
-        """Run python -c "import secrets; print(secrets.token_urlsafe(64))", """
-        """and set {"kty": "oct", "k": "<what it prints>"}.""",
+        HMAC_HINT,
     )
 
 

@@ -2,10 +2,13 @@
 Base classes and permissions of all endpoints.
 """
 
+import inspect
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.db import connections, transaction
+from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 from rest_framework.exceptions import ParseError
 from rest_framework.pagination import PageNumberPagination
@@ -46,6 +49,11 @@ class TokenView(APIView):
             view = transaction.non_atomic_requests(using=alias)(view)
         return view
 
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """Call the handler without the parameters of a path that the project includes these URLs in: `<version>/`."""
+        handler = getattr(self, str(request.method).lower(), self.http_method_not_allowed)
+        return super().dispatch(request, **{name: kwargs[name] for name in kwargs if name in _parameters_of(handler)})
+
     def get_exception_handler(self) -> Any:
         return _answer
 
@@ -70,6 +78,10 @@ class TokenView(APIView):
         serializer = serializer_class(data=request.data)
         serializer.is_valid(raise_exception=True)
         return serializer
+
+
+def _parameters_of(handler: Callable[..., Any]) -> Mapping[str, Any]:
+    return inspect.signature(handler).parameters
 
 
 def _answer(exc: Exception, context: Any) -> Response | None:

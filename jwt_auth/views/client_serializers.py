@@ -2,7 +2,7 @@
 Serializers for API clients and their keys, for the endpoints for staff. None of them contains a secret.
 """
 
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 from typing import Any
 
 from rest_framework import serializers
@@ -12,22 +12,7 @@ from jwt_auth.jose.algorithms import ALGORITHMS
 from jwt_auth.models import ClientKey, RegisteredClient
 from jwt_auth.revocation import remaining
 from jwt_auth.sessions.credentials import MAX_NAME
-from jwt_auth.views.serializers import ExactField, KeyField, TextField
-
-
-def _moment(**options: Any) -> serializers.DateTimeField:
-    """Return a read-only field for a time in UTC, whatever the server's TIME_ZONE is."""
-    return serializers.DateTimeField(default_timezone=timezone.utc, read_only=True, **options)
-
-
-class EndField(serializers.DateTimeField):
-    """A time that may be too early or too late for a time zone. DRF does not handle such times without an offset."""
-
-    def enforce_timezone(self, value: datetime) -> datetime:
-        try:
-            return super().enforce_timezone(value)
-        except OverflowError:
-            self.fail("overflow")
+from jwt_auth.views.serializers import ExactField, KeyField, MomentField, TextField
 
 
 class ClientSerializer(serializers.ModelSerializer[RegisteredClient]):
@@ -35,9 +20,9 @@ class ClientSerializer(serializers.ModelSerializer[RegisteredClient]):
 
     client_name = serializers.CharField(source="name")
     scope = serializers.CharField(source="scopes")
-    created_at = _moment()
-    tokens_valid_after = _moment(allow_null=True)
-    last_used_at = _moment(allow_null=True)
+    created_at = MomentField(read_only=True)
+    tokens_valid_after = MomentField(read_only=True, allow_null=True)
+    last_used_at = MomentField(read_only=True, allow_null=True)
 
     class Meta:
         model = RegisteredClient
@@ -54,8 +39,8 @@ class OwnClientSerializer(serializers.ModelSerializer[RegisteredClient]):
     scope = serializers.CharField(source="scopes")
     acts_as_you = serializers.SerializerMethodField()
     registered_by_you = serializers.SerializerMethodField()
-    created_at = _moment()
-    last_used_at = _moment(allow_null=True)
+    created_at = MomentField(read_only=True)
+    last_used_at = MomentField(read_only=True, allow_null=True)
 
     class Meta:
         model = RegisteredClient
@@ -76,11 +61,11 @@ class ClientKeySerializer(serializers.ModelSerializer[ClientKey]):
 
     alg = serializers.CharField(source="algorithm")
     jwk = serializers.SerializerMethodField()
-    created_at = _moment()
-    expires_at = _moment(allow_null=True)
-    rotated_at = _moment(allow_null=True)
-    revoked_at = _moment(allow_null=True)
-    last_used_at = _moment(allow_null=True)
+    created_at = MomentField(read_only=True)
+    expires_at = MomentField(read_only=True, allow_null=True)
+    rotated_at = MomentField(read_only=True, allow_null=True)
+    revoked_at = MomentField(read_only=True, allow_null=True)
+    last_used_at = MomentField(read_only=True, allow_null=True)
 
     class Meta:
         model = ClientKey
@@ -97,7 +82,7 @@ class ClientKeySerializer(serializers.ModelSerializer[ClientKey]):
 class KeyInUseSerializer(serializers.ModelSerializer[ClientKey]):
     """A usable key: who added it, when, and from which address."""
 
-    created_at = _moment()
+    created_at = MomentField(read_only=True)
 
     class Meta:
         model = ClientKey
@@ -117,7 +102,7 @@ class NewKeySerializer(serializers.Serializer[Any]):
     alg = serializers.ChoiceField(choices=ALGORITHMS, required=False)
     jwk = serializers.DictField(required=False, allow_empty=False)
     pem = ExactField(max_length=20_000, required=False)
-    expires_at = EndField(required=False)
+    expires_at = MomentField(required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if "jwk" in attrs and "pem" in attrs:

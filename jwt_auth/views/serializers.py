@@ -7,7 +7,7 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.utils.timezone import now
-from rest_framework import serializers
+from rest_framework import ISO_8601, serializers
 
 from jwt_auth.claims import Claims, moment
 from jwt_auth.conf import get_settings
@@ -162,7 +162,13 @@ class RevokeUserSerializer(serializers.Serializer[Any]):
         return attrs
 
 
-class LastUsedField(serializers.DateTimeField):
+class MomentField(serializers.DateTimeField):
+    """A time in UTC and in ISO 8601, whatever TIME_ZONE and the formats of DRF's settings are."""
+
+    format, input_formats, timezone = ISO_8601, (ISO_8601,), timezone.utc
+
+
+class LastUsedField(MomentField):
     """The hour of a session's last use. See sessions/shown.py for the hours that are shown."""
 
     def get_attribute(self, instance: UserSession) -> datetime:
@@ -170,11 +176,10 @@ class LastUsedField(serializers.DateTimeField):
 
 
 class SessionSerializer(serializers.ModelSerializer[UserSession]):
-    # In UTC, whatever the server's TIME_ZONE is.
-    started_at = serializers.DateTimeField(default_timezone=timezone.utc)
-    last_used_at = LastUsedField(read_only=True, default_timezone=timezone.utc)
+    started_at = MomentField()
+    last_used_at = LastUsedField(read_only=True)
     # Not the idle end, which each rotation moves.
-    expires_at = serializers.DateTimeField(default_timezone=timezone.utc)
+    expires_at = MomentField()
     shared = serializers.BooleanField(source="is_shared", read_only=True)
     device = serializers.SerializerMethodField()
     current = serializers.SerializerMethodField()

@@ -31,7 +31,7 @@ from jwt_auth.revocation import revoke_user
 from jwt_auth.revocation.feed import cursors, pieces
 from jwt_auth.views import introspection
 from jwt_auth.views.base import CredentialView, IsInScope, IsUser, TokenView, authenticated_claims, user_of
-from jwt_auth.views.metadata import describe, has_address
+from jwt_auth.views.metadata import describe, find_endpoints, has_address
 from jwt_auth.views.parsers import StrictFormParser, StrictJSONParser
 from jwt_auth.views.serializers import (
     ACCESS_TOKEN_URN,
@@ -57,9 +57,10 @@ class MetadataView(CredentialView):
     def get(self, request: Request) -> HttpResponseBase:
         if not has_address(get_settings().ISSUER):
             raise drf.NotFound("ISSUER is not an https URL, so there is no metadata.")
-        # Use the endpoints of this URL's namespace; the view may be alone at the host's root (RFC 8414 section 3.1).
-        match = cast("ResolverMatch", request._request.resolver_match)
-        return _published(request, describe(match.namespace if "jwt_auth" in match.app_names else "jwt_auth"))
+        paths = find_endpoints(cast("ResolverMatch", request._request.resolver_match))
+        if paths is None:
+            raise drf.NotFound("jwt_auth.urls is not included in the URLconf, so there is no metadata.")
+        return _published(request, describe(paths))
 
 
 def _published(request: Request, document: Mapping[str, Any]) -> HttpResponseBase:

@@ -1,8 +1,12 @@
 """System checks of the settings that cookies depend on."""
 
+import re
+
 import pytest
 from django.core import checks
 from django.core.management import call_command
+from django.urls import path
+from rest_framework.views import APIView
 
 from jwt_auth.authentication import JWTAuthentication, JWTCookieAuthentication
 from jwt_auth.checks import browser
@@ -33,7 +37,10 @@ def function_middleware(get_response):
 
 @pytest.fixture
 def authenticate_with(settings):
+    """`authenticate_with(path)` makes this the only default class, of a project without views of its own."""
+
     def change(path):
+        settings.ROOT_URLCONF = "jwt_auth.browser_urls"
         settings.REST_FRAMEWORK = {**settings.REST_FRAMEWORK, "DEFAULT_AUTHENTICATION_CLASSES": [path]}
 
     return change
@@ -83,6 +90,16 @@ def test_djangos_token_needs_djangos_middleware(settings, jwt_settings):
     assert ids() == []
 
 
+@pytest.mark.parametrize(("same_site", "expected"), [("Lax", ["W047"]), (None, ["W047"]), ("None", [])])
+def test_djangos_token_that_no_other_site_can_send_is_w047(settings, jwt_settings, same_site, expected):
+    settings.CSRF_TRUSTED_ORIGINS = ["https://spa.example.org"]
+    settings.CSRF_COOKIE_SAMESITE = same_site
+    jwt_settings(CSRF_MODE="django", COOKIE_SAMESITE="None")
+    assert ids() == expected
+    jwt_settings(CSRF_MODE="fetch_metadata")
+    assert ids() == []
+
+
 @pytest.mark.parametrize("name", ["CSRF_USE_SESSIONS", "CSRF_COOKIE_HTTPONLY"])
 def test_djangos_token_where_no_script_can_read_it_is_w043(settings, jwt_settings, name):
     setattr(settings, name, True)
@@ -116,6 +133,40 @@ def test_credentials_for_every_origin_are_e046(settings, authenticate_with, ever
     assert ids() == [], "no cookie, no credentials"
 
 
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"CORS_ORIGIN_ALLOW_ALL": True}, ["E046"]),  # its former name
+        ({"CORS_ORIGIN_ALLOW_ALL": True, "CORS_ALLOW_ALL_ORIGINS": False}, []),
+        ({"CORS_ALLOWED_ORIGIN_REGEXES": [".*"]}, ["E046"]),
+        ({"CORS_ALLOWED_ORIGIN_REGEXES": [re.compile(r"^https://")]}, ["E046"]),
+        ({"CORS_ALLOWED_ORIGIN_REGEXES": [r"^https://\w+\.example\.com$"]}, []),
+        ({"CORS_ALLOWED_ORIGINS": ["https://spa.example.org"]}, []),
+    ],
+)
+def test_each_way_to_allow_every_origin_is_e046(settings, changes, expected):
+    settings.CORS_ALLOW_CREDENTIALS = True
+    for name, value in changes.items():
+        setattr(settings, name, value)
+    assert ids() == expected
+
+
+@pytest.mark.parametrize(
+    ("origin", "expected"),
+    [
+        ("https://spa.example.org/", ["W046"]),
+        ("https://*", ["W046"]),
+        ("https://spa.example.org", []),
+        ("https://*.example.org:8443", []),
+        ("capacitor://localhost", []),
+        ("spa.example.org", []),  # 4_0.E001 of Django
+    ],
+)
+def test_a_trusted_origin_that_no_page_has_is_w046(settings, origin, expected):
+    settings.CSRF_TRUSTED_ORIGINS = [origin]
+    assert ids() == expected
+
+
 def test_cookies_without_vary_are_w042(settings, authenticate_with):
     others = [item for item in settings.MIDDLEWARE if item != OURS]
     settings.MIDDLEWARE = [*others, "tests.checks.test_browser.function_middleware"]
@@ -144,6 +195,15 @@ def test_cookies_of_plain_views_without_vary_are_w042(settings, authenticate_wit
     assert ids() == []
 
 
+def test_every_origin_may_not_read_a_view_that_knows_cookies(settings, authenticate_with):
+    authenticate_with(HEADER_ALONE)
+    settings.CORS_ALLOW_ALL_ORIGINS = settings.CORS_ALLOW_CREDENTIALS = True
+    assert ids() == []
+    view = type("Shop", (APIView,), {"authentication_classes": [JWTCookieAuthentication]}).as_view()
+    settings.ROOT_URLCONF = type("Project", (), {"urlpatterns": [path("shop/", view)]})
+    assert ids() == ["E046"]
+
+
 def test_every_origin_may_not_read_plain_views_that_know_cookies(settings, authenticate_with):
     authenticate_with(HEADER_ALONE)
     settings.CORS_ALLOW_ALL_ORIGINS = settings.CORS_ALLOW_CREDENTIALS = True
@@ -162,11 +222,11 @@ def test_a_token_that_is_looked_at_too_late_for_logins_is_w044(settings):
     assert ids() == [], "views of DRF are for DRF to guard"
 
 
-def test_a_cache_that_stores_responses_before_they_have_vary_is_w046(settings, authenticate_with):
+def test_a_cache_that_stores_responses_before_they_have_vary_is_w048(settings, authenticate_with):
     cache = "django.middleware.cache.UpdateCacheMiddleware"
     others = [item for item in settings.MIDDLEWARE if item != OURS]
     settings.MIDDLEWARE = [OURS, *others, cache]
-    assert ids() == ["W046"]
+    assert ids() == ["W048"]
     settings.MIDDLEWARE = [cache, OURS, *others]
     assert ids() == []
     settings.MIDDLEWARE = [OURS, *others, cache]

@@ -1,5 +1,6 @@
 """Deployment checks: each reports its own fault alone, and none reports anything on a developer's machine."""
 
+import logging
 from datetime import timedelta
 from io import StringIO
 
@@ -138,25 +139,6 @@ def test_with_the_number_of_proxies_a_proxy_is_no_fault(settings, rest):
 def test_hsts_alone_is_enough(settings):
     settings.SECURE_SSL_REDIRECT, settings.SECURE_HSTS_SECONDS = False, 3600
     assert ids() == []
-
-
-@pytest.mark.parametrize(
-    ("classes", "expected"),
-    [
-        ([], ["W018"]),
-        (["rest_framework.authentication.SessionAuthentication"], ["W018"]),
-        (
-            [
-                "rest_framework.authentication.SessionAuthentication",
-                "jwt_auth.authentication.JWTCookieAuthentication",
-            ],
-            [],
-        ),
-    ],
-)
-def test_some_class_reads_tokens(rest, classes, expected):
-    rest(DEFAULT_AUTHENTICATION_CLASSES=classes)
-    assert [number for number in ids() if number == "W018"] == expected
 
 
 SHARED = {
@@ -340,7 +322,7 @@ def test_only_the_caches_that_this_app_uses_must_tell_their_errors(settings, jwt
     silent = {"BACKEND": DATABASE_CACHE, "OPTIONS": {"ignore_exc": True}}
     settings.CACHES = {"default": {"BACKEND": DATABASE_CACHE}, "pages": silent, "tokens": silent, "marker": silent}
     assert ids() == []
-    jwt_settings(REPLAY_CACHE="tokens", REVOCATION_CACHE="marker")
+    jwt_settings(REPLAY_CACHE="tokens", REVOCATION_CACHE="marker", REVOCATION="memory")
     assert ids() == ["W020", "W020"]
 
 
@@ -360,3 +342,18 @@ def test_a_database_that_is_down_is_a_message_and_no_traceback(db):
     assert "server closed the connection" in message.msg
     with outage(ProgrammingError("a wrong query")), pytest.raises(ProgrammingError):
         found(databases=["default"])
+
+
+def test_a_logger_that_drops_warnings_is_w023(monkeypatch):
+    logger = logging.getLogger("jwt_auth")
+    assert "W023" not in ids()
+    with monkeypatch.context() as patch:
+        patch.setattr(logger, "disabled", True)  # as LOGGING does that disables existing loggers
+        assert "W023" in ids()
+    level = logger.level
+    try:
+        for set_to, expected in ((logging.ERROR, True), (logging.WARNING, False)):
+            logger.setLevel(set_to)
+            assert ("W023" in ids()) is expected
+    finally:
+        logger.setLevel(level)

@@ -1,6 +1,7 @@
 """System checks of the conditions that memory mode depends on, each beside a control that passes."""
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.core import checks
 from django.db import connections
 
@@ -18,14 +19,23 @@ IDS = ("jwt_auth.E060", "jwt_auth.E061", "jwt_auth.E062", "jwt_auth.E063", "jwt_
 
 
 class Router:
+    def __init__(self, name):
+        self.name = name
+
     def db_for_write(self, model, **hints):
-        return "elsewhere" if model.__name__ == "RevocationEvent" else None
+        return "elsewhere" if model.__name__ == self.name else None
 
 
-def test_sessions_and_revocations_are_written_to_one_database(settings):
+@pytest.mark.parametrize("name", ["RevocationEvent", get_user_model().__name__])
+def test_sessions_revocations_and_users_are_in_one_database(settings, jwt_settings, name):
     assert found() == []
-    settings.DATABASE_ROUTERS = [Router()]
+    settings.DATABASE_ROUTERS = [Router(name)]
     assert found() == ["jwt_auth.E060"]
+    settings.DATABASE_ROUTERS = [Router("Group")]
+    assert found() == []
+    settings.DATABASE_ROUTERS = [Router(name)]
+    jwt_settings(REVOCATION="none")
+    assert found() == [], "nothing is queried"
 
 
 @pytest.mark.parametrize("mode", ["database", "memory"])

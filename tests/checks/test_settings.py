@@ -1,5 +1,6 @@
 """System checks of settings: one id for one fault, with a hint, and never a secret."""
 
+import ast
 import re
 import secrets
 from collections import Counter
@@ -7,13 +8,15 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from django.core import checks
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
 from django.db import connections
 
 import jwt_auth
+from jwt_auth import throttling
+from jwt_auth.conf.settings import Settings
 from jwt_auth.jose.encoding import base64url_encode
 from tests.support.checks import found, ids
 from tests.support.keys import oct_jwk, pem, private_jwk, public_pem
@@ -72,6 +75,36 @@ def test_a_public_key_that_shall_sign_is_e013(jwt_settings, ec_key):
     assert ids() == []
 
 
+@pytest.mark.parametrize("last", [False, True])
+def test_one_key_for_two_algorithms_is_e015(jwt_settings, rsa_key, last):
+    """Both would have one `kid`, so tokens of one of the two would be refused."""
+    other = {**private_jwk(rsa_key), "alg": "PS256"}
+    fallbacks = [other] if not last else [pem(rsa_key), other]
+    jwt_settings(ALGORITHM="RS256", SIGNING_KEY=pem(rsa_key), SIGNING_KEY_FALLBACKS=fallbacks)
+    (message,) = found()
+    assert message.id == "jwt_auth.E015"
+    assert f"SIGNING_KEY_FALLBACKS[{int(last)}]" in message.msg
+
+
+def test_one_secret_for_two_algorithms_is_e015(jwt_settings):
+    secret = oct_jwk(secrets.token_bytes(64))
+    jwt_settings(SIGNING_KEY=secret, SIGNING_KEY_FALLBACKS=[{**secret, "alg": "HS512"}])
+    assert ids() == ["E015"]
+
+
+def test_a_fallback_that_changes_nothing_is_w022(jwt_settings, rsa_key, ec_key):
+    """It is the attempt to change ALGORITHM and keep the key: the fallback has the new algorithm as well."""
+    known = {"ALGORITHM": "PS256", "SIGNING_KEY": pem(rsa_key)}
+    jwt_settings(**known, SIGNING_KEY_FALLBACKS=[pem(ec_key), public_pem(rsa_key), pem(ec_key)])
+    assert [message.msg.partition(" ")[0] for message in found()] == [
+        "SIGNING_KEY_FALLBACKS[1]",
+        "SIGNING_KEY_FALLBACKS[2]",
+    ]
+    assert ids() == ["W022", "W022"]
+    jwt_settings(**known, SIGNING_KEY_FALLBACKS=[pem(ec_key)])
+    assert ids() == []
+
+
 def test_an_unknown_field_for_the_id_is_e022_and_a_unique_one_is_not(jwt_settings, django_user_model):
     jwt_settings(USER_ID_FIELD="no_such_field")
     assert ids() == ["E022"]
@@ -92,6 +125,55 @@ def test_local_times_are_e023(settings):
     (message,) = found()
     assert (message.id, message.level) == ("jwt_auth.E023", checks.ERROR)
     assert "USE_TZ = True" in message.hint
+
+
+@pytest.mark.parametrize(
+    ("zone", "expected"), [("Europe/Berlin", ["E027"]), ("Asia/Tokyo", ["E027"]), ("UTC", []), (None, [])]
+)
+def test_local_times_in_the_database_are_e027(monkeypatch, settings, zone, expected):
+    settings.TIME_ZONE = "Europe/Berlin"  # for people
+    monkeypatch.setitem(connections["default"].settings_dict, "TIME_ZONE", zone)
+    assert ids() == expected
+
+
+IN_MEMORY = {"REVOCATION": "memory"}
+KEY_PAIR = {"ALGORITHM": "ES256", "SIGNING_KEY": pem(ec.generate_private_key(ec.SECP256R1()))}
+
+
+@pytest.mark.parametrize(
+    ("idle", "condition"),
+    [
+        ({"REVOCATION_CACHE": "default"}, {}),
+        ({"REVOCATION_PUSH": "redis://localhost"}, IN_MEMORY),
+        ({"REVOCATION_ON_STALE": "allow_safe_methods"}, IN_MEMORY),
+        ({"SERVICE_TOKEN_LIFETIME": timedelta(seconds=60)}, {**KEY_PAIR, "SERVICE_AUDIENCES": {"https://a.b": {}}}),
+    ],
+)
+def test_a_setting_that_nothing_reads_is_w002(jwt_settings, idle, condition):
+    jwt_settings(**idle)
+    assert "W002" in ids()
+    assert any(next(iter(idle)) in message.msg for message in found())
+    if condition:
+        jwt_settings(**idle, **condition)
+        assert ids() == []
+    jwt_settings(**{name: getattr(Settings(), name) for name in idle})
+    assert ids() == [], "the default, in words"
+
+
+@pytest.mark.parametrize(("seconds", "idle", "expected"), [(40, 2, ["W003"]), (30, 2, []), (60, 2, []), (40, 3, [])])
+def test_a_grace_period_that_is_cut_is_w003(jwt_settings, seconds, idle, expected):
+    """The default is cut as well, but it is not what the project asked for."""
+    times = {"ACCESS_TOKEN_LIFETIME": timedelta(minutes=1), "SESSION_IDLE_TIMEOUT": timedelta(minutes=idle)}
+    jwt_settings(ROTATION_GRACE_PERIOD=timedelta(seconds=seconds), **times)
+    assert ids() == expected
+
+
+def test_a_cutoff_field_that_nothing_reads_is_w002(jwt_settings):
+    """No user is looked up without revocation."""
+    jwt_settings(REVOCATION="none", USER_CUTOFF_FIELD=None)
+    assert "W002" not in ids()
+    jwt_settings(REVOCATION="none", USER_CUTOFF_FIELD="last_login")
+    assert "W002" in ids()
 
 
 def test_atomic_requests_are_warned_of(monkeypatch):
@@ -177,6 +259,28 @@ def test_rates_for_the_endpoints_are_rates(settings, rate, expected):
     assert ids() == expected
 
 
+@pytest.mark.parametrize(
+    ("scope", "hint"),
+    [
+        ("jwt_auth_login", "LOGIN_THROTTLE"),
+        ("jwt_auth_login_failures", "LOGIN_THROTTLE"),
+        ("jwt_auth_refrehs", "jwt_auth_refresh"),
+    ],
+)
+def test_a_rate_that_no_throttle_reads_is_e026(settings, scope, hint):
+    settings.REST_FRAMEWORK = {**settings.REST_FRAMEWORK, "DEFAULT_THROTTLE_RATES": {scope: "1/min"}}
+    (message,) = found()
+    assert message.id == "jwt_auth.E026"
+    assert hint in message.hint
+
+
+def test_each_adjustable_rate_is_known(settings):
+    rates = dict.fromkeys(throttling.ADJUSTABLE, "1/min")
+    settings.REST_FRAMEWORK = {**settings.REST_FRAMEWORK, "DEFAULT_THROTTLE_RATES": rates}
+    assert ids() == []
+    assert {"jwt_auth_refresh", "jwt_auth_user", "jwt_auth_client"} <= set(rates)
+
+
 def test_rates_of_other_throttles_are_not_ours_to_judge(settings):
     settings.REST_FRAMEWORK = {**settings.REST_FRAMEWORK, "DEFAULT_THROTTLE_RATES": {"mine": "whatever"}}
     assert ids() == []
@@ -186,3 +290,16 @@ def test_rates_of_other_throttles_are_not_ours_to_judge(settings):
 def test_the_number_of_proxies_is_a_number(settings, proxies, expected):
     settings.REST_FRAMEWORK = {**settings.REST_FRAMEWORK, "NUM_PROXIES": proxies}
     assert ids() == expected
+
+
+def test_no_text_that_is_shown_names_a_page_of_the_repository():
+    """A project has the wheel alone. Docstrings and comments are for those who read the source."""
+    shown = []
+    for path in Path(jwt_auth.__file__).parent.rglob("*.py"):
+        tree = ast.parse(path.read_text())
+        statements = [node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)]  # docstrings among them
+        texts = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and node not in statements]
+        shown += [
+            f"{path.name}: {node.value}" for node in texts if isinstance(node.value, str) and "docs/" in node.value
+        ]
+    assert shown == []

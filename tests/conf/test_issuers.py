@@ -165,6 +165,8 @@ def test_several_keys_are_told_apart_by_their_names(found, ec_key):
     assert found(KEYS={"keys": [named]}) == []
     assert found(KEYS=[{"keys": [named]}, {**other, "kid": "two"}]) == []
     assert found(KEYS=[named, other]) == ["E081"]
+    assert found(KEYS=[named, other, {**other, "kid": "two"}]) == ["E081"]
+    assert found(KEYS=[named, {**other, "kid": "two"}]) == []
     assert found(KEYS=[named, 5]) == ["E081"]
     assert found(KEYS=[{**named, "crv": ["P-256"]}]) == ["E081"]
     assert found(KEYS={"keys": [5]}) == ["E081"]

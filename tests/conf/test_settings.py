@@ -256,6 +256,13 @@ def test_settings_that_contradict_each_other_are_named(values, expected):
 def test_a_rate_is_requests_and_seconds():
     assert [parse_rate(rate) for rate in ("3/s", "10/min")] == [(3, 1), (10, 60)]
     assert [parse_rate(rate) for rate in ("5/hour", "1/d")] == [(5, 3600), (1, 86400)]
+    assert [parse_rate(rate) for rate in ("1/second", "1/minutes", "1/days")] == [(1, 1), (1, 60), (1, 86400)]
+
+
+@pytest.mark.parametrize("period", ["month", "millisecond", "", "decade", "M"])
+def test_a_period_of_another_length_is_no_rate(period):
+    """For DRF, whose rates these are, "5/month" is five per minute."""
+    assert problems(LOGIN_THROTTLE=f"5/{period}") == ["E004"]
 
 
 def run(code):

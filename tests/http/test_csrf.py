@@ -1,9 +1,12 @@
 """The rule that decides which page a request comes from, by the headers that browsers send."""
 
 import pytest
+from django.middleware.csrf import CsrfViewMiddleware
+from django.test import RequestFactory, override_settings
+from hypothesis import given, settings, strategies as st
 
 from jwt_auth.exceptions import CsrfError
-from jwt_auth.http.csrf import Provenance, check
+from jwt_auth.http.csrf import Provenance, can_match, check
 
 OWN = "https://app.example.com"
 TRUSTED = ("https://spa.example.org", "https://*.partner.com", "https://*.ported.com:8443", "http://localhost:5173")
@@ -144,3 +147,93 @@ def test_the_reason_is_told_to_the_log():
     sent = Provenance(fetch_site="cross-site", origin="https://evil.net", own_origin=OWN)
     with pytest.raises(CsrfError, match=r"'https://evil.net' \(Sec-Fetch-Site: cross-site\)"):
         check(sent, by_cookie=False)
+
+
+APPS = ("capacitor://localhost", "ionic://localhost", "tauri://localhost", "app://*.example.com", "file://")
+
+
+@pytest.mark.parametrize(
+    ("origin", "trusted"),
+    [
+        ("capacitor://localhost", True),
+        ("ionic://localhost", True),
+        ("tauri://localhost", True),
+        ("app://a.example.com", True),
+        ("file://", True),
+        ("capacitor://localhost:80", False),
+        ("capacitor://evil", False),
+        ("https://localhost", False),
+        ("app://a.example.org", False),
+    ],
+)
+def test_the_page_in_an_app_is_trusted_if_it_is_named(origin, trusted):
+    for site in ("cross-site", None):
+        assert passes(site, origin, trusted=APPS) is trusted
+    assert not passes("cross-site", origin, trusted=())
+
+
+@pytest.mark.parametrize(
+    ("entry", "can"),
+    [
+        *((entry, True) for entry in TRUSTED),
+        ("capacitor://localhost", True),
+        ("https://[::1]:8000", True),
+        ("https://spa.example.org/", False),
+        ("https://user@spa.example.org", False),
+        ("https://*", False),
+        ("https://spa.*.org", False),
+        ("https://*spa.example.org", False),
+        ("https://m\u00fcnchen.example", False),
+        ("spa.example.org", False),
+        ("null", False),
+    ],
+)
+def test_an_entry_that_no_browser_matches_is_known(entry, can):
+    assert can_match(entry) is can
+
+
+# Compared with Django's own middleware
+
+SCHEMES = st.sampled_from(["http", "https", "capacitor", "HTTPS", "x-app"])
+HOSTS = st.sampled_from(["localhost", "a.example.com", "b.a.example.com", "example.com", "Example.com", "[::1]", "a_b"])
+PORTS = st.sampled_from(["", ":80", ":443", ":8443"])
+TAILS = st.sampled_from(["", "", "", "", "", "", "/", "/path", "?", "#x", ",", " "])
+ORIGIN = st.builds("{}://{}{}".format, SCHEMES, HOSTS, PORTS)
+HEADERS = st.one_of(
+    st.builds("{}{}".format, ORIGIN, TAILS), st.sampled_from(["null", "", "://", "https://"]), st.text()
+)
+STARS = st.sampled_from(["", "", "*.", "*", "**.", "a.*."])
+# An address has no hosts below it.
+ENTRIES = st.builds("{}://{}{}{}{}".format, SCHEMES, STARS, HOSTS, PORTS, TAILS).filter(
+    lambda entry: "[" not in entry or "*" not in entry
+)
+
+
+def djangos(origin, entry):
+    """Return whether Django's middleware trusts `origin` because of `entry`."""
+    with override_settings(CSRF_TRUSTED_ORIGINS=[entry]):
+        request = RequestFactory().post("/", headers={"host": "other.example.net"})
+        request.META["HTTP_ORIGIN"] = origin
+        return CsrfViewMiddleware(lambda request: None)._origin_verified(request)
+
+
+def usual(text):
+    """Write an origin as browsers do: in lower case, without the port that its scheme has anyway."""
+    scheme, _, rest = text.lower().partition("://")
+    default = {"http": ":80", "https": ":443"}.get(scheme)
+    return f"{scheme}://{rest.removesuffix(default) if default else rest}"
+
+
+@given(origin=HEADERS, entry=ENTRIES)
+@settings(max_examples=400, deadline=None)
+def test_no_origin_is_trusted_that_django_does_not_trust(origin, entry):
+    """Case and default ports apart."""
+    if passes("cross-site", origin, trusted=(entry,)):
+        assert djangos(origin, entry) or djangos(usual(origin), usual(entry))
+
+
+@given(origin=ORIGIN, entry=ENTRIES)
+@settings(max_examples=400, deadline=None)
+def test_each_origin_that_django_trusts_is_trusted(origin, entry):
+    if djangos(origin, entry):
+        assert passes("cross-site", origin, trusted=(entry,))

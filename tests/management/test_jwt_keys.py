@@ -227,6 +227,15 @@ def test_the_keys_of_the_settings_are_imported_and_nobody_notices(client, user, 
     assert "must be" not in run("jwt_keys", "list")
 
 
+def test_a_key_that_is_stored_for_another_algorithm_is_not_imported(jwt_settings, rsa_key):
+    jwt_settings(KEYS="settings", ALGORITHM="RS256", SIGNING_KEY=pem(rsa_key))
+    run("jwt_keys", "import")
+    jwt_settings(ALGORITHM="PS256")
+    assert "is stored already, for RS256." in str(refused("import"))
+    jwt_settings(ALGORITHM="RS256")
+    assert run("jwt_keys", "import").startswith("All keys of the settings are already imported.")
+
+
 def test_a_symmetric_key_is_not_imported(jwt_settings):
     jwt_settings(KEYS="settings", ALGORITHM="HS256")
     assert str(refused("import")).startswith("ALGORITHM is HS256, and a symmetric key stays in the settings.")

@@ -33,6 +33,7 @@ from jwt_auth.revocation import (
     revoke_user,
 )
 from jwt_auth.revocation.memory import notifications, view as memory
+from jwt_auth.transports import warn_of_plain_http
 from jwt_auth.verification import verify
 from jwt_auth.views.serializers import ACCESS_TOKEN_URN, TOKEN_EXCHANGE
 from tests.support.browser import Browser
@@ -122,6 +123,11 @@ def refresh_in_an_outage(client, user):
     token = client.tokens(user)["refresh_token"]
     with outage():
         assert client.refresh(token).status_code == 503
+
+
+def sign_in_over_plain_http(client, user):
+    warn_of_plain_http.cache_clear()
+    Browser(secure=False, HTTP_SEC_FETCH_SITE=None, HTTP_ORIGIN="http://www.example.com").sign_in(user)
 
 
 def come_from_another_site(client, user):
@@ -316,6 +322,7 @@ HAPPENINGS = {
     show_a_bad_token: ("token_refused", "INFO"),
     refresh_with_a_bad_token: ("token_refused", "INFO"),
     mistype_the_password: ("sign_in_refused", "INFO"),
+    sign_in_over_plain_http: ("cookies_lost", "WARNING"),
     come_from_another_site: ("csrf_refused", "INFO"),
     come_from_another_site_that_is_only_watched: ("csrf_let_through", "WARNING"),
     fail_to_renew_the_memory: ("revocations_unread", "ERROR"),

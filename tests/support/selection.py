@@ -40,6 +40,7 @@ ONCE = frozenset(
         *("interop", "jose", "process", "test_architecture.py", "test_benchmarks.py", "test_no_database.py"),
         *("test_middleware.py", "test_permissions.py", "test_responses.py", "test_transports_cookies.py"),
         *("test_asynchronous_users.py", "test_error_reports.py"),
+        "test_settings_of_projects.py",
     )
 )
 

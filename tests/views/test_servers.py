@@ -3,10 +3,11 @@
 import uuid
 
 import pytest
+from django.conf.urls.i18n import i18n_patterns
 from django.contrib.auth.models import Permission
 from django.core.checks import run_checks
 from django.test import override_settings
-from django.urls import include, path
+from django.urls import clear_script_prefix, include, path, re_path, set_script_prefix
 
 from jwt_auth import clients
 from jwt_auth.jose.algorithms import ALGORITHMS
@@ -15,6 +16,7 @@ from jwt_auth.views import MetadataView
 from jwt_auth.views.metadata import has_address
 from tests.support.answers import assert_error
 from tests.support.api_clients import register
+from tests.support.browser import credentials
 
 METADATA = "/auth/.well-known/oauth-authorization-server"
 EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
@@ -96,6 +98,7 @@ def test_an_issuer_that_is_no_address_has_no_metadata(client, jwt_settings):
         ("api.example.com", False),
         (f"{ISSUER}?a=b", False),
         (f"{ISSUER}#a", False),
+        ("https://[::1", False),
         ("jwt_auth", False),
     ],
 )
@@ -119,17 +122,74 @@ def test_a_project_puts_it_where_readers_look(client, jwt_settings):
     assert answer.json() == {**ALWAYS, "issuer": f"{ISSUER}/auth"}
 
 
-class Nested:
-    """A project whose endpoints are in a namespace of its own, with those of this app in it."""
-
-    urlpatterns = (path("api/", include(([path("auth/", include("jwt_auth.urls"))], "api"))),)
+ROOT = path(".well-known/oauth-authorization-server", MetadataView.as_view())
+OURS = path("auth/", include("jwt_auth.urls"))
 
 
-def test_it_names_the_endpoints_that_stand_beside_it(client, jwt_settings):
+def under(prefix, *patterns, name=None):
+    """The URLs of a project, with `patterns` below `prefix`, in a namespace if it has a name."""
+    return path(prefix, include((patterns, name) if name else [*patterns]))
+
+
+@pytest.mark.parametrize(
+    ("urls", "asked", "named"),
+    [
+        ([under("api/", OURS, name="api")], "/api/auth/", "/api/auth/"),
+        ([under("api/", OURS, name="v1"), ROOT], "/", "/api/auth/"),
+        ([under("a/", under("b/", OURS, name="inner"), name="outer"), ROOT], "/", "/a/b/auth/"),
+        ([path("auth/", include("jwt_auth.urls", namespace="other")), ROOT], "/", "/auth/"),
+        # Several: the nearest, or the default one
+        ([under("old/", OURS, name="old"), OURS, ROOT], "/", "/auth/"),
+        ([under("one/", OURS, name="one"), under("two/", OURS, ROOT, name="two")], "/two/", "/two/auth/"),
+        ([under("one/", OURS, ROOT, name="one"), under("two/", OURS, name="two")], "/one/", "/one/auth/"),
+        ([under("one/", OURS, name="one"), under("two/", OURS, name="two"), ROOT], "/", "/one/auth/"),
+        # A path with parameters
+        ([under("<str:version>/", OURS)], "/v1/auth/", "/v1/auth/"),
+        ([under("<str:version>/", OURS, ROOT)], "/v2/", "/v2/auth/"),
+        ([re_path("^(v1|v2)/", include([OURS, ROOT]))], "/v2/", "/v2/auth/"),
+        ([under("<str:version>/", OURS, name="a"), under("x/", OURS, name="b"), ROOT], "/", "/x/auth/"),
+        ([path("<str:tenant>/" + ROOT.pattern._route, MetadataView.as_view()), OURS], "/a/", "/auth/"),
+    ],
+)
+def test_it_names_the_endpoints_wherever_they_are(client, jwt_settings, urls, asked, named):
     jwt_settings(ISSUER=ISSUER)
-    with override_settings(ROOT_URLCONF=Nested):
-        answer = client.get("/api/auth/.well-known/oauth-authorization-server")
-    assert answer.json()["jwks_uri"] == f"{ISSUER}/api/auth/.well-known/jwks.json"
+    with override_settings(ROOT_URLCONF=type("Project", (), {"urlpatterns": urls})):
+        found = client.get(f"{asked}.well-known/oauth-authorization-server").json()
+        assert found["jwks_uri"] == f"{ISSUER}{named}.well-known/jwks.json"
+        assert client.get(found["jwks_uri"].removeprefix(ISSUER)).status_code == 200
+        assert found["revocation_endpoint"] == f"{ISSUER}{named}revoke/"
+
+
+@pytest.mark.parametrize("urls", [[ROOT], [ROOT, under("<str:version>/", OURS)]])
+def test_without_endpoints_to_name_there_is_no_metadata(client, jwt_settings, urls):
+    jwt_settings(ISSUER=ISSUER)
+    with override_settings(ROOT_URLCONF=type("Project", (), {"urlpatterns": urls})):
+        answer = client.get("/.well-known/oauth-authorization-server")
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+
+
+def test_the_prefix_of_the_server_and_of_the_language_are_named(client, jwt_settings, settings):
+    jwt_settings(ISSUER=ISSUER)
+    settings.MIDDLEWARE = ["django.middleware.locale.LocaleMiddleware", *settings.MIDDLEWARE]
+    with override_settings(ROOT_URLCONF=type("Project", (), {"urlpatterns": [*i18n_patterns(OURS), ROOT]})):
+        set_script_prefix("/shop/")  # as a server does with FORCE_SCRIPT_NAME
+        try:
+            found = client.get("/.well-known/oauth-authorization-server", headers={"accept-language": "de"})
+        finally:
+            clear_script_prefix()
+    assert found.json()["jwks_uri"] == f"{ISSUER}/shop/de/auth/.well-known/jwks.json"
+
+
+def test_endpoints_below_a_path_with_parameters(client, user):
+    """The parameters of the project's path, such as a version, are not for the endpoints; their own are."""
+    for urls in ([under("<str:version>/", OURS)], [re_path("^(v1)/", include([OURS]))]):
+        with override_settings(ROOT_URLCONF=type("Project", (), {"urlpatterns": urls})):
+            pair = client.post("/v1/auth/login/", credentials(user), content_type="application/json").json()
+            assert client.get("/v1/auth/login/").status_code == 405
+            signed_in = client.bearer(pair["access_token"])
+            assert signed_in.get("/v1/auth/me/").status_code == 200
+            assert signed_in.delete(f"/v1/auth/sessions/{pair['session']}/").status_code == 204
+            assert signed_in.get("/v1/auth/me/").status_code == 401
 
 
 def test_a_deployment_whose_name_is_no_address_is_warned(jwt_settings, ec_settings):

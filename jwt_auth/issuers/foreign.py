@@ -49,7 +49,9 @@ def foreign_issuer(trusted: TrustedIssuer) -> Issuer:
             max_lifetime=trusted.MAX_LIFETIME,
             leeway=get_settings().LEEWAY,
             required=(),
-            names={"scope": "scope", **trusted.CLAIMS},  # never empty, because a `scope` may be a list there
+            # Never without "scope", because a scope may be a list there.
+            names={"scope": "scope", **{ours: theirs for ours, theirs in trusted.CLAIMS.items() if theirs is not None}},
+            undated=trusted.CLAIMS.get("iat", "iat") is None,
             values=trusted.REQUIRE,
         ),
         look_ups=LookUps(configured=now, database=now, last_known=last_known),

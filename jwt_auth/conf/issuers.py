@@ -104,7 +104,13 @@ def _without(option: Field[Any]) -> str:
     if option.name == "AUDIENCE":
         return "Without it, our own AUDIENCE is expected."
     default = {} if option.default is MISSING else option.default
-    return "Change it; it has no default." if default in (None, ()) else f"Without it, the default is {default!r}."
+    return (
+        "Change it; it has no default." if default in (None, ()) else f"Without it, the default is {_shown(default)}."
+    )
+
+
+def _shown(default: object) -> str:
+    return str(default) if isinstance(default, timedelta) else repr(default)
 
 
 _DEFAULTS = {option.name: _without(option) for option in fields(TrustedIssuer)}

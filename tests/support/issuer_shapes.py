@@ -409,12 +409,17 @@ GITLAB = Shape(
         "for another API": {"aud": "https://billing.example.com"},
         "another GitLab": {"iss": "https://gitlab.example.com"},
         "somebody who signs in with GitLab": {
-            **{"aud": "b8fd0e5a0b1c2d3e4f", "sub": "1", "project_id": ..., "ref_protected": ..., "auth_time": SECOND},
+            "aud": "b8fd0e5a0b1c2d3e4f",
+            "sub": "1",
+            "project_id": ...,
+            "ref_protected": ...,
+            "auth_time": SECOND,
         },
     },
     separated={
         "another project": {
-            **{"project_id": "21", "project_path": "mallory/orders"},
+            "project_id": "21",
+            "project_path": "mallory/orders",
             "sub": "project_path:mallory/orders:ref_type:branch:ref:main",
         },
         "a branch that anybody may push to": {"ref": "try", "ref_protected": "false"},
@@ -462,12 +467,16 @@ GITHUB = Shape(
     refused={"for another API": {"aud": "https://github.com/shop"}},
     separated={
         "another repository": {
-            **{"repository_id": "75", "repository": "mallory/orders", "repository_owner": "mallory"},
+            "repository_id": "75",
+            "repository": "mallory/orders",
+            "repository_owner": "mallory",
             "sub": "repo:mallory/orders:ref:refs/heads/main",
         },
         "another one that took over the name": {"repository_id": "76", "repository_owner_id": "67"},
         "a pull request": {
-            **{"ref": "refs/pull/5/merge", "event_name": "pull_request", "sub": "repo:shop/orders:pull_request"},
+            "ref": "refs/pull/5/merge",
+            "event_name": "pull_request",
+            "sub": "repo:shop/orders:pull_request",
         },
         "another branch": {"ref": "refs/heads/try", "sub": "repo:shop/orders:ref:refs/heads/try"},
     },

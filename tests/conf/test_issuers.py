@@ -235,6 +235,13 @@ def test_issuers_that_share_a_field_share_their_users(found, jwt_settings, optio
     assert [message.id for message in checks.run_checks(tags=["security"])] == ["jwt_auth.W075"] * 2
 
 
+@pytest.mark.parametrize("name", ["https://token.actions.githubusercontent.com", "https://gitlab.com"])
+def test_an_issuer_that_signs_for_everybody_needs_a_restriction(found, name):
+    assert found(name=name) == ["W077"]
+    assert found(name=name, REQUIRE={"project_id": "20"}) == []
+    assert found(name="https://gitlab.example.com") == []
+
+
 def test_what_is_wrong_is_not_used(jwt_settings, options):
     jwt_settings(TRUSTED_ISSUERS={NAME: {**options, "ALGORITHMS": ["HS256"]}})
     with pytest.raises(ConfigurationError, match="HS256"):

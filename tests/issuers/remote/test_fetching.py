@@ -117,8 +117,14 @@ def forms(address):
     one, two, three, four = (f"{octet:02x}" for octet in ip_address(address).packed)
     flipped = f"{int(ip_address(address)) ^ 0xFFFFFFFF:08x}"
     parts = {
-        **{"one": one, "two": two, "three": three, "four": four, "high": one + two, "hex": f"{one}{two}:{three}{four}"},
-        **{"low_in_two": f"{three}:{four}", "flipped": f"{flipped[:4]}:{flipped[4:]}"},
+        "one": one,
+        "two": two,
+        "three": three,
+        "four": four,
+        "high": one + two,
+        "hex": f"{one}{two}:{three}{four}",
+        "low_in_two": f"{three}:{four}",
+        "flipped": f"{flipped[:4]}:{flipped[4:]}",
     }
     return [form.format(**parts) for form in FORMS.values()]
 

@@ -206,7 +206,7 @@ def _half_renamed(name: str, options: Mapping[str, Any]) -> Iterator[Configurati
     subject = names.get("sub", "sub")
     if subject in _NAMES_OF_CLIENTS and "sub" not in options.get("REQUIRE", {}):
         yield ConfigurationError(
-            "E088",
+            "E089",
             f"{_of(name)} takes `sub` from {subject!r}: the token of a user would speak for the client that it was "
             "issued to.",
             'Accept only the tokens of clients themselves, which have no `sub` here: "REQUIRE": {"sub": None}.',

@@ -168,7 +168,7 @@ def test_an_audience_in_another_claim_is_not_ours_by_default(found):
 
 @pytest.mark.parametrize("claim", ["client_id", "azp", "appid", "cid"])
 def test_no_user_may_speak_for_a_client(found, claim):
-    assert found(CLAIMS={"sub": claim}) == ["E088"]
+    assert found(CLAIMS={"sub": claim}) == ["E089"]
     assert found(CLAIMS={"sub": claim}, REQUIRE={"sub": None}) == []
     assert found(CLAIMS={"sub": "oid"}) == []
 

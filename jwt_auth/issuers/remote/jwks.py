@@ -82,8 +82,9 @@ class RemoteKeys:
         try:
             renewal.renew()
         except StaleError as error:
-            failure = error.__cause__ or self._source.url  # none if another thread is still fetching
-            raise UnavailableError(f"the issuer's keys are not known ({failure})") from error
+            url, failure = self._source.url, error.__cause__ or "another thread is still fetching"
+            reason = str(failure).removeprefix(f"{url}: ")
+            raise UnavailableError(f"no keys of {url} are known: {reason}") from error
         try:
             return self._keys.find(kid)
         except UnknownKeyError:

@@ -44,7 +44,9 @@ class Policy:
         leeway: tolerance for clocks that differ.
         required: names of claims that must be present, beyond iss, aud, sub, iat and exp.
         names: the issuer's name for a claim, by our name for it, where the two differ.
-        values: the accepted values of a claim, by the issuer's name for it.
+        undated: whether a token may lack `iat`. It then counts as issued `max_lifetime` before `exp`: it can't have
+            been issued earlier, and so no cutoff is missed.
+        values: the accepted values of a claim, by the issuer's name for it; None stands for an absent one.
         default_scope: the scope of a token without the claim; None if such a token has no limits, as only those of
             sign-ins at this server have.
     """
@@ -56,6 +58,7 @@ class Policy:
     required: tuple[str, ...]
     sole_audience: bool = False
     names: Mapping[str, str] = field(default_factory=dict)
+    undated: bool = False
     values: Mapping[str, Collection[Any]] = field(default_factory=dict)
     default_scope: str | None = ""
 
@@ -66,6 +69,7 @@ class Claims:
     Claims of the right types; `check_claims` decides whether they are valid now.
 
     `exp`, `iat` and `nbf` are seconds since the epoch; `auth_time` is an aware datetime with microseconds.
+    `iat` is the earliest time at which the token may have been issued, if its issuer leaves that out.
     `scope` is None only in a token from a sign-in at this server, which has no limits. Another token without the claim
     has the scope "", and so is not valid for anything that requires a scope.
     `kid` is not a claim, but names the key that signed them; None if no signature was checked.
@@ -124,44 +128,51 @@ def parse_claims(
     names: Mapping[str, str] = _AS_THEY_ARE,
     *,
     default_scope: str | None = "",
+    undated: timedelta | None = None,
     kid: str | None = None,
 ) -> Claims:
     """
-    Check the types of a decoded token's claims.
+    Check the types of a decoded token's claims. A claim that has another name in `names` is read from there alone.
 
     Args:
         names, default_scope: see Policy.
+        undated: the longest life of the issuer's tokens, if they may lack `iat`; see Policy.
 
     Raises:
         InvalidClaimError: for the first claim that is missing or of the wrong type.
     """
-    values = _in_our_words(document, names) if names else document
-    auth_time = _optional(_number, values, "auth_time")
+
+    def named(claim: str) -> str:
+        return names.get(claim, claim)
+
+    def optional(read: Any, claim: str) -> Any:
+        return read(document, named(claim)) if named(claim) in document else None
+
+    scope, auth_time = optional(_scope if "scope" not in names else _scopes, "scope"), optional(_number, "auth_time")
     return Claims(
-        iss=_text(values, "iss"),
-        aud=_texts(values, "aud"),
-        sub=_text(values, "sub"),
-        iat=_number(values, "iat"),
-        exp=_number(values, "exp"),
-        nbf=_optional(_number, values, "nbf"),
-        jti=_optional(_text, values, "jti"),
-        sid=_optional(_text, values, "sid"),
-        client_id=_optional(_text, values, "client_id"),
-        scope=_scope(values, "scope") if "scope" in values else default_scope,
+        iss=_text(document, "iss"),
+        aud=_texts(document, named("aud")),
+        sub=_text(document, named("sub")),
+        iat=_issued_at(document, named("iat"), undated),
+        exp=_number(document, "exp"),
+        nbf=optional(_number, "nbf"),
+        jti=optional(_text, "jti"),
+        sid=optional(_text, "sid"),
+        client_id=optional(_text, "client_id"),
+        scope=default_scope if scope is None else scope,
         auth_time=None if auth_time is None else moment(auth_time),
         kid=kid,
         all=document,
     )
 
 
-def _in_our_words(document: Mapping[str, Any], names: Mapping[str, str]) -> Mapping[str, Any]:
-    """Return the claims under our names; a claim that the issuer calls otherwise is not read from our name for it."""
-    values = {name: value for name, value in document.items() if name not in names}
-    values |= {ours: document[theirs] for ours, theirs in names.items() if theirs in document}
-    scope = values.get("scope")
-    if isinstance(scope, list) and all(isinstance(item, str) for item in scope):
-        values["scope"] = " ".join(scope)  # RFC 9068 has a string; Okta and others write a list
-    return values
+def _issued_at(document: Mapping[str, Any], name: str, undated: timedelta | None) -> float:
+    """Return the earliest time at which the token may have been issued, by the claim `name`, and by a real `iat`."""
+    if name != "iat" and "iat" in document:
+        return min(_number(document, name), _number(document, "iat"))
+    if undated is None or name in document:
+        return _number(document, name)
+    return max(0.0, _number(document, "exp") - undated.total_seconds())
 
 
 def check_claims(claims: Claims, policy: Policy, now: datetime) -> None:
@@ -177,14 +188,17 @@ def check_claims(claims: Claims, policy: Policy, now: datetime) -> None:
         if claims.all.get(name) is None:
             raise InvalidClaimError(name, "is missing")
     for name, accepted in policy.values.items():
-        if claims.all.get(name) not in accepted:
+        if not _is_one_of(claims.all.get(name), accepted):
             raise InvalidClaimError(name, "has another value than this issuer's tokens must have")
     if policy.audiences.isdisjoint(claims.aud):
-        raise InvalidClaimError("aud", "does not name us")
+        raise InvalidClaimError(policy.names.get("aud", "aud"), "does not name us")
     if policy.sole_audience and len(claims.aud) > 1:
         raise InvalidClaimError("aud", "names others besides us")
     seconds, leeway = now.timestamp(), policy.leeway.total_seconds()
-    if claims.exp - claims.iat > policy.max_lifetime.total_seconds():
+    if policy.names:
+        _check_replaced(claims, policy, seconds + leeway)
+    # In this form, because _issued_at() computes the same difference: no rounding makes the two differ.
+    if claims.iat < claims.exp - policy.max_lifetime.total_seconds():
         raise InvalidClaimError("exp", "is further from iat than allowed")
     if claims.iat > seconds + leeway:
         raise InvalidClaimError("iat", "lies in the future")
@@ -192,6 +206,19 @@ def check_claims(claims: Claims, policy: Policy, now: datetime) -> None:
         raise InvalidClaimError("nbf", "lies in the future")
     if claims.exp <= seconds - leeway:
         raise ExpiredTokenError("exp has passed")
+
+
+def _check_replaced(claims: Claims, policy: Policy, latest: float) -> None:
+    """Check `aud` and `iat` of a token that has them, although other claims take their place at this issuer."""
+    if "aud" in policy.names and "aud" in claims.all and policy.audiences.isdisjoint(_texts(claims.all, "aud")):
+        raise InvalidClaimError("aud", "does not name us")
+    if "iat" in policy.names and claims.all.get("iat", 0) > latest:
+        raise InvalidClaimError("iat", "lies in the future")
+
+
+def _is_one_of(value: object, accepted: Collection[Any]) -> bool:
+    # In Python, True equals 1. In a token the two are different.
+    return any(value == item and isinstance(value, bool) == isinstance(item, bool) for item in accepted)
 
 
 def moment(seconds: float) -> datetime:
@@ -202,10 +229,6 @@ def moment(seconds: float) -> datetime:
 def later(value: datetime, by: timedelta) -> datetime:
     """Return `value + by`, or `value` unchanged if it is LATEST or later, because datetimes end soon after."""
     return value + by if value < LATEST else value
-
-
-def _optional(read: Any, values: Mapping[str, Any], claim: str) -> Any:
-    return read(values, claim) if claim in values else None
 
 
 def _text(values: Mapping[str, Any], claim: str) -> str:
@@ -234,6 +257,14 @@ def _scope(values: Mapping[str, Any], claim: str) -> str:
     if not isinstance(value, str) or not value.isprintable():
         raise InvalidClaimError(claim, "is not a string")
     return value
+
+
+def _scopes(values: Mapping[str, Any], claim: str) -> str:
+    """Return a scope that may also be a list: RFC 9068 has a string; Okta and others write a list."""
+    scope = values[claim]
+    if isinstance(scope, list) and all(isinstance(item, str) for item in scope):
+        return _scope({claim: " ".join(scope)}, claim)
+    return _scope(values, claim)
 
 
 def _number(values: Mapping[str, Any], claim: str) -> float:

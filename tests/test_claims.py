@@ -206,6 +206,122 @@ def test_what_was_never_good_is_not_called_expired():
     assert refused(iat=1, exp=100, aud="other") == "aud"
 
 
+# Claims that take the place of others.
+
+
+def check_by(names, policy=POLICY, undated=False, now=NOW, **changes):
+    policy = replace(policy, names=names, undated=undated)
+    life = policy.max_lifetime if undated else None
+    claims = parse_claims(values(**changes), names, undated=life)
+    check_claims(claims, policy, now)
+    return claims
+
+
+def refused_by(names, **changes):
+    with pytest.raises(InvalidClaimError) as caught:
+        check_by(names, **changes)
+    return caught.value.claim
+
+
+AUD = {"aud": "client_id"}
+
+
+@pytest.mark.parametrize("client_id", ["api", ["other", "api"]])
+def test_another_claim_is_the_audience(client_id):
+    # In a list, it can't be the client as well.
+    names = {**AUD, "client_id": "azp"}
+    assert "api" in check_by(names, aud=..., client_id=client_id).aud
+
+
+@pytest.mark.parametrize("client_id", ["other", "API", "", 5, None, [], ["other"], ...])
+def test_it_is_as_mandatory_and_compared_as_exactly(client_id):
+    assert refused_by(AUD, aud=..., client_id=client_id) == "client_id"
+
+
+def test_an_audience_of_somebody_else_is_not_overlooked():
+    assert check_by(AUD, aud="api", client_id="api").aud == ("api",)
+    for aud in ("other", ["other"], [], None, 5, "", ["api", 5]):
+        assert refused_by(AUD, aud=aud, client_id="api") == "aud"
+
+
+IAT = {"iat": "nbf"}
+
+
+def test_another_claim_is_the_time_of_issue():
+    assert check_by(IAT, iat=..., nbf=SECOND - 1, exp=SECOND + 60).iat == SECOND - 1
+    for nbf in (..., None, "1", True):
+        assert refused_by(IAT, iat=..., nbf=nbf) == "nbf"
+    assert refused_by(IAT, iat=..., nbf=SECOND - 301, exp=SECOND) == "exp"
+
+
+def test_of_two_times_of_issue_the_earlier_one_counts():
+    assert check_by(IAT, iat=SECOND - 60, nbf=SECOND, exp=SECOND + 200).iat == SECOND - 60
+    assert check_by(IAT, iat=SECOND, nbf=SECOND - 60, exp=SECOND + 200).iat == SECOND - 60
+    assert refused_by(IAT, iat=SECOND - 301, nbf=SECOND, exp=SECOND) == "exp"
+    assert refused_by(IAT, iat=SECOND + 60, nbf=SECOND) == "iat"
+    assert refused_by(IAT, iat=None, nbf=SECOND) == "iat"
+
+
+@pytest.mark.parametrize("life", [timedelta(minutes=5), timedelta(microseconds=299_999_999), timedelta(seconds=0.1)])
+@pytest.mark.parametrize("exp", [int(SECOND) + 5, SECOND + 0.1, SECOND + 0.000001])
+def test_without_a_time_of_issue_it_is_the_earliest_possible_one(life, exp):
+    policy = replace(POLICY, max_lifetime=life)
+    claims = check_by({}, policy, undated=True, iat=..., exp=exp)
+    assert claims.iat == exp - life.total_seconds()
+
+
+@pytest.mark.parametrize(("further", "good"), [(0, True), (10, True), (10.5, False), (86400, False)])
+def test_without_a_time_of_issue_the_end_is_not_too_far_away(further, good):
+    change = {"iat": ..., "exp": SECOND + 300 + further}
+    if good:
+        check_by({}, undated=True, **change)
+    else:
+        assert refused_by({}, undated=True, **change) == "iat"
+
+
+def test_a_time_of_issue_that_may_be_absent_counts_if_it_is_present():
+    assert check_by({}, undated=True, iat=SECOND - 1, exp=SECOND + 60).iat == SECOND - 1
+    for iat in (SECOND + 60, None, "1"):
+        assert refused_by({}, undated=True, iat=iat) == "iat"
+    assert refused_by({}, undated=True, iat=SECOND - 301, exp=SECOND) == "exp"
+    assert refused_by({}, iat=...) == "iat"  # the control: it must be there
+
+
+@pytest.mark.parametrize("exp", [..., None, "1", 0.5])
+def test_the_end_is_always_required(exp):
+    if exp == 0.5:
+        with pytest.raises(ExpiredTokenError):
+            check_by({}, undated=True, iat=..., exp=exp)
+    else:
+        assert refused_by({}, undated=True, iat=..., exp=exp) == "exp"
+
+
+@pytest.mark.parametrize(
+    ("accepted", "value", "good"),
+    [
+        ((True,), True, True),
+        ((True,), 1, False),
+        ((1,), 1, True),
+        ((1,), 1.0, True),
+        ((1,), True, False),
+        ((0,), False, False),
+        ((True, "true"), "true", True),
+        ((None,), ..., True),
+        ((None,), None, True),
+        ((None,), "", False),
+        ((False,), ..., False),
+        ((["a"],), ["a"], True),
+        (("a",), ["a"], False),
+    ],
+)
+def test_a_required_value_has_its_type_too(accepted, value, good):
+    policy = replace(POLICY, values={"private": accepted})
+    if good:
+        check_by({}, policy, private=value)
+    else:
+        assert refused_by({}, policy=policy, private=value) == "private"
+
+
 _json = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=9),
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
@@ -217,9 +333,10 @@ _json = st.recursive(
 @example({"exp": 10**400})
 @example({"auth_time": -(10**400)})
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # the machine may be busy
-def test_any_json_is_claims_or_an_invalid_claim(changes):
+@pytest.mark.parametrize("names", [{}, {"aud": "client_id", "iat": "nbf", "scope": "sid"}])
+def test_any_json_is_claims_or_an_invalid_claim(names, changes):
     try:
-        claims = parse_claims(json.loads(json.dumps({**values(), **changes})))
+        claims = parse_claims(json.loads(json.dumps({**values(), **changes})), names, undated=timedelta(minutes=5))
     except InvalidClaimError:
         return
     assert isinstance(claims, Claims)

@@ -19,6 +19,9 @@ from jwt_auth.conf.settings import settings_are_valid
 from jwt_auth.models import UserSession
 from jwt_auth.principals import user_field
 
+# Issuers that sign a token with any `aud` for everybody, and their claims for the project.
+_OPEN_TO_ALL = {"https://token.actions.githubusercontent.com": "repository_id", "https://gitlab.com": "project_id"}
+
 
 def check_trust(app_configs: Sequence[Any] | None = None, **kwargs: Any) -> list[checks.CheckMessage]:
     """Check TRUSTED_ISSUERS, if our own settings are valid; else `checks.settings` reports them."""
@@ -26,7 +29,7 @@ def check_trust(app_configs: Sequence[Any] | None = None, **kwargs: Any) -> list
         return []
     if problems := list(find_trust_problems()):
         return [checks.Error(problem.message, hint=problem.hint, id=f"jwt_auth.{problem.id}") for problem in problems]
-    return [*_check_user_fields(), *_check_subjects(), *_check_database()]
+    return [*_check_user_fields(), *_check_subjects(), *_check_open_issuers(), *_check_database()]
 
 
 def check_no_revocation(app_configs: Sequence[Any] | None = None, **kwargs: Any) -> list[checks.CheckMessage]:
@@ -69,6 +72,17 @@ def _check_subjects() -> Iterator[checks.CheckMessage]:
                 "so each of them can issue tokens for the users of both.",
                 hint="Give each issuer its own field, or silence this if both use the same ids for the same users.",
                 id="jwt_auth.W075",
+            )
+
+
+def _check_open_issuers() -> Iterator[checks.CheckMessage]:
+    """Check that not everybody with an account at a public CI service comes in: any job may ask for our audience."""
+    for name, project in _OPEN_TO_ALL.items():
+        if name in trusted_issuers() and not trusted_issuers()[name].REQUIRE:
+            yield checks.Warning(
+                f"TRUSTED_ISSUERS[{name!r}] has no REQUIRE: each job of each project there can get a token for us.",
+                hint=f'Require your own project, such as "REQUIRE": {{"{project}": "<id>"}}.',
+                id="jwt_auth.W077",
             )
 
 

@@ -6,7 +6,7 @@ to `manage.py check`; `trusted_issuers()` raises the first one.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import MISSING, Field, dataclass, fields
 from datetime import timedelta
 from typing import Any
 
@@ -17,8 +17,14 @@ from jwt_auth.exceptions import ConfigurationError
 from jwt_auth.jose.algorithms import PUBLIC_KEY_ALGORITHMS
 from jwt_auth.jose.public_keys import PublicKeys, read_configured
 
-# Claims that have other names at some issuers; the rest are the same everywhere (RFC 7519 section 4.1).
-TRANSLATABLE = ("sub", "client_id", "scope", "jti", "sid", "auth_time")
+# Claims that have other names at some issuers, or whose place another claim takes. `iss` chooses these rules, and
+# without `exp` a token would never end.
+TRANSLATABLE = ("aud", "sub", "client_id", "scope", "jti", "sid", "auth_time", "iat")
+
+# Names of the claim for the client to which a token was issued.
+_NAMES_OF_CLIENTS = frozenset(("client_id", "azp", "appid", "cid"))
+
+_NO_NAMES = 'must be a dict such as {"client_id": "azp"}; only "iat" may be None, for tokens without it'
 
 _DAY = timedelta(days=1)
 _SECOND = timedelta(seconds=1)
@@ -46,10 +52,13 @@ def _types(value: object) -> str | None:
 
 
 def _names(value: object) -> str | None:
-    if not isinstance(value, Mapping) or not all(isinstance(name, str) and name for name in value.values()):
-        return 'must be a dict such as {"client_id": "azp"}'
+    if not isinstance(value, Mapping):
+        return _NO_NAMES
     wrong = [name for name in value if name not in TRANSLATABLE]
-    return f"has {wrong[0]!r}; only {', '.join(TRANSLATABLE)} can have other names" if wrong else None
+    if wrong:
+        return f"has {wrong[0]!r}; only {', '.join(TRANSLATABLE)} can have other names"
+    ok = all((isinstance(theirs, str) and theirs) or (theirs, ours) == (None, "iat") for ours, theirs in value.items())
+    return None if ok else _NO_NAMES
 
 
 def _values(value: object) -> str | None:
@@ -78,7 +87,7 @@ class TrustedIssuer:
     AUDIENCE: tuple[str, ...] = setting((), _audience)  # () stands for our own, and is never seen outside this module
     TYPES: tuple[str | None, ...] = setting(("at+jwt",), _types)
     MAX_LIFETIME: timedelta = setting(timedelta(minutes=5), rules.duration(_SECOND, _DAY))
-    CLAIMS: Mapping[str, str] = setting({}, _names)
+    CLAIMS: Mapping[str, str | None] = setting({}, _names)
     REQUIRE: Mapping[str, tuple[Any, ...]] = setting({}, _values)
     PRINCIPAL: str | Callable[..., Any] = setting("claims", _principal)
     ONE_TIME: bool = setting(False, rules.flag)
@@ -88,6 +97,23 @@ class TrustedIssuer:
 
 
 _RULES = rules.rules_of(TrustedIssuer)
+
+
+def _without(option: Field[Any]) -> str:
+    """Return the hint for a wrong value of an option: what happens without the option."""
+    if option.name == "AUDIENCE":
+        return "Without it, our own AUDIENCE is expected."
+    default = {} if option.default is MISSING else option.default
+    return (
+        "Change it; it has no default." if default in (None, ()) else f"Without it, the default is {_shown(default)}."
+    )
+
+
+def _shown(default: object) -> str:
+    return str(default) if isinstance(default, timedelta) else repr(default)
+
+
+_DEFAULTS = {option.name: _without(option) for option in fields(TrustedIssuer)}
 
 
 @cached_until_settings_change
@@ -131,9 +157,7 @@ def _find_problems(name: str, options: Mapping[Any, Any]) -> Iterator[Configurat
     for option, value in options.items():
         if rule := _RULES.get(option):
             if problem := rule(value):
-                yield ConfigurationError(
-                    "E078", f"{_of(name, option)} {problem}.", "Change it, or remove it to have the default."
-                )
+                yield ConfigurationError("E078", f"{_of(name, option)} {problem}.", _DEFAULTS[option])
         else:
             hint = rules.did_you_mean(option, _RULES, "options")
             yield ConfigurationError("E077", f"{_of(name)} has no option {option!r}.", hint)
@@ -166,6 +190,26 @@ def _contradictions(name: str, options: Mapping[str, Any]) -> Iterator[Configura
             "E082",
             f'{_of(name)} must have PRINCIPAL "user" and USER_FIELD together, or neither.',
             "USER_FIELD names the field of your user model that holds this issuer's `sub`.",
+        )
+    yield from _half_renamed(name, options)
+
+
+def _half_renamed(name: str, options: Mapping[str, Any]) -> Iterator[ConfigurationError]:
+    """Yield the faults of CLAIMS that another option has to mend."""
+    names = options.get("CLAIMS", {})
+    if names.get("aud", "aud") != "aud" and "AUDIENCE" not in options:
+        yield ConfigurationError(
+            "E088",
+            f"{_of(name)} takes `aud` from {names['aud']!r}, and has no AUDIENCE.",
+            f"Set AUDIENCE to the values of {names['aud']!r} that may come in, such as the ids of your own clients.",
+        )
+    subject = names.get("sub", "sub")
+    if subject in _NAMES_OF_CLIENTS and "sub" not in options.get("REQUIRE", {}):
+        yield ConfigurationError(
+            "E089",
+            f"{_of(name)} takes `sub` from {subject!r}: the token of a user would speak for the client that it was "
+            "issued to.",
+            'Accept only the tokens of clients themselves, which have no `sub` here: "REQUIRE": {"sub": None}.',
         )
 
 

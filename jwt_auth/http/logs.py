@@ -67,6 +67,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "clock_ahead": ("reason",),
     # `issuers.remote.jwks`,
     "weak_key": ("kid", "reason"),
+    "keys_unusable": ("reason",),
     "keys_unread": ("reason",),
     "keys_read_again": (),
     # `transports`,

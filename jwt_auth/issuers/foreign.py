@@ -49,7 +49,9 @@ def foreign_issuer(trusted: TrustedIssuer) -> Issuer:
             max_lifetime=trusted.MAX_LIFETIME,
             leeway=get_settings().LEEWAY,
             required=(),
-            names={"scope": "scope", **trusted.CLAIMS},  # never empty, because a `scope` may be a list there
+            # Never without "scope", because a scope may be a list there.
+            names={"scope": "scope", **{ours: theirs for ours, theirs in trusted.CLAIMS.items() if theirs is not None}},
+            undated=trusted.CLAIMS.get("iat", "iat") is None,
             values=trusted.REQUIRE,
         ),
         look_ups=LookUps(configured=now, database=now, last_known=last_known),
@@ -58,6 +60,8 @@ def foreign_issuer(trusted: TrustedIssuer) -> Issuer:
 
 def _look_up_by(judge: Judge, trusted: TrustedIssuer) -> LookUp:
     def look_up(claims: Claims, now: datetime) -> tuple[State, Verified]:
+        if "cnf" in claims.all:  # RFC 7800, as DPoP and mutual TLS use it
+            raise InvalidClaimError("cnf", "binds the token to a key of its client, and nothing here checks that")
         one_time = trusted.ONE_TIME or claims.all.get("one_time") is True
         if one_time and claims.jti is None:
             raise InvalidClaimError("jti", "is missing, and the token is single-use")

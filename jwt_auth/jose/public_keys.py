@@ -27,7 +27,15 @@ MAX_LENGTH = 10_000
 # The name that the issuer gave the key, if it gave one, and the key.
 _Named: TypeAlias = tuple[str | None, Key]
 
+# The members of a JWK that say what it is for, in the order in which they are shown.
+_KIND = ("kty", "crv", "alg", "use")
+_SHOWN = re.compile(r"[\w+.-]{1,32}", re.ASCII)
+
 _KID = re.compile(r"[!-~]{1,255}")
+
+
+class _OtherAlgorithmError(ValueError):
+    """Raised for a key that is sound, but that no algorithm of the issuer is for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +48,14 @@ class PublicKeys:
         sole: the only key, if there is one key; tokens need not name it.
         nameless: whether the issuer gave `sole` no name, so that a token may use any `kid`.
         weak: the reasons why keys were left out, by their names, or else by their places in the set.
+        others: descriptions of the keys that no accepted algorithm is for, in the same way.
     """
 
     named: Mapping[str, Key]
     sole: Key | None = None
     nameless: bool = False
     weak: Mapping[str, str] = field(default_factory=dict)
+    others: Mapping[str, str] = field(default_factory=dict)
 
     def find(self, kid: str | None) -> Key:
         """Return the key named `kid`; raise UnknownKeyError."""
@@ -63,11 +73,11 @@ def read_jwks(document: Mapping[str, Any], algorithms: Sequence[str]) -> PublicK
     Return the usable keys of a JWK Set that was fetched (RFC 7517 section 5).
 
     Weak keys, and keys for other uses, of unknown kinds, or of no algorithm in `algorithms` are skipped, as the
-    RFC says; `weak` names the weak ones. Private and symmetric keys are skipped too: they must not be public. If two
-    keys share a name, both are left out.
+    RFC says; `weak` names the weak ones, and `others` those of other algorithms. Private and symmetric keys are skipped
+    too: they must not be public. If two keys share a name, both are left out.
 
     Raises:
-        ValueError: when it is not a JWK Set, or has no usable key at all.
+        ValueError: when it is not a JWK Set, or has neither a usable key nor one of another algorithm.
     """
     entries = document.get("keys")
     if not isinstance(entries, list):
@@ -75,10 +85,19 @@ def read_jwks(document: Mapping[str, Any], algorithms: Sequence[str]) -> PublicK
     if len(entries) > MAX_KEYS:
         raise ValueError(f"there are more than {MAX_KEYS} keys")
     weak: dict[str, str] = {}
-    keys = _collect(list(_usable(entries, algorithms, weak)))
-    if not keys.named:
-        raise ValueError("; ".join(["there is no key in it that can be used", *map(": ".join, weak.items())]))
-    return replace(keys, weak=weak)
+    others: dict[str, str] = {}
+    keys = _collect(list(_usable(entries, algorithms, weak, others)))
+    if not keys.named and not others:
+        found = ", ".join(dict.fromkeys(map(_describe, entries))) or "none"
+        reasons = [f"no key in it can be used with {', '.join(algorithms)}; its keys: {found}"]
+        raise ValueError("; ".join([*reasons, *map(": ".join, weak.items())]))
+    return replace(keys, weak=weak, others=others)
+
+
+def _describe(entry: Any) -> str:
+    """Return what a JWK says that it is, such as "EC P-256 sig"."""
+    said = [entry.get(member) for member in _KIND] if isinstance(entry, Mapping) else []
+    return " ".join(item for item in said if isinstance(item, str) and _SHOWN.fullmatch(item)) or "unreadable"
 
 
 def read_configured(source: object, algorithms: Sequence[str]) -> PublicKeys:
@@ -133,21 +152,25 @@ def _read_document(source: str | Mapping[str, Any]) -> tuple[jwk.PublicKey, str 
     return cast("jwk.PublicKey", jwk.load(source)), source.get("alg")
 
 
-def _usable(entries: list[Any], algorithms: Sequence[str], weak: dict[str, str]) -> Iterator[_Named]:
-    """Yield the keys that can be used, and add the reasons against weak ones to `weak`."""
+def _usable(
+    entries: list[Any], algorithms: Sequence[str], weak: dict[str, str], others: dict[str, str]
+) -> Iterator[_Named]:
+    """Yield the keys that can be used. Add the reasons against weak ones to `weak`, and other ones to `others`."""
     for place, entry in enumerate(entries, 1):
         found = _read_fetched(entry, algorithms)
         if isinstance(found, WeakKeyError):
             weak[entry.get("kid") or f"number {place}"] = str(found)
+        elif isinstance(found, _OtherAlgorithmError):
+            others[entry.get("kid") or f"number {place}"] = _describe(entry)
         elif found is not None:
             yield found
 
 
-def _read_fetched(entry: Any, algorithms: Sequence[str]) -> _Named | WeakKeyError | None:
-    """Return the name and the key of a JWK; the error if the key is weak, and None if it is not for us."""
+def _read_fetched(entry: Any, algorithms: Sequence[str]) -> _Named | WeakKeyError | _OtherAlgorithmError | None:
+    """Return the name and the key of a JWK; the error if the key could be meant for us, and None if it can't."""
     try:
         return _read_jwk(entry, algorithms)
-    except WeakKeyError as error:
+    except (WeakKeyError, _OtherAlgorithmError) as error:
         return error
     except (ValueError, TypeError, UnsupportedAlgorithm):
         return None
@@ -203,9 +226,9 @@ def _read_jwk(entry: Mapping[str, Any], algorithms: Sequence[str]) -> _Named:
 def _bind(material: Any, algorithms: Sequence[str], named: object) -> Key:
     """Bind the key to one algorithm: the one that it names, or the issuer's first one that fits."""
     if named is not None and named not in algorithms:
-        raise ValueError('"alg" is not in ALGORITHMS')
+        raise _OtherAlgorithmError('"alg" is not in ALGORITHMS')
     candidates = algorithms if named is None else [str(named)]
     algorithm = next((name for name in candidates if fits(material, name)), None)
     if algorithm is None:
-        raise ValueError(f"{jwk.kind_of(material)} can't be used with {' or '.join(candidates)}")
+        raise _OtherAlgorithmError(f"{jwk.kind_of(material)} can't be used with {' or '.join(candidates)}")
     return make_key(material, algorithm)

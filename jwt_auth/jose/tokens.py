@@ -105,7 +105,13 @@ def verify_signature(token: UnverifiedToken, key: Key, policy: Policy) -> Claims
         InvalidClaimError: when a claim is missing or of the wrong type.
     """
     _check_signature(token, key, policy.types)
-    return parse_claims(token.claims, policy.names, default_scope=policy.default_scope, kid=key.kid)
+    return parse_claims(
+        token.claims,
+        policy.names,
+        default_scope=policy.default_scope,
+        undated=policy.max_lifetime if policy.undated else None,
+        kid=key.kid,
+    )
 
 
 def verify_document(

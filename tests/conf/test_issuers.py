@@ -101,6 +101,9 @@ def test_an_unknown_option(found):
         ("CLAIMS", {"exp": "expires"}),
         ("CLAIMS", {"client_id": ""}),
         ("CLAIMS", {"client_id": 5}),
+        ("CLAIMS", {"aud": None}),
+        ("CLAIMS", {"sub": None}),
+        ("CLAIMS", {"iat": ""}),
         ("REQUIRE", ["typ"]),
         ("REQUIRE", {5: "x"}),
         ("REQUIRE", {"": "x"}),
@@ -138,6 +141,41 @@ def test_a_value_that_an_option_can_not_have(found, option, value):
 )
 def test_a_value_that_an_option_can_just_have(found, option, value):
     assert found(**{option: value}) == []
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "hint"),
+    [
+        ("TYPES", "JWT", "Without it, the default is ('at+jwt',)."),
+        ("MAX_LIFETIME", 5, "Without it, the default is 0:05:00."),
+        ("CLAIMS", [], "Without it, the default is {}."),
+        ("AUDIENCE", 5, "Without it, our own AUDIENCE is expected."),
+        ("ALGORITHMS", ["HS256"], "Change it; it has no default."),
+        ("JWKS_URL", 5, "Change it; it has no default."),
+    ],
+)
+def test_the_hint_says_what_follows_without_the_option(found, option, value, hint):
+    assert found(**{option: value}) == ["E078"]
+    (message,) = checks.run_checks(tags=["security"])
+    assert message.hint == hint
+
+
+def test_an_audience_in_another_claim_is_not_ours_by_default(found):
+    assert found(CLAIMS={"aud": "client_id"}) == ["E088"]
+    assert found(CLAIMS={"aud": "client_id"}, AUDIENCE=["app"]) == []
+    assert found(CLAIMS={"aud": "aud"}) == []
+
+
+@pytest.mark.parametrize("claim", ["client_id", "azp", "appid", "cid"])
+def test_no_user_may_speak_for_a_client(found, claim):
+    assert found(CLAIMS={"sub": claim}) == ["E089"]
+    assert found(CLAIMS={"sub": claim}, REQUIRE={"sub": None}) == []
+    assert found(CLAIMS={"sub": "oid"}) == []
+
+
+def test_an_issuer_may_write_no_time_of_issue(found):
+    assert found(CLAIMS={"iat": None}) == []
+    assert found(CLAIMS={"iat": "nbf"}) == []
 
 
 def test_neither_keys_nor_where_they_are_or_both(found):
@@ -197,6 +235,13 @@ def test_issuers_that_share_a_field_share_their_users(found, jwt_settings, optio
     assert found(PRINCIPAL="user", USER_FIELD=user._meta.pk.name) == ["W075"]  # the same by its other name
     jwt_settings(TRUSTED_ISSUERS={"a": entry, "b": entry})
     assert [message.id for message in checks.run_checks(tags=["security"])] == ["jwt_auth.W075"] * 2
+
+
+@pytest.mark.parametrize("name", ["https://token.actions.githubusercontent.com", "https://gitlab.com"])
+def test_an_issuer_that_signs_for_everybody_needs_a_restriction(found, name):
+    assert found(name=name) == ["W077"]
+    assert found(name=name, REQUIRE={"project_id": "20"}) == []
+    assert found(name="https://gitlab.example.com") == []
 
 
 def test_what_is_wrong_is_not_used(jwt_settings, options):

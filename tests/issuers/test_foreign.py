@@ -363,6 +363,50 @@ def test_what_goes_by_another_name_is_not_taken_from_ours(trust, sign, client):
     assert client.get_me(sign()).status_code == 401  # without an oid, `sub` is not used instead
 
 
+def test_an_issuer_without_audiences(client, trust, sign):
+    """Over HTTP; tests/test_claims.py has all cases."""
+    trust(CLAIMS={"aud": "client_id"}, AUDIENCE=["app"])
+    assert client.get_me(sign(aud=..., client_id="app")).json()["client_id"] == "app"
+    for wrong in ({"client_id": "other"}, {}, {"client_id": "app", "aud": "jwt_auth"}):
+        assert client.get_me(sign(**{"aud": ..., **wrong})).status_code == 401
+
+
+def test_an_issuer_without_times_of_issue(client, trust, sign, user):
+    """IdentityServer before 4.0. A cutoff refuses each token that may have been issued before it."""
+    second = int(NOW.timestamp())
+    for names, present in (({"iat": "nbf"}, {"nbf": second}), ({"iat": None}, {})):
+        trust(CLAIMS=names, PRINCIPAL="user", USER_FIELD="pk")
+        assert client.get_me(sign(sub=str(user.pk), iat=..., **present)).status_code == 200
+        assert client.get_me(sign(sub=str(user.pk), iat=..., exp=second + 400, **present)).status_code == 401
+    trust(PRINCIPAL="user", USER_FIELD="pk")
+    assert client.get_me(sign(sub=str(user.pk), iat=...)).status_code == 401
+
+
+def test_a_token_that_may_be_older_than_a_cutoff_is_refused(client, trust, sign, user, clock):
+    trust(CLAIMS={"iat": None}, PRINCIPAL="user", USER_FIELD="pk")
+    revoke_user(user)
+    second = int(NOW.timestamp())
+    for life in (60, 300):  # the issuer may have issued it 300 seconds before its end
+        assert client.get_me(sign(sub=str(user.pk), iat=..., exp=second + life)).json()["code"] == "token_revoked"
+    clock.shift(timedelta(seconds=11))
+    assert client.get_me(sign(sub=str(user.pk), iat=..., exp=second + 310)).json()["code"] == "token_revoked"
+    assert client.get_me(sign(sub=str(user.pk), iat=..., exp=second + 311)).status_code == 200
+
+
+def test_tokens_of_programs_without_a_subject(client, trust, sign):
+    trust(CLAIMS={"sub": "client_id"}, REQUIRE={"sub": None})
+    assert client.get_me(sign(sub=..., client_id="robot")).json()["user"] == {"iss": NAME, "sub": "robot"}
+    assert client.get_me(sign(sub="alice", client_id="robot")).status_code == 401
+
+
+@pytest.mark.parametrize("cnf", [{"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}, {}, None])
+def test_a_token_that_is_bound_to_a_key_is_no_bearer_token(client, trust, sign, cnf):
+    """A thief could otherwise use it without the key, and nothing here would notice."""
+    trust()
+    assert client.get_me(sign()).status_code == 200
+    assert client.get_me(sign(cnf=cnf)).json()["code"] == "invalid_token"
+
+
 @pytest.mark.parametrize("scope", [["read", 5], {"read": 1}, 5, True, ["a\nb"]])
 def test_a_scope_that_is_none(client, trust, sign, scope):
     trust()

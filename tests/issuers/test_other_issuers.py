@@ -1,199 +1,188 @@
 """
-Tokens in the shapes of widespread issuers, with the settings of docs/how-to/other-issuers.md.
+Tokens in the shapes of widespread issuers, with the settings of docs/how-to/other-issuers.md and nothing else.
 
-The claims are those that the issuers document, with the same names, types and gaps.
+Their keys are fetched from JWK Sets as these issuers publish them.
 """
 
 import json
 import re
+from contextlib import ExitStack
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from joserfc import jws
-from joserfc.jwk import RSAKey
+from joserfc.jwk import ECKey, RSAKey
 
+from jwt_auth import service_tokens
+from jwt_auth.jose import jwk
 from jwt_auth.principals import ClaimsUser
 from jwt_auth.verification import verify
 from tests.support import ROOT
-from tests.support.clocks import NOW
 from tests.support.http_endpoint import document, serving
+from tests.support.issuer_shapes import SECOND, SHAPES, changed
 from tests.support.keys import pem
 
 PAGE = ROOT / "docs/how-to/other-issuers.md"
 BLOCKS = dict(re.findall(r"<!-- test: issuer (\w+) -->\n```python\n(.*?)```", PAGE.read_text(), re.DOTALL))
 
-SECOND = int(NOW.timestamp())
-
 pytestmark = pytest.mark.usefixtures("clock")
 
-TENANT = "11111111-2222-3333-4444-555555555555"
 
-# For each: the header, and the claims of an access token and of another token under the same key.
-SHAPES = {
-    "Keycloak": (
-        {"alg": "RS256", "typ": "JWT", "kid": "FJ86GcF3jTbNLOco4NvZkUCIUmfYCqoqtOQeMfbhNlE"},
-        {
-            "exp": SECOND + 300,
-            "iat": SECOND,
-            "auth_time": SECOND - 60,
-            "jti": "onrtac:5ce5ca5d-5a2d-4f5c-8c5e-8f3c7c1f3c49",
-            "iss": "https://sso.example.com/realms/staff",
-            "aud": ["orders-api", "account"],
-            "sub": "f1d9b2a0-8f5e-4f5c-9b3e-2f1d0c9b8a7e",
-            "typ": "Bearer",
-            "azp": "spa",
-            "sid": "0f8a1c5e-6f3b-4d29-8b8e-3f5a9e6f7d21",
-            "acr": "1",
-            "allowed-origins": ["https://app.example.com"],
-            "realm_access": {"roles": ["offline_access", "uma_authorization"]},
-            "resource_access": {"account": {"roles": ["manage-account", "view-profile"]}},
-            "scope": "openid profile email",
-            "email_verified": True,
-            "preferred_username": "alice",
-        },
-        {"typ": "ID", "aud": "orders-api"},
-        {"client_id": "spa", "scopes": {"openid", "profile", "email"}, "sub": "f1d9b2a0-8f5e-4f5c-9b3e-2f1d0c9b8a7e"},
-    ),
-    "Auth0": (
-        {"alg": "RS256", "typ": "JWT", "kid": "NjVBRjY5MDlCMUIwNzU4RTA2QzZFMDQ4QzQ2MDAyQjVDNjk1RTM2Qg"},
-        {
-            "iss": "https://example.eu.auth0.com/",
-            "sub": "auth0|6581b9f1a2c3d4e5f6a7b8c9",
-            "aud": ["https://api.example.com", "https://example.eu.auth0.com/userinfo"],
-            "iat": SECOND,
-            "exp": SECOND + 86400,
-            "scope": "openid profile read:orders",
-            "azp": "my_client_id",
-        },
-        {"aud": "my_client_id", "nonce": "n-0S6_WzA2Mj"},
-        {
-            "client_id": "my_client_id",
-            "scopes": {"openid", "profile", "read:orders"},
-            "sub": "auth0|6581b9f1a2c3d4e5f6a7b8c9",
-        },
-    ),
-    "Entra": (
-        {"typ": "JWT", "alg": "RS256", "kid": "nOo3ZDrODXEK1jKWhXslHR_KXEg"},
-        {
-            "aud": "6e74172b-be56-4843-9ff4-e66a39bb12e3",
-            "iss": f"https://login.microsoftonline.com/{TENANT}/v2.0",
-            "iat": SECOND - 300,
-            "nbf": SECOND - 300,
-            "exp": SECOND + 4500,
-            "aio": "AXQAi/8IAAAAtAaZLo3ChMif6KOnttRB7eBq4/DccQzjcJGxPYy/C3jDaNGxXd6wNIIVGRghNRnwJ1lOcAnNZcjvkoyrFx==",
-            "azp": "a17c21ed-fa7b-4c36-9c6b-1f1a2b3c4d5e",
-            "azpacr": "0",
-            "name": "Alice",
-            "oid": "aaaaaaaa-0000-1111-2222-bbbbbbbbbbbb",
-            "preferred_username": "alice@example.com",
-            "rh": "0.ATcAWAe3xkkr4UyQ.",
-            "scp": "orders.read orders.write",
-            "sub": "HKZpfaHyWadeOouYlitjrI-KffTm222X5rrV3xDqfKQ",
-            "tid": TENANT,
-            "uti": "fqiBqXLPj0eQa82S-IYFAA",
-            "ver": "2.0",
-        },
-        {"tid": "99999999-2222-3333-4444-555555555555"},
-        {
-            "client_id": "a17c21ed-fa7b-4c36-9c6b-1f1a2b3c4d5e",
-            "scopes": {"orders.read", "orders.write"},
-            "sub": "aaaaaaaa-0000-1111-2222-bbbbbbbbbbbb",
-            "jti": "fqiBqXLPj0eQa82S-IYFAA",
-        },
-    ),
-    "Google": (
-        {"alg": "RS256", "kid": "6ce11aecf9eb14024a44bbfd1bcf8b32a12287fa", "typ": "JWT"},
-        {
-            "iss": "https://accounts.google.com",
-            "azp": "1234-ios.apps.googleusercontent.com",
-            "aud": "1234-web.apps.googleusercontent.com",
-            "sub": "110169484474386276334",
-            "email": "alice@example.com",
-            "email_verified": True,
-            "at_hash": "HK6E_P6Dh8Y93mRNtsDB1Q",
-            "iat": SECOND,
-            "exp": SECOND + 3600,
-        },
-        {"aud": "other.apps.googleusercontent.com"},
-        {"client_id": "1234-ios.apps.googleusercontent.com", "scopes": set(), "sub": "110169484474386276334"},
-    ),
-    "Okta": (
-        {"kid": "-Nn3l4-1LfCIC6bpfFYcVGsUzMSmrKOgABXnTG_ZxQs", "alg": "RS256"},
-        {
-            "ver": 1,
-            "jti": "AT.0mP4JKAZX1iACIT4vbEDF7LpvDVjxypPMf0D7uX39RE",
-            "iss": "https://example.okta.com/oauth2/default",
-            "aud": "api://default",
-            "iat": SECOND,
-            "exp": SECOND + 3600,
-            "cid": "0oa1b2c3d4e5f6g7h8i9",
-            "uid": "00u1b2c3d4e5f6g7h8i9",
-            "scp": ["openid", "orders:read"],
-            "auth_time": SECOND - 30,
-            "sub": "alice@example.com",
-        },
-        {"aud": "0oa1b2c3d4e5f6g7h8i9"},
-        {"client_id": "0oa1b2c3d4e5f6g7h8i9", "scopes": {"openid", "orders:read"}, "sub": "alice@example.com"},
-    ),
-}
-
-
-@pytest.fixture(params=SHAPES)
-def issuer(request, settings, jwt_settings, rsa_key):
-    """One of these issuers, with its published keys, trusted by the settings on the page."""
-    header, claims, other, expected = SHAPES[request.param]
+def entry_of(block):
+    """Return the name and the options of the issuer in a block of the page."""
     values = {}
-    exec(compile(BLOCKS[request.param], str(PAGE), "exec"), values)
+    exec(compile(BLOCKS[block], str(PAGE), "exec"), values)
     ((name, options),) = values["JWT_AUTH"]["TRUSTED_ISSUERS"].items()
-    assert name == claims["iss"]
-    # As these issuers publish them: Entra has no `alg`; there are certificates, and keys for other uses.
-    key = RSAKey.import_key(pem(rsa_key)).as_dict(private=False)
-    published = {**key, "kid": header["kid"], "use": "sig", "x5c": ["MIIC"], "x5t": "nOo3ZDrODXEK1jKWhXslHR"}
-    enc = {**key, "kid": "enc", "use": "enc", "alg": "RSA-OAEP"}
-    with serving(document({"keys": [enc, published]}, "Cache-Control: public, max-age=86400")) as endpoint:
-        settings.DEBUG = True
-        jwt_settings(TRUSTED_ISSUERS={name: {**options, "JWKS_URL": endpoint.url}})
-        yield header, claims, other, expected
+    return name, options
+
+
+@pytest.fixture(scope="module")
+def signer(rsa_key):
+    return RSAKey.import_key(pem(rsa_key))
+
+
+@pytest.fixture(scope="module")
+def other_keys():
+    """Keys of all kinds that stand in a set beside those of the issuer's tokens: RSA, EC, and one of the future."""
+    rsa_key, ec_key = rsa.generate_private_key(65537, 2048), ec.generate_private_key(ec.SECP384R1())
+    curve = ECKey.import_key(pem(ec_key)).as_dict(private=False)
+    return RSAKey.import_key(pem(rsa_key)).as_dict(private=False), [curve, {"kty": "AKP", "kid": "x", "pub": "AAAA"}]
 
 
 @pytest.fixture
-def sign(rsa_key):
-    def make(header, claims):
-        return jws.serialize_compact(header, _json(claims), RSAKey.import_key(pem(rsa_key)))
+def publish(settings, jwt_settings, signer, other_keys):
+    """`publish(shape)` trusts the issuer by the page's settings, with its JWK Set at an endpoint."""
+    with ExitStack() as stack:
+
+        def serve(shape, **changes):
+            name, options = entry_of(shape.block)
+            assert name == shape.claims["iss"]
+            second_key, others = other_keys
+            published = {**signer.as_dict(private=False), "kid": shape.header["kid"], **shape.key}
+            keys = [*({**second_key, **members} for members in shape.beside), published, *others]
+            answer = document({"keys": keys}, f"Cache-Control: {shape.cache}")
+            url = stack.enter_context(serving(answer)).url
+            settings.DEBUG = True
+            jwt_settings(TRUSTED_ISSUERS={name: {**options, "JWKS_URL": url, **shape.changes, **changes}})
+
+        yield serve
+
+
+@pytest.fixture
+def sign(signer):
+    def make(shape, header=None, **changes):
+        claims = json.dumps(changed(shape.claims, changes)).encode()
+        lenient = jws.JWSRegistry(strict_check_header=False)  # Clerk has a parameter of its own
+        return jws.serialize_compact(dict(header or shape.header), claims, signer, registry=lenient)
 
     return make
 
 
-def _json(claims):
-    return json.dumps(claims).encode()
+of_each_kind = pytest.mark.parametrize("kind", SHAPES)
 
 
-def test_its_tokens_are_good_by_settings_alone(client, issuer, sign):
-    header, claims, _, expected = issuer
-    raw = sign(header, claims)
-    assert client.get_me(raw).status_code == 200
-    verified = verify(raw)
-    assert {name: getattr(verified.claims, name) for name in expected} == expected
+@of_each_kind
+def test_its_tokens_are_good_by_settings_alone(client, publish, sign, kind):
+    shape = SHAPES[kind]
+    publish(shape)
+    assert client.get_me(sign(shape)).status_code == 200
+    verified = verify(sign(shape))
+    assert {name: getattr(verified.claims, name) for name in shape.expected} == shape.expected
     assert verified.user == ClaimsUser(verified.claims)
-    assert verified.claims.all == claims
+    assert verified.claims.all == shape.claims
 
 
-def test_what_is_no_access_token_for_us_is_refused(client, issuer, sign):
-    header, claims, other, _ = issuer
-    assert client.get_me(sign(header, {**claims, **other})).status_code == 401
+@of_each_kind
+def test_other_tokens_of_the_issuer_are_refused(client, publish, sign, kind):
+    shape = SHAPES[kind]
+    publish(shape)
+    good, refused = sign(shape), {**shape.refused, **shape.separated}
+    assert client.get_me(good).status_code == 200
+    assert {
+        name: client.get_me(sign(shape, **change)).status_code for name, change in refused.items()
+    } == dict.fromkeys(refused, 401)
+
+
+@pytest.mark.parametrize("kind", [kind for kind, shape in SHAPES.items() if shape.separated])
+def test_without_its_require_the_page_would_let_them_in(client, publish, sign, kind):
+    shape = SHAPES[kind]
+    publish(shape, REQUIRE={})
+    answers = {name: client.get_me(sign(shape, **change)).status_code for name, change in shape.separated.items()}
+    assert answers == dict.fromkeys(shape.separated, 200)
 
 
 @pytest.mark.parametrize(
     "change",
     [{"aud": "another-api"}, {"iss": "https://sso.example.com/realms/other"}, {"exp": SECOND - 3600}, {"sub": None}],
 )
+@of_each_kind
 @pytest.mark.sampled
-def test_its_tokens_are_judged_like_any_other(client, issuer, sign, change):
-    header, claims, _, _ = issuer
-    if "sub" in change and "oid" in claims:
+def test_its_tokens_are_judged_like_any_other(client, publish, sign, kind, change):
+    shape = SHAPES[kind]
+    publish(shape)
+    if "sub" in change and "oid" in shape.claims:
         change = {"oid": None}
-    assert client.get_me(sign(header, {**claims, **change})).status_code == 401
+    assert client.get_me(sign(shape, **change)).status_code == 401
 
 
-def test_another_type_in_the_header_is_refused(client, issuer, sign):
-    header, claims, _, _ = issuer
-    assert client.get_me(sign({**header, "typ": "logout+jwt"}, claims)).status_code == 401
+@of_each_kind
+def test_another_type_in_the_header_is_refused(client, publish, sign, kind):
+    shape = SHAPES[kind]
+    publish(shape)
+    assert client.get_me(sign(shape, {**shape.header, "typ": "logout+jwt"})).status_code == 401
+
+
+def test_the_table_names_the_options_of_each_block():
+    table = PAGE.read_text().partition("| --- |")[2].partition("\n\n")[0]
+    rows = {
+        name: set(re.findall(r"`([A-Z_]+)`", cells))
+        for name, cells in re.findall(r"\| \[.*?\]\(#(.*?)\).*\| (.*) \|", table)
+    }
+    sections = re.split(r"^## ", PAGE.read_text(), flags=re.MULTILINE)[1:]
+    blocks = {
+        section.partition("\n")[0].lower().replace(" ", "-"): entry_of(block)[1].keys()
+        for section in sections
+        for block in re.findall(r"<!-- test: issuer (\w+) -->", section)
+    }
+    assert rows == {name: set(options) - {"JWKS_URL", "ALGORITHMS", "AUDIENCE"} for name, options in blocks.items()}
+
+
+def test_each_block_has_a_token():
+    assert {shape.block for shape in SHAPES.values()} | {"jwt_auth"} == BLOCKS.keys()
+
+
+SERVICE_TOKENS = re.search(
+    r"<!-- test: settings with signing_key.pem -->\n```python\n(.*?)```",
+    (ROOT / "docs/how-to/service-tokens.md").read_text(),
+    re.DOTALL,
+)[1]
+
+
+def test_the_pages_for_both_servers_fit_together(
+    client, user, settings, jwt_settings, ec_key, tmp_path, monkeypatch, log
+):
+    """One server follows service-tokens.md, the other other-issuers.md. With another algorithm the log says why not."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "signing_key.pem").write_text(pem(ec_key))
+    one, two = {}, {}
+    exec(SERVICE_TOKENS, one)
+    exec(BLOCKS["jwt_auth"], two)
+    own = settings.JWT_AUTH
+    jwt_settings(**one["JWT_AUTH"])
+    token = service_tokens.issue(user, two["JWT_AUTH"]["ISSUER"], "reports.read").access_token
+    with serving(document({"keys": [jwk.dump_public(ec_key.public_key())]})) as endpoint:
+        settings.DEBUG, settings.JWT_AUTH = True, own
+        ((name, options),) = two["JWT_AUTH"]["TRUSTED_ISSUERS"].items()
+        assert options.pop("REVOCATIONS_URL").startswith(one["JWT_AUTH"]["ISSUER"])
+        trusted = {**options, "JWKS_URL": endpoint.url}
+        jwt_settings(ISSUER=two["JWT_AUTH"]["ISSUER"], TRUSTED_ISSUERS={name: trusted})
+        assert client.get_me(token).json()["scope"] == "reports.read"
+        assert [record.event for record in log()] == ["service_token_issued"]
+        jwt_settings(TRUSTED_ISSUERS={name: {**trusted, "ALGORITHMS": ["RS256"]}})
+        assert [client.get_me(token).status_code for _ in range(2)] == [401, 401]
+    records = log()[1:]
+    assert [record.event for record in records] == ["keys_unusable", "token_refused", "token_refused"]
+    for record in records:
+        assert endpoint.url in record.reason
+        assert "EC P-256" in record.reason
+        assert "ALGORITHMS (RS256)" in record.reason

@@ -1,6 +1,6 @@
 """Functions that each cause one kind of documented log record."""
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta, timezone
 from time import time
 from uuid import UUID
@@ -13,7 +13,7 @@ from django.test import override_settings
 from jwt_auth import clients, service_tokens, signing_keys
 from jwt_auth._django.differences import note_difference
 from jwt_auth.claims import Claims
-from jwt_auth.exceptions import RevocationUnavailableError, UnavailableError
+from jwt_auth.exceptions import RevocationUnavailableError, UnavailableError, UnknownKeyError
 from jwt_auth.issuers.remote.jwks import RemoteKeys, jwks_source
 from jwt_auth.issuers.remote.subscription import Subscription, feed_source
 from jwt_auth.jose import jwk
@@ -186,6 +186,12 @@ def fetch_a_weak_key(client, user):
         RemoteKeys(jwks_source(endpoint.url), ["ES256", "EdDSA"]).find("one")
 
 
+def fetch_keys_of_another_algorithm(client, user):
+    key = {**jwk.dump_public(ec.generate_private_key(ec.SECP256R1()).public_key()), "kid": "one"}
+    with override_settings(DEBUG=True), serving(document({"keys": [key]})) as endpoint, suppress(UnknownKeyError):
+        RemoteKeys(jwks_source(endpoint.url), ["RS256"]).find("one")
+
+
 def refresh_where_the_clock_was_ahead(client, user):
     pair = client.refresh(client.tokens(user)["refresh_token"]).json()
     UserSession.objects.update(rotated_at=datetime.now(timezone.utc) + timedelta(hours=6))
@@ -333,6 +339,7 @@ HAPPENINGS = {
     fail_to_fetch_keys: ("keys_unread", "ERROR"),
     fetch_keys_after_all: ("keys_read_again", "WARNING"),
     fetch_a_weak_key: ("weak_key", "ERROR"),
+    fetch_keys_of_another_algorithm: ("keys_unusable", "ERROR"),
     refresh_where_the_clock_was_ahead: ("clock_ahead", "WARNING"),
     find_a_broken_signing_key: ("signing_key_unread", "ERROR"),
     listen_where_nobody_is: ("bell_unheard", "WARNING"),

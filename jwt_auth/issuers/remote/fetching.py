@@ -2,9 +2,9 @@
 Fetch documents of other servers over HTTP. Only this module opens connections to them.
 
 The URL is always one from the settings, never one from a token. No redirect is followed, no proxy is used, and the size
-and the time have limits. Connections to addresses in private networks are refused, unless the settings allow them: a
-host name that was public when it was configured may point elsewhere now. The address that is checked is the address
-that is connected to.
+and the time have limits. Each address that a name resolves to is judged, because a host name that was public when it
+was configured may point elsewhere now; `addresses` has the rules. The address that is checked is the address that is
+connected to.
 """
 
 import io
@@ -15,23 +15,15 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from time import monotonic
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from jwt_auth.conf.rules import is_this_machine
 from jwt_auth.exceptions import JWTAuthError
+from jwt_auth.issuers.remote.addresses import may_be_asked
 
 TIMEOUT = 5.0  # seconds for all together: connecting, sending the request, reading the response
-
-# The addresses where clouds tell a machine its secrets, besides those in 169.254.0.0/16: AWS over IPv6, and Alibaba.
-_METADATA = frozenset(map(ip_address, ("fd00:ec2::254", "100.100.100.200")))
-
-# Deprecated ranges that `ipaddress` does not know as such: site-local addresses (RFC 3879), 6to4 relays (RFC 7526).
-_GIVEN_UP = (ip_network("fec0::/10"), ip_network("192.88.99.0/24"))
-
-_CHUNK = 65536
 
 
 class FetchError(JWTAuthError):
@@ -149,7 +141,8 @@ def _connect(host: str, port: int, source: Source, deadline: float) -> socket.so
     """Return a connection to the first address of `host` that is allowed and answers."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     addresses = [str(address[0]) for *_, address in found]
-    allowed = [address for address in addresses if _may_be_asked(address, host, source)]
+    rules = {"on_this_machine": is_this_machine(host), "private_network": source.private_network}
+    allowed = [address for address in addresses if may_be_asked(address, **rules)]
     if not allowed:
         raise FetchError(f"{source.url}: {', '.join(addresses)} is in a private network")
     for address in allowed[:-1]:
@@ -157,23 +150,6 @@ def _connect(host: str, port: int, source: Source, deadline: float) -> socket.so
         with suppress(OSError):
             return socket.create_connection((address, port), timeout=_left(deadline) / 2)
     return socket.create_connection((allowed[-1], port), timeout=_left(deadline))
-
-
-def _may_be_asked(address: str, host: str, source: Source) -> bool:
-    ip = _unwrapped(ip_address(address))
-    if is_this_machine(host):
-        return ip.is_loopback
-    if ip.is_loopback or ip.is_link_local or ip.is_multicast or ip.is_reserved or ip.is_unspecified:
-        return False
-    is_public = ip.is_global and not any(ip in network for network in _GIVEN_UP)
-    return is_public or (source.private_network and ip not in _METADATA)
-
-
-def _unwrapped(ip: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
-    """Return the IPv4 address in an IPv6 address (RFC 4291 section 2.5.5, RFC 3056), if there is one, else `ip`."""
-    if isinstance(ip, IPv6Address):
-        return ip.ipv4_mapped or ip.sixtofour or ip
-    return ip
 
 
 @cache

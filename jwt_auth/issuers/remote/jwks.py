@@ -9,6 +9,9 @@ The JWK Set of another issuer: fetched when a token needs it, and used for a lim
                             unknown
     due, kid known          one thread fetches, all others use the key, up to an hour after the last fetch
     due, kid unknown        fetches as above; 503 if that fails: the key may be a new one
+    none of the algorithms  401, as for an unknown kid: the answer would be the same with the next fetch. The log
+    is for a key in the     says what was found
+    set
 
 `process.renewal` decides which thread fetches, and when after a failure.
 """
@@ -59,7 +62,7 @@ class RemoteKeys:
         self._keys = PublicKeys({})
         self._renewal = Renewal(
             self._fetch,
-            failures=(FetchError, ValueError),
+            failures=(FetchError,),
             pauses=_PAUSES,
             failed=self._log_failure,
             recovered=self._log_recovery,
@@ -79,7 +82,9 @@ class RemoteKeys:
         try:
             renewal.renew()
         except StaleError as error:
-            raise UnavailableError(f"no keys of {self._source.url} are known") from error
+            url, failure = self._source.url, error.__cause__ or "another thread is still fetching"
+            reason = str(failure).removeprefix(f"{url}: ")
+            raise UnavailableError(f"no keys of {url} are known: {reason}") from error
         try:
             return self._keys.find(kid)
         except UnknownKeyError:
@@ -96,21 +101,41 @@ class RemoteKeys:
             self._renewal.read_again(attempts)
             if self._renewal.readings == readings:
                 raise UnavailableError(f"it is not known whether {self._source.url} now has the token's kid")
-        return self._keys.find(kid)
+        try:
+            return self._keys.find(kid)
+        except UnknownKeyError as error:
+            raise UnknownKeyError(f"{self._source.url}: {self._unusable(kid) or error.reason}") from error
+
+    def _unusable(self, kid: str | None) -> str:
+        """Return why no key can be used, or at least not the one named `kid`; "" if they are for ALGORITHMS."""
+        keys = self._keys
+        others = keys.others.values() if not keys.named else filter(None, [keys.others.get(kid or "")])
+        found = ", ".join(dict.fromkeys(others))
+        return found and f"it has {found}, for none of ALGORITHMS ({', '.join(self._algorithms)})"
 
     def _fetch(self, now: float) -> Lease:
         fetched = fetch(self._source)
-        keys = read_jwks(json_object(fetched.body or b""), self._algorithms)
+        try:
+            keys = read_jwks(json_object(fetched.body or b""), self._algorithms)
+        except ValueError as error:
+            raise FetchError(f"{self._source.url}: {error}") from error
         # If nothing has changed, the same objects stay: the cache of signatures compares keys by identity first.
         if keys != self._keys:
-            self._log_weak(keys)
-            self._keys = keys
+            known, self._keys = self._keys, keys
+            self._log_left_out(known)
         return Lease(_lifetime(fetched.cache_control), KEPT_FOR)
 
-    def _log_weak(self, keys: PublicKeys) -> None:
-        for kid, reason in keys.weak.items() - self._keys.weak.items():
+    def _log_left_out(self, known: PublicKeys) -> None:
+        keys = self._keys
+        for kid, reason in keys.weak.items() - known.weak.items():
             extra = {"event": "weak_key", "kid": kid, "reason": reason}
             logger.error("Key %s of %s is not used: %s.", kid, self._source.url, reason, extra=extra)
+        # Beside a usable key, keys of other algorithms are usual.
+        if not keys.named:
+            reason = f"{self._source.url}: {self._unusable(None)}"
+            extra = {"event": "keys_unusable", "reason": reason}
+            hint = "All tokens of this issuer are refused; set ALGORITHMS to the algorithm that it signs with"
+            logger.error("Keys can't be used: %s. %s.", reason, hint, extra=extra)
 
     def _log_failure(self, error: Exception) -> None:
         extra = {"event": "keys_unread", "reason": str(error)}

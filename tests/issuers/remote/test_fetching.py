@@ -96,14 +96,53 @@ def names(monkeypatch):
     return known
 
 
+# Addresses of IPv6 that lead to the one of IPv4, or have it inside.
+FORMS = {
+    "mapped": "::ffff:{hex}",
+    "6to4": "2002:{hex}::1",
+    "Teredo": "2001:0:808:808:0:0:{flipped}",
+    "Teredo, as the server": "2001:0:{hex}:0:0:a247:28f1",
+    "NAT64": "64:ff9b::{hex}",
+    "NAT64 of a network": "64:ff9b:1::{hex}",
+    "NAT64 of a network, 48 bits": "64:ff9b:1:{high}:00{low_in_two}00::",
+    "NAT64 of a network, 56 bits": "64:ff9b:1:00{one}:00{two}:{three}{four}::",
+    "NAT64 of a network, 64 bits": "64:ff9b:1:0:00{one}:{two}{three}:{four}00::",
+    "ISATAP": "2606:2800:220:1::5efe:{hex}",
+    "ISATAP, universal": "2606:2800:220:1:200:5efe:{hex}",
+}
+
+
+def forms(address):
+    """Return `address` in all forms of IPv6."""
+    one, two, three, four = (f"{octet:02x}" for octet in ip_address(address).packed)
+    flipped = f"{int(ip_address(address)) ^ 0xFFFFFFFF:08x}"
+    parts = {
+        "one": one,
+        "two": two,
+        "three": three,
+        "four": four,
+        "high": one + two,
+        "hex": f"{one}{two}:{three}{four}",
+        "low_in_two": f"{three}:{four}",
+        "flipped": f"{flipped[:4]}:{flipped[4:]}",
+    }
+    return [form.format(**parts) for form in FORMS.values()]
+
+
 NEVER = [
-    *("127.0.0.1", "127.9.9.9", "0.0.0.0", "::1", "::", "169.254.169.254", "fe80::1", "224.0.0.1", "ff02::1"),
-    *("255.255.255.255", "240.0.0.1", "::ffff:127.0.0.1", "::ffff:169.254.169.254", "2002:7f00:1::", "64:ff9b::7f00:1"),
-    *("fd00:ec2::254", "100.100.100.200", "::ffff:100.100.100.200"),
+    *("127.0.0.1", "127.9.9.9", "0.0.0.0", "0.0.0.1", "::1", "::", "169.254.169.254", "fe80::1", "224.0.0.1"),
+    *("ff02::1", "255.255.255.255", "240.0.0.1", "::127.0.0.1", "::ffff:0:127.0.0.1", "64:ff9b:1::"),
+    *("fd00:ec2::254", "fd20:ce::254", "100.100.100.200", "192.0.0.192", "168.63.129.16"),
+    # With a zone, as getaddrinfo() may return it.
+    *("fe80::1%eth0", "fd00:ec2::254%1", "::1%lo", "::ffff:127.0.0.1%1"),
+    *forms("127.0.0.1"),
+    *forms("169.254.169.254"),
+    *forms("100.100.100.200"),
 ]
-PRIVATE = ["10.0.0.1", "100.64.0.1", "172.16.0.1", "192.168.1.1", "fd00::1", "::ffff:10.0.0.1", "2002:a00:1::"]
+PRIVATE = ["10.0.0.1", "100.64.0.1", "172.16.0.1", "192.168.1.1", "fd00::1", "fd00::1%1", "192.0.0.8", "3fff::1"]
 PRIVATE += ["fec0::1", "192.88.99.1"]  # given up, but still routed by some
-PUBLIC = ["93.184.215.14", "2606:2800:21f:cb07:6820:80da:af6b:8b2c", "::ffff:93.184.215.14"]
+PRIVATE += forms("192.168.17.19")
+PUBLIC = ["93.184.215.14", "2606:2800:21f:cb07:6820:80da:af6b:8b2c", *forms("93.184.215.14")]
 
 
 @pytest.mark.parametrize("address", [*NEVER, *PRIVATE])
@@ -149,12 +188,24 @@ def test_each_issuer_says_whether_it_is_in_a_private_network(connections, names,
 
 
 @pytest.mark.parametrize(
-    "host", ["127.0.0.1", "[::1]", "localhost", "2130706433", "0x7f.1", "017700000001", "127.1", "[::ffff:7f00:1]"]
+    "host",
+    [
+        *("127.0.0.1", "[::1]", "localhost", "2130706433", "0x7f.1", "017700000001", "127.1", "[::ffff:7f00:1]"),
+        *("[::ffff:127.0.0.1]", "[64:ff9b::127.0.0.1]", "[2002:7f00:1::]", "[::1%25lo]", "[fe80::1%25lo]", "0"),
+    ],
 )
 def test_no_spelling_of_this_machine_helps(connections, host):
     with pytest.raises(FetchError):
         fetch(source(f"https://{host}/keys"))
     assert connections == []
+
+
+@pytest.mark.parametrize("host", ["10.1", "167772161", "012.0.0.1", "0xa000001", "[64:ff9b::a00:1]", "[2002:a00:1::]"])
+def test_no_spelling_of_a_private_address_helps(connections, host):
+    for allowed in (False, True):
+        with pytest.raises(FetchError, match="Refused" if allowed else "private network"):
+            fetch(source(f"https://{host}/keys", private_network=allowed))
+    assert [ip_address(address).version for address, _ in connections] == [6 if ":" in host else 4]
 
 
 def test_of_several_addresses_the_allowed_ones_are_tried(connections, names):

@@ -273,6 +273,77 @@ def test_a_token_need_not_name_the_only_key(client, trust, sign, ec_key, new_key
     assert client.get_me(sign("two", new_key)).status_code == 200
 
 
+# Keys of other algorithms
+
+
+@pytest.fixture
+def other_kinds(rsa_key, ec_key):
+    """Keys that a server with the algorithm PS256 can't use."""
+    return [public_jwk(rsa_key, "rsa", use="sig", alg="RS256"), public_jwk(ec_key, "one"), RSA_1024]
+
+
+@pytest.fixture
+def trust_ps256(trust, jwt_settings, other_kinds):
+    trust.answer = keys(*other_kinds)
+    jwt_settings(TRUSTED_ISSUERS={NAME: {"JWKS_URL": trust.url, "ALGORITHMS": ["PS256"]}})
+    return trust
+
+
+@pytest.mark.parametrize("kid", ["one", "unknown", None])
+def test_keys_for_other_algorithms_alone_are_no_outage(client, trust_ps256, sign, ticks, log, kid):
+    """The next fetch would say the same: the settings have to change, and the log says so once."""
+    for _ in range(3):
+        assert client.get_me(sign(kid)).status_code == 401
+    ticks.forward(jwks.FRESH_FOR)
+    assert client.get_me(sign(kid)).status_code == 401
+    assert len(trust_ps256.requests) == 2
+    found = f"{trust_ps256.url}: it has RSA RS256 sig, EC P-256, for none of ALGORITHMS (PS256)"
+    reasons = {event: [record.reason for record in log() if record.event == event] for event in EVENTS}
+    assert reasons["keys_unusable"] == [found]
+    assert reasons["token_refused"] == [found] * 4
+    assert len(reasons["weak_key"]) == 1
+
+
+EVENTS = ("keys_unusable", "token_refused", "weak_key")
+
+
+def test_one_usable_key_beside_them_is_usual(client, trust_ps256, sign, rsa_key, other_kinds, log):
+    trust_ps256.answer = keys(*other_kinds, public_jwk(rsa_key, "ps"))
+    assert client.get_me(sign("ps", rsa_key, "PS256")).status_code == 200
+    assert client.get_me(sign("rsa", rsa_key, "RS256")).status_code == 401
+    assert client.get_me(sign("unknown")).status_code == 401
+    assert [(record.event, record.reason) for record in log() if record.event != "weak_key"] == [
+        ("token_refused", f"{trust_ps256.url}: it has RSA RS256 sig, for none of ALGORITHMS (PS256)"),
+        ("token_refused", f"{trust_ps256.url}: the issuer has no key of the token's kid"),
+    ]
+
+
+def test_a_key_that_gave_way_to_one_of_another_algorithm_is_not_kept(client, trust, sign, ticks, jwt_settings, new_key):
+    """The set was read: it is complete, and the issuer has withdrawn the key."""
+    jwt_settings(TRUSTED_ISSUERS={NAME: {"JWKS_URL": trust.url, "ALGORITHMS": ["ES256"]}})
+    assert client.get_me(sign()).status_code == 200
+    trust.answer = keys(public_jwk(new_key, "new", alg="ES384"))
+    ticks.forward(jwks.FRESH_FOR)
+    assert client.get_me(sign()).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("entries", "said"),
+    [
+        ([], "no key in it can be used with ES256, RS256; its keys: none"),
+        ([OCT, OCT], "no key in it can be used with ES256, RS256; its keys: oct HS256"),
+        ([{"kty": "PQC", "use": "sig"}, {"kty": "a\nb"}, 5], "its keys: PQC sig, unreadable"),
+    ],
+)
+def test_the_log_says_which_keys_of_which_server_can_not_be_used(client, trust, sign, log, entries, said):
+    trust.answer = keys(*entries)
+    assert client.get_me(sign()).status_code == 503
+    unread, unavailable = (record.reason for record in log())
+    assert unread.startswith(f"{trust.url}: ")
+    assert unread.endswith(said)
+    assert unavailable == f"no keys of {trust.url} are known: {unread.removeprefix(f'{trust.url}: ')}"
+
+
 # Number of requests
 
 

@@ -1,4 +1,4 @@
-"""Each kind of authentication backend that Django's documentation allows signs users in here as in Django's own form."""
+"""Each kind of authentication backend that Django allows signs users in here as in Django's own form."""
 
 from types import SimpleNamespace
 

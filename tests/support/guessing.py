@@ -8,9 +8,7 @@ from django.contrib.auth import get_user_model
 HOUR = 3600
 
 
-def attempt(
-    client: Any, name: str, password: str = "wrong", address: str = "192.0.2.1", **headers: Any
-) -> int:  # a wrong one
+def attempt(client: Any, name: str, password: str = "wrong", address: str = "192.0.2.1", **headers: Any) -> int:
     """Sign in once from an address and return the status."""
     body = {get_user_model().USERNAME_FIELD: name, "password": password}
     status: int = client.send("login/", body, REMOTE_ADDR=address, **headers).status_code

@@ -135,14 +135,18 @@ def _user_of(request: HttpRequest, credentials: dict[str, str]) -> Any:
         get_user_model()().set_password(credentials["password"])  # takes the time of a check, as for an unknown name
     except ValidationError:
         pass
-    except NO_VALUE:
-        username = next(iter(credentials.values()))
-        if read_key(user_field(get_user_model().USERNAME_FIELD), username) is not None:
-            raise
     except DatabaseError as error:
-        if not is_of_text(error):
+        if not is_of_text(error) and not (isinstance(error, NO_VALUE) and _is_no_value(credentials)):
+            raise
+    except NO_VALUE:
+        if not _is_no_value(credentials):
             raise
     return None
+
+
+def _is_no_value(credentials: dict[str, str]) -> bool:
+    """Return whether the name is no value of USERNAME_FIELD, so that ModelBackend can't look it up."""
+    return read_key(user_field(get_user_model().USERNAME_FIELD), next(iter(credentials.values()))) is None
 
 
 @contextmanager

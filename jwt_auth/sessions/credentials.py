@@ -86,8 +86,7 @@ def authenticate(request: HttpRequest, name: str, password: str, known: dict[Any
         with atomic(), _signing_in(_SignIn(known, locked=True)):
             user_rows.lock_user(sign_in.upgrade_due_for)
             user = auth.authenticate(request, **credentials)
-    if user is not None:
-        vars(user).pop("check_password", None)  # see `_note_checks`
+    getattr(user, "__dict__", {}).pop("check_password", None)  # see `_prepare`
     return user
 
 

@@ -25,6 +25,7 @@ from jwt_auth._django.transactions import write_atomic
 from jwt_auth.claims import LATEST
 from jwt_auth.exceptions import RegistrationError
 from jwt_auth.http.peer import Peer
+from jwt_auth.http.text import is_line
 from jwt_auth.jose import jwk
 from jwt_auth.jose.algorithms import HMAC_ALGORITHMS
 from jwt_auth.jose.keys import Key, hash_size, make_key
@@ -307,9 +308,8 @@ def _read(source: str | Mapping[str, Any], algorithm: str | None) -> Key:
 def clean_name(name: str) -> str:
     """Return `name` without surrounding spaces; raise RegistrationError if it is invalid."""
     name = name.strip()
-    # Control characters could overwrite other text in a terminal or a log.
-    if not 0 < len(name) <= 100 or not name.isprintable():
-        raise RegistrationError("A name has 1 to 100 printable characters.")
+    if not 0 < len(name) <= 100 or not is_line(name):
+        raise RegistrationError("A name is one line of 1 to 100 characters.")
     return name
 
 

@@ -3,7 +3,8 @@ Throttles of the endpoints, on by default.
 
 Each sign-in is counted per address. A failed sign-in is also counted per name and address, and, with a larger
 budget, per name over all addresses. So guessing is slow from one address and from many, and an attacker needs many
-addresses to lock a user out by failing on purpose.
+addresses to lock a user out by failing on purpose. It is counted in the same way per account, because an account may
+have several names.
 
 If the cache fails, requests can't be counted. Then sign-ins, where passwords could be guessed, and requests that create
 or change API clients and keys are answered with 503. All other requests go on without a count: no secret that they
@@ -11,7 +12,8 @@ carry can be guessed, and an outage of the cache must not take the site down.
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.contrib.auth import get_user_model
@@ -21,7 +23,7 @@ from rest_framework.request import Request
 from rest_framework.settings import api_settings
 from rest_framework.throttling import SimpleRateThrottle
 
-from jwt_auth._django.caches import helping_cache, is_kept
+from jwt_auth._django.caches import helping_cache
 from jwt_auth.authentication import client_of
 from jwt_auth.authentication.note import note_on
 from jwt_auth.conf import get_settings
@@ -30,11 +32,14 @@ from jwt_auth.exceptions import UnavailableError
 from jwt_auth.http.logs import log_uncounted
 from jwt_auth.http.peer import address_group
 from jwt_auth.process.helper import HelperError
-from jwt_auth.sessions.credentials import MAX_NAME, fold_name
+from jwt_auth.sessions.accounts import fold_name, longest_name
 
 __all__ = ["ClientThrottle"]
 
 T = TypeVar("T")
+
+# Others may store the entry between `delete()` and `add()`: requests that are counted together.
+_TRIES = 5
 
 if TYPE_CHECKING:
     from rest_framework.views import APIView
@@ -52,16 +57,29 @@ class CountingCache:
         return _asked(key, lambda cache, made: cache.get(made, default))
 
     def set(self, key: str, value: list[Any], timeout: int) -> None:
-        def count(cache: BaseCache, made: str) -> bool:
-            cache.set(made, value, timeout)
-            # A cache that hides its errors seems empty each time, and each request the first one of its budget.
-            if len(value) > 1 or is_kept(cache, made, timeout):
-                return True
-            cache.set(made, value, timeout)  # or somebody has emptied it just now
-            return is_kept(cache, made, timeout)
-
-        if not _asked(key, count):
+        if not _asked(key, lambda cache, made: _write(cache, made, value, timeout)):
             raise UnavailableError("the throttle's cache does not store anything")
+
+
+def _write(cache: BaseCache, key: str, value: list[Any], timeout: int) -> bool:
+    """
+    Store the times in `value`, newest first; return False if the cache did not.
+
+    Some caches hide their errors: an entry seems to be absent, or to be stored. Only `add()` says whether it has stored
+    something, on the server that stores, and so it does all the writing.
+    """
+    if len(value) == 1:  # the entry seemed to be absent
+        if cache.add(key, value, timeout):
+            return True
+        known = cache.get(key)
+        if not known:
+            return False
+        value = [*value, *known]
+    for _ in range(_TRIES):
+        cache.delete(key)
+        if cache.add(key, value, timeout):
+            return True
+    return False
 
 
 def _asked(key: str, work: Callable[[BaseCache, str], T]) -> T:
@@ -107,8 +125,11 @@ class AddressThrottle(SimpleRateThrottle):
 
     def get_cache_key(self, request: Request, view: "APIView") -> str | None:
         ident = self.ident(request)
-        # Hashed, because a name may have characters that memcached keys can't have, and should not be in a cache.
-        return None if ident is None else f"{self.scope}.{hashlib.sha256(ident.encode()).hexdigest()}"
+        return None if ident is None else self.hashed(ident)
+
+    def hashed(self, ident: str) -> str:
+        """Return the key in the cache. A name may have characters that memcached refuses, and should not be in it."""
+        return f"{self.scope}.{hashlib.sha256(ident.encode()).hexdigest()}"
 
     def ident(self, request: Request) -> str | None:
         """Return the key of the budget; None if the request is not counted."""
@@ -215,26 +236,51 @@ class FailedLoginThrottle(LoginThrottle):
     Limit failed sign-ins per name and address to `times` the budget of LOGIN_THROTTLE in sixty times the period.
 
     `allow_request()` only checks the budget; `failed()` counts.
+
+    Args:
+        account: the account whose failures are counted instead, whatever names they were for.
     """
 
     scope = "jwt_auth_login_failures"
     times = 3
 
+    # Set by DRF.
+    num_requests: int
+    duration: int
+
+    def __init__(self, account: str | None = None) -> None:
+        super().__init__()
+        self.account = account
+
     def parse_rate(self, rate: Any) -> tuple[int, int]:
         requests, seconds = super().parse_rate(rate)
         return self.times * requests, 60 * seconds
 
-    def ident(self, request: Request) -> str | None:
-        name = login_name(request)
-        return None if name is None else f"{address_group(request._request)} {name}"
+    def get_cache_key(self, request: Request, view: "APIView") -> str | None:
+        name = login_name(request, view)
+        if name is None:
+            return None
+        subject = f"name {name}" if self.account is None else f"account {self.account}"
+        return self.hashed(f"{subject} {self.group(request)}")
+
+    def group(self, request: Request) -> str:
+        """Return the addresses that are counted together."""
+        return address_group(request._request)
 
     def throttle_success(self) -> bool:
         return True
 
+    def is_over(self, request: Request, view: "APIView") -> bool:
+        """Return whether no failure is left. `failed()` then doesn't read the count again."""
+        return not self.allow_request(request, view)
+
     def failed(self, request: Request, view: "APIView") -> None:
-        """Count one failure."""
-        self.allow_request(request, view)  # reads the history
-        super().throttle_success()
+        """Count one failure, if one is left; the cache is written to in any case, so that it takes the same time."""
+        if not hasattr(self, "history"):
+            self.allow_request(request, view)  # reads the history
+        if len(self.history) < self.num_requests:
+            self.history.insert(0, self.now)
+        self.cache.set(str(self.key), self.history, self.duration)
 
 
 class FailedNameThrottle(FailedLoginThrottle):
@@ -243,20 +289,51 @@ class FailedNameThrottle(FailedLoginThrottle):
     scope = "jwt_auth_login_failures_by_name"
     times = 10
 
-    def ident(self, request: Request) -> str | None:
-        return login_name(request)
+    def group(self, request: Request) -> str:
+        return ""
 
 
-def login_name(request: Request) -> str | None:
+class Failures:
+    """
+    The failures of one sign-in: of its name, and of the accounts that it leads to.
+
+    The budgets of a name are checked before the sign-in, and answered with 429. Those of an account must not show,
+    since they would tell which names lead to the same account: above them, the right password is refused as a wrong
+    one is.
+    """
+
+    def __init__(self, request: Request, view: "APIView") -> None:
+        self._request, self._view = request, view
+        self._of_accounts: dict[str, list[FailedLoginThrottle]] = {}
+
+    def are_too_many(self, pk: Any) -> bool:
+        """Return whether the account `pk` has no failure left."""
+        # All are asked, so that it takes the same time.
+        answers = [throttle.is_over(self._request, self._view) for throttle in self._budgets_of(f"pk {pk}")]
+        return any(answers)
+
+    def count(self, pks: Iterable[Any]) -> None:
+        """Count a failure for the name and for the accounts `pks`. An unknown name takes the time of an account."""
+        accounts = [f"pk {pk}" for pk in pks] or [f"nobody {login_name(self._request, self._view)}"]
+        budgets = [FailedLoginThrottle(), FailedNameThrottle()]
+        for throttle in chain(budgets, *map(self._budgets_of, accounts)):
+            throttle.failed(self._request, self._view)
+
+    def _budgets_of(self, account: str) -> list[FailedLoginThrottle]:
+        made = [FailedLoginThrottle(account), FailedNameThrottle(account)]
+        return self._of_accounts.setdefault(account, made)
+
+
+def login_name(request: Request, view: Any) -> str | None:
     """
     Return the login name of a sign-in, in the form that all its spellings share; None if it can't be anybody's name.
     """
     note = note_on(request)
     if note.login_name is None:
         data: Any = request.data
-        name = data.get(get_user_model().USERNAME_FIELD)
+        name = data.get(view.name_field or get_user_model().USERNAME_FIELD)
         # A longer name is refused by the view, and must not cost time before that.
-        note.login_name = fold_name(name) if isinstance(name, str) and len(name) <= MAX_NAME else None
+        note.login_name = fold_name(name) if isinstance(name, str) and len(name) <= longest_name() else None
     return note.login_name
 
 

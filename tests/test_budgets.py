@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth.base_user import BaseUserManager
 from django.core.cache import caches
 from django.db import connection
 from rest_framework.permissions import IsAuthenticated
@@ -124,6 +125,15 @@ def test_a_sign_in_costs_six_queries_at_most(client, user, count):
     number, answer = count(client.login, user)
     assert answer.status_code == 200
     assert number <= 6
+
+
+def test_a_natural_key_of_the_project_s_own_costs_one_query_more(client, user, count, monkeypatch):
+    usual, _ = count(client.login, user)
+    method = BaseUserManager.get_by_natural_key
+    manager = type(type(user)._default_manager)
+    monkeypatch.setattr(manager, "get_by_natural_key", lambda self, name: method(self, name), raising=False)
+    number, answer = count(client.login, user)
+    assert (number, answer.status_code) == (usual + 1, 200)
 
 
 def test_a_refused_sign_in_costs_no_more_for_a_name_that_exists(client, user, make_user, count):

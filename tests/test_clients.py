@@ -78,6 +78,11 @@ def test_a_name_is_stripped(user):
     assert clients.register("  Wöchentliche Berichte ", user).name == "Wöchentliche Berichte"
 
 
+@pytest.mark.parametrize("name", ["علی\u200cرضا", "\U0001f469\u200d\U0001f4bb", "jean\u00adluc"], ids=range(3))
+def test_a_name_may_have_joiners(user, name):
+    assert clients.register(name, user).name == name
+
+
 @pytest.mark.parametrize("name", ["", " ", "a\nb", "a\x1b[2J", "a\x00", "\u202egnp.exe", "a" * 101], ids=range(7))
 def test_what_no_terminal_should_show_is_no_name(user, name):
     with pytest.raises(RegistrationError, match="name"):

@@ -5,9 +5,13 @@ from time import monotonic
 from unittest import mock
 
 import pytest
+from django.core.cache import caches
 from django.core.cache.backends.base import BaseCache
+from django.core.cache.backends.locmem import LocMemCache
 from rest_framework.exceptions import ParseError
 
+from jwt_auth.exceptions import UnavailableError
+from jwt_auth.throttling import CountingCache
 from jwt_auth.views.parsers import StrictJSONParser
 from tests.support.api_clients import register
 from tests.support.clients import PASSWORD
@@ -48,6 +52,37 @@ class SimpleCache(SilentCache):
     """The same, in a class that lacks what some classes lack."""
 
     touch = BaseCache.touch
+
+
+class HalfCache(LocMemCache):
+    """A cache whose primary, or whose replica for reads, is down. It hides that, as SilentCache does."""
+
+    is_readable = is_writable = True
+
+    def get(self, key, default=None, version=None):
+        return super().get(key, default, version) if self.is_readable else default
+
+    def set(self, *args, **kwargs):
+        return super().set(*args, **kwargs) if self.is_writable else None
+
+    def add(self, *args, **kwargs):
+        return super().add(*args, **kwargs) if self.is_writable else False
+
+    def delete(self, *args, **kwargs):
+        return super().delete(*args, **kwargs) if self.is_writable else False
+
+    def touch(self, *args, **kwargs):
+        return super().touch(*args, **kwargs) if self.is_writable else False
+
+
+class FullCache(HalfCache):
+    """A cache without memory for a new entry, which hides that."""
+
+    def delete(self, *args, **kwargs):
+        return LocMemCache.delete(self, *args, **kwargs)
+
+    def touch(self, *args, **kwargs):
+        return LocMemCache.touch(self, *args, **kwargs)
 
 
 class FrozenCache(BrokenCache):
@@ -283,6 +318,42 @@ def test_nobody_is_let_in_or_signed_out_while_nobody_can_count(client, user, set
     assert client.get_me(pair["access_token"]).status_code == 200
     settings.CACHES = working
     assert client.refresh(pair["refresh_token"]).status_code == 200
+
+
+@pytest.mark.parametrize("backend", ["HalfCache", "FullCache"])
+@pytest.mark.parametrize("before", [0, 2])
+@pytest.mark.parametrize("broken", ["is_readable", "is_writable"])
+def test_a_cache_of_which_one_half_does_nothing_gives_no_unlimited_guesses(
+    client, user, settings, clock, monkeypatch, backend, before, broken
+):
+    """Reads that find nothing seem to be the first ones, and writes that do nothing leave the count as it was."""
+    options = {"BACKEND": f"tests.test_throttling.{backend}", "LOCATION": "half"}
+    settings.CACHES = {"default": options}
+    caches["default"].clear()
+    assert {fail(client, user).status_code for _ in range(before)} <= {401}
+    monkeypatch.setattr(HalfCache, broken, False)
+    answers = [fail(client, user).status_code for _ in range(5)]
+    assert answers.count(401) <= 1
+    assert answers[-3:] == [503] * 3
+    monkeypatch.undo()
+    assert fail(client, user).status_code == 401
+    caches["default"].clear()
+
+
+def test_requests_at_once_are_all_counted():
+    """Each of them may have found no count yet."""
+    key, history = "together", CountingCache()
+    history.set(key, [1.0], 60)
+    history.set(key, [2.0], 60)
+    assert history.get(key, []) == [2.0, 1.0]
+
+
+def test_a_request_that_others_always_overtake_is_refused(monkeypatch):
+    history = CountingCache()
+    history.set("overtaken", [1.0], 60)
+    monkeypatch.setattr(LocMemCache, "delete", lambda *args, **kwargs: False)
+    with pytest.raises(UnavailableError):
+        history.set("overtaken", [2.0, 1.0], 60)
 
 
 @pytest.mark.parametrize("backend", ["dummy.DummyCache", "locmem.LocMemCache"])

@@ -14,7 +14,7 @@ extended again.
 """
 
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
@@ -32,7 +32,7 @@ from django.utils.translation import gettext, gettext_lazy as _, ngettext
 from jwt_auth._django.admin_sites import admin_of, admins, before_urls, list_at_most, put_before, redirect_from_missing
 from jwt_auth._django.slices import Counted, count_some
 from jwt_auth.administration.forged import ForgedRequestMixin
-from jwt_auth.administration.outages import answering_outages
+from jwt_auth.administration.outages import answered, answering_outages
 from jwt_auth.administration.pages import (
     SHOWN,
     ReasonForm,
@@ -190,6 +190,12 @@ def extend(site: admin.AdminSite) -> None:
 @admin.action(permissions=["revoke_tokens"], description=_("Revoke all tokens of selected %(verbose_name_plural)s"))
 def jwt_auth_revoke_tokens(model_admin: Any, request: HttpRequest, queryset: Any) -> HttpResponse | None:
     """Ask for confirmation, then revoke. The function has a unique name, because Django finds actions by name."""
+    # Here, because the list belongs to the project, whose views are left alone.
+    response: HttpResponse | None = answered(request, partial(_revoke_selected, model_admin, request, queryset))
+    return response
+
+
+def _revoke_selected(model_admin: Any, request: HttpRequest, queryset: Any) -> HttpResponse | None:
     users = list(queryset)
     refused = [user for user in users if not _allowed(model_admin, request, user)]
     if refused:

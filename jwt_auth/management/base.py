@@ -1,14 +1,17 @@
 """
-The base class of the commands: in an outage a command ends with a sentence and an exit code, not with a traceback.
+The base class of the commands: in an outage, and for a text that the database can't store, a command ends with a
+sentence and an exit code, not with a traceback.
 """
 
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from jwt_auth._django.driver_errors import is_of_text
 from jwt_auth._django.outages import is_outage
 from jwt_auth.exceptions import JWTAuthError, UnavailableError
 from jwt_auth.http.text import printable
+from jwt_auth.management.terminal import MISUSED
 from jwt_auth.process.renewal import StaleError
 
 
@@ -25,6 +28,9 @@ class DatabaseCommand(BaseCommand):
                     f"The database is unavailable: {_in_one_line(cause)}. Work committed before the failure is kept. "
                     "Run the command again later."
                 ) from error
+            if is_of_text(cause):  # an old database may have a narrower encoding than the terminal
+                text = f"An argument has characters that the database can't store: {_in_one_line(cause)}."
+                raise CommandError(text, returncode=MISUSED) from error
             if isinstance(error, UnavailableError):  # for example, there is no key to sign with
                 text = _in_one_line(error)
                 raise CommandError(f"{text[:1].upper()}{text[1:]}.") from error

@@ -16,13 +16,14 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from jwt_auth._django.slices import Counted
 from jwt_auth.exceptions import ExpiredTokenError
-from jwt_auth.http.text import printable
+from jwt_auth.http.text import is_line, printable
 from jwt_auth.models import ClientKey, RegisteredClient, UserSession
 from jwt_auth.principals import read_key
 from jwt_auth.registrars import OPERATOR
 from jwt_auth.revocation import cutoff, remaining, user_rows
 from jwt_auth.revocation.database import refusal_of
-from jwt_auth.sessions import devices, find_account
+from jwt_auth.sessions import devices
+from jwt_auth.sessions.accounts import find_user_by_name
 
 PK_PREFIX = "pk:"
 
@@ -50,7 +51,7 @@ def add_reason(parser: CommandParser) -> None:
 
 def record(reason: str) -> dict[str, Any]:
     """Return the `reason` and the `actor` of a command's operation; raise CommandError."""
-    if len(reason) > 255 or not reason.isprintable():
+    if len(reason) > 255 or not is_line(reason):
         raise CommandError("The reason must be one line of at most 255 characters.", returncode=MISUSED)
     return {"reason": reason or "by command", "actor": describe_operator()}
 
@@ -82,15 +83,16 @@ def find_user(text: str) -> Any:
     "pk:42" is always a primary key.
     """
     by_key = _by_key(text.removeprefix(PK_PREFIX))
-    account = None if text.startswith(PK_PREFIX) else find_account(text)
-    found = {pk for pk in (by_key, account and account.pk) if pk is not None}
+    user = None if text.startswith(PK_PREFIX) else find_user_by_name(text)
+    by_name = user and user.pk
+    found = {pk for pk in (by_key, by_name) if pk is not None}
     if not found:
         field = get_user_model().USERNAME_FIELD
         raise CommandError(f"There is no user whose primary key or {field} is {printable(text)!r}.")
     if len(found) > 1:
         raise CommandError(
             f"{printable(text)!r} is one user's primary key and another's name: "
-            f'write "{PK_PREFIX}{printable(by_key)}" or "{PK_PREFIX}{printable(account and account.pk)}".'
+            f'write "{PK_PREFIX}{printable(by_key)}" or "{PK_PREFIX}{printable(by_name)}".'
         )
     return cutoff.users_with_cutoff().get(pk=found.pop())
 

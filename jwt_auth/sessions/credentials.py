@@ -1,5 +1,10 @@
 """
-Login names and password hashes: find the account of a name, and keep sessions when a hash is upgraded.
+Check credentials as Django's own sign-in does, and keep sessions when a password hash is upgraded.
+
+The accounts whose password is checked are known before the check: their cutoffs must be as old as it, and a wrong guess
+counts for them, whatever they were called. Django's ModelBackend checks the account that `find_account()` finds. Other
+backends may find users by other names; in a sign-in, users that such a backend loads note the account when their
+password is about to be checked.
 
 A session knows the password hash of its sign-in (`auth_hash`), so that a new password ends the session. But
 `AbstractBaseUser.check_password` rewrites hashes that are no longer up to date, and each release of Django
@@ -8,130 +13,46 @@ therefore announced to the sessions before the user's row is written, and settle
 """
 
 import copy
-import unicodedata
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
-from datetime import datetime
-from functools import partial
+from functools import cache, partial
+from inspect import signature
 from typing import Any
 
+from django.apps import apps
 from django.contrib import auth
 from django.contrib.auth import get_user_model
 from django.contrib.auth.hashers import get_hasher, identify_hasher
-from django.core.exceptions import ValidationError
+from django.core.exceptions import MultipleObjectsReturned, ValidationError
 from django.db import DatabaseError
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
+from django.db.models.signals import post_init
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
 from jwt_auth._django.driver_errors import is_of_text
 from jwt_auth.exceptions import JWTAuthError
 from jwt_auth.models import UserSession
-from jwt_auth.revocation import cutoff, user_rows
-from jwt_auth.revocation.database import global_cutoff, knows_password_of
+from jwt_auth.principals import read_key, user_field
+from jwt_auth.revocation import user_rows
+from jwt_auth.revocation.database import knows_password_of
 from jwt_auth.revocation.events import atomic
-from jwt_auth.revocation.verdict import latest
-
-# The most characters of a login name. The length is checked first, because normalizing a name takes time in proportion
-# to the square of its length.
-MAX_NAME = 512
-
-# Unicode's categories of control characters and of characters without a form of their own.
-_INVISIBLE = frozenset(("Cc", "Cf"))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
-    """
-    The account of a login name, as it was before the credentials are checked.
-
-    Args:
-        pk: the user's primary key.
-        name: the login name as the user's row has it.
-        cutoff: the user's or the global cutoff, whichever is later.
-    """
-
-    pk: Any
-    name: str
-    cutoff: datetime | None
-
-    def is_spelled(self, name: str) -> bool:
-        """
-        Return whether `name` is a spelling of the account's name, and not only equal to it for the database.
-
-        Collations consider more spellings equal than the throttles do (in some, all emoji are one letter). If such a
-        spelling signed the user in, a guesser would have a budget for each of them.
-        """
-        return fold_name(self.name) == fold_name(name)
-
-
-def find_account(name: str) -> Account | None:
-    """
-    Return the account that signs in as `name`, as the database compares names; None if there is none. One query.
-    """
-    username = clean_username(name)
-    if username is None:
-        return None
-    field = get_user_model().USERNAME_FIELD
-    rows = user_rows.users().filter(**{field: username}).annotate(jwt_global_cutoff=global_cutoff())
-    found = _of_somebody(rows.values_list("pk", field, cutoff.path_from(), "jwt_global_cutoff").first)
-    return found and Account(pk=found[0], name=str(found[1]), cutoff=latest(found[2:]))
-
-
-def _of_somebody(find: Callable[[], Any]) -> Any:
-    """
-    Return what `find` does; None if the database can't store the characters of the name, so that no user can have it.
-
-    The tables of an old database may have a narrower encoding than the name.
-    """
-    try:
-        return find()
-    except DatabaseError as error:
-        if not is_of_text(error):
-            raise
-        return None
-
-
-def fold_name(name: str) -> str:
-    """
-    Return the form of a login name that all its spellings share: without case, accents, compatibility forms, invisible
-    characters and outer spaces.
-
-    It depends on the name alone. The database's own comparison would tell, by the throttles, whether the user exists.
-    """
-    return _plain_letters(_plain_letters(name).casefold()).strip()
-
-
-def _plain_letters(text: str) -> str:
-    decomposed = unicodedata.normalize("NFKD", text)
-    return "".join(
-        letter
-        for letter in decomposed
-        if not unicodedata.combining(letter) and unicodedata.category(letter) not in _INVISIBLE
-    )
-
-
-def clean_username(name: str) -> Any:
-    """Return `name` as Django's sign-in form cleans it (UsernameField); None if no user can have that name."""
-    if len(name) > MAX_NAME:
-        return None
-    field: Any = get_user_model()._meta.get_field(get_user_model().USERNAME_FIELD)
-    normalized = unicodedata.normalize("NFKC", name.strip())
-    if not normalized.isprintable():
-        return None
-    try:
-        return field.to_python(normalized)
-    except ValidationError:
-        return None
+from jwt_auth.sessions.accounts import NO_VALUE, Account, account_of, as_in_form
 
 
 @dataclass(slots=True)
 class _SignIn:
-    """A sign-in that is checking credentials at the moment, and so changes no password."""
+    """
+    A sign-in that is checking credentials at the moment, and so changes no password.
 
-    locked: bool
+    Args:
+        known: the accounts whose password is checked, by the user's primary key.
+    """
+
+    known: dict[Any, Account]
+    locked: bool = False
     upgrade_due_for: Any = None
 
 
@@ -142,34 +63,127 @@ class UpgradeDueError(JWTAuthError):
     """Raised to abort a sign-in that is about to upgrade a hash without the lock on the user's row."""
 
 
-@sensitive_variables("credentials")
-def authenticate(request: HttpRequest, credentials: dict[str, Any]) -> Any:
+@sensitive_variables()
+def authenticate(request: HttpRequest, name: str, password: str, known: dict[Any, Account]) -> Any:
     """
     Call Django's `authenticate()`, and return the user or None.
 
     If the sign-in is about to upgrade the hash, it starts again under a lock on the user's row. Otherwise two
     concurrent sign-ins would overwrite each other's upgrade, or one of them a password that was just changed.
+
+    Args:
+        name: the login name as it was typed.
+        known: the accounts that the name is known to lead to, by the user's primary key. Those whose password a backend
+            checks are added before the check.
     """
-    with _signing_in(locked=False) as sign_in:
+    credentials = _credentials(request, as_in_form(name), password)
+    with _signing_in(_SignIn(known)) as sign_in:
         user = None
         with suppress(UpgradeDueError):
-            user = _of_somebody(partial(auth.authenticate, request, **credentials))
+            user = _user_of(request, credentials)
     # Checked here instead of in an `except` clause: a backend may have caught the error.
-    if sign_in.upgrade_due_for is None:
-        return user
-    with atomic(), _signing_in(locked=True):
-        user_rows.lock_user(sign_in.upgrade_due_for)
+    if sign_in.upgrade_due_for is not None:
+        with atomic(), _signing_in(_SignIn(known, locked=True)):
+            user_rows.lock_user(sign_in.upgrade_due_for)
+            user = auth.authenticate(request, **credentials)
+    getattr(user, "__dict__", {}).pop("check_password", None)  # see `_prepare`
+    return user
+
+
+@sensitive_variables()
+def _credentials(request: HttpRequest, username: str, password: str) -> dict[str, str]:
+    """
+    Return the arguments for the backends, and watch the users that they load.
+
+    The name's key is `username` whatever USERNAME_FIELD is, as in Django's own form. Backends that all lack this
+    parameter get the name under the field's name.
+    """
+    credentials = {"username": username, "password": password}
+    backends = _accepting(request, credentials)
+    if not backends:
+        credentials = {get_user_model().USERNAME_FIELD: username, "password": password}
+        backends = _accepting(request, credentials)
+    from django.contrib.auth.backends import ModelBackend  # here, because its module needs the user model
+
+    if any(type(backend).authenticate is not ModelBackend.authenticate for backend in backends):
+        _note_checks(get_user_model())
+    return credentials
+
+
+@sensitive_variables()
+def _accepting(request: HttpRequest, credentials: dict[str, str]) -> list[Any]:
+    """Return the backends that Django's `authenticate()` calls with these credentials."""
+    accepting = []
+    for backend in auth.get_backends():
+        with suppress(TypeError):
+            signature(backend.authenticate).bind(request, **credentials)
+            accepting.append(backend)
+    return accepting
+
+
+@sensitive_variables()
+def _user_of(request: HttpRequest, credentials: dict[str, str]) -> Any:
+    """
+    Return what Django's `authenticate()` does; None also for errors that say that the name is nobody's.
+
+    A backend may refuse by a ValidationError, which Django's own form shows.
+    """
+    try:
         return auth.authenticate(request, **credentials)
+    except MultipleObjectsReturned:
+        get_user_model()().set_password(credentials["password"])  # takes the time of a check, as for an unknown name
+    except ValidationError:
+        pass
+    except DatabaseError as error:
+        if not is_of_text(error) and not (isinstance(error, NO_VALUE) and _is_no_value(credentials)):
+            raise
+    except NO_VALUE:
+        if not _is_no_value(credentials):
+            raise
+    return None
+
+
+def _is_no_value(credentials: dict[str, str]) -> bool:
+    """Return whether the name is no value of USERNAME_FIELD, so that ModelBackend can't look it up."""
+    return read_key(user_field(get_user_model().USERNAME_FIELD), next(iter(credentials.values()))) is None
 
 
 @contextmanager
-def _signing_in(*, locked: bool) -> Iterator[_SignIn]:
-    sign_in = _SignIn(locked)
+def _signing_in(sign_in: _SignIn) -> Iterator[_SignIn]:
     token = _sign_in.set(sign_in)
     try:
         yield sign_in
     finally:
         _sign_in.reset(token)
+
+
+@cache
+def _note_checks(user_model: type[Model]) -> None:
+    """
+    From now on, have the users that are loaded in a sign-in note their account when their password is checked.
+
+    Called once a sign-in meets a backend other than ModelBackend, because each user that the project loads costs a
+    microsecond more.
+    """
+    for model in apps.get_models(include_auto_created=True):
+        if issubclass(model, user_model):  # proxies and children send signals of their own
+            post_init.connect(_prepare, sender=model, dispatch_uid="jwt_auth.note_checks")
+
+
+def _prepare(instance: Any, **kwargs: Any) -> None:
+    if _sign_in.get() is not None:
+        # In the instance, so that nothing changes for users that are loaded elsewhere.
+        vars(instance)["check_password"] = partial(_note_and_check, instance)
+
+
+@sensitive_variables()
+def _note_and_check(user: Any, *args: Any, **kwargs: Any) -> Any:
+    sign_in = _sign_in.get()
+    if sign_in is not None and not user._state.adding and user.pk not in sign_in.known:
+        account = account_of(user.pk)
+        if account is not None:
+            sign_in.known[user.pk] = account
+    return type(user).check_password(user, *args, **kwargs)
 
 
 def is_hash_upgrade(user: Any, old: str, update_fields: Iterable[str] | None) -> bool:

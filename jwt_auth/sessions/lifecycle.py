@@ -39,7 +39,7 @@ from jwt_auth.revocation.user_rows import Ended
 from jwt_auth.revocation.user_sessions import is_unfinished
 from jwt_auth.revocation.verdict import latest, verdict
 from jwt_auth.sessions import arrivals, refresh_tokens, retries, sharing, shown
-from jwt_auth.sessions.credentials import Account
+from jwt_auth.sessions.accounts import Account
 from jwt_auth.sessions.pairs import AccessToken, TokenPair, claims_for, pair, sign
 from jwt_auth.sessions.refresh_tokens import MISUSES, TOLERATED, Case, case_of, misuse_error
 from jwt_auth.signals import refresh_token_reused, send_on_commit, session_started, token_refreshed
@@ -79,8 +79,8 @@ def start(
 
     Args:
         user: as the authentication backend returned it.
-        account: the result of `find_account()` from before the check; if the cutoff has moved since, the
-            sign-in is refused.
+        account: the user's account from before the check, such as the result of `find_account()`; if the cutoff has
+            moved since, the sign-in is refused.
         peer: where the request came from.
         label: the user's name for the device.
         transport: how the tokens are sent, a value of UserSession.Transport.

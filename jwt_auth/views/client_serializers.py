@@ -11,8 +11,7 @@ from jwt_auth.clients import MAX_OVERLAP, OVERLAP
 from jwt_auth.jose.algorithms import ALGORITHMS
 from jwt_auth.models import ClientKey, RegisteredClient
 from jwt_auth.revocation import remaining
-from jwt_auth.sessions.credentials import MAX_NAME
-from jwt_auth.views.serializers import ExactField, KeyField, MomentField, TextField
+from jwt_auth.views.serializers import ExactField, KeyField, MomentField, NameField, TextField
 
 
 class ClientSerializer(serializers.ModelSerializer[RegisteredClient]):
@@ -126,7 +125,7 @@ class RegisterClientSerializer(serializers.Serializer[Any]):
 
     client_name = TextField(max_length=100)
     user = KeyField(max_length=255, required=False)
-    username = TextField(max_length=MAX_NAME, required=False)
+    username = NameField(required=False)
     scope = TextField(max_length=1000, required=False, allow_blank=True, default="")
     requires_binding = serializers.BooleanField(required=False, default=False)
     key = NewKeySerializer(required=False)

@@ -15,7 +15,7 @@ from jwt_auth.exceptions import InvalidTargetError, UnsupportedGrantTypeError
 from jwt_auth.models import RegisteredClient, UserSession, user_id_of
 from jwt_auth.revocation.subjects import parse_sid
 from jwt_auth.sessions import devices, shown
-from jwt_auth.sessions.credentials import MAX_NAME, clean_username
+from jwt_auth.sessions.accounts import longest_name
 from jwt_auth.views.metadata import TOKEN_EXCHANGE
 
 # RFC 8693 section 3.
@@ -49,30 +49,32 @@ class KeyField(ExactField):
         return super().to_internal_value(str(data) if type(data) is int else data)
 
 
+class NameField(TextField):
+    """A login name. Only its length is checked here."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=longest_name(), **kwargs)
+
+
 class LoginSerializer(serializers.Serializer[Any]):
-    """The user model's USERNAME_FIELD, `password`, and `label`, the user's name for the device."""
+    """The login name, `password`, and `label`, the user's name for the device."""
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         return {
-            get_user_model().USERNAME_FIELD: TextField(max_length=MAX_NAME),
+            self._name_field: NameField(),
             # Leading and trailing spaces are part of the password.
             "password": ExactField(max_length=4096),
             "label": serializers.CharField(max_length=100, required=False, allow_blank=True, default=""),
         }
 
     @property
+    def _name_field(self) -> str:
+        return self.context.get("name_field") or get_user_model().USERNAME_FIELD
+
+    @property
     def name(self) -> str:
         """The login name as it was typed."""
-        return self.validated_data[get_user_model().USERNAME_FIELD]  # type: ignore[no-any-return]
-
-    def credentials(self) -> dict[str, Any] | None:
-        """
-        Return the arguments for `authenticate()`; None if no user can have the name.
-
-        The name's key is `username` whatever USERNAME_FIELD is, as in Django's own form, because backends expect it.
-        """
-        username = clean_username(self.name)
-        return None if username is None else {"username": username, "password": self.validated_data["password"]}
+        return self.validated_data[self._name_field]  # type: ignore[no-any-return]
 
 
 class RefreshSerializer(serializers.Serializer[Any]):
@@ -152,7 +154,7 @@ class RevokeUserSerializer(serializers.Serializer[Any]):
     """
 
     user = KeyField(max_length=255, required=False)
-    username = TextField(max_length=MAX_NAME, required=False)
+    username = NameField(required=False)
     with_clients = serializers.BooleanField(required=False, default=False)
     reason = serializers.CharField(max_length=255, required=False, allow_blank=True, default="")
 

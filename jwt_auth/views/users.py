@@ -9,7 +9,6 @@ from uuid import UUID
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.signals import user_logged_in
-from django.core.exceptions import ValidationError
 from django.db import DatabaseError
 from django.db.models import Case, When
 from django.shortcuts import get_object_or_404
@@ -22,15 +21,16 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from jwt_auth import service_tokens, sessions, throttling, transports
+from jwt_auth._django.outages import is_outage
 from jwt_auth.authentication import UserOrClientJWTAuthentication, client_of
-from jwt_auth.exceptions import InvalidCredentialsError, MalformedTokenError
+from jwt_auth.exceptions import InvalidCredentialsError, MalformedTokenError, UnavailableError
 from jwt_auth.models import UserSession
 from jwt_auth.principals import read_key, user_field, visible_users
 from jwt_auth.revocation import remaining, revoke_session, revoke_user
 from jwt_auth.revocation.bulk import end_others
 from jwt_auth.revocation.database import live_sessions
 from jwt_auth.revocation.subjects import parse_sid
-from jwt_auth.sessions import Account, find_account, peer_of
+from jwt_auth.sessions import Account, accounts, find_account, peer_of
 from jwt_auth.sessions.credentials import authenticate
 from jwt_auth.verification import verify
 from jwt_auth.views.base import (
@@ -72,38 +72,53 @@ class BearerAnswer:
 
 
 class LoginView(BearerAnswer, CredentialView):
+    """
+    Sign in with a name and a password.
+
+    `name_field` is the name's field in the body; if it is empty, the user model's USERNAME_FIELD.
+    """
+
     throttle_classes = [throttling.LoginThrottle, throttling.FailedLoginThrottle, throttling.FailedNameThrottle]
+    name_field = ""
 
     @sensitive_variables()
     def post(self, request: Request) -> Response:
-        serializer = self.valid(LoginSerializer, request)
+        serializer = LoginSerializer(data=request.data, context={"name_field": self.name_field})
+        serializer.is_valid(raise_exception=True)
         account = find_account(serializer.name)
+        known = {} if account is None else {account.pk: account}
         with suppress(sessions.CredentialsChangedError):
-            return self._sign_in(request, serializer, account, account)
+            return self._sign_in(request, serializer, known)
         # The password was changed, or the user was revoked, during the sign-in: check the credentials again.
-        return self._sign_in(request, serializer, account, None)
+        return self._sign_in(request, serializer, known, is_compared=False)
 
     @sensitive_variables()
     def _sign_in(
-        self, request: Request, serializer: LoginSerializer, account: Account | None, compared: Account | None
+        self, request: Request, serializer: LoginSerializer, known: dict[Any, Account], *, is_compared: bool = True
     ) -> Response:
-        credentials = serializer.credentials()
-        user = credentials and authenticate(request._request, credentials)
-        # Judged after the password, so that the time is the same for any name.
-        if account is not None and not account.is_spelled(serializer.name):
-            user = None
-        if not user or not user.is_active:
-            self.count_failure(request)
-            raise InvalidCredentialsError("no backend accepted the credentials")
+        user = self._authenticated(request, serializer, known)
         pair = sessions.start(
             user,
-            account=compared,
+            account=known.get(user.pk) if is_compared else None,
             peer=peer_of(request._request),
             label=serializer.validated_data["label"],
             transport=self.transport,
         )
         self.announce(request, user, pair)
         return self.answer(request, pair)
+
+    @sensitive_variables()
+    def _authenticated(self, request: Request, serializer: LoginSerializer, known: dict[Any, Account]) -> Any:
+        """Return the user whose credentials these are; count a failure otherwise, and raise the reason."""
+        failures = throttling.Failures(request, self)
+        try:
+            user = authenticate(request._request, serializer.name, serializer.validated_data["password"], known)
+            check_may_sign_in(user, failures)
+        except Exception as error:  # a backend may raise an error of its own for a wrong password
+            if not (isinstance(error, UnavailableError) or is_outage(error)):
+                failures.count(known)
+            raise
+        return user
 
     def announce(self, request: Request, user: Any, pair: sessions.TokenPair) -> None:
         """Send Django's signal `user_logged_in`, as `login()` does; a receiver that raises refuses the sign-in."""
@@ -118,9 +133,17 @@ class LoginView(BearerAnswer, CredentialView):
                 raise InvalidCredentialsError("the user was deleted while signing in") from error
             raise
 
-    def count_failure(self, request: Request) -> None:
-        for throttle in (throttling.FailedLoginThrottle(), throttling.FailedNameThrottle()):
-            throttle.failed(request, self)
+
+def check_may_sign_in(user: Any, failures: throttling.Failures) -> None:
+    """Raise an error if a backend's answer signs nobody in."""
+    if user is None:
+        raise InvalidCredentialsError("no backend accepted the credentials")
+    if not isinstance(user, get_user_model()):
+        raise InvalidCredentialsError("the backend returned an object that is no user of this project")
+    if not user.is_active:
+        raise InvalidCredentialsError("the user is inactive")
+    if failures.are_too_many(user.pk):
+        raise InvalidCredentialsError("the credentials are right, but too many wrong ones were sent for this account")
 
 
 class RefreshView(BearerAnswer, CredentialView):
@@ -295,9 +318,7 @@ def find_user(key: str, name: str = "pk") -> Any:
 
 def find_user_by_name(username: str) -> Any:
     """Return the user with the login name `username`; raise NotFound."""
-    model = get_user_model()
-    try:
-        # On the primary database, as in find_user(), so that a user can be revoked before a replica has the row.
-        return model._default_manager.db_manager(visible_users().db).get_by_natural_key(username)
-    except (model.DoesNotExist, model.MultipleObjectsReturned, ValidationError, ValueError):
-        raise drf.NotFound("There is no such user.") from None
+    user = accounts.find_user_by_name(username)
+    if user is None:
+        raise drf.NotFound("There is no such user.")
+    return user

@@ -81,6 +81,19 @@ def test_an_outage_is_not_taken_for_a_filter_or_a_selection_that_is_wrong(browse
     assert browser.get(filtered).status_code == 200
 
 
+def test_a_reason_that_the_database_can_t_store_is_a_bad_request(browser, client, user):
+    session = client.tokens(user)["session"]
+    narrow = OperationalError(1366, "Incorrect string value")
+    selected = {"action": "jwt_auth_revoke_tokens", "_selected_action": [str(user.pk)]}
+    for url, body in ((session_url("revoke", session), {}), (user_url("changelist"), selected)):
+        body = {**body, "confirmed": "yes", "reason": "lost"}
+        with outage(narrow, of=lambda sql: sql.startswith(("UPDATE", "INSERT")) and of_this_app(sql)):
+            assert browser.post(url, body).status_code == 400
+        assert UserSession.objects.get(pk=session).revoked_at is None
+    assert browser.post(user_url("changelist"), selected | {"confirmed": "yes", "reason": "lost"}).status_code == 302
+    assert UserSession.objects.get(pk=session).revoked_at is not None
+
+
 def served(view):
     (pattern,) = answering_outages([path("page/", view)])
     return pattern.callback(RequestFactory().get("/page/"))

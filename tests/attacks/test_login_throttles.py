@@ -8,19 +8,7 @@ from django.contrib.auth import get_user_model
 from rest_framework.settings import api_settings
 
 from tests.support.clients import PASSWORD
-
-HOUR = 3600
-
-
-def attempt(client, name, password="wrong", address="192.0.2.1", **headers):
-    """Sign in once from an address and return the status."""
-    body = {get_user_model().USERNAME_FIELD: name, "password": password}
-    return client.send("login/", body, REMOTE_ADDR=address, **headers).status_code
-
-
-def addresses():
-    """Return addresses that share no budget."""
-    return (f"198.51.{high}.{low}" for high in range(100, 200) for low in range(1, 250))
+from tests.support.guessing import HOUR, addresses, attempt
 
 
 @pytest.fixture
@@ -120,7 +108,6 @@ SPELLINGS = {
     "zero width space": lambda name: name.replace("l", "l\u200b", 1),
     "soft hyphen": lambda name: name.replace("l", "l\u00ad", 1),
     "sharp s": lambda name: name.replace("ss", "\u00df"),
-    "dotless i": lambda name: name.replace("i", "\u0131"),
     "control character": lambda name: name + "\x01",
 }
 
@@ -153,13 +140,24 @@ def test_failures_with_a_spelling_count_for_the_name_if_it_exists_or_not(client,
 
 
 @pytest.mark.parametrize(
-    ("name", "other"), [("al\U0001f600ce", "al\U0001f389ce"), ("jess", "jes\u00df"), ("ol", "\u00f8l")]
+    ("name", "other"),
+    [("al\U0001f600ce", "al\U0001f389ce"), ("jess", "jes\u00df"), ("ol", "\u00f8l"), ("ali", "al\u0131")],
 )
-def test_a_spelling_that_only_the_database_considers_equal_signs_nobody_in(client, make_user, clock, name, other):
-    """For a collation all emoji may be one letter: a guesser would have a budget for each of them."""
-    user = make_user(name)
-    assert attempt(client, user.get_username().replace(name, other), PASSWORD) == 401
-    assert attempt(client, user.get_username(), PASSWORD) == 200
+def test_a_spelling_that_only_the_database_considers_equal_shares_the_account_s_budget(
+    client, make_user, clock, name, other
+):
+    """For a collation all emoji may be one letter: otherwise a guesser would have a budget for each of them."""
+    user, world = make_user(name), addresses()
+    name, other = user.get_username(), user.get_username().replace(name, other)
+    if attempt(client, other, PASSWORD, address=next(world)) != 200:
+        pytest.skip("this database does not take the spelling for the name")
+    for _ in range(50):
+        assert attempt(client, name, address=next(world)) == 401
+        assert attempt(client, other, address=next(world)) == 401
+    assert attempt(client, name, PASSWORD, address=next(world)) == 401
+    assert attempt(client, other, PASSWORD, address=next(world)) == 401
+    clock.shift(HOUR + 1)
+    assert attempt(client, other, PASSWORD, address=next(world)) == 200
 
 
 def test_a_name_of_digits_sent_as_a_number_shares_its_budget(client, clock, db):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from jwt_auth.http.text import LONGEST, printable
+from jwt_auth.http.text import LONGEST, is_line, printable
 
 ESCAPES = {
     "an escape sequence": ("\x1b[2J", r"\x1b[2J"),
@@ -46,3 +46,27 @@ def test_a_text_as_long_as_the_limit_is_whole():
 def test_another_value_is_shown_as_its_text():
     assert printable(ValueError("a\nb")) == r"a\nb"
     assert printable(5) == "5"
+
+
+@pytest.mark.parametrize(
+    "text", ["a\nb", "\x1b[2J", "\x85", "a\u2028b", "\u202egnp.exe", "\u2066x\u2069", "\ud800", "\0"]
+)
+def test_controls_and_what_reverses_the_order_are_not_one_line(text):
+    assert not is_line(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "a b",
+        "علی\u200cرضا",
+        "श्री\u200dमान",
+        "\U0001f469\u200d\U0001f4bb",
+        "\u200fדוד",
+        "jean\u00adluc",
+        "\U0001fae9",
+    ],
+)
+def test_joiners_marks_and_new_characters_belong_to_a_line(text):
+    assert is_line(text)

@@ -274,3 +274,8 @@ def test_revoking_everything_says_that_clients_stay(user):
     assert "1 API client stays: its keys can sign new tokens." in run("jwt_revoke", "--all", "--dry-run")
     clients.register("reports", user)
     assert "2 API clients stay: they can sign new tokens." in run("jwt_revoke", "--all", "--dry-run")
+
+
+def test_a_reason_may_have_joiners(user):
+    run("jwt_revoke", f"--user={user.get_username()}", "--reason=علی\u200cرضا", "--yes")
+    assert event().reason == "علی\u200cرضا"

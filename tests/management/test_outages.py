@@ -33,6 +33,16 @@ def test_a_database_that_is_down_ends_a_command_with_a_sentence(db, command):
     assert caught.value.returncode == 1
 
 
+def test_a_text_that_the_database_can_t_store_is_an_invalid_argument(user):
+    command = ("jwt_revoke", "--user", user.get_username(), "--yes", "--reason", "lost")
+    narrow = OperationalError(1366, "Incorrect string value: '\\xF0' for column 'revoked_reason'")
+    with outage(narrow, of=lambda sql: "revoked_reason" in sql), pytest.raises(CommandError) as caught:
+        call_command(*command)
+    assert str(caught.value).startswith("An argument has characters that the database can't store: ")
+    assert caught.value.returncode == 2
+    call_command(*command)
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_read_only_database_ends_a_revocation_with_a_sentence(client, user):
     client.tokens(user)

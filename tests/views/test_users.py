@@ -2,7 +2,6 @@
 
 import json
 import uuid
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -16,7 +15,7 @@ from django.utils import timezone
 from rest_framework.versioning import QueryParameterVersioning
 from rest_framework.views import APIView
 
-from jwt_auth import sessions, verification
+from jwt_auth import verification
 from jwt_auth.exceptions import RevokedTokenError, UntrustedIssuerError
 from jwt_auth.issuers.directory import find_issuer
 from jwt_auth.jose.encoding import base64url_encode
@@ -442,11 +441,3 @@ def test_sessions_of_an_earlier_password_are_not_listed(client, user, jwt_settin
     type(user).objects.filter(pk=user.pk).update(password=make_password(PASSWORD))
     pair = client.tokens(user)
     assert [row["id"] for row in listed(client, pair["access_token"])["results"]] == [pair["session"]]
-
-
-def test_an_account_that_the_database_finds_by_another_spelling_signs_nobody_in(client, user, monkeypatch):
-    """Where the collation considers more spellings equal than the throttles do; see attacks/test_login_throttles.py."""
-    account = sessions.find_account(user.get_username())
-    for name, status in ((f"{account.name}x", 401), (account.name.upper(), 200)):
-        monkeypatch.setattr("jwt_auth.views.users.find_account", lambda typed, name=name: replace(account, name=name))
-        assert client.login(user).status_code == status

@@ -1,0 +1,163 @@
+"""
+The account of a login name, found as Django's own sign-in finds it.
+"""
+
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.base_user import BaseUserManager
+from django.core.exceptions import MultipleObjectsReturned, ObjectDoesNotExist, ValidationError
+from django.db import DatabaseError, DataError
+from django.db.models import QuerySet
+
+from jwt_auth._django.driver_errors import is_of_text
+from jwt_auth.principals import visible_users
+from jwt_auth.revocation import cutoff, user_rows
+from jwt_auth.revocation.database import global_cutoff
+from jwt_auth.revocation.verdict import latest
+
+# The most characters of a login name, unless the user model's column holds more. The length is checked first, because
+# normalizing a name takes time in proportion to the square of its length.
+_MAX_NAME = 512
+
+# Django's own sign-in form normalizes a name of at most so many characters, if the column has no limit.
+_MAX_NORMALIZED = 254
+
+# Unicode's categories of control characters and of characters without a form of their own.
+_INVISIBLE = frozenset(("Cc", "Cf"))
+
+# The errors of a column for a text that none of its values can be.
+NO_VALUE = (ValidationError, ValueError, ArithmeticError, DataError)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """
+    An account, as it was before the credentials are checked.
+
+    Args:
+        pk: the user's primary key.
+        cutoff: the user's or the global cutoff, whichever is later.
+    """
+
+    pk: Any
+    cutoff: datetime | None
+
+
+def find_account(name: str) -> Account | None:
+    """
+    Return the account that signs in as `name`; None if there is none.
+
+    The user model's default manager decides by its `get_by_natural_key()`, as it does for Django's ModelBackend. One
+    query; two if the project has a `get_by_natural_key()` of its own.
+    """
+    account: Account | None = _of_somebody(partial(_find, as_in_form(name)))
+    return account
+
+
+def account_of(pk: Any) -> Account | None:
+    """Return the account with this primary key; None if there is none. One query."""
+    return _single(user_rows.users().filter(pk=pk))
+
+
+def find_user_by_name(name: str) -> Any:
+    """
+    Return the user who signs in as `name`, or whose name is stored exactly so; None if there is none.
+
+    A name that was stored without Django's normalization signs nobody in, but its user can be revoked.
+    """
+    names = dict.fromkeys((as_in_form(name), name))
+    found = (_of_somebody(partial(_by_natural_key, each)) for each in names)
+    return next((user for user in found if user is not None), None)
+
+
+def longest_name() -> int:
+    """Return the number of characters that a login name may have."""
+    return max(_MAX_NAME, _column_length() or 0)
+
+
+def as_in_form(name: str) -> str:
+    """
+    Return `name` as the field of Django's own sign-in form cleans it.
+
+    A name that is longer than the column is not normalized there either.
+    """
+    # Imported here, because it needs the user model.
+    from django.contrib.auth.forms import UsernameField
+
+    cleaned: Any = UsernameField(max_length=_column_length() or _MAX_NORMALIZED).to_python(name)
+    return str(cleaned)
+
+
+def fold_name(name: str) -> str:
+    """
+    Return the form of a login name that all its spellings share: without case, accents, compatibility forms, invisible
+    characters and outer spaces.
+
+    It depends on the name alone. The database's own comparison would tell, by the throttles, whether the user exists.
+    """
+    return _plain_letters(_plain_letters(name).casefold()).strip()
+
+
+def _plain_letters(text: str) -> str:
+    decomposed = unicodedata.normalize("NFKD", text)
+    return "".join(
+        letter
+        for letter in decomposed
+        if not unicodedata.combining(letter) and unicodedata.category(letter) not in _INVISIBLE
+    )
+
+
+def _column_length() -> int | None:
+    field: Any = get_user_model()._meta.get_field(get_user_model().USERNAME_FIELD)
+    length: int | None = field.max_length
+    return length
+
+
+def _find(name: str) -> Account | None:
+    if _has_own_natural_key():
+        user = _by_natural_key(name)
+        return None if user is None else account_of(user.pk)
+    # What the manager's method would find, with the cutoffs in the same query.
+    return _single(visible_users().filter(**{get_user_model().USERNAME_FIELD: name}))
+
+
+def _has_own_natural_key() -> bool:
+    method = getattr(type(get_user_model()._default_manager), "get_by_natural_key", None)
+    return method not in (None, BaseUserManager.get_by_natural_key)
+
+
+def _by_natural_key(name: str) -> Any:
+    # On the primary database, so that a user can be revoked before a replica has the row.
+    manager: Any = get_user_model()._default_manager.db_manager(visible_users().db)
+    if not hasattr(manager, "get_by_natural_key"):
+        return manager.get(**{get_user_model().USERNAME_FIELD: name})
+    return manager.get_by_natural_key(name)
+
+
+def _single(rows: QuerySet[Any]) -> Account | None:
+    """Return the account of the only user in `rows`. One query."""
+    rows = rows.annotate(jwt_global_cutoff=global_cutoff())
+    found = list(rows.values_list("pk", cutoff.path_from(), "jwt_global_cutoff")[:2])
+    return Account(pk=found[0][0], cutoff=latest(found[0][1:])) if len(found) == 1 else None
+
+
+def _of_somebody(find: Callable[[], Any]) -> Any:
+    """
+    Return what `find` does; None if nobody, or more than one user, has the name, or if nobody can have it.
+
+    The tables of an old database may have a narrower encoding than the name.
+    """
+    try:
+        return find()
+    except (ObjectDoesNotExist, MultipleObjectsReturned, *NO_VALUE):
+        return None
+    except DatabaseError as error:
+        if not is_of_text(error):
+            raise
+        return None

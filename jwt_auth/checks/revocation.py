@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from django.conf import settings as django_settings
+from django.contrib.auth import get_user_model
 from django.core import checks
 from django.db import connections, router
 
@@ -92,6 +93,14 @@ def _check_databases() -> Iterator[checks.CheckMessage]:
             hint="Have your router send the whole app jwt_auth, and the user model, to one database.",
             id="jwt_auth.E060",
         )
+    users = router.db_for_write(get_user_model())
+    if _place_of(users) != _place_of(sessions):
+        yield checks.Error(
+            f"Users are written to {users!r} and sessions to {sessions!r}: Django supports no foreign keys between "
+            "databases, and the app reads sessions together with their users.",
+            hint="Have your router send the whole app jwt_auth to the database of the user model.",
+            id="jwt_auth.E066",
+        )
     if not connections[sessions].settings_dict["AUTOCOMMIT"]:
         yield checks.Error(
             f"The database {sessions!r}, which sessions are written to, has AUTOCOMMIT off: Django runs no on_commit "
@@ -99,6 +108,12 @@ def _check_databases() -> Iterator[checks.CheckMessage]:
             hint="Remove the option, and use transaction.atomic() or ATOMIC_REQUESTS.",
             id="jwt_auth.E063",
         )
+
+
+def _place_of(alias: str) -> tuple[str, ...]:
+    """Return what two aliases of one database have in common."""
+    settings = connections[alias].settings_dict
+    return tuple(str(settings[name]) for name in ("ENGINE", "HOST", "PORT", "NAME"))
 
 
 def _check_tenants() -> Iterator[checks.CheckMessage]:

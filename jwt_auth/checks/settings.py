@@ -18,7 +18,7 @@ from jwt_auth.conf.settings import find_problems, raw_settings
 from jwt_auth.exceptions import ConfigurationError
 from jwt_auth.keyring.configured import configured_keys
 from jwt_auth.models import CLIENT_PREFIX, UserSession
-from jwt_auth.principals import user_field
+from jwt_auth.user_model import user_field
 
 
 def check_settings(app_configs: Sequence[Any] | None = None, **kwargs: Any) -> list[checks.CheckMessage]:

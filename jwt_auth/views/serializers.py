@@ -49,6 +49,11 @@ class KeyField(ExactField):
         return super().to_internal_value(str(data) if type(data) is int else data)
 
 
+def written_key(key: Any) -> int | str:
+    """Return a primary key in JSON: a number, or else its text form, also if it is an object of the project's own."""
+    return key if type(key) is int else str(key)
+
+
 class LoginSerializer(serializers.Serializer[Any]):
     """The user model's USERNAME_FIELD, `password`, and `label`, the user's name for the device."""
 

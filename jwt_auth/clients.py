@@ -32,7 +32,7 @@ from jwt_auth.jose.keys import Key, hash_size, make_key
 from jwt_auth.jose.public_keys import read_one
 from jwt_auth.jose.scopes import is_scope
 from jwt_auth.keyring.encryption import encrypt
-from jwt_auth.models import ClientKey, RegisteredClient
+from jwt_auth.models import ClientKey, RegisteredClient, key_of
 from jwt_auth.registrars import reach_of
 from jwt_auth.revocation import user_rows
 from jwt_auth.revocation.clients import lock_client
@@ -88,7 +88,8 @@ def register(
         ip_address=(peer or Peer()).ip_address,
     )
     with _atomic():
-        if not user_rows.lock_user(user.pk):  # held, so that a deletion is complete before this, or begins after it
+        # The lock is held, so that a deletion is complete before this, or begins after it.
+        if not user_rows.lock_user(key_of(user)):
             raise RegistrationError("The user no longer exists.")
         client.save(force_insert=True)
         send_on_commit(client_registered, RegisteredClient, client=client, actor=name_of(actor))

@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth import get_user_model
 from django.db import models
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
@@ -309,11 +309,7 @@ class ClientKey(Handmade):
 
 
 class UsedToken(models.Model):
-    """
-    A single-use token that was used; `digest` is computed from its `iss` and `jti`.
-
-    The rule is in authentication/replay.py.
-    """
+    """A single-use token that was used; authentication/replay.py computes its `digest` from `iss` and `jti`."""
 
     # Part of a SHA-256 digest, in a third of the bytes that its hexadecimal digits and their indexes would need.
     digest = models.UUIDField(_("digest"), primary_key=True)
@@ -391,6 +387,12 @@ class SigningKey(models.Model):
         return f"{self.kid[:12]}\N{HORIZONTAL ELLIPSIS}"
 
 
-def user_id_of(user: AbstractBaseUser) -> str:
-    """Return the `sub` of tokens for `user`."""
-    return str(getattr(user, get_settings().USER_ID_FIELD))
+def key_of(user: Any) -> Any:
+    """Return the key of a user in the user model: an instance of a child model may have another primary key."""
+    return get_user_model()._meta.pk.value_from_object(user)
+
+
+def user_id_of(user: Any) -> str:
+    """Return the `sub` of tokens for `user`. A foreign key gives the key, and not the text of the related row."""
+    name = get_settings().USER_ID_FIELD
+    return str(key_of(user) if name == "pk" else user._meta.get_field(name).value_from_object(user))

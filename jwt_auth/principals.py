@@ -9,14 +9,11 @@ A lazy user is an instance of the user model that knows only its key, and loads 
 import json
 from collections.abc import Callable, Iterable, Mapping
 from hashlib import sha256
-from math import isfinite
 from typing import Any
 
 from django.apps import apps
 from django.contrib.auth import get_user_model
-from django.core.exceptions import ValidationError
-from django.core.validators import DecimalValidator
-from django.db import connections, models, router
+from django.db import router
 
 from jwt_auth._django.lazy_rows import LazyRows, leave_with
 from jwt_auth._django.outages import outage_is_unavailable
@@ -27,6 +24,7 @@ from jwt_auth.conf.settings import cached_until_settings_change
 from jwt_auth.exceptions import InvalidClaimError, JWTAuthError, RevokedTokenError
 from jwt_auth.jose.encoding import base64url_encode
 from jwt_auth.models import UserSession, user_id_of
+from jwt_auth.user_model import manager_is_plain, read_key, user_field, visible_users
 
 __all__ = ["ClaimsUser"]
 
@@ -103,36 +101,12 @@ class ClaimsUser:
         return False
 
 
-def user_field(name: str) -> Any:
-    """Return the user model's field of this name, which may be "pk"; raise FieldDoesNotExist if there is none."""
-    meta = get_user_model()._meta
-    return meta.pk if name == "pk" else meta.get_field(name)
-
-
-def visible_users() -> models.QuerySet[Any]:
-    """
-    Return the users that the project's own manager shows, in the database of the sessions.
-
-    A user that it hides (soft deletion) can't sign in, and must not stay signed in either.
-    """
-    return get_user_model()._default_manager.using(router.db_for_write(UserSession))
-
-
-def users_are_all_visible() -> bool:
-    """
-    Return whether the project's manager can't hide any user.
-
-    A manager with its own `get_queryset` may filter by the time or by a tenant, so its SQL is not known in advance.
-    """
-    manager: Any = get_user_model()._default_manager.get_queryset
-    return getattr(manager, "__func__", None) is models.Manager.get_queryset
-
-
 def lazy_user(sub: str) -> Any:
     """
     Return a lazy user for `sub`, without a query: it counts as active until its row is loaded.
 
-    Its `__class__` is the user model; see `lazy_rows`.
+    Its `__class__` is the user model; see `lazy_rows`. A manager that isn't plain may give a child class, so that
+    `__class__` needs the row, too.
 
     The first attribute that needs the row loads it, once. That raises RevokedTokenError if the user is gone or
     inactive, and UnavailableError if the database can't be asked. If Django can't make lazy instances, the row is
@@ -163,55 +137,12 @@ def parse_key(field: Any, sub: str) -> Any:
     return key
 
 
-def read_key(field: Any, text: str) -> Any:
-    """
-    Return `text` as a value that a row can have in `field`, a field of the user model; None if there is no such value.
-
-    No other value may reach a query, or a lazy user that the project passes to its own queries: databases refuse
-    numbers and texts that are too large for the column, each with an error of its own. The project's validators don't
-    count, because a row may be older than they are.
-    """
-    while field.remote_field:  # the key of a model that inherits from another one
-        field = field.target_field
-    try:
-        key = field.to_python(text)
-        return key if key is not None and _fits(field, key) else None
-    except (ValidationError, ValueError, TypeError, ArithmeticError):
-        return None
-
-
-def _fits(field: Any, key: Any) -> bool:
-    """Return whether the column of `field` can hold `key`; may raise what the field raises for values that it can't."""
-    if isinstance(field, models.IntegerField):
-        low, high = _range_of(field)
-        return bool(low <= key <= high)
-    if isinstance(field, models.GenericIPAddressField):
-        return all(check(key) is None for check in field.default_validators)
-    if isinstance(key, str):
-        # PostgreSQL can't store a NUL, and no database half of a surrogate pair.
-        return key.isprintable() and (field.max_length is None or len(key) <= field.max_length)
-    if isinstance(field, models.DecimalField):
-        DecimalValidator(field.max_digits, field.decimal_places)(key)
-    return not isinstance(key, float) or isfinite(key)
-
-
-_ranges = cached_until_settings_change(dict[str, tuple[int, int]])
-
-
-def _range_of(field: Any) -> tuple[int, int]:
-    """Return the least and the greatest number of the column; remembered, because each request asks in memory mode."""
-    known, kind = _ranges(), field.get_internal_type()
-    if kind not in known:
-        known[kind] = connections[router.db_for_write(UserSession)].ops.integer_field_range(kind)
-    return known[kind]
-
-
 @cached_until_settings_change
 def _lazy_rows() -> tuple[LazyRows, Any]:
     """Return the lazy instances of the user model, and the field whose value is in `sub`."""
     model, field = get_user_model(), user_field(get_settings().USER_ID_FIELD)
     free = frozenset(("is_authenticated", "is_anonymous", "is_active"))
-    return LazyRows(model, field, load=_load, free=free), field
+    return LazyRows(model, field, load=_load, free=free, has_one_class=manager_is_plain()), field
 
 
 def _load(known: Mapping[str, Any]) -> Any:

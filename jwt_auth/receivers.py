@@ -6,25 +6,29 @@ every refresh and, in `database` mode, at every request, because both read the r
 """
 
 from collections.abc import Iterable, Iterator
+from inspect import getattr_static
 from typing import Any
 
 from django.apps import apps
 from django.contrib.auth import get_user_model
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.signals import user_logged_out
 from django.db import router
-from django.db.models import Model
+from django.db.models import Field, Model, QuerySet
 from django.db.models.signals import post_migrate, post_save, pre_delete, pre_save
 from django.http import HttpRequest
 
 from jwt_auth.authentication.note import note_on
 from jwt_auth.conf import get_settings
+from jwt_auth.conf.settings import cached_until_settings_change
 from jwt_auth.keyring import stored
-from jwt_auth.models import ClientKey, RegisteredClient, SigningKey, UserTokenCutoff
+from jwt_auth.models import ClientKey, RegisteredClient, SigningKey, UserTokenCutoff, key_of
 from jwt_auth.revocation import clients, user_rows
 from jwt_auth.revocation.memory import view
 from jwt_auth.revocation.operations import record_cutoff, record_user_deletion, revoke_session, revoke_user
 from jwt_auth.revocation.subjects import parse_sid
 from jwt_auth.sessions.credentials import announce_upgrade, begin_again, is_hash_upgrade, settle_upgrade
+from jwt_auth.user_model import manager_is_plain, visible_users
 
 WATCHED = frozenset({"password", "is_active"})
 
@@ -34,10 +38,12 @@ _BEFORE = "_jwt_auth_before"
 
 def connect() -> None:
     """Connect all receivers; called once, when the apps are ready."""
-    for model in _user_models():
+    for model in _writers():
         pre_save.connect(_remember, sender=model, dispatch_uid="jwt_auth.remember")
         post_save.connect(_compare, sender=model, dispatch_uid="jwt_auth.compare")
-        pre_delete.connect(_record, sender=model, dispatch_uid="jwt_auth.record")
+        # Before a row of a parent's table is deleted, Django deletes that of the user, and sends the signal for it.
+        if _has_same_table(model) or issubclass(model, get_user_model()):
+            pre_delete.connect(_record, sender=model, dispatch_uid="jwt_auth.record")
     post_save.connect(_follow, sender=UserTokenCutoff, dispatch_uid="jwt_auth.follow")
     pre_delete.connect(_record_client, sender=RegisteredClient, dispatch_uid="jwt_auth.record_client")
     pre_delete.connect(_record_key, sender=ClientKey, dispatch_uid="jwt_auth.record_key")
@@ -47,10 +53,68 @@ def connect() -> None:
     post_migrate.connect(_guide, sender=apps.get_app_config("jwt_auth"), dispatch_uid="jwt_auth.guide")
 
 
-def _user_models() -> Iterator[type[Model]]:
-    # Proxy and child models send signals of their own. A receiver without a sender would get them too, but then
-    # Django would have to load the rows of every model before deleting them.
-    return (model for model in apps.get_models(include_auto_created=True) if issubclass(model, get_user_model()))
+def _writers() -> Iterator[type[Model]]:
+    """
+    Return the models whose `save()` writes columns of users.
+
+    These are the user model and its proxies and children. If it is a proxy or a child itself, the models that have its
+    tables are others.
+    """
+    # Each sends signals of its own. A receiver without a sender would get them too, but then Django would have to load
+    # the rows of every model before deleting them.
+    bases = [base for base in get_user_model().__mro__ if hasattr(base, "_meta") and not base._meta.abstract]
+    tables = {base._meta.concrete_model for base in bases}
+    for model in apps.get_models(include_auto_created=True):
+        if issubclass(model, get_user_model()) or model._meta.concrete_model in tables:
+            yield model
+
+
+def _has_same_table(model: type[Model]) -> bool:
+    return model._meta.concrete_model is get_user_model()._meta.concrete_model
+
+
+def _lookup_of(instance: Any) -> dict[str, Any]:
+    """Return the lookup of the user whose columns `instance` writes; the parent of no user finds none."""
+    if isinstance(instance, get_user_model()):
+        return {"pk": key_of(instance)}
+    return {instance._meta.pk.name: instance.pk}
+
+
+def _row_of(instance: Any) -> QuerySet[Any]:
+    return user_rows.users().filter(**_lookup_of(instance))
+
+
+def _user_of(instance: Any) -> Any:
+    """Return the user whose columns `instance` writes; None if there is none."""
+    return instance if isinstance(instance, get_user_model()) else _row_of(instance).first()
+
+
+@cached_until_settings_change
+def _is_usual() -> bool:
+    """
+    Return whether `password` and `is_active` are all that tells if tokens of a user are accepted.
+
+    Otherwise it depends on any column: the manager may hide the user, `is_active` may be a property, a generated column
+    or an annotation, and `get_session_auth_hash()` may be the project's own.
+    """
+    model = get_user_model()
+    active: Any = {field.name: field for field in model._meta.concrete_fields}.get("is_active")
+    if active is None:
+        active = getattr_static(model, "is_active", True)  # True is the constant of AbstractBaseUser
+    is_plain_fact = active is True or (isinstance(active, Field) and not getattr(active, "generated", False))
+    return (
+        manager_is_plain() and is_plain_fact and model.get_session_auth_hash is AbstractBaseUser.get_session_auth_hash
+    )
+
+
+def _facts_of(instance: Any) -> dict[str, Any]:
+    """Return what tells if tokens of the user are accepted, in the row as it is now. One query, if anything does."""
+    if _is_usual():
+        return {}
+    user = visible_users().filter(**_lookup_of(instance)).first()
+    if user is None:
+        return {"is_active": False}
+    return {"is_active": user.is_active, "session_hash": user.get_session_auth_hash()}
 
 
 def _remember(
@@ -62,17 +126,20 @@ def _remember(
     watched = WATCHED.union(filter(None, [get_settings().USER_CUTOFF_FIELD]))
     written = watched if update_fields is None else watched.intersection(update_fields)
     names = [field.attname for field in instance._meta.concrete_fields if field.name in written]
-    if raw or instance._state.adding or not names:
+    if raw or instance._state.adding or (_is_usual() and not names):
         return
-    before = user_rows.users().filter(pk=instance.pk).values(*names).first()
-    if before is None:  # deleted meanwhile: the save will fail
+    before = _row_of(instance).values("pk", *names).first()
+    if before is None:  # deleted meanwhile: the save will fail; or the parent of no user
         begin_again(instance)
         return
-    old = before.get("password", instance.password)
-    upgrade = old != instance.password and is_hash_upgrade(instance, old, update_fields)
+    upgrade = _has_new_password(instance, before) and is_hash_upgrade(instance, before["password"], update_fields)
     if upgrade:
-        announce_upgrade(instance, old)
-    setattr(instance, _BEFORE, {**before, "upgrade": upgrade})
+        announce_upgrade(_user_of(instance), before["password"])
+    setattr(instance, _BEFORE, {**before, **_facts_of(instance), "upgrade": upgrade})
+
+
+def _has_new_password(instance: Any, before: dict[str, Any]) -> bool:
+    return "password" in before and bool(before["password"] != instance.password)
 
 
 def _compare(instance: Any, **kwargs: Any) -> None:
@@ -81,12 +148,22 @@ def _compare(instance: Any, **kwargs: Any) -> None:
         return
     if before["upgrade"]:
         settle_upgrade(instance, before["password"])
-    elif before.get("password", instance.password) != instance.password:
-        revoke_user(instance, reason="password changed")
-    elif before.get("is_active") and not instance.is_active:
-        revoke_user(instance, reason="user deactivated")
+    elif (reason := _end_of(instance, before)) is not None:
+        revoke_user(_user_of(instance), reason=reason)
     else:
         _follow_on_user(instance, before)
+
+
+def _end_of(instance: Any, before: dict[str, Any]) -> str | None:
+    """Return the reason why the tokens of the user end with this save; None if they stay."""
+    if _has_new_password(instance, before):
+        return "password changed"
+    now = _facts_of(instance)
+    if before.get("is_active") and not (now["is_active"] if now else instance.is_active):
+        return "user deactivated"
+    if before.get("session_hash") != now.get("session_hash"):
+        return "session hash changed"
+    return None
 
 
 def _follow_on_user(instance: Any, before: dict[str, Any]) -> None:
@@ -94,9 +171,9 @@ def _follow_on_user(instance: Any, before: dict[str, Any]) -> None:
     if name is None or name not in before or getattr(instance, name) in (None, before[name]):
         return
     # The later of the old and the new cutoff was saved.
-    saved = user_rows.users().filter(pk=instance.pk).values_list(name, flat=True).get()
+    saved = _row_of(instance).values_list(name, flat=True).get()
     if saved != before[name]:
-        record_cutoff(instance, saved)
+        record_cutoff(_user_of(instance), saved)
 
 
 def _follow(instance: UserTokenCutoff, raw: bool, **kwargs: Any) -> None:
@@ -128,9 +205,9 @@ def _guide(using: str, verbosity: int, stdout: Any = None, **kwargs: Any) -> Non
 
 
 def _record(instance: Any, using: str | None = None, **kwargs: Any) -> None:
-    if using == user_rows.users().db:
-        record_user_deletion(instance)
-        clients.delete_latecomers(instance)
+    if using == user_rows.users().db and (user := _user_of(instance)) is not None:
+        record_user_deletion(user)
+        clients.delete_latecomers(user)
 
 
 def _record_client(instance: RegisteredClient, **kwargs: Any) -> None:

@@ -12,13 +12,12 @@ registrar may lose permissions. Of these changes
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.core.exceptions import ValidationError
-from django.db import models, router
+from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from jwt_auth.models import ClientKey, UserSession
+from jwt_auth.models import ClientKey, key_of
+from jwt_auth.user_model import adopt, all_users, as_made, has_permissions, permissions_of, read_key, user_field
 
 # The scopes that endpoints of this app require of clients. Each has the name of the permission that users need there.
 OWN_SCOPES = frozenset(("introspect", "revoke_client", "revoke_user"))
@@ -51,24 +50,25 @@ def may_hand_out(actor: Any, user: Any, scopes: str = "") -> bool:
         return True
     if not may_grant(actor, scopes):
         return False
-    if actor.pk == user.pk:
+    if key_of(actor) == key_of(user):
         return True
+    user = as_made(user) or user
     if getattr(user, "is_superuser", False) or not user.is_active:
         return False
     if getattr(user, "is_staff", False) and not getattr(actor, "is_staff", False):
         return False  # not a permission, but views and the admin check it
-    return bool(actor.has_perms(user.get_all_permissions()))
+    return has_permissions(actor, permissions_of(user))
 
 
 def may_grant(actor: Any, scopes: str) -> bool:
     """Return whether `actor` has the permissions for all that `scopes` allow a client at endpoints of this app."""
-    return bool(actor.has_perms([f"jwt_auth.{scope}" for scope in OWN_SCOPES.intersection(scopes.split())]))
+    return has_permissions(actor, (f"jwt_auth.{scope}" for scope in OWN_SCOPES.intersection(scopes.split())))
 
 
 def reach_of(actor: AbstractBaseUser | str | None, user_pk: Any) -> str:
     """Return the reach of a key that `actor` issues for the user with this primary key; see `ClientKey`."""
     # A name stands for a program or an operator, to whom no rule applies.
-    if not isinstance(actor, AbstractBaseUser) or getattr(actor, "is_superuser", False) or actor.pk == user_pk:
+    if not isinstance(actor, AbstractBaseUser) or getattr(actor, "is_superuser", False) or key_of(actor) == user_pk:
         return ClientKey.Reach.ANYONE
     return ClientKey.Reach.STAFF if getattr(actor, "is_staff", False) else ClientKey.Reach.ORDINARY
 
@@ -92,6 +92,7 @@ def doubts(keys: Collection[ClientKey]) -> dict[int, Doubt]:
     judged: dict[tuple[str, Any, str], Doubt | None] = {}
     found = {}
     for key in keys:
+        adopt(key.client)
         case = (key.created_by, key.client.user_id, key.client.scopes)
         if not reaches(key, key.client.user):
             found[key.pk] = Doubt.SUSPENDED
@@ -108,8 +109,7 @@ def find(texts: Iterable[str]) -> dict[str, Any]:
     names = {_parse(text) for text in texts} - {None}
     if not names:
         return {}
-    users = get_user_model()._base_manager.using(router.db_for_write(UserSession))
-    return {str(user.pk): user for user in users.filter(pk__in=names)}
+    return {str(row.pk): as_made(row) or row for row in all_users().filter(pk__in=names)}
 
 
 def _doubt_about(registrar: Any, key: ClientKey) -> Doubt | None:
@@ -126,10 +126,4 @@ def _parse(created_by: str) -> Any:
     """Return the primary key of the user that `created_by` names; None if it names a program or an operator."""
     if not created_by or created_by.startswith(OPERATOR):
         return None
-    field = get_user_model()._meta.pk
-    try:
-        key = field.to_python(created_by)
-        field.run_validators(key)
-    except ValidationError:
-        return None
-    return key
+    return read_key(user_field("pk"), created_by)

@@ -59,9 +59,19 @@ class LazyRows:
         field: the field that an instance knows.
         load: returns the ordinary instance for the `__dict__` of a lazy one; may raise.
         free: more attributes that are read without loading the row.
+        has_one_class: whether `load` always returns an instance of `model` itself. Otherwise reading `__class__` loads
+            the row, which may be of a child class.
     """
 
-    def __init__(self, model: Any, field: Any, *, load: Callable[[dict[str, Any]], Any], free: frozenset[str]) -> None:
+    def __init__(
+        self,
+        model: Any,
+        field: Any,
+        *,
+        load: Callable[[dict[str, Any]], Any],
+        free: frozenset[str],
+        has_one_class: bool = True,
+    ) -> None:
         self._model, self._names = model, tuple(_attributes(field))
         self._class: Any = None
         self._was_tried = False
@@ -71,7 +81,7 @@ class LazyRows:
             self._make_state = ModelState
             names = free.union(_FREE, ["pk"] if field.primary_key else [])
             names = names.union(name for name in _OF_EXPRESSIONS if not hasattr(model, name))
-            self._class = _subclass(model, frozenset(self._names), names, load)
+            self._class = _subclass(model, frozenset(self._names), names, load, has_one_class)
         except Exception as error:  # noqa: BLE001  # whatever it is, the row can be read at once
             self._give_up(error)
 
@@ -142,7 +152,13 @@ def _attributes(field: Any) -> list[str]:
     return [field.attname, *(_attributes(field.target_field) if parent else [])]
 
 
-def _subclass(model: Any, known: frozenset[str], free: frozenset[str], load: Callable[[dict[str, Any]], Any]) -> Any:
+def _subclass(
+    model: Any,
+    known: frozenset[str],
+    free: frozenset[str],
+    load: Callable[[dict[str, Any]], Any],
+    has_one_class: bool,
+) -> Any:
     def become_ordinary(self: Any) -> None:
         try:
             _become_ordinary(self, load)
@@ -155,7 +171,7 @@ def _subclass(model: Any, known: frozenset[str], free: frozenset[str], load: Cal
             return _attribute(self, name)
         if name in known:  # not by the field's descriptor, which may read the `__dict__` in the ordinary way
             return _attribute(self, "__dict__")[name]
-        if name == "__class__":
+        if name == "__class__" and has_one_class:
             return model
         become_ordinary(self)
         return getattr(self, name)

@@ -33,9 +33,9 @@ from jwt_auth.administration.pages import (
 )
 from jwt_auth.conf import get_settings
 from jwt_auth.models import ClientKey, RegisteredClient, RevocationEvent, SigningKey, UserSession, user_id_of
-from jwt_auth.principals import user_field
 from jwt_auth.revocation import counting, revoke_all, subjects as subjects_, user_rows
 from jwt_auth.revocation.subjects import key_subject
+from jwt_auth.user_model import user_field
 
 Scope = RevocationEvent.Scope
 

@@ -33,8 +33,9 @@ from jwt_auth.administration.forged import ForgedRequestMixin
 from jwt_auth.administration.lists import Matches, NewestRows, words_of
 from jwt_auth.administration.saving import SavingMixin
 from jwt_auth.claims import Claims
-from jwt_auth.models import RegisteredClient
+from jwt_auth.models import RegisteredClient, key_of
 from jwt_auth.revocation import remaining
+from jwt_auth.user_model import has_permission
 
 Text = str | Promise
 
@@ -306,7 +307,7 @@ def is_limited(request: HttpRequest) -> bool:
 
 def allows(request: HttpRequest, permission: str) -> bool:
     """Return whether the user has `permission`, and is not signed in by a token that is limited to scopes."""
-    return not is_limited(request) and request.user.has_perm(permission)
+    return not is_limited(request) and has_permission(request.user, permission)
 
 
 def may(request: HttpRequest, operation: str, meta: Any) -> bool:
@@ -340,7 +341,7 @@ def is_cascading(request: HttpRequest, model_admin: Any) -> bool:
 def log(request: Any, rows: Collection[Any], message: str) -> None:
     """Write an entry to the admin's history for each of `rows`."""
     LogEntry.objects.log_actions(
-        user_id=request.user.pk,
+        user_id=key_of(request.user),
         queryset=rows,
         action_flag=CHANGE,
         change_message=message,

@@ -54,7 +54,7 @@ from jwt_auth.administration.pages import (
     url_of,
 )
 from jwt_auth.administration.saving import SavingMixin
-from jwt_auth.models import RegisteredClient, UserSession
+from jwt_auth.models import RegisteredClient, UserSession, key_of
 from jwt_auth.revocation import (
     BulkRevocation,
     UserRevocation,
@@ -128,9 +128,9 @@ class TokenRevocationMixin(ForgedRequestMixin, SavingMixin, _Base):
         back = url_of(self.admin_site, user) or changelist_url(self)
         form = read(request, _form_for(request))
         if not form.is_valid():
-            return _ask(self, request, form, [user], user_rows.users().filter(pk=user.pk), back=back)
+            return _ask(self, request, form, [user], user_rows.users().filter(pk=key_of(user)), back=back)
         done = revoke_user(user, **form.cleaned_data, actor=staff_of(request))
-        _tell(self, request, [user], done, {user.pk: done.clients_left})
+        _tell(self, request, [user], done, {key_of(user): done.clients_left})
         return HttpResponseRedirect(back)
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
@@ -163,7 +163,7 @@ class TokenRevocationMixin(ForgedRequestMixin, SavingMixin, _Base):
             # Our template extends the original one, so that the project's own templates stay in use.
             extended = response.resolve_template(response.template_name)
             tokens = _describe(self, user, may_revoke=may_revoke, may_look=may_look)
-            tokens["left"] = left_of(self.admin_site, request, remaining.page([user.pk], timezone.now()))
+            tokens["left"] = left_of(self.admin_site, request, remaining.page([key_of(user)], timezone.now()))
             response.context_data = {**(response.context_data or {}), "jwt_auth_base": extended, "tokens": tokens}
             response.template_name = "admin/jwt_auth/user_change_form.html"
         return response
@@ -228,7 +228,7 @@ def _ask(
 ) -> TemplateResponse:
     hit = queryset.using(router.db_for_write(UserSession)).order_by().values("pk")
     live = counting.live_sessions_of(hit, timezone.now())
-    page = remaining.summary([user.pk for user in users], timezone.now())
+    page = remaining.summary([key_of(user) for user in users], timezone.now())
     numbers: dict[Text, int | Counted] = {model_admin.opts.verbose_name_plural: len(users), _("live sessions"): live}
     return confirm(
         model_admin,
@@ -265,8 +265,8 @@ def _tell(
         ended = gettext("API clients disabled: %(clients)d; keys of other clients revoked: %(keys)d.") % numbers
         text = f"{text} {ended}"
     model_admin.message_user(request, text, messages.SUCCESS)
-    if staying := [user for user in users if left.get(user.pk)]:
-        numbered = ((link_to(model_admin.admin_site, user), left[user.pk]) for user in staying[:SHOWN])
+    if staying := [user for user in users if left.get(key_of(user))]:
+        numbered = ((link_to(model_admin.admin_site, user), left[key_of(user)]) for user in staying[:SHOWN])
         text = format_html(
             "{} {}{}",
             gettext("API clients stay, and can sign new tokens:"),
@@ -294,10 +294,10 @@ def _tell_of_orphans(model_admin: Any, request: HttpRequest, left: list[Register
 
 def _describe(model_admin: Any, user: Any, *, may_revoke: bool, may_look: bool) -> dict[str, Any]:
     """Return the content of the panel, with at most four queries, regardless of the number of sessions."""
-    known = cutoff.users_with_cutoff().annotate(jwt_global_cutoff=database.global_cutoff()).get(pk=user.pk)
+    known = cutoff.users_with_cutoff().annotate(jwt_global_cutoff=database.global_cutoff()).get(pk=key_of(user))
     now = timezone.now()
-    sessions = database.live(now).filter(user=user.pk)
-    live = counting.live_sessions_of_user(user.pk, now)
+    sessions = database.live(now).filter(user=key_of(user))
+    live = counting.live_sessions_of_user(key_of(user), now)
     return {
         "cutoff": cutoff.read(known),
         "global_cutoff": known.jwt_global_cutoff,
@@ -318,7 +318,7 @@ def _sees_sessions(model_admin: Any, request: HttpRequest) -> bool:
 
 def _sessions_url(model_admin: Any, user: Any) -> str | None:
     registered = admin_of(model_admin.admin_site, UserSession)
-    return f"{changelist_url(registered)}?user__exact={user.pk}" if registered is not None else None
+    return f"{changelist_url(registered)}?user__exact={key_of(user)}" if registered is not None else None
 
 
 def _revoke_url(model_admin: Any, user: Any) -> str:

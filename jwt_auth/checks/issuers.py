@@ -17,7 +17,7 @@ from jwt_auth.conf import get_settings
 from jwt_auth.conf.issuers import TrustedIssuer, find_trust_problems, trusted_issuers
 from jwt_auth.conf.settings import settings_are_valid
 from jwt_auth.models import UserSession
-from jwt_auth.principals import user_field
+from jwt_auth.user_model import user_field
 
 # Issuers that sign a token with any `aud` for everybody, and their claims for the project.
 _OPEN_TO_ALL = {"https://token.actions.githubusercontent.com": "repository_id", "https://gitlab.com": "project_id"}

@@ -98,6 +98,14 @@ def _check_databases() -> Iterator[checks.CheckMessage]:
             hint="Have your router send the whole app jwt_auth, and the user model, to one database.",
             id="jwt_auth.E060",
         )
+    users = router.db_for_write(get_user_model())
+    if _place_of(users) != _place_of(sessions):
+        yield checks.Error(
+            f"Users are written to {users!r} and sessions to {sessions!r}: Django supports no foreign keys between "
+            "databases, and the app reads sessions together with their users.",
+            hint="Have your router send the whole app jwt_auth to the database of the user model.",
+            id="jwt_auth.E066",
+        )
     if not connections[sessions].settings_dict["AUTOCOMMIT"]:
         yield checks.Error(
             f"The database {sessions!r}, which sessions are written to, has AUTOCOMMIT off: Django runs no on_commit "
@@ -105,6 +113,12 @@ def _check_databases() -> Iterator[checks.CheckMessage]:
             hint="Remove the option, and use transaction.atomic() or ATOMIC_REQUESTS.",
             id="jwt_auth.E063",
         )
+
+
+def _place_of(alias: str) -> tuple[str, ...]:
+    """Return what two aliases of one database have in common."""
+    settings = connections[alias].settings_dict
+    return tuple(str(settings[name]) for name in ("ENGINE", "HOST", "PORT", "NAME"))
 
 
 def _check_tenants() -> Iterator[checks.CheckMessage]:

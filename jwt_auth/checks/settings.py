@@ -18,8 +18,8 @@ from jwt_auth.conf.settings import Settings, find_problems, raw_settings
 from jwt_auth.exceptions import ConfigurationError
 from jwt_auth.keyring.configured import idle_fallbacks
 from jwt_auth.models import CLIENT_PREFIX, UserSession
-from jwt_auth.principals import user_field
 from jwt_auth.throttling import ADJUSTABLE
+from jwt_auth.user_model import user_field
 
 # Names of the time zone in which no hour repeats, and in which the database's own clock is asked.
 UTC = ("UTC", "Etc/UTC")

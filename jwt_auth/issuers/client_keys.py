@@ -1,5 +1,6 @@
 """
-Read a client's key from the database, with all the facts that its tokens are judged by. One query.
+Read a client's key from the database, with all the facts that its tokens are judged by. One query, and one more if the
+project's manager has to be asked for the user.
 """
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -8,7 +9,6 @@ from django.db.models import Exists, QuerySet
 from django.views.decorators.debug import sensitive_variables
 
 from jwt_auth._django.compiled import CompiledQuery
-from jwt_auth._django.querysets import has_conditions
 from jwt_auth.conf.settings import cached_until_settings_change
 from jwt_auth.exceptions import UnavailableError, UnknownKeyError
 from jwt_auth.jose import jwk
@@ -16,11 +16,11 @@ from jwt_auth.jose.keys import Key, make_key
 from jwt_auth.jose.validation import WeakKeyError
 from jwt_auth.keyring.encryption import decrypt
 from jwt_auth.models import ClientKey, RegisteredClient, RevocationEvent
-from jwt_auth.principals import users_are_all_visible, visible_users
 from jwt_auth.registrars import reaches
 from jwt_auth.revocation import cutoff
 from jwt_auth.revocation.database import global_cutoff
 from jwt_auth.revocation.verdict import State
+from jwt_auth.user_model import adopt, manager_is_plain, only_visible
 
 
 def find(client_id: str, kid: str, subject: str) -> ClientKey | None:
@@ -30,13 +30,15 @@ def find(client_id: str, kid: str, subject: str) -> ClientKey | None:
     Args:
         subject: the name of the token in the denylist, as `revocation.subjects.token_subject` makes it.
     """
-    if users_are_all_visible():
+    if manager_is_plain():
         query = _compiled(router.db_for_write(ClientKey))
         row: ClientKey | None = query.first(client_id=client_id, kid=kid, subject=subject)
     else:
         row = _rows(client_id, kid, subject).first()
     # Compared exactly, because some databases ignore case.
-    return row if row is not None and (row.client.client_id, row.kid) == (client_id, kid) else None
+    if row is None or (row.client.client_id, row.kid) != (client_id, kid):
+        return None
+    return row if adopt(row.client) else None
 
 
 @sensitive_variables()
@@ -80,8 +82,7 @@ def _rows(client_id: str, kid: str, subject: str) -> QuerySet[ClientKey]:
     rows = rows.select_related("client__user").annotate(
         user_cutoff=cutoff.as_annotation("client__user"), global_cutoff=global_cutoff(), token_denied=Exists(denied)
     )
-    visible = visible_users().all()
-    return rows.filter(client__user__in=visible.values("pk")) if has_conditions(visible) else rows
+    return only_visible(rows, "client__user")
 
 
 _compiled_for = cached_until_settings_change(dict[str, CompiledQuery])

@@ -10,7 +10,6 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from django.contrib.auth import get_user_model
 from django.db.models import QuerySet
 
 from jwt_auth.claims import Claims, Policy
@@ -22,11 +21,12 @@ from jwt_auth.issuers.remote.jwks import RemoteKeys, jwks_source
 from jwt_auth.issuers.remote.subscription import Subscription, feed_source
 from jwt_auth.jose.public_keys import PublicKeys
 from jwt_auth.jose.tokens import media_type
-from jwt_auth.models import RevocationEvent, user_id_of
-from jwt_auth.principals import ClaimsUser, parse_key, user_field, visible_users
+from jwt_auth.models import RevocationEvent, key_of, user_id_of
+from jwt_auth.principals import ClaimsUser, parse_key
 from jwt_auth.revocation import cutoff, wall_clock
 from jwt_auth.revocation.database import global_cutoff
 from jwt_auth.revocation.verdict import WELCOME, State
+from jwt_auth.user_model import as_made, is_user, user_field, visible_rows
 
 Scope = RevocationEvent.Scope
 
@@ -123,11 +123,14 @@ def _user_by(name: str) -> Judge:
     """Return a judge that finds the user by the field `name`, which has the `sub`, with their cutoffs. One query."""
 
     def find(claims: Claims, now: datetime) -> Found:
-        user = _users().filter(**{name: parse_key(user_field(name), claims.sub)}).first()
+        field = user_field(name)
+        row = _rows().filter(**{name: parse_key(field, claims.sub)}).first()
         # Compared exactly, because databases may ignore case or blanks, or accept another spelling of a number.
-        if user is None or str(getattr(user, name)) != claims.sub:
+        found = row is not None and str(field.value_from_object(row)) == claims.sub
+        user = as_made(row) if found else None
+        if user is None:
             raise InvalidClaimError("sub", f"is the {name} of no user")
-        return _state_of(user, now), user
+        return _state_of(row, user, now), user
 
     return find
 
@@ -143,21 +146,23 @@ def _whom_the_project_says(trusted: TrustedIssuer) -> Judge:
         principal = trusted.PRINCIPAL(claims)  # type: ignore[operator]  # it is a callable here
         if principal is None:
             raise InvalidTokenError(f"PRINCIPAL found nobody for the claims of {trusted.name!r}")
-        if not isinstance(principal, get_user_model()) or principal._state.adding:
+        if not is_user(principal) or principal._state.adding:
             return WELCOME, principal
-        user = _users().filter(pk=principal.pk).first()
+        row = _rows().filter(pk=key_of(principal)).first()
+        user = None if row is None else as_made(row)
         if user is None:
             raise InvalidTokenError("PRINCIPAL returned a user who does not exist")
-        return _state_of(user, now), principal
+        return _state_of(row, user, now), principal
 
     return find
 
 
-def _users() -> QuerySet[Any]:
-    """Return all visible users, with the columns that `_state_of` needs."""
-    return cutoff.with_cutoff(visible_users().annotate(global_cutoff=global_cutoff()))
+def _rows() -> QuerySet[Any]:
+    """Return the rows of all visible users, with the columns that `_state_of` needs."""
+    return cutoff.with_cutoff(visible_rows().annotate(global_cutoff=global_cutoff()))
 
 
-def _state_of(user: Any, now: datetime) -> State:
-    state = replace(WELCOME, cutoffs=(cutoff.read(user), user.global_cutoff), principal_active=user.is_active)
+def _state_of(row: Any, user: Any, now: datetime) -> State:
+    """Return the state of a user: the cutoffs are in the row, and `user` is what the project's manager made of it."""
+    state = replace(WELCOME, cutoffs=(cutoff.read(row), row.global_cutoff), principal_active=user.is_active)
     return wall_clock.judged_by_another_clock(state, now, {Scope.USER: user_id_of(user), Scope.ALL: ""})

@@ -23,8 +23,15 @@ from jwt_auth.conf.lifetimes import longest_life
 from jwt_auth.jose.encoding import json_object
 from jwt_auth.keyring.states import KeyStateError
 from jwt_auth.management.terminal import describe_user
-from jwt_auth.models import CLIENT_PREFIX, ClientKey, RegisteredClient, RevocationEvent, SigningKey, UserSession
-from jwt_auth.principals import read_key, user_field
+from jwt_auth.models import (
+    CLIENT_PREFIX,
+    ClientKey,
+    RegisteredClient,
+    RevocationEvent,
+    SigningKey,
+    UserSession,
+    user_id_of,
+)
 from jwt_auth.revocation import (
     cutoff,
     disable_client,
@@ -37,6 +44,7 @@ from jwt_auth.revocation import (
 from jwt_auth.revocation.events import atomic
 from jwt_auth.revocation.operations import deny_token
 from jwt_auth.revocation.subjects import parse_sid
+from jwt_auth.user_model import read_key, user_field
 
 Scope = RevocationEvent.Scope
 
@@ -47,7 +55,8 @@ REPLAYED = "replayed: "
 FURTHEST = timedelta(days=1)
 
 # The reasons of revocations that a change of the user's row had caused: the restored row has the former state.
-_DELETED, _DEACTIVATED, _PASSWORD = "user deleted", "user deactivated", "password changed"
+_DELETED = "user deleted"
+_OF_COLUMNS = ("user deactivated", "password changed", "session hash changed")
 
 
 class LineError(ValueError):
@@ -268,7 +277,7 @@ def _users(lines: list[Line], report: Report) -> Plan:
     name = get_settings().USER_ID_FIELD
     keys = {line.subject: read_key(user_field(name), line.subject) for line in lines}
     rows = cutoff.users_with_cutoff().filter(**{f"{name}__in": [key for key in keys.values() if key is not None]})
-    users = {str(getattr(user, name)): user for user in rows}
+    users = {user_id_of(user): user for user in rows}
     before = _cutoffs_before_replays(lines)
     for line in lines:
         user = users.get(line.subject)
@@ -279,7 +288,7 @@ def _users(lines: list[Line], report: Report) -> Plan:
         # After an earlier replay the row still has its former state, until somebody changes it.
         had = before.get((line.subject, known), known)
         for each in (*line.others, line):  # the last one may be a mere sign-out
-            is_undone = each.cause in (_DEACTIVATED, _PASSWORD) and not _is_later(had, each.cutoff)
+            is_undone = each.cause in _OF_COLUMNS and not _is_later(had, each.cutoff)
             if each.cause == _DELETED or is_undone:
                 report.users.setdefault(each.cause, {})[user.pk] = describe_user(user)
         yield line, DONE if _is_later(known, line.cutoff) else _later(revoke_user, user, line, at=line.at)

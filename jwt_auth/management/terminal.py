@@ -17,13 +17,13 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from jwt_auth._django.slices import Counted
 from jwt_auth.exceptions import ExpiredTokenError
 from jwt_auth.http.text import is_line, printable
-from jwt_auth.models import ClientKey, RegisteredClient, UserSession
-from jwt_auth.principals import read_key
+from jwt_auth.models import ClientKey, RegisteredClient, UserSession, key_of
 from jwt_auth.registrars import OPERATOR
 from jwt_auth.revocation import cutoff, remaining, user_rows
 from jwt_auth.revocation.database import refusal_of
 from jwt_auth.sessions import devices
 from jwt_auth.sessions.accounts import find_user_by_name
+from jwt_auth.user_model import as_made, read_key
 
 PK_PREFIX = "pk:"
 
@@ -94,7 +94,8 @@ def find_user(text: str) -> Any:
             f"{printable(text)!r} is one user's primary key and another's name: "
             f'write "{PK_PREFIX}{printable(by_key)}" or "{PK_PREFIX}{printable(by_name)}".'
         )
-    return cutoff.users_with_cutoff().get(pk=found.pop())
+    row = cutoff.users_with_cutoff().get(pk=found.pop())
+    return as_made(row) or row
 
 
 def _by_key(text: str) -> Any:
@@ -117,7 +118,7 @@ def describe_number(found: Counted, one: str, several: str, *, bound: str = "") 
 
 def describe_user(user: Any) -> str:
     """Return the login name and the primary key of a user."""
-    return f"{printable(user.get_username())} (primary key {printable(user.pk)})"
+    return f"{printable(user.get_username())} (primary key {printable(key_of(user))})"
 
 
 def describe_moment(moment: datetime | None) -> str:

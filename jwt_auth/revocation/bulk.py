@@ -20,7 +20,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from jwt_auth.conf import lifetimes
-from jwt_auth.models import UserSession, user_id_of
+from jwt_auth.models import UserSession, key_of, user_id_of
 from jwt_auth.revocation import cutoff as cutoffs, remaining
 from jwt_auth.revocation.database import live_sessions
 from jwt_auth.revocation.events import Actor, atomic, write_events
@@ -86,7 +86,7 @@ def revoke_users(
         reason: for the record, at most 255 characters.
         actor: the user who does it, or a name; None for the app itself.
     """
-    batches = ({user.pk: user for user in batch} for batch in in_batches(users, BATCH))
+    batches = ({key_of(user): user for user in batch} for batch in in_batches(users, BATCH))
     # Each batch has its own time: with the time of the first batch, the events of the last one would expire too soon.
     done = [_revoke_batch(batch, with_clients, reason, actor, now) for batch in batches]
     return BulkRevocation(
@@ -171,7 +171,7 @@ def end_others(
     if len(few) <= ONE_BY_ONE:
         end_sessions(few, user_id_of(user), reason=reason, actor=actor, now=now)
         return
-    began = UserSession.objects.filter(current, user_id=user.pk).values_list("started_at", flat=True).first()
+    began = UserSession.objects.filter(current, user_id=key_of(user)).values_list("started_at", flat=True).first()
     boundary = min(began or now, now)
     later = list(others.filter(started_at__gte=boundary).order_by("pk").values_list("pk", flat=True))
     cut_off(user, boundary, others.count(), reason=reason, actor=actor, now=now)

@@ -17,7 +17,7 @@ from jwt_auth._django.deletion import delete_rows
 from jwt_auth._django.locks import lock_by_writing
 from jwt_auth.claims import later
 from jwt_auth.exceptions import RegistrationError
-from jwt_auth.models import ClientKey, RegisteredClient, RevocationEvent
+from jwt_auth.models import ClientKey, RegisteredClient, RevocationEvent, key_of
 from jwt_auth.revocation import cutoff as cutoffs, remaining, user_rows
 from jwt_auth.revocation.events import Actor, atomic, deny_client, deny_key, last_expiry, make_event, write_events
 from jwt_auth.revocation.subjects import key_subject
@@ -194,7 +194,7 @@ def delete_latecomers(user: AbstractBaseUser) -> None:
     The user's row must be locked. Such clients would prevent the deletion. The clients that Django collected are no
     longer active: `record_client_deletion` was called for them.
     """
-    late = RegisteredClient.objects.filter(user_id=user.pk, is_active=True)
+    late = RegisteredClient.objects.filter(user_id=key_of(user), is_active=True)
     for client in late.select_for_update():
         record_client_deletion(client)
         delete_rows(RegisteredClient.objects.filter(pk=client.pk))

@@ -11,18 +11,17 @@ from django.db import router
 from django.db.models import Exists, Expression, F, Q, QuerySet, Subquery
 
 from jwt_auth._django.compiled import CompiledQuery
-from jwt_auth._django.querysets import has_conditions
 from jwt_auth.claims import Claims
 from jwt_auth.conf import get_settings
 from jwt_auth.conf.settings import cached_until_settings_change
-from jwt_auth.exceptions import RefusedError
+from jwt_auth.exceptions import RefusedError, RevokedTokenError
 from jwt_auth.keyring.stored import changes_of_keys, keys_as_of
 from jwt_auth.models import RevocationEvent, UserSession
-from jwt_auth.principals import users_are_all_visible, visible_users
 from jwt_auth.revocation import cutoff
 from jwt_auth.revocation.subjects import parse_sid, token_subject
 from jwt_auth.revocation.user_sessions import is_unfinished
 from jwt_auth.revocation.verdict import State, verdict
+from jwt_auth.user_model import adopt, manager_is_plain, only_visible
 
 Scope = RevocationEvent.Scope
 
@@ -38,16 +37,20 @@ def is_denied(iss: str, jti: str) -> bool:
 
 
 def find_by_token(claims: Claims) -> UserSession | None:
-    """Return the session that `claims` name, with the user and all that `state_of` needs."""
+    """
+    Return the session that `claims` name, with the user and all that `state_of` needs.
+
+    One query, and one more if the project's manager has to be asked for the user.
+    """
     sid = parse_sid(claims.sid)
     if sid is None:
         return None
     subject = token_subject(claims.iss, claims.jti or "")
     found: UserSession | None
-    if users_are_all_visible():
+    if manager_is_plain():
         found = _compiled(router.db_for_write(UserSession)).first(sid=sid, subject=subject)
     else:
-        found = session_of_token(sid, subject).first()
+        found = _adopting(session_of_token(sid, subject).first())
     if get_settings().KEYS == "database" and found is not None:
         keys = keys_as_of(found.keys_changed_at)  # type: ignore[attr-defined]  # annotated
         found.key_revoked = claims.kid not in keys.verifying  # type: ignore[attr-defined]
@@ -85,7 +88,12 @@ def _compiled(alias: str) -> CompiledQuery:
 
 def find_by_handle(handle: str, **annotations: Expression) -> UserSession | None:
     """Return the session of a refresh token, with the user and all that `state_of` needs."""
-    return all_sessions().annotate(**annotations).filter(handle=handle).first()
+    return _adopting(all_sessions().annotate(**annotations).filter(handle=handle).first())
+
+
+def _adopting(session: UserSession | None) -> UserSession | None:
+    """Return `session` with the user that the project's manager makes; None if it has just hidden the user."""
+    return session if session is not None and adopt(session) else None
 
 
 def live_sessions(user: Any, now: datetime) -> QuerySet[UserSession]:
@@ -122,6 +130,8 @@ def is_live(now: datetime) -> Q:
 
 def refusal_of(session: UserSession, now: datetime) -> RefusedError | None:
     """Return the error that tokens of `session` are refused with, or None. `with_state` must have loaded it."""
+    if not adopt(session):
+        return RevokedTokenError("the user is gone")
     claims = Claims(iss="", aud=(), sub="", iat=0, exp=0, auth_time=session.started_at)
     try:
         verdict(claims, state_of(session), now)
@@ -156,6 +166,4 @@ def _has_active_user() -> Q:
 
 def all_sessions() -> QuerySet[UserSession]:
     """Return all sessions of visible users, `with_state`."""
-    rows = with_state(UserSession.objects.all())
-    visible = visible_users().all()
-    return rows.filter(user__in=visible.values("pk")) if has_conditions(visible) else rows
+    return only_visible(with_state(UserSession.objects.all()), "user")

@@ -20,7 +20,7 @@ from jwt_auth._django.transactions import write_atomic
 from jwt_auth.base_models import DatabaseNow
 from jwt_auth.claims import later
 from jwt_auth.conf import lifetimes
-from jwt_auth.models import RevocationEvent, UserSession
+from jwt_auth.models import RevocationEvent, UserSession, key_of
 from jwt_auth.process.clock import seconds
 from jwt_auth.revocation.memory import notifications, view
 from jwt_auth.revocation.memory.uncommitted import announce
@@ -113,7 +113,7 @@ def name_of(actor: Actor) -> str:
     """Return the text for `actor` in the record."""
     if actor is None or isinstance(actor, str):
         return actor or ""
-    return str(actor.pk)
+    return str(key_of(actor))
 
 
 def record_event(scope: str, subject: str, **facts: Any) -> RevocationEvent:

@@ -21,7 +21,7 @@ from django.utils import timezone
 from jwt_auth.claims import Claims, later
 from jwt_auth.conf import get_settings
 from jwt_auth.conf.settings import MAX_LEEWAY
-from jwt_auth.models import RevocationEvent, UserSession, user_id_of
+from jwt_auth.models import RevocationEvent, UserSession, key_of, user_id_of
 from jwt_auth.revocation import cutoff as cutoffs, remaining, user_rows, wall_clock
 from jwt_auth.revocation.clients import Withdrawal, withdraw_clients
 from jwt_auth.revocation.events import Actor, atomic, last_expiry, make_event, record_event, write_event, write_events
@@ -184,14 +184,14 @@ def revoke_user(
     """
     _refuse_future(at, now)
     with atomic():
-        is_there = user_rows.lock_user(user.pk)
+        is_there = user_rows.lock_user(key_of(user))
         now = now or timezone.now()
-        old, found = cutoffs.read_locked(user.pk), sessions_of([user.pk], now).get(user.pk, Found())
+        old, found = cutoffs.read_locked(key_of(user)), sessions_of([key_of(user)], now).get(key_of(user), Found())
         new = after(now, old, found.newest) if at is None else max(at, old or at)
         if is_there:  # a user who was deleted in the meantime has no cutoff, but the event is recorded all the same
-            cutoffs.write(user.pk, new)
+            cutoffs.write(key_of(user), new)
         event, count = _end(user, new, found, reason=reason, actor=actor, now=now)
-        withdrawn = withdraw(with_clients, [user.pk], reason, actor, now)
+        withdrawn = withdraw(with_clients, [key_of(user)], reason, actor, now)
         left = announce_user(user, event, count, now)
     return UserRevocation(
         tokens_valid_after=new,
@@ -211,9 +211,9 @@ def cut_off(user: AbstractBaseUser, at: datetime, count: int, *, reason: str, ac
         count: the number of the sessions, for the signal.
     """
     with atomic():
-        if user_rows.lock_user(user.pk):
-            at = max(at, cutoffs.read_locked(user.pk) or at)
-            cutoffs.write(user.pk, at)
+        if user_rows.lock_user(key_of(user)):
+            at = max(at, cutoffs.read_locked(key_of(user)) or at)
+            cutoffs.write(key_of(user), at)
         event = write_event(user_event(user, at, MANY, reason=reason, actor=actor, now=now))
         announce_user(user, event, count, now)
 
@@ -255,9 +255,9 @@ def _refuse_future(at: datetime | None, now: datetime | None) -> None:
 def record_cutoff(user: AbstractBaseUser, cutoff: datetime, *, now: datetime | None = None) -> None:
     """Do what `revoke_user` does, for a cutoff that has already been saved."""
     with atomic():
-        user_rows.lock_user(user.pk)
+        user_rows.lock_user(key_of(user))
         now = now or timezone.now()
-        found = sessions_of([user.pk], now).get(user.pk, Found())
+        found = sessions_of([key_of(user)], now).get(key_of(user), Found())
         # No session from before the cutoff is live: the numbers were read after it was saved.
         found = replace(found, live=found.unfinished)
         event, count = _end(user, cutoff, found, reason="cutoff saved", actor=None, now=now)
@@ -268,9 +268,9 @@ def record_user_deletion(user: AbstractBaseUser, *, now: datetime | None = None)
     """Record the deletion of `user`, whose sessions are deleted with the row."""
     with atomic():
         # Without the lock, a session that is being started would be inserted after the cascade.
-        user_rows.lock_user(user.pk)
+        user_rows.lock_user(key_of(user))
         now = now or timezone.now()
-        found = sessions_of([user.pk], now).get(user.pk, Found())
+        found = sessions_of([key_of(user)], now).get(key_of(user), Found())
         new = after(now, found.newest)
         event = write_event(user_event(user, new, found, reason="user deleted", actor=None, now=now))
         # Clients that act as the user are not counted: Django announced their deletion before that of the user.
@@ -281,7 +281,7 @@ def _end(
     user: AbstractBaseUser, cutoff: datetime, found: Found, *, reason: str, actor: Actor, now: datetime
 ) -> tuple[RevocationEvent, int]:
     """End the sessions of `user`, whose row is locked, that began before `cutoff`; return the event and the number."""
-    rows = unfinished([user.pk], now)
+    rows = unfinished([key_of(user)], now)
     if found.are_marked:
         count = mark(rows.filter(started_at__lt=cutoff), reason, now)
     elif found.newest is not None and found.newest < cutoff:
@@ -300,14 +300,14 @@ def withdraw(with_clients: bool, user_pks: Iterable[Any], reason: str, actor: Ac
 
 def announce_user(user: AbstractBaseUser, event: RevocationEvent, count: int, now: datetime) -> int:
     """Send `user_revoked` on commit for an event that was written; return the number of API clients that stay."""
-    left = remaining.count([user.pk], now)[user.pk]
+    left = remaining.count([key_of(user)], now)[key_of(user)]
     send_user_revoked(user, event, count, left)
     return left
 
 
 def send_user_revoked(user: AbstractBaseUser, event: RevocationEvent, sessions: int, clients: int) -> None:
     """Send `user_revoked` on commit."""
-    facts = {"user_id": user.pk, "cutoff": event.cutoff, "sessions_revoked": sessions, "clients_left": clients}
+    facts = {"user_id": key_of(user), "cutoff": event.cutoff, "sessions_revoked": sessions, "clients_left": clients}
     send_on_commit(user_revoked, RevocationEvent, event=event, **facts)
 
 

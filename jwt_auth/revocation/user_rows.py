@@ -11,16 +11,17 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.contrib.auth import get_user_model
-from django.db import models, router
+from django.db import models
 
 from jwt_auth._django.locks import lock_by_writing
 from jwt_auth.conf import get_settings
 from jwt_auth.models import UserSession
+from jwt_auth.user_model import all_users
 
 
 def users() -> models.QuerySet[Any]:
     """Return all users, in the database of the sessions."""
-    return get_user_model()._base_manager.using(router.db_for_write(UserSession))
+    return all_users()
 
 
 def lock_user(user_pk: Any) -> bool:
@@ -45,5 +46,12 @@ def ended(sids: Iterable[UUID]) -> dict[UUID, Ended]:
 
 
 def some_column() -> str:
-    """Return the name of a column that can be written with its own value."""
-    return next(field.attname for field in get_user_model()._meta.concrete_fields if not field.primary_key)
+    """Return the name of a column that can be written with its own value: the key itself if there is no other."""
+    meta = get_user_model()._meta
+    names = [field.attname for field in meta.concrete_fields if not (field.primary_key or _is_generated(field))]
+    return names[0] if names else meta.pk.attname
+
+
+def _is_generated(field: Any) -> bool:
+    """Return whether the database computes the column, and refuses to write it (`GeneratedField`)."""
+    return bool(getattr(field, "generated", False))

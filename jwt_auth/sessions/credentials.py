@@ -34,12 +34,12 @@ from django.views.decorators.debug import sensitive_variables
 
 from jwt_auth._django.driver_errors import is_of_text
 from jwt_auth.exceptions import JWTAuthError
-from jwt_auth.models import UserSession
-from jwt_auth.principals import read_key, user_field
+from jwt_auth.models import UserSession, key_of
 from jwt_auth.revocation import user_rows
 from jwt_auth.revocation.database import knows_password_of
 from jwt_auth.revocation.events import atomic
 from jwt_auth.sessions.accounts import NO_VALUE, Account, account_of, as_in_form
+from jwt_auth.user_model import read_key, user_field
 
 
 @dataclass(slots=True)
@@ -179,10 +179,10 @@ def _prepare(instance: Any, **kwargs: Any) -> None:
 @sensitive_variables()
 def _note_and_check(user: Any, *args: Any, **kwargs: Any) -> Any:
     sign_in = _sign_in.get()
-    if sign_in is not None and not user._state.adding and user.pk not in sign_in.known:
-        account = account_of(user.pk)
+    if sign_in is not None and not user._state.adding and key_of(user) not in sign_in.known:
+        account = account_of(key_of(user))
         if account is not None:
-            sign_in.known[user.pk] = account
+            sign_in.known[key_of(user)] = account
     return type(user).check_password(user, *args, **kwargs)
 
 
@@ -202,7 +202,7 @@ def begin_again(user: Any) -> None:
     """Raise UpgradeDueError if a sign-in is about to save `user` without holding the lock."""
     sign_in = _sign_in.get()
     if sign_in is not None and not sign_in.locked:
-        sign_in.upgrade_due_for = user.pk
+        sign_in.upgrade_due_for = key_of(user)
         raise UpgradeDueError("a hash upgrade is due")
 
 
@@ -227,9 +227,9 @@ def settle_upgrade(user: Any, old: str) -> None:
     may be that of another password, which somebody wrote without `save()`.
     """
     with atomic():
-        user_rows.lock_user(user.pk)
+        user_rows.lock_user(key_of(user))
         # A locking read, because an older snapshot of an outer transaction could miss the last hash.
-        row = user_rows.users().filter(pk=user.pk).select_for_update()
+        row = user_rows.users().filter(pk=key_of(user)).select_for_update()
         if row.values_list("password", flat=True).first() == user.password:
             rows = _sessions_knowing(user, old) | _sessions_knowing(user, user.password)
             rows.update(upgraded_auth_hash=_auth_hash(user, user.password))
@@ -237,7 +237,7 @@ def settle_upgrade(user: Any, old: str) -> None:
 
 def _sessions_knowing(user: Any, password: str) -> QuerySet[UserSession]:
     known = knows_password_of(_with_password(user, password))
-    return UserSession.objects.filter(known, user_id=user.pk, revoked_at=None)
+    return UserSession.objects.filter(known, user_id=key_of(user), revoked_at=None)
 
 
 def _auth_hash(user: Any, password: str) -> str:

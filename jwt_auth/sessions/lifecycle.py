@@ -30,7 +30,7 @@ from jwt_auth.exceptions import (
     UnavailableError,
 )
 from jwt_auth.http.peer import Peer
-from jwt_auth.models import UserSession, user_id_of
+from jwt_auth.models import UserSession, key_of, user_id_of
 from jwt_auth.process.clock import seconds
 from jwt_auth.revocation import cutoff, database, subjects, user_rows
 from jwt_auth.revocation.events import atomic
@@ -43,6 +43,7 @@ from jwt_auth.sessions.accounts import Account
 from jwt_auth.sessions.pairs import AccessToken, TokenPair, claims_for, pair, sign
 from jwt_auth.sessions.refresh_tokens import MISUSES, TOLERATED, Case, case_of, misuse_error
 from jwt_auth.signals import refresh_token_reused, send_on_commit, session_started, token_refreshed
+from jwt_auth.user_model import as_made, visible_rows
 
 # Seconds for which a rotation may wait for a lock, or for its commit, without being dated anew.
 _LONG = 5.0
@@ -87,8 +88,8 @@ def start(
         now: aware; the current time if omitted.
 
     Raises:
-        CredentialsChangedError: if the user's row is missing, inactive, or has another password than `user`; with
-            `account`, also if a cutoff has moved.
+        CredentialsChangedError: if the user is missing, hidden by the default manager, inactive, or has another
+            password than `user`; with `account`, also if a cutoff has moved.
         ConfigurationError: if CLAIMS_CALLABLE returns no dict, or the token is too large for a cookie.
         UnavailableError: if the database can't be asked, or there is no key to sign with.
     """
@@ -103,39 +104,46 @@ def _start(
     with atomic():
         # Changing the password, deactivating the user and revoking need this lock too: each has either
         # finished, or not begun yet.
-        user_rows.lock_user(user.pk)
+        user_rows.lock_user(key_of(user))
         now = now or timezone.now()  # after the lock, so that the wait does not shorten the lifetime of the tokens
-        fresh = _reload(user, account, now)
-        if fresh is not None:
-            arrivals.make_room(fresh, now)
-            session = _create(fresh, peer, label, transport, now)
+        found = _reload(user, account, now)
+        if found is not None:
+            row, fresh = found
+            arrivals.make_room(row, now)
+            session = _create(fresh, _cutoff_of(row), now, peer=peer, label=label, transport=transport)
             access = sign(claims_for(session, now), session)
             send_on_commit(session_started, UserSession, session=session)
             arrivals.look_at_device(session)
     # Raised outside the block: inside, it would mark the caller's transaction for rollback.
-    if fresh is None:
-        raise CredentialsChangedError("the user's row is missing, inactive, or has a new cutoff or another password")
+    if found is None:
+        raise CredentialsChangedError("the user is missing, hidden, inactive, or has a new cutoff or another password")
     return pair(session, access, now)
 
 
-def _reload(user: Any, account: Account | None, now: datetime) -> Any:
-    """Return the user's row as it is under the lock, or None if it no longer matches what was authenticated."""
+def _reload(user: Any, account: Account | None, now: datetime) -> tuple[Any, Any] | None:
+    """
+    Return the user's row as it is under the lock, and what the project's manager makes of it.
+
+    It is None if they no longer match what was authenticated.
+    """
     facts = {"jwt_global_cutoff": database.global_cutoff(), **arrivals.at_limit(now)}
-    fresh = cutoff.users_with_cutoff().filter(pk=user.pk).annotate(**facts).first()
+    row = cutoff.with_cutoff(visible_rows()).filter(pk=key_of(user)).annotate(**facts).first()
+    fresh = None if row is None else as_made(row)
     if fresh is None or not fresh.is_active or fresh.password != user.password:
         return None
     # A backend may find another user than the one in `account`; then there is nothing to compare.
-    moved = account is not None and account.pk == fresh.pk and account.cutoff != _cutoff_of(fresh)
-    return None if moved else fresh
+    moved = account is not None and account.pk == row.pk and account.cutoff != _cutoff_of(row)
+    return None if moved else (row, fresh)
 
 
-def _cutoff_of(user: Any) -> datetime | None:
-    return latest((cutoff.read(user), user.jwt_global_cutoff))
+def _cutoff_of(row: Any) -> datetime | None:
+    return latest((cutoff.read(row), row.jwt_global_cutoff))
 
 
-def _create(user: Any, peer: Peer, label: str, transport: str, now: datetime) -> UserSession:
+def _create(
+    user: Any, newest_cutoff: datetime | None, now: datetime, *, peer: Peer, label: str, transport: str
+) -> UserSession:
     settings = get_settings()
-    newest_cutoff = _cutoff_of(user)
     started_at = now if newest_cutoff is None else max(now, later(newest_cutoff, cutoff.TICK))
     return UserSession.objects.create(
         user=user,

@@ -9,9 +9,9 @@ from rest_framework import serializers
 
 from jwt_auth.clients import MAX_OVERLAP, OVERLAP
 from jwt_auth.jose.algorithms import ALGORITHMS
-from jwt_auth.models import ClientKey, RegisteredClient
+from jwt_auth.models import ClientKey, RegisteredClient, key_of
 from jwt_auth.revocation import remaining
-from jwt_auth.views.serializers import ExactField, KeyField, MomentField, NameField, TextField
+from jwt_auth.views.serializers import ExactField, KeyField, MomentField, NameField, TextField, written_key
 
 
 class ClientSerializer(serializers.ModelSerializer[RegisteredClient]):
@@ -29,6 +29,9 @@ class ClientSerializer(serializers.ModelSerializer[RegisteredClient]):
             *("client_id", "client_name", "user", "scope", "requires_binding", "is_active"),
             *("created_at", "created_by", "ip_address", "tokens_valid_after", "last_used_at"),
         ]
+
+    def to_representation(self, instance: RegisteredClient) -> dict[str, Any]:
+        return {**super().to_representation(instance), "user": written_key(instance.user_id)}
 
 
 class OwnClientSerializer(serializers.ModelSerializer[RegisteredClient]):
@@ -49,10 +52,10 @@ class OwnClientSerializer(serializers.ModelSerializer[RegisteredClient]):
         ]
 
     def get_acts_as_you(self, client: RegisteredClient) -> bool:
-        return bool(client.user_id == self.context["user"].pk)
+        return bool(client.user_id == key_of(self.context["user"]))
 
     def get_registered_by_you(self, client: RegisteredClient) -> bool:
-        return client.created_by == str(self.context["user"].pk)
+        return client.created_by == str(key_of(self.context["user"]))
 
 
 class ClientKeySerializer(serializers.ModelSerializer[ClientKey]):

@@ -56,6 +56,11 @@ class NameField(TextField):
         super().__init__(max_length=longest_name(), **kwargs)
 
 
+def written_key(key: Any) -> int | str:
+    """Return a primary key in JSON: a number, or else its text form, also if it is an object of the project's own."""
+    return key if type(key) is int else str(key)
+
+
 class LoginSerializer(serializers.Serializer[Any]):
     """The login name, `password`, and `label`, the user's name for the device."""
 

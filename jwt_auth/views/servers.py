@@ -29,6 +29,7 @@ from jwt_auth.models import RegisteredClient, user_id_of
 from jwt_auth.responses import error_response
 from jwt_auth.revocation import revoke_user
 from jwt_auth.revocation.feed import cursors, pieces
+from jwt_auth.user_model import has_permission
 from jwt_auth.views import introspection
 from jwt_auth.views.base import CredentialView, IsInScope, IsUser, TokenView, authenticated_claims, user_of
 from jwt_auth.views.metadata import describe, find_endpoints, has_address
@@ -156,7 +157,7 @@ class IsClientOrMay(BasePermission):
     """Require the view's permission from users; clients only need its scope, whatever permissions their user has."""
 
     def has_permission(self, request: Request, view: APIView) -> bool:
-        return client_of(request) is not None or request.user.has_perm(view.permission)  # type: ignore[attr-defined]
+        return client_of(request) is not None or has_permission(request.user, view.permission)  # type: ignore[attr-defined]
 
 
 class ServerView(TokenView):

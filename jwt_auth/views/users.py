@@ -24,14 +24,14 @@ from jwt_auth import service_tokens, sessions, throttling, transports
 from jwt_auth._django.outages import is_outage
 from jwt_auth.authentication import UserOrClientJWTAuthentication, client_of
 from jwt_auth.exceptions import InvalidCredentialsError, MalformedTokenError, UnavailableError
-from jwt_auth.models import UserSession
-from jwt_auth.principals import read_key, user_field, visible_users
+from jwt_auth.models import UserSession, key_of
 from jwt_auth.revocation import remaining, revoke_session, revoke_user
 from jwt_auth.revocation.bulk import end_others
 from jwt_auth.revocation.database import live_sessions
 from jwt_auth.revocation.subjects import parse_sid
 from jwt_auth.sessions import Account, accounts, find_account, peer_of
 from jwt_auth.sessions.credentials import authenticate
+from jwt_auth.user_model import all_users, has_permission, read_key, user_field, visible_users
 from jwt_auth.verification import verify
 from jwt_auth.views.base import (
     CredentialView,
@@ -56,6 +56,7 @@ from jwt_auth.views.serializers import (
     SessionSerializer,
     TokenSerializer,
     describe,
+    written_key,
 )
 
 # The errors for a body that can't be read: not JSON, of another type, too large, or with a value of another type.
@@ -128,7 +129,7 @@ class LoginView(BearerAnswer, CredentialView):
         except Exception as error:  # any error; it is raised again below
             revoke_session(pair.session_id, reason="sign-in refused")
             # Django's own receiver writes `last_login`, which fails if the user was just deleted.
-            gone = not get_user_model()._base_manager.filter(pk=user.pk).exists()
+            gone = not all_users().filter(pk=key_of(user)).exists()
             if isinstance(error, DatabaseError) and gone:
                 raise InvalidCredentialsError("the user was deleted while signing in") from error
             raise
@@ -243,7 +244,7 @@ class RevokeView(CredentialView):
 
 class MayRevokeUsers(BasePermission):
     def has_permission(self, request: Request, view: APIView) -> bool:
-        return request.user.has_perm("jwt_auth.revoke_user")
+        return has_permission(request.user, "jwt_auth.revoke_user")
 
 
 def check_may_withdraw(request: Request) -> None:
@@ -253,7 +254,7 @@ def check_may_withdraw(request: Request) -> None:
     Users need the permission to revoke clients, and clients the scope of that name.
     """
     demand_scope(request, "revoke_client")
-    if client_of(request) is None and not request.user.has_perm("jwt_auth.revoke_client"):
+    if client_of(request) is None and not has_permission(request.user, "jwt_auth.revoke_client"):
         raise drf.PermissionDenied("You may not revoke API clients.")
 
 
@@ -269,9 +270,9 @@ class RevokeUserView(UserView):
         user = find_user(data["user"]) if "user" in data else find_user_by_name(data["username"])
         facts = {"reason": data["reason"], "actor": user_of(request)}
         done = revoke_user(user, with_clients=data["with_clients"], **facts)
-        may_look = has_scope(request, "clients") and request.user.has_perm("jwt_auth.view_registeredclient")
-        left = remaining.page([user.pk], timezone.now()) if may_look else remaining.Page()
-        return Response({"user": user.pk, **asdict(done), "clients": describe_left(left)})
+        may_look = has_scope(request, "clients") and has_permission(request.user, "jwt_auth.view_registeredclient")
+        left = remaining.page([key_of(user)], timezone.now()) if may_look else remaining.Page()
+        return Response({"user": written_key(key_of(user)), **asdict(done), "clients": describe_left(left)})
 
 
 class OwnClientsView(UserView):
@@ -282,7 +283,7 @@ class OwnClientsView(UserView):
 
     def get(self, request: Request) -> Response:
         user = user_of(request)
-        rows = remaining.clients_of([user.pk], timezone.now()).order_by("-pk")
+        rows = remaining.clients_of([key_of(user)], timezone.now()).order_by("-pk")
         return page_of(self, request, rows, OwnClientSerializer, user=user)
 
 
@@ -309,9 +310,10 @@ class MeView(UserView):
 
 def find_user(key: str, name: str = "pk") -> Any:
     """Return the user whose unique field `name` has the text form `key`; raise NotFound."""
-    value = read_key(user_field(name), key)
+    field = user_field(name)
+    value = read_key(field, key)
     user = None if value is None else visible_users().filter(**{name: value}).first()
-    if user is None or str(getattr(user, name)) != key:  # an exact comparison: "01" is no user's key
+    if user is None or str(field.value_from_object(user)) != key:  # an exact comparison: "01" is no user's key
         raise drf.NotFound("There is no such user.")
     return user
 

@@ -21,8 +21,8 @@ from jwt_auth import service_tokens, sessions
 from jwt_auth.jose.tokens import encode
 from jwt_auth.keyring.stored import own_keys
 from jwt_auth.models import RevocationEvent, UserSession
-from jwt_auth.principals import read_key
 from jwt_auth.revocation import operations, revoke_client, revoke_user
+from jwt_auth.user_model import read_key
 from tests.support import forge
 from tests.support.entry_points import assert_refused_everywhere
 from tests.support.outages import outage

@@ -15,7 +15,10 @@ def found(deploy=False):
     return [message.id for message in messages if message.id in IDS]
 
 
-IDS = ("jwt_auth.E060", "jwt_auth.E061", "jwt_auth.E062", "jwt_auth.E063", "jwt_auth.W060", "jwt_auth.W061")
+IDS = (
+    *("jwt_auth.E060", "jwt_auth.E061", "jwt_auth.E062", "jwt_auth.E063", "jwt_auth.E066"),
+    *("jwt_auth.W060", "jwt_auth.W061"),
+)
 
 
 class Router:
@@ -36,6 +39,21 @@ def test_sessions_revocations_and_users_are_in_one_database(settings, jwt_settin
     settings.DATABASE_ROUTERS = [Router(name)]
     jwt_settings(REVOCATION="none")
     assert found() == [], "nothing is queried"
+
+
+class UsersElsewhere:
+    def db_for_write(self, model, **hints):
+        return "users" if model._meta.label == get_user_model()._meta.label else None
+
+
+@pytest.mark.parametrize(("name", "ids"), [("another", ["jwt_auth.E066"]), (None, [])], ids=["another", "the same"])
+def test_users_and_sessions_are_written_to_one_database(settings, monkeypatch, name, ids):
+    """Two aliases may lead to one database, such as one through a pool and one without."""
+    own = connections["default"].settings_dict
+    other = type("Connection", (), {"settings_dict": {**own, "NAME": name or own["NAME"]}})
+    settings.DATABASE_ROUTERS = [UsersElsewhere()]
+    monkeypatch.setattr(revocation, "connections", {"default": connections["default"], "users": other})
+    assert found() == ids
 
 
 @pytest.mark.parametrize("mode", ["database", "memory"])

@@ -38,6 +38,8 @@ from django.conf import settings
 django.setup()
 logging.disable(logging.CRITICAL)
 from django.core.management import call_command
+if getattr(settings, "MIGRATED", False):
+    call_command("makemigrations", "people", verbosity=0)
 for alias in settings.DATABASES:
     call_command("migrate", run_syncdb=True, verbosity=0, database=alias)
 from rest_framework.test import APIClient
@@ -62,7 +64,8 @@ def in_another_project(folder: Path, *, code: str, models: str = "", settings: s
     Args:
         code: statements, with `client(token)` and `tell(value)` at hand.
         models: the module of the models; AUTH_USER_MODEL is "people.Person" unless `settings` have another.
-        settings: statements after the usual settings.
+        settings: statements after the usual settings. `MIGRATED = True` makes migrations of `models`: without them,
+            Django makes no foreign key to a key that is a foreign key itself.
         urls: the module of the URLs.
     """
     (folder / "people").mkdir()

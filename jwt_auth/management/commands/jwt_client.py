@@ -37,7 +37,7 @@ from jwt_auth.management.terminal import (
     shorten,
     table,
 )
-from jwt_auth.models import CLIENT_ID, ClientKey, RegisteredClient
+from jwt_auth.models import CLIENT_ID, ClientKey, RegisteredClient, key_of
 from jwt_auth.revocation import disable_client, remaining, revoke_client, revoke_client_key
 from jwt_auth.views.client_serializers import ClientKeySerializer, ClientSerializer
 
@@ -112,7 +112,7 @@ class Command(DatabaseCommand):
     def list(self, *, user: str | None, json: bool, **options: Any) -> None:
         rows = RegisteredClient.objects.all()
         if user is not None:
-            rows = remaining.clients_of([find_user(user).pk], timezone.now())
+            rows = remaining.clients_of([key_of(find_user(user))], timezone.now())
         rows = rows.select_related("user").order_by("pk")
         if json:
             self.show_json({"clients": ClientSerializer(rows, many=True).data})

@@ -99,6 +99,7 @@ _ADVICE = {
     "user deleted": "These users had been deleted, and exist again. Delete them:",
     "user deactivated": "These users had been deactivated, and are active again. Deactivate them:",
     "password changed": "These users had changed their password, and have the former one again. Have them change it:",
+    "session hash changed": "These users have a former session hash again. Change what get_session_auth_hash() reads:",
 }
 
 

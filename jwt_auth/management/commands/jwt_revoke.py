@@ -27,7 +27,7 @@ from jwt_auth.management.terminal import (
     record,
     session_lines,
 )
-from jwt_auth.models import UserSession
+from jwt_auth.models import UserSession, key_of
 from jwt_auth.revocation import counting, cutoff, remaining, revoke_all, revoke_session, revoke_user
 from jwt_auth.revocation.database import knows_password_of, live_sessions, with_state
 from jwt_auth.sessions.lifecycle import session_id_of
@@ -112,11 +112,11 @@ def _everything() -> Revocation:
 
 def _of_user(user: Any, with_clients: bool) -> Revocation:
     now = timezone.now()
-    live, left = live_sessions(user, now), remaining.page([user.pk], now)
+    live, left = live_sessions(user, now), remaining.page([key_of(user)], now)
     shown = list(live[:SHOWN])
     found, password = Counted(len(shown)), knows_password_of(user)
     if len(shown) == SHOWN:
-        found = counting.live_sessions_of_user(user.pk, now, password)
+        found = counting.live_sessions_of_user(key_of(user), now, password)
     hits = [f"{describe_user(user)}: {describe_number(found, *_SESSIONS)}"]
     if shown:
         more = Counted(found.number - len(shown), found.is_all)

@@ -18,7 +18,7 @@ from jwt_auth.management.terminal import (
     number,
     session_lines,
 )
-from jwt_auth.models import UserSession, user_id_of
+from jwt_auth.models import UserSession, key_of, user_id_of
 from jwt_auth.revocation import cutoff, remaining
 from jwt_auth.revocation.database import live_sessions, with_state
 from jwt_auth.sessions import devices
@@ -49,14 +49,14 @@ class Command(DatabaseCommand):
     def handle(self, *args: Any, user: str, all: bool, limit: int, json: bool, **options: Any) -> None:
         found, now = find_user(user), timezone.now()
         live = live_sessions(found, now)
-        rows = with_state(UserSession.objects.filter(user_id=found.pk)).order_by("-last_issued_at", "-pk")
+        rows = with_state(UserSession.objects.filter(user_id=key_of(found))).order_by("-last_issued_at", "-pk")
         chosen = rows if all else live
         sessions = [(row, describe_state(row, now)) for row in chosen[:limit]]
         # Counted only if there may be more: each count reads all rows of the user.
         total = chosen.count() if len(sessions) == limit else len(sessions)
         live_count = live.count() if all else total
         show = self.show_json if json else self.show_table
-        show(found, sessions, live_count, total, remaining.page([found.pk], now))
+        show(found, sessions, live_count, total, remaining.page([key_of(found)], now))
 
     def show_table(
         self, user: Any, sessions: list[tuple[UserSession, str]], live: int, total: int, left: remaining.Page

@@ -1,0 +1,165 @@
+"""
+The project's user model: its keys, its rows, the users that its manager makes of them, and their permissions.
+
+Most queries of this app read the bare rows of users, together with a session or a client. Code of the project gets what
+the project's own manager makes of a row, which may have annotations, or be of a child class. For most managers that is
+the same. For the others the manager is asked, with one query more.
+
+The verdict is about the user that the manager made: `is_active` or the session hash may depend on an annotation, and
+the manager may have hidden the user a moment ago.
+"""
+
+from collections.abc import Iterable
+from math import isfinite
+from typing import Any
+
+from django.apps import apps
+from django.contrib.auth import get_user_model
+from django.core.exceptions import ValidationError
+from django.core.validators import DecimalValidator
+from django.db import connections, models, router
+
+from jwt_auth._django.managers import gives_bare_rows, is_plain
+from jwt_auth._django.querysets import has_conditions
+from jwt_auth.conf.settings import cached_until_settings_change
+from jwt_auth.models import UserSession, key_of
+
+
+def user_field(name: str) -> Any:
+    """Return the user model's field of this name, which may be "pk"; raise FieldDoesNotExist if there is none."""
+    meta = get_user_model()._meta
+    return meta.pk if name == "pk" else meta.get_field(name)
+
+
+def is_user(principal: object) -> bool:
+    """Return whether `principal` stands for a row of the user model, whose class may be a proxy of another one."""
+    concrete = get_user_model()._meta.concrete_model
+    return concrete is not None and isinstance(principal, concrete)
+
+
+# Keys
+
+
+def read_key(field: Any, text: str) -> Any:
+    """
+    Return `text` as a value that a row can have in `field`, a field of the user model; None if there is no such value.
+
+    No other value may reach a query, or a lazy user that the project passes to its own queries: databases refuse
+    numbers and texts that are too large for the column, each with an error of its own. The project's validators don't
+    count, because a row may be older than they are.
+    """
+    while field.remote_field:  # the key of a model that inherits from another one
+        field = field.target_field
+    try:
+        key = field.to_python(text)
+        return key if key is not None and _fits(field, field.get_prep_value(key)) else None
+    except (ValidationError, ValueError, TypeError, ArithmeticError):
+        return None
+
+
+def _fits(field: Any, key: Any) -> bool:
+    """
+    Return whether the column of `field` can hold `key`; may raise what the field raises for values that it can't.
+
+    Args:
+        key: as the column stores it; the field may have a class of its own for the values of an instance.
+    """
+    if isinstance(field, models.IntegerField):
+        low, high = _range_of(field)
+        return bool(low <= key <= high)
+    if isinstance(field, models.GenericIPAddressField):
+        return all(check(key) is None for check in field.default_validators)
+    if isinstance(key, str):
+        # PostgreSQL can't store a NUL, and no database half of a surrogate pair.
+        return key.isprintable() and (field.max_length is None or len(key) <= field.max_length)
+    if isinstance(field, models.DecimalField):
+        DecimalValidator(field.max_digits, field.decimal_places)(key)
+    return not isinstance(key, float) or isfinite(key)
+
+
+_ranges = cached_until_settings_change(dict[str, tuple[int, int]])
+
+
+def _range_of(field: Any) -> tuple[int, int]:
+    """Return the least and the greatest number of the column; remembered, because each request asks in memory mode."""
+    known, kind = _ranges(), field.get_internal_type()
+    if kind not in known:
+        known[kind] = connections[router.db_for_write(UserSession)].ops.integer_field_range(kind)
+    return known[kind]
+
+
+# Rows and users
+
+
+def all_users() -> models.QuerySet[Any]:
+    """Return the bare rows of all users, in the database of the sessions. No manager can hide one."""
+    return models.QuerySet(get_user_model(), using=router.db_for_write(UserSession))
+
+
+def visible_users() -> models.QuerySet[Any]:
+    """
+    Return the users that the project's own manager shows, in the database of the sessions.
+
+    A user that it hides (soft deletion) can't sign in, and must not stay signed in either.
+    """
+    return get_user_model()._default_manager.using(router.db_for_write(UserSession))
+
+
+def manager_is_plain() -> bool:
+    """Return whether the project's manager gives all bare rows, at any time, so that it need not be asked."""
+    return is_plain(get_user_model()._default_manager)
+
+
+def visible_rows() -> models.QuerySet[Any]:
+    """Return the bare rows of the visible users."""
+    return only_visible(all_users(), "pk")
+
+
+def only_visible(rows: models.QuerySet[Any], path: str) -> models.QuerySet[Any]:
+    """Return the `rows` whose user is visible; the lookup `path` leads to the user."""
+    visible = visible_users().all()
+    return rows.filter(**{f"{path}__in": visible.values("pk")}) if has_conditions(visible) else rows
+
+
+def as_made(row: Any) -> Any:
+    """
+    Return the user of a bare row of a visible user as the project's manager makes it.
+
+    It is None if the manager hides the user since the row was read.
+    """
+    if manager_is_plain():
+        return row
+    visible = visible_users().all()
+    return row if gives_bare_rows(visible, get_user_model()) else visible.filter(pk=key_of(row)).first()
+
+
+def adopt(holder: Any) -> bool:
+    """Set `holder.user`, a bare row, to the user that the manager makes of it; return False if there is none."""
+    made = as_made(holder.user)
+    if made is not None and made is not holder.user:
+        holder.user = made
+    return made is not None
+
+
+# Permissions
+
+
+def has_permission(user: Any, name: str) -> bool:
+    """Return whether `user` has a permission. AbstractBaseUser has no `has_perm`: then nobody has any permission."""
+    ask = getattr(user, "has_perm", None)
+    return ask is not None and bool(ask(name))
+
+
+def has_permissions(user: Any, names: Iterable[str]) -> bool:
+    """Return whether `user` has all of these permissions."""
+    return all(has_permission(user, name) for name in names)
+
+
+def permissions_of(user: Any) -> set[str]:
+    """Return the permissions of `user`. A model with `has_perm` alone is asked for each that exists."""
+    if hasattr(user, "get_all_permissions"):
+        return set(user.get_all_permissions())
+    if not hasattr(user, "has_perm"):
+        return set()
+    rows = apps.get_model("auth", "Permission")._default_manager.values_list("content_type__app_label", "codename")
+    return {name for name in map(".".join, rows) if has_permission(user, name)}

@@ -1,0 +1,216 @@
+"""The users that leave the app: what the project's manager makes, never more permissive than the verdict."""
+
+from contextlib import nullcontext
+from types import SimpleNamespace
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AnonymousUser, Permission
+from django.db.models import Value
+from django.utils import timezone
+
+from jwt_auth import registrars, sessions, user_model
+from jwt_auth.exceptions import RevokedTokenError, TokenError
+from jwt_auth.models import UserSession
+from jwt_auth.revocation import database, user_rows
+from jwt_auth.verification import verify
+from jwt_auth.views.users import find_user_by_name
+from tests.support.api_clients import register
+from tests.support.user_models import managed_by
+
+pytestmark = pytest.mark.django_db
+
+
+def shown(rows):
+    return rows.annotate(shown_as=Value("made"))
+
+
+class Changing:
+    """A change of the default manager: its second queryset, which gives the user, meets a change of the row."""
+
+    def __init__(self, act):
+        self.act, self.calls = act, 0
+
+    def __call__(self, rows):
+        self.calls += 1
+        return shown(self.act(rows) if self.calls == 2 else rows)
+
+
+def leave(rows):
+    return rows
+
+
+def hide(rows):
+    return rows.none()
+
+
+def deactivate(rows):
+    rows.model._base_manager.update(is_active=False)
+    return rows
+
+
+@pytest.fixture
+def ways(user):
+    """The ways in which a user leaves the app, as functions that return the user."""
+    pair, api = sessions.start(user), register(user)
+
+    def refresh():
+        session_id = sessions.refresh(pair.refresh_token).session_id
+        return database.find_by_handle(UserSession.objects.get(pk=session_id).handle).user
+
+    def start():
+        session_id = sessions.start(user).session_id
+        return database.find_by_handle(UserSession.objects.get(pk=session_id).handle).user
+
+    return {
+        "request": lambda: verify(pair.access_token).user,
+        "client": lambda: verify(api.token(), issuers="clients").user,
+        "refresh": refresh,
+        "start": start,
+    }
+
+
+WAYS = ["request", "client", "refresh", "start"]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_user_is_what_the_manager_makes(ways, user, way):
+    assert not hasattr(ways[way](), "shown_as")
+    with managed_by(shown):
+        found = ways[way]()
+    assert (found, found.shown_as) == (user, "made")
+
+
+@pytest.mark.parametrize("act", [leave, hide, deactivate])
+@pytest.mark.parametrize("way", WAYS)
+def test_a_user_who_is_hidden_or_inactive_by_the_time_the_manager_is_asked_is_refused(ways, way, act):
+    refused = nullcontext() if act is leave else pytest.raises((TokenError, sessions.CredentialsChangedError))
+    changing = Changing(act)
+    with managed_by(changing):
+        changing.calls = 0
+        with refused:
+            ways[way]()
+        assert changing.calls >= 2
+
+
+def test_a_hidden_user_can_not_begin_a_session(user):
+    with managed_by(lambda rows: rows.exclude(pk=user.pk)), pytest.raises(sessions.CredentialsChangedError):
+        sessions.start(user)
+    assert sessions.start(user)
+
+
+def test_the_state_of_a_session_is_that_of_the_user_that_the_manager_makes(user):
+    session = UserSession.objects.get(pk=sessions.start(user).session_id)
+    (row,) = database.with_state(UserSession.objects.filter(pk=session.pk))
+    with managed_by(shown):
+        assert database.refusal_of(row, timezone.now()) is None
+    with managed_by(lambda rows: shown(rows.exclude(pk=user.pk))):
+        assert isinstance(database.refusal_of(row, timezone.now()), RevokedTokenError)
+
+
+# In memory mode
+
+
+@pytest.fixture
+def in_memory_mode(jwt_settings):
+    jwt_settings(REVOCATION="memory")
+
+
+def test_the_class_of_a_lazy_user_is_known_if_the_manager_is_plain(user, in_memory_mode, django_assert_num_queries):
+    token = sessions.start(user).access_token
+    verify(token)
+    lazy = verify(token).user
+    with django_assert_num_queries(0):
+        assert lazy.__class__ is get_user_model()
+    with managed_by(shown):
+        verify(token)
+        lazy = verify(token).user
+        with django_assert_num_queries(0):
+            assert lazy == user
+        with django_assert_num_queries(1):
+            assert lazy.__class__ is get_user_model()
+            assert lazy.shown_as == "made"
+
+
+@pytest.mark.parametrize("end", ["hidden", "another hash", "none"])
+def test_a_save_that_hides_the_user_or_changes_the_hash_is_an_event(user, in_memory_mode, monkeypatch, end):
+    with managed_by(lambda rows: rows.exclude(last_login__isnull=False) if end == "hidden" else shown(rows)):
+        token = sessions.start(user).access_token
+        assert verify(token).user == user
+        if end == "another hash":
+            own = type(user).get_session_auth_hash
+            monkeypatch.setattr(type(user), "get_session_auth_hash", lambda self: f"{own(self)}{self.last_login}")
+            token = sessions.start(user).access_token
+        user.last_login = user.date_joined if hasattr(user, "date_joined") else None
+        user.save(update_fields=["last_login"])
+        if end == "none":
+            assert verify(token).user == user
+        else:
+            with pytest.raises(RevokedTokenError):
+                verify(token)
+
+
+# Permissions
+
+
+class OnlyAsked:
+    """A user with `has_perm` alone, as in Django's documentation of custom users."""
+
+    is_active = True
+
+    def __init__(self, pk, *names):
+        self.pk = self.id = pk
+        self.names = names
+
+    def has_perm(self, name, obj=None):
+        return name in self.names
+
+
+@pytest.mark.parametrize("nobody", [AnonymousUser(), SimpleNamespace()])
+def test_a_user_without_permissions_has_none(nobody):
+    assert not user_model.has_permission(nobody, "jwt_auth.introspect")
+    assert user_model.permissions_of(nobody) == set()
+    assert user_model.has_permissions(nobody, ())
+
+
+def test_a_user_with_has_perm_alone_is_asked_for_each_permission():
+    known = Permission.objects.get(codename="introspect")
+    name = f"{known.content_type.app_label}.{known.codename}"
+    assert user_model.permissions_of(OnlyAsked(1, name, "no.such")) == {name}
+
+
+def test_nobody_hands_out_more_than_they_may_whatever_their_class(user, monkeypatch):
+    monkeypatch.setattr(registrars, "key_of", lambda one: one.pk)
+    monkeypatch.setattr(registrars, "as_made", lambda one: one)
+    name = "jwt_auth.introspect"
+    assert registrars.may_hand_out(OnlyAsked(1, name), OnlyAsked(2, name))
+    assert not registrars.may_hand_out(OnlyAsked(1), OnlyAsked(2, name))
+    assert not registrars.may_hand_out(OnlyAsked(1), OnlyAsked(1), "introspect")
+
+
+# Names and columns
+
+
+def test_a_manager_need_not_know_natural_keys(user, monkeypatch):
+    for each in type(get_user_model()._default_manager).__mro__:
+        if "get_by_natural_key" in vars(each):
+            monkeypatch.delattr(each, "get_by_natural_key")
+    assert find_user_by_name(user.get_username()) == user
+
+
+@pytest.mark.parametrize("generated", [0, 1, None])
+def test_the_column_that_is_written_to_lock_a_row_is_one_that_can_be_written(monkeypatch, generated):
+    meta = get_user_model()._meta
+    fields = [field for field in meta.concrete_fields if field.primary_key or field.name in ("password", "last_login")]
+    others = [field for field in fields if not field.primary_key]
+    for field in others if generated is None else others[:generated]:
+        monkeypatch.setattr(field, "generated", True, raising=False)
+    monkeypatch.setitem(vars(meta), "concrete_fields", fields)
+    wanted = meta.pk.attname if generated is None else others[generated].attname
+    assert user_rows.some_column() == wanted
+
+
+def test_the_sub_may_be_the_key_of_another_row(user, monkeypatch, jwt_settings):
+    """The text form of an instance says nothing about its key."""
+    jwt_settings(USER_ID_FIELD=get_user_model()._meta.pk.name)
+    assert verify(sessions.start(user).access_token).claims.sub == str(user.pk)

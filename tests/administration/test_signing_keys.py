@@ -40,7 +40,7 @@ def said(answer):
 
 
 def buttons(page):
-    return re.findall(r'class="jwt-auth-revoke">([^<]*)</a>', page)
+    return re.findall(r'<a href="[^"]*/(?:activate|retire|revoke)/(?:emergency/)?"[^>]*>([^<]*)</a>', page)
 
 
 def post(browser, page, key, **fields):
@@ -50,11 +50,11 @@ def post(browser, page, key, **fields):
 def test_the_list_says_what_each_key_does_and_what_comes_next(browser, active, standby, clock):
     page = text_of(browser.get(key_url("changelist")))
     assert active.short_kid in page
-    assert "can be activated in 7 min 0 s" in page
+    assert "Can be activated in 7 min 0 s" in page
     clock.shift(WAIT)
-    assert "can be activated now" in text_of(browser.get(key_url("changelist")))
+    assert "Can be activated now" in text_of(browser.get(key_url("changelist")))
     signing_keys.activate(standby.kid)
-    assert "can be revoked in 7 min 1 s" in text_of(browser.get(key_url("changelist")))
+    assert "Can be revoked in 7 min 1 s" in text_of(browser.get(key_url("changelist")))
 
 
 def test_nothing_private_is_shown(browser, active):
@@ -97,7 +97,8 @@ def test_the_active_key_retires_when_another_can_take_over(browser, active, stan
 def test_an_emergency_is_offered_says_whom_it_hits_and_asks_for_a_word(browser, client, user, staff, active):
     client.tokens(user)
     page = text_of(browser.get(key_url("change", active.pk)))
-    assert buttons(page) == ["Retire", "Revoke", "Revoke in an emergency"]
+    assert buttons(page) == ["Retire in an emergency", "Revoke in an emergency"]
+    assert "There is no standby key to take over. Create one" in page
     assert "Retire it first" in said(post(browser, "revoke", active))
     page = text_of(browser.get(key_url("revoke_emergency", active.pk)))
     assert "Live sessions that may have to refresh: <strong>1</strong>" in page

@@ -17,7 +17,8 @@ from jwt_auth.admin import RegisteredClientAdmin
 from jwt_auth.administration import clients as administration
 from jwt_auth.issuers.client_keys import to_key
 from jwt_auth.models import ClientKey, RegisteredClient, RevocationEvent
-from jwt_auth.revocation import disable_client, revoke_client_key
+from jwt_auth.revocation import disable_client, revoke_client, revoke_client_key
+from jwt_auth.sessions import Peer
 from tests.support.admin import MANY, client_url, column_of, grant, served, signed_in, text_of, user_url
 from tests.support.keys import pem, public_pem
 from tests.support.queries import count_queries
@@ -528,3 +529,78 @@ def test_nobody_adds_a_key_for_a_user_who_was_promoted_beyond_them(user, make_us
     user.is_superuser = True
     user.save()
     assert [browser.get(url).status_code for url in pages] == [403, 403]
+
+
+# Names and states
+
+
+def test_a_client_is_found_by_the_id_of_a_key(registered, secret_key, user, browser):
+    clients.register("Other", user)
+    assert listed(browser, q=secret_key.key.kid) == {"Reports"}
+    assert listed(browser, q=secret_key.key.kid[:-1]) == set()
+
+
+def test_the_list_names_the_registrar_of_a_client(user, staff, browser):
+    clients.register("Reports", user, actor=staff, peer=Peer(ip_address="192.0.2.7"))
+    page = text_of(browser.get(client_url("changelist")))
+    (made,) = column_of(page, "made")
+    assert made.endswith(f", {staff}, 192.0.2.7")
+    assert f'<a href="{user_url("change", staff.pk)}">{staff}</a>' in page
+
+
+ENDS = {
+    "Client disabled": lambda registered: disable_client(registered),
+    "User inactive": lambda registered: get_user_model().objects.filter(pk=registered.user_id).update(is_active=False),
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_a_key_is_not_active_if_its_client_or_user_is_not(registered, secret_key, browser, end):
+    url = client_url("change", registered.pk)
+    active = '<span class="jwt-auth-live">Active</span>'
+    assert text_of(browser.get(url)).count(active) == 2  # of the client and of the key
+    ENDS[end](registered)
+    page = text_of(browser.get(url))
+    assert active not in page
+    assert f'<span class="jwt-auth-ended">{end}</span>' in page
+    assert active not in text_of(browser.get(client_url("changelist")))
+
+
+@pytest.mark.parametrize("page", OPERATIONS)
+def test_a_question_names_the_client_and_its_key(registered, secret_key, browser, page):
+    text = text_of(browser.get(operation_url(page, registered, secret_key.key)))
+    title = text.partition("<title>")[2].partition("</title>")[0]
+    assert "Reports" in title
+    assert (secret_key.key.kid in title) == (page == "revoke_key")
+
+
+def test_the_form_has_one_help_text_for_a_field_and_finds_users_by_name(registered, user, browser, make_user):
+    page = text_of(browser.get(client_url("add")))
+    for name in ("scopes", "requires_binding"):
+        help_text = str(RegisteredClient._meta.get_field(name).help_text)
+        assert help_text in page
+        assert help_text in text_of(browser.get(client_url("change", registered.pk)))
+    assert "admin-autocomplete" in page
+    assert ">Cancel</a>" in page
+    page = text_of(browser.post(client_url("add"), {"user": str(user.pk)}))
+    assert f'<option value="{user.pk}" selected>{user}</option>' in page
+    clerk = make_user("clerk", is_staff=True)  # who may not look at users
+    grant(clerk, "add_registeredclient", "view_registeredclient")
+    page = text_of(signed_in(clerk).get(client_url("add")))
+    assert "admin-autocomplete" not in page
+    assert 'name="user"' in page
+
+
+def test_a_client_s_page_says_which_tokens_are_refused(registered, browser):
+    url = client_url("change", registered.pk)
+    assert "None were revoked." in text_of(browser.get(url))
+    revoke_client(registered)
+    assert "All that were signed before" in text_of(browser.get(url))
+
+
+@pytest.mark.parametrize(
+    ("name", "offered"), [("usersession", 1), ("revocationevent", 1), ("registeredclient", 0), ("signingkey", 0)]
+)
+def test_everything_is_revoked_from_the_lists_of_sessions_and_revocations(browser, name, offered):
+    page = text_of(browser.get(reverse(f"admin:jwt_auth_{name}_changelist")))
+    assert page.count("Revoke everything") == offered

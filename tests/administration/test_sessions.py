@@ -13,7 +13,7 @@ from django.utils.html import escape
 
 from jwt_auth import sessions
 from jwt_auth.admin import UserSessionAdmin
-from jwt_auth.administration import sessions as administration, states
+from jwt_auth.administration import lists, sessions as administration, states
 from jwt_auth.models import RevocationEvent, UserSession
 from jwt_auth.revocation import revoke_all, revoke_session, revoke_user
 from jwt_auth.sessions import Peer
@@ -436,3 +436,60 @@ def named(model_admin):
     view = partial(id)
     view.model_admin = model_admin
     return view
+
+
+# Found
+
+
+def test_a_session_is_found_by_its_id_however_old_it_is(user, browser, monkeypatch):
+    begin(user, 3)
+    UserSession.objects.update(label="x")
+    monkeypatch.setattr(lists, "LISTED", 1)
+    oldest = UserSession.objects.order_by("started_at").first()
+    for text in (oldest.sid, str(oldest.pk), f" {oldest.sid} "):
+        page = text_of(browser.get(session_url("changelist"), {"q": text}))
+        assert session_url("change", oldest.pk) in page
+        assert page.count('class="field-device"') == 1
+        assert "There may be more matches" not in page
+    assert listed(browser, q=oldest.sid[:-1] + ("0" if oldest.sid[-1] != "0" else "1")) == set()
+
+
+@pytest.mark.parametrize(
+    "query", ["kitchen", "TABLET", "Opera", "alice tablet", "alice opera", "192.0.2.8", "alice 192.0.2."]
+)
+def test_a_session_is_found_by_label_agent_and_last_address(user, make_user, browser, query):
+    sessions.start(make_user("bob"), label="hall", peer=Peer(user_agent="curl/8", ip_address="203.0.113.1"))
+    row = UserSession.objects.get(pk=sessions.start(user, label="kitchen tablet").session_id)
+    UserSession.objects.filter(pk=row.pk).update(user_agent="Opera/9", last_ip_address="192.0.2.8")
+    page = text_of(browser.get(session_url("changelist"), {"q": query}))
+    assert session_url("change", row.pk) in page
+    assert page.count('class="field-device"') == 1
+
+
+def test_a_session_says_from_where_it_was_used_last(user, browser):
+    pair = sessions.start(user, peer=Peer(ip_address="192.0.2.7"))
+    column = column_of(text_of(browser.get(session_url("changelist"))), "address")
+    assert column == ["192.0.2.7"]
+    sessions.refresh(pair.refresh_token, peer=Peer(ip_address="203.0.113.9"))
+    column = column_of(text_of(browser.get(session_url("changelist"))), "address")
+    assert column == ["192.0.2.7, last used from 203.0.113.9"]
+
+
+def test_some_sessions_are_counted_in_the_title_and_none_is_no_question(user, browser):
+    begin(user, 2)
+    rows = list(UserSession.objects.all())
+    chosen = {"action": "revoke_selected", "_selected_action": [str(row.pk) for row in rows], "index": "0"}
+    page = text_of(browser.post(session_url("changelist"), chosen))
+    assert "<h1>End 2 sessions</h1>" in page
+    assert 'value="End the sessions"' in page
+    assert "Of these, live: <strong>2</strong>" in page
+    for row in rows:
+        revoke_session(row.pk)
+    answer = browser.post(session_url("changelist"), chosen, follow=True)
+    assert "Nothing was done: it was ended before." in text_of(answer)
+
+
+def test_a_list_without_a_filter_has_no_number_of_results(user, browser):
+    begin(user, 2)
+    assert "Show all" not in text_of(browser.get(session_url("changelist")))
+    assert "Show all" in text_of(browser.get(session_url("changelist"), {"state": "live"}))

@@ -20,7 +20,7 @@ from jwt_auth.administration import users as extension
 from jwt_auth.models import RegisteredClient, RevocationEvent, UserSession
 from jwt_auth.revocation import cutoff, revoke_all, revoke_user
 from jwt_auth.sessions import Peer
-from tests.support.admin import MANY, client_url, grant, served, signed_in, text_of, user_url
+from tests.support.admin import MANY, client_url, grant, served, session_url, signed_in, text_of, user_url
 from tests.support.queries import count_queries
 from tests.support.rows import begin
 
@@ -255,6 +255,39 @@ def test_the_panel_has_the_cutoff_and_the_live_sessions(client, user, browser, c
     assert "Everybody’s tokens revoked" in page
     assert "new phone" not in page
     assert "<dd>0</dd>" in page
+
+
+def test_the_panel_leads_to_each_session_and_ending_one_leads_back(client, user, browser):
+    pair = client.tokens(user, label="new phone")
+    other = client.tokens(user, label="laptop")
+    page = text_of(browser.get(user_url("change", user.pk)))
+    assert session_url("change", pair["session"]) in page
+    end = f"{session_url('revoke', pair['session'])}?from=user"
+    assert f'<a href="{end}" aria-label="End new phone' in page
+    assert page.index(end) < page.index('name="is_active"')  # before the form
+    question = text_of(browser.get(end))
+    assert f'href="{user_url("change", user.pk)}" class="button cancel-link"' in question
+    assert browser.post(end, {"confirmed": "yes"}).url == user_url("change", user.pk)
+    assert client.is_dead(pair)
+    assert not client.is_dead(other)
+    assert "new phone" not in text_of(browser.get(user_url("change", user.pk)))
+
+
+def test_the_panel_names_the_browser_and_offers_no_end_to_those_who_may_not(client, user, clerk):
+    client.tokens(user)
+    UserSession.objects.update(last_user_agent="Firefox/" + "1" * 80)
+    grant(clerk, "view_usersession")
+    page = text_of(signed_in(clerk).get(user_url("change", user.pk)))
+    assert "Firefox/" + "1" * 51 + "…" in page
+    assert "?from=user" not in page
+    grant(clerk, "revoke_user")
+    assert "?from=user" in text_of(signed_in(clerk).get(user_url("change", user.pk)))
+
+
+def test_the_question_names_one_user_and_counts_some(user, make_user, browser):
+    assert f"revoke all tokens of {user}</h1>" in text_of(browser.get(user_url("revoke_tokens", user.pk)))
+    page = text_of(browser.post(user_url("changelist"), select([user, make_user("bob")])))
+    assert "<h1>Revoke all tokens of 2 users</h1>" in page
 
 
 @pytest.mark.parametrize(

@@ -58,14 +58,14 @@ class UserSession(Described, MaybeShared):
         db_index=False,
     )
     handle = models.CharField(_("handle"), max_length=32, default=new_handle, editable=False)
-    counter = models.PositiveIntegerField(_("rotations"), default=0)
-    started_at = models.DateTimeField(_("started at"), help_text=_("The auth_time of its tokens."))
+    counter = models.PositiveIntegerField(_("refreshes"), default=0)
+    started_at = models.DateTimeField(_("signed in at"), help_text=_("“auth_time” in its tokens."))
     last_issued_at = models.DateTimeField(_("last used at"))
     # The newest use in an hour before that of `last_issued_at`; see sessions/shown.py.
     settled_at = models.DateTimeField(_("settled at"), null=True, blank=True, editable=False)
-    rotated_at = models.DateTimeField(_("rotated at"), null=True, blank=True)
-    idle_expires_at = models.DateTimeField(_("idle until"))
-    expires_at = models.DateTimeField(_("expires at"), help_text=_("Never moved."))
+    rotated_at = models.DateTimeField(_("last refreshed at"), null=True, blank=True)
+    idle_expires_at = models.DateTimeField(_("ends unless used before"))
+    expires_at = models.DateTimeField(_("ends at the latest"), help_text=_("However often it is used."))
     auth_hash = models.CharField(_("auth hash"), max_length=128, editable=False)
     # The same password's hash after an upgrade; sessions/credentials.py says why there are two.
     upgraded_auth_hash = models.CharField(_("upgraded auth hash"), max_length=128, blank=True, editable=False)
@@ -155,12 +155,12 @@ class RevocationEvent(models.Model):
     """
 
     class Scope(models.TextChoices):
-        TOKEN = "token", _("token")
-        SESSION = "session", _("session")
-        USER = "user", _("user")
-        CLIENT = "client", _("client")
-        KEY = "key", _("key")
-        ALL = "all", _("everything")
+        TOKEN = "token", _("Token")
+        SESSION = "session", _("Session")
+        USER = "user", _("User")
+        CLIENT = "client", _("Client")
+        KEY = "key", _("Key")
+        ALL = "all", _("Everything")
 
     id = models.BigAutoField(primary_key=True)
     created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
@@ -221,10 +221,13 @@ class RegisteredClient(Described, Handmade):
         on_delete=models.CASCADE,
         related_name="jwt_clients",
         verbose_name=_("user"),
-        help_text=_("The user that it acts as."),
+        help_text=_("The client acts as this user, with the user's permissions."),
     )
     scopes = models.CharField(
-        _("scopes"), max_length=1000, blank=True, help_text=_("The scopes of its tokens, separated by spaces.")
+        _("scopes"),
+        max_length=1000,
+        blank=True,
+        help_text=_("The scopes of your views that the client may use, separated by spaces."),
     )
     requires_binding = models.BooleanField(
         _("requires binding"), default=False, help_text=_("Each token must name the request that it is for.")
@@ -335,10 +338,10 @@ class SigningKey(models.Model):
     """
 
     class State(models.TextChoices):
-        STANDBY = "standby", _("standby")
-        ACTIVE = "active", _("active")
-        RETIRING = "retiring", _("retiring")
-        REVOKED = "revoked", _("revoked")
+        STANDBY = "standby", _("Standby")
+        ACTIVE = "active", _("Active")
+        RETIRING = "retiring", _("Retiring")
+        REVOKED = "revoked", _("Revoked")
 
     created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
     kid = models.CharField(_("key id"), max_length=64, unique=True)
@@ -353,7 +356,7 @@ class SigningKey(models.Model):
     revoked_at = models.DateTimeField(_("revoked at"), null=True, blank=True)
     # Unique in the table, so that the newest value tells whether any key has changed.
     changed_at = models.DateTimeField(_("changed at"), editable=False)
-    verified = models.PositiveBigIntegerField(_("tokens verified"), default=0, editable=False)
+    verified = models.PositiveBigIntegerField(_("signatures verified"), default=0, editable=False)
     last_used_at = models.DateTimeField(_("last used at"), null=True, blank=True, editable=False)
 
     objects = PrimaryManager()

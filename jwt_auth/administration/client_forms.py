@@ -9,11 +9,19 @@ from datetime import timedelta
 from typing import Any
 
 from django import forms
-from django.contrib.admin.widgets import AdminTextareaWidget, AdminTextInputWidget, ForeignKeyRawIdWidget
+from django.contrib.admin.widgets import (
+    AdminTextareaWidget,
+    AdminTextInputWidget,
+    AutocompleteSelect,
+    ForeignKeyRawIdWidget,
+)
 from django.core.exceptions import ValidationError
+from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from jwt_auth import clients, registrars
+from jwt_auth._django.admin_sites import admin_of
+from jwt_auth.administration.questions import UNSTORABLE
 from jwt_auth.exceptions import RegistrationError
 from jwt_auth.http.peer import Peer
 from jwt_auth.jose.algorithms import ALGORITHMS
@@ -25,6 +33,12 @@ SECRET, PUBLIC_KEY = "secret", "public_key"
 _PASTE = _("PEM or JWK. Paste the public key only: the private key never leaves the client.")
 
 
+def _help_of(name: str) -> Any:
+    """Return the help text of a field of the model, so that all forms have the same one."""
+    field: Any = RegisteredClient._meta.get_field(name)
+    return field.help_text
+
+
 class _PublicKeyInput(AdminTextareaWidget):
     """Drop a value that may be a private key pasted by mistake, so that the page with the error does not repeat it."""
 
@@ -32,6 +46,19 @@ class _PublicKeyInput(AdminTextareaWidget):
         text = str(value or "").strip()
         is_public = text.startswith("-----BEGIN PUBLIC KEY-----") and "PRIVATE" not in text
         return super().format_value(text) if is_public else None
+
+
+class _UserSelect(AutocompleteSelect):
+    """Django's field, without values that are no user: it would look each of them up, and fail."""
+
+    def optgroups(self, name: str, value: Any, attrs: Any = None) -> Any:
+        return super().optgroups(name, [each for each in value if self._is_user(each)], attrs)
+
+    def _is_user(self, value: Any) -> bool:
+        try:
+            return self.choices.field.to_python(value) is not None
+        except ValidationError:
+            return False
 
 
 class _PublicKeyField(forms.CharField):
@@ -44,6 +71,13 @@ class DescriptionForm(forms.Form):
     """The name and scopes of a client, by the rules of `clients`. `actor` is the user who submits the form."""
 
     actor: Actor
+    # Set if the database could not store the texts of this form.
+    is_unstorable = False
+
+    def clean(self) -> Any:
+        if self.is_unstorable:
+            self.add_error(None, UNSTORABLE)
+        return super().clean()
 
     def clean_name(self) -> str:
         return _by_rule(clients.clean_name, self.cleaned_data["name"])
@@ -106,31 +140,29 @@ class ClientForm(DescriptionForm, KeyForm):
     """A client and its first key."""
 
     name = forms.CharField(label=_("Name"), max_length=100, widget=AdminTextInputWidget)
-    user: Any = forms.ModelChoiceField(
-        label=_("User"), queryset=None, help_text=_("The client acts as this user, with the user's permissions.")
-    )
+    user: Any = forms.ModelChoiceField(label=_("User"), queryset=None, help_text=_help_of("user"))
     scopes = forms.CharField(
         label=_("Scopes"),
         max_length=1000,
         required=False,
         widget=AdminTextInputWidget,
-        help_text=_("The scopes of your views that the client may use, separated by spaces."),
+        help_text=_help_of("scopes"),
     )
     requires_binding = forms.BooleanField(
         label=_("Requires binding"),
         required=False,
-        help_text=_("Each token must be bound to one request."),
+        help_text=_help_of("requires_binding"),
     )
 
     field_order = ["name", "user", "scopes", "requires_binding"]
 
-    def __init__(self, *args: Any, actor: Actor, site: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, actor: Actor, site: Any, request: HttpRequest, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.actor = actor
         foreign_key: Any = RegisteredClient._meta.get_field("user")
         field: Any = self.fields["user"]
+        field.widget = _user_widget(foreign_key, site, request)
         field.queryset = foreign_key.remote_field.model._default_manager.all()
-        field.widget = ForeignKeyRawIdWidget(foreign_key.remote_field, site)  # a list of all users may be too long
 
     def clean_user(self) -> Any:
         user = self.cleaned_data["user"]
@@ -174,6 +206,14 @@ class RotationForm(forms.Form):
         """Replace `key` by a new key of the same client; raise RegistrationError."""
         overlap = timedelta(days=self.cleaned_data["overlap"])
         return clients.rotate(key, self.cleaned_data.get("public_key"), overlap=overlap, actor=actor, peer=peer)
+
+
+def _user_widget(foreign_key: Any, site: Any, request: HttpRequest) -> forms.Widget:
+    """Return a field that finds users by their name, and shows it; a list of all users may be too long."""
+    users = admin_of(site, foreign_key.remote_field.model)
+    if users is not None and users.get_search_fields(request) and users.has_view_permission(request):
+        return _UserSelect(foreign_key, site)
+    return ForeignKeyRawIdWidget(foreign_key.remote_field, site)
 
 
 def _by_rule(rule: Callable[[str], str], value: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
-from django.db import router
+from django.db import DatabaseError, router
 from django.db.models import Q
 from django.forms import Form
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -23,26 +23,23 @@ from django.utils.translation import gettext, gettext_lazy as _
 
 from jwt_auth import clients, registrars
 from jwt_auth._django.admin_sites import redirect_from_missing
+from jwt_auth._django.driver_errors import is_of_text
 from jwt_auth._django.transactions import write_atomic
+from jwt_auth.administration import states
 from jwt_auth.administration.client_forms import ChangeForm, ClientForm, KeyForm, RotationForm
-from jwt_auth.administration.lists import each_word, find_users, keys_of, newest
+from jwt_auth.administration.columns import Text, column, link_to, maker_of, making_of, moment, moment_column, url_of
+from jwt_auth.administration.lists import NewestRows, each_word, find_users, keys_of, newest
 from jwt_auth.administration.outages import answering_outages
 from jwt_auth.administration.pages import (
     ReadOnlyAdmin,
-    Text,
     allows,
-    badge,
     changelist_url,
-    confirm,
     is_cascading,
-    link_to,
     log,
-    maker_of,
     name_fields_of_users,
-    read,
     staff_of,
-    url_of,
 )
+from jwt_auth.administration.questions import attempt, confirm, read
 from jwt_auth.conf import get_settings
 from jwt_auth.exceptions import RegistrationError
 from jwt_auth.http.peer import peer_of
@@ -53,25 +50,45 @@ from jwt_auth.revocation import disable_client, revoke_client, revoke_client_key
 KEYS_SHOWN = 50
 
 
+# The attribute of a request whose texts the database could not store.
+_UNSTORABLE = "jwt_auth_unstorable"
+
+
+class ClientList(NewestRows):
+    """A page of clients, each with its registrar; one query finds all of them."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        rows: Any = list(self.result_list)
+        makers = registrars.find(row.created_by for row in rows)
+        for row in rows:
+            row.makers = makers
+        self.result_list = rows
+
+
 class RegisteredClientAdmin(ReadOnlyAdmin):
     """One row for each program that signs its own tokens. The content of its keys is not shown."""
 
-    list_display = ["name", "owner", "state", "last_used_at", "created_at", "created_by", "ip_address", "client_id"]
+    list_display = ["called", "owner", "state", "last_used", "made"]
     list_filter = ["is_active", "last_used_at"]
     list_select_related = ["user"]
     ordering = ["-id"]
-    search_help_text = _("By the client's name or id, or the user's name or e-mail.")
+    search_help_text = _("By the client's name or id, a key's id (“kid”), or the user's name or e-mail.")
     form = ChangeForm
     readonly_fields = [
-        *("client_id", "audience", "owner", "state", "tokens_valid_after", "last_used_at"),
+        *("client_id", "audience", "owner", "state", "cutoff", "last_used_at"),
         *("created_at", "maker", "ip_address"),
     ]
     fields = ["name", "scopes", "requires_binding", *readonly_fields]
-    shown_otherwise = ("user", "created_by")
+    shown_otherwise = ("user", "created_by", "tokens_valid_after")
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:
+        return ClientList
 
     def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         form: Any = super().get_form(request, *args, **kwargs)  # a class of this request's own
         form.actor = staff_of(request)
+        form.is_unstorable = getattr(request, _UNSTORABLE, False)
         return form
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
@@ -108,15 +125,34 @@ class RegisteredClientAdmin(ReadOnlyAdmin):
         # Not in the order of the key: a database might look for the clients along its whole index.
         of_users = RegisteredClient.objects.filter(Q(user__in=users) | Q(client_id__in=words)).order_by("-created_at")
         called = rows.filter(is_called).order_by("-pk")
-        return keys_of(of_users, called, complete=are_all_users and are_all_rows)
+        keys, are_all_keys = newest(ClientKey.objects.all(), "pk")
+        with_key = RegisteredClient.objects.filter(pk__in=keys.filter(kid__in=words).values("client"))
+        complete = are_all_users and are_all_rows and are_all_keys
+        return keys_of(of_users, called, with_key, complete=complete)
 
-    @admin.display(description=_("user"), ordering="user")
+    last_used = moment_column("last_used_at", _("last used"))
+
+    @column(_("name"), ordering="name")
+    def called(self, client: RegisteredClient) -> str:
+        return client.name
+
+    @column(_("user"), ordering="user")
     def owner(self, client: RegisteredClient) -> str:
         return link_to(self.admin_site, client.user)
 
-    @admin.display(description=_("state"), ordering="is_active")
+    @column(_("state"), ordering="is_active")
     def state(self, client: RegisteredClient) -> str:
-        return badge(gettext("Active") if client.is_active else gettext("Disabled"), live=client.is_active)
+        return states.of_client(client)
+
+    @column(_("registered"), ordering="created_at")
+    def made(self, client: RegisteredClient) -> str:
+        return making_of(self.admin_site, client, client.makers)  # type: ignore[attr-defined]  # see ClientList
+
+    @admin.display(description=_("tokens refused"))
+    def cutoff(self, client: RegisteredClient) -> str:
+        if client.tokens_valid_after is None:
+            return gettext("None were revoked.")
+        return gettext("All that were signed before %(moment)s.") % {"moment": moment(client.tokens_valid_after)}
 
     @admin.display(description=_("created by"))
     def maker(self, client: RegisteredClient) -> str:
@@ -158,7 +194,7 @@ class RegisteredClientAdmin(ReadOnlyAdmin):
         """Register a client and its first key on one page."""
         if not self.has_add_permission(request):
             raise PermissionDenied
-        form = ClientForm(request.POST or None, actor=staff_of(request), site=self.admin_site)
+        form = ClientForm(request.POST or None, actor=staff_of(request), site=self.admin_site, request=request)
         made = _save(form, lambda: form.register(peer_of(request)))
         if made is None:
             return self._ask(request, form, title=_("Register a client"), button=_("Register"))
@@ -171,7 +207,13 @@ class RegisteredClientAdmin(ReadOnlyAdmin):
         form = KeyForm(request.POST or None)
         new = _save(form, lambda: form.add_to(client, staff_of(request), peer_of(request)))
         if new is None:
-            return self._ask(request, form, client, title=_("Add a key"), button=_("Add the key"))
+            return self._ask(
+                request,
+                form,
+                client,
+                title=gettext("Add a key to %(client)s") % {"client": client.name},
+                button=_("Add the key"),
+            )
         log(request, [client], gettext("Added the key %(kid)s.") % {"kid": new.key.kid})
         return self._show(request, client, new)
 
@@ -183,8 +225,8 @@ class RegisteredClientAdmin(ReadOnlyAdmin):
         form = RotationForm(request.POST or None, pasted=bool(key.public_jwk))
         new = _save(form, lambda: form.rotate(key, staff_of(request), peer_of(request)))
         if new is None:
-            lead = gettext("Another key for the client, in place of %(kid)s.") % {"kid": key.kid}
-            return self._ask(request, form, client, title=_("Replace a key"), lead=lead, button=_("Replace"))
+            title = gettext("Replace the key %(kid)s of %(client)s") % {"kid": key.kid, "client": client.name}
+            return self._ask(request, form, client, title=title, button=_("Replace"))
         names = {"old": key.kid, "new": new.key.kid}
         log(request, [client], gettext("Replaced the key %(old)s by %(new)s.") % names)
         return self._show(request, client, new)
@@ -197,7 +239,7 @@ class RegisteredClientAdmin(ReadOnlyAdmin):
             request,
             client,
             lambda reason: revoke_client_key(key, reason=reason, actor=staff_of(request)),
-            title=_("Revoke a key"),
+            title=gettext("Revoke the key %(kid)s of %(client)s") % {"kid": key.kid, "client": client.name},
             warning=_(
                 "All tokens signed with this key will be refused, and this can't be undone. Do this if a secret or a "
                 "private key was stolen. A client without another key is locked out: to change keys without an "
@@ -213,7 +255,7 @@ class RegisteredClientAdmin(ReadOnlyAdmin):
             request,
             client,
             lambda reason: revoke_client(client, reason=reason, actor=staff_of(request)),
-            title=_("Revoke the tokens of a client"),
+            title=gettext("Revoke the tokens of %(client)s") % {"client": client.name},
             warning=_(
                 "All tokens that this client has signed until now will be refused, and this can't be undone. Do this "
                 "if a token was stolen. The client can sign new tokens, and so can anyone who has one of its keys: "
@@ -228,7 +270,7 @@ class RegisteredClientAdmin(ReadOnlyAdmin):
             request,
             client,
             lambda reason: disable_client(client, reason=reason, actor=staff_of(request)),
-            title=_("Disable a client"),
+            title=gettext("Disable %(client)s") % {"client": client.name},
             warning=_(
                 "All tokens that this client signs, with any key, will be refused permanently. It can't be enabled "
                 "again."
@@ -245,6 +287,11 @@ class RegisteredClientAdmin(ReadOnlyAdmin):
             return super().change_view(request, object_id, *args, **kwargs)
         except RegistrationError:  # deleted in the meantime
             return redirect_from_missing(self, request, object_id)
+        except DatabaseError as error:
+            if not is_of_text(error):
+                raise
+            setattr(request, _UNSTORABLE, True)  # the form is shown once more, with an error
+            return super().change_view(request, object_id, *args, **kwargs)
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> Any:
         context.update(self._describe(request, context["original"]))
@@ -256,13 +303,19 @@ class RegisteredClientAdmin(ReadOnlyAdmin):
         keys = list(client.keys.order_by("-pk")[: KEYS_SHOWN + 1])
         shown = keys[:KEYS_SHOWN]
         makers = registrars.find(key.created_by for key in shown)
-        usable = [key for key in shown if client.is_active and key.is_usable(timezone.now())]
+        now = timezone.now()
+        usable = [key for key in shown if client.is_active and key.is_usable(now)]
         doubts = registrars.doubts(usable)
         return {
             "show_save_and_add_another": False,
             "subtitle": client.name,  # the id is too long for some screens
             "client_keys": [
-                (key, _state_of(key, doubts.get(key.pk)), maker_of(self.admin_site, key, makers), doubts.get(key.pk))
+                (
+                    key,
+                    states.of_client_key(key, client, doubts.get(key.pk), now),
+                    making_of(self.admin_site, key, makers),
+                    doubts.get(key.pk),
+                )
                 for key in shown
             ],
             "more_keys": len(keys) > KEYS_SHOWN,
@@ -309,13 +362,13 @@ class RegisteredClientAdmin(ReadOnlyAdmin):
         """Ask for confirmation, and do an irreversible operation on POST."""
         self._demand(self.has_revoke_permission(request, client))
         form, back = read(request), self._url(client)
-        if not form.is_valid():
+        with _whole():
+            result = attempt(form, lambda: (operation(form.cleaned_data["reason"]),))
+        if result is None:
             usable = sum(key.is_usable(timezone.now()) for key in client.keys.filter(revoked_at=None))
-            numbers: dict[Text, int] = {_("keys that can sign"): usable}
+            numbers: dict[Text, int] = {_("keys of the client that can sign now"): usable}
             asked = {"title": title, "warning": warning, "button": button, "back": back}
             return confirm(self, request, form, summary=numbers, objects=[client], **asked)  # type: ignore[arg-type]
-        with _whole():
-            operation(form.cleaned_data["reason"])
         log(request, [client], done)
         self.message_user(request, done, messages.SUCCESS)
         return HttpResponseRedirect(back)
@@ -334,12 +387,10 @@ class RegisteredClientAdmin(ReadOnlyAdmin):
 
 
 def _save(form: Form, operation: Callable[[], Any]) -> Any:
-    """Return the result of `operation`; if the form is invalid, add the errors to it and return None."""
-    if not form.is_valid():
-        return None
+    """Return the result of `operation`; if it is refused, add the errors to the form and return None."""
     try:
         with _whole():  # so that no client is saved without its key
-            return operation()
+            return attempt(form, operation)
     except RegistrationError as error:
         form.add_error(None, str(error))
         return None
@@ -348,12 +399,3 @@ def _save(form: Form, operation: Callable[[], Any]) -> Any:
 def _whole() -> Any:
     """Return a transaction or savepoint, so that a failure does not break the request's own transaction."""
     return write_atomic(router.db_for_write(RegisteredClient))
-
-
-def _state_of(key: ClientKey, doubt: registrars.Doubt | None) -> str:
-    if key.revoked_at is not None:
-        return badge(gettext("Revoked"), live=False)
-    if doubt == registrars.Doubt.SUSPENDED:
-        return badge(gettext("Suspended"), live=False)
-    usable = key.is_usable(timezone.now())
-    return badge(gettext("Active") if usable else gettext("Expired"), live=usable)

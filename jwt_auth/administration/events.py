@@ -14,27 +14,26 @@ from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path, reverse
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.translation import gettext, gettext_lazy as _
 
+from jwt_auth.administration.columns import column, link_to, moment, moment_column
 from jwt_auth.administration.lists import FOUND, NewestRows, each_word, find_users, keys_of, newest
 from jwt_auth.administration.outages import answering_outages
 from jwt_auth.administration.pages import (
     REVOKE_ALL,
-    EverythingForm,
     ReadOnlyAdmin,
     allows,
     changelist_url,
-    confirm,
-    link_to,
     log,
     name_fields_of_users,
-    read,
     staff_of,
 )
+from jwt_auth.administration.questions import EverythingForm, attempt, confirm, read
 from jwt_auth.conf import get_settings
 from jwt_auth.models import ClientKey, RegisteredClient, RevocationEvent, SigningKey, UserSession, user_id_of
 from jwt_auth.revocation import counting, revoke_all, subjects as subjects_, user_rows
-from jwt_auth.revocation.subjects import key_subject
+from jwt_auth.revocation.subjects import key_subject, token_subject
 from jwt_auth.user_model import user_field
 
 Scope = RevocationEvent.Scope
@@ -51,15 +50,17 @@ class EventList(NewestRows):
 class RevocationEventAdmin(ReadOnlyAdmin):
     """An audit trail: one row for each revocation, newest first."""
 
-    list_display = ["created_at", "scope", "whom", "who", "reason"]
+    list_display = ["created", "kind", "whom", "who", "why"]
     list_filter = ["scope", "created_at"]
     ordering = ["-id"]
     search_fields = ["reason"]
     search_help_text = _(
-        "By the name or e-mail of the affected or the acting user, the id of a session or a client, or the reason."
+        "By the name or e-mail of the affected or the acting user, the id of a session (“sid”), a token (“jti”), a key "
+        "(“kid”) or a client, or the reason."
     )
-    fields = ["created_at", "scope", "whom", "who", "reason", "subject", "cutoff", "expires_at"]
-    shown_otherwise = ("actor",)
+    fields = ["created_at", "scope", "whom", "who", "reason", "subject", "cutoff", "kept_until"]
+    shown_otherwise = ("actor", "expires_at")
+    offers_revoke_all = True
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:
         return EventList
@@ -71,12 +72,16 @@ class RevocationEventAdmin(ReadOnlyAdmin):
     def find_by_words(self, request: HttpRequest, words: list[str]) -> Any:
         users, are_all_users = find_users(words, name_fields_of_users(request))
         rows, are_all_rows = newest(RevocationEvent.objects.all(), "pk")
+        term = " ".join(words)
         has_reason = each_word(words, lambda word: Q(reason__icontains=word))
         acting = Q(actor__in=[str(user.pk) for user in users])
+        # The ids of tokens and keys are unique for an issuer only, so that each event names that, too.
+        named = Q(scope__in=[Scope.TOKEN, Scope.KEY], subject__endswith=f" {term}")
         return keys_of(
             # Not in the order of the key: a database might look for the events along its whole index.
-            RevocationEvent.objects.filter(_is_about(" ".join(words), users)).order_by("-created_at"),
-            rows.filter(has_reason | acting).order_by("-pk"),
+            RevocationEvent.objects.filter(_is_about(term, users)).order_by("-created_at"),
+            RevocationEvent.objects.filter(_is_of_sessions(users)).order_by("-expires_at"),
+            rows.filter(has_reason | acting | named).order_by("-pk"),
             complete=are_all_users and are_all_rows,
         )
 
@@ -84,20 +89,38 @@ class RevocationEventAdmin(ReadOnlyAdmin):
         view = self.admin_site.admin_view(self.revoke_all_view)
         return answering_outages([path("revoke-everything/", view, name=REVOKE_ALL), *super().get_urls()])
 
-    @admin.display(description=_("affected"))
+    created = moment_column("created_at", _("time"))
+
+    @column(_("scope"), ordering="scope")
+    def kind(self, event: RevocationEvent) -> str:
+        return event.get_scope_display()
+
+    @column(_("reason"), ordering="reason")
+    def why(self, event: RevocationEvent) -> str:
+        return event.reason
+
+    @column(_("affected"))
     def whom(self, event: RevocationEvent) -> str:
-        user = event.hit_user  # type: ignore[attr-defined]  # see find_people
+        user, client = event.hit_user, event.hit_client  # type: ignore[attr-defined]  # see find_people
         if user is not None:
             return link_to(self.admin_site, user)
-        client = event.hit_client  # type: ignore[attr-defined]
-        if client is not None:
-            return link_to(self.admin_site, client)
-        return gettext("everybody") if event.scope == Scope.ALL else event.subject
+        if client is None:
+            return gettext("everybody") if event.scope == Scope.ALL else event.subject
+        linked = link_to(self.admin_site, client, client.name)
+        return linked if event.scope == Scope.CLIENT else format_html("{}, {}", linked, event.subject.partition(" ")[2])
 
-    @admin.display(description=_("actor"))
+    @column(_("actor"))
     def who(self, event: RevocationEvent) -> str:
         user = event.acting_user  # type: ignore[attr-defined]
         return link_to(self.admin_site, user) if user is not None else event.actor or gettext("the app")
+
+    @admin.display(description=_("kept until"))
+    def kept_until(self, event: RevocationEvent) -> str:
+        if event.expires_at is None:
+            return gettext("Permanently. The revocation never ends.")
+        return gettext(
+            "%(moment)s. All tokens that it refuses have expired by then: the revocation does not end before them."
+        ) % {"moment": moment(event.expires_at)}
 
     def revoke_all_view(self, request: HttpRequest) -> HttpResponse:
         """Ask for a typed phrase, and revoke everybody's tokens on POST."""
@@ -105,9 +128,9 @@ class RevocationEventAdmin(ReadOnlyAdmin):
             raise PermissionDenied
         back = changelist_url(self) if self.has_view_permission(request) else reverse(f"{self.admin_site.name}:index")
         form = read(request, EverythingForm)
-        if not form.is_valid():
+        new = attempt(form, lambda: revoke_all(reason=form.cleaned_data["reason"], actor=staff_of(request)))
+        if new is None:
             return self._ask(request, form, back)
-        new = revoke_all(reason=form.cleaned_data["reason"], actor=staff_of(request))
         log(request, RevocationEvent.objects.filter(scope=Scope.ALL, cutoff=new), gettext("Revoked everything."))
         self.message_user(request, gettext("The tokens of everybody were revoked."), messages.SUCCESS)
         return HttpResponseRedirect(back)
@@ -138,14 +161,14 @@ def find_people(events: Iterable[RevocationEvent]) -> list[RevocationEvent]:
     """Return the events with `hit_user`, `hit_client` and `acting_user` set; None if there is or was none."""
     rows = list(events)
     owners = _owners_of([event.subject for event in rows if event.scope == Scope.SESSION])
-    subs = {event.subject for event in rows if event.scope == Scope.USER}
+    subs = {_sub_of(event) for event in rows} - {""}
     users = _users_of({event.actor for event in rows if event.actor} | set(owners.values()), subs)
     clients = _clients_of({_client_id_of(event) for event in rows} - {""})
     by_key, by_sub = {str(user.pk): user for user in users}, {user_id_of(user): user for user in users}
     for event in rows:
         event.acting_user = by_key.get(event.actor)  # type: ignore[attr-defined]
-        named = by_sub if event.scope == Scope.USER else {sid: by_key.get(key) for sid, key in owners.items()}
-        event.hit_user = named.get(event.subject)  # type: ignore[attr-defined]
+        owner = by_key.get(owners.get(event.subject, ""))
+        event.hit_user = owner or by_sub.get(_sub_of(event))  # type: ignore[attr-defined]
         event.hit_client = clients.get(_client_id_of(event))  # type: ignore[attr-defined]
     return rows
 
@@ -163,6 +186,14 @@ def _users_of(keys: Iterable[str], subs: Iterable[str]) -> list[Any]:
     rows = user_rows.users()
     keys, subs = _valid("pk", keys), _valid(name, subs)
     return list(rows.filter(Q(pk__in=keys) | Q(**{f"{name}__in": subs}))) if keys or subs else []
+
+
+def _sub_of(event: RevocationEvent) -> str:
+    """Return the `sub` of the user that an event is about; "" if it is about another issuer's user, or about none."""
+    if event.scope == Scope.USER:
+        return event.subject
+    own = event.scope == Scope.SESSION or event.subject.startswith(f"{get_settings().ISSUER} ")
+    return event.sub if own else ""
 
 
 def _client_id_of(event: RevocationEvent) -> str:
@@ -195,11 +226,24 @@ def _is_about(term: str, users: Iterable[Any]) -> Q:
     """
     Return the condition for events that affect one of `users`, or what `term` is the id of; an index finds all of them.
 
-    It may be the id of a session, of a client, or of the issuer of keys, which is a client or this server.
+    It may be the id of a session, of a client, of a token or a key of this server, or the issuer of keys, which is a
+    client or this server.
     """
-    hit = Q(scope=Scope.USER, subject__in=[user_id_of(user) for user in users])
+    iss, subs = get_settings().ISSUER, [user_id_of(user) for user in users]
     kids: Iterable[str] = ClientKey.objects.filter(client__client_id=term).values_list("kid", flat=True)[:FOUND]
-    if term == get_settings().ISSUER:
+    if term == iss:
         kids = SigningKey.objects.values_list("kid", flat=True)[:FOUND]
-    keys = Q(scope=Scope.KEY, subject__in=[key_subject(term, kid) for kid in kids])
-    return hit | keys | Q(scope=Scope.CLIENT, subject=term) | Q(scope=Scope.SESSION, subject=term.replace("-", ""))
+    keys = [key_subject(term, kid) for kid in kids]
+    return (
+        Q(scope=Scope.USER, subject__in=subs)
+        | Q(scope=Scope.KEY, subject__in=[*keys, key_subject(iss, term)])
+        | Q(scope=Scope.TOKEN, subject__in=[token_subject(iss, term), term])
+        | Q(scope=Scope.CLIENT, subject=term)
+        | Q(scope=Scope.SESSION, subject=term.replace("-", ""))
+    )
+
+
+def _is_of_sessions(users: Iterable[Any]) -> Q:
+    """Return the condition for events about single sessions and tokens of `users`; an index finds them."""
+    own = Q(scope=Scope.SESSION) | Q(subject__startswith=f"{get_settings().ISSUER} ")
+    return own & Q(sub__in=[user_id_of(user) for user in users])

@@ -51,6 +51,12 @@ class NewestRows(ChangeList):
     model_admin: Any
     is_cut = False
 
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        if not self.query and not self.get_filters_params():
+            # All rows of the list are shown: no "10,000 results (Show all)" beside the note that there are more.
+            self.full_result_count = self.result_count
+
     @property
     def listed(self) -> str:
         """The maximum number of rows in a list, formatted."""

@@ -1,34 +1,25 @@
 """
-Shared parts of the admin pages: the confirmation page, the form for a reason, and Django's admin log.
-
-Every irreversible operation is done by POST only, after the confirmation page. That page has no script and no
-inline style, so it works under a strict Content-Security-Policy.
+Shared parts of the admin pages: the read-only lists, permissions, addresses, and Django's admin log.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection
 from typing import Any, cast
 
-from django import forms
 from django.contrib import admin
-from django.contrib.admin import helpers
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.admin.options import IS_POPUP_VAR
-from django.contrib.admin.utils import quote
-from django.contrib.admin.widgets import AdminTextInputWidget
 from django.contrib.auth import get_permission_codename, get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db.models import CharField, TextField
 from django.http import HttpRequest
-from django.template.response import TemplateResponse
 from django.urls import NoReverseMatch, reverse
 from django.utils.formats import number_format
-from django.utils.functional import Promise
-from django.utils.html import format_html
-from django.utils.translation import gettext, gettext_lazy as _
+from django.utils.translation import gettext
 
 from jwt_auth import registrars
 from jwt_auth._django.admin_sites import admin_of
 from jwt_auth._django.slices import Counted
+from jwt_auth.administration.columns import maker_of, url_of
 from jwt_auth.administration.forged import ForgedRequestMixin
 from jwt_auth.administration.lists import Matches, NewestRows, words_of
 from jwt_auth.administration.saving import SavingMixin
@@ -37,61 +28,9 @@ from jwt_auth.models import RegisteredClient, key_of
 from jwt_auth.revocation import remaining
 from jwt_auth.user_model import has_permission
 
-Text = str | Promise
-
-# The number of objects that a confirmation page names; the rest are only counted.
-SHOWN = 20
-
 REVOKE_ALL = "jwt_auth_revocationevent_revoke_all"
 
-_CONFIRMED = "confirmed"
-
 MAX_SEARCH = 200  # characters
-
-
-class ReasonForm(forms.Form):
-    """An optional reason for the operation."""
-
-    reason = forms.CharField(
-        label=_("Reason"),
-        max_length=255,
-        required=False,
-        widget=AdminTextInputWidget,
-        help_text=_("Optional. It is kept in the record, where others can read it."),
-    )
-
-
-class UserForm(ReasonForm):
-    """Ask whether to end API clients, too."""
-
-    with_clients = forms.BooleanField(
-        label=_("Also end API clients"),
-        required=False,
-        help_text=_(
-            "Permanently disable the API clients that act as the user or that the user registered, and revoke the keys "
-            "that the user added to other clients."
-        ),
-    )
-
-
-class EverythingForm(ReasonForm):
-    """Ask for a typed phrase, because one click is too easy for this operation."""
-
-    phrase = forms.CharField(widget=AdminTextInputWidget(attrs={"autocomplete": "off", "spellcheck": "false"}))
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["phrase"].label = gettext("Type “%(phrase)s”") % {"phrase": self.wanted}
-
-    @property
-    def wanted(self) -> str:
-        return gettext("revoke everything")
-
-    def clean_phrase(self) -> str:
-        phrase: str = self.cleaned_data["phrase"]
-        if phrase.casefold() != self.wanted.casefold():
-            raise forms.ValidationError(gettext("Type “%(phrase)s” to go on.") % {"phrase": self.wanted})
-        return phrase
 
 
 class ReadOnlyAdmin(ForgedRequestMixin, SavingMixin, admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
@@ -105,6 +44,9 @@ class ReadOnlyAdmin(ForgedRequestMixin, SavingMixin, admin.ModelAdmin):  # type:
     shown_otherwise: tuple[str, ...] = ()
     # A column that grows from row to row, and has an index; see `lists`.
     newest_by = "pk"
+    object_history_template = "admin/jwt_auth/object_history.html"
+    # Whether the list has the button that revokes everything.
+    offers_revoke_all = False
 
     class Media:
         css = {"all": ["jwt_auth/admin.css"]}
@@ -128,6 +70,10 @@ class ReadOnlyAdmin(ForgedRequestMixin, SavingMixin, admin.ModelAdmin):  # type:
     def narrowed(self, request: HttpRequest) -> Any:
         """Return the rows that the list is about: all, or those of the user that its address names."""
         return self.model._default_manager.all()
+
+    def note_on_list(self) -> Any:
+        """Return a text for the page of the list, or None."""
+        return None
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return not is_limited(request) and super().has_module_permission(request)
@@ -153,69 +99,9 @@ class ReadOnlyAdmin(ForgedRequestMixin, SavingMixin, admin.ModelAdmin):  # type:
         return lookup.partition("__")[0] in shown and super().lookup_allowed(lookup, value, request)
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
-        context = {"revoke_all_url": revoke_all_url(self.admin_site, request), **(extra_context or {})}
+        url = revoke_all_url(self.admin_site, request) if self.offers_revoke_all else None
+        context = {"revoke_all_url": url, "note": self.note_on_list(), **(extra_context or {})}
         return super().changelist_view(request, context)
-
-
-def selection(request: HttpRequest, action: str) -> list[tuple[str, Any]]:
-    """Return the hidden fields that name an admin action and its selected rows, for the confirmation form to resend."""
-    rows = [(helpers.ACTION_CHECKBOX_NAME, pk) for pk in request.POST.getlist(helpers.ACTION_CHECKBOX_NAME)]
-    return [("action", action), ("select_across", request.POST.get("select_across", "0")), *rows]
-
-
-def read(request: HttpRequest, form_class: type[ReasonForm] = ReasonForm) -> ReasonForm:
-    """Return the form of a confirmation page, bound if the request was sent from that page."""
-    return form_class(request.POST if request.POST.get(_CONFIRMED) else None)
-
-
-def confirm(
-    model_admin: Any,
-    request: HttpRequest,
-    form: ReasonForm,
-    *,
-    title: Text,
-    warning: Text,
-    summary: Mapping[Text, int | Counted],
-    button: Text,
-    back: str,
-    objects: Collection[Any] = (),
-    name: Callable[[Any], str] = str,
-    count: int | None = None,
-    hidden: Iterable[tuple[str, Any]] = (),
-    left: Mapping[str, Any] | None = None,
-) -> TemplateResponse:
-    """
-    Return the page that asks for confirmation before an irreversible operation.
-
-    Args:
-        warning: the consequences of the operation.
-        summary: the number of affected things, by the name of the kind.
-        button: the text of the button.
-        back: the URL that "No" leads to.
-        objects: affected objects to list, possibly not all.
-        name: returns the text for an object.
-        count: the number of all affected objects, if `objects` has not all of them.
-        hidden: hidden fields to add to the form.
-        left: the API clients that stay, from `left_of`.
-    """
-    request.current_app = model_admin.admin_site.name
-    shown = [(url_of(model_admin.admin_site, each), name(each)) for each in objects]
-    context = {
-        **model_admin.admin_site.each_context(request),
-        "title": title,
-        "opts": model_admin.opts,
-        "media": model_admin.media,
-        "form": form,
-        "warning": warning,
-        "summary": [(name, describe(number)) for name, number in summary.items()],
-        "objects": shown,
-        "more": (len(shown) if count is None else count) - len(shown),
-        "button": button,
-        "back": back,
-        "hidden": [(_CONFIRMED, "yes"), *hidden],
-        "left": left,
-    }
-    return TemplateResponse(request, "admin/jwt_auth/revoke_confirmation.html", context)
 
 
 def describe(number: int | Counted) -> str:
@@ -223,21 +109,6 @@ def describe(number: int | Counted) -> str:
     if isinstance(number, int) or number.is_all:
         return number_format(number if isinstance(number, int) else number.number)
     return gettext("at least %(number)s") % {"number": number_format(number.number)}
-
-
-def url_of(site: Any, row: Any) -> str | None:
-    """Return the URL of the page of `row` on an admin site, or None if it has no page."""
-    meta = row._meta
-    try:
-        return reverse(f"{site.name}:{meta.app_label}_{meta.model_name}_change", args=(quote(row.pk),))
-    except NoReverseMatch:
-        return None
-
-
-def link_to(site: Any, row: Any) -> str:
-    """Return the name of `row`, linked to its page if it has one."""
-    url = url_of(site, row)
-    return format_html('<a href="{}">{}</a>', url, row) if url else str(row)
 
 
 def sees_clients(site: Any, request: HttpRequest) -> bool:
@@ -261,17 +132,6 @@ def left_of(site: Any, request: HttpRequest, page: remaining.Page) -> dict[str, 
         for each in shown
     ]
     return {"total": page.total, "rows": rows, "more": page.total - len(rows)}
-
-
-def maker_of(site: Any, row: Any, makers: Mapping[str, Any]) -> str:
-    """Return who made a client or a key, linked if it is one of the users in `makers`."""
-    user = makers.get(row.created_by)
-    return (row.created_by or "-") if user is None else link_to(site, user)
-
-
-def badge(text: str, *, live: bool) -> str:
-    """Return a state formatted for lists; `live` is whether it is in force or has ended."""
-    return format_html('<span class="{}">{}</span>', "jwt-auth-live" if live else "jwt-auth-ended", text)
 
 
 def revoke_all_url(site: Any, request: HttpRequest) -> str | None:

@@ -11,9 +11,10 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.contrib.admin.utils import quote, unquote
 from django.core.exceptions import PermissionDenied
+from django.db import router
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path, reverse
 from django.utils import timezone
@@ -23,21 +24,13 @@ from django.utils.translation import gettext, gettext_lazy as _
 from jwt_auth import signing_keys
 from jwt_auth._django.admin_sites import redirect_from_missing
 from jwt_auth._django.slices import Counted
+from jwt_auth._django.transactions import write_atomic
+from jwt_auth.administration import states as shown
+from jwt_auth.administration.columns import NOTHING, Text, column, moment_column, url_of
+from jwt_auth.administration.lists import keys_of
 from jwt_auth.administration.outages import answering_outages
-from jwt_auth.administration.pages import (
-    EverythingForm,
-    ReadOnlyAdmin,
-    ReasonForm,
-    Text,
-    allows,
-    badge,
-    changelist_url,
-    confirm,
-    log,
-    read,
-    staff_of,
-    url_of,
-)
+from jwt_auth.administration.pages import ReadOnlyAdmin, allows, changelist_url, describe, log, staff_of
+from jwt_auth.administration.questions import EverythingForm, ReasonForm, attempt, confirm, read
 from jwt_auth.conf import get_settings
 from jwt_auth.keyring import states
 from jwt_auth.keyring.states import KeyStateError, describe_wait
@@ -56,14 +49,16 @@ class PhraseForm(EverythingForm):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Move:
-    """A change of a key's state, and the texts of its page."""
+    """A change of a key's state, and the texts of its page. `urgent` is the warning in an emergency."""
 
     title: Text
     warning: Text
+    urgent: Text
     button: Text
     done: Text
     check: Callable[[SigningKey, bool, datetime], None]
     do: Callable[..., Any]
+    danger: bool = False
 
 
 def _check_activation(key: SigningKey, emergency: bool, now: datetime) -> None:
@@ -71,20 +66,32 @@ def _check_activation(key: SigningKey, emergency: bool, now: datetime) -> None:
     states.check_activation(key, active, emergency=emergency, now=now)
 
 
+def _check_retirement(key: SigningKey, emergency: bool, now: datetime) -> None:
+    """Check it as far as it can be known before the keys are locked: which key takes over is decided then."""
+    if key.state != State.ACTIVE or emergency:
+        return
+    standby = list(SigningKey.objects.filter(state=State.STANDBY).order_by("created_at"))
+    refusals = [_refusal_by(partial(states.check_activation, each, key, emergency=False, now=now)) for each in standby]
+    if all(refusals):
+        raise next(filter(None, refusals), None) or states.no_successor(now)
+
+
 def _check_revocation(key: SigningKey, emergency: bool, now: datetime) -> None:
     states.check_revocation(key, emergency=emergency, now=now)
 
 
-def _leave_it_to_the_operation(key: SigningKey, emergency: bool, now: datetime) -> None:
-    """Check nothing: the key that takes over is only known under the lock."""
-
-
 MOVES: Mapping[str, Move] = {
     "activate": Move(
-        title=_("Activate a key"),
+        title=_("Activate the key %(kid)s"),
         warning=_(
             "Tokens will be signed with this key from now on. The currently active key retires: its tokens stay valid, "
             "and its private key is deleted. Nobody has to sign in again. A key can't be made active twice."
+        ),
+        urgent=_(
+            "Tokens will be signed with this key from now on, although not all servers know it yet. Those that have "
+            "not fetched the key set since it was published refuse its tokens until they do, for up to 5 minutes if "
+            "they respect the max-age. The currently active key retires: its tokens stay valid, and its private key is "
+            "deleted. A key can't be made active twice."
         ),
         button=_("Activate"),
         done=_("Tokens are signed with the key %(kid)s from now on."),
@@ -92,27 +99,39 @@ MOVES: Mapping[str, Move] = {
         do=lambda kid, emergency, **record: signing_keys.activate(kid, emergency=emergency),
     ),
     "retire": Move(
-        title=_("Retire a key"),
+        title=_("Retire the key %(kid)s"),
         warning=_(
             "Another key, which has been published for long enough, will sign from now on. The tokens of this key stay "
             "valid, and its private key is deleted. Nobody has to sign in again."
         ),
+        urgent=_(
+            "Another key will sign from now on, and is created if there is none. Servers that have not fetched the key "
+            "set since that key was published refuse its tokens until they do, for up to 5 minutes if they respect the "
+            "max-age. The tokens of this key stay valid, and its private key is deleted."
+        ),
         button=_("Retire"),
         done=_("The key %(kid)s was retired."),
-        check=_leave_it_to_the_operation,
+        check=_check_retirement,
         do=lambda kid, emergency, **record: signing_keys.retire(kid, emergency=emergency),
     ),
     "revoke": Move(
-        title=_("Revoke a key"),
+        title=_("Revoke the key %(kid)s"),
         warning=_(
             "Everything that this key has signed, or will sign, is refused, and this can't be undone. Refresh tokens "
             "have other keys and stay valid: nobody has to sign in again. If this is the active key, another one "
             "takes over."
         ),
+        urgent=_(
+            "Everything that this key has signed, or will sign, is refused, and this can't be undone. That includes "
+            "tokens that are still valid: the programs that use them have to refresh, possibly many at once. Refresh "
+            "tokens have other keys and stay valid: nobody has to sign in again. If this is the active key, another "
+            "one takes over."
+        ),
         button=_("Revoke"),
         done=_("The key %(kid)s was revoked."),
         check=_check_revocation,
         do=lambda kid, emergency, **record: signing_keys.revoke(kid, emergency=emergency, **record),
+        danger=True,
     ),
 }
 _MOVES_OF: Mapping[str, tuple[str, ...]] = {
@@ -123,16 +142,41 @@ _MOVES_OF: Mapping[str, tuple[str, ...]] = {
 }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """A move on a key's page: a button; or, if it comes too early, the reason, and the way to do it all the same."""
+
+    text: Text
+    url: str
+    danger: bool
+    refusal: str
+    urgent_url: str | None
+
+
 class SigningKeyAdmin(ReadOnlyAdmin):
     """One row for each key. Revoked keys stay in the table, so that they can't be added again."""
 
-    list_display = ["key", "algorithm", "status", "next_step", "verified", "last_used_at"]
+    list_display = ["key", "status", "next_step", "number", "seen"]
     list_filter = ["state"]
     ordering = ["-created_at", "-pk"]
+    search_fields = ["kid"]
+    search_help_text = _("By the key's id (“kid”), or its beginning.")
     fields = [
         *("kid", "algorithm", "status", "next_step", "created_at", "activated_at", "retired_at", "revoked_at"),
         *("verified", "last_used_at", "public_jwk"),
     ]
+
+    def find_by_words(self, request: HttpRequest, words: list[str]) -> Any:
+        return keys_of(SigningKey.objects.filter(kid__startswith=" ".join(words).rstrip("…")).order_by("-pk"))
+
+    def note_on_list(self) -> Text | None:
+        if get_settings().KEYS == "database":
+            return None
+        return _(
+            "This server signs with the keys in its settings (SIGNING_KEY and SIGNING_KEY_FALLBACKS), and not with "
+            "keys of this list. To change those, change the settings and deploy. To manage keys here instead, run "
+            "“manage.py jwt_keys import”, and set KEYS to “database”."
+        )
 
     # Permissions
 
@@ -145,36 +189,46 @@ class SigningKeyAdmin(ReadOnlyAdmin):
 
     # Lists and pages
 
-    @admin.display(description=_("key"), ordering="kid")
+    seen = moment_column("last_used_at", _("last used"))
+
+    @column(_("key"), ordering="kid")
     def key(self, key: SigningKey) -> str:
         return key.short_kid
 
-    @admin.display(description=_("state"), ordering="state")
+    @column(_("state"), ordering="state")
     def status(self, key: SigningKey) -> str:
-        return badge(key.get_state_display(), live=key.state == State.ACTIVE)
+        return shown.of_signing_key(key)
 
-    @admin.display(description=_("next step"))
+    @column(_("signatures verified"), ordering="verified")
+    def number(self, key: SigningKey) -> str:
+        return describe(key.verified)
+
+    @column(_("next step"))
     def next_step(self, key: SigningKey) -> str | Promise:
         now = timezone.now()
         if key.state == State.STANDBY:
-            return _when(_("can be activated"), states.ready_at(key), now)
+            return _when(_("Can be activated"), states.ready_at(key), now)
         if key.state == State.RETIRING:
-            return _when(_("can be revoked"), states.dead_at(key.retired_at or now), now)
-        return _("signs") if key.state == State.ACTIVE else "-"
+            return _when(_("Can be revoked"), states.dead_at(key.retired_at or now), now)
+        return _("Signs until another key is activated") if key.state == State.ACTIVE else NOTHING
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> Any:
-        context["moves"] = self._moves(context["original"]) if self.has_add_permission(request) else []
+        context["offers"] = self._offers(context["original"]) if self.has_add_permission(request) else []
         return super().render_change_form(request, context, *args, **kwargs)
 
-    def _moves(self, key: SigningKey) -> list[tuple[Text, str]]:
-        """Return the text and the URL of each button on a key's page."""
-        found: list[tuple[Text, str]] = []
-        for name in _MOVES_OF[key.state]:
-            found.append((MOVES[name].button, self._url(key, name)))
-            if _refusal_of(MOVES[name], key, emergency=False):
-                text = gettext("%(move)s in an emergency") % {"move": MOVES[name].button}
-                found.append((text, self._url(key, name, "emergency")))
-        return found
+    def _offers(self, key: SigningKey) -> list[Offer]:
+        return [self._offer(key, name, MOVES[name]) for name in _MOVES_OF[key.state]]
+
+    def _offer(self, key: SigningKey, name: str, move: Move) -> Offer:
+        refusal = _refusal_of(move, key, emergency=False)
+        is_urgent = refusal is not None and _refusal_of(move, key, emergency=True) is None
+        return Offer(
+            text=move.button,
+            url=self._url(key, name),
+            danger=move.danger,
+            refusal=str(refusal or ""),
+            urgent_url=self._url(key, name, "emergency") if is_urgent else None,
+        )
 
     # Operations
 
@@ -199,24 +253,29 @@ class SigningKeyAdmin(ReadOnlyAdmin):
             raise PermissionDenied
         back = changelist_url(self)
         form = read(request)
-        if not form.is_valid():
+        key = attempt(form, lambda: self._create(request, form.cleaned_data["reason"]))
+        if key is None:
             return confirm(
                 self,
                 request,
                 form,
-                title=_("Create a key"),
+                title=_("Create a signing key"),
                 warning=gettext(
                     "A key for %(algorithm)s will be created and published. It signs nothing until it is activated."
                 )
                 % {"algorithm": get_settings().ALGORITHM},
-                summary={},
                 button=_("Create"),
                 back=back,
+                danger=False,
             )
-        key = signing_keys.create()
-        self.log_addition(request, key, _with_reason(gettext("Created."), form.cleaned_data["reason"]))
         self.message_user(request, gettext("The key %(kid)s was created.") % {"kid": key.kid}, messages.SUCCESS)
         return HttpResponseRedirect(url_of(self.admin_site, key) or back)
+
+    def _create(self, request: HttpRequest, reason: str) -> SigningKey:
+        with write_atomic(router.db_for_write(SigningKey)):  # no key without its entry in the history
+            key = signing_keys.create()
+            self.log_addition(request, key, _with_reason(gettext("Created."), reason))
+        return key
 
     def move_view(self, request: HttpRequest, object_id: str, *, name: str, emergency: bool) -> HttpResponse:
         """Ask for confirmation, and change a key's state on POST; if that is refused, show the reason."""
@@ -229,9 +288,15 @@ class SigningKeyAdmin(ReadOnlyAdmin):
         refusal = _refusal_of(MOVES[name], key, emergency=emergency)
         if refusal is None:
             form = read(request, PhraseForm if emergency else ReasonForm)
-            if not form.is_valid():
-                return self._ask(request, form, key, MOVES[name], emergency=emergency)
-            refusal = self._do(request, key, MOVES[name], emergency, form.cleaned_data["reason"])
+            try:
+                text = attempt(
+                    form, lambda: self._do(request, key, MOVES[name], emergency, form.cleaned_data["reason"])
+                )
+                if text is None:
+                    return self._ask(request, form, key, MOVES[name], emergency=emergency)
+                self.message_user(request, text, messages.SUCCESS)
+            except KeyStateError as error:  # another process was faster
+                refusal = error
         if refusal is not None:
             self.message_user(request, str(refusal), messages.ERROR)
         return HttpResponseRedirect(back)
@@ -239,43 +304,46 @@ class SigningKeyAdmin(ReadOnlyAdmin):
     def _ask(
         self, request: HttpRequest, form: ReasonForm, key: SigningKey, move: Move, *, emergency: bool
     ) -> HttpResponse:
-        summary: dict[Text, int | Counted] = {}
-        if emergency:
-            radius = signing_keys.blast_radius(key, timezone.now())
-            summary = {
-                _("live sessions that may have to refresh"): radius.sessions,
-                _("seconds until this deployment refuses its tokens"): int(radius.own_bound.total_seconds()),
-                _("seconds until servers that respect our max-age know it"): int(radius.others_bound.total_seconds()),
-            }
+        title = move.title % {"kid": key.short_kid}
         return confirm(
             self,
             request,
             form,
-            title=move.title,
-            warning=move.warning,
-            summary=summary,
+            title=gettext("%(operation)s in an emergency") % {"operation": title} if emergency else title,
+            warning=move.urgent if emergency else move.warning,
+            summary=_radius_of(key) if emergency and move.danger else None,
             button=move.button,
             back=url_of(self.admin_site, key) or changelist_url(self),
+            danger=move.danger,
             objects=[key],
+            name=lambda key: f"{key.kid} ({key.get_state_display()})",
         )
 
-    def _do(
-        self, request: HttpRequest, key: SigningKey, move: Move, emergency: bool, reason: str
-    ) -> KeyStateError | None:
-        """Do the confirmed change; return the refusal if another process was faster."""
-        try:
-            move.do(key.kid, emergency, reason=reason, actor=staff_of(request))
-        except KeyStateError as refusal:
-            return refusal
+    def _do(self, request: HttpRequest, key: SigningKey, move: Move, emergency: bool, reason: str) -> str:
+        """Do the confirmed change, and return a text that says so; raise KeyStateError."""
         text = str(move.done) % {"kid": key.kid}
-        log(request, [key], _with_reason(text, reason))
-        self.message_user(request, text, messages.SUCCESS)
-        return None
+        with write_atomic(router.db_for_write(SigningKey)):  # no change without its entry in the history
+            move.do(key.kid, emergency, reason=reason, actor=staff_of(request))
+            log(request, [key], _with_reason(text, reason))
+        return text
+
+
+def _radius_of(key: SigningKey) -> dict[Text, int | Counted]:
+    radius = signing_keys.blast_radius(key, timezone.now())
+    return {
+        _("live sessions that may have to refresh"): radius.sessions,
+        _("seconds until this deployment refuses its tokens"): int(radius.own_bound.total_seconds()),
+        _("seconds until servers that respect our max-age know it"): int(radius.others_bound.total_seconds()),
+    }
 
 
 def _refusal_of(move: Move, key: SigningKey, *, emergency: bool) -> KeyStateError | None:
+    return _refusal_by(partial(move.check, key, emergency, timezone.now()))
+
+
+def _refusal_by(check: Callable[[], None]) -> KeyStateError | None:
     try:
-        move.check(key, emergency, timezone.now())
+        check()
     except KeyStateError as refusal:
         return refusal
     return None

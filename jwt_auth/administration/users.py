@@ -29,38 +29,30 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext, gettext_lazy as _, ngettext
 
-from jwt_auth._django.admin_sites import admin_of, admins, before_urls, list_at_most, put_before, redirect_from_missing
+from jwt_auth._django.admin_sites import admins, before_urls, list_at_most, put_before, redirect_from_missing
 from jwt_auth._django.slices import Counted, count_some
+from jwt_auth.administration import user_panel
+from jwt_auth.administration.columns import Text, link_to, url_of
 from jwt_auth.administration.forged import ForgedRequestMixin
 from jwt_auth.administration.outages import answered, answering_outages
 from jwt_auth.administration.pages import (
-    SHOWN,
-    ReasonForm,
-    Text,
-    UserForm,
     allows,
     changelist_url,
-    confirm,
     describe,
     is_limited,
     is_popup,
     left_of,
-    link_to,
     log,
-    read,
     sees_clients,
-    selection,
     staff_of,
-    url_of,
 )
+from jwt_auth.administration.questions import SHOWN, ReasonForm, UserForm, attempt, confirm, read, selection
 from jwt_auth.administration.saving import SavingMixin
 from jwt_auth.models import RegisteredClient, UserSession, key_of
 from jwt_auth.revocation import (
     BulkRevocation,
     UserRevocation,
     counting,
-    cutoff,
-    database,
     remaining,
     revoke_user,
     revoke_users,
@@ -71,9 +63,6 @@ if TYPE_CHECKING:
     _Base = admin.ModelAdmin[Any]
 else:
     _Base = object
-
-# The number of sessions on a user's page; a link leads to the rest.
-SESSIONS_SHOWN = 10
 
 # The most deleted users whose API clients are looked for.
 MOST_NAMED = remaining.USERS
@@ -90,7 +79,7 @@ WARNING = _(
 
 class TokenRevocationMixin(ForgedRequestMixin, SavingMixin, _Base):
     """
-    Add an action, a button, and a panel with the cutoff and the live sessions to a `ModelAdmin` of users.
+    Add an action, and a panel with the newest live sessions and a button, to a `ModelAdmin` of users.
 
     Every admin of users gets this mixin automatically. Derive from it, before `UserAdmin`, only to override
     something:
@@ -127,15 +116,15 @@ class TokenRevocationMixin(ForgedRequestMixin, SavingMixin, _Base):
             raise PermissionDenied
         back = url_of(self.admin_site, user) or changelist_url(self)
         form = read(request, _form_for(request))
-        if not form.is_valid():
+        done = attempt(form, lambda: revoke_user(user, **form.cleaned_data, actor=staff_of(request)))
+        if done is None:
             return _ask(self, request, form, [user], user_rows.users().filter(pk=key_of(user)), back=back)
-        done = revoke_user(user, **form.cleaned_data, actor=staff_of(request))
         _tell(self, request, [user], done, {key_of(user): done.clients_left})
         return HttpResponseRedirect(back)
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         """Delete a user, and name the API clients that the user made for others."""
-        left = _made_for_others([obj.pk])
+        left = _made_for_others([key_of(obj)])
         super().delete_model(request, obj)
         _tell_of_orphans(self, request, left)
 
@@ -158,15 +147,18 @@ class TokenRevocationMixin(ForgedRequestMixin, SavingMixin, _Base):
         user = context.get("original")
         if user is None or is_popup(request) or not isinstance(response, TemplateResponse):
             return response
-        may_revoke, may_look = self.has_revoke_tokens_permission(request, user), _sees_sessions(self, request)
+        may_revoke, may_look = self.has_revoke_tokens_permission(request, user), user_panel.sees_sessions(self, request)
         if may_revoke or may_look:
             # Our template extends the original one, so that the project's own templates stay in use.
             extended = response.resolve_template(response.template_name)
-            tokens = _describe(self, user, may_revoke=may_revoke, may_look=may_look)
-            tokens["left"] = left_of(self.admin_site, request, remaining.page([key_of(user)], timezone.now()))
+            tokens = user_panel.describe_tokens(self, request, user, may_look=may_look)
+            tokens["revoke_url"] = self._revoke_url(user) if may_revoke else None
             response.context_data = {**(response.context_data or {}), "jwt_auth_base": extended, "tokens": tokens}
             response.template_name = "admin/jwt_auth/user_change_form.html"
         return response
+
+    def _revoke_url(self, user: Any) -> str:
+        return reverse(f"{self.admin_site.name}:{_url_name(self.opts)}", args=(quote(user.pk),))
 
 
 def connect() -> None:
@@ -204,10 +196,10 @@ def _revoke_selected(model_admin: Any, request: HttpRequest, queryset: Any) -> H
         model_admin.message_user(request, text, messages.ERROR)
         return None
     form = read(request, _form_for(request))
-    if not form.is_valid():
+    done = attempt(form, lambda: revoke_users(users, **form.cleaned_data, actor=staff_of(request)))
+    if done is None:
         hidden = selection(request, "jwt_auth_revoke_tokens")
         return _ask(model_admin, request, form, users, queryset, back=request.get_full_path(), hidden=hidden)
-    done = revoke_users(users, **form.cleaned_data, actor=staff_of(request))
     _tell(model_admin, request, users, done, done.clients_left)
     return None
 
@@ -229,12 +221,14 @@ def _ask(
     hit = queryset.using(router.db_for_write(UserSession)).order_by().values("pk")
     live = counting.live_sessions_of(hit, timezone.now())
     page = remaining.summary([key_of(user) for user in users], timezone.now())
-    numbers: dict[Text, int | Counted] = {model_admin.opts.verbose_name_plural: len(users), _("live sessions"): live}
+    numbers: dict[Text, int | Counted] = {_("live sessions"): live}
+    if len(users) != 1:
+        numbers = {model_admin.opts.verbose_name_plural: len(users), **numbers}
     return confirm(
         model_admin,
         request,
         form,
-        title=_("Revoke all tokens"),
+        title=_title(users),
         warning=WARNING,
         summary=numbers,
         button=_("Revoke all tokens"),
@@ -243,6 +237,12 @@ def _ask(
         left=left_of(model_admin.admin_site, request, page),
         **options,
     )
+
+
+def _title(users: list[Any]) -> str:
+    if len(users) == 1:
+        return gettext("Sign out everywhere: revoke all tokens of %(user)s") % {"user": users[0]}
+    return gettext("Revoke all tokens of %(count)d users") % {"count": len(users)}
 
 
 def _tell(
@@ -290,39 +290,6 @@ def _tell_of_orphans(model_admin: Any, request: HttpRequest, left: list[Register
         names = format_html_join(", ", "{}", ((link_to(model_admin.admin_site, each),) for each in left[:SHOWN]))
         text = format_html("{} {}{}", text, names, ", …" if len(left) > SHOWN else "")
     model_admin.message_user(request, text, messages.WARNING)
-
-
-def _describe(model_admin: Any, user: Any, *, may_revoke: bool, may_look: bool) -> dict[str, Any]:
-    """Return the content of the panel, with at most four queries, regardless of the number of sessions."""
-    known = cutoff.users_with_cutoff().annotate(jwt_global_cutoff=database.global_cutoff()).get(pk=key_of(user))
-    now = timezone.now()
-    sessions = database.live(now).filter(user=key_of(user))
-    live = counting.live_sessions_of_user(key_of(user), now)
-    return {
-        "cutoff": cutoff.read(known),
-        "global_cutoff": known.jwt_global_cutoff,
-        "live": describe(live),
-        "may_look": may_look,
-        "sessions": sessions.order_by("-last_issued_at")[:SESSIONS_SHOWN] if may_look else (),
-        "sessions_url": _sessions_url(model_admin, user) if may_look else None,
-        "revoke_url": _revoke_url(model_admin, user) if may_revoke else None,
-    }
-
-
-def _sees_sessions(model_admin: Any, request: HttpRequest) -> bool:
-    registered = admin_of(model_admin.admin_site, UserSession)
-    if registered is not None:
-        return bool(registered.has_view_permission(request))
-    return allows(request, "jwt_auth.view_usersession")
-
-
-def _sessions_url(model_admin: Any, user: Any) -> str | None:
-    registered = admin_of(model_admin.admin_site, UserSession)
-    return f"{changelist_url(registered)}?user__exact={key_of(user)}" if registered is not None else None
-
-
-def _revoke_url(model_admin: Any, user: Any) -> str:
-    return reverse(f"{model_admin.admin_site.name}:{_url_name(model_admin.opts)}", args=(quote(user.pk),))
 
 
 def _url_name(opts: Any) -> str:

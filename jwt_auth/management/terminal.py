@@ -7,7 +7,8 @@ import getpass
 import os
 import sys
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timezone
 from typing import Any
 
@@ -31,6 +32,9 @@ PK_PREFIX = "pk:"
 NOTHING_DONE = 1
 MISUSED = 2  # as in argparse
 INTERRUPTED = 130  # as shells report a process that Ctrl-C ended
+
+# The word that confirms each dangerous operation: another one for each would be looked up when there is no time.
+ANSWER = "yes"
 
 
 def number(low: int, high: int) -> Callable[[str], int]:
@@ -61,19 +65,30 @@ def add_yes(parser: CommandParser) -> None:
     parser.add_argument("--yes", "--no-input", "--noinput", action="store_true", help="Don't ask.")
 
 
-def confirm(command: BaseCommand, answer: str, *, yes: bool, otherwise: str = "Nothing was revoked") -> None:
+def confirm(command: BaseCommand, *, yes: bool, otherwise: str = "Nothing was revoked") -> None:
     """
-    Return if `yes` is true, or if the person at the terminal types `answer`.
+    Return if `yes` is true, or if the person at the terminal types ANSWER.
 
     Raises:
-        CommandError: otherwise; its text begins with `otherwise`.
+        CommandError: otherwise; its text begins with `otherwise`. Its exit code tells Ctrl-C from another answer.
     """
     if yes:
         return
     if not sys.stdin.isatty():
         raise CommandError(f"{otherwise}: there is no terminal to ask at. Repeat the command with --yes.")
-    if not _ask(command, f'Type "{answer}" to go on:', answer):
-        raise CommandError(f"{otherwise}.", returncode=NOTHING_DONE)
+    with uninterrupted(command, otherwise):
+        if not _ask(command, f'Type "{ANSWER}" to go on:'):
+            raise CommandError(f"{otherwise}.", returncode=NOTHING_DONE)
+
+
+@contextmanager
+def uninterrupted(command: BaseCommand, otherwise: str) -> Iterator[None]:
+    """Turn Ctrl-C at a question into a sentence and an exit code."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        command.stdout.write("")  # the prompt and "^C" stand on a line of their own
+        raise CommandError(f"Interrupted. {otherwise}.", returncode=INTERRUPTED) from None
 
 
 def find_user(text: str) -> Any:
@@ -223,18 +238,26 @@ def _width(text: str) -> int:
     return len(text) + wide - marks
 
 
-def read_token(text: str) -> str:
+def read_token(command: BaseCommand, text: str) -> str:
     """Return the token: `text` itself, or, if it is "-", a hidden input at the terminal or standard input."""
     if text == "-":
-        text = getpass.getpass("Token: ") if sys.stdin.isatty() else sys.stdin.read()
+        with uninterrupted(command, "Nothing was done"):
+            text = _ask_for_token() if sys.stdin.isatty() else sys.stdin.read()
     return text.strip()
 
 
-def _ask(command: BaseCommand, question: str, answer: str) -> bool:
+def _ask_for_token() -> str:
+    try:
+        return getpass.getpass("Token: ")
+    except EOFError:
+        raise CommandError("No token was given. Nothing was done.", returncode=NOTHING_DONE) from None
+
+
+def _ask(command: BaseCommand, question: str) -> bool:
     command.stdout.write(question, ending=" ")
     command.stdout.flush()
     try:
-        return input().strip().lower() == answer
+        return input().strip().lower() == ANSWER
     except EOFError:
         command.stdout.write("")
         return False

@@ -40,7 +40,7 @@ class Migration(migrations.Migration):
                     "scopes",
                     models.CharField(
                         blank=True,
-                        help_text="The scopes of its tokens, separated by spaces.",
+                        help_text="The scopes of your views that the client may use, separated by spaces.",
                         max_length=1000,
                         verbose_name="scopes",
                     ),
@@ -62,7 +62,7 @@ class Migration(migrations.Migration):
                 (
                     "user",
                     models.ForeignKey(
-                        help_text="The user that it acts as.",
+                        help_text="The client acts as this user, with the user's permissions.",
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name="jwt_clients",
                         to=settings.AUTH_USER_MODEL,
@@ -109,12 +109,12 @@ class Migration(migrations.Migration):
                     "scope",
                     models.CharField(
                         choices=[
-                            ("token", "token"),
-                            ("session", "session"),
-                            ("user", "user"),
-                            ("client", "client"),
-                            ("key", "key"),
-                            ("all", "everything"),
+                            ("token", "Token"),
+                            ("session", "Session"),
+                            ("user", "User"),
+                            ("client", "Client"),
+                            ("key", "Key"),
+                            ("all", "Everything"),
                         ],
                         max_length=16,
                         verbose_name="scope",
@@ -293,19 +293,22 @@ class Migration(migrations.Migration):
                         verbose_name="handle",
                     ),
                 ),
-                ("counter", models.PositiveIntegerField(default=0, verbose_name="rotations")),
+                ("counter", models.PositiveIntegerField(default=0, verbose_name="refreshes")),
                 (
                     "started_at",
-                    models.DateTimeField(help_text="The auth_time of its tokens.", verbose_name="started at"),
+                    models.DateTimeField(help_text="“auth_time” in its tokens.", verbose_name="signed in at"),
                 ),
                 ("last_issued_at", models.DateTimeField(verbose_name="last used at")),
                 (
                     "settled_at",
                     models.DateTimeField(blank=True, editable=False, null=True, verbose_name="settled at"),
                 ),
-                ("rotated_at", models.DateTimeField(blank=True, null=True, verbose_name="rotated at")),
-                ("idle_expires_at", models.DateTimeField(verbose_name="idle until")),
-                ("expires_at", models.DateTimeField(help_text="Never moved.", verbose_name="expires at")),
+                ("rotated_at", models.DateTimeField(blank=True, null=True, verbose_name="last refreshed at")),
+                ("idle_expires_at", models.DateTimeField(verbose_name="ends unless used before")),
+                (
+                    "expires_at",
+                    models.DateTimeField(help_text="However often it is used.", verbose_name="ends at the latest"),
+                ),
                 ("auth_hash", models.CharField(editable=False, max_length=128, verbose_name="auth hash")),
                 (
                     "upgraded_auth_hash",
@@ -394,10 +397,10 @@ class Migration(migrations.Migration):
                     "state",
                     models.CharField(
                         choices=[
-                            ("standby", "standby"),
-                            ("active", "active"),
-                            ("retiring", "retiring"),
-                            ("revoked", "revoked"),
+                            ("standby", "Standby"),
+                            ("active", "Active"),
+                            ("retiring", "Retiring"),
+                            ("revoked", "Revoked"),
                         ],
                         default="standby",
                         max_length=16,
@@ -409,7 +412,10 @@ class Migration(migrations.Migration):
                 ("retired_at", models.DateTimeField(blank=True, null=True, verbose_name="retired at")),
                 ("revoked_at", models.DateTimeField(blank=True, null=True, verbose_name="revoked at")),
                 ("changed_at", models.DateTimeField(editable=False, verbose_name="changed at")),
-                ("verified", models.PositiveBigIntegerField(default=0, editable=False, verbose_name="tokens verified")),
+                (
+                    "verified",
+                    models.PositiveBigIntegerField(default=0, editable=False, verbose_name="signatures verified"),
+                ),
                 (
                     "last_used_at",
                     models.DateTimeField(blank=True, editable=False, null=True, verbose_name="last used at"),

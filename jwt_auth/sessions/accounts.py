@@ -16,6 +16,7 @@ from django.db import DatabaseError, DataError
 from django.db.models import QuerySet
 
 from jwt_auth._django.driver_errors import is_of_text
+from jwt_auth.models import key_of
 from jwt_auth.revocation import cutoff, user_rows
 from jwt_auth.revocation.database import global_cutoff
 from jwt_auth.revocation.verdict import latest
@@ -122,7 +123,7 @@ def _column_length() -> int | None:
 def _find(name: str) -> Account | None:
     if _has_own_natural_key():
         user = _by_natural_key(name)
-        return None if user is None else account_of(user.pk)
+        return None if user is None else account_of(key_of(user))
     # What the manager's method would find, with the cutoffs in the same query.
     return _single(visible_users().filter(**{get_user_model().USERNAME_FIELD: name}))
 

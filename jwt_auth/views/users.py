@@ -100,7 +100,7 @@ class LoginView(BearerAnswer, CredentialView):
         user = self._authenticated(request, serializer, known)
         pair = sessions.start(
             user,
-            account=known.get(user.pk) if is_compared else None,
+            account=known.get(key_of(user)) if is_compared else None,
             peer=peer_of(request._request),
             label=serializer.validated_data["label"],
             transport=self.transport,
@@ -143,7 +143,7 @@ def check_may_sign_in(user: Any, failures: throttling.Failures) -> None:
         raise InvalidCredentialsError("the backend returned an object that is no user of this project")
     if not user.is_active:
         raise InvalidCredentialsError("the user is inactive")
-    if failures.are_too_many(user.pk):
+    if failures.are_too_many(key_of(user)):
         raise InvalidCredentialsError("the credentials are right, but too many wrong ones were sent for this account")
 
 

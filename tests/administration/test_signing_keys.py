@@ -40,7 +40,7 @@ def said(answer):
 
 
 def buttons(page):
-    return re.findall(r'class="jwt-auth-revoke">([^<]*)</a>', page)
+    return re.findall(r'<a href="[^"]*/(?:activate|retire|revoke)/(?:emergency/)?"[^>]*>([^<]*)</a>', page)
 
 
 def post(browser, page, key, **fields):
@@ -50,11 +50,11 @@ def post(browser, page, key, **fields):
 def test_the_list_says_what_each_key_does_and_what_comes_next(browser, active, standby, clock):
     page = text_of(browser.get(key_url("changelist")))
     assert active.short_kid in page
-    assert "can be activated in 7 min 0 s" in page
+    assert "Can be activated in 7 min 0 s" in page
     clock.shift(WAIT)
-    assert "can be activated now" in text_of(browser.get(key_url("changelist")))
+    assert "Can be activated now" in text_of(browser.get(key_url("changelist")))
     signing_keys.activate(standby.kid)
-    assert "can be revoked in 7 min 1 s" in text_of(browser.get(key_url("changelist")))
+    assert "Can be revoked in 7 min 1 s" in text_of(browser.get(key_url("changelist")))
 
 
 def test_nothing_private_is_shown(browser, active):
@@ -97,7 +97,8 @@ def test_the_active_key_retires_when_another_can_take_over(browser, active, stan
 def test_an_emergency_is_offered_says_whom_it_hits_and_asks_for_a_word(browser, client, user, staff, active):
     client.tokens(user)
     page = text_of(browser.get(key_url("change", active.pk)))
-    assert buttons(page) == ["Retire", "Revoke", "Revoke in an emergency"]
+    assert buttons(page) == ["Retire in an emergency", "Revoke in an emergency"]
+    assert "There is no standby key to take over. Create one" in page
     assert "Retire it first" in said(post(browser, "revoke", active))
     page = text_of(browser.get(key_url("revoke_emergency", active.pk)))
     assert "Live sessions that may have to refresh: <strong>1</strong>" in page
@@ -158,3 +159,44 @@ def test_where_keys_are_settings_they_are_only_looked_at(browser, active, jwt_se
 def test_the_private_half_can_not_be_guessed_letter_by_letter(browser, active):
     assert browser.get(key_url("changelist"), {"encrypted_private_jwk__startswith": "g"}).status_code == 400
     text_of(browser.get(key_url("changelist"), {"kid__startswith": active.kid[0], "state__exact": "active"}))
+
+
+def test_a_key_is_found_by_its_id_and_by_its_short_one(browser, active, standby):
+    for text in (active.kid, active.short_kid):
+        page = text_of(browser.get(key_url("changelist"), {"q": text}))
+        assert active.short_kid in page
+        assert standby.short_kid not in page
+
+
+def test_with_keys_in_the_settings_the_list_says_where_they_are(browser, active, jwt_settings):
+    note = "This server signs with the keys in its settings"
+    page = text_of(browser.get(key_url("changelist")))
+    assert note not in page
+    assert '<span class="jwt-auth-live">Active</span>' in page
+    jwt_settings(KEYS="settings", ALGORITHM="HS256")
+    page = text_of(browser.get(key_url("changelist")))
+    assert note in page
+    assert '<span class="jwt-auth-ended">Not in use</span>' in page
+
+
+def test_a_move_that_can_only_fail_is_no_button_but_a_reason(browser, active, standby, clock):
+    page = text_of(browser.get(key_url("change", standby.pk)))
+    assert buttons(page) == ["Activate in an emergency", "Revoke"]
+    assert "It can be activated from 2026-05-17 12:37:15 UTC on" in page
+    clock.shift(WAIT)
+    assert buttons(text_of(browser.get(key_url("change", standby.pk)))) == ["Activate", "Revoke"]
+    assert buttons(text_of(browser.get(key_url("change", active.pk)))) == ["Retire", "Revoke in an emergency"]
+
+
+@pytest.mark.parametrize(
+    ("page", "danger"),
+    [("activate_emergency", False), ("retire_emergency", False), ("revoke_emergency", True), ("revoke", True)],
+)
+def test_a_question_names_the_key_and_only_a_revocation_is_red_and_has_figures(browser, active, standby, page, danger):
+    key = active if page in ("retire_emergency", "revoke_emergency") else standby
+    text = text_of(browser.get(key_url(page, key.pk)))
+    assert f"{key.short_kid}" in text.partition("<title>")[2].partition("</title>")[0]
+    assert f"{key.kid} (" in text
+    assert (" delete-confirmation" in text) == danger
+    assert ("Live sessions that may have to refresh" in text) == (page == "revoke_emergency")
+    assert ("up to 5 minutes" in text) == (page.endswith("emergency") and not danger)

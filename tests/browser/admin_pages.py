@@ -35,10 +35,25 @@ CONTRAST = """element => {
 }"""
 
 
+# The contrast between the ring around a focused element and what is around it.
+RING = CONTRAST.replace("element).color", "element).outlineColor").replace(
+    "behind = element;", "behind = element.parentElement;"
+)
+
+# Tables of this app that would have to be scrolled to see all of their cells.
+CUT_OFF = """[...document.querySelectorAll(".app-jwt_auth .results, .jwt-auth-scroll")]
+    .filter(table => table.scrollWidth > table.clientWidth + 1).length"""
+
+
 def check_fit(page, name, look, elements):
-    """Assert that the page fits the screen and that `elements` have the contrast of WCAG 2; return their number."""
+    """
+    Assert that the page fits the screen, with all cells of its tables, and that `elements` have the contrast of WCAG 2.
+
+    Return the number of the elements.
+    """
     look(page, name)
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), name
+    assert page.evaluate(CUT_OFF) == 0, name
     seen = page.locator(elements).all()
     for element in seen:
         assert element.evaluate(CONTRAST) >= 4.5, (name, element.evaluate("element => element.outerHTML"))

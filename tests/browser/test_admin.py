@@ -6,12 +6,14 @@ from uuid import UUID
 
 import pytest
 
+from jwt_auth import clients
 from jwt_auth.administration import lists
-from jwt_auth.models import RevocationEvent
+from jwt_auth.models import RevocationEvent, UserSession
 from jwt_auth.revocation import revoke_session, revoke_token, revoke_user
+from jwt_auth.sessions import Peer, start
 from jwt_auth.verification import verify
-from tests.browser.admin_pages import POLICY, SCREENS, SIZES, STYLED, SUBMIT, check_fit, confirm, follow, said
-from tests.support.admin import event_url, grant, session_url, user_url
+from tests.browser.admin_pages import POLICY, RING, SCREENS, SIZES, STYLED, SUBMIT, check_fit, confirm, follow, said
+from tests.support.admin import client_url, event_url, grant, session_url, user_url
 from tests.support.clients import Client
 
 
@@ -54,7 +56,7 @@ def test_the_action_asks_and_then_the_next_request_is_refused(make_user, admin, 
     carol = Alice(alice.client, user := make_user("carol"), alice.client.tokens(user))
     admin.goto(user_url("changelist"))
     choose_action(admin, [alice.user, bob.user], "Revoke all tokens")
-    assert admin.inner_text("#content h1") == "Revoke all tokens"
+    assert admin.inner_text("#content h1") == "Revoke all tokens of 2 users"
     assert "Live sessions: 3" in admin.inner_text("#content")
     look(admin, "question")
     assert [person.is_welcome() for person in (alice, bob, carol)] == [True, True, True]
@@ -69,7 +71,7 @@ def test_no_leads_back_and_does_nothing(admin, alice):
     address = f"{user_url('changelist')}?is_active__exact=1"
     admin.goto(address)
     choose_action(admin, [alice.user], "Revoke all tokens")
-    follow(admin, "text=No, take me back")
+    follow(admin, "text=Cancel")
     admin.wait_for_url(f"**{address}")
     assert admin.locator("#result_list").is_visible()
     assert alice.is_welcome()
@@ -78,15 +80,15 @@ def test_no_leads_back_and_does_nothing(admin, alice):
 def test_the_button_on_a_user_s_page(admin, alice, look):
     admin.goto(user_url("change", alice.user.pk))
     panel = admin.locator(".jwt-auth-tokens")
-    assert "Never revoked" in panel.inner_text()
+    assert "Never" in panel.inner_text()
     assert "alice's phone" in panel.inner_text()
     look(admin, "user")
-    follow(admin, ".object-tools >> text=Revoke all tokens")
+    follow(admin, "text=Sign out everywhere")
     assert alice.is_welcome()
     confirm(admin, reason="laptop stolen")
     assert "All tokens of 1 user were revoked. 2 live sessions ended." in said(admin)
     assert "alice's phone" not in panel.inner_text()
-    assert "Never revoked" not in panel.inner_text()
+    assert "Never" not in panel.inner_text()
     assert not alice.is_welcome()
     follow(admin, ".jwt-auth-tokens >> text=All sessions")
     assert admin.locator(".field-state >> text=Revoked").count() == 2
@@ -102,21 +104,21 @@ def test_one_session_ends_and_the_others_go_on(admin, alice, look):
     admin.wait_for_url("**state=live**")
     follow(admin, "text=alice's phone")
     look(admin, "session")
-    follow(admin, ".object-tools >> text=Revoke")
+    follow(admin, ".object-tools >> text=End the session")
     confirm(admin)
-    assert "1 session was revoked." in said(admin)
+    assert "1 session was ended." in said(admin)
     assert not alice.is_welcome()
     assert other.is_welcome()
-    assert admin.locator(".object-tools >> text=Revoke").count() == 0
+    assert admin.locator(".object-tools >> text=End the session").count() == 0
 
 
 def test_several_sessions_end_at_once(admin, alice, bob):
     admin.goto(session_url("changelist"))
     admin.check("#action-toggle")
-    choose_action(admin, [], "Revoke selected sessions")
-    assert "Sessions not revoked yet: 3" in admin.inner_text("#content")
+    choose_action(admin, [], "End selected sessions")
+    assert "Sessions: 3" in admin.inner_text("#content")
     confirm(admin, reason="clean-up")
-    assert "3 sessions were revoked." in said(admin)
+    assert "3 sessions were ended." in said(admin)
     assert not alice.is_welcome()
     assert not bob.is_welcome()
 
@@ -154,7 +156,7 @@ def test_who_lacks_the_permission_sees_no_button_and_can_do_nothing(make_user, n
     assert alice.is_welcome()
     grant(clerk, "revoke_user")
     page.goto(user_url("change", key))
-    follow(page, ".object-tools >> text=Revoke all tokens")
+    follow(page, "text=Sign out everywhere")
     confirm(page)
     assert "1 user" in said(page)
     assert not alice.is_welcome()
@@ -231,3 +233,52 @@ def test_the_pages_fit_and_can_be_read(screen, staff, new_staff, alice, look):
         page.goto(url)
         seen += check_fit(page, name, look, "[class^=jwt-auth-], .jwt-auth-answers > *, .jwt-auth-tokens dt")
     assert seen > 20
+
+
+AGENT = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0"
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+def test_the_longest_names_hide_nothing_that_a_decision_needs(screen, staff, new_staff, make_user, look):
+    scheme, size = screen
+    page = new_staff(staff, color_scheme=scheme, viewport=SIZES[size])
+    user = make_user("wolfeschlegelsteinhausenbergerdorff.hubert.blaine.the.third@procurement.example")
+    peer = Peer(ip_address="2001:db8:85a3:8d3:1319:8a2e:370:7348", user_agent=AGENT)
+    session = UserSession.objects.get(pk=start(user, label="x" * 100, peer=peer).session_id)
+    UserSession.objects.filter(pk=session.pk).update(last_ip_address="203.0.113.7")
+    registered = clients.register("y" * 100, user, actor=user, peer=peer)
+    key = clients.add_secret(registered, actor=user, peer=peer).key
+    revoke_session(start(user).session_id, reason="z" * 255, actor=user)
+    pages = {
+        "long-sessions": session_url("changelist"),
+        "long-session": session_url("change", session.pk),
+        "long-session-question": session_url("revoke", session.pk),
+        "long-events": event_url("changelist"),
+        "long-event": event_url("change", RevocationEvent.objects.latest("pk").pk),
+        "long-clients": client_url("changelist"),
+        "long-client": client_url("change", registered.pk),
+        "long-key-question": client_url("revoke_key", registered.pk, key.pk),
+        "long-user": user_url("change", user.pk),
+        "long-user-question": user_url("revoke_tokens", user.pk),
+    }
+    for name, url in pages.items():
+        page.goto(url)
+        check_fit(page, name, look, ".jwt-auth-cell, .jwt-auth-scroll td, .jwt-auth-warning")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_focus_of_the_keyboard_is_seen(scheme, staff, new_staff, alice):
+    page = new_staff(staff, color_scheme=scheme)
+    for url, selector in (
+        (user_url("change", alice.user.pk), ".jwt-auth-links a, .jwt-auth-operations a"),
+        (user_url("revoke_tokens", alice.user.pk), ".jwt-auth-answers > *"),
+        (event_url("changelist"), ".object-tools .jwt-auth-revoke"),
+    ):
+        page.goto(url)
+        page.keyboard.press("Tab")
+        found = page.locator(selector).all()
+        assert found
+        for element in found:
+            element.focus()
+            assert element.evaluate("element => getComputedStyle(element).outlineStyle") == "solid"
+            assert element.evaluate(RING) >= 3

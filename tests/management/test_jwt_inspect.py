@@ -8,6 +8,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.utils import timezone
 
+from jwt_auth.management.commands.jwt_inspect import Command
 from jwt_auth.management.inspection import inspect
 from jwt_auth.models import UsedToken, UserSession
 from jwt_auth.revocation import revoke_all, revoke_client, revoke_client_key, revoke_session, revoke_token, revoke_user
@@ -271,3 +272,17 @@ def test_of_a_clients_token_each_check_speaks_for_itself(user, operation, failed
 def test_a_client_that_speaks_for_another_is_refused(user):
     text, _ = look(register(user).token(sub=str(user.pk)))
     assert lines(text, "FAIL") == ["about the client itself"]
+
+
+def test_a_refusal_is_an_answer_and_a_script_can_tell_it_from_a_valid_token(client, user, capsys):
+    pair = client.tokens(user)
+    command = Command()
+    command.run_from_argv(["manage.py", "jwt_inspect", pair["access_token"]])
+    assert capsys.readouterr().out.endswith("It is valid.\n")
+    revoke_user(user)
+    with pytest.raises(SystemExit) as caught:
+        command.run_from_argv(["manage.py", "jwt_inspect", pair["access_token"]])
+    assert caught.value.code == 1
+    shown = capsys.readouterr()
+    assert shown.out.endswith("It is refused: token_revoked.\n")
+    assert not shown.err

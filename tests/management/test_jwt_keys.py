@@ -110,7 +110,7 @@ def test_the_list_shows_each_key_with_what_comes_next(clock):
     head, *rows = [line.split("  ") for line in run("jwt_keys", "list").splitlines()]
     assert head[0].strip() == "KEY"
     assert [[cell.strip() for cell in row if cell] for row in rows] == [
-        [active, "ES256", "active", "2026-05-17 12:30", "0", "-", "signs"],
+        [active, "ES256", "active", "2026-05-17 12:30", "0", "-", "signs new tokens"],
         [standby, "Ed25519", "standby", "2026-05-17 12:31", "0", "-", "can be activated in 7 min 0 s"],
     ]
     clock.shift(WAIT)
@@ -152,7 +152,7 @@ def test_an_emergency_says_whom_it_hits_and_asks(client, user, monkeypatch):
     assert "--yes" in str(refused(*asked[1:]))
     type_in(monkeypatch, "no\n")
     assert str(refused(*asked[1:])) == "Nothing was done."
-    type_in(monkeypatch, "revoke\n")
+    type_in(monkeypatch, "yes\n")
     output = run(*asked)
     (successor,) = kids("active")
     assert output.splitlines() == [
@@ -162,7 +162,7 @@ def test_an_emergency_says_whom_it_hits_and_asks(client, user, monkeypatch):
         "- Other servers refuse them when they fetch the key set again, within 300 s if they",
         "  respect its max-age, or when they next read the revocation feed.",
         "- Another key signs at once. Servers refuse its tokens until they know that key.",
-        f'Type "revoke" to go on: Revoked key {leaked}.',
+        f'Type "yes" to go on: Revoked key {leaked}.',
         f"Key {successor} (ES256) signs from now on.",
     ]
     assert client.get_me(pair["access_token"]).json()["code"] == "token_revoked"

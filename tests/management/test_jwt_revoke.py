@@ -137,7 +137,7 @@ def test_another_answer_revokes_nothing(client, user, target, typed, monkeypatch
 @targets
 def test_the_answer_that_is_asked_for_revokes(client, user, target, monkeypatch):
     pair = client.tokens(user)
-    type_in(monkeypatch, "revoke everything\n" if target == "all" else " YES \n")
+    type_in(monkeypatch, " YES \n")
     assert "to go on: " in run("jwt_revoke", TARGETS[target](user, pair))
     assert client.is_dead(pair)
 
@@ -279,3 +279,33 @@ def test_revoking_everything_says_that_clients_stay(user):
 def test_a_reason_may_have_joiners(user):
     run("jwt_revoke", f"--user={user.get_username()}", "--reason=علی\u200cرضا", "--yes")
     assert event().reason == "علی\u200cرضا"
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "words"), [(KeyboardInterrupt, 130, "Interrupted. Nothing"), (EOFError, 1, "Nothing")]
+)
+def test_ctrl_c_and_the_end_of_the_input_at_the_question_revoke_nothing(client, user, error, code, words, monkeypatch):
+    pair = client.tokens(user)
+    type_in(monkeypatch, "yes\n")
+
+    def interrupted():
+        raise error
+
+    monkeypatch.setattr("builtins.input", interrupted)
+    with pytest.raises(CommandError, match=f"^{words} was revoked") as caught:
+        run("jwt_revoke", f"--user={user.get_username()}")
+    assert caught.value.returncode == code
+    assert not client.is_dead(pair)
+
+
+@pytest.mark.parametrize(("error", "code"), [(KeyboardInterrupt, 130), (EOFError, 1)])
+def test_ctrl_c_and_the_end_of_the_input_are_no_token(error, code, monkeypatch):
+    type_in(monkeypatch, "")
+
+    def interrupted(prompt):
+        raise error
+
+    monkeypatch.setattr("getpass.getpass", interrupted)
+    with pytest.raises(CommandError, match="Nothing was done") as caught:
+        run("jwt_revoke", "--token=-")
+    assert caught.value.returncode == code

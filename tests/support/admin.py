@@ -1,5 +1,6 @@
 """Helpers for the tests of the admin: members of staff, their permissions and their requests."""
 
+import re
 from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
@@ -64,6 +65,12 @@ def text_of(response: Any) -> str:
     """Return the text of the page, whose status must be 200."""
     assert response.status_code == 200, response.status_code
     return response.content.decode()
+
+
+def column_of(page: str, name: str) -> list[str]:
+    """Return the texts of a column of a list, from the top; HTML in them stays escaped."""
+    found = re.findall(rf'<t[dh] class="field-{name}[ "][^>]*?>(.*?)</t[dh]>', page)
+    return [re.sub(r"<[^>]*>", "", cell) for cell in found]
 
 
 def client_url(page, *arguments):

@@ -26,10 +26,11 @@ def type_in(monkeypatch, text, *, terminal=True):
 
 
 def look(token):
-    """Inspect the token; return the output of `jwt_inspect`, and "good" or the error."""
+    """Inspect the token; return the output of `jwt_inspect`, and "good" or its last line or the error."""
     out = StringIO()
     try:
         call_command("jwt_inspect", token, stdout=out, no_color=True)
     except CommandError as error:
         return out.getvalue(), str(error)
-    return out.getvalue(), "good"
+    last = out.getvalue().splitlines()[-1]
+    return out.getvalue(), "good" if last == "It is valid." else last

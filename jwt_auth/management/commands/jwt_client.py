@@ -235,7 +235,7 @@ class Command(DatabaseCommand):
 
     def confirm(self, hits: str, yes: bool) -> None:
         self.stdout.write(hits)
-        confirm(self, "yes", yes=yes)
+        confirm(self, yes=yes)
 
 
 def _add_action(actions: Any, name: str, help: str) -> CommandParser:

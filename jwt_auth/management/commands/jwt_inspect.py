@@ -2,6 +2,7 @@
 `manage.py jwt_inspect`: shows why a token is valid or not. See `jwt_auth.management.inspection`.
 """
 
+import sys
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +15,7 @@ from jwt_auth.http.text import printable
 from jwt_auth.management.base import DatabaseCommand
 from jwt_auth.management.inspection import Inspection, inspect
 from jwt_auth.management.terminal import (
+    NOTHING_DONE,
     describe_moment,
     describe_state,
     describe_user,
@@ -28,6 +30,14 @@ class Command(DatabaseCommand):
         "use up a refresh token, and does not print the token."
     )
 
+    is_refused = False
+
+    def run_from_argv(self, argv: list[str]) -> None:
+        """Exit with 1 for a refused token, as `grep` does without a match: it is an answer, and no error."""
+        super().run_from_argv(argv)
+        if self.is_refused:
+            sys.exit(NOTHING_DONE)
+
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
             "token",
@@ -39,7 +49,7 @@ class Command(DatabaseCommand):
 
     def handle(self, *args: Any, token: str, **options: Any) -> None:
         now = timezone.now()
-        raw = read_token(token)
+        raw = read_token(self, token)
         try:
             found = inspect(raw, now)
         except UnavailableError as error:
@@ -53,9 +63,11 @@ class Command(DatabaseCommand):
         for line in _facts(found, now):
             self.stdout.write(line)
         self.stdout.write("")
-        if found.refusal is not None:
-            raise CommandError(f"It is refused: {found.refusal.code}.")
-        self.stdout.write(self.style.SUCCESS("It is valid."))
+        self.is_refused = found.refusal is not None
+        if found.refusal is None:
+            self.stdout.write(self.style.SUCCESS("It is valid."))
+        else:
+            self.stdout.write(self.style.WARNING(f"It is refused: {found.refusal.code}."))
 
 
 def _facts(found: Inspection, now: datetime) -> list[str]:

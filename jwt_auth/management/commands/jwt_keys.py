@@ -106,14 +106,14 @@ class Command(DatabaseCommand):
     def activate(self, *, kid: str, emergency: bool, yes: bool, **options: Any) -> None:
         if emergency:
             self.stdout.write(_UNKNOWN_TO_OTHERS)
-            self.confirm("activate", yes=yes)
+            self.confirm(yes=yes)
         self.say(_DONE["activate"], signing_keys.activate(kid, emergency=emergency))
         self.say_next()
 
     def retire(self, *, kid: str, emergency: bool, yes: bool, **options: Any) -> None:
         if emergency:
             self.stdout.write(_UNKNOWN_TO_OTHERS)
-            self.confirm("retire", yes=yes)
+            self.confirm(yes=yes)
         self.say(_DONE["activate"], signing_keys.retire(kid, emergency=emergency))
         self.say_next()
 
@@ -121,7 +121,7 @@ class Command(DatabaseCommand):
         operation = record(reason)
         if emergency:
             self.show_blast_radius(kid)
-            self.confirm("revoke", yes=yes)
+            self.confirm(yes=yes)
         successor = signing_keys.revoke(kid, emergency=emergency, **operation)
         self.stdout.write(self.style.SUCCESS(f"Revoked key {printable(kid)}."))
         if successor is not None:
@@ -154,8 +154,8 @@ class Command(DatabaseCommand):
             lines.append("- Another key signs at once. Servers refuse its tokens until they know that key.")
         self.stdout.write("\n".join(lines))
 
-    def confirm(self, answer: str, *, yes: bool) -> None:
-        confirm(self, answer, yes=yes, otherwise="Nothing was done")
+    def confirm(self, *, yes: bool) -> None:
+        confirm(self, yes=yes, otherwise="Nothing was done")
 
     def say(self, text: str, key: SigningKey) -> None:
         self.stdout.write(self.style.SUCCESS(text.format(kid=printable(key.kid), algorithm=key.algorithm)))
@@ -196,7 +196,7 @@ def _add_key(parser: Any, emergency: str) -> None:
 
 
 def _lines(rows: Any, now: datetime) -> Any:
-    head = ("KEY", "ALGORITHM", "STATE", "SINCE (UTC)", "TOKENS", "LAST SEEN (UTC)", "NEXT")
+    head = ("KEY", "ALGORITHM", "STATE", "SINCE (UTC)", "VERIFIED", "LAST SEEN (UTC)", "NEXT")
     return table([head, *(_row(row, now) for row in rows)])
 
 
@@ -216,7 +216,7 @@ def _row(row: SigningKey, now: datetime) -> tuple[str, ...]:
 def _next_of(row: SigningKey, now: datetime) -> str:
     step = _step_of(row)
     if step is None or step.at is None:
-        return "signs" if row.state == State.ACTIVE else "-"
+        return "signs new tokens" if row.state == State.ACTIVE else "-"
     verb = {"activate": "activated", "revoke": "revoked"}[step.move]
     return f"can be {verb} {'now' if step.is_due(now) else describe_wait(step.at - now)}"
 

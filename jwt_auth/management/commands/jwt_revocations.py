@@ -60,7 +60,7 @@ class Command(DatabaseCommand):
             if dry_run:
                 self.stdout.write("Nothing was revoked (--dry-run).")
             elif _total(report, APPLY):
-                confirm(self, "yes", yes=yes)
+                confirm(self, yes=yes)
                 lines.seek(0)
                 report = replay(lines, batch_size=batch_size, dry_run=False)
                 self.stdout.write(self.style.SUCCESS(f"Applied {_counted(_total(report, APPLY))}."))

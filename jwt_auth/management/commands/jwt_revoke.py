@@ -40,10 +40,9 @@ _SESSIONS = ("live session", "live sessions")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revocation:
-    """A revocation: the lines that describe its consequences, the answer that confirms it, and the function."""
+    """A revocation: the lines that describe its consequences, and the function."""
 
     hits: list[str]
-    answer: str
     do: Callable[[dict[str, Any]], str]
 
 
@@ -82,7 +81,7 @@ class Command(DatabaseCommand):
         if dry_run:
             self.stdout.write("Nothing was revoked (--dry-run).")
             return
-        confirm(self, revocation.answer, yes=yes)
+        confirm(self, yes=yes)
         self.stdout.write(self.style.SUCCESS(revocation.do(facts)))
 
     def plan(
@@ -92,7 +91,7 @@ class Command(DatabaseCommand):
             return _of_user(find_user(user), with_clients)
         if session is not None:
             return _of_session(_parse(session))
-        return _everything() if token is None else _of_session(_session_of(token))
+        return _everything() if token is None else _of_session(_session_of(read_token(self, token)))
 
 
 def _everything() -> Revocation:
@@ -107,7 +106,7 @@ def _everything() -> Revocation:
     if clients.number or not clients.is_all:
         stay = describe_number(clients, "API client stays: its keys", "API clients stay: they")
         hits.append(f"{stay} can sign new tokens.")
-    return Revocation(hits=hits, answer="revoke everything", do=do)
+    return Revocation(hits=hits, do=do)
 
 
 def _of_user(user: Any, with_clients: bool) -> Revocation:
@@ -139,7 +138,7 @@ def _of_user(user: Any, with_clients: bool) -> Revocation:
             text += f"\nDisabled API clients: {done.clients_disabled:,}. Keys revoked: {done.keys_revoked:,}."
         return text + (f"\nAPI clients that stay: {done.clients_left:,}." if done.clients_left else "")
 
-    return Revocation(hits=hits, answer="yes", do=do)
+    return Revocation(hits=hits, do=do)
 
 
 def _ways_to_end(left: remaining.Page) -> list[str]:
@@ -167,7 +166,7 @@ def _of_session(sid: UUID) -> Revocation:
         return f"Revoked session {sid}." if ended else f"Session {sid} was already revoked; there was nothing to do."
 
     hits = [f"A session of {describe_user(session.user)}:", "", *session_lines([(session, state)]), ""]
-    return Revocation(hits=hits, answer="yes", do=do)
+    return Revocation(hits=hits, do=do)
 
 
 def _parse(text: str) -> UUID:
@@ -178,7 +177,7 @@ def _parse(text: str) -> UUID:
 
 
 def _session_of(text: str) -> UUID:
-    sid = session_id_of(read_token(text))
+    sid = session_id_of(text)
     if sid is None:
         raise CommandError("That is not a token of this project: it was changed, or its signing key is gone.")
     return sid

@@ -227,7 +227,7 @@ class RegisteredClient(Described, Handmade):
         _("scopes"),
         max_length=1000,
         blank=True,
-        help_text=_("The scopes of your views that the client may use, separated by spaces."),
+        help_text=_("The scopes that the client may use, separated by spaces."),
     )
     requires_binding = models.BooleanField(
         _("requires binding"), default=False, help_text=_("Each token must name the request that it is for.")

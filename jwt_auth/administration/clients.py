@@ -49,7 +49,6 @@ from jwt_auth.revocation import disable_client, revoke_client, revoke_client_key
 # The number of keys on a client's page, newest first.
 KEYS_SHOWN = 50
 
-
 # The attribute of a request whose texts the database could not store.
 _UNSTORABLE = "jwt_auth_unstorable"
 

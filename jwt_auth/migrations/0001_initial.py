@@ -40,7 +40,7 @@ class Migration(migrations.Migration):
                     "scopes",
                     models.CharField(
                         blank=True,
-                        help_text="The scopes of your views that the client may use, separated by spaces.",
+                        help_text="The scopes that the client may use, separated by spaces.",
                         max_length=1000,
                         verbose_name="scopes",
                     ),

@@ -28,7 +28,7 @@ from jwt_auth.revocation.memory import view
 from jwt_auth.revocation.operations import record_cutoff, record_user_deletion, revoke_session, revoke_user
 from jwt_auth.revocation.subjects import parse_sid
 from jwt_auth.sessions.credentials import announce_upgrade, begin_again, is_hash_upgrade, settle_upgrade
-from jwt_auth.user_model import manager_is_plain, visible_users
+from jwt_auth.user_model import is_user, manager_is_plain, visible_users
 
 WATCHED = frozenset({"password", "is_active"})
 
@@ -41,9 +41,7 @@ def connect() -> None:
     for model in _writers():
         pre_save.connect(_remember, sender=model, dispatch_uid="jwt_auth.remember")
         post_save.connect(_compare, sender=model, dispatch_uid="jwt_auth.compare")
-        # Before a row of a parent's table is deleted, Django deletes that of the user, and sends the signal for it.
-        if _has_same_table(model) or issubclass(model, get_user_model()):
-            pre_delete.connect(_record, sender=model, dispatch_uid="jwt_auth.record")
+        pre_delete.connect(_record, sender=model, dispatch_uid="jwt_auth.record")
     post_save.connect(_follow, sender=UserTokenCutoff, dispatch_uid="jwt_auth.follow")
     pre_delete.connect(_record_client, sender=RegisteredClient, dispatch_uid="jwt_auth.record_client")
     pre_delete.connect(_record_key, sender=ClientKey, dispatch_uid="jwt_auth.record_key")
@@ -67,10 +65,6 @@ def _writers() -> Iterator[type[Model]]:
     for model in apps.get_models(include_auto_created=True):
         if issubclass(model, get_user_model()) or model._meta.concrete_model in tables:
             yield model
-
-
-def _has_same_table(model: type[Model]) -> bool:
-    return model._meta.concrete_model is get_user_model()._meta.concrete_model
 
 
 def _lookup_of(instance: Any) -> dict[str, Any]:
@@ -205,7 +199,9 @@ def _guide(using: str, verbosity: int, stdout: Any = None, **kwargs: Any) -> Non
 
 
 def _record(instance: Any, using: str | None = None, **kwargs: Any) -> None:
-    if using == user_rows.users().db and (user := _user_of(instance)) is not None:
+    # With the row of a parent's table Django deletes that of the user, and sends the signal for it too.
+    if using == user_rows.users().db and is_user(instance):
+        user = _user_of(instance)
         record_user_deletion(user)
         clients.delete_latecomers(user)
 

@@ -1,15 +1,17 @@
 """The users that leave the app: what the project's manager makes, never more permissive than the verdict."""
 
 from contextlib import nullcontext
+from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import AnonymousUser, Permission
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, Permission
 from django.db.models import Value
+from django.test.utils import isolate_apps
 from django.utils import timezone
 
-from jwt_auth import registrars, sessions, user_model
+from jwt_auth import receivers, registrars, sessions, user_model
 from jwt_auth.exceptions import RevokedTokenError, TokenError
 from jwt_auth.models import UserSession
 from jwt_auth.revocation import database, user_rows
@@ -19,6 +21,9 @@ from tests.support.api_clients import register
 from tests.support.user_models import managed_by
 
 pytestmark = pytest.mark.django_db
+
+
+PROXY = type("Meta", (), {"proxy": True, "app_label": "jwt_auth"})
 
 
 def shown(rows):
@@ -148,6 +153,37 @@ def test_a_save_that_hides_the_user_or_changes_the_hash_is_an_event(user, in_mem
         else:
             with pytest.raises(RevokedTokenError):
                 verify(token)
+
+
+@pytest.mark.parametrize("way", ["save", "delete"])
+def test_the_concrete_model_of_a_proxy_writes_users_too(user, in_memory_mode, monkeypatch, way):
+    """The user model of this run is concrete, so a proxy takes its place where signals are received."""
+    with isolate_apps("jwt_auth"):
+        proxy = type("Proxy", (type(user),), {"__module__": __name__, "Meta": PROXY})
+    token = sessions.start(user).access_token
+    assert verify(token).user == user
+    monkeypatch.setattr(receivers, "get_user_model", lambda: proxy)
+    user.is_active = False
+    getattr(user, way)()
+    with pytest.raises(RevokedTokenError):
+        verify(token)
+
+
+def test_if_is_active_is_no_column_a_save_is_compared_as_a_whole(user, count, monkeypatch, jwt_settings):
+    jwt_settings(LEEWAY=timedelta(0))
+    usual, _ = count(user.save, update_fields=["last_login"])
+    meta = vars(get_user_model()._meta)
+    left = [field for field in meta["concrete_fields"] if field.name != "is_active"]
+    model = SimpleNamespace(
+        _meta=SimpleNamespace(concrete_fields=left),
+        is_active=property(lambda self: True),
+        get_session_auth_hash=AbstractBaseUser.get_session_auth_hash,
+    )
+    monkeypatch.setattr(receivers, "get_user_model", lambda: model)
+    jwt_settings(LEEWAY=timedelta(seconds=1))
+    assert not receivers._is_usual()
+    monkeypatch.undo()
+    assert count(user.save, update_fields=["last_login"])[0] == usual + 3
 
 
 # Permissions

@@ -10,12 +10,14 @@ from django.contrib.auth.hashers import make_password
 from django.contrib.auth.signals import user_login_failed
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import OperationalError
+from django.db.models import Manager
 from django.test import RequestFactory
 from rest_framework.exceptions import AuthenticationFailed
 
 from jwt_auth.models import UserSession
 from jwt_auth.revocation import revoke_user
 from jwt_auth.sessions import find_account
+from jwt_auth.sessions.accounts import find_user_by_name
 from jwt_auth.views import LoginView
 from tests.support.clients import PASSWORD
 from tests.support.outages import outage
@@ -297,3 +299,29 @@ def test_the_body_s_field_may_have_another_name(client, user, jwt_settings, rf, 
     assert sign_in({"login": name, "password": PASSWORD}, "192.0.2.99") == 200
     wrong = {"login": name, "password": "wrong"}
     assert [sign_in(wrong, f"192.0.2.{number}") for number in range(11)] == [401] * 10 + [429]
+
+
+def test_a_user_who_is_deleted_before_the_check_is_no_account(client, user, use, monkeypatch):
+    class Late(BaseBackend):
+        def authenticate(self, request, username=None, password=None):
+            found = get_user_model().objects.first()
+            get_user_model().objects.all().delete()
+            return found if found and found.check_password(password) else None
+
+    monkeypatch.setattr("tests.sessions.test_backends.Usual.authenticate", Late.authenticate)
+    use(Usual)
+    assert attempt(client, "lic").status_code == 401
+
+
+def test_a_manager_without_natural_keys_finds_by_the_column(user, monkeypatch):
+    manager = Manager()
+    manager.model = get_user_model()
+    monkeypatch.setitem(vars(get_user_model()._meta), "default_manager", manager)
+    assert find_account(user.get_username()).pk == user.pk
+    assert find_user_by_name(user.get_username()) == user
+    assert find_user_by_name("nobody") is None
+
+
+def test_an_outage_does_not_hide_an_account(user):
+    with outage(), pytest.raises(OperationalError):
+        find_account(user.get_username())

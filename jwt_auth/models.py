@@ -144,11 +144,10 @@ class RevocationEvent(models.Model):
     """
     One revocation. The rows are the denylist, and the record of who revoked what; they are never changed.
 
-    `subject` is the session's `sid`, the user's `sub`, the client's id, "<iss> <jti>" for a token (never its
-    text or hash: an ECDSA signature can be written in two ways), or "<iss> <kid>" for a key; the issuer of a
-    client's tokens is the client. `expires_at` is the time when the last token that the event refuses has
-    expired; None means never. `sub` is the user that a session's or a token's event is about: the feed counts events
-    by it.
+    `subject` is the session's `sid`, the user's `sub`, the client's id, "<iss> <jti>" for a token (never its text or
+    hash: an ECDSA signature can be written in two ways), or "<iss> <kid>" for a key; the issuer of a client's tokens is
+    the client. `expires_at` is the time when the last token that the event refuses has expired; None means never. `sub`
+    is the user that a session's or a token's event is about: the feed counts events by it.
 
     A client's event without a cutoff refuses no token: it tells the processes that hold the client's row and keys
     in memory that these were narrowed.

@@ -169,7 +169,7 @@ class SigningKeyAdmin(ReadOnlyAdmin):
     def find_by_words(self, request: HttpRequest, words: list[str]) -> Any:
         return keys_of(SigningKey.objects.filter(kid__startswith=" ".join(words).rstrip("…")).order_by("-pk"))
 
-    def note_on_list(self) -> Text | None:
+    def note_on_list(self) -> str | Promise | None:
         if get_settings().KEYS == "database":
             return None
         return _(

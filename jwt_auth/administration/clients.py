@@ -302,19 +302,14 @@ class RegisteredClientAdmin(ReadOnlyAdmin):
         keys = list(client.keys.order_by("-pk")[: KEYS_SHOWN + 1])
         shown = keys[:KEYS_SHOWN]
         makers = registrars.find(key.created_by for key in shown)
-        now = timezone.now()
+        now, made = timezone.now(), partial(making_of, self.admin_site, makers=makers)
         usable = [key for key in shown if client.is_active and key.is_usable(now)]
         doubts = registrars.doubts(usable)
         return {
             "show_save_and_add_another": False,
             "subtitle": client.name,  # the id is too long for some screens
             "client_keys": [
-                (
-                    key,
-                    states.of_client_key(key, client, doubts.get(key.pk), now),
-                    making_of(self.admin_site, key, makers),
-                    doubts.get(key.pk),
-                )
+                (key, states.of_client_key(key, client, doubts.get(key.pk), now), made(key), doubts.get(key.pk))
                 for key in shown
             ],
             "more_keys": len(keys) > KEYS_SHOWN,

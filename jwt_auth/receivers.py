@@ -176,7 +176,7 @@ def _follow(instance: UserTokenCutoff, raw: bool, **kwargs: Any) -> None:
         record_cutoff(instance.user, saved)
 
 
-def _end_session(request: HttpRequest | None, user: Any = None, **kwargs: Any) -> None:
+def _end_session(request: HttpRequest | None = None, user: Any = None, **kwargs: Any) -> None:
     """End the session of the token that has signed the user in, when Django's `logout()` signs the user out."""
     claims = None if request is None else note_on(request).claims
     if claims is not None and claims.iss == get_settings().ISSUER:

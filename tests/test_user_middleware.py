@@ -246,6 +246,7 @@ def test_djangos_logout_ends_the_session_of_the_token_that_signed_in(both, beare
 
 def test_logouts_that_no_token_of_ours_has_to_do_with_end_nothing(rf, pair, user):
     user_logged_out.send(type(user), request=None, user=user)
+    user_logged_out.send(type(user))
     request = rf.get("/")
     user_logged_out.send(type(user), request=request, user=user)
     claims = verify(pair["access_token"]).claims

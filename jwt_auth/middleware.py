@@ -153,7 +153,6 @@ def _set_user(request: HttpRequest, user: Any, claims: Any) -> None:
     request.user = user
     request.auser = auser
     request.auth = claims  # type: ignore[attr-defined]  # the same name as in DRF
-    note_on(request).claims = claims
 
 
 def _as_json(error: APIException) -> JsonResponse:

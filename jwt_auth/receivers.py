@@ -177,12 +177,17 @@ def _follow(instance: UserTokenCutoff, raw: bool, **kwargs: Any) -> None:
 
 
 def _end_session(request: HttpRequest | None = None, user: Any = None, **kwargs: Any) -> None:
-    """End the session of the token that has signed the user in, when Django's `logout()` signs the user out."""
-    claims = None if request is None else note_on(request).claims
-    if claims is not None and claims.iss == get_settings().ISSUER:
-        sid = parse_sid(claims.sid)
-        if sid is not None:
-            revoke_session(sid, reason="logout", actor=user)
+    """
+    End the session of the user's token, when Django's `logout()` signs the user out.
+
+    A token that is limited to scopes must not end sessions.
+    """
+    claims = None if request is None else note_on(request).claims_for(user)
+    if claims is None or claims.is_limited or claims.iss != get_settings().ISSUER:
+        return
+    sid = parse_sid(claims.sid)
+    if sid is not None:
+        revoke_session(sid, reason="logout", actor=user)
 
 
 def _read_anew(**kwargs: Any) -> None:

@@ -52,7 +52,12 @@ class TokenView(APIView):
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         """Call the handler without the parameters of a path that the project includes these URLs in: `<version>/`."""
         handler = getattr(self, str(request.method).lower(), self.http_method_not_allowed)
-        return super().dispatch(request, **{name: kwargs[name] for name in kwargs if name in _parameters_of(handler)})
+        self._of_path = kwargs
+        return super().dispatch(request, **_accepted_by(handler, kwargs))
+
+    def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
+        self.kwargs = self._of_path  # all of them, for a project's subclass and its permissions
+        return super().initialize_request(request, *args, **kwargs)
 
     def get_exception_handler(self) -> Any:
         return _answer
@@ -80,8 +85,12 @@ class TokenView(APIView):
         return serializer
 
 
-def _parameters_of(handler: Callable[..., Any]) -> Mapping[str, Any]:
-    return inspect.signature(handler).parameters
+def _accepted_by(handler: Callable[..., Any], given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return those of the `given` keyword arguments that `handler` accepts."""
+    parameters = inspect.signature(handler).parameters if given else {}
+    if any(each.kind is each.VAR_KEYWORD for each in parameters.values()):
+        return given
+    return {name: value for name, value in given.items() if name in parameters}
 
 
 def _answer(exc: Exception, context: Any) -> Response | None:
@@ -178,13 +187,13 @@ def authenticated_claims(request: Request) -> Claims | None:
     `request.auth` is None if a credential says nothing but who the user is: a password, or Django's session. Any other
     object is a credential with rules that only its own package knows, so what it may do here is unknown.
 
-    SessionAuthentication takes the user of Django's request. If it was JWTUserMiddleware that set this user, the claims
+    SessionAuthentication takes the user of Django's request. If a middleware set the user of a token there, the claims
     of that token count, although DRF has no `auth` then.
 
     Raises:
         PermissionDenied: for such an object, and for a principal that is no user of this project's database.
     """
-    claims = claims_of(request) or note_on(request).claims
+    claims = claims_of(request) or note_on(request).claims_for(request.user)
     if claims is None and not (request.auth is None and isinstance(request.user, get_user_model())):
         raise as_api_exception(UnknownLimitsError())
     return claims

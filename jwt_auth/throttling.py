@@ -65,8 +65,8 @@ def _write(cache: BaseCache, key: str, value: list[Any], timeout: int) -> bool:
     """
     Store the times in `value`, newest first; return False if the cache did not.
 
-    Some caches hide their errors: an entry seems to be absent, or to be stored. Only `add()` says whether it has stored
-    something, on the server that stores, and so it does all the writing.
+    Some caches hide their errors: an entry seems to be absent, or to be stored. Only `add()` says whether the server
+    has stored the entry, so all writes use it.
     """
     if len(value) == 1:  # the entry seemed to be absent
         if cache.add(key, value, timeout):
@@ -297,9 +297,9 @@ class Failures:
     """
     The failures of one sign-in: of its name, and of the accounts that it leads to.
 
-    The budgets of a name are checked before the sign-in, and answered with 429. Those of an account must not show,
-    since they would tell which names lead to the same account: above them, the right password is refused as a wrong
-    one is.
+    Above the budgets of a name the answer is 429, before the credentials are checked. The budgets of an account must
+    not show, because they would tell which names lead to one account: above them, the right password gets the answer
+    of a wrong one.
     """
 
     def __init__(self, request: Request, view: "APIView") -> None:
@@ -308,7 +308,7 @@ class Failures:
 
     def are_too_many(self, pk: Any) -> bool:
         """Return whether the account `pk` has no failure left."""
-        # All are asked, so that it takes the same time.
+        # All throttles are asked, so that each answer takes the same time.
         answers = [throttle.is_over(self._request, self._view) for throttle in self._budgets_of(f"pk {pk}")]
         return any(answers)
 

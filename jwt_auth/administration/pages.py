@@ -45,7 +45,7 @@ class ReadOnlyAdmin(ForgedRequestMixin, SavingMixin, admin.ModelAdmin):  # type:
     # A column that grows from row to row, and has an index; see `lists`.
     newest_by = "pk"
     object_history_template = "admin/jwt_auth/object_history.html"
-    # Whether the list has the button that revokes everything.
+    # True adds the button that revokes everything to the list.
     offers_revoke_all = False
 
     class Media:

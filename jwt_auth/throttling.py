@@ -3,8 +3,8 @@ Throttles of the endpoints, on by default.
 
 Each sign-in is counted per address. A failed sign-in is also counted per name and address, and, with a larger
 budget, per name over all addresses. So guessing is slow from one address and from many, and an attacker needs many
-addresses to lock a user out by failing on purpose. It is counted in the same way per account, because an account may
-have several names.
+addresses to lock a user out by failing on purpose. Failures are counted in the same two ways per account, because an
+account may have several names.
 
 If the cache fails, requests can't be counted. Then sign-ins, where passwords could be guessed, and requests that create
 or change API clients and keys are answered with 503. All other requests go on without a count: no secret that they
@@ -38,7 +38,7 @@ __all__ = ["ClientThrottle"]
 
 T = TypeVar("T")
 
-# Others may store the entry between `delete()` and `add()`: requests that are counted together.
+# How often an entry is written: another request may store its own between `delete()` and `add()`.
 _TRIES = 5
 
 if TYPE_CHECKING:

@@ -89,9 +89,9 @@ MOVES: Mapping[str, Move] = {
         ),
         urgent=_(
             "Tokens will be signed with this key from now on, although not all servers know it yet. Those that have "
-            "not fetched the key set since this key was published refuse its tokens until they do, for up to 5 minutes if "
-            "they respect the max-age. The currently active key retires: its tokens stay valid, and its private key is "
-            "deleted. A key can't be made active twice."
+            "not fetched the key set since this key was published refuse its tokens until they do, for up to 5 minutes "
+            "if they respect the max-age. The currently active key retires: its tokens stay valid, and its private key "
+            "is deleted. A key can't be made active twice."
         ),
         button=_("Activate"),
         done=_("Tokens are signed with the key %(kid)s from now on."),

@@ -49,12 +49,12 @@ from jwt_auth.revocation import disable_client, revoke_client, revoke_client_key
 # The number of keys on a client's page, newest first.
 KEYS_SHOWN = 50
 
-# The attribute of a request whose texts the database could not store.
+# An attribute of the request: set if the database could not store its texts.
 _UNSTORABLE = "jwt_auth_unstorable"
 
 
 class ClientList(NewestRows):
-    """A page of clients, each with its registrar; one query finds all of them."""
+    """A page of clients with their registrars, which one query finds."""
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)

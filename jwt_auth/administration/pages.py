@@ -47,7 +47,7 @@ class ReadOnlyAdmin(ForgedRequestMixin, SavingMixin, admin.ModelAdmin):  # type:
     # Return the keys of the rows that have each of some words.
     find_by_words: Any
     object_history_template = "admin/jwt_auth/object_history.html"
-    # Whether the list has the button that revokes everything.
+    # True adds the button that revokes everything to the list.
     offers_revoke_all = False
 
     class Media:

@@ -50,7 +50,7 @@ class TokenView(APIView):
         return view
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        """Call the handler without the parameters of a path that the project includes these URLs in: `<version>/`."""
+        """Call the handler without the parameters of the path above the app's URLs, such as `<version>/`."""
         handler = getattr(self, str(request.method).lower(), self.http_method_not_allowed)
         self._of_path = kwargs
         return super().dispatch(request, **_accepted_by(handler, kwargs))

@@ -187,7 +187,7 @@ class IntrospectView(ServerView):
 
 
 def _name_of_caller(request: Request) -> str:
-    """Return the id of the client, or what `sub` is in the user's tokens."""
+    """Return the id of the client, or the `sub` of the user's tokens."""
     if (client := client_of(request)) is not None:
         return client.client_id
     claims = authenticated_claims(request)

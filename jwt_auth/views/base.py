@@ -2,13 +2,10 @@
 Base classes and permissions of all endpoints.
 """
 
-import inspect
-from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.db import connections, transaction
-from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 from rest_framework.exceptions import ParseError
 from rest_framework.pagination import PageNumberPagination
@@ -35,6 +32,8 @@ class TokenView(APIView):
 
     With ATOMIC_REQUESTS an error response would roll back the revocation that it reports, so these views are
     exempt from that setting.
+
+    Handlers ignore the parameters of a path that the project includes these URLs in, such as `<version>/`.
     """
 
     parser_classes = [StrictJSONParser]
@@ -48,16 +47,6 @@ class TokenView(APIView):
         for alias in connections:
             view = transaction.non_atomic_requests(using=alias)(view)
         return view
-
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        """Call the handler without the parameters of the path above the app's URLs, such as `<version>/`."""
-        handler = getattr(self, str(request.method).lower(), self.http_method_not_allowed)
-        self._of_path = kwargs
-        return super().dispatch(request, **_accepted_by(handler, kwargs))
-
-    def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
-        self.kwargs = self._of_path  # all of them, for a project's subclass and its permissions
-        return super().initialize_request(request, *args, **kwargs)
 
     def get_exception_handler(self) -> Any:
         return _answer
@@ -83,14 +72,6 @@ class TokenView(APIView):
         serializer = serializer_class(data=request.data)
         serializer.is_valid(raise_exception=True)
         return serializer
-
-
-def _accepted_by(handler: Callable[..., Any], given: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return those of the `given` keyword arguments that `handler` accepts."""
-    parameters = inspect.signature(handler).parameters if given else {}
-    if any(each.kind is each.VAR_KEYWORD for each in parameters.values()):
-        return given
-    return {name: value for name, value in given.items() if name in parameters}
 
 
 def _answer(exc: Exception, context: Any) -> Response | None:

@@ -69,7 +69,7 @@ class Claims:
     Claims of the right types; `check_claims` decides whether they are valid now.
 
     `exp`, `iat` and `nbf` are seconds since the epoch; `auth_time` is an aware datetime with microseconds.
-    `iat` is the earliest time at which the token may have been issued, if its issuer leaves that out.
+    If the issuer leaves `iat` out, it is the earliest time at which the token may have been issued.
     `scope` is None only in a token from a sign-in at this server, which has no limits. Another token without the claim
     has the scope "", and so is not valid for anything that requires a scope.
     `kid` is not a claim, but names the key that signed them; None if no signature was checked.

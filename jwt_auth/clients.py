@@ -88,7 +88,7 @@ def register(
         ip_address=(peer or Peer()).ip_address,
     )
     with _atomic():
-        # The lock is held, so that a deletion is complete before this, or begins after it.
+        # Under the lock a deletion is either complete before this, or begins after it.
         if not user_rows.lock_user(key_of(user)):
             raise RegistrationError("The user no longer exists.")
         client.save(force_insert=True)

@@ -82,8 +82,8 @@ class JWTUserMiddleware(_Middleware):
     An invalid token in the header is answered with 401, a forged request with 403, and an outage with 503. An invalid
     cookie is ignored. Without a token the user is that of Django's session. DRF's views authenticate by themselves.
 
-    A token in the header is there on purpose, and always counts. A cookie counts only if Django's session has no user:
-    the session's user has signed in to these views, as with the admin's form, and can sign out of them.
+    A token in the header always counts, because no browser sends it by itself. A cookie counts only if Django's session
+    has no user: that user has signed in to these views, for example with the admin's form, and can sign out of them.
 
     A token that is limited to scopes signs nobody in: plain views, and those of the admin, ask only for the user. See
     `accepts()`. In the header it is answered with 403, and in a cookie it is ignored.
@@ -153,7 +153,6 @@ def _set_user(request: HttpRequest, user: Any, claims: Any) -> None:
     request.user = user
     request.auser = auser
     request.auth = claims  # type: ignore[attr-defined]  # the same name as in DRF
-    note_on(request).claims = claims
 
 
 def _as_json(error: APIException) -> JsonResponse:

@@ -105,8 +105,8 @@ def lazy_user(sub: str) -> Any:
     """
     Return a lazy user for `sub`, without a query: it counts as active until its row is loaded.
 
-    Its `__class__` is the user model; see `lazy_rows`. A manager that isn't plain may give a child class, so that
-    `__class__` needs the row, too.
+    Its `__class__` is the user model; see `lazy_rows`. If the manager isn't plain, it may be a child class, so reading
+    `__class__` loads the row.
 
     The first attribute that needs the row loads it, once. That raises RevokedTokenError if the user is gone or
     inactive, and UnavailableError if the database can't be asked. If Django can't make lazy instances, the row is

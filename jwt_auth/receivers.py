@@ -55,8 +55,8 @@ def _writers() -> Iterator[type[Model]]:
     """
     Return the models whose `save()` writes columns of users.
 
-    These are the user model and its proxies and children. If it is a proxy or a child itself, the models that have its
-    tables are others.
+    These are the user model, its proxies and its children. If it is a proxy or a child itself, other models have its
+    tables, too.
     """
     # Each sends signals of its own. A receiver without a sender would get them too, but then Django would have to load
     # the rows of every model before deleting them.
@@ -86,10 +86,10 @@ def _user_of(instance: Any) -> Any:
 @cached_until_settings_change
 def _is_usual() -> bool:
     """
-    Return whether `password` and `is_active` are all that tells if tokens of a user are accepted.
+    Return whether `password` and `is_active` alone decide whether a user's tokens are accepted.
 
-    Otherwise it depends on any column: the manager may hide the user, `is_active` may be a property, a generated column
-    or an annotation, and `get_session_auth_hash()` may be the project's own.
+    Otherwise any column may decide: the manager may hide the user, `is_active` may be a property, a generated column or
+    an annotation, and `get_session_auth_hash()` may be the project's own. The manager is then asked.
     """
     model = get_user_model()
     active: Any = {field.name: field for field in model._meta.concrete_fields}.get("is_active")
@@ -102,7 +102,7 @@ def _is_usual() -> bool:
 
 
 def _facts_of(instance: Any) -> dict[str, Any]:
-    """Return what tells if tokens of the user are accepted, in the row as it is now. One query, if anything does."""
+    """Return the facts of the stored row that decide whether tokens are accepted; one query, none if `_is_usual()`."""
     if _is_usual():
         return {}
     user = visible_users().filter(**_lookup_of(instance)).first()
@@ -176,13 +176,18 @@ def _follow(instance: UserTokenCutoff, raw: bool, **kwargs: Any) -> None:
         record_cutoff(instance.user, saved)
 
 
-def _end_session(request: HttpRequest | None, user: Any = None, **kwargs: Any) -> None:
-    """End the session of the token that has signed the user in, when Django's `logout()` signs the user out."""
-    claims = None if request is None else note_on(request).claims
-    if claims is not None and claims.iss == get_settings().ISSUER:
-        sid = parse_sid(claims.sid)
-        if sid is not None:
-            revoke_session(sid, reason="logout", actor=user)
+def _end_session(request: HttpRequest | None = None, user: Any = None, **kwargs: Any) -> None:
+    """
+    End the session of the user's token, when Django's `logout()` signs the user out.
+
+    A token that is limited to scopes must not end sessions.
+    """
+    claims = None if request is None else note_on(request).claims_for(user)
+    if claims is None or claims.is_limited or claims.iss != get_settings().ISSUER:
+        return
+    sid = parse_sid(claims.sid)
+    if sid is not None:
+        revoke_session(sid, reason="logout", actor=user)
 
 
 def _read_anew(**kwargs: Any) -> None:

@@ -3,8 +3,8 @@ Throttles of the endpoints, on by default.
 
 Each sign-in is counted per address. A failed sign-in is also counted per name and address, and, with a larger
 budget, per name over all addresses. So guessing is slow from one address and from many, and an attacker needs many
-addresses to lock a user out by failing on purpose. It is counted in the same way per account, because an account may
-have several names.
+addresses to lock a user out by failing on purpose. Failures are counted in the same two ways per account, because an
+account may have several names.
 
 If the cache fails, requests can't be counted. Then sign-ins, where passwords could be guessed, and requests that create
 or change API clients and keys are answered with 503. All other requests go on without a count: no secret that they
@@ -38,7 +38,7 @@ __all__ = ["ClientThrottle"]
 
 T = TypeVar("T")
 
-# Others may store the entry between `delete()` and `add()`: requests that are counted together.
+# How often an entry is written: another request may store its own between `delete()` and `add()`.
 _TRIES = 5
 
 if TYPE_CHECKING:
@@ -65,8 +65,8 @@ def _write(cache: BaseCache, key: str, value: list[Any], timeout: int) -> bool:
     """
     Store the times in `value`, newest first; return False if the cache did not.
 
-    Some caches hide their errors: an entry seems to be absent, or to be stored. Only `add()` says whether it has stored
-    something, on the server that stores, and so it does all the writing.
+    Some caches hide their errors: an entry seems to be absent, or to be stored. Only `add()` says whether the server
+    has stored the entry, so all writes use it.
     """
     if len(value) == 1:  # the entry seemed to be absent
         if cache.add(key, value, timeout):
@@ -297,9 +297,9 @@ class Failures:
     """
     The failures of one sign-in: of its name, and of the accounts that it leads to.
 
-    The budgets of a name are checked before the sign-in, and answered with 429. Those of an account must not show,
-    since they would tell which names lead to the same account: above them, the right password is refused as a wrong
-    one is.
+    Above the budgets of a name the answer is 429, before the credentials are checked. The budgets of an account must
+    not show, because they would tell which names lead to one account: above them, the right password gets the answer
+    of a wrong one.
     """
 
     def __init__(self, request: Request, view: "APIView") -> None:
@@ -308,7 +308,7 @@ class Failures:
 
     def are_too_many(self, pk: Any) -> bool:
         """Return whether the account `pk` has no failure left."""
-        # All are asked, so that it takes the same time.
+        # All throttles are asked, so that each answer takes the same time.
         answers = [throttle.is_over(self._request, self._view) for throttle in self._budgets_of(f"pk {pk}")]
         return any(answers)
 

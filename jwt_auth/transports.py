@@ -174,8 +174,8 @@ def _is_plain_http(request: HttpRequest) -> bool:
     """
     Return whether the browser sent `request` over plain http, so that it drops Secure cookies.
 
-    If a proxy talks https to the browser, and does not say so, two headers do: browsers send Sec-Fetch-Site only to
-    https and to localhost, where they keep Secure cookies as well, and older ones at least send the page's origin.
+    If a proxy speaks https to the browser and does not say so, two headers show it: browsers send Sec-Fetch-Site only
+    to https and to localhost, where they keep Secure cookies, and older ones send the page's origin.
     """
     if request.is_secure() or "HTTP_SEC_FETCH_SITE" in request.META:
         return False

@@ -1,12 +1,12 @@
 """
 The project's user model: its keys, its rows, the users that its manager makes of them, and their permissions.
 
-Most queries of this app read the bare rows of users, together with a session or a client. Code of the project gets what
-the project's own manager makes of a row, which may have annotations, or be of a child class. For most managers that is
-the same. For the others the manager is asked, with one query more.
+Most queries of this app read the bare rows of users, together with a session or a client. The project's code gets the
+user that its own manager makes, with annotations, or of a child class. For most managers that is the bare row. The
+others are asked, with one query more.
 
-The verdict is about the user that the manager made: `is_active` or the session hash may depend on an annotation, and
-the manager may have hidden the user a moment ago.
+The user that the manager made is the one that is judged: `is_active` or the session hash may depend on an annotation,
+and the manager may have hidden the user a moment ago.
 """
 
 from collections.abc import Iterable
@@ -44,8 +44,8 @@ def read_key(field: Any, text: str) -> Any:
     """
     Return `text` as a value that a row can have in `field`, a field of the user model; None if there is no such value.
 
-    No other value may reach a query, or a lazy user that the project passes to its own queries: databases refuse
-    numbers and texts that are too large for the column, each with an error of its own. The project's validators don't
+    No other value may reach a query, or a lazy user that the project uses in its own queries: each database has its own
+    error for numbers and texts that are too large for the column. The project's validators don't
     count, because a row may be older than they are.
     """
     while field.remote_field:  # the key of a model that inherits from another one
@@ -81,7 +81,7 @@ _ranges = cached_until_settings_change(dict[str, tuple[int, int]])
 
 
 def _range_of(field: Any) -> tuple[int, int]:
-    """Return the least and the greatest number of the column; remembered, because each request asks in memory mode."""
+    """Return the smallest and the largest number of the column; cached, because memory mode asks in each request."""
     known, kind = _ranges(), field.get_internal_type()
     if kind not in known:
         known[kind] = connections[router.db_for_write(UserSession)].ops.integer_field_range(kind)
@@ -106,7 +106,7 @@ def visible_users() -> models.QuerySet[Any]:
 
 
 def manager_is_plain() -> bool:
-    """Return whether the project's manager gives all bare rows, at any time, so that it need not be asked."""
+    """Return whether the project's manager always gives all bare rows, so that it need not be asked."""
     return is_plain(get_user_model()._default_manager)
 
 
@@ -123,9 +123,9 @@ def only_visible(rows: models.QuerySet[Any], path: str) -> models.QuerySet[Any]:
 
 def as_made(row: Any) -> Any:
     """
-    Return the user of a bare row of a visible user as the project's manager makes it.
+    Return the user that the project's manager makes of `row`, the bare row of a visible user.
 
-    It is None if the manager hides the user since the row was read.
+    Return None if the manager has hidden the user since the row was read.
     """
     if manager_is_plain():
         return row

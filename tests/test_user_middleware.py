@@ -9,13 +9,17 @@ from django.contrib import admin
 from django.contrib.auth import logout
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.signals import user_logged_out
+from django.contrib.sessions.backends.db import SessionStore
 from django.http import HttpResponse, JsonResponse
 from django.test import AsyncClient
 from django.urls import include, path
 from django.views import View
 from django.views.decorators.csrf import csrf_exempt
+from rest_framework.response import Response
+from rest_framework.views import APIView
 
 from jwt_auth import sessions
+from jwt_auth.authentication import JWTAuthentication
 from jwt_auth.authentication.note import note_on
 from jwt_auth.middleware import _set_user
 from jwt_auth.models import UserSession, user_id_of
@@ -244,15 +248,43 @@ def test_djangos_logout_ends_the_session_of_the_token_that_signed_in(both, beare
     assert bearer.get("/told/").status_code == 401
 
 
-def test_logouts_that_no_token_of_ours_has_to_do_with_end_nothing(rf, pair, user):
+def test_logouts_that_no_token_of_ours_has_to_do_with_end_nothing(rf, pair, user, make_user):
     user_logged_out.send(type(user), request=None, user=user)
+    user_logged_out.send(type(user))
     request = rf.get("/")
     user_logged_out.send(type(user), request=request, user=user)
     claims = verify(pair["access_token"]).claims
-    for foreign in ({"iss": "https://other.example.com"}, {"sid": None}):
-        note_on(request).claims = replace(claims, **foreign)
+    for other in ({"iss": "https://other.example.com"}, {"sid": None}, {"scope": "read"}):
+        note_on(request).user, note_on(request).claims = user, replace(claims, **other)
         user_logged_out.send(type(user), request=request, user=user)
+    note_on(request).claims = claims
+    user_logged_out.send(type(user), request=request, user=make_user("carol"))
     assert UserSession.objects.get().revoked_at is None
+    user_logged_out.send(type(user), request=request, user=user)
+    assert UserSession.objects.get().revoked_at is not None
+
+
+def test_a_sign_out_of_the_same_person_ends_both_sign_ins(signed_in, user):
+    signed_in.force_login(user)
+    assert signed_in.get("/leave/").content == b"bye"
+    assert signed_in.is_signed_out()
+
+
+class Leave(APIView):
+    authentication_classes = [JWTAuthentication]
+
+    def post(self, request):
+        logout(request)
+        return Response()
+
+
+def test_djangos_logout_ends_the_token_s_session_in_a_view_of_drf(bearer, rf, client, user):
+    token = client.tokens(user)["access_token"]
+    request = rf.post("/", headers={"authorization": f"Bearer {token}"})
+    request.session = SessionStore()
+    assert Leave.as_view()(request).status_code == 200
+    assert client.bearer(token).get("/told/").status_code == 401
+    assert bearer.get("/told/").status_code == 200
 
 
 @pytest.mark.django_db(transaction=True)

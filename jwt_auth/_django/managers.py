@@ -1,11 +1,11 @@
 """
 Managers: whether their querysets give the bare rows of their model, as a join of another table does.
 
-Other querysets give more than the columns, or instances of other classes: annotations, related objects, deferred
-columns, the classes of children. Only the manager itself can make such an instance.
+Other querysets give annotations, related objects, deferred columns, or instances of child classes. Only the manager
+itself can make such an instance.
 
-Django does not document which attributes of a queryset say so. An attribute that is not known here counts as a
-difference, so that a release with new ones costs a query, and gives no other instances.
+Django does not document which attributes of a queryset cause that. An attribute that is not known here counts as a
+difference: if a release has new ones, the app makes one query more, and its instances stay right.
 """
 
 from functools import lru_cache
@@ -14,7 +14,7 @@ from typing import Any
 
 from django.db.models import Manager, QuerySet
 
-# What a project may override without a change of what is read.
+# Names of a class of querysets that a project may override without changing which rows are read.
 _WRITERS = frozenset(
     f"{prefix}{name}"
     for name in ("create", "bulk_create", "bulk_update", "get_or_create", "update_or_create", "delete", "update")
@@ -22,7 +22,7 @@ _WRITERS = frozenset(
 )
 _INCIDENTAL = frozenset(("__module__", "__doc__", "__dict__", "__weakref__", "__repr__", "as_manager"))
 
-# What says of a queryset, or of its query, which rows are read, in which order, from where and when.
+# Attributes of a queryset, and of its query, that decide only which rows are read, in which order, where and when.
 _OF_ROWS = frozenset(("_db", "_hints", "_query", "_result_cache", "_for_write", "_sticky_filter", "_deferred_filter"))
 _OF_CONDITIONS = frozenset(
     (

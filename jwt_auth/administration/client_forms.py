@@ -49,7 +49,7 @@ class _PublicKeyInput(AdminTextareaWidget):
 
 
 class _UserSelect(AutocompleteSelect):
-    """Django's field, without values that are no user: it would look each of them up, and fail."""
+    """Django's widget, without the values that can't be a user's key: it would look them up, and crash."""
 
     def optgroups(self, name: str, value: Any, attrs: Any = None) -> Any:
         return super().optgroups(name, [each for each in value if self._is_user(each)], attrs)
@@ -209,7 +209,7 @@ class RotationForm(forms.Form):
 
 
 def _user_widget(foreign_key: Any, site: Any, request: HttpRequest) -> forms.Widget:
-    """Return a field that finds users by their name, and shows it; a list of all users may be too long."""
+    """Return a field that finds users by name and shows the name; a list of all users may be too long."""
     users = admin_of(site, foreign_key.remote_field.model)
     if users is not None and users.get_search_fields(request) and users.has_view_permission(request):
         return _UserSelect(foreign_key, site)

@@ -49,12 +49,12 @@ from jwt_auth.revocation import disable_client, revoke_client, revoke_client_key
 # The number of keys on a client's page, newest first.
 KEYS_SHOWN = 50
 
-# The attribute of a request whose texts the database could not store.
+# An attribute of the request: set if the database could not store its texts.
 _UNSTORABLE = "jwt_auth_unstorable"
 
 
 class ClientList(NewestRows):
-    """A page of clients, each with its registrar; one query finds all of them."""
+    """A page of clients with their registrars, which one query finds."""
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
@@ -302,19 +302,14 @@ class RegisteredClientAdmin(ReadOnlyAdmin):
         keys = list(client.keys.order_by("-pk")[: KEYS_SHOWN + 1])
         shown = keys[:KEYS_SHOWN]
         makers = registrars.find(key.created_by for key in shown)
-        now = timezone.now()
+        now, made = timezone.now(), partial(making_of, self.admin_site, makers=makers)
         usable = [key for key in shown if client.is_active and key.is_usable(now)]
         doubts = registrars.doubts(usable)
         return {
             "show_save_and_add_another": False,
             "subtitle": client.name,  # the id is too long for some screens
             "client_keys": [
-                (
-                    key,
-                    states.of_client_key(key, client, doubts.get(key.pk), now),
-                    making_of(self.admin_site, key, makers),
-                    doubts.get(key.pk),
-                )
+                (key, states.of_client_key(key, client, doubts.get(key.pk), now), made(key), doubts.get(key.pk))
                 for key in shown
             ],
             "more_keys": len(keys) > KEYS_SHOWN,

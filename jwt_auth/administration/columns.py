@@ -1,8 +1,8 @@
 """
 Cells of lists and facts of pages: links, states, times, and the names of rows.
 
-Where a list has no room for its columns, `admin.css` stacks the cells of each row. There is no header then, so each
-cell has the name of its column, in `data-label`.
+If a list is too narrow for its columns, `admin.css` stacks the cells of each row. Then there is no header, so each cell
+has the name of its column in `data-label`.
 """
 
 from collections.abc import Callable, Mapping
@@ -27,12 +27,12 @@ Text = str | Promise
 
 NOTHING = "-"
 
-# The number of characters of a User-Agent that no name is known for.
+# How many characters of a User-Agent are shown if it has no known name.
 AGENT_SHOWN = 60
 
 
 def column(description: Any, ordering: str | None = None) -> Callable[[Any], Any]:
-    """Do what `admin.display` does, and name the cell."""
+    """Wrap `admin.display`, and give each cell the name of the column."""
 
     def decorate(method: Callable[[Any, Any], Any]) -> Any:
         @wraps(method)
@@ -85,13 +85,13 @@ def link_to(site: Any, row: Any, name: Text | None = None) -> str:
 
 
 def maker_of(site: Any, row: Any, makers: Mapping[str, Any]) -> str:
-    """Return who made a client or a key, linked if it is one of the users in `makers`."""
+    """Return the maker of a client or a key, linked if it is one of the users in `makers`."""
     user = makers.get(row.created_by)
     return (row.created_by or NOTHING) if user is None else link_to(site, user)
 
 
 def making_of(site: Any, row: Any, makers: Mapping[str, Any]) -> str:
-    """Return when, by whom, and from which address a client or a key was made."""
+    """Return the time, the maker and the address of the registration of a client or a key."""
     parts = [moment(row.created_at), maker_of(site, row, makers) if row.created_by else "", row.ip_address or ""]
     return format_html_join(", ", "{}", ((part,) for part in parts if part))
 

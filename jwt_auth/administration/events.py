@@ -75,7 +75,7 @@ class RevocationEventAdmin(ReadOnlyAdmin):
         term = " ".join(words)
         has_reason = each_word(words, lambda word: Q(reason__icontains=word))
         acting = Q(actor__in=[str(user.pk) for user in users])
-        # The ids of tokens and keys are unique for an issuer only, so that each event names that, too.
+        # The ids of tokens and keys are unique only within an issuer, so each event names the issuer, too.
         named = Q(scope__in=[Scope.TOKEN, Scope.KEY], subject__endswith=f" {term}")
         return keys_of(
             # Not in the order of the key: a database might look for the events along its whole index.
@@ -224,10 +224,10 @@ def _to_python(field: Any, text: str) -> Any:
 
 def _is_about(term: str, users: Iterable[Any]) -> Q:
     """
-    Return the condition for events that affect one of `users`, or what `term` is the id of; an index finds all of them.
+    Return the condition for events about one of `users`, or about the id `term`; an index finds all of them.
 
-    It may be the id of a session, of a client, of a token or a key of this server, or the issuer of keys, which is a
-    client or this server.
+    `term` may be the id of a session, of a client, of a token or a key of this server, or the issuer of keys, which is
+    a client or this server.
     """
     iss, subs = get_settings().ISSUER, [user_id_of(user) for user in users]
     kids: Iterable[str] = ClientKey.objects.filter(client__client_id=term).values_list("kid", flat=True)[:FOUND]

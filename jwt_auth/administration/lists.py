@@ -54,7 +54,7 @@ class NewestRows(ChangeList):
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
         if not self.query and not self.get_filters_params():
-            # All rows of the list are shown: no "10,000 results (Show all)" beside the note that there are more.
+            # Otherwise Django writes "10,000 results (Show all)", although the note above says that there are more.
             self.full_result_count = self.result_count
 
     @property

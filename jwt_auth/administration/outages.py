@@ -43,7 +43,7 @@ def _answering(view: View) -> View:
 
 
 def answered(request: HttpRequest, respond: Callable[[], Any]) -> Any:
-    """Return what `respond` does, or the answer to its outage, or to a text that the database can't store."""
+    """Return the response of `respond`; 503 for an outage, and 400 for a text that the database can't store."""
     try:
         return respond()
     except Exception as error:

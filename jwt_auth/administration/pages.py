@@ -21,7 +21,7 @@ from jwt_auth._django.admin_sites import admin_of
 from jwt_auth._django.slices import Counted
 from jwt_auth.administration.columns import maker_of, url_of
 from jwt_auth.administration.forged import ForgedRequestMixin
-from jwt_auth.administration.lists import Matches, NewestRows, words_of
+from jwt_auth.administration.lists import NewestRows, words_of
 from jwt_auth.administration.saving import SavingMixin
 from jwt_auth.claims import Claims
 from jwt_auth.models import RegisteredClient, key_of
@@ -44,8 +44,10 @@ class ReadOnlyAdmin(ForgedRequestMixin, SavingMixin, admin.ModelAdmin):  # type:
     shown_otherwise: tuple[str, ...] = ()
     # A column that grows from row to row, and has an index; see `lists`.
     newest_by = "pk"
+    # Return the keys of the rows that have each of some words.
+    find_by_words: Any
     object_history_template = "admin/jwt_auth/object_history.html"
-    # Whether the list has the button that revokes everything.
+    # True adds the button that revokes everything to the list.
     offers_revoke_all = False
 
     class Media:
@@ -62,10 +64,6 @@ class ReadOnlyAdmin(ForgedRequestMixin, SavingMixin, admin.ModelAdmin):  # type:
         """Return the keys of the rows that a search finds."""
         # Each word is a condition for each column.
         return self.find_by_words(request, words_of(term[:MAX_SEARCH]))
-
-    def find_by_words(self, request: HttpRequest, words: list[str]) -> Any:
-        """Return the keys of the rows that have each of `words`: none, in a list without a search box."""
-        return Matches((), are_all=True)
 
     def narrowed(self, request: HttpRequest) -> Any:
         """Return the rows that the list is about: all, or those of the user that its address names."""

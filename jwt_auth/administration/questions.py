@@ -1,5 +1,5 @@
 """
-Questions before an operation: the page that asks, its forms, and what is done with the answer.
+Questions before an operation: the page that asks, its forms, and the answer.
 
 Every irreversible operation is done by POST only, after such a page. It has no script and no inline style, so it works
 under a strict Content-Security-Policy.
@@ -116,7 +116,7 @@ def confirm(
         summary: the number of affected things, by the name of the kind.
         button: the text of the button.
         back: the URL that "Cancel" leads to.
-        danger: whether the operation takes something away; its button is red then.
+        danger: whether the operation takes something away, so that its button is red.
         objects: affected objects to list, possibly not all.
         name: returns the text for an object.
         count: the number of all affected objects, if `objects` has not all of them.

@@ -143,7 +143,7 @@ class UserSessionAdmin(ReadOnlyAdmin):
             # In the order of the index on both columns, so that nothing else is read.
             UserSession.objects.filter(by_address, user__in=users).order_by("-user_id", "-started_at"),
             rows.filter(each_word(words, lambda word: _mentions(word, fields))).order_by("-started_at"),
-            # Words that name users are taken for nothing else: texts of older sessions are not missed then.
+            # Words that name users are searched as names only, so no older session is missed.
             complete=are_all_users if users else are_all_rows,
         )
 
@@ -226,7 +226,7 @@ class UserSessionAdmin(ReadOnlyAdmin):
         shown, count = list(chosen[:SHOWN]), chosen.count()
         self._demand(request, shown)
         if not count:
-            self.message_user(request, gettext("Nothing was done: it was ended before."), messages.WARNING)
+            self.message_user(request, gettext("Nothing was done: the session had already ended."), messages.WARNING)
             return HttpResponseRedirect(back)
         return confirm(
             self,
@@ -263,7 +263,7 @@ class UserSessionAdmin(ReadOnlyAdmin):
         return self.has_view_permission(request, session) and self.has_revoke_permission(request, session)
 
     def _end(self, request: HttpRequest, chosen: Any, reason: str) -> int:
-        """End the `chosen` sessions, in the order of their keys never all in memory; return their number."""
+        """End the `chosen` sessions in batches, in the order of their keys; return their number."""
         ended, rest = 0, chosen
         while batch := list(rest[:BATCH]):
             # Sessions may have begun since `_demand` looked, maybe some that the request may not end.

@@ -67,7 +67,7 @@ def _check_activation(key: SigningKey, emergency: bool, now: datetime) -> None:
 
 
 def _check_retirement(key: SigningKey, emergency: bool, now: datetime) -> None:
-    """Check it as far as it can be known before the keys are locked: which key takes over is decided then."""
+    """Check as far as possible before the keys are locked; only then is it decided which key takes over."""
     if key.state != State.ACTIVE or emergency:
         return
     standby = list(SigningKey.objects.filter(state=State.STANDBY).order_by("created_at"))
@@ -89,9 +89,9 @@ MOVES: Mapping[str, Move] = {
         ),
         urgent=_(
             "Tokens will be signed with this key from now on, although not all servers know it yet. Those that have "
-            "not fetched the key set since it was published refuse its tokens until they do, for up to 5 minutes if "
-            "they respect the max-age. The currently active key retires: its tokens stay valid, and its private key is "
-            "deleted. A key can't be made active twice."
+            "not fetched the key set since this key was published refuse its tokens until they do, for up to 5 minutes "
+            "if they respect the max-age. The currently active key retires: its tokens stay valid, and its private key "
+            "is deleted. A key can't be made active twice."
         ),
         button=_("Activate"),
         done=_("Tokens are signed with the key %(kid)s from now on."),
@@ -144,7 +144,7 @@ _MOVES_OF: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
-    """A move on a key's page: a button; or, if it comes too early, the reason, and the way to do it all the same."""
+    """A move on a key's page: a button or, if it comes too early, the reason and a link to the move in an emergency."""
 
     text: Text
     url: str

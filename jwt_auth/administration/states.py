@@ -1,7 +1,7 @@
 """
 The states of sessions, clients and keys: one vocabulary for all lists and pages.
 
-A state says what a request meets now. So a key is not active if its client is disabled.
+A state says whether a request would be accepted now, so a key is not active if its client is disabled.
 """
 
 from datetime import datetime

@@ -182,7 +182,7 @@ def extend(site: admin.AdminSite) -> None:
 @admin.action(permissions=["revoke_tokens"], description=_("Revoke all tokens of selected %(verbose_name_plural)s"))
 def jwt_auth_revoke_tokens(model_admin: Any, request: HttpRequest, queryset: Any) -> HttpResponse | None:
     """Ask for confirmation, then revoke. The function has a unique name, because Django finds actions by name."""
-    # Here, because the list belongs to the project, whose views are left alone.
+    # Here and not in the list's view, because the list belongs to the project.
     response: HttpResponse | None = answered(request, partial(_revoke_selected, model_admin, request, queryset))
     return response
 

@@ -93,6 +93,8 @@ class JWTAuthentication(BaseAuthentication):
         except UnavailableError as error:
             log_outage(error, plain(request))
             raise as_api_exception(error) from error
+        # For code that has the user only, such as DRF's SessionAuthentication after a middleware that set it.
+        note.user, note.claims = verified.user, verified.claims
         return verified.user, verified.claims
 
     @sensitive_variables("raw")

@@ -1,8 +1,8 @@
 """
 Convert the errors of this app to exceptions of DRF.
 
-Each is an ordinary APIException whose `detail` is a text with a code. So any exception handler of a project can tell
-both, also by `get_codes()` and `get_full_details()`, and knows nothing of this app.
+Each is an ordinary APIException whose `detail` is a text with a code, so exception handlers that know nothing of this
+app find both, also by `get_codes()` and `get_full_details()`.
 """
 
 from rest_framework import exceptions as drf
@@ -23,7 +23,7 @@ from jwt_auth.exceptions import (
 
 
 class Refused(drf.AuthenticationFailed):
-    """401. `auth_header` is sent as WWW-Authenticate; it has the token's code, because the body may have none."""
+    """401. `auth_header` is sent as WWW-Authenticate; it has the code of a refused token, which the body may lack."""
 
     def __init__(self, error: RefusedError) -> None:
         super().__init__(str(error.detail), error.code)

@@ -3,7 +3,7 @@ The notes of this app on a request while it is handled: the attribute `request.j
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.http import HttpRequest
 from rest_framework.request import Request
@@ -24,7 +24,8 @@ class Note:
     Args:
         varies_on: the names of the headers that its authentication depends on, for the `Vary` of the response.
         refusal: the reason why its cookie did not authenticate it.
-        claims: the claims of the token by which JWTUserMiddleware has signed a user in.
+        user: the user of its token; see `claims_for()`.
+        claims: the claims of that token.
         client: the API client that signed its token.
         client_assertion: the token in its body (RFC 7523 section 2.2).
         login_name: the login name in its body, in the form that all its spellings share; see `throttling`.
@@ -32,10 +33,20 @@ class Note:
 
     varies_on: frozenset[str] = frozenset()
     refusal: TokenError | None = None
+    user: Any = None
     claims: Claims | None = None
     client: "RegisteredClient | None" = None
     client_assertion: str | None = None
     login_name: str | None = None
+
+    def claims_for(self, user: Any) -> Claims | None:
+        """
+        Return the claims of the token whose user is `user`; None if there is no such token.
+
+        `request.user` may be somebody else: a class of this app verified the token, but other code decided who the
+        user is. If it is the same user, it does not matter who decided: the token's limits count.
+        """
+        return self.claims if self.claims is not None and self.user == user else None
 
 
 def note_on(request: HttpRequest | Request) -> Note:

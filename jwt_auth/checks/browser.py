@@ -101,7 +101,7 @@ def _check_other_sites() -> Iterator[checks.CheckMessage]:
     for origin in (origin for origin in trusted if "://" in origin and not can_match(origin)):
         yield checks.Warning(
             f"CSRF_TRUSTED_ORIGINS has {origin!r}, which is not the origin of any page.",
-            hint='Write scheme and host, and the port if it is not the usual one, in ASCII: "https://spa.example.org" '
+            hint='Write scheme and host, and the port if it is not the default, in ASCII: "https://spa.example.org" '
             '(without a slash at the end), "https://*.example.org" or "capacitor://localhost".',
             id="jwt_auth.W046",
         )
@@ -109,7 +109,7 @@ def _check_other_sites() -> Iterator[checks.CheckMessage]:
         yield from _check_cors()
 
 
-# An origin that no project means.
+# An origin of nobody: a pattern that matches it allows every origin.
 _ANYBODY = "https://anybody.invalid"
 
 

@@ -21,7 +21,7 @@ _NARROW = (
     "AND (table_name LIKE %s OR table_name = %s) ORDER BY table_name, column_name"
 )
 
-# The columns that hold UUIDs, in either of the two types that Django gives them on MariaDB.
+# The columns of the two types that Django uses for UUIDs on MariaDB.
 _UUIDS = (
     "SELECT table_name, column_name, column_type FROM information_schema.columns WHERE table_schema = DATABASE() "
     "AND column_type IN ('uuid', 'char(32)')"
@@ -59,7 +59,7 @@ def check_encoding(connection: Any) -> Iterator[checks.CheckMessage]:
 
 def check_uuids(connection: Any) -> Iterator[checks.CheckMessage]:
     """
-    Name the columns that an older MariaDB created, and this one reads in another way.
+    Report the columns for UUIDs that an older MariaDB created, and that this one reads in another way.
 
     Django stores a UUID as CHAR(32) before MariaDB 10.7, and as UUID from then on. An upgrade changes no column.
     """

@@ -76,7 +76,7 @@ def _check_subjects() -> Iterator[checks.CheckMessage]:
 
 
 def _check_open_issuers() -> Iterator[checks.CheckMessage]:
-    """Check that not everybody with an account at a public CI service comes in: any job may ask for our audience."""
+    """Warn if anybody at a public CI service can get a token that is accepted: any job may ask for our audience."""
     for name, project in _OPEN_TO_ALL.items():
         if name in trusted_issuers() and not trusted_issuers()[name].REQUIRE:
             yield checks.Warning(

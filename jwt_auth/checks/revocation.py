@@ -114,7 +114,7 @@ def _check_databases() -> Iterator[checks.CheckMessage]:
 
 
 def _place_of(alias: str) -> tuple[str, ...]:
-    """Return what two aliases of one database have in common."""
+    """Return the values that are the same for two aliases of one database."""
     settings = connections[alias].settings_dict
     return tuple(str(settings[name]) for name in ("ENGINE", "HOST", "PORT", "NAME"))
 

@@ -71,7 +71,7 @@ def _check_issuers() -> Iterator[checks.CheckMessage]:
             )
 
 
-# Settings that are only read under a condition; the words for the condition are shown.
+# Settings that are read only under a condition, with the text for the condition.
 _CONDITIONS: Sequence[tuple[str, Callable[[Settings], bool], str]] = (
     ("REVOCATION_CACHE", lambda settings: settings.REVOCATION == "memory", 'REVOCATION is "memory"'),
     ("REVOCATION_PUSH", lambda settings: settings.REVOCATION == "memory", 'REVOCATION is "memory"'),
@@ -174,7 +174,7 @@ def _check_project() -> Iterator[checks.CheckMessage]:
     if database.settings_dict["TIME_ZONE"] not in (None, *UTC):
         yield checks.Error(
             f"The database {database.alias!r} has TIME_ZONE {database.settings_dict['TIME_ZONE']!r}: its times are "
-            "local ones, which repeat an hour every autumn. Revocations are lost in it.",
+            "local times, in which one hour comes twice when the clocks go back. In that hour revocations are lost.",
             hint=f'Remove TIME_ZONE from DATABASES["{database.alias}"]. The setting TIME_ZONE, outside of DATABASES, '
             "may be any zone.",
             id="jwt_auth.E027",

@@ -103,8 +103,8 @@ def _check_reading() -> Iterator[checks.CheckMessage]:
     if authenticating and not reads and not any(middleware_classes(JWTUserMiddleware)):
         view, _ = authenticating[0]
         yield checks.Warning(
-            f"No view reads access tokens, nor does {DEFAULT}: {view.__name__}, for one, treats requests with a "
-            "token as if they had none.",
+            f"No view reads access tokens, and {DEFAULT} has no class that does. For example, {view.__name__} treats "
+            "requests with a token as if they had none.",
             hint=f"Set REST_FRAMEWORK = {{{DEFAULT!r}: ['jwt_auth.authentication.JWTAuthentication']}}, name the class "
             "in authentication_classes of the views, or silence this if your own classes call jwt_auth.verification.",
             id="jwt_auth.W018",

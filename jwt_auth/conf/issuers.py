@@ -195,13 +195,13 @@ def _contradictions(name: str, options: Mapping[str, Any]) -> Iterator[Configura
 
 
 def _half_renamed(name: str, options: Mapping[str, Any]) -> Iterator[ConfigurationError]:
-    """Yield the faults of CLAIMS that another option has to mend."""
+    """Yield the faults of CLAIMS that can be corrected with another option."""
     names = options.get("CLAIMS", {})
     if names.get("aud", "aud") != "aud" and "AUDIENCE" not in options:
         yield ConfigurationError(
             "E088",
             f"{_of(name)} takes `aud` from {names['aud']!r}, and has no AUDIENCE.",
-            f"Set AUDIENCE to the values of {names['aud']!r} that may come in, such as the ids of your own clients.",
+            f"Set AUDIENCE to the accepted values of {names['aud']!r}, such as the ids of your own clients.",
         )
     subject = names.get("sub", "sub")
     if subject in _NAMES_OF_CLIENTS and "sub" not in options.get("REQUIRE", {}):

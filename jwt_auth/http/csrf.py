@@ -102,7 +102,7 @@ def _matches(origin: str, entry: str) -> bool:
 
 
 def _parse_entry(entry: str) -> _Origin | None:
-    """Parse a trusted origin. Of one with a wildcard, Django reads only the scheme and the host."""
+    """Parse a trusted origin. If it has a wildcard, only scheme and host count, as in Django."""
     return _parse(_PATH.sub("", entry) if "*" in entry else entry)
 
 

@@ -1,5 +1,5 @@
 """
-The request of Django, as it is or within a request of DRF.
+Django's request, by itself or inside a request of DRF.
 """
 
 from typing import cast
@@ -9,5 +9,5 @@ from rest_framework.request import Request
 
 
 def plain(request: HttpRequest | Request) -> HttpRequest:
-    """Return Django's request: views of DRF wrap it; middleware and views of other frameworks have no other one."""
+    """Return Django's request, which DRF's views wrap; middleware and other frameworks have no other one."""
     return cast("HttpRequest", getattr(request, "_request", request))

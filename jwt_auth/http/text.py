@@ -12,7 +12,7 @@ LONGEST = 1024  # characters; more than any value that the app itself writes
 # Unicode's categories of controls, of separators of lines and paragraphs, and of halves of surrogate pairs.
 _BREAKING = frozenset(("Cc", "Zl", "Zp", "Cs"))
 
-# The classes of characters that can show the text after them backwards. Marks that have only a direction don't.
+# The bidirectional classes of characters that can reverse the text after them; plain direction marks can't.
 _REORDERING = frozenset(("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"))
 
 
@@ -32,7 +32,7 @@ def printable(text: object, longest: int = LONGEST) -> str:
 
 def is_line(text: str) -> bool:
     """
-    Return whether `text` is one line that shows its characters in their order, as a name or a reason should be.
+    Return whether `text` is one line and shows its characters in their order, as a name or a reason should.
 
     Unlike printable characters these include joiners and soft hyphens, which belong to the spelling of many languages
     and of emoji, and characters that are newer than Python's tables.

@@ -1,6 +1,7 @@
 """
-Read a client's key from the database, with all the facts that its tokens are judged by. One query, and one more if the
-project's manager has to be asked for the user.
+Read a client's key from the database, with all the facts that its tokens are judged by.
+
+One query, and one more if the project's manager has to be asked for the user.
 """
 
 from cryptography.exceptions import UnsupportedAlgorithm

@@ -49,7 +49,7 @@ def foreign_issuer(trusted: TrustedIssuer) -> Issuer:
             max_lifetime=trusted.MAX_LIFETIME,
             leeway=get_settings().LEEWAY,
             required=(),
-            # Never without "scope", because a scope may be a list there.
+            # With "scope" in any case: under a name in `names`, a scope may be a list.
             names={"scope": "scope", **{ours: theirs for ours, theirs in trusted.CLAIMS.items() if theirs is not None}},
             undated=trusted.CLAIMS.get("iat", "iat") is None,
             values=trusted.REQUIRE,
@@ -163,6 +163,6 @@ def _rows() -> QuerySet[Any]:
 
 
 def _state_of(row: Any, user: Any, now: datetime) -> State:
-    """Return the state of a user: the cutoffs are in the row, and `user` is what the project's manager made of it."""
+    """Return the state of a user: `row` has the cutoffs, and the project's manager made `user` of it."""
     state = replace(WELCOME, cutoffs=(cutoff.read(row), row.global_cutoff), principal_active=user.is_active)
     return wall_clock.judged_by_another_clock(state, now, {Scope.USER: user_id_of(user), Scope.ALL: ""})

@@ -27,7 +27,7 @@ MAX_LENGTH = 10_000
 # The name that the issuer gave the key, if it gave one, and the key.
 _Named: TypeAlias = tuple[str | None, Key]
 
-# The members of a JWK that say what it is for, in the order in which they are shown.
+# The members of a JWK that describe its type and use, in the order in which they are shown.
 _KIND = ("kty", "crv", "alg", "use")
 _SHOWN = re.compile(r"[\w+.-]{1,32}", re.ASCII)
 
@@ -35,7 +35,7 @@ _KID = re.compile(r"[!-~]{1,255}")
 
 
 class _OtherAlgorithmError(ValueError):
-    """Raised for a key that is sound, but that no algorithm of the issuer is for."""
+    """Raised for a valid key that is for none of the issuer's algorithms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class PublicKeys:
         sole: the only key, if there is one key; tokens need not name it.
         nameless: whether the issuer gave `sole` no name, so that a token may use any `kid`.
         weak: the reasons why keys were left out, by their names, or else by their places in the set.
-        others: descriptions of the keys that no accepted algorithm is for, in the same way.
+        others: descriptions of the keys that are for no accepted algorithm, in the same way.
     """
 
     named: Mapping[str, Key]
@@ -95,7 +95,7 @@ def read_jwks(document: Mapping[str, Any], algorithms: Sequence[str]) -> PublicK
 
 
 def _describe(entry: Any) -> str:
-    """Return what a JWK says that it is, such as "EC P-256 sig"."""
+    """Return a JWK's description of itself, such as "EC P-256 sig"."""
     said = [entry.get(member) for member in _KIND] if isinstance(entry, Mapping) else []
     return " ".join(item for item in said if isinstance(item, str) and _SHOWN.fullmatch(item)) or "unreadable"
 

@@ -28,7 +28,7 @@ class DatabaseCommand(BaseCommand):
                     f"The database is unavailable: {_in_one_line(cause)}. Work committed before the failure is kept. "
                     "Run the command again later."
                 ) from error
-            if is_of_text(cause):  # an old database may have a narrower encoding than the terminal
+            if is_of_text(cause):  # an old database may store fewer characters than the terminal has
                 text = f"An argument has characters that the database can't store: {_in_one_line(cause)}."
                 raise CommandError(text, returncode=MISUSED) from error
             if isinstance(error, UnavailableError):  # for example, there is no key to sign with

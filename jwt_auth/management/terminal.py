@@ -33,7 +33,7 @@ NOTHING_DONE = 1
 MISUSED = 2  # as in argparse
 INTERRUPTED = 130  # as shells report a process that Ctrl-C ended
 
-# The word that confirms each dangerous operation: another one for each would be looked up when there is no time.
+# One word confirms all operations: in an emergency nobody has the time to look up another one.
 ANSWER = "yes"
 
 

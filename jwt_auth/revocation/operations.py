@@ -85,7 +85,7 @@ def deny_token(
     subject: str, *, until: datetime, sub: str = "", reason: str = "", actor: Actor = None, now: datetime | None = None
 ) -> None:
     """
-    Do what `revoke_token` does, for the token that the denylist calls `subject`, and that has expired at `until`.
+    Like `revoke_token`, for the token that the denylist calls `subject`, and that has expired at `until`.
 
     `sub` is its user, if that is known.
     """
@@ -114,7 +114,7 @@ def revoke_session(sid: UUID, *, reason: str = "", actor: Actor = None, now: dat
 def end_session(
     sid: UUID, known: Ended | None = None, *, reason: str = "", actor: Actor = None, now: datetime | None = None
 ) -> bool:
-    """Do what `revoke_session` does. If the content of the event is `known`, that saves a query."""
+    """Like `revoke_session`. If the content of the event is `known`, that saves a query."""
     now = now or timezone.now()
     changes = {"revoked_at": now, "revoked_reason": reason}
     with atomic():
@@ -145,7 +145,7 @@ def revoke_sessions(sids: Iterable[UUID], *, reason: str = "", actor: Actor = No
 def end_sessions(
     sids: Iterable[UUID], sub: str | None = None, *, reason: str = "", actor: Actor = None, now: datetime | None = None
 ) -> int:
-    """Do what `revoke_sessions` does. If all are of one user, whose `sub` is known, that saves a query."""
+    """Like `revoke_sessions`. If all are of one user, whose `sub` is known, that saves a query."""
     now = now or timezone.now()
     with atomic():
         live = mark_by_id(sids, reason, now)
@@ -253,7 +253,7 @@ def _refuse_future(at: datetime | None, now: datetime | None) -> None:
 
 
 def record_cutoff(user: AbstractBaseUser, cutoff: datetime, *, now: datetime | None = None) -> None:
-    """Do what `revoke_user` does, for a cutoff that has already been saved."""
+    """Like `revoke_user`, for a cutoff that has already been saved."""
     with atomic():
         user_rows.lock_user(key_of(user))
         now = now or timezone.now()

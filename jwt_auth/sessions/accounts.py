@@ -26,13 +26,13 @@ from jwt_auth.user_model import visible_users
 # normalizing a name takes time in proportion to the square of its length.
 _MAX_NAME = 512
 
-# Django's own sign-in form normalizes a name of at most so many characters, if the column has no limit.
+# The longest name that Django's own sign-in form normalizes if the column has no limit.
 _MAX_NORMALIZED = 254
 
-# Unicode's categories of control characters and of characters without a form of their own.
+# Unicode's categories of control characters and of invisible characters.
 _INVISIBLE = frozenset(("Cc", "Cf"))
 
-# The errors of a column for a text that none of its values can be.
+# The errors of a field for a text that can't be one of its values.
 NO_VALUE = (ValidationError, ValueError, ArithmeticError, DataError)
 
 
@@ -124,7 +124,7 @@ def _find(name: str) -> Account | None:
     if _has_own_natural_key():
         user = _by_natural_key(name)
         return None if user is None else account_of(key_of(user))
-    # What the manager's method would find, with the cutoffs in the same query.
+    # The user that Django's own method would find, with the cutoffs in the same query.
     return _single(visible_users().filter(**{get_user_model().USERNAME_FIELD: name}))
 
 
@@ -150,9 +150,9 @@ def _single(rows: QuerySet[Any]) -> Account | None:
 
 def _of_somebody(find: Callable[[], Any]) -> Any:
     """
-    Return what `find` does; None if nobody, or more than one user, has the name, or if nobody can have it.
+    Return the result of `find`; None if nobody, or more than one user, has the name, or if nobody can have it.
 
-    The tables of an old database may have a narrower encoding than the name.
+    The name may have characters that an old database can't store.
     """
     try:
         return find()

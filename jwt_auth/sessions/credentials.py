@@ -1,10 +1,10 @@
 """
 Check credentials as Django's own sign-in does, and keep sessions when a password hash is upgraded.
 
-The accounts whose password is checked are known before the check: their cutoffs must be as old as it, and a wrong guess
-counts for them, whatever they were called. Django's ModelBackend checks the account that `find_account()` finds. Other
-backends may find users by other names; in a sign-in, users that such a backend loads note the account when their
-password is about to be checked.
+Each account must be known before its password is checked: its cutoff must be read before the check, and a wrong guess
+counts for it, whatever name was typed. Django's ModelBackend checks the account that `find_account()` finds. Other
+backends may find users by other names, so the users that they load during a sign-in note their account when
+`check_password()` is called.
 
 A session knows the password hash of its sign-in (`auth_hash`), so that a new password ends the session. But
 `AbstractBaseUser.check_password` rewrites hashes that are no longer up to date, and each release of Django
@@ -95,8 +95,8 @@ def _credentials(request: HttpRequest, username: str, password: str) -> dict[str
     """
     Return the arguments for the backends, and watch the users that they load.
 
-    The name's key is `username` whatever USERNAME_FIELD is, as in Django's own form. Backends that all lack this
-    parameter get the name under the field's name.
+    The name is passed as `username`, whatever USERNAME_FIELD is, as in Django's own form. If no backend has this
+    parameter, it is passed under the field's name.
     """
     credentials = {"username": username, "password": password}
     backends = _accepting(request, credentials)
@@ -124,9 +124,9 @@ def _accepting(request: HttpRequest, credentials: dict[str, str]) -> list[Any]:
 @sensitive_variables()
 def _user_of(request: HttpRequest, credentials: dict[str, str]) -> Any:
     """
-    Return what Django's `authenticate()` does; None also for errors that say that the name is nobody's.
+    Return the user that Django's `authenticate()` returns; None also for errors that mean that nobody has the name.
 
-    A backend may refuse by a ValidationError, which Django's own form shows.
+    A ValidationError of a backend is a refusal, which Django's own form shows.
     """
     try:
         return auth.authenticate(request, **credentials)
@@ -162,8 +162,8 @@ def _note_checks(user_model: type[Model]) -> None:
     """
     From now on, have the users that are loaded in a sign-in note their account when their password is checked.
 
-    Called once a sign-in meets a backend other than ModelBackend, because each user that the project loads costs a
-    microsecond more.
+    Called when a sign-in first meets a backend other than ModelBackend, because from then on each user that the project
+    loads costs a microsecond more.
     """
     for model in apps.get_models(include_auto_created=True):
         if issubclass(model, user_model):  # proxies and children send signals of their own

@@ -122,9 +122,9 @@ def _start(
 
 def _reload(user: Any, account: Account | None, now: datetime) -> tuple[Any, Any] | None:
     """
-    Return the user's row as it is under the lock, and what the project's manager makes of it.
+    Return the user's row, read under the lock, and the user that the project's manager makes of it.
 
-    It is None if they no longer match what was authenticated.
+    Return None if the user changed since the authentication.
     """
     facts = {"jwt_global_cutoff": database.global_cutoff(), **arrivals.at_limit(now)}
     row = cutoff.with_cutoff(visible_rows()).filter(pk=key_of(user)).annotate(**facts).first()

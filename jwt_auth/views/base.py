@@ -2,13 +2,10 @@
 Base classes and permissions of all endpoints.
 """
 
-import inspect
-from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.db import connections, transaction
-from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 from rest_framework.exceptions import ParseError
 from rest_framework.pagination import PageNumberPagination
@@ -35,6 +32,8 @@ class TokenView(APIView):
 
     With ATOMIC_REQUESTS an error response would roll back the revocation that it reports, so these views are
     exempt from that setting.
+
+    Handlers ignore the parameters of a path that the project includes these URLs in, such as `<version>/`.
     """
 
     parser_classes = [StrictJSONParser]
@@ -48,11 +47,6 @@ class TokenView(APIView):
         for alias in connections:
             view = transaction.non_atomic_requests(using=alias)(view)
         return view
-
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        """Call the handler without the parameters of a path that the project includes these URLs in: `<version>/`."""
-        handler = getattr(self, str(request.method).lower(), self.http_method_not_allowed)
-        return super().dispatch(request, **{name: kwargs[name] for name in kwargs if name in _parameters_of(handler)})
 
     def get_exception_handler(self) -> Any:
         return _answer
@@ -78,10 +72,6 @@ class TokenView(APIView):
         serializer = serializer_class(data=request.data)
         serializer.is_valid(raise_exception=True)
         return serializer
-
-
-def _parameters_of(handler: Callable[..., Any]) -> Mapping[str, Any]:
-    return inspect.signature(handler).parameters
 
 
 def _answer(exc: Exception, context: Any) -> Response | None:
@@ -178,13 +168,13 @@ def authenticated_claims(request: Request) -> Claims | None:
     `request.auth` is None if a credential says nothing but who the user is: a password, or Django's session. Any other
     object is a credential with rules that only its own package knows, so what it may do here is unknown.
 
-    SessionAuthentication takes the user of Django's request. If it was JWTUserMiddleware that set this user, the claims
+    SessionAuthentication takes the user of Django's request. If a middleware set the user of a token there, the claims
     of that token count, although DRF has no `auth` then.
 
     Raises:
         PermissionDenied: for such an object, and for a principal that is no user of this project's database.
     """
-    claims = claims_of(request) or note_on(request).claims
+    claims = claims_of(request) or note_on(request).claims_for(request.user)
     if claims is None and not (request.auth is None and isinstance(request.user, get_user_model())):
         raise as_api_exception(UnknownLimitsError())
     return claims

@@ -72,7 +72,7 @@ class BrowserLoginView(CookieAnswer, GuardedView, users.LoginView):
     """
 
     @sensitive_variables()
-    def post(self, request: Request) -> Response:
+    def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         response = super().post(request)
         for raw in transports.all_cookies(request._request):
             sessions.end(raw, reason="signed in again")
@@ -104,7 +104,7 @@ class BrowserLogoutView(GuardedView, users.LogoutView):
     """End the session of each token in cookies, header or body, and always clear the cookies."""
 
     @sensitive_variables()
-    def post(self, request: Request) -> Response:
+    def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         for raw in self.presented(request):
             sessions.end(raw)
         return signed_out(request)
@@ -121,7 +121,7 @@ class BrowserLogoutView(GuardedView, users.LogoutView):
 
 
 class BrowserLogoutAllView(SignedInView, users.LogoutAllView):
-    def post(self, request: Request) -> Response:
+    def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         super().post(request)
         return signed_out(request)
 
@@ -132,7 +132,7 @@ class BrowserSessionsView(SignedInView, users.SessionsView): ...
 class BrowserSessionView(SignedInView, users.SessionView):
     """End one session. If it is the current session, this signs out."""
 
-    def delete(self, request: Request, session_id: UUID) -> Response:
+    def delete(self, request: Request, session_id: UUID, **kwargs: Any) -> Response:
         response = super().delete(request, session_id)
         return signed_out(request) if session_id.hex == base.own_sid(request) else response
 

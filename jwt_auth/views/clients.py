@@ -65,11 +65,11 @@ class ManagementView(UserView):
 class ClientsView(ManagementView):
     needed = {"GET": VIEW, "POST": ADD}
 
-    def get(self, request: Request) -> Response:
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         return page_of(self, request, RegisteredClient.objects.order_by("pk"), ClientSerializer)
 
     @sensitive_variables()
-    def post(self, request: Request) -> Response:
+    def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         data = self.valid(RegisterClientSerializer, request).validated_data
         user = find_user(data["user"]) if "user" in data else find_user_by_name(data["username"])
         self.check_may_hand_out(request, user, data["scope"])
@@ -88,10 +88,10 @@ class ClientsView(ManagementView):
 class ClientView(ManagementView):
     needed = {"GET": VIEW, "PATCH": CHANGE, "DELETE": REVOKE}
 
-    def get(self, request: Request, client_id: str) -> Response:
+    def get(self, request: Request, client_id: str, **kwargs: Any) -> Response:
         return Response(ClientSerializer(find_client(client_id)).data)
 
-    def patch(self, request: Request, client_id: str) -> Response:
+    def patch(self, request: Request, client_id: str, **kwargs: Any) -> Response:
         client = find_client(client_id)
         data = self.valid(ChangeClientSerializer, request).validated_data
         self.check_may_hand_out(request, client.user, client.scopes, data.get("scope", ""))
@@ -104,7 +104,7 @@ class ClientView(ManagementView):
         )
         return Response(ClientSerializer(changed).data)
 
-    def delete(self, request: Request, client_id: str) -> Response:
+    def delete(self, request: Request, client_id: str, **kwargs: Any) -> Response:
         disable_client(find_client(client_id), reason="disabled by staff", actor=user_of(request))
         return Response(status=204)
 
@@ -113,7 +113,7 @@ class RevokeClientView(ManagementView):
     throttle_classes = [RevokeClientThrottle]
     needed = {"POST": REVOKE}
 
-    def post(self, request: Request, client_id: str) -> Response:
+    def post(self, request: Request, client_id: str, **kwargs: Any) -> Response:
         client = find_client(client_id)
         reason = self.valid(ReasonSerializer, request).validated_data["reason"]
         cutoff = revoke_client(client, reason=reason, actor=user_of(request))
@@ -123,11 +123,11 @@ class RevokeClientView(ManagementView):
 class ClientKeysView(ManagementView):
     needed = {"GET": VIEW, "POST": CHANGE}
 
-    def get(self, request: Request, client_id: str) -> Response:
+    def get(self, request: Request, client_id: str, **kwargs: Any) -> Response:
         return page_of(self, request, find_client(client_id).keys.order_by("pk"), ClientKeySerializer)
 
     @sensitive_variables()
-    def post(self, request: Request, client_id: str) -> Response:
+    def post(self, request: Request, client_id: str, **kwargs: Any) -> Response:
         client = find_client(client_id)
         data = self.valid(NewKeySerializer, request).validated_data
         self.check_may_hand_out(request, client.user, client.scopes)
@@ -137,7 +137,7 @@ class ClientKeysView(ManagementView):
 class ClientKeyView(ManagementView):
     needed = {"DELETE": REVOKE}
 
-    def delete(self, request: Request, client_id: str, kid: str) -> Response:
+    def delete(self, request: Request, client_id: str, kid: str, **kwargs: Any) -> Response:
         revoke_client_key(find_key(client_id, kid), reason="revoked by staff", actor=user_of(request))
         return Response(status=204)
 
@@ -146,7 +146,7 @@ class RotateClientKeyView(ManagementView):
     needed = {"POST": CHANGE}
 
     @sensitive_variables()
-    def post(self, request: Request, client_id: str, kid: str) -> Response:
+    def post(self, request: Request, client_id: str, kid: str, **kwargs: Any) -> Response:
         key = find_key(client_id, kid)
         data = self.valid(RotateKeySerializer, request).validated_data
         self.check_may_hand_out(request, key.client.user, key.client.scopes)

@@ -37,7 +37,7 @@ def find_endpoints(match: ResolverMatch) -> _Paths | None:
     Return the paths of the endpoints for the metadata at `match`; None if the URLconf does not include `jwt_auth.urls`.
 
     The view may be alone at the host's root (RFC 8414 section 3.1), and the endpoints in any namespace. If they are
-    included several times, those of the nearest namespace are meant, then the one that Django calls the default.
+    included several times, the nearest namespace counts, then the one that Django calls the default.
     """
     known = dict.fromkeys(namespaces_in(get_resolver(get_urlconf()).url_patterns))
     for namespace in sorted(known, key=lambda name: (-_shared_levels(name, match), name != _APP)):

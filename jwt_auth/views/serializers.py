@@ -57,7 +57,7 @@ class NameField(TextField):
 
 
 def written_key(key: Any) -> int | str:
-    """Return a primary key in JSON: a number, or else its text form, also if it is an object of the project's own."""
+    """Return a primary key in JSON: a number, or the text form of anything else, such as the project's own objects."""
     return key if type(key) is int else str(key)
 
 
@@ -209,7 +209,7 @@ def describe(user: Any, claims: Claims | None, client: RegisteredClient | None =
     """
     Return the principal of a request, for `me`: the user, and the client if one acts as the user.
 
-    Without claims, as with Django's session, there is nothing to tell of a token.
+    Without claims, as with Django's session, the fields about the token are empty.
     """
     return {
         "user": _named(user, claims),

@@ -48,14 +48,14 @@ MAX_CONDITION = 4096  # characters of If-None-Match
 class JWKSView(CredentialView):
     """Our public keys, without revoked ones, as a JWK Set (RFC 7517 section 5); empty if the algorithm is symmetric."""
 
-    def get(self, request: Request) -> HttpResponseBase:
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
         return _published(request, {"keys": own_keys().public_jwks()})
 
 
 class MetadataView(CredentialView):
     """Authorization server metadata (RFC 8414). Readers find and check it by ISSUER, which must be an https URL."""
 
-    def get(self, request: Request) -> HttpResponseBase:
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if not has_address(get_settings().ISSUER):
             raise drf.NotFound("ISSUER is not an https URL, so there is no metadata.")
         paths = find_endpoints(cast("ResolverMatch", request._request.resolver_match))
@@ -92,7 +92,7 @@ class RevocationsView(CredentialView):
     It is public: anyone who can verify our tokens may know which are revoked.
     """
 
-    def get(self, request: Request) -> HttpResponseBase:
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if own_keys().signing.is_secret:
             raise drf.NotFound("There is no revocation feed: this server's tokens are only for itself.")
         after = request.query_params.get("after")
@@ -122,7 +122,7 @@ class ExchangeView(CredentialView):
         """Do nothing: see perform_authentication()."""
 
     @sensitive_variables()
-    def post(self, request: Request) -> Response:
+    def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         asked = self.valid(ExchangeSerializer, request).validated_data
         client = self.client(request, asked)
         actor: dict[str, Any] = {}
@@ -177,7 +177,7 @@ class IntrospectView(ServerView):
     scope, permission = "introspect", "jwt_auth.introspect"
 
     @sensitive_variables()
-    def post(self, request: Request) -> HttpResponseBase:
+    def post(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
         found = introspection.introspect(self.valid(TokenSerializer, request).validated_data["token"])
         # In this order, because a plain answer needs no key, and there may be no key that can sign.
         if not _accepts(request, introspection.RESPONSE_MEDIA_TYPE) or own_keys().signing.is_secret:
@@ -187,7 +187,7 @@ class IntrospectView(ServerView):
 
 
 def _name_of_caller(request: Request) -> str:
-    """Return the id of the client, or what `sub` is in the user's tokens."""
+    """Return the id of the client, or the `sub` of the user's tokens."""
     if (client := client_of(request)) is not None:
         return client.client_id
     claims = authenticated_claims(request)
@@ -213,7 +213,7 @@ class RevokeGlobalView(ServerView):
     throttle_classes = [throttling.RevokeThrottle]
     scope, permission = "revoke_user", "jwt_auth.revoke_user"
 
-    def post(self, request: Request) -> Response:
+    def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         data = self.valid(GlobalRevocationSerializer, request).validated_data
         subject, with_clients = data["sub_id"], data["with_clients"]
         if with_clients:

@@ -83,7 +83,7 @@ class LoginView(BearerAnswer, CredentialView):
     name_field = ""
 
     @sensitive_variables()
-    def post(self, request: Request) -> Response:
+    def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         serializer = LoginSerializer(data=request.data, context={"name_field": self.name_field})
         serializer.is_valid(raise_exception=True)
         account = find_account(serializer.name)
@@ -151,7 +151,7 @@ class RefreshView(BearerAnswer, CredentialView):
     throttle_classes = [throttling.RefreshThrottle]
 
     @sensitive_variables()
-    def post(self, request: Request) -> Response:
+    def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         peer, retry_key = peer_of(request._request), request.headers.get("Idempotency-Key")
         return self.answer(request, sessions.refresh(self.presented(request), peer=peer, retry_key=retry_key))
 
@@ -170,7 +170,7 @@ class LogoutView(CredentialView):
     throttle_classes = [throttling.RevokeThrottle]
 
     @sensitive_variables()
-    def post(self, request: Request) -> Response:
+    def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         in_header = self.in_header(request)
         ended = in_header is not None and sessions.end(in_header) is not None
         with suppress(*UNREADABLE) if ended else nullcontext():
@@ -194,7 +194,7 @@ class LogoutView(CredentialView):
 class LogoutAllView(UserView):
     throttle_classes = [throttling.RevokeThrottle, throttling.UserThrottle]
 
-    def post(self, request: Request) -> Response:
+    def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         revoke_user(user_of(request), reason="logout everywhere", actor=user_of(request))
         return Response(status=204)
 
@@ -203,14 +203,14 @@ class SessionsView(UserView):
     pagination_class = Pages
     throttle_classes = [throttling.SessionsThrottle, throttling.UserThrottle]
 
-    def get(self, request: Request) -> Response:
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         sid = own_sid(request)
         current_first = Case(When(pk=parse_sid(sid), then=0), default=1)
         # Not by last use: the order would change with a use, and tell when it was.
         rows = live_sessions(user_of(request), timezone.now()).order_by(current_first, "-started_at", "-pk")
         return page_of(self, request, rows, SessionSerializer, sid=sid)
 
-    def delete(self, request: Request) -> Response:
+    def delete(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         user, current = user_of(request), parse_sid(own_sid(request))
         end_others(user, current, reason="ended by the user", actor=user)
         return Response(status=204)
@@ -219,7 +219,7 @@ class SessionsView(UserView):
 class SessionView(UserView):
     throttle_classes = SessionsView.throttle_classes
 
-    def delete(self, request: Request, session_id: UUID) -> Response:
+    def delete(self, request: Request, session_id: UUID, **kwargs: Any) -> Response:
         user = user_of(request)
         session = get_object_or_404(UserSession.objects.filter(user=user), pk=session_id)
         revoke_session(session.pk, reason="ended by the user", actor=user)
@@ -235,7 +235,7 @@ class RevokeView(CredentialView):
     throttle_classes = [throttling.RevokeThrottle]
 
     @sensitive_variables()
-    def post(self, request: Request) -> Response:
+    def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         raw, reason = self.valid(TokenSerializer, request).validated_data["token"], "revoked by its holder"
         if sessions.end(raw, reason=reason) is None:
             service_tokens.revoke(raw, reason=reason)
@@ -263,7 +263,7 @@ class RevokeUserView(UserView):
     scope = "revoke_user"
     throttle_classes = [throttling.RevokeThrottle]
 
-    def post(self, request: Request) -> Response:
+    def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         data = self.valid(RevokeUserSerializer, request).validated_data
         if data["with_clients"]:
             check_may_withdraw(request)
@@ -281,7 +281,7 @@ class OwnClientsView(UserView):
     pagination_class = Pages
     throttle_classes = [throttling.SessionsThrottle]
 
-    def get(self, request: Request) -> Response:
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         user = user_of(request)
         rows = remaining.clients_of([key_of(user)], timezone.now()).order_by("-pk")
         return page_of(self, request, rows, OwnClientSerializer, user=user)
@@ -293,7 +293,7 @@ class VerifyView(CredentialView):
     throttle_classes = [throttling.VerifyThrottle]
 
     @sensitive_variables()
-    def post(self, request: Request) -> Response:
+    def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         verify(self.valid(TokenSerializer, request).validated_data["token"])
         return Response({"active": True})
 
@@ -304,7 +304,7 @@ class MeView(UserView):
     authentication_classes = [UserOrClientJWTAuthentication]
     permission_classes = [IsAuthenticated]
 
-    def get(self, request: Request) -> Response:
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         return Response(describe(request.user, authenticated_claims(request), client_of(request)))
 
 

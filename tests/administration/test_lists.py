@@ -175,10 +175,6 @@ def test_no_statement_of_a_list_reads_more_than_the_newest_rows(many, browser):
         assert all(("started_at" in sql and ("LIMIT" in sql or ">=" in sql)) or " IN (" in sql for sql in about), about
 
 
-def test_a_list_without_a_search_box_finds_nothing(browser):
-    text_of(browser.get("/admin/jwt_auth/signingkey/", {"q": "x"}))
-
-
 def test_a_search_of_the_admin_s_own_kind_finds_the_same(user, staff):
     from django.contrib import admin
     from django.test import RequestFactory

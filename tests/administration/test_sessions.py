@@ -486,7 +486,7 @@ def test_some_sessions_are_counted_in_the_title_and_none_is_no_question(user, br
     for row in rows:
         revoke_session(row.pk)
     answer = browser.post(session_url("changelist"), chosen, follow=True)
-    assert "Nothing was done: it was ended before." in text_of(answer)
+    assert "Nothing was done: the session had already ended." in text_of(answer)
 
 
 def test_a_list_without_a_filter_has_no_number_of_results(user, browser):

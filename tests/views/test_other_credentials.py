@@ -47,6 +47,19 @@ class Vouched(Foreign):
     credential = None
 
 
+class OwnMiddleware:
+    """A project's middleware, which calls an authentication class and sets only the user."""
+
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request):
+        found = JWTAuthentication().authenticate(request)
+        if found:
+            request.user = found[0]
+        return self.get_response(request)
+
+
 def derived(*classes):
     """Return the URLs of views that a project has derived with other authentication classes."""
     given = {"authentication_classes": classes}
@@ -190,8 +203,9 @@ class Lenient(JWTUserMiddleware):
         return True
 
 
-def test_the_limits_of_a_token_stay_where_djangos_session_seems_to_let_in(client, user, settings):
-    settings.MIDDLEWARE = [*settings.MIDDLEWARE, f"{__name__}.Lenient"]
+@pytest.mark.parametrize("middleware", ["Lenient", "OwnMiddleware"])
+def test_the_limits_of_a_token_stay_where_djangos_session_seems_to_let_in(client, user, settings, middleware):
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, f"{__name__}.{middleware}"]
     raw = sessions.start(user).access_token
     limited = client.bearer(forge.with_claims(raw, scope='"read"'))
     refused = limited.post("/wrapped/")

@@ -8,12 +8,14 @@ from django.contrib.auth.models import Permission
 from django.core.checks import run_checks
 from django.test import override_settings
 from django.urls import clear_script_prefix, include, path, re_path, set_script_prefix
+from rest_framework.permissions import BasePermission
 
 from jwt_auth import clients
 from jwt_auth.jose.algorithms import ALGORITHMS
 from jwt_auth.models import RegisteredClient, RevocationEvent, user_id_of
 from jwt_auth.views import MetadataView
 from jwt_auth.views.metadata import has_address
+from jwt_auth.views.users import MeView
 from tests.support.answers import assert_error
 from tests.support.api_clients import register
 from tests.support.browser import credentials
@@ -190,6 +192,26 @@ def test_endpoints_below_a_path_with_parameters(client, user):
             assert signed_in.get("/v1/auth/me/").status_code == 200
             assert signed_in.delete(f"/v1/auth/sessions/{pair['session']}/").status_code == 204
             assert signed_in.get("/v1/auth/me/").status_code == 401
+
+
+class OfTenant(BasePermission):
+    def has_permission(self, request, view):
+        return view.kwargs["tenant"] == "acme"
+
+
+def test_a_projects_permission_sees_the_parameters_of_the_path(client, user):
+    urls = [path("<tenant>/me/", MeView.as_view(permission_classes=[OfTenant])), OURS]
+    with override_settings(ROOT_URLCONF=type("Project", (), {"urlpatterns": urls})):
+        pair = client.post("/auth/login/", credentials(user), content_type="application/json").json()
+        signed_in = client.bearer(pair["access_token"])
+        assert signed_in.get("/acme/me/").status_code == 200
+        assert signed_in.get("/other/me/").status_code == 403
+
+
+@pytest.mark.parametrize("method", ["ARGS", "KWARGS", "REQUEST", "SCHEMA", "THROTTLE_CLASSES", "CONNECT", "get"])
+def test_a_method_is_no_attribute_of_a_view(client, method):
+    with override_settings(ROOT_URLCONF=type("Project", (), {"urlpatterns": [under("<str:version>/", OURS)]})):
+        assert client.generic(method, f"/v1/auth/sessions/{uuid.uuid4()}/").status_code in (401, 405)
 
 
 def test_a_deployment_whose_name_is_no_address_is_warned(jwt_settings, ec_settings):

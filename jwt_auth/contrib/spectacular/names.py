@@ -1,9 +1,9 @@
 """
 Names in the schema: of components, and of the fields of our bodies.
 
-The endpoints have parsers and a renderer of their own, so their fields are named as documented whatever the project's
-API does with names. A postprocessing hook that renames the fields of all components, as for camelCase, must not rename
-these.
+The endpoints have parsers and a renderer of their own, so their fields have the documented names, whatever the names in
+the project's API are. A postprocessing hook that renames the fields of all components, for example to camelCase, must
+not rename these.
 """
 
 from typing import Any

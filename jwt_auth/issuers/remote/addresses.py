@@ -8,8 +8,8 @@ The addresses that documents of other servers may be fetched from. Pure.
     cloud
     is in a private network                 if the issuer has PRIVATE_NETWORK
     is public                               always
-    stands for one of IPv4, or has one      if the one inside may be: a gateway, or the machine itself, passes the
-    inside                                  packets on to that
+    stands for an IPv4 address, or          if the IPv4 address may be: a gateway, or the machine itself, passes the
+    contains one                            packets on to it
 
 A network may also have a prefix of its own for IPv4 addresses (RFC 6052 section 2.2), which looks like any other.
 """
@@ -20,13 +20,14 @@ from typing import TypeAlias
 
 _Address: TypeAlias = IPv4Address | IPv6Address
 
-# Where clouds tell a machine its secrets, besides 169.254.0.0/16: AWS and Google over IPv6, Alibaba, Oracle, Azure.
+# Addresses at which clouds give a machine its secrets, besides 169.254.0.0/16: AWS and Google over IPv6, Alibaba,
+# Oracle, Azure.
 _SECRETS = frozenset(
     map(ip_address, ("fd00:ec2::254", "fd20:ce::254", "100.100.100.200", "192.0.0.192", "168.63.129.16"))
 )
 _THIS_NETWORK = ip_network("0.0.0.0/8")
 
-# Ranges that are not public, and that `ipaddress` takes for public in some versions of Python: site-local addresses
+# Ranges that are not public, but that some versions of Python's `ipaddress` call public: site-local addresses
 # (RFC 3879), relays of 6to4 (RFC 7526), assignments for protocols (RFC 6890), examples (RFC 9637).
 _NOT_PUBLIC = tuple(map(ip_network, ("fec0::/10", "192.88.99.0/24", "192.0.0.0/24", "3fff::/20")))
 
@@ -86,7 +87,7 @@ def _translated(ip: IPv6Address) -> tuple[IPv4Address, ...]:
     """
     Return the IPv4 addresses at the places where RFC 6052 section 2.2 may put one behind a prefix of 48 bits or more.
 
-    Only the gateway knows the place. Zeros are not an address, but the rest of the prefix, or the suffix.
+    Only the gateway knows the place. Zeros are no address: they belong to the prefix or the suffix.
     """
     bits = int(ip)
     without_octet = (bits >> 64 << 56) | (bits & (1 << 56) - 1)  # bits 64 to 71 are never part of the address

@@ -9,9 +9,8 @@ The JWK Set of another issuer: fetched when a token needs it, and used for a lim
                             unknown
     due, kid known          one thread fetches, all others use the key, up to an hour after the last fetch
     due, kid unknown        fetches as above; 503 if that fails: the key may be a new one
-    none of the algorithms  401, as for an unknown kid: the answer would be the same with the next fetch. The log
-    is for a key in the     says what was found
-    set
+    no key of the set is    401, as for an unknown kid: the next fetch would return the same keys. The log names
+    for ALGORITHMS          the keys
 
 `process.renewal` decides which thread fetches, and when after a failure.
 """
@@ -130,7 +129,7 @@ class RemoteKeys:
         for kid, reason in keys.weak.items() - known.weak.items():
             extra = {"event": "weak_key", "kid": kid, "reason": reason}
             logger.error("Key %s of %s is not used: %s.", kid, self._source.url, reason, extra=extra)
-        # Beside a usable key, keys of other algorithms are usual.
+        # Keys of other algorithms are usual beside a usable key.
         if not keys.named:
             reason = f"{self._source.url}: {self._unusable(None)}"
             extra = {"event": "keys_unusable", "reason": reason}

@@ -33,7 +33,7 @@ class Command(DatabaseCommand):
     is_refused = False
 
     def run_from_argv(self, argv: list[str]) -> None:
-        """Exit with 1 for a refused token, as `grep` does without a match: it is an answer, and no error."""
+        """Exit with 1 for a refused token, as `grep` does without a match; a refusal is no error of the command."""
         super().run_from_argv(argv)
         if self.is_refused:
             sys.exit(NOTHING_DONE)

@@ -6,6 +6,7 @@ every refresh and, in `database` mode, at every request, because both read the r
 """
 
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from inspect import getattr_static
 from typing import Any
 
@@ -28,7 +29,7 @@ from jwt_auth.revocation.memory import view
 from jwt_auth.revocation.operations import record_cutoff, record_user_deletion, revoke_session, revoke_user
 from jwt_auth.revocation.subjects import parse_sid
 from jwt_auth.sessions.credentials import announce_upgrade, begin_again, is_hash_upgrade, settle_upgrade
-from jwt_auth.user_model import is_user, manager_is_plain, visible_users
+from jwt_auth.user_model import manager_is_plain, visible_users
 
 WATCHED = frozenset({"password", "is_active"})
 
@@ -42,6 +43,7 @@ def connect() -> None:
         pre_save.connect(_remember, sender=model, dispatch_uid="jwt_auth.remember")
         post_save.connect(_compare, sender=model, dispatch_uid="jwt_auth.compare")
         pre_delete.connect(_record, sender=model, dispatch_uid="jwt_auth.record")
+    pre_save.connect(_restore, sender=UserTokenCutoff, dispatch_uid="jwt_auth.restore")
     post_save.connect(_follow, sender=UserTokenCutoff, dispatch_uid="jwt_auth.follow")
     pre_delete.connect(_record_client, sender=RegisteredClient, dispatch_uid="jwt_auth.record_client")
     pre_delete.connect(_record_key, sender=ClientKey, dispatch_uid="jwt_auth.record_key")
@@ -119,17 +121,40 @@ def _remember(
         return  # a copy of the user in another database
     watched = WATCHED.union(filter(None, [get_settings().USER_CUTOFF_FIELD]))
     written = watched if update_fields is None else watched.intersection(update_fields)
-    names = [field.attname for field in instance._meta.concrete_fields if field.name in written]
-    if raw or instance._state.adding or (_is_usual() and not names):
+    # A fixture has the columns of each table on their own.
+    fields = instance._meta.concrete_model._meta.local_concrete_fields if raw else instance._meta.concrete_fields
+    names = [field.attname for field in fields if field.name in written]
+    # An instance with a key may be that of a stored row, although it says that it is being added: packages that keep a
+    # history build such instances.
+    if instance.pk is None or (_is_usual() and not names):
         return
     before = _row_of(instance).values("pk", *names).first()
-    if before is None:  # deleted meanwhile: the save will fail; or the parent of no user
-        begin_again(instance)
+    if before is None:
+        if not instance._state.adding:  # deleted meanwhile: the save will fail; or the parent of no user
+            begin_again(instance)
         return
+    if raw and (cutoff := get_settings().USER_CUTOFF_FIELD) in before:
+        _keep_cutoff(instance, str(cutoff), before[cutoff])
     upgrade = _has_new_password(instance, before) and is_hash_upgrade(instance, before["password"], update_fields)
     if upgrade:
         announce_upgrade(_user_of(instance), before["password"])
     setattr(instance, _BEFORE, {**before, **_facts_of(instance), "upgrade": upgrade})
+
+
+def _keep_cutoff(instance: Any, name: str, stored: datetime | None) -> None:
+    """
+    Keep the cutoff `name` from moving back when a row is restored.
+
+    In ordinary saves its field does that; Django does not ask the fields if a save is `raw`.
+    """
+    if stored is not None:
+        setattr(instance, name, max(stored, getattr(instance, name) or stored))
+
+
+def _restore(instance: UserTokenCutoff, raw: bool, **kwargs: Any) -> None:
+    if raw:
+        stored = UserTokenCutoff.objects.filter(pk=instance.pk).values_list("tokens_valid_after", flat=True).first()
+        _keep_cutoff(instance, "tokens_valid_after", stored)
 
 
 def _has_new_password(instance: Any, before: dict[str, Any]) -> bool:
@@ -204,8 +229,10 @@ def _guide(using: str, verbosity: int, stdout: Any = None, **kwargs: Any) -> Non
 
 
 def _record(instance: Any, using: str | None = None, **kwargs: Any) -> None:
-    # With the row of a parent's table Django deletes that of the user, and sends the signal for it too.
-    if using == user_rows.users().db and is_user(instance):
+    # Django sends the signal for the user itself, too, if it deletes the row with that of a parent, or of a child. A
+    # child may be deleted without its user.
+    is_itself = instance._meta.concrete_model is get_user_model()._meta.concrete_model
+    if using == user_rows.users().db and is_itself:
         user = _user_of(instance)
         record_user_deletion(user)
         clients.delete_latecomers(user)

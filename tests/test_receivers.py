@@ -1,5 +1,6 @@
 """Saves and deletions of users: the ones that revoke by themselves, the ones that don't, and the log."""
 
+import uuid
 from contextvars import Context
 from uuid import UUID
 
@@ -217,10 +218,29 @@ def test_what_is_assigned_and_not_saved_is_no_cause(client, user, assigned, save
     assert not client.is_dead(pair)
 
 
-def test_loading_a_fixture_revokes_nothing(user):
-    """loaddata restores rows as they were saved; the user did nothing."""
+def test_a_row_that_is_restored_counts_as_any_other(user):
+    """loaddata, and packages that keep versions, write rows as they were saved: `raw`."""
+    user.save_base(raw=True)
+    assert events() == []
     user.set_password(NEW_PASSWORD)
     user.save_base(raw=True)
+    assert events() == [("user", "password changed")]
+
+
+def test_an_instance_with_the_key_of_a_row_changes_that_row(user):
+    changed = type(user)(pk=user.pk, **{user.USERNAME_FIELD: user.get_username()})
+    changed.set_password(NEW_PASSWORD)
+    changed.save(force_update=True)
+    assert events() == [("user", "password changed")]
+
+
+def test_a_new_row_with_a_key_of_its_own_revokes_nothing(user):
+    model = type(user)
+    new = model(
+        pk=uuid.uuid4() if isinstance(user.pk, uuid.UUID) else user.pk + 1000, **{user.USERNAME_FIELD: "n@x.org"}
+    )
+    new.set_password(NEW_PASSWORD)
+    new.save()
     assert events() == []
 
 

@@ -164,11 +164,18 @@ def _revoke_keys(keys: Sequence[ClientKey], reason: str, actor: Actor, now: date
 
 
 def record_client_deletion(client: RegisteredClient, *, now: datetime | None = None) -> None:
-    """Record the deletion of `client`, whose keys are deleted with the row, and mark the row as inactive."""
+    """
+    Record the deletion of `client`, whose keys are deleted with the row, and mark the row as inactive.
+
+    Nothing is done if the row is gone: with a user, Django may announce the deletion of the clients later than that of
+    the user, when `delete_latecomers` has recorded them.
+    """
     with atomic():
         # The user before the client, as `revoke_user` does: a deletion of the user locks both, too.
         user_rows.lock_user(client.user_id)
-        row = lock_client(client)
+        row = _locked(client)
+        if row is None:
+            return
         now = now or timezone.now()
         new = _next_cutoff(row.tokens_valid_after, now)
         RegisteredClient.objects.filter(pk=client.pk).update(is_active=False)
@@ -179,12 +186,15 @@ def record_client_deletion(client: RegisteredClient, *, now: datetime | None = N
 
 
 def record_key_deletion(key: ClientKey) -> None:
-    """Record the deletion of `key`, which refuses its tokens."""
+    """Record the deletion of `key`, which refuses its tokens; nothing is done if it was deleted with its client."""
     with atomic():
         # Before the client is read: Django's transaction may have begun without SQLite's lock.
         lock_by_writing(ClientKey.objects.filter(pk=key.pk), "kid")
-        user_rows.lock_user(key.client.user_id)  # before the client, as in `record_client_deletion`
-        revoke_client_key(key, reason="key deleted")
+        client = RegisteredClient.objects.filter(pk=key.client_id).first()
+        if client is not None:
+            user_rows.lock_user(client.user_id)  # before the client, as in `record_client_deletion`
+            key.client = client
+            revoke_client_key(key, reason="key deleted")
 
 
 def delete_latecomers(user: AbstractBaseUser) -> None:
@@ -207,12 +217,16 @@ def lock_client(client: RegisteredClient) -> RegisteredClient:
     Raises:
         RegistrationError: when the client no longer exists.
     """
-    rows = RegisteredClient.objects.filter(pk=client.pk)
-    lock_by_writing(rows, "name")
-    row = rows.select_for_update().first()
+    row = _locked(client)
     if row is None:
         raise RegistrationError("The client no longer exists.")
     return row
+
+
+def _locked(client: RegisteredClient) -> RegisteredClient | None:
+    rows = RegisteredClient.objects.filter(pk=client.pk)
+    lock_by_writing(rows, "name")
+    return rows.select_for_update().first()
 
 
 def _next_cutoff(old: datetime | None, now: datetime) -> datetime:

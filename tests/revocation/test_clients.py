@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from django.db import transaction
+from django.db.models.signals import pre_delete
 from django.utils import timezone
 
 from jwt_auth import clients
@@ -120,3 +121,13 @@ def test_signals_follow_the_commit(reports, key, heard, django_capture_on_commit
         (client_revoked, {"event": of_tokens, "client": reports, "cutoff": cutoff}),
         (client_disabled, {"event": of_client, "client": reports}),
     ]
+
+
+def test_a_deletion_that_is_announced_after_the_row_is_gone_is_recorded_once(reports, key, user):
+    """Django announces deletions in any order if rows refer to each other; see `delete_latecomers`."""
+    robot, robots_key = reports.pk, key.pk
+    reports.delete()
+    recorded = RevocationEvent.objects.count()
+    pre_delete.send(ClientKey, instance=ClientKey(pk=robots_key, client_id=robot), using="default")
+    pre_delete.send(RegisteredClient, instance=RegisteredClient(pk=robot, user=user), using="default")
+    assert RevocationEvent.objects.count() == recorded

@@ -140,9 +140,8 @@ def _find(name: str) -> Account | None:
 
 
 def _has_own_natural_key() -> bool:
-    return _has_natural_key() and (
-        type(get_user_model()._default_manager).get_by_natural_key is not BaseUserManager.get_by_natural_key
-    )
+    method = getattr(type(get_user_model()._default_manager), "get_by_natural_key", None)
+    return _has_natural_key() and method is not BaseUserManager.get_by_natural_key
 
 
 def _has_natural_key() -> bool:

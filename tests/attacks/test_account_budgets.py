@@ -211,6 +211,19 @@ def test_a_directory_does_not_get_the_password_for_a_closed_account_either(
     assert Directory.heard[-1] not in (PASSWORD, "wrong")
 
 
+def test_what_a_directory_finds_by_another_name_is_hidden_for_a_closed_account(
+    client, user, settings, jwt_settings, clock, log
+):
+    jwt_settings(LOGIN_THROTTLE="1/s")
+    settings.AUTHENTICATION_BACKENDS = [f"{__name__}.Directory", f"{__name__}.ByLetters"]
+    world = addresses()
+    assert attempt(client, "alice.0", PASSWORD, address=next(world)) == 200
+    for number in range(10):
+        attempt(client, f"alice.{number}", address=next(world))
+    assert attempt(client, "alice.77", PASSWORD, address=next(world)) == 401
+    assert "the credentials are right" in log()[-1].reason
+
+
 def test_a_backend_that_keeps_users_changes_nothing(client, user, settings, jwt_settings, monkeypatch, clock):
     jwt_settings(LOGIN_THROTTLE="1/s")
     monkeypatch.setattr(Careless, "kept", [])

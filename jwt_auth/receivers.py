@@ -19,6 +19,7 @@ from django.db.models import Field, Model, QuerySet
 from django.db.models.signals import post_migrate, post_save, pre_delete, pre_save
 from django.http import HttpRequest
 
+from jwt_auth._django.password_checks import hear_password_checks
 from jwt_auth.authentication.note import note_on
 from jwt_auth.conf import get_settings
 from jwt_auth.conf.settings import cached_until_settings_change
@@ -28,7 +29,7 @@ from jwt_auth.revocation import clients, user_rows
 from jwt_auth.revocation.memory import view
 from jwt_auth.revocation.operations import record_cutoff, record_user_deletion, revoke_session, revoke_user
 from jwt_auth.revocation.subjects import parse_sid
-from jwt_auth.sessions.credentials import announce_upgrade, begin_again, is_hash_upgrade, settle_upgrade
+from jwt_auth.sessions.credentials import announce_upgrade, before_check, begin_again, is_hash_upgrade, settle_upgrade
 from jwt_auth.user_model import manager_is_plain, visible_users
 
 WATCHED = frozenset({"password", "is_active"})
@@ -43,6 +44,7 @@ def connect() -> None:
         pre_save.connect(_remember, sender=model, dispatch_uid="jwt_auth.remember")
         post_save.connect(_compare, sender=model, dispatch_uid="jwt_auth.compare")
         pre_delete.connect(_record, sender=model, dispatch_uid="jwt_auth.record")
+    hear_password_checks(_writers(), before_check)
     pre_save.connect(_restore, sender=UserTokenCutoff, dispatch_uid="jwt_auth.restore")
     post_save.connect(_follow, sender=UserTokenCutoff, dispatch_uid="jwt_auth.follow")
     pre_delete.connect(_record_client, sender=RegisteredClient, dispatch_uid="jwt_auth.record_client")

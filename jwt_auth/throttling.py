@@ -12,12 +12,13 @@ carry can be guessed, and an outage of the cache must not take the site down.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.contrib.auth import get_user_model
 from django.core.cache import DEFAULT_CACHE_ALIAS, BaseCache
+from rest_framework.exceptions import ParseError
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.settings import api_settings
@@ -32,7 +33,7 @@ from jwt_auth.exceptions import UnavailableError
 from jwt_auth.http.logs import log_uncounted
 from jwt_auth.http.peer import address_group
 from jwt_auth.process.helper import HelperError
-from jwt_auth.sessions.accounts import fold_name, longest_name
+from jwt_auth.sessions.accounts import fold_name, read_name
 
 __all__ = ["ClientThrottle"]
 
@@ -271,13 +272,12 @@ class FailedLoginThrottle(LoginThrottle):
         return True
 
     def is_over(self, request: Request, view: "APIView") -> bool:
-        """Return whether no failure is left. `failed()` then doesn't read the count again."""
+        """Return whether no failure is left."""
         return not self.allow_request(request, view)
 
     def failed(self, request: Request, view: "APIView") -> None:
         """Count one failure, if one is left; the cache is written to in any case, so that it takes the same time."""
-        if not hasattr(self, "history"):
-            self.allow_request(request, view)  # reads the history
+        self.allow_request(request, view)  # reads the history, which others may have written since the last time
         if len(self.history) < self.num_requests:
             self.history.insert(0, self.now)
         self.cache.set(str(self.key), self.history, self.duration)
@@ -297,31 +297,42 @@ class Failures:
     """
     The failures of one sign-in: of its name, and of the accounts that it leads to.
 
-    Above the budgets of a name the answer is 429, before the credentials are checked. The budgets of an account must
-    not show, because they would tell which names lead to one account: above them, the right password gets the answer
-    of a wrong one.
+    The budgets of a name are checked before the sign-in, and answered with 429. Those of an account must not show,
+    since they would tell which names lead to the same account: above them, no password is compared, and the answer is
+    that to a wrong one.
+
+    Raises:
+        ParseError: if the body has no name whose failures could be counted. So nobody guesses without a budget.
     """
 
     def __init__(self, request: Request, view: "APIView") -> None:
-        self._request, self._view = request, view
-        self._of_accounts: dict[str, list[FailedLoginThrottle]] = {}
+        name = login_name(request, view)
+        if name is None:
+            raise ParseError("The login name can't be read.")
+        self._request, self._view, self._name = request, view, name
+        self._answers: dict[Any, bool] = {}
 
     def are_too_many(self, pk: Any) -> bool:
-        """Return whether the account `pk` has no failure left."""
-        # All throttles are asked, so that each answer takes the same time.
-        answers = [throttle.is_over(self._request, self._view) for throttle in self._budgets_of(f"pk {pk}")]
-        return any(answers)
+        """Return whether the account `pk` had no failure left when this was first asked; None is nobody's account."""
+        if pk not in self._answers:
+            # All are asked, so that it takes the same time.
+            answers = [throttle.is_over(self._request, self._view) for throttle in self._budgets_of(pk)]
+            self._answers[pk] = any(answers)
+        return self._answers[pk]
 
-    def count(self, pks: Iterable[Any]) -> None:
+    def closed_one(self) -> bool:
+        """Return whether an account that was asked for had no failure left."""
+        return any(self._answers.values())
+
+    def count(self, pks: Collection[Any]) -> None:
         """Count a failure for the name and for the accounts `pks`. An unknown name takes the time of an account."""
-        accounts = [f"pk {pk}" for pk in pks] or [f"nobody {login_name(self._request, self._view)}"]
         budgets = [FailedLoginThrottle(), FailedNameThrottle()]
-        for throttle in chain(budgets, *map(self._budgets_of, accounts)):
+        for throttle in chain(budgets, *map(self._budgets_of, pks or [None])):
             throttle.failed(self._request, self._view)
 
-    def _budgets_of(self, account: str) -> list[FailedLoginThrottle]:
-        made = [FailedLoginThrottle(account), FailedNameThrottle(account)]
-        return self._of_accounts.setdefault(account, made)
+    def _budgets_of(self, pk: Any) -> list[FailedLoginThrottle]:
+        account = f"nobody {self._name}" if pk is None else f"pk {pk}"
+        return [FailedLoginThrottle(account), FailedNameThrottle(account)]
 
 
 def login_name(request: Request, view: Any) -> str | None:
@@ -331,9 +342,8 @@ def login_name(request: Request, view: Any) -> str | None:
     note = note_on(request)
     if note.login_name is None:
         data: Any = request.data
-        name = data.get(view.name_field or get_user_model().USERNAME_FIELD)
-        # A longer name is refused by the view, and must not cost time before that.
-        note.login_name = fold_name(name) if isinstance(name, str) and len(name) <= longest_name() else None
+        name = read_name(data.get(view.name_field or get_user_model().USERNAME_FIELD))
+        note.login_name = None if name is None else fold_name(name)
     return note.login_name
 
 

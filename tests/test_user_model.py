@@ -7,12 +7,15 @@ from types import SimpleNamespace
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, Permission
+from django.core.management import CommandError
 from django.db.models import Value
 from django.test.utils import isolate_apps
 from django.utils import timezone
+from rest_framework.exceptions import NotFound
 
 from jwt_auth import receivers, registrars, sessions, user_model
 from jwt_auth.exceptions import RevokedTokenError, TokenError
+from jwt_auth.management.terminal import find_user
 from jwt_auth.models import UserSession
 from jwt_auth.revocation import database, user_rows
 from jwt_auth.verification import verify
@@ -232,6 +235,20 @@ def test_a_manager_need_not_know_natural_keys(user, monkeypatch):
         if "get_by_natural_key" in vars(each):
             monkeypatch.delattr(each, "get_by_natural_key")
     assert find_user_by_name(user.get_username()) == user
+
+
+def test_a_name_of_two_users_in_two_spellings_names_neither(user, make_user):
+    users = get_user_model()._default_manager
+    other, field = make_user("other"), user.USERNAME_FIELD
+    stored = "\ufb01sh"
+    users.filter(pk=other.pk).update(**{field: stored})
+    assert find_user_by_name(stored) == find_user(stored) == other
+    users.filter(pk=user.pk).update(**{field: "fish"})
+    with pytest.raises(NotFound, match="Two users"):
+        find_user_by_name(stored)
+    with pytest.raises(CommandError, match=f'two users: write "pk:{user.pk}" or "pk:{other.pk}"'):
+        find_user(stored)
+    assert find_user_by_name("fish") == find_user("fish") == user
 
 
 @pytest.mark.parametrize("generated", [0, 1, None])

@@ -15,7 +15,9 @@ from django.conf import settings as django_settings
 from django.contrib.auth import get_user_model
 from django.core import checks
 from django.core.cache import DEFAULT_CACHE_ALIAS
+from django.core.cache.backends.db import BaseDatabaseCache
 from django.core.cache.backends.dummy import DummyCache
+from django.core.cache.backends.filebased import FileBasedCache
 from django.core.cache.backends.locmem import LocMemCache
 from django.db import connections, router
 from django.db.migrations.executor import MigrationExecutor
@@ -36,6 +38,8 @@ from jwt_auth.views.metadata import has_address
 
 LONG_TOKEN = timedelta(hours=1)
 LONG_SESSION = timedelta(days=90)
+
+DJANGOS_ENTRIES, FEW_ENTRIES = 300, 100_000  # Django's default, and what a cache of counts needs at least
 
 BATCH = 100  # number of secrets that a check decrypts
 
@@ -187,6 +191,13 @@ def _check_caches(settings: Settings) -> Iterator[checks.CheckMessage]:
             hint="Use Redis, Memcached or the database for CACHES['default'], which the throttles use.",
             id="jwt_auth.W016",
         )
+    if DEFAULT_CACHE_ALIAS in there and (entries := _entries_kept()):
+        yield checks.Warning(
+            f"The default cache deletes entries as soon as it has {entries}: sign-ins with many names delete counts of "
+            "failed ones.",
+            hint=f'Set "OPTIONS": {{"MAX_ENTRIES": {FEW_ENTRIES}}} or more in CACHES["default"], or use Redis.',
+            id="jwt_auth.W024",
+        )
     used = {DEFAULT_CACHE_ALIAS, settings.REPLAY_CACHE, settings.REVOCATION_CACHE}
     for alias in sorted(there.intersection(used)):
         if not _hides_errors(django_settings.CACHES[alias]):
@@ -197,6 +208,14 @@ def _check_caches(settings: Settings) -> Iterator[checks.CheckMessage]:
             hint="Remove IGNORE_EXCEPTIONS, or ignore_exc, from its OPTIONS, or name another cache for this app.",
             id="jwt_auth.W020",
         )
+
+
+def _entries_kept() -> int | None:
+    """Return the number of entries of the default cache, if it deletes the others and the number is small."""
+    if not issubclass(backend_of(DEFAULT_CACHE_ALIAS), BaseDatabaseCache | FileBasedCache | LocMemCache):
+        return None
+    entries = int(django_settings.CACHES[DEFAULT_CACHE_ALIAS].get("OPTIONS", {}).get("MAX_ENTRIES", DJANGOS_ENTRIES))
+    return entries if entries < FEW_ENTRIES else None
 
 
 def _hides_errors(cache: Mapping[str, Any]) -> bool:

@@ -23,7 +23,7 @@ from jwt_auth.registrars import OPERATOR
 from jwt_auth.revocation import cutoff, remaining, user_rows
 from jwt_auth.revocation.database import refusal_of
 from jwt_auth.sessions import devices
-from jwt_auth.sessions.accounts import find_user_by_name
+from jwt_auth.sessions.accounts import users_by_name
 from jwt_auth.user_model import as_made, read_key
 
 PK_PREFIX = "pk:"
@@ -98,17 +98,15 @@ def find_user(text: str) -> Any:
     "pk:42" is always a primary key.
     """
     by_key = _by_key(text.removeprefix(PK_PREFIX))
-    user = None if text.startswith(PK_PREFIX) else find_user_by_name(text)
-    by_name = user and user.pk
-    found = {pk for pk in (by_key, by_name) if pk is not None}
+    by_name = [] if text.startswith(PK_PREFIX) else [user.pk for user in users_by_name(text)]
+    found = {pk for pk in (by_key, *by_name) if pk is not None}
     if not found:
         field = get_user_model().USERNAME_FIELD
         raise CommandError(f"There is no user whose primary key or {field} is {printable(text)!r}.")
     if len(found) > 1:
-        raise CommandError(
-            f"{printable(text)!r} is one user's primary key and another's name: "
-            f'write "{PK_PREFIX}{printable(by_key)}" or "{PK_PREFIX}{printable(by_name)}".'
-        )
+        what = "one user's primary key and another's name" if by_key in found else "the name of two users"
+        choice = " or ".join(f'"{PK_PREFIX}{printable(pk)}"' for pk in dict.fromkeys((by_key, *by_name)) if pk in found)
+        raise CommandError(f"{printable(text)!r} is {what}: write {choice}.")
     row = cutoff.users_with_cutoff().get(pk=found.pop())
     return as_made(row) or row
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from inspect import signature
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -66,15 +67,25 @@ def account_of(pk: Any) -> Account | None:
     return _single(user_rows.users().filter(pk=pk))
 
 
-def find_user_by_name(name: str) -> Any:
+def users_by_name(name: str) -> list[Any]:
     """
-    Return the user who signs in as `name`, or whose name is stored exactly so; None if there is none.
+    Return the user who signs in as `name`, and the user whose name is stored exactly so: mostly one, or none.
 
     A name that was stored without Django's normalization signs nobody in, but its user can be revoked.
     """
     names = dict.fromkeys((as_in_form(name), name))
     found = (_of_somebody(partial(_by_natural_key, each)) for each in names)
-    return next((user for user in found if user is not None), None)
+    return list({key_of(user): user for user in found if user is not None}.values())
+
+
+def read_name(value: object) -> str | None:
+    """
+    Return the login name in a request's body, without outer white space; None if it is no text, or too long.
+
+    All who read a name ask this function: what one of them accepts, and another does not, would escape the throttles.
+    """
+    name = value.strip() if isinstance(value, str) else None
+    return name if name is not None and len(name) <= longest_name() else None
 
 
 def longest_name() -> int:
@@ -130,13 +141,22 @@ def _find(name: str) -> Account | None:
 
 def _has_own_natural_key() -> bool:
     method = getattr(type(get_user_model()._default_manager), "get_by_natural_key", None)
-    return method not in (None, BaseUserManager.get_by_natural_key)
+    return _has_natural_key() and method is not BaseUserManager.get_by_natural_key
+
+
+def _has_natural_key() -> bool:
+    """Return whether a name alone is a natural key. It may have more parts, such as the tenant."""
+    try:
+        signature(get_user_model()._default_manager.get_by_natural_key).bind("name")
+    except (AttributeError, TypeError):
+        return False
+    return True
 
 
 def _by_natural_key(name: str) -> Any:
     # On the primary database, so that a user can be revoked before a replica has the row.
     manager: Any = get_user_model()._default_manager.db_manager(visible_users().db)
-    if not hasattr(manager, "get_by_natural_key"):
+    if not _has_natural_key():
         return manager.get(**{get_user_model().USERNAME_FIELD: name})
     return manager.get_by_natural_key(name)
 

@@ -1,10 +1,10 @@
 """
 Check credentials as Django's own sign-in does, and keep sessions when a password hash is upgraded.
 
-Each account must be known before its password is checked: its cutoff must be read before the check, and a wrong guess
-counts for it, whatever name was typed. Django's ModelBackend checks the account that `find_account()` finds. Other
-backends may find users by other names, so the users that they load during a sign-in note their account when
-`check_password()` is called.
+The accounts whose password is checked are known before the check: their cutoffs must be as old as it, and a wrong guess
+counts for them, whatever they were called. Backends may find users by other names than `find_account()` does, so each
+user notes its account when a backend is about to check its password. The password of an account that has no failure
+left is never compared: another one is checked instead, so that all that happens is what a wrong guess does.
 
 A session knows the password hash of its sign-in (`auth_hash`), so that a new password ends the session. But
 `AbstractBaseUser.check_password` rewrites hashes that are no longer up to date, and each release of Django
@@ -13,23 +13,21 @@ therefore announced to the sessions before the user's row is written, and settle
 """
 
 import copy
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from dataclasses import dataclass
-from functools import cache, partial
+from dataclasses import dataclass, field
 from inspect import signature
 from typing import Any
 
-from django.apps import apps
 from django.contrib import auth
 from django.contrib.auth import get_user_model
 from django.contrib.auth.hashers import get_hasher, identify_hasher
 from django.core.exceptions import MultipleObjectsReturned, ValidationError
 from django.db import DatabaseError
-from django.db.models import Model, QuerySet
-from django.db.models.signals import post_init
+from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.crypto import get_random_string
 from django.views.decorators.debug import sensitive_variables
 
 from jwt_auth._django.driver_errors import is_of_text
@@ -39,24 +37,32 @@ from jwt_auth.revocation import user_rows
 from jwt_auth.revocation.database import knows_password_of
 from jwt_auth.revocation.events import atomic
 from jwt_auth.sessions.accounts import NO_VALUE, Account, account_of, as_in_form
-from jwt_auth.user_model import read_key, user_field
+from jwt_auth.user_model import is_user, read_key, user_field
 
 
-@dataclass(slots=True)
-class _SignIn:
+@dataclass(slots=True, kw_only=True)
+class Attempt:
     """
     A sign-in that is checking credentials at the moment, and so changes no password.
 
     Args:
-        known: the accounts whose password is checked, by the user's primary key.
+        account: the account of the name's natural key, as it was before.
+        is_closed: tells whether the account with a primary key has no failure left; for None, whether the name has.
+        guessed: the accounts whose password was checked, as they were before, by the user's primary key.
     """
 
-    known: dict[Any, Account]
+    account: Account | None
+    is_closed: Callable[[Any], bool]
+    guessed: dict[Any, Account] = field(default_factory=dict)
     locked: bool = False
     upgrade_due_for: Any = None
 
+    def before(self, pk: Any) -> Account | None:
+        """Return the account with this primary key as it was before the check; None if nobody looked."""
+        return self.account if self.account is not None and self.account.pk == pk else self.guessed.get(pk)
 
-_sign_in: ContextVar[_SignIn | None] = ContextVar("jwt_auth_sign_in", default=None)
+
+_attempt: ContextVar[Attempt | None] = ContextVar("jwt_auth_attempt", default=None)
 
 
 class UpgradeDueError(JWTAuthError):
@@ -64,7 +70,7 @@ class UpgradeDueError(JWTAuthError):
 
 
 @sensitive_variables()
-def authenticate(request: HttpRequest, name: str, password: str, known: dict[Any, Account]) -> Any:
+def authenticate(request: HttpRequest, name: str, password: str, attempt: Attempt) -> Any:
     """
     Call Django's `authenticate()`, and return the user or None.
 
@@ -73,52 +79,67 @@ def authenticate(request: HttpRequest, name: str, password: str, known: dict[Any
 
     Args:
         name: the login name as it was typed.
-        known: the accounts that the name is known to lead to, by the user's primary key. Those whose password a backend
-            checks are added before the check.
     """
+    # A backend that calls no `check_password()`, such as that of a directory, must not compare it either.
+    if attempt.is_closed(attempt.account and attempt.account.pk):
+        password = _another_password()
     credentials = _credentials(request, as_in_form(name), password)
-    with _signing_in(_SignIn(known)) as sign_in:
-        user = None
-        with suppress(UpgradeDueError):
-            user = _user_of(request, credentials)
+    user = None
+    with _trying(attempt), suppress(UpgradeDueError):
+        user = _user_of(request, credentials)
     # Checked here instead of in an `except` clause: a backend may have caught the error.
-    if sign_in.upgrade_due_for is not None:
-        with atomic(), _signing_in(_SignIn(known, locked=True)):
-            user_rows.lock_user(sign_in.upgrade_due_for)
-            user = auth.authenticate(request, **credentials)
-    getattr(user, "__dict__", {}).pop("check_password", None)  # see `_prepare`
+    if attempt.upgrade_due_for is not None:
+        attempt.locked = True
+        with atomic(), _trying(attempt):
+            user_rows.lock_user(attempt.upgrade_due_for)
+            user = _user_of(request, credentials)
     return user
+
+
+def before_check(user: Any) -> str | None:
+    """
+    Note in a sign-in that the password of `user` is about to be checked.
+
+    Returns:
+        The password to check instead, if the account has no failure left.
+    """
+    attempt = _attempt.get()
+    if attempt is None or not is_user(user) or user._state.adding:
+        return None
+    pk = key_of(user)
+    account = attempt.before(pk) or account_of(pk)
+    if account is None:
+        return None  # deleted meanwhile
+    attempt.guessed[pk] = account
+    return _another_password() if attempt.is_closed(pk) else None
+
+
+def _another_password() -> str:
+    return get_random_string(32)
 
 
 @sensitive_variables()
 def _credentials(request: HttpRequest, username: str, password: str) -> dict[str, str]:
     """
-    Return the arguments for the backends, and watch the users that they load.
+    Return the arguments for the backends.
 
     The name is passed as `username`, whatever USERNAME_FIELD is, as in Django's own form. If no backend has this
     parameter, it is passed under the field's name.
     """
     credentials = {"username": username, "password": password}
-    backends = _accepting(request, credentials)
-    if not backends:
-        credentials = {get_user_model().USERNAME_FIELD: username, "password": password}
-        backends = _accepting(request, credentials)
-    from django.contrib.auth.backends import ModelBackend  # here, because its module needs the user model
-
-    if any(type(backend).authenticate is not ModelBackend.authenticate for backend in backends):
-        _note_checks(get_user_model())
-    return credentials
+    if any(_accepts(backend, request, credentials) for backend in auth.get_backends()):
+        return credentials
+    return {get_user_model().USERNAME_FIELD: username, "password": password}
 
 
 @sensitive_variables()
-def _accepting(request: HttpRequest, credentials: dict[str, str]) -> list[Any]:
-    """Return the backends that Django's `authenticate()` calls with these credentials."""
-    accepting = []
-    for backend in auth.get_backends():
-        with suppress(TypeError):
-            signature(backend.authenticate).bind(request, **credentials)
-            accepting.append(backend)
-    return accepting
+def _accepts(backend: Any, request: HttpRequest, credentials: dict[str, str]) -> bool:
+    """Return whether Django's `authenticate()` calls the backend with these credentials."""
+    try:
+        signature(backend.authenticate).bind(request, **credentials)
+    except TypeError:
+        return False
+    return True
 
 
 @sensitive_variables()
@@ -149,41 +170,12 @@ def _is_no_value(credentials: dict[str, str]) -> bool:
 
 
 @contextmanager
-def _signing_in(sign_in: _SignIn) -> Iterator[_SignIn]:
-    token = _sign_in.set(sign_in)
+def _trying(attempt: Attempt) -> Iterator[None]:
+    token = _attempt.set(attempt)
     try:
-        yield sign_in
+        yield
     finally:
-        _sign_in.reset(token)
-
-
-@cache
-def _note_checks(user_model: type[Model]) -> None:
-    """
-    From now on, have the users that are loaded in a sign-in note their account when their password is checked.
-
-    Called when a sign-in first meets a backend other than ModelBackend, because from then on each user that the project
-    loads costs a microsecond more.
-    """
-    for model in apps.get_models(include_auto_created=True):
-        if issubclass(model, user_model):  # proxies and children send signals of their own
-            post_init.connect(_prepare, sender=model, dispatch_uid="jwt_auth.note_checks")
-
-
-def _prepare(instance: Any, **kwargs: Any) -> None:
-    if _sign_in.get() is not None:
-        # In the instance, so that nothing changes for users that are loaded elsewhere.
-        vars(instance)["check_password"] = partial(_note_and_check, instance)
-
-
-@sensitive_variables()
-def _note_and_check(user: Any, *args: Any, **kwargs: Any) -> Any:
-    sign_in = _sign_in.get()
-    if sign_in is not None and not user._state.adding and key_of(user) not in sign_in.known:
-        account = account_of(key_of(user))
-        if account is not None:
-            sign_in.known[key_of(user)] = account
-    return type(user).check_password(user, *args, **kwargs)
+        _attempt.reset(token)
 
 
 def is_hash_upgrade(user: Any, old: str, update_fields: Iterable[str] | None) -> bool:
@@ -195,14 +187,14 @@ def is_hash_upgrade(user: Any, old: str, update_fields: Iterable[str] | None) ->
     """
     if set(update_fields or ()) != {"password"} or vars(user).get("_password", old) is not None:
         return False
-    return _is_current(user.password) is True and (_sign_in.get() is not None or _is_current(old) is False)
+    return _is_current(user.password) is True and (_attempt.get() is not None or _is_current(old) is False)
 
 
 def begin_again(user: Any) -> None:
     """Raise UpgradeDueError if a sign-in is about to save `user` without holding the lock."""
-    sign_in = _sign_in.get()
-    if sign_in is not None and not sign_in.locked:
-        sign_in.upgrade_due_for = key_of(user)
+    attempt = _attempt.get()
+    if attempt is not None and not attempt.locked:
+        attempt.upgrade_due_for = key_of(user)
         raise UpgradeDueError("a hash upgrade is due")
 
 

@@ -15,7 +15,7 @@ from jwt_auth.exceptions import InvalidTargetError, UnsupportedGrantTypeError
 from jwt_auth.models import RegisteredClient, UserSession, user_id_of
 from jwt_auth.revocation.subjects import parse_sid
 from jwt_auth.sessions import devices, shown
-from jwt_auth.sessions.accounts import longest_name
+from jwt_auth.sessions.accounts import longest_name, read_name
 from jwt_auth.views.metadata import TOKEN_EXCHANGE
 
 # RFC 8693 section 3.
@@ -50,10 +50,15 @@ class KeyField(ExactField):
 
 
 class NameField(TextField):
-    """A login name. Only its length is checked here."""
+    """A login name. Only its length is checked here, by the function that the throttles ask."""
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(max_length=longest_name(), **kwargs)
+    default_error_messages = {"max_length": serializers.CharField.default_error_messages["max_length"]}
+
+    def to_internal_value(self, data: Any) -> str:
+        name = read_name(super().to_internal_value(data))
+        if name is None:
+            self.fail("max_length", max_length=longest_name())
+        return name
 
 
 def written_key(key: Any) -> int | str:

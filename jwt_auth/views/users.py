@@ -29,8 +29,8 @@ from jwt_auth.revocation import remaining, revoke_session, revoke_user
 from jwt_auth.revocation.bulk import end_others
 from jwt_auth.revocation.database import live_sessions
 from jwt_auth.revocation.subjects import parse_sid
-from jwt_auth.sessions import Account, accounts, find_account, peer_of
-from jwt_auth.sessions.credentials import authenticate
+from jwt_auth.sessions import accounts, find_account, peer_of
+from jwt_auth.sessions.credentials import Attempt, authenticate
 from jwt_auth.user_model import all_users, has_permission, read_key, user_field, visible_users
 from jwt_auth.verification import verify
 from jwt_auth.views.base import (
@@ -86,21 +86,19 @@ class LoginView(BearerAnswer, CredentialView):
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         serializer = LoginSerializer(data=request.data, context={"name_field": self.name_field})
         serializer.is_valid(raise_exception=True)
-        account = find_account(serializer.name)
-        known = {} if account is None else {account.pk: account}
         with suppress(sessions.CredentialsChangedError):
-            return self._sign_in(request, serializer, known)
-        # The password was changed, or the user was revoked, during the sign-in: check the credentials again.
-        return self._sign_in(request, serializer, known, is_compared=False)
+            return self._sign_in(request, serializer)
+        # The password was changed, or the user was revoked, during the sign-in: check the credentials again, once.
+        return self._sign_in(request, serializer)
 
     @sensitive_variables()
-    def _sign_in(
-        self, request: Request, serializer: LoginSerializer, known: dict[Any, Account], *, is_compared: bool = True
-    ) -> Response:
-        user = self._authenticated(request, serializer, known)
+    def _sign_in(self, request: Request, serializer: LoginSerializer) -> Response:
+        failures = throttling.Failures(request, self)
+        attempt = Attempt(account=find_account(serializer.name), is_closed=failures.are_too_many)
+        user = self._authenticated(request, serializer, attempt, failures)
         pair = sessions.start(
             user,
-            account=known.get(key_of(user)) if is_compared else None,
+            account=attempt.before(key_of(user)),
             peer=peer_of(request._request),
             label=serializer.validated_data["label"],
             transport=self.transport,
@@ -109,15 +107,16 @@ class LoginView(BearerAnswer, CredentialView):
         return self.answer(request, pair)
 
     @sensitive_variables()
-    def _authenticated(self, request: Request, serializer: LoginSerializer, known: dict[Any, Account]) -> Any:
+    def _authenticated(
+        self, request: Request, serializer: LoginSerializer, attempt: Attempt, failures: throttling.Failures
+    ) -> Any:
         """Return the user whose credentials these are; count a failure otherwise, and raise the reason."""
-        failures = throttling.Failures(request, self)
         try:
-            user = authenticate(request._request, serializer.name, serializer.validated_data["password"], known)
+            user = authenticate(request._request, serializer.name, serializer.validated_data["password"], attempt)
             check_may_sign_in(user, failures)
         except Exception as error:  # a backend may raise an error of its own for a wrong password
             if not (isinstance(error, UnavailableError) or is_outage(error)):
-                failures.count(known)
+                failures.count(attempt.guessed)
             raise
         return user
 
@@ -137,6 +136,8 @@ class LoginView(BearerAnswer, CredentialView):
 
 def check_may_sign_in(user: Any, failures: throttling.Failures) -> None:
     """Raise an error if a backend's answer signs nobody in."""
+    if user is None and failures.closed_one():
+        raise InvalidCredentialsError("too many wrong passwords were sent for this account: none is compared")
     if user is None:
         raise InvalidCredentialsError("no backend accepted the credentials")
     if not isinstance(user, get_user_model()):
@@ -319,8 +320,10 @@ def find_user(key: str, name: str = "pk") -> Any:
 
 
 def find_user_by_name(username: str) -> Any:
-    """Return the user with the login name `username`; raise NotFound."""
-    user = accounts.find_user_by_name(username)
-    if user is None:
+    """Return the only user with the login name `username`; raise NotFound."""
+    found = accounts.users_by_name(username)
+    if len(found) > 1:
+        raise drf.NotFound("Two users have this name, in two spellings: name the user by the primary key.")
+    if not found:
         raise drf.NotFound("There is no such user.")
-    return user
+    return found[0]

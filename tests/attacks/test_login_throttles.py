@@ -219,3 +219,48 @@ def test_an_ipv4_client_of_a_server_that_listens_on_ipv6_has_its_own_budget(clie
         assert attempt(client, name, address="::ffff:192.0.2.1") == 401
     assert attempt(client, name, PASSWORD, address="192.0.2.1") == 429
     assert attempt(client, name, PASSWORD, address="::ffff:192.0.2.2") == 200
+
+
+PADS = {"spaces": " ", "tabs": "\t", "no-break spaces": "\xa0", "newlines": "\n"}
+
+
+@pytest.mark.parametrize("pad", PADS.values(), ids=PADS)
+@pytest.mark.parametrize("before", [True, False])
+def test_a_padded_name_has_the_budget_of_the_name(client, name, jwt_settings, clock, pad, before):
+    jwt_settings(LOGIN_THROTTLE="1/s")
+    padded, world = (pad * 600 + name if before else name + pad * 600), addresses()
+    assert [attempt(client, padded, address=next(world)) for _ in range(11)] == [401] * 10 + [429]
+    assert attempt(client, name, PASSWORD, address=next(world)) == 429
+    clock.shift(61)
+    assert attempt(client, padded, PASSWORD, address=next(world)) == 200
+
+
+UNREADABLE = {
+    "too long": "x" * 513,
+    "too long within": "a" + " " * 600 + "b",
+    "blank": " " * 600,
+    "NUL": "a\0b",
+    "number": 5,
+    "list": ["alice"],
+    "dict": {"a": "b"},
+    "null": None,
+    "boolean": True,
+}
+
+
+@pytest.mark.parametrize("unreadable", UNREADABLE.values(), ids=UNREADABLE)
+def test_a_name_without_a_budget_reaches_no_backend(client, user, monkeypatch, unreadable):
+    called = []
+    monkeypatch.setattr("jwt_auth.views.users.authenticate", lambda *args: called.append(args))
+    body = {user.USERNAME_FIELD: unreadable, "password": PASSWORD}
+    assert client.send("login/", body).status_code == 400
+    assert called == []
+    # The longest name, and its control.
+    assert attempt(client, " " * 600 + "x" * 512) == 401
+    assert len(called) == 1
+
+
+def test_a_view_that_reads_another_name_than_the_throttles_signs_nobody_in(client, name, monkeypatch):
+    assert attempt(client, name, PASSWORD) == 200
+    monkeypatch.setattr("jwt_auth.throttling.read_name", lambda value: None)
+    assert attempt(client, name, PASSWORD) == 400

@@ -24,6 +24,8 @@ from tests.support.outages import outage
 RANDOM = bytes(range(128, 192))
 LOCMEM = "django.core.cache.backends.locmem.LocMemCache"
 DATABASE_CACHE = "django.core.cache.backends.db.DatabaseCache"
+FILE_CACHE = "django.core.cache.backends.filebased.FileBasedCache"
+MANY = {"MAX_ENTRIES": 100_000}
 AUTHENTICATION = "DEFAULT_AUTHENTICATION_CLASSES"
 
 
@@ -41,7 +43,7 @@ def _production(settings, jwt_settings):
     settings.SECRET_KEY = "a secret key of the tests, long enough for all checks to be content with"
     settings.SECURE_SSL_REDIRECT = True
     settings.CACHES = {
-        "default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "cache"},
+        "default": {"BACKEND": DATABASE_CACHE, "LOCATION": "cache", "OPTIONS": MANY},
     }
     jwt_settings(ISSUER="https://api.example.com", SIGNING_KEY=oct_jwk(RANDOM), REPLAY_CACHE=None)
 
@@ -65,7 +67,7 @@ def test_on_a_developers_machine_nothing_is_said(settings):
     settings.SECURE_SSL_REDIRECT = False
     settings.SECRET_KEY = "django-insecure-" + "x" * 50
     settings.CACHES = {"default": {"BACKEND": LOCMEM}}
-    assert len(found()) == 5
+    assert len(found()) == 6
     assert [message for message in checks.run_checks() if message.id.startswith("jwt_auth.")] == []
 
 
@@ -76,14 +78,19 @@ FAULTS = {
         {"SECRET_KEY": b"abc" * 50},
     ],
     "W016": [
-        {"CACHES": {"default": {"BACKEND": LOCMEM}}},
+        {"CACHES": {"default": {"BACKEND": LOCMEM, "OPTIONS": MANY}}},
         {"CACHES": {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}},
     ],
     "W017": [{"SECURE_PROXY_SSL_HEADER": ("HTTP_X_FORWARDED_PROTO", "https")}, {"USE_X_FORWARDED_HOST": True}],
     "W019": [{"SECURE_SSL_REDIRECT": False}],
     "W020": [
-        {"CACHES": {"default": {"BACKEND": DATABASE_CACHE, "OPTIONS": {"IGNORE_EXCEPTIONS": True}}}},
-        {"CACHES": {"default": {"BACKEND": DATABASE_CACHE, "OPTIONS": {"ignore_exc": True}}}},
+        {"CACHES": {"default": {"BACKEND": DATABASE_CACHE, "OPTIONS": {**MANY, "IGNORE_EXCEPTIONS": True}}}},
+        {"CACHES": {"default": {"BACKEND": DATABASE_CACHE, "OPTIONS": {**MANY, "ignore_exc": True}}}},
+    ],
+    "W024": [
+        {"CACHES": {"default": {"BACKEND": DATABASE_CACHE}}},
+        {"CACHES": {"default": {"BACKEND": DATABASE_CACHE, "OPTIONS": {"MAX_ENTRIES": 99_999}}}},
+        {"CACHES": {"default": {"BACKEND": FILE_CACHE, "LOCATION": "/tmp/cache"}}},
     ],
 }
 OWN_FAULTS = {
@@ -320,7 +327,12 @@ def test_without_the_tables_of_secrets_only_migrations_are_lacking(db, monkeypat
 
 def test_only_the_caches_that_this_app_uses_must_tell_their_errors(settings, jwt_settings):
     silent = {"BACKEND": DATABASE_CACHE, "OPTIONS": {"ignore_exc": True}}
-    settings.CACHES = {"default": {"BACKEND": DATABASE_CACHE}, "pages": silent, "tokens": silent, "marker": silent}
+    settings.CACHES = {
+        "default": {"BACKEND": DATABASE_CACHE, "OPTIONS": MANY},
+        "pages": silent,
+        "tokens": silent,
+        "marker": silent,
+    }
     assert ids() == []
     jwt_settings(REPLAY_CACHE="tokens", REVOCATION_CACHE="marker", REVOCATION="memory")
     assert ids() == ["W020", "W020"]

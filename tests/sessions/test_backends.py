@@ -6,7 +6,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.backends import AllowAllUsersModelBackend, BaseBackend, ModelBackend, RemoteUserBackend
 from django.contrib.auth.forms import AuthenticationForm
-from django.contrib.auth.hashers import make_password
+from django.contrib.auth.hashers import check_password, make_password
 from django.contrib.auth.signals import user_login_failed
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import OperationalError
@@ -17,7 +17,7 @@ from rest_framework.exceptions import AuthenticationFailed
 from jwt_auth.models import UserSession
 from jwt_auth.revocation import revoke_user
 from jwt_auth.sessions import find_account
-from jwt_auth.sessions.accounts import find_user_by_name
+from jwt_auth.sessions.accounts import users_by_name
 from jwt_auth.views import LoginView
 from tests.support.clients import PASSWORD
 from tests.support.outages import outage
@@ -222,6 +222,37 @@ def test_several_users_of_one_name_are_nobody(client, user, make_user, monkeypat
     assert attempt(client, "anybody").status_code == 200
 
 
+def test_a_natural_key_of_several_parts_is_not_asked_for_a_name(client, user, use, by_form, monkeypatch):
+    def by_tenant(self, tenant, name):
+        raise AssertionError("called with one part")
+
+    monkeypatch.setattr(type(get_user_model()._default_manager), "get_by_natural_key", by_tenant, raising=False)
+    use(Usual)
+    assert by_form("lic")
+    assert attempt(client, "lic").status_code == 200
+    assert attempt(client, "lic", "wrong").status_code == 401
+    assert users_by_name(user.get_username()) == [user]
+    assert users_by_name("nobody") == []
+
+
+@pytest.mark.parametrize("error", [None, ValidationError("locked")])
+def test_a_refusal_in_the_attempt_that_upgrades_the_hash_is_a_refusal(client, user, use, settings, monkeypatch, error):
+    class Second(ModelBackend):
+        calls = 0
+
+        def authenticate(self, request, **credentials):
+            Second.calls += 1
+            if error and Second.calls == 2:
+                raise error
+            return super().authenticate(request, **credentials)
+
+    monkeypatch.setattr("tests.sessions.test_backends.Usual.authenticate", Second().authenticate)
+    use(Usual)
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.PBKDF2SHA1PasswordHasher", *settings.PASSWORD_HASHERS]
+    assert attempt(client, user.get_username()).status_code == (401 if error else 200)
+    assert Second.calls == 2
+
+
 def test_somebody_who_is_no_user_of_this_project_gets_no_session(client, user, use):
     use(Stranger)
     assert attempt(client, user.get_username()).status_code == 401
@@ -243,30 +274,27 @@ def test_failures_are_announced_as_by_django(client, user, use):
 # Other names
 
 
-def test_a_revocation_while_another_name_s_password_is_checked_has_it_checked_again(client, user, use, monkeypatch):
+@pytest.mark.parametrize("backend", [ModelBackend, Usual])
+@pytest.mark.parametrize(("revocations", "status"), [(0, 200), (1, 200), (2, 401)])
+def test_a_revocation_while_a_password_is_checked_has_it_checked_once_more(
+    client, user, use, monkeypatch, backend, revocations, status
+):
     checks = []
-    check = get_user_model().check_password
 
-    def revoke_and_check(self, password):
+    def revoke_and_check(password, *args, **kwargs):
         checks.append(password)
-        if len(checks) == 1:
+        if len(checks) <= revocations:
             revoke_user(user)
-        return check(self, password)
+        return check_password(password, *args, **kwargs)
 
-    use(Usual)
-    monkeypatch.setattr(get_user_model(), "check_password", revoke_and_check)
-    assert attempt(client, "lic").status_code == 200
-    assert len(checks) == 2
-    assert attempt(client, "lic").status_code == 200
-    assert len(checks) == 3
-
-
-def test_users_that_are_loaded_elsewhere_note_nothing(client, user, use):
-    use(Usual)
-    assert attempt(client, "lic").status_code == 200
-    loaded = get_user_model().objects.get(pk=user.pk)
-    assert "check_password" not in vars(loaded)
-    assert loaded.check_password(PASSWORD)
+    use(backend)
+    monkeypatch.setattr("django.contrib.auth.base_user.check_password", revoke_and_check)
+    name = "lic" if backend is Usual else user.get_username()
+    assert attempt(client, name).status_code == status
+    assert len(checks) == min(revocations + 1, 2)
+    checks[:] = [None] * 9
+    assert attempt(client, name).status_code == 200
+    assert len(checks) == 10
 
 
 def test_a_user_who_was_not_saved_is_no_account(client, user, use, monkeypatch):
@@ -318,8 +346,8 @@ def test_a_manager_without_natural_keys_finds_by_the_column(user, monkeypatch):
     manager.model = get_user_model()
     monkeypatch.setitem(vars(get_user_model()._meta), "default_manager", manager)
     assert find_account(user.get_username()).pk == user.pk
-    assert find_user_by_name(user.get_username()) == user
-    assert find_user_by_name("nobody") is None
+    assert users_by_name(user.get_username()) == [user]
+    assert users_by_name("nobody") == []
 
 
 def test_an_outage_does_not_hide_an_account(user):

@@ -90,7 +90,7 @@ WITHOUT = """
 
 WITHOUT_CODE = """
     from jwt_auth.sessions import find_account
-    from jwt_auth.sessions.accounts import find_user_by_name
+    from jwt_auth.sessions.accounts import users_by_name
     from people.models import Person
 
     person = Person(username="ann")
@@ -98,7 +98,7 @@ WITHOUT_CODE = """
     person.save()
     answers = [client().post("/auth/login/", {"username": "ann", "password": password}, format="json").status_code
                for password in ("pw", "wrong")]
-    tell([answers, find_account("ann").pk == person.pk, find_user_by_name("ann") == person])
+    tell([answers, find_account("ann").pk == person.pk, users_by_name("ann") == [person]])
 """
 
 BACKEND = """

@@ -312,6 +312,15 @@ def test_the_end_is_always_required(exp):
         ((False,), ..., False),
         ((["a"],), ["a"], True),
         (("a",), ["a"], False),
+        (([1],), [1], True),
+        (([1],), [True], False),
+        (((1, 2),), [1, 2], True),
+        (([1, 2],), [1], False),
+        (([1],), 1, False),
+        (({"a": [1]},), {"a": [1]}, True),
+        (({"a": [1]},), {"a": [True]}, False),
+        (({"a": 1},), {"a": 1, "b": 1}, False),
+        (({"a": 1},), ["a"], False),
     ],
 )
 def test_a_required_value_has_its_type_too(accepted, value, good):

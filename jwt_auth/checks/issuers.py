@@ -19,8 +19,18 @@ from jwt_auth.conf.settings import settings_are_valid
 from jwt_auth.models import UserSession
 from jwt_auth.user_model import user_field
 
-# Issuers that sign a token with any `aud` for everybody, and their claims for the project.
-_OPEN_TO_ALL = {"https://token.actions.githubusercontent.com": "repository_id", "https://gitlab.com": "project_id"}
+# Issuers that sign a token with any `aud` for everybody, and their claims that name the owner of a job; first the best.
+_OPEN_TO_ALL = {
+    "https://token.actions.githubusercontent.com": (
+        *("repository_id", "repository", "repository_owner_id", "repository_owner", "sub"),
+    ),
+    "https://gitlab.com": ("project_id", "project_path", "namespace_id", "namespace_path", "sub"),
+    "https://app.terraform.io": (
+        *("terraform_workspace_id", "terraform_project_id", "terraform_organization_id"),
+        *("terraform_organization_name", "sub"),
+    ),
+    "https://agent.buildkite.com": ("organization_id", "organization_slug", "pipeline_id", "sub"),
+}
 
 
 def check_trust(app_configs: Sequence[Any] | None = None, **kwargs: Any) -> list[checks.CheckMessage]:
@@ -77,11 +87,13 @@ def _check_subjects() -> Iterator[checks.CheckMessage]:
 
 def _check_open_issuers() -> Iterator[checks.CheckMessage]:
     """Warn if anybody at a public CI service can get a token that is accepted: any job may ask for our audience."""
-    for name, project in _OPEN_TO_ALL.items():
-        if name in trusted_issuers() and not trusted_issuers()[name].REQUIRE:
+    for name, owners in _OPEN_TO_ALL.items():
+        trusted = trusted_issuers().get(name)
+        if trusted and not any(None not in trusted.REQUIRE.get(claim, (None,)) for claim in owners):
             yield checks.Warning(
-                f"TRUSTED_ISSUERS[{name!r}] has no REQUIRE: each job of each project there can get a token for us.",
-                hint=f'Require your own project, such as "REQUIRE": {{"{project}": "<id>"}}.',
+                f"TRUSTED_ISSUERS[{name!r}] has no REQUIRE that names the owner of a job: each job of everybody there "
+                "can get a token for us.",
+                hint=f'Require your own, such as "REQUIRE": {{"{owners[0]}": "<id>"}}; {", ".join(owners[1:])} do too.',
                 id="jwt_auth.W077",
             )
 

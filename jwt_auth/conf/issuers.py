@@ -21,8 +21,11 @@ from jwt_auth.jose.public_keys import PublicKeys, read_configured
 # without `exp` a token would never end.
 TRANSLATABLE = ("aud", "sub", "client_id", "scope", "jti", "sid", "auth_time", "iat")
 
-# Names of the claim for the client to which a token was issued.
-_NAMES_OF_CLIENTS = frozenset(("client_id", "azp", "appid", "cid"))
+# Claims that say nothing about a token's holder or audience: the same in all tokens, and its end.
+_NOT_TO_BE_TAKEN = ("iss", "exp")
+
+# Names of the claim for the client to which a token was issued, in lower case and without "_".
+_NAMES_OF_CLIENTS = frozenset(("client", "clientid", "azp", "appid", "cid"))
 
 _NO_NAMES = 'must be a dict such as {"client_id": "azp"}; only "iat" may be None, for tokens without it'
 
@@ -57,13 +60,26 @@ def _names(value: object) -> str | None:
     wrong = [name for name in value if name not in TRANSLATABLE]
     if wrong:
         return f"has {wrong[0]!r}; only {', '.join(TRANSLATABLE)} can have other names"
+    wrong = [ours for ours, theirs in value.items() if theirs in _NOT_TO_BE_TAKEN]
+    if wrong:
+        return f"takes {wrong[0]!r} from {value[wrong[0]]!r}, which can't take the place of another claim"
     ok = all((isinstance(theirs, str) and theirs) or (theirs, ours) == (None, "iat") for ours, theirs in value.items())
     return None if ok else _NO_NAMES
 
 
 def _values(value: object) -> str | None:
-    ok = isinstance(value, Mapping) and all(isinstance(name, str) and name for name in value)
-    return None if ok else 'must be a dict such as {"typ": "Bearer"}'
+    if not isinstance(value, Mapping) or not all(isinstance(name, str) and name for name in value):
+        return 'must be a dict such as {"typ": "Bearer"}'
+    wrong = [name for name, accepted in value.items() if not _is_json(accepted) or accepted in ([], ())]
+    return f"has a value for {wrong[0]!r} that no claim can have, such as a set or an empty list" if wrong else None
+
+
+def _is_json(value: object) -> bool:
+    if isinstance(value, Mapping):
+        return all(isinstance(name, str) and _is_json(item) for name, item in value.items())
+    if isinstance(value, list | tuple):
+        return all(map(_is_json, value))
+    return value is None or isinstance(value, str | bool | int | float)
 
 
 def _principal(value: object) -> str | None:
@@ -204,7 +220,8 @@ def _half_renamed(name: str, options: Mapping[str, Any]) -> Iterator[Configurati
             f"Set AUDIENCE to the accepted values of {names['aud']!r}, such as the ids of your own clients.",
         )
     subject = names.get("sub", "sub")
-    if subject in _NAMES_OF_CLIENTS and "sub" not in options.get("REQUIRE", {}):
+    is_client = subject.lower().replace("_", "") in _NAMES_OF_CLIENTS
+    if is_client and options.get("REQUIRE", {}).get("sub", "") not in (None, [None], (None,)):
         yield ConfigurationError(
             "E089",
             f"{_of(name)} takes `sub` from {subject!r}: the token of a user would speak for the client that it was "

@@ -66,7 +66,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     # `revocation.wall_clock`,
     "clock_ahead": ("reason",),
     # `issuers.remote.jwks`,
-    "weak_key": ("kid", "reason"),
+    "key_left_out": ("kid", "reason"),
     "keys_unusable": ("reason",),
     "keys_unread": ("reason",),
     "keys_read_again": (),

@@ -12,7 +12,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from jwt_auth.claims import Claims, Policy
+from jwt_auth.claims import Claims, Policy, moment
 from jwt_auth.conf import get_settings
 from jwt_auth.conf.issuers import TrustedIssuer
 from jwt_auth.exceptions import InvalidClaimError, InvalidTokenError
@@ -65,10 +65,21 @@ def _look_up_by(judge: Judge, trusted: TrustedIssuer) -> LookUp:
         one_time = trusted.ONE_TIME or claims.all.get("one_time") is True
         if one_time and claims.jti is None:
             raise InvalidClaimError("jti", "is missing, and the token is single-use")
+        claims = _without_late_sign_in(claims)
         state, principal = judge(claims, now)
         return state, Verified(claims=claims, user=principal, one_time=one_time)
 
     return look_up
+
+
+def _without_late_sign_in(claims: Claims) -> Claims:
+    """
+    Drop an `auth_time` later than the token, which would be immune to cutoffs; `iat` takes its place there.
+
+    `iat` often has whole seconds, and `auth_time` microseconds: within the second of `iat` it is not later.
+    """
+    late = claims.auth_time is not None and claims.auth_time >= moment(int(claims.iat) + 1)
+    return replace(claims, auth_time=None) if late else claims
 
 
 def _keys_of(trusted: TrustedIssuer) -> PublicKeys | RemoteKeys:

@@ -31,18 +31,25 @@ _CURVE_NAMES = {curve.name: name for name, (curve, _) in CURVES.items()}
 _THUMBPRINT_MEMBERS = {"EC": ("crv", "kty", "x", "y"), "RSA": ("e", "kty", "n"), "OKP": ("crv", "kty", "x")}
 
 
+class OtherUseError(ValueError):
+    """Raised for a key whose members say that it neither signs nor verifies."""
+
+
 def load(jwk: Mapping[str, Any]) -> KeyMaterial:
     """
     Load one JWK that may sign or verify: bytes for the kty `oct`, a private or a public key for the others.
 
     Raises:
-        ValueError: when it is not such a key, or its members say that it is for another use.
+        OtherUseError: when its members say that it is for another use.
+        ValueError: when it is not such a key.
     """
-    if jwk.get("use", "sig") != "sig":
-        raise ValueError('"use" is not "sig"')
-    operations = jwk.get("key_ops", ["verify"])
-    if not isinstance(operations, list) or not {"sign", "verify"} & set(map(str, operations)):
-        raise ValueError('"key_ops" has neither "sign" nor "verify"')
+    use, operations = jwk.get("use", "sig"), jwk.get("key_ops", ["verify"])
+    if not isinstance(use, str) or not isinstance(operations, list):
+        raise ValueError('"use" is not a string, or "key_ops" is not a list')
+    if use != "sig":
+        raise OtherUseError('"use" is not "sig"')
+    if not {"sign", "verify"} & set(map(str, operations)):
+        raise OtherUseError('"key_ops" has neither "sign" nor "verify"')
     reader = {"oct": _oct, "RSA": _rsa, "EC": _ec, "OKP": _okp}.get(str(jwk.get("kty")))
     if reader is None:
         raise ValueError('"kty" must be oct, RSA, EC or OKP')

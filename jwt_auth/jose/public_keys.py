@@ -38,6 +38,10 @@ class _OtherAlgorithmError(ValueError):
     """Raised for a valid key that is for none of the issuer's algorithms."""
 
 
+# Errors of entries that are understood, and that nobody should expect to verify the issuer's tokens.
+_NOT_FOR_US = (_OtherAlgorithmError, jwk.OtherUseError)
+
+
 @dataclass(frozen=True, slots=True)
 class PublicKeys:
     """
@@ -47,14 +51,15 @@ class PublicKeys:
         named: by the name that the issuer gave, or else by the thumbprint (RFC 7638).
         sole: the only key, if there is one key; tokens need not name it.
         nameless: whether the issuer gave `sole` no name, so that a token may use any `kid`.
-        weak: the reasons why keys were left out, by their names, or else by their places in the set.
+        left_out: the reasons why keys were left out that may be meant for us, by their names, or else by their places
+            in the set.
         others: descriptions of the keys that are for no accepted algorithm, in the same way.
     """
 
     named: Mapping[str, Key]
     sole: Key | None = None
     nameless: bool = False
-    weak: Mapping[str, str] = field(default_factory=dict)
+    left_out: Mapping[str, str] = field(default_factory=dict)
     others: Mapping[str, str] = field(default_factory=dict)
 
     def find(self, kid: str | None) -> Key:
@@ -72,26 +77,53 @@ def read_jwks(document: Mapping[str, Any], algorithms: Sequence[str]) -> PublicK
     """
     Return the usable keys of a JWK Set that was fetched (RFC 7517 section 5).
 
-    Weak keys, and keys for other uses, of unknown kinds, or of no algorithm in `algorithms` are skipped, as the
-    RFC says; `weak` names the weak ones, and `others` those of other algorithms. Private and symmetric keys are skipped
-    too: they must not be public. If two keys share a name, both are left out.
+    All other keys are skipped, as the RFC says; `left_out` names the weak and the ambiguous ones, and `others` those of
+    other algorithms. Private and symmetric keys are skipped too: they must not be public.
 
     Raises:
-        ValueError: when it is not a JWK Set, or has neither a usable key nor one of another algorithm.
+        ValueError: when it is not a JWK Set, or has no usable key, and that may be a fault of the set: it has an entry
+            that is weak, ambiguous or not understood, or none for any signature.
     """
     entries = document.get("keys")
     if not isinstance(entries, list):
         raise ValueError('there is no list "keys"')
     if len(entries) > MAX_KEYS:
         raise ValueError(f"there are more than {MAX_KEYS} keys")
-    weak: dict[str, str] = {}
-    others: dict[str, str] = {}
-    keys = _collect(list(_usable(entries, algorithms, weak, others)))
-    if not keys.named and not others:
-        found = ", ".join(dict.fromkeys(map(_describe, entries))) or "none"
-        reasons = [f"no key in it can be used with {', '.join(algorithms)}; its keys: {found}"]
-        raise ValueError("; ".join([*reasons, *map(": ".join, weak.items())]))
-    return replace(keys, weak=weak, others=others)
+    read = [_read_fetched(entry, algorithms) for entry in entries]
+    found = _collect([item for item in read if not isinstance(item, ValueError)])
+    labels = [_label(entry, place) for place, entry in enumerate(entries, 1)]
+    weak = {label: str(item) for label, item in zip(labels, read, strict=True) if isinstance(item, WeakKeyError)}
+    others = {
+        label: _describe(entry)
+        for label, entry, item in zip(labels, entries, read, strict=True)
+        if isinstance(item, _OtherAlgorithmError)
+    }
+    keys = replace(found, left_out={**weak, **found.left_out}, others=others)
+    broken = found.left_out or any(isinstance(item, ValueError) and not isinstance(item, _NOT_FOR_US) for item in read)
+    if not keys.named and (broken or not others):
+        raise ValueError(_without_usable(entries, algorithms, keys.left_out))
+    return keys
+
+
+def _label(entry: Any, place: int) -> str:
+    kid = entry.get("kid") if isinstance(entry, Mapping) else None
+    return kid if isinstance(kid, str) and kid else f"number {place}"
+
+
+def _read_fetched(entry: Any, algorithms: Sequence[str]) -> _Named | ValueError:
+    """Return the name and the key of a JWK, or the error that says why it is not used."""
+    try:
+        return _read_jwk(entry, algorithms)
+    except ValueError as error:
+        return error
+    except (TypeError, UnsupportedAlgorithm) as error:
+        return ValueError(str(error))
+
+
+def _without_usable(entries: list[Any], algorithms: Sequence[str], left_out: Mapping[str, str]) -> str:
+    found = ", ".join(dict.fromkeys(map(_describe, entries))) or "none"
+    reason = f"no key in it can be used with {', '.join(algorithms)}; its keys: {found}"
+    return "; ".join([reason, *map(": ".join, left_out.items())])
 
 
 def _describe(entry: Any) -> str:
@@ -152,30 +184,6 @@ def _read_document(source: str | Mapping[str, Any]) -> tuple[jwk.PublicKey, str 
     return cast("jwk.PublicKey", jwk.load(source)), source.get("alg")
 
 
-def _usable(
-    entries: list[Any], algorithms: Sequence[str], weak: dict[str, str], others: dict[str, str]
-) -> Iterator[_Named]:
-    """Yield the keys that can be used. Add the reasons against weak ones to `weak`, and other ones to `others`."""
-    for place, entry in enumerate(entries, 1):
-        found = _read_fetched(entry, algorithms)
-        if isinstance(found, WeakKeyError):
-            weak[entry.get("kid") or f"number {place}"] = str(found)
-        elif isinstance(found, _OtherAlgorithmError):
-            others[entry.get("kid") or f"number {place}"] = _describe(entry)
-        elif found is not None:
-            yield found
-
-
-def _read_fetched(entry: Any, algorithms: Sequence[str]) -> _Named | WeakKeyError | _OtherAlgorithmError | None:
-    """Return the name and the key of a JWK; the error if the key could be meant for us, and None if it can't."""
-    try:
-        return _read_jwk(entry, algorithms)
-    except (WeakKeyError, _OtherAlgorithmError) as error:
-        return error
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        return None
-
-
 def _collect(keys: Sequence[_Named]) -> PublicKeys:
     named: dict[str, Key] = {}
     ambiguous = set()
@@ -184,8 +192,9 @@ def _collect(keys: Sequence[_Named]) -> PublicKeys:
         if named.setdefault(name, key) != key:
             ambiguous.add(name)
     unique = {name: replace(key, kid=name) for name, key in named.items() if name not in ambiguous}
+    left_out = dict.fromkeys(sorted(ambiguous), "another key of the set has the same kid")
     if len(named) > 1 or not unique:
-        return PublicKeys(unique)
+        return PublicKeys(unique, left_out=left_out)
     (sole,) = unique.values()
     return PublicKeys(unique, sole, nameless=all(kid is None for kid, _ in keys))
 
@@ -225,9 +234,11 @@ def _read_jwk(entry: Mapping[str, Any], algorithms: Sequence[str]) -> _Named:
 
 def _bind(material: Any, algorithms: Sequence[str], named: object) -> Key:
     """Bind the key to one algorithm: the one that it names, or the issuer's first one that fits."""
+    if named is not None and not isinstance(named, str):
+        raise ValueError('"alg" is not a string')
     if named is not None and named not in algorithms:
         raise _OtherAlgorithmError('"alg" is not in ALGORITHMS')
-    candidates = algorithms if named is None else [str(named)]
+    candidates = algorithms if named is None else [named]
     algorithm = next((name for name in candidates if fits(material, name)), None)
     if algorithm is None:
         raise _OtherAlgorithmError(f"{jwk.kind_of(material)} can't be used with {' or '.join(candidates)}")

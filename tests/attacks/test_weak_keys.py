@@ -236,7 +236,7 @@ def test_a_forged_token_of_a_trusted_issuer_is_refused_and_its_other_keys_work(
         assert client.get_me(raw).status_code == 401
         sound = jwt.encode(claims_of(ISSUER), ec_key, "ES256", headers={"kid": "good", "typ": "at+jwt"})
         assert client.get_me(sound).status_code == 200
-    (record,) = [record for record in log() if record.event == "weak_key"]
+    (record,) = [record for record in log() if record.event == "key_left_out"]
     assert (record.kid, record.levelname) == ("weak", "ERROR")
     assert endpoint.url in record.getMessage()
     assert "Ed25519" in record.reason

@@ -103,10 +103,19 @@ def test_an_unknown_option(found):
         ("CLAIMS", {"client_id": 5}),
         ("CLAIMS", {"aud": None}),
         ("CLAIMS", {"sub": None}),
+        ("CLAIMS", {"aud": "iss"}),
+        ("CLAIMS", {"auth_time": "exp"}),
         ("CLAIMS", {"iat": ""}),
         ("REQUIRE", ["typ"]),
         ("REQUIRE", {5: "x"}),
         ("REQUIRE", {"": "x"}),
+        ("REQUIRE", {"v": {"a", "b"}}),
+        ("REQUIRE", {"v": ["a", {"b"}]}),
+        ("REQUIRE", {"v": {"a": {"b"}}}),
+        ("REQUIRE", {"v": {1: "b"}}),
+        ("REQUIRE", {"v": b"x"}),
+        ("REQUIRE", {"v": []}),
+        ("REQUIRE", {"v": ()}),
         ("PRINCIPAL", "nobody"),
         ("PRINCIPAL", "tests.conf.test_issuers.missing"),
         ("PRINCIPAL", None),
@@ -133,6 +142,8 @@ def test_a_value_that_an_option_can_not_have(found, option, value):
         ("AUDIENCE", "ours"),
         ("AUDIENCE", ("ours", "theirs")),
         ("TYPES", [None, "JWT"]),
+        ("CLAIMS", {"auth_time": "iat"}),
+        ("REQUIRE", {"v": [None, True, 1, 0.5, "x", ["a"], ("b",), {"a": {"b": []}}]}),
         ("MAX_LIFETIME", timedelta(seconds=1)),
         ("MAX_LIFETIME", timedelta(days=1)),
         ("REVOCATIONS_MAX_STALENESS", timedelta(seconds=1)),
@@ -166,10 +177,13 @@ def test_an_audience_in_another_claim_is_not_ours_by_default(found):
     assert found(CLAIMS={"aud": "aud"}) == []
 
 
-@pytest.mark.parametrize("claim", ["client_id", "azp", "appid", "cid"])
+@pytest.mark.parametrize("claim", ["client_id", "clientId", "client", "azp", "appid", "app_id", "cid"])
 def test_no_user_may_speak_for_a_client(found, claim):
     assert found(CLAIMS={"sub": claim}) == ["E089"]
-    assert found(CLAIMS={"sub": claim}, REQUIRE={"sub": None}) == []
+    for admits_users in ("u", ["u"], ["u", None]):
+        assert found(CLAIMS={"sub": claim}, REQUIRE={"sub": admits_users}) == ["E089"]
+    for admits_none in (None, [None], (None,)):
+        assert found(CLAIMS={"sub": claim}, REQUIRE={"sub": admits_none}) == []
     assert found(CLAIMS={"sub": "oid"}) == []
 
 
@@ -237,11 +251,26 @@ def test_issuers_that_share_a_field_share_their_users(found, jwt_settings, optio
     assert [message.id for message in checks.run_checks(tags=["security"])] == ["jwt_auth.W075"] * 2
 
 
-@pytest.mark.parametrize("name", ["https://token.actions.githubusercontent.com", "https://gitlab.com"])
-def test_an_issuer_that_signs_for_everybody_needs_a_restriction(found, name):
+@pytest.mark.parametrize(
+    ("name", "claim"),
+    [
+        ("https://token.actions.githubusercontent.com", "repository_id"),
+        ("https://token.actions.githubusercontent.com", "repository_owner"),
+        ("https://token.actions.githubusercontent.com", "sub"),
+        ("https://gitlab.com", "project_id"),
+        ("https://gitlab.com", "namespace_path"),
+        ("https://app.terraform.io", "terraform_workspace_id"),
+        ("https://agent.buildkite.com", "organization_id"),
+    ],
+)
+def test_an_issuer_that_signs_for_everybody_needs_a_restriction_to_an_owner(found, name, claim):
     assert found(name=name) == ["W077"]
-    assert found(name=name, REQUIRE={"project_id": "20"}) == []
-    assert found(name="https://gitlab.example.com") == []
+    assert found(name=name, REQUIRE={claim: "20", "ref": ["main", None]}) == []
+    assert found(name=name, REQUIRE={claim: ["20", "21"]}) == []
+    # What each owner can write into a token of their own, or leave out.
+    for open_to_all in ({"ref": "main"}, {"event_name": ["push"]}, {claim: None}, {claim: ["20", None]}):
+        assert found(name=name, REQUIRE=open_to_all) == ["W077"]
+    assert found(name="https://ci.example.com") == []
 
 
 def test_what_is_wrong_is_not_used(jwt_settings, options):

@@ -255,6 +255,25 @@ def test_a_cutoff_of_a_clock_that_was_ahead_refuses_nobody_for_hours(client, sig
     assert client.get_me(old).status_code == 401
 
 
+@pytest.mark.parametrize("names", [{}, {"auth_time": "signed_in"}])
+@pytest.mark.parametrize("late", [1, 3600, 10**8])
+def test_a_sign_in_after_the_issue_saves_no_token_from_a_cutoff(client, trust, sign, user, names, late):
+    trust(PRINCIPAL="user", USER_FIELD="pk", CLAIMS=names)
+    second = int(NOW.timestamp())
+    raw = sign(sub=str(user.pk), **{names.get("auth_time", "auth_time"): second + late})
+    assert client.get_me(raw).status_code == 200
+    revoke_user(user)
+    assert client.get_me(raw).json()["code"] == "token_revoked"
+
+
+def test_a_sign_in_within_the_second_of_the_issue_is_not_later(trust, sign):
+    """`iat` has whole seconds, and `auth_time` may have parts of one."""
+    trust()
+    second = int(NOW.timestamp())
+    assert verify(sign(auth_time=second + 0.75)).claims.auth_time.timestamp() == second + 0.75
+    assert verify(sign(auth_time=second + 1)).claims.auth_time is None
+
+
 def test_an_inactive_user_is_refused(client, sign, user, by_name):
     """This includes users who were changed without a signal, and so have no cutoff."""
     assert client.get_me(sign(sub=by_name)).status_code == 200

@@ -338,7 +338,7 @@ HAPPENINGS = {
     fetch_a_feed_after_all: ("feed_read_again", "WARNING"),
     fail_to_fetch_keys: ("keys_unread", "ERROR"),
     fetch_keys_after_all: ("keys_read_again", "WARNING"),
-    fetch_a_weak_key: ("weak_key", "ERROR"),
+    fetch_a_weak_key: ("key_left_out", "ERROR"),
     fetch_keys_of_another_algorithm: ("keys_unusable", "ERROR"),
     refresh_where_the_clock_was_ahead: ("clock_ahead", "WARNING"),
     find_a_broken_signing_key: ("signing_key_unread", "ERROR"),

@@ -9,8 +9,9 @@ The JWK Set of another issuer: fetched when a token needs it, and used for a lim
                             unknown
     due, kid known          one thread fetches, all others use the key, up to an hour after the last fetch
     due, kid unknown        fetches as above; 503 if that fails: the key may be a new one
-    no key of the set is    401, as for an unknown kid: the next fetch would return the same keys. The log names
-    for ALGORITHMS          the keys
+    all keys of the set     401, as for an unknown kid: the next fetch would return the same keys. The log names
+    are for other           the keys. If any entry is broken instead (weak, ambiguous, unreadable), the fetch has
+    algorithms              failed
 
 `process.renewal` decides which thread fetches, and when after a failure.
 """
@@ -126,8 +127,8 @@ class RemoteKeys:
 
     def _log_left_out(self, known: PublicKeys) -> None:
         keys = self._keys
-        for kid, reason in keys.weak.items() - known.weak.items():
-            extra = {"event": "weak_key", "kid": kid, "reason": reason}
+        for kid, reason in keys.left_out.items() - known.left_out.items():
+            extra = {"event": "key_left_out", "kid": kid, "reason": reason}
             logger.error("Key %s of %s is not used: %s.", kid, self._source.url, reason, extra=extra)
         # Keys of other algorithms are usual beside a usable key.
         if not keys.named:

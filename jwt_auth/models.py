@@ -11,7 +11,7 @@ sessions: a program that signs a new token for each request has nothing to refre
 import re
 import secrets
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -25,6 +25,7 @@ from django.utils.translation import gettext_lazy as _
 from jwt_auth.abstract_models import Described, Handmade, MaybeShared, PrimaryManager
 from jwt_auth.base_models import DatabaseNow, TokenCutoffField
 from jwt_auth.conf import get_settings
+from jwt_auth.conf.settings import cached_until_settings_change
 from jwt_auth.jose.algorithms import ALGORITHMS
 from jwt_auth.jose.encoding import json_object
 
@@ -391,10 +392,26 @@ class SigningKey(models.Model):
 
 def key_of(user: Any) -> Any:
     """Return the key of a user in the user model: an instance of a child model may have another primary key."""
-    return get_user_model()._meta.pk.value_from_object(user)
+    return _reader_of_key()(user)
 
 
 def user_id_of(user: Any) -> str:
     """Return the `sub` of tokens for `user`. A foreign key gives the key, and not the text of the related row."""
+    return str(_reader_of_id()(user))
+
+
+# Remembered, because each request asks for both, and `get_user_model()` takes longer than all the rest.
+@cached_until_settings_change
+def _reader_of_key() -> Callable[[Any], Any]:
+    reader: Callable[[Any], Any] = get_user_model()._meta.pk.value_from_object
+    return reader
+
+
+@cached_until_settings_change
+def _reader_of_id() -> Callable[[Any], Any]:
     name = get_settings().USER_ID_FIELD
-    return str(key_of(user) if name == "pk" else user._meta.get_field(name).value_from_object(user))
+    if name == "pk":
+        return _reader_of_key()
+    field: Any = get_user_model()._meta.get_field(name)
+    reader: Callable[[Any], Any] = field.value_from_object
+    return reader

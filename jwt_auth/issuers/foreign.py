@@ -127,7 +127,7 @@ def _user_by(name: str) -> Judge:
         row = _rows().filter(**{name: parse_key(field, claims.sub)}).first()
         # Compared exactly, because databases may ignore case or blanks, or accept another spelling of a number.
         found = row is not None and str(field.value_from_object(row)) == claims.sub
-        user = as_made(row) if found else None
+        user = as_made(row, shown=True) if found else None
         if user is None:
             raise InvalidClaimError("sub", f"is the {name} of no user")
         return _state_of(row, user, now), user
@@ -149,7 +149,7 @@ def _whom_the_project_says(trusted: TrustedIssuer) -> Judge:
         if not is_user(principal) or principal._state.adding:
             return WELCOME, principal
         row = _rows().filter(pk=key_of(principal)).first()
-        user = None if row is None else as_made(row)
+        user = None if row is None else as_made(row, shown=True)
         if user is None:
             raise InvalidTokenError("PRINCIPAL returned a user who does not exist")
         return _state_of(row, user, now), principal

@@ -17,7 +17,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from jwt_auth._django.slices import Counted
 from jwt_auth.exceptions import ExpiredTokenError
-from jwt_auth.http.text import is_line, printable
+from jwt_auth.http.text import printable
+from jwt_auth.lines import is_line
 from jwt_auth.models import ClientKey, RegisteredClient, UserSession, key_of
 from jwt_auth.registrars import OPERATOR
 from jwt_auth.revocation import cutoff, remaining, user_rows

@@ -128,7 +128,7 @@ def _reload(user: Any, account: Account | None, now: datetime) -> tuple[Any, Any
     """
     facts = {"jwt_global_cutoff": database.global_cutoff(), **arrivals.at_limit(now)}
     row = cutoff.with_cutoff(visible_rows()).filter(pk=key_of(user)).annotate(**facts).first()
-    fresh = None if row is None else as_made(row)
+    fresh = None if row is None else as_made(row, shown=True)
     if fresh is None or not fresh.is_active or fresh.password != user.password:
         return None
     # A backend may find another user than the one in `account`; then there is nothing to compare.

@@ -11,12 +11,11 @@ sessions: a program that signs a new token for each request has nothing to refre
 import re
 import secrets
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth import get_user_model
 from django.db import models
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
@@ -24,8 +23,6 @@ from django.utils.translation import gettext_lazy as _
 
 from jwt_auth.abstract_models import Described, Handmade, MaybeShared, PrimaryManager
 from jwt_auth.base_models import DatabaseNow, TokenCutoffField
-from jwt_auth.conf import get_settings
-from jwt_auth.conf.settings import cached_until_settings_change
 from jwt_auth.jose.algorithms import ALGORITHMS
 from jwt_auth.jose.encoding import json_object
 
@@ -388,30 +385,3 @@ class SigningKey(models.Model):
     def short_kid(self) -> str:
         """The beginning of the key id, long enough for people to tell keys apart."""
         return f"{self.kid[:12]}\N{HORIZONTAL ELLIPSIS}"
-
-
-def key_of(user: Any) -> Any:
-    """Return the key of a user in the user model: an instance of a child model may have another primary key."""
-    return _reader_of_key()(user)
-
-
-def user_id_of(user: Any) -> str:
-    """Return the `sub` of tokens for `user`. A foreign key gives the key, and not the text of the related row."""
-    return str(_reader_of_id()(user))
-
-
-# Remembered, because each request asks for both, and `get_user_model()` takes longer than all the rest.
-@cached_until_settings_change
-def _reader_of_key() -> Callable[[Any], Any]:
-    reader: Callable[[Any], Any] = get_user_model()._meta.pk.value_from_object
-    return reader
-
-
-@cached_until_settings_change
-def _reader_of_id() -> Callable[[Any], Any]:
-    name = get_settings().USER_ID_FIELD
-    if name == "pk":
-        return _reader_of_key()
-    field: Any = get_user_model()._meta.get_field(name)
-    reader: Callable[[Any], Any] = field.value_from_object
-    return reader

@@ -21,11 +21,12 @@ from jwt_auth.issuers.remote.jwks import RemoteKeys, jwks_source
 from jwt_auth.issuers.remote.subscription import Subscription, feed_source
 from jwt_auth.jose.public_keys import PublicKeys
 from jwt_auth.jose.tokens import media_type
-from jwt_auth.models import RevocationEvent, key_of, user_id_of
+from jwt_auth.models import RevocationEvent
 from jwt_auth.principals import ClaimsUser, parse_key
 from jwt_auth.revocation import cutoff, wall_clock
 from jwt_auth.revocation.database import global_cutoff
 from jwt_auth.revocation.verdict import WELCOME, State
+from jwt_auth.user_keys import key_of, user_id_of
 from jwt_auth.user_model import as_made, is_user, user_field, visible_rows
 
 Scope = RevocationEvent.Scope

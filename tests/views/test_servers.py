@@ -11,7 +11,8 @@ from django.urls import clear_script_prefix, include, path, re_path, set_script_
 
 from jwt_auth import clients
 from jwt_auth.jose.algorithms import ALGORITHMS
-from jwt_auth.models import RegisteredClient, RevocationEvent, user_id_of
+from jwt_auth.models import RegisteredClient, RevocationEvent
+from jwt_auth.user_keys import user_id_of
 from jwt_auth.views import MetadataView
 from jwt_auth.views.metadata import has_address
 from tests.support.answers import assert_error

@@ -18,10 +18,11 @@ from jwt_auth.management.terminal import (
     number,
     session_lines,
 )
-from jwt_auth.models import UserSession, key_of, user_id_of
+from jwt_auth.models import UserSession
 from jwt_auth.revocation import cutoff, remaining
 from jwt_auth.revocation.database import live_sessions, with_state
 from jwt_auth.sessions import devices
+from jwt_auth.user_keys import key_of, user_id_of
 from jwt_auth.user_model import adopt
 from jwt_auth.views.client_serializers import describe_left
 

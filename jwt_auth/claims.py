@@ -10,6 +10,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from jwt_auth.exceptions import ExpiredTokenError, InvalidClaimError
+from jwt_auth.lines import is_line
 
 __all__ = ["Claims"]
 
@@ -242,8 +243,8 @@ def _check_text(value: object, claim: str) -> str:
     if not isinstance(value, str):
         raise InvalidClaimError(claim, "is not a string")
     # An identifier must not have control characters, and PostgreSQL can't look up a NUL.
-    if not 0 < len(value) <= 255 or not value.isprintable():
-        raise InvalidClaimError(claim, "is empty, too long or not printable")
+    if not 0 < len(value) <= 255 or not is_line(value):
+        raise InvalidClaimError(claim, "is empty, too long or not one line of text")
     return value
 
 

@@ -25,19 +25,20 @@ from jwt_auth._django.transactions import write_atomic
 from jwt_auth.claims import LATEST
 from jwt_auth.exceptions import RegistrationError
 from jwt_auth.http.peer import Peer
-from jwt_auth.http.text import is_line
 from jwt_auth.jose import jwk
 from jwt_auth.jose.algorithms import HMAC_ALGORITHMS
 from jwt_auth.jose.keys import Key, hash_size, make_key
 from jwt_auth.jose.public_keys import read_one
 from jwt_auth.jose.scopes import is_scope
 from jwt_auth.keyring.encryption import encrypt
-from jwt_auth.models import ClientKey, RegisteredClient, key_of
+from jwt_auth.lines import is_line
+from jwt_auth.models import ClientKey, RegisteredClient
 from jwt_auth.registrars import reach_of
 from jwt_auth.revocation import user_rows
 from jwt_auth.revocation.clients import lock_client
 from jwt_auth.revocation.events import Actor, deny_client, name_of
 from jwt_auth.signals import client_changed, client_key_added, client_registered, send_on_commit
+from jwt_auth.user_keys import key_of
 
 __all__ = ["NewKey", "add_public_key", "add_secret", "change", "register", "rotate"]
 

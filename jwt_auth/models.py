@@ -16,7 +16,6 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth import get_user_model
 from django.db import models
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
@@ -24,7 +23,6 @@ from django.utils.translation import gettext_lazy as _
 
 from jwt_auth.abstract_models import Described, Handmade, MaybeShared, PrimaryManager
 from jwt_auth.base_models import DatabaseNow, TokenCutoffField
-from jwt_auth.conf import get_settings
 from jwt_auth.jose.algorithms import ALGORITHMS
 from jwt_auth.jose.encoding import json_object
 
@@ -387,14 +385,3 @@ class SigningKey(models.Model):
     def short_kid(self) -> str:
         """The beginning of the key id, long enough for people to tell keys apart."""
         return f"{self.kid[:12]}\N{HORIZONTAL ELLIPSIS}"
-
-
-def key_of(user: Any) -> Any:
-    """Return the key of a user in the user model: an instance of a child model may have another primary key."""
-    return get_user_model()._meta.pk.value_from_object(user)
-
-
-def user_id_of(user: Any) -> str:
-    """Return the `sub` of tokens for `user`. A foreign key gives the key, and not the text of the related row."""
-    name = get_settings().USER_ID_FIELD
-    return str(key_of(user) if name == "pk" else user._meta.get_field(name).value_from_object(user))

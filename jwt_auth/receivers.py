@@ -24,12 +24,13 @@ from jwt_auth.authentication.note import note_on
 from jwt_auth.conf import get_settings
 from jwt_auth.conf.settings import cached_until_settings_change
 from jwt_auth.keyring import stored
-from jwt_auth.models import ClientKey, RegisteredClient, SigningKey, UserTokenCutoff, key_of
+from jwt_auth.models import ClientKey, RegisteredClient, SigningKey, UserTokenCutoff
 from jwt_auth.revocation import clients, user_rows
 from jwt_auth.revocation.memory import view
 from jwt_auth.revocation.operations import record_cutoff, record_user_deletion, revoke_session, revoke_user
 from jwt_auth.revocation.subjects import parse_sid
 from jwt_auth.sessions.credentials import announce_upgrade, before_check, begin_again, is_hash_upgrade, settle_upgrade
+from jwt_auth.user_keys import key_of
 from jwt_auth.user_model import manager_is_plain, visible_users
 
 WATCHED = frozenset({"password", "is_active"})
@@ -105,11 +106,30 @@ def _is_usual() -> bool:
     )
 
 
-def _facts_of(instance: Any) -> dict[str, Any]:
-    """Return the facts of the stored row that decide whether tokens are accepted; one query, none if `_is_usual()`."""
-    if _is_usual():
-        return {}
-    user = visible_users().filter(**_lookup_of(instance)).first()
+def _may_decide(update_fields: Iterable[str] | None) -> bool:
+    """Return whether unwatched columns that a save writes may decide: not the one that Django writes at sign-ins."""
+    return not _is_usual() and (update_fields is None or set(update_fields) != {"last_login"})
+
+
+def _stored(instance: Any, names: list[str]) -> dict[str, Any] | None:
+    """
+    Return the stored values of the columns `names`, and the facts, of the user whose columns `instance` writes.
+
+    Return None if there is no such user. One query, and one more for a user that the manager hides.
+    """
+    user = None if _is_usual() else _visible(instance)
+    if user is not None:
+        return {**{name: getattr(user, name) for name in names}, **_facts_of(user)}
+    row = _row_of(instance).values("pk", *names).first()
+    return row if row is None or _is_usual() else {**row, **_facts_of(None)}
+
+
+def _visible(instance: Any) -> Any:
+    return visible_users().filter(**_lookup_of(instance)).first()
+
+
+def _facts_of(user: Any) -> dict[str, Any]:
+    """Return the facts that decide whether tokens are accepted. Of a hidden user, None, no more can be known."""
     if user is None:
         return {"is_active": False}
     return {"is_active": user.is_active, "session_hash": user.get_session_auth_hash()}
@@ -128,9 +148,9 @@ def _remember(
     names = [field.attname for field in fields if field.name in written]
     # An instance with a key may be that of a stored row, although it says that it is being added: packages that keep a
     # history build such instances.
-    if instance.pk is None or (_is_usual() and not names):
+    if instance.pk is None or not (names or _may_decide(update_fields)):
         return
-    before = _row_of(instance).values("pk", *names).first()
+    before = _stored(instance, names)
     if before is None:
         if not instance._state.adding:  # deleted meanwhile: the save will fail; or the parent of no user
             begin_again(instance)
@@ -140,7 +160,7 @@ def _remember(
     upgrade = _has_new_password(instance, before) and is_hash_upgrade(instance, before["password"], update_fields)
     if upgrade:
         announce_upgrade(_user_of(instance), before["password"])
-    setattr(instance, _BEFORE, {**before, **_facts_of(instance), "upgrade": upgrade})
+    setattr(instance, _BEFORE, {**before, "upgrade": upgrade})
 
 
 def _keep_cutoff(instance: Any, name: str, stored: datetime | None) -> None:
@@ -179,12 +199,12 @@ def _end_of(instance: Any, before: dict[str, Any]) -> str | None:
     """Return the reason why the tokens of the user end with this save; None if they stay."""
     if _has_new_password(instance, before):
         return "password changed"
-    now = _facts_of(instance)
-    if before.get("is_active") and not (now["is_active"] if now else instance.is_active):
+    now = {"is_active": instance.is_active} if _is_usual() else _facts_of(_visible(instance))
+    if before.get("is_active") and not now["is_active"]:
         return "user deactivated"
-    if before.get("session_hash") != now.get("session_hash"):
-        return "session hash changed"
-    return None
+    # Compared only if known before and after: the save may show a hidden user.
+    known = "session_hash" in before and "session_hash" in now
+    return "session hash changed" if known and before["session_hash"] != now["session_hash"] else None
 
 
 def _follow_on_user(instance: Any, before: dict[str, Any]) -> None:

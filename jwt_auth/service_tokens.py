@@ -24,10 +24,11 @@ from jwt_auth.issuers.base import ACCESS_TOKEN_TYPE
 from jwt_auth.jose import tokens
 from jwt_auth.jose.scopes import parse_scope
 from jwt_auth.keyring.stored import own_keys
-from jwt_auth.models import UserSession, user_id_of
+from jwt_auth.models import UserSession
 from jwt_auth.revocation import revoke_token
 from jwt_auth.revocation.database import is_denied
 from jwt_auth.signals import service_token_issued
+from jwt_auth.user_keys import user_id_of
 from jwt_auth.verification import identify_only, verify
 
 __all__ = ["ServiceToken", "issue", "revoke"]

@@ -22,7 +22,9 @@ from django.db import connections, models, router
 from jwt_auth._django.managers import gives_bare_rows, is_plain
 from jwt_auth._django.querysets import has_conditions
 from jwt_auth.conf.settings import cached_until_settings_change
-from jwt_auth.models import UserSession, key_of
+from jwt_auth.lines import is_line
+from jwt_auth.models import UserSession
+from jwt_auth.user_keys import key_of
 
 
 def user_field(name: str) -> Any:
@@ -71,7 +73,7 @@ def _fits(field: Any, key: Any) -> bool:
         return all(check(key) is None for check in field.default_validators)
     if isinstance(key, str):
         # PostgreSQL can't store a NUL, and no database half of a surrogate pair.
-        return key.isprintable() and (field.max_length is None or len(key) <= field.max_length)
+        return is_line(key) and (field.max_length is None or len(key) <= field.max_length)
     if isinstance(field, models.DecimalField):
         DecimalValidator(field.max_digits, field.decimal_places)(key)
     return not isinstance(key, float) or isfinite(key)
@@ -121,24 +123,56 @@ def only_visible(rows: models.QuerySet[Any], path: str) -> models.QuerySet[Any]:
     return rows.filter(**{f"{path}__in": visible.values("pk")}) if has_conditions(visible) else rows
 
 
-def as_made(row: Any) -> Any:
+def users_as_made(rows: Iterable[Any], *, shown: bool = False) -> dict[Any, Any]:
     """
-    Return the user that the project's manager makes of `row`, the bare row of a visible user.
+    Return the users that the project's manager makes of bare rows, by their keys. At most one query.
 
-    Return None if the manager has hidden the user since the row was read.
+    A user that the manager hides is absent.
+
+    Args:
+        shown: the rows were read by `only_visible`, so a manager that has conditions alone is not asked again.
+    """
+    known = {key_of(row): row for row in rows}
+    if not known or manager_is_plain():
+        return known
+    visible = visible_users().all()
+    if gives_bare_rows(visible, get_user_model()) and (shown or not has_conditions(visible)):
+        return known
+    return {key_of(user): user for user in visible.filter(pk__in=known)}
+
+
+def as_made(row: Any, *, shown: bool = False) -> Any:
+    """Return the user that the project's manager makes of a bare row, or None; see `users_as_made`."""
+    return row if manager_is_plain() else next(iter(users_as_made([row], shown=shown).values()), None)
+
+
+# The attribute in which the holder of a user, such as a session, keeps whether the manager shows the user.
+_SHOWN = "_jwt_auth_user_is_shown"
+
+
+def adopt(holders: Iterable[Any], *, shown: bool = False) -> None:
+    """
+    Set the `user` of each of the `holders`, a bare row, to the user that the manager makes of it. At most one query.
+
+    A hidden user stays the bare row; `has_visible_user` tells. A holder that was adopted before stays as it is.
     """
     if manager_is_plain():
-        return row
-    visible = visible_users().all()
-    return row if gives_bare_rows(visible, get_user_model()) else visible.filter(pk=key_of(row)).first()
+        return
+    holders = [holder for holder in holders if _SHOWN not in vars(holder)]
+    made = users_as_made([holder.user for holder in holders], shown=shown)
+    for holder in holders:
+        user = made.get(key_of(holder.user))
+        setattr(holder, _SHOWN, user is not None)
+        if user is not None:
+            holder.user = user
 
 
-def adopt(holder: Any) -> bool:
-    """Set `holder.user`, a bare row, to the user that the manager makes of it; return False if there is none."""
-    made = as_made(holder.user)
-    if made is not None and made is not holder.user:
-        holder.user = made
-    return made is not None
+def has_visible_user(holder: Any, *, shown: bool = False) -> bool:
+    """Return whether the manager shows the user of `holder`, which is adopted if it was not before."""
+    if manager_is_plain():
+        return True
+    adopt([holder], shown=shown)
+    return bool(getattr(holder, _SHOWN))
 
 
 # Permissions

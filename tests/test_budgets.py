@@ -19,6 +19,7 @@ from tests.support.answers import challenge
 from tests.support.browser import Browser
 from tests.support.outages import outage
 from tests.support.rows import begin
+from tests.support.user_models import managed_by
 
 
 @pytest.fixture(params=["never revoked", "revoked before"])
@@ -125,6 +126,15 @@ def test_a_sign_in_costs_six_queries_at_most(client, user, count):
     number, answer = count(client.login, user)
     assert answer.status_code == 200
     assert number <= 6
+
+
+def test_a_manager_that_hides_users_costs_a_sign_in_nothing(client, user, count):
+    usual, _ = count(client.login, user)
+    with managed_by(lambda rows: rows.filter(is_active=True)):
+        number, answer = count(client.login, user)
+        assert (number, answer.status_code) == (usual, 200)
+        assert count(user.save)[0] == 3
+        assert count(user.save, update_fields=["last_login"])[0] == 1
 
 
 def test_a_natural_key_of_the_project_s_own_costs_one_query_more(client, user, count, monkeypatch):

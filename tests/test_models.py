@@ -4,7 +4,9 @@ import json
 from datetime import timedelta
 
 import pytest
+from django.contrib.sessions.models import Session
 from django.db import IntegrityError, transaction
+from django.test import override_settings
 
 from jwt_auth import sessions
 from jwt_auth.issuers.client_keys import to_key
@@ -13,6 +15,7 @@ from jwt_auth.jose.keys import make_key
 from jwt_auth.keyring.encryption import encrypt
 from jwt_auth.models import ClientKey, RegisteredClient, RevocationEvent, UserSession, UserTokenCutoff
 from jwt_auth.revocation import revoke_session, revoke_user
+from jwt_auth.user_keys import key_of, user_id_of
 from tests.support.clocks import NOW
 
 
@@ -135,3 +138,12 @@ def test_a_key_is_a_public_key_or_a_secret(user, fields):
     client = make_client(user)
     with pytest.raises(IntegrityError), transaction.atomic():
         ClientKey.objects.create(client=client, kid="kid", algorithm="HS256", **fields)
+
+
+@pytest.mark.parametrize("field", ["pk", "session_key"])
+def test_the_key_of_a_user_is_that_of_the_user_model_in_force(user, field):
+    assert (key_of(user), user_id_of(user)) == (user.pk, str(user.pk))
+    with override_settings(AUTH_USER_MODEL="sessions.Session", JWT_AUTH={"USER_ID_FIELD": field}):
+        other = Session(session_key="abc")
+        assert (key_of(other), user_id_of(other)) == ("abc", "abc")
+    assert (key_of(user), user_id_of(user)) == (user.pk, str(user.pk))

@@ -1,7 +1,10 @@
 """Registrars: what a key may still do when its user was promoted, and when its registrar lost permissions."""
 
+from contextlib import nullcontext
+
 import pytest
 from django.contrib.auth.models import Permission
+from django.db.models import Value
 from django.utils import timezone
 
 from jwt_auth import clients, registrars
@@ -11,6 +14,7 @@ from jwt_auth.revocation import remaining
 from tests.support.api_clients import ApiClient
 from tests.support.commands import look
 from tests.support.queries import Queries
+from tests.support.user_models import managed_by
 
 pytestmark = pytest.mark.usefixtures("clock")
 
@@ -141,3 +145,45 @@ def test_many_keys_of_one_registrar_are_judged_once(robot, clerk):
         assert registrars.doubts(keys) == {}
     assert len(apis) == 5
     assert len(queries) <= 5
+
+
+def hiding(user):
+    return managed_by(lambda rows: rows.exclude(pk=user.pk))
+
+
+def annotated(rows):
+    return rows.annotate(more=Value(1))
+
+
+@pytest.mark.parametrize(("change", "more"), [(None, 0), (annotated, 1)], ids=["plain", "annotating"])
+def test_the_manager_is_asked_once_for_all_registrars_and_once_for_all_users(make_user, staff, change, more):
+    users = [make_user(f"user{number}") for number in range(3)]
+    for user in users:
+        made(user, staff)
+    staff.is_superuser = True
+    staff.save()
+    with nullcontext() if change is None else managed_by(change):
+        keys = list(ClientKey.objects.select_related("client__user"))
+        with Queries() as queries:
+            assert registrars.find(str(user.pk) for user in users).keys() == {str(user.pk) for user in users}
+        assert len(queries) == 1
+        with Queries() as queries:
+            assert registrars.doubts(keys) == {}
+        assert len(queries) == 1 + more
+
+
+def test_a_hidden_registrar_is_gone(robot, clerk):
+    api = made(robot, clerk)
+    with hiding(clerk):
+        assert doubt(api) is Doubt.GONE
+    assert doubt(api) is None
+
+
+def test_nobody_but_superusers_hands_out_keys_for_a_hidden_user(robot, clerk, staff):
+    api = made(robot, clerk)
+    staff.is_superuser = True
+    with hiding(robot):
+        assert doubt(api) is Doubt.FORBIDDEN
+        assert not registrars.may_hand_out(clerk, robot)
+        assert registrars.may_hand_out(staff, robot)
+    assert registrars.may_hand_out(clerk, robot)

@@ -16,7 +16,7 @@ from rest_framework.exceptions import NotFound
 from jwt_auth import receivers, registrars, sessions, user_model
 from jwt_auth.exceptions import RevokedTokenError, TokenError
 from jwt_auth.management.terminal import find_user
-from jwt_auth.models import UserSession
+from jwt_auth.models import RevocationEvent, UserSession
 from jwt_auth.revocation import database, user_rows
 from jwt_auth.verification import verify
 from jwt_auth.views.users import find_user_by_name
@@ -109,11 +109,27 @@ def test_a_hidden_user_can_not_begin_a_session(user):
 
 def test_the_state_of_a_session_is_that_of_the_user_that_the_manager_makes(user):
     session = UserSession.objects.get(pk=sessions.start(user).session_id)
-    (row,) = database.with_state(UserSession.objects.filter(pk=session.pk))
+    rows = database.with_state(UserSession.objects.filter(pk=session.pk))
     with managed_by(shown):
-        assert database.refusal_of(row, timezone.now()) is None
-    with managed_by(lambda rows: shown(rows.exclude(pk=user.pk))):
-        assert isinstance(database.refusal_of(row, timezone.now()), RevokedTokenError)
+        assert database.refusal_of(rows.get(), timezone.now()) is None
+    for hiding in (lambda rows: shown(rows.exclude(pk=user.pk)), lambda rows: rows.exclude(pk=user.pk)):
+        with managed_by(hiding):
+            assert isinstance(database.refusal_of(rows.get(), timezone.now()), RevokedTokenError)
+
+
+def test_the_manager_is_asked_once_for_the_users_of_many_sessions(user, django_assert_num_queries):
+    for _ in range(3):
+        sessions.start(user)
+    for change, queries in ((leave, 0), (shown, 1), (lambda rows: rows.filter(is_active=True), 1)):
+        with managed_by(change):
+            rows = list(database.with_state(UserSession.objects.all()))
+            with django_assert_num_queries(queries):
+                user_model.adopt(rows)
+                assert [database.refusal_of(row, timezone.now()) for row in rows] == [None] * 3
+    rows = list(database.with_state(UserSession.objects.all()))
+    with django_assert_num_queries(0):
+        user_model.adopt(rows)
+        assert database.refusal_of(rows[0], timezone.now()) is None
 
 
 # In memory mode
@@ -150,7 +166,7 @@ def test_a_save_that_hides_the_user_or_changes_the_hash_is_an_event(user, in_mem
             monkeypatch.setattr(type(user), "get_session_auth_hash", lambda self: f"{own(self)}{self.last_login}")
             token = sessions.start(user).access_token
         user.last_login = user.date_joined if hasattr(user, "date_joined") else None
-        user.save(update_fields=["last_login"])
+        user.save()
         if end == "none":
             assert verify(token).user == user
         else:
@@ -175,6 +191,7 @@ def test_the_concrete_model_of_a_proxy_writes_users_too(user, in_memory_mode, mo
 def test_if_is_active_is_no_column_a_save_is_compared_as_a_whole(user, count, monkeypatch, jwt_settings):
     jwt_settings(LEEWAY=timedelta(0))
     usual, _ = count(user.save, update_fields=["last_login"])
+    whole, _ = count(user.save)
     meta = vars(get_user_model()._meta)
     left = [field for field in meta["concrete_fields"] if field.name != "is_active"]
     model = SimpleNamespace(
@@ -186,7 +203,27 @@ def test_if_is_active_is_no_column_a_save_is_compared_as_a_whole(user, count, mo
     jwt_settings(LEEWAY=timedelta(seconds=1))
     assert not receivers._is_usual()
     monkeypatch.undo()
-    assert count(user.save, update_fields=["last_login"])[0] == usual + 3
+    assert count(user.save)[0] == whole + 1
+    assert count(user.save, update_fields=["last_login"])[0] == usual  # as Django does at each sign-in
+
+
+def test_a_save_that_shows_a_hidden_user_ends_nothing(user, in_memory_mode):
+    """Nobody knows the session hash of a hidden user, so it has not changed either."""
+    hidden, never = user_model.all_users().filter(pk=user.pk), user.date_joined
+    hidden.update(last_login=never)
+    with managed_by(lambda rows: rows.filter(last_login__isnull=False)):
+        token = sessions.start(user).access_token
+        hidden.update(last_login=None)
+        with pytest.raises(RevokedTokenError):
+            verify(token, ask_database=True)
+        again = hidden.get()
+        again.last_login = never
+        again.save()
+        assert not RevocationEvent.objects.exists()
+        assert verify(token, ask_database=True).user == user
+        again.last_login = None
+        again.save()
+        assert RevocationEvent.objects.get().reason == "user deactivated"
 
 
 # Permissions
@@ -267,3 +304,14 @@ def test_the_sub_may_be_the_key_of_another_row(user, monkeypatch, jwt_settings):
     """The text form of an instance says nothing about its key."""
     jwt_settings(USER_ID_FIELD=get_user_model()._meta.pk.name)
     assert verify(sessions.start(user).access_token).claims.sub == str(user.pk)
+
+
+@pytest.mark.parametrize("mode", ["database", "memory"])
+@pytest.mark.parametrize(("name", "is_accepted"), [("علی\u200cرضا", True), ("a\u00a0b", True), ("a\u202eb", False)])
+def test_a_sub_may_be_any_line_of_text(user, jwt_settings, mode, name, is_accepted):
+    jwt_settings(REVOCATION=mode, USER_ID_FIELD=user.USERNAME_FIELD)
+    setattr(user, user.USERNAME_FIELD, name)
+    user.save()
+    token = sessions.start(user).access_token
+    with nullcontext() if is_accepted else pytest.raises(TokenError):
+        assert verify(token).user == user

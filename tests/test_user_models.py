@@ -335,6 +335,17 @@ MADE = {
 }
 
 
+# Each tour is a process of two seconds. These repeat most of what others find.
+RARE = {
+    *("alone", "nothing but a text", "is_active as a generated column, and a UUID"),
+    *("a one-to-one key, which is the name", "of children", "with related rows", "is_active as an annotation"),
+}
+
+
+def tours(names):
+    return [pytest.param(name, marks=[pytest.mark.thorough] if name in RARE else [], id=name) for name in names]
+
+
 def expected(models, shown, queries, ended):
     told = {
         "shown": shown,
@@ -353,14 +364,14 @@ def expected(models, shown, queries, ended):
     return {**told, "ended": ended} if "def end" in models else told
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", tours(MODELS))
 def test_a_user_model_makes_the_tour(tmp_path, name):
     told = tour(tmp_path, MODELS[name], settings=SETTINGS.get(name, ""))
     wanted = expected(MODELS[name], ["Person", ""], 1, [401, 200 if name in SIGNS_IN_AGAIN else 401])
     assert told == {"database": wanted, "memory": wanted}
 
 
-@pytest.mark.parametrize("name", MANAGERS)
+@pytest.mark.parametrize("name", tours(MANAGERS))
 def test_the_user_is_what_the_manager_makes(tmp_path, name):
     told = tour(tmp_path, MANAGERS[name])
     shown, *queries = MADE[name]

@@ -1,9 +1,10 @@
 """
-Querysets: one that is empty without a database, and whether one has conditions.
+Querysets: one that is empty without a database, and whether one has conditions or takes more of them.
 """
 
 from typing import Any
 
+from django.db import NotSupportedError
 from django.db.models import QuerySet
 
 
@@ -23,3 +24,12 @@ class NoRows(QuerySet[Any]):
 def has_conditions(rows: QuerySet[Any]) -> bool:
     """Return whether `rows` may lack rows of its table; True if a Django that differs does not tell."""
     return bool(getattr(rows.query, "where", True))
+
+
+def takes_conditions(rows: QuerySet[Any]) -> bool:
+    """Return whether `rows` can be filtered: Django refuses that for slices and unions. No query."""
+    try:
+        rows.filter(pk__in=())
+    except (TypeError, NotSupportedError):
+        return False
+    return True

@@ -28,7 +28,7 @@ from jwt_auth._django.transactions import write_atomic
 from jwt_auth.administration import states
 from jwt_auth.administration.client_forms import ChangeForm, ClientForm, KeyForm, RotationForm
 from jwt_auth.administration.columns import Text, column, link_to, maker_of, making_of, moment, moment_column, url_of
-from jwt_auth.administration.lists import NewestRows, each_word, find_users, keys_of, newest
+from jwt_auth.administration.lists import RowsOfUsers, each_word, find_users, keys_of, newest
 from jwt_auth.administration.outages import answering_outages
 from jwt_auth.administration.pages import (
     ReadOnlyAdmin,
@@ -53,16 +53,15 @@ KEYS_SHOWN = 50
 _UNSTORABLE = "jwt_auth_unstorable"
 
 
-class ClientList(NewestRows):
+class ClientList(RowsOfUsers):
     """A page of clients with their registrars, which one query finds."""
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
-        rows: Any = list(self.result_list)
+        rows: Any = self.result_list
         makers = registrars.find(row.created_by for row in rows)
         for row in rows:
             row.makers = makers
-        self.result_list = rows
 
 
 class RegisteredClientAdmin(ReadOnlyAdmin):
@@ -99,10 +98,10 @@ class RegisteredClientAdmin(ReadOnlyAdmin):
         return allows(request, "jwt_auth.add_registeredclient")
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Return whether the request may rename a client, set its scopes and add keys; see `may_hand_out`."""
+        """Return whether the request may rename a client, set its scopes and add keys; see `may_add_keys`."""
         if not allows(request, "jwt_auth.change_registeredclient"):
             return False
-        return obj is None or (obj.is_active and registrars.may_hand_out(request.user, obj.user, obj.scopes))
+        return obj is None or (obj.is_active and registrars.may_add_keys(request.user, obj))
 
     def has_revoke_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Return whether the request may revoke tokens and keys, and disable clients."""

@@ -20,6 +20,7 @@ from django.utils.text import smart_split, unescape_string_literal
 
 from jwt_auth._django.slices import boundary
 from jwt_auth.revocation import user_rows
+from jwt_auth.user_model import adopt
 
 LISTED = 10_000
 FOUND = 1_000
@@ -74,6 +75,15 @@ class NewestRows(ChangeList):
         last = boundary(self.model_admin.narrowed(request), column, LISTED)
         self.is_cut = last is not None
         return rows if last is None else rows.filter(**{f"{column}__gte": last})
+
+
+class RowsOfUsers(NewestRows):
+    """A list of sessions or clients; the project's manager is asked once for all their users."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        self.result_list = list(self.result_list)
+        adopt(self.result_list)
 
 
 def newest(rows: QuerySet[Any], column: str) -> tuple[QuerySet[Any], bool]:

@@ -29,7 +29,7 @@ from jwt_auth.administration.columns import (
     moment_column,
     url_of,
 )
-from jwt_auth.administration.lists import Matches, each_word, find_users, keys_of, newest
+from jwt_auth.administration.lists import Matches, RowsOfUsers, each_word, find_users, keys_of, newest
 from jwt_auth.administration.outages import answering_outages
 from jwt_auth.administration.pages import (
     ReadOnlyAdmin,
@@ -116,6 +116,9 @@ class UserSessionAdmin(ReadOnlyAdmin):
         valid again: a session without a row is refused.
         """
         return obj is not None and is_cascading(request, self)
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:
+        return RowsOfUsers
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return database.with_state(super().get_queryset(request))

@@ -14,16 +14,18 @@ from jwt_auth.conf import get_settings
 from jwt_auth.exceptions import ExpiredTokenError
 from jwt_auth.models import ClientKey, RegisteredClient, SigningKey, UserSession
 from jwt_auth.revocation import database
+from jwt_auth.user_model import has_visible_user
 
 LIVE, ACTIVE = _("Live"), _("Active")
 ENDED, EXPIRED, REVOKED = _("Ended"), _("Expired"), _("Revoked")
 DISABLED, SUSPENDED, UNUSED = _("Disabled"), _("Suspended"), _("Not in use")
-INACTIVE_USER = _("User inactive")
+INACTIVE_USER, HIDDEN_USER = _("User inactive"), _("User hidden")
 
 # The reasons that `verdict` writes to the log, as states.
 REFUSALS = {
     "the session is revoked": REVOKED,
     "the session began before the cutoff": _("All tokens revoked"),
+    "the user is gone": HIDDEN_USER,
     "the user is inactive": INACTIVE_USER,
     "the password was changed since": _("Password changed"),
 }
@@ -54,8 +56,8 @@ def of_client_key(key: ClientKey, client: RegisteredClient, doubt: registrars.Do
         ended = EXPIRED
     elif not client.is_active:
         ended = _("Client disabled")
-    elif not client.user.is_active:
-        ended = INACTIVE_USER
+    elif (end_of_user := _end_of_user(client)) is not None:
+        ended = end_of_user
     elif doubt == registrars.Doubt.SUSPENDED:
         ended = SUSPENDED
     return badge(ended or ACTIVE, live=ended is None)
@@ -71,4 +73,10 @@ def of_signing_key(key: SigningKey) -> str:
 def _end_of_client(client: RegisteredClient) -> Text | None:
     if not client.is_active:
         return DISABLED
+    return _end_of_user(client)
+
+
+def _end_of_user(client: RegisteredClient) -> Text | None:
+    if not has_visible_user(client):
+        return HIDDEN_USER
     return None if client.user.is_active else INACTIVE_USER

@@ -13,6 +13,7 @@ from django.core.cache.backends.locmem import LocMemCache
 from django.db import connections, router
 
 from jwt_auth._django.caches import backend_of
+from jwt_auth._django.querysets import takes_conditions
 from jwt_auth.conf import get_settings
 from jwt_auth.conf.settings import settings_are_valid
 from jwt_auth.issuers.tenants import find_confusion
@@ -103,6 +104,13 @@ def _check_databases() -> Iterator[checks.CheckMessage]:
             "databases, and the app reads sessions together with their users.",
             hint="Have your router send the whole app jwt_auth to the database of the user model.",
             id="jwt_auth.E066",
+        )
+    if not takes_conditions(get_user_model()._default_manager.all()):
+        yield checks.Error(
+            f"The default manager of {get_user_model().__name__} gives a slice or a union, which can't be filtered: no "
+            "user would be found.",
+            hint="Have its get_queryset() filter the users instead, for example with Q(...) | Q(...).",
+            id="jwt_auth.E067",
         )
     if not connections[sessions].settings_dict["AUTOCOMMIT"]:
         yield checks.Error(

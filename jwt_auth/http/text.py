@@ -5,15 +5,7 @@ A line break would begin a line that nobody wrote. An escape sequence could move
 for the direction of text could show a name backwards.
 """
 
-import unicodedata
-
 LONGEST = 1024  # characters; more than any value that the app itself writes
-
-# Unicode's categories of controls, of separators of lines and paragraphs, and of halves of surrogate pairs.
-_BREAKING = frozenset(("Cc", "Zl", "Zp", "Cs"))
-
-# The bidirectional classes of characters that can reverse the text after them; plain direction marks can't.
-_REORDERING = frozenset(("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"))
 
 
 def printable(text: object, longest: int = LONGEST) -> str:
@@ -28,19 +20,6 @@ def printable(text: object, longest: int = LONGEST) -> str:
     if not shown.isprintable():
         shown = "".join(map(_escaped, shown))
     return shown if len(shown) <= longest else shown[: longest - 1] + "\N{HORIZONTAL ELLIPSIS}"
-
-
-def is_line(text: str) -> bool:
-    """
-    Return whether `text` is one line and shows its characters in their order, as a name or a reason should.
-
-    Unlike printable characters these include joiners and soft hyphens, which belong to the spelling of many languages
-    and of emoji, and characters that are newer than Python's tables.
-    """
-    return not any(
-        unicodedata.category(character) in _BREAKING or unicodedata.bidirectional(character) in _REORDERING
-        for character in text
-    )
 
 
 def _escaped(character: str) -> str:

@@ -21,7 +21,7 @@ from jwt_auth.registrars import reaches
 from jwt_auth.revocation import cutoff
 from jwt_auth.revocation.database import global_cutoff
 from jwt_auth.revocation.verdict import State
-from jwt_auth.user_model import adopt, manager_is_plain, only_visible
+from jwt_auth.user_model import has_visible_user, manager_is_plain, only_visible
 
 
 def find(client_id: str, kid: str, subject: str) -> ClientKey | None:
@@ -39,7 +39,7 @@ def find(client_id: str, kid: str, subject: str) -> ClientKey | None:
     # Compared exactly, because some databases ignore case.
     if row is None or (row.client.client_id, row.kid) != (client_id, kid):
         return None
-    return row if adopt(row.client) else None
+    return row if has_visible_user(row.client, shown=True) else None
 
 
 @sensitive_variables()

@@ -39,7 +39,7 @@ from jwt_auth.issuers.base import Issuer, LookUps, Verified
 from jwt_auth.issuers.tenants import refuse_to_confuse_tenants
 from jwt_auth.jose.keys import Key
 from jwt_auth.jose.tokens import UnverifiedToken
-from jwt_auth.models import CLIENT_ID, ClientKey, RegisteredClient, RevocationEvent, user_id_of
+from jwt_auth.models import CLIENT_ID, ClientKey, RegisteredClient, RevocationEvent
 from jwt_auth.principals import lazy_user
 from jwt_auth.process.clock import seconds
 from jwt_auth.process.lru import LRUCache
@@ -47,6 +47,7 @@ from jwt_auth.revocation import wall_clock
 from jwt_auth.revocation.memory import view
 from jwt_auth.revocation.subjects import token_subject
 from jwt_auth.revocation.verdict import State
+from jwt_auth.user_keys import user_id_of
 
 # RFC 7523 requires no type; its update (RFC 10070 section 4) requires the last one.
 TYPES = frozenset({None, "jwt", "client-authentication+jwt"})

@@ -21,11 +21,12 @@ from jwt_auth.issuers.remote.jwks import RemoteKeys, jwks_source
 from jwt_auth.issuers.remote.subscription import Subscription, feed_source
 from jwt_auth.jose.public_keys import PublicKeys
 from jwt_auth.jose.tokens import media_type
-from jwt_auth.models import RevocationEvent, key_of, user_id_of
+from jwt_auth.models import RevocationEvent
 from jwt_auth.principals import ClaimsUser, parse_key
 from jwt_auth.revocation import cutoff, wall_clock
 from jwt_auth.revocation.database import global_cutoff
 from jwt_auth.revocation.verdict import WELCOME, State
+from jwt_auth.user_keys import key_of, user_id_of
 from jwt_auth.user_model import as_made, is_user, user_field, visible_rows
 
 Scope = RevocationEvent.Scope
@@ -138,7 +139,7 @@ def _user_by(name: str) -> Judge:
         row = _rows().filter(**{name: parse_key(field, claims.sub)}).first()
         # Compared exactly, because databases may ignore case or blanks, or accept another spelling of a number.
         found = row is not None and str(field.value_from_object(row)) == claims.sub
-        user = as_made(row) if found else None
+        user = as_made(row, shown=True) if found else None
         if user is None:
             raise InvalidClaimError("sub", f"is the {name} of no user")
         return _state_of(row, user, now), user
@@ -160,7 +161,7 @@ def _whom_the_project_says(trusted: TrustedIssuer) -> Judge:
         if not is_user(principal) or principal._state.adding:
             return WELCOME, principal
         row = _rows().filter(pk=key_of(principal)).first()
-        user = None if row is None else as_made(row)
+        user = None if row is None else as_made(row, shown=True)
         if user is None:
             raise InvalidTokenError("PRINCIPAL returned a user who does not exist")
         return _state_of(row, user, now), principal

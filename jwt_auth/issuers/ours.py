@@ -11,12 +11,12 @@ from jwt_auth.issuers.base import ACCESS_TOKEN_TYPE, Issuer, LookUp, LookUps, Ve
 from jwt_auth.issuers.tenants import refuse_to_confuse_tenants
 from jwt_auth.keyring.stored import source_of_own_keys
 from jwt_auth.keyring.usage import note_signing_key
-from jwt_auth.models import user_id_of
 from jwt_auth.principals import ClaimsUser, lazy_user
 from jwt_auth.revocation import database
 from jwt_auth.revocation.memory import view
 from jwt_auth.revocation.subjects import is_sid
 from jwt_auth.revocation.verdict import WELCOME, State
+from jwt_auth.user_keys import user_id_of
 
 
 def ourselves() -> Issuer:

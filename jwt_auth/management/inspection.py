@@ -19,10 +19,11 @@ from jwt_auth.exceptions import InvalidClaimError, RefusedError, RevokedTokenErr
 from jwt_auth.issuers.base import Issuer
 from jwt_auth.issuers.directory import issuer_of_anyone
 from jwt_auth.jose import tokens
-from jwt_auth.models import CLIENT_PREFIX, ClientKey, UserSession, user_id_of
+from jwt_auth.models import CLIENT_PREFIX, ClientKey, UserSession
 from jwt_auth.revocation import database
 from jwt_auth.revocation.verdict import WELCOME, verdict
 from jwt_auth.sessions import refresh_tokens
+from jwt_auth.user_keys import user_id_of
 
 # Each check takes this one fact from the real state, and all other facts from `WELCOME`.
 _QUESTIONS = {

@@ -23,15 +23,7 @@ from jwt_auth.conf.lifetimes import longest_life
 from jwt_auth.jose.encoding import json_object
 from jwt_auth.keyring.states import KeyStateError
 from jwt_auth.management.terminal import describe_user
-from jwt_auth.models import (
-    CLIENT_PREFIX,
-    ClientKey,
-    RegisteredClient,
-    RevocationEvent,
-    SigningKey,
-    UserSession,
-    user_id_of,
-)
+from jwt_auth.models import CLIENT_PREFIX, ClientKey, RegisteredClient, RevocationEvent, SigningKey, UserSession
 from jwt_auth.revocation import (
     cutoff,
     disable_client,
@@ -44,6 +36,7 @@ from jwt_auth.revocation import (
 from jwt_auth.revocation.events import atomic
 from jwt_auth.revocation.operations import deny_token
 from jwt_auth.revocation.subjects import parse_sid
+from jwt_auth.user_keys import user_id_of
 from jwt_auth.user_model import read_key, user_field
 
 Scope = RevocationEvent.Scope

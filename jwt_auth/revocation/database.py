@@ -21,7 +21,7 @@ from jwt_auth.revocation import cutoff
 from jwt_auth.revocation.subjects import parse_sid, token_subject
 from jwt_auth.revocation.user_sessions import is_unfinished
 from jwt_auth.revocation.verdict import State, verdict
-from jwt_auth.user_model import adopt, manager_is_plain, only_visible
+from jwt_auth.user_model import has_visible_user, manager_is_plain, only_visible
 
 Scope = RevocationEvent.Scope
 
@@ -93,7 +93,7 @@ def find_by_handle(handle: str, **annotations: Expression) -> UserSession | None
 
 def _adopting(session: UserSession | None) -> UserSession | None:
     """Return `session` with the user that the project's manager makes; None if it has just hidden the user."""
-    return session if session is not None and adopt(session) else None
+    return session if session is not None and has_visible_user(session, shown=True) else None
 
 
 def live_sessions(user: Any, now: datetime) -> QuerySet[UserSession]:
@@ -129,8 +129,12 @@ def is_live(now: datetime) -> Q:
 
 
 def refusal_of(session: UserSession, now: datetime) -> RefusedError | None:
-    """Return the error that tokens of `session` are refused with, or None. `with_state` must have loaded it."""
-    if not adopt(session):
+    """
+    Return the error that tokens of `session` are refused with, or None. `with_state` must have loaded it.
+
+    If the project's manager isn't plain, it is asked for the user; `adopt` asks once for many sessions.
+    """
+    if not has_visible_user(session):
         return RevokedTokenError("the user is gone")
     claims = Claims(iss="", aud=(), sub="", iat=0, exp=0, auth_time=session.started_at)
     try:

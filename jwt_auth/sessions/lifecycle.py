@@ -30,7 +30,7 @@ from jwt_auth.exceptions import (
     UnavailableError,
 )
 from jwt_auth.http.peer import Peer
-from jwt_auth.models import UserSession, key_of, user_id_of
+from jwt_auth.models import UserSession
 from jwt_auth.process.clock import seconds
 from jwt_auth.revocation import cutoff, database, subjects, user_rows
 from jwt_auth.revocation.events import atomic
@@ -43,6 +43,7 @@ from jwt_auth.sessions.accounts import Account
 from jwt_auth.sessions.pairs import AccessToken, TokenPair, claims_for, pair, sign
 from jwt_auth.sessions.refresh_tokens import MISUSES, TOLERATED, Case, case_of, misuse_error
 from jwt_auth.signals import refresh_token_reused, send_on_commit, session_started, token_refreshed
+from jwt_auth.user_keys import key_of, user_id_of
 from jwt_auth.user_model import as_made, visible_rows
 
 # Seconds for which a rotation may wait for a lock, or for its commit, without being dated anew.
@@ -128,7 +129,7 @@ def _reload(user: Any, account: Account | None, now: datetime) -> tuple[Any, Any
     """
     facts = {"jwt_global_cutoff": database.global_cutoff(), **arrivals.at_limit(now)}
     row = cutoff.with_cutoff(visible_rows()).filter(pk=key_of(user)).annotate(**facts).first()
-    fresh = None if row is None else as_made(row)
+    fresh = None if row is None else as_made(row, shown=True)
     if fresh is None or not fresh.is_active or fresh.password != user.password:
         return None
     # A backend may find another user than the one in `account`; then there is nothing to compare.

@@ -15,9 +15,10 @@ from jwt_auth.exceptions import ConfigurationError
 from jwt_auth.issuers.base import ACCESS_TOKEN_TYPE
 from jwt_auth.jose import tokens
 from jwt_auth.keyring.stored import own_keys
-from jwt_auth.models import UserSession, user_id_of
+from jwt_auth.models import UserSession
 from jwt_auth.sessions import refresh_tokens
 from jwt_auth.transports import check_cookie_size
+from jwt_auth.user_keys import user_id_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -110,3 +110,13 @@ def test_a_manager_with_a_queryset_of_its_own_is_not_plain():
 
     assert is_plain(AbstractUser._meta.managers[0])
     assert not any(is_plain(each()) for each in (Own, Elsewhere, Strange))
+
+
+def test_a_manager_that_hides_in_get_alone_is_plain():
+    """The documentation states this limit: `get_queryset()` hides users."""
+
+    class Hiding(models.Manager):
+        def get(self, *args, **kwargs):
+            return super().get_queryset().filter(is_active=True).get(*args, **kwargs)
+
+    assert is_plain(Hiding())

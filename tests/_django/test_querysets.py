@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 from django.contrib.auth import get_user_model
 
-from jwt_auth._django.querysets import has_conditions
+from jwt_auth._django.querysets import has_conditions, takes_conditions
 
 
 @pytest.mark.django_db
@@ -18,3 +18,12 @@ def test_the_conditions_of_a_queryset_are_known():
 def test_a_queryset_that_does_not_tell_has_conditions():
     """Without them, users that the project's manager hides would be let in."""
     assert has_conditions(SimpleNamespace(query=object()))
+
+
+@pytest.mark.django_db
+def test_slices_and_unions_take_no_conditions(django_assert_num_queries):
+    rows = get_user_model()._base_manager.all()
+    with django_assert_num_queries(0):
+        assert takes_conditions(rows.filter(is_active=True).distinct())
+        assert not takes_conditions(rows[:5])
+        assert not takes_conditions(rows.union(rows))

@@ -22,6 +22,7 @@ from jwt_auth.sessions import Peer
 from tests.support.admin import MANY, client_url, column_of, grant, served, signed_in, text_of, user_url
 from tests.support.keys import pem, public_pem
 from tests.support.queries import count_queries
+from tests.support.user_models import managed_by
 
 pytestmark = pytest.mark.django_db
 
@@ -604,3 +605,13 @@ def test_a_client_s_page_says_which_tokens_are_refused(registered, browser):
 def test_everything_is_revoked_from_the_lists_of_sessions_and_revocations(browser, name, offered):
     page = text_of(browser.get(reverse(f"admin:jwt_auth_{name}_changelist")))
     assert page.count("Revoke everything") == offered
+
+
+def test_a_client_of_a_hidden_user_and_its_keys_are_not_active(registered, secret_key, browser):
+    pages = [client_url("changelist"), client_url("change", registered.pk)]
+    assert all(LIVE in text_of(browser.get(url)) for url in pages)
+    with managed_by(lambda rows: rows.exclude(pk=registered.user_id)):
+        for url in pages:
+            page = text_of(browser.get(url))
+            assert '<span class="jwt-auth-ended">User hidden</span>' in page
+            assert "jwt-auth-live" not in page

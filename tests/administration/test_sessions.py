@@ -7,6 +7,7 @@ import pytest
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth import get_user_model
+from django.db.models import Value
 from django.urls import ResolverMatch
 from django.utils import timezone
 from django.utils.html import escape
@@ -20,6 +21,7 @@ from jwt_auth.sessions import Peer
 from tests.support.admin import MANY, column_of, grant, served, session_url, signed_in, text_of, user_url
 from tests.support.queries import count_queries
 from tests.support.rows import begin
+from tests.support.user_models import managed_by
 
 pytestmark = pytest.mark.django_db
 
@@ -114,9 +116,31 @@ def test_a_session_says_what_ended_it(session, browser, staff, state):
     assert "jwt-auth-live" not in page
 
 
+def test_a_session_of_a_hidden_user_is_not_live(session, browser):
+    with managed_by(lambda rows: rows.exclude(pk=session.user_id)):
+        for url in (session_url("changelist"), session_url("change", session.pk)):
+            page = text_of(browser.get(url))
+            assert '<span class="jwt-auth-ended">User hidden</span>' in page
+            assert "jwt-auth-live" not in page
+
+
+def test_the_list_asks_an_unusual_manager_once(session, client, make_user, browser):
+    def load():
+        return count_queries(browser.get, session_url("changelist"))[0]
+
+    load()
+    usual = load()
+    with managed_by(lambda rows: rows.annotate(more=Value(1))):
+        one = load()
+        client.tokens(make_user("bob"))
+        client.tokens(make_user("carol"))
+        assert load() == one
+    assert load() == usual < one
+
+
 def test_each_refusal_of_the_rule_has_its_words(session, monkeypatch, browser):
     """A refusal that is new to the rule is shown as ended all the same."""
-    assert set(map(str, states.REFUSALS.values())) == set(ENDINGS) - {"Expired"}
+    assert set(map(str, states.REFUSALS.values())) == (set(ENDINGS) - {"Expired"}) | {"User hidden"}
     revoke_session(session.pk)
     monkeypatch.setattr(states, "REFUSALS", {})
     assert '<span class="jwt-auth-ended">Ended</span>' in text_of(browser.get(session_url("changelist")))

@@ -6,6 +6,7 @@ from django.core import checks
 from django.db import connections
 
 from jwt_auth.checks import revocation
+from tests.support.user_models import managed_by
 
 REDIS = {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": "redis://localhost"}
 
@@ -16,7 +17,7 @@ def found(deploy=False):
 
 
 IDS = (
-    *("jwt_auth.E060", "jwt_auth.E061", "jwt_auth.E062", "jwt_auth.E063", "jwt_auth.E066"),
+    *("jwt_auth.E060", "jwt_auth.E061", "jwt_auth.E062", "jwt_auth.E063", "jwt_auth.E066", "jwt_auth.E067"),
     *("jwt_auth.W060", "jwt_auth.W061"),
 )
 
@@ -49,6 +50,20 @@ def test_users_and_sessions_are_written_to_one_database(settings, monkeypatch, n
     settings.DATABASE_ROUTERS = [UsersElsewhere()]
     monkeypatch.setattr(revocation, "connections", {"default": connections["default"], "users": other})
     assert found() == ids
+
+
+@pytest.mark.parametrize(
+    ("change", "ids"),
+    [
+        (lambda rows: rows.filter(is_active=True), []),
+        (lambda rows: rows[:5], ["jwt_auth.E067"]),
+        (lambda rows: rows.union(rows), ["jwt_auth.E067"]),
+    ],
+    ids=["a filter", "a slice", "a union"],
+)
+def test_the_default_manager_of_users_can_be_filtered(change, ids):
+    with managed_by(change):
+        assert found() == ids
 
 
 @pytest.mark.parametrize("mode", ["database", "memory"])

@@ -2,7 +2,8 @@
 
 import pytest
 
-from jwt_auth.http.text import LONGEST, is_line, printable
+from jwt_auth.http.text import LONGEST, printable
+from jwt_auth.lines import is_line
 
 ESCAPES = {
     "an escape sequence": ("\x1b[2J", r"\x1b[2J"),

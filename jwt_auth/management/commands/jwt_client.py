@@ -37,8 +37,9 @@ from jwt_auth.management.terminal import (
     shorten,
     table,
 )
-from jwt_auth.models import CLIENT_ID, ClientKey, RegisteredClient, key_of
+from jwt_auth.models import CLIENT_ID, ClientKey, RegisteredClient
 from jwt_auth.revocation import disable_client, remaining, revoke_client, revoke_client_key
+from jwt_auth.user_keys import key_of
 from jwt_auth.views.client_serializers import ClientKeySerializer, ClientSerializer
 
 _AS_ONE = "Write --kid=KID, because an id may begin with a hyphen."

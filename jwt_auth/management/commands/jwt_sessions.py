@@ -18,10 +18,12 @@ from jwt_auth.management.terminal import (
     number,
     session_lines,
 )
-from jwt_auth.models import UserSession, key_of, user_id_of
+from jwt_auth.models import UserSession
 from jwt_auth.revocation import cutoff, remaining
 from jwt_auth.revocation.database import live_sessions, with_state
 from jwt_auth.sessions import devices
+from jwt_auth.user_keys import key_of, user_id_of
+from jwt_auth.user_model import adopt
 from jwt_auth.views.client_serializers import describe_left
 
 # The number of sessions that are listed by default.
@@ -51,7 +53,9 @@ class Command(DatabaseCommand):
         live = live_sessions(found, now)
         rows = with_state(UserSession.objects.filter(user_id=key_of(found))).order_by("-last_issued_at", "-pk")
         chosen = rows if all else live
-        sessions = [(row, describe_state(row, now)) for row in chosen[:limit]]
+        found_rows = list(chosen[:limit])
+        adopt(found_rows)
+        sessions = [(row, describe_state(row, now)) for row in found_rows]
         # Counted only if there may be more: each count reads all rows of the user.
         total = chosen.count() if len(sessions) == limit else len(sessions)
         live_count = live.count() if all else total

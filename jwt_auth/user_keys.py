@@ -1,0 +1,38 @@
+"""
+The names of users: the key of a user's row, and the `sub` of the user's tokens.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib.auth import get_user_model
+
+from jwt_auth.conf import get_settings
+from jwt_auth.conf.settings import cached_until_settings_change
+
+
+def key_of(user: Any) -> Any:
+    """Return the key of a user in the user model: an instance of a child model may have another primary key."""
+    return _reader_of_key()(user)
+
+
+def user_id_of(user: Any) -> str:
+    """Return the `sub` of tokens for `user`. A foreign key gives the key, and not the text of the related row."""
+    return str(_reader_of_id()(user))
+
+
+# Remembered, because each request asks for both, and `get_user_model()` takes longer than all the rest.
+@cached_until_settings_change
+def _reader_of_key() -> Callable[[Any], Any]:
+    reader: Callable[[Any], Any] = get_user_model()._meta.pk.value_from_object
+    return reader
+
+
+@cached_until_settings_change
+def _reader_of_id() -> Callable[[Any], Any]:
+    name = get_settings().USER_ID_FIELD
+    if name == "pk":
+        return _reader_of_key()
+    field: Any = get_user_model()._meta.get_field(name)
+    reader: Callable[[Any], Any] = field.value_from_object
+    return reader

@@ -21,6 +21,7 @@ from django.http import HttpRequest
 from jwt_auth.authentication.note import note_on
 from jwt_auth.conf import get_settings
 from jwt_auth.conf.settings import cached_until_settings_change
+from jwt_auth.conf.user_keys import key_of
 from jwt_auth.keyring import stored
 from jwt_auth.models import ClientKey, RegisteredClient, SigningKey, UserTokenCutoff
 from jwt_auth.revocation import clients, user_rows
@@ -28,7 +29,6 @@ from jwt_auth.revocation.memory import view
 from jwt_auth.revocation.operations import record_cutoff, record_user_deletion, revoke_session, revoke_user
 from jwt_auth.revocation.subjects import parse_sid
 from jwt_auth.sessions.credentials import announce_upgrade, begin_again, is_hash_upgrade, settle_upgrade
-from jwt_auth.user_keys import key_of
 from jwt_auth.user_model import is_user, manager_is_plain, visible_users
 
 WATCHED = frozenset({"password", "is_active"})

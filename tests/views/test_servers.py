@@ -10,9 +10,9 @@ from django.test import override_settings
 from django.urls import clear_script_prefix, include, path, re_path, set_script_prefix
 
 from jwt_auth import clients
+from jwt_auth.conf.user_keys import user_id_of
 from jwt_auth.jose.algorithms import ALGORITHMS
 from jwt_auth.models import RegisteredClient, RevocationEvent
-from jwt_auth.user_keys import user_id_of
 from jwt_auth.views import MetadataView
 from jwt_auth.views.metadata import has_address
 from tests.support.answers import assert_error

@@ -23,6 +23,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from jwt_auth._django.transactions import write_atomic
 from jwt_auth.claims import LATEST
+from jwt_auth.conf.user_keys import key_of
 from jwt_auth.exceptions import RegistrationError
 from jwt_auth.http.peer import Peer
 from jwt_auth.jose import jwk
@@ -38,7 +39,6 @@ from jwt_auth.revocation import user_rows
 from jwt_auth.revocation.clients import lock_client
 from jwt_auth.revocation.events import Actor, deny_client, name_of
 from jwt_auth.signals import client_changed, client_key_added, client_registered, send_on_commit
-from jwt_auth.user_keys import key_of
 
 __all__ = ["NewKey", "add_public_key", "add_secret", "change", "register", "rotate"]
 

@@ -21,10 +21,10 @@ from jwt_auth._django.querysets import NoRows
 from jwt_auth.claims import Claims
 from jwt_auth.conf import get_settings
 from jwt_auth.conf.settings import cached_until_settings_change
+from jwt_auth.conf.user_keys import user_id_of
 from jwt_auth.exceptions import InvalidClaimError, JWTAuthError, RevokedTokenError
 from jwt_auth.jose.encoding import base64url_encode
 from jwt_auth.models import UserSession
-from jwt_auth.user_keys import user_id_of
 from jwt_auth.user_model import manager_is_plain, read_key, user_field, visible_users
 
 __all__ = ["ClaimsUser"]

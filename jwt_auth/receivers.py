@@ -23,6 +23,7 @@ from jwt_auth._django.password_checks import hear_password_checks
 from jwt_auth.authentication.note import note_on
 from jwt_auth.conf import get_settings
 from jwt_auth.conf.settings import cached_until_settings_change
+from jwt_auth.conf.user_keys import key_of
 from jwt_auth.keyring import stored
 from jwt_auth.models import ClientKey, RegisteredClient, SigningKey, UserTokenCutoff
 from jwt_auth.revocation import clients, user_rows
@@ -30,7 +31,6 @@ from jwt_auth.revocation.memory import view
 from jwt_auth.revocation.operations import record_cutoff, record_user_deletion, revoke_session, revoke_user
 from jwt_auth.revocation.subjects import parse_sid
 from jwt_auth.sessions.credentials import announce_upgrade, before_check, begin_again, is_hash_upgrade, settle_upgrade
-from jwt_auth.user_keys import key_of
 from jwt_auth.user_model import manager_is_plain, visible_users
 
 WATCHED = frozenset({"password", "is_active"})

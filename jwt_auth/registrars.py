@@ -16,8 +16,8 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from jwt_auth.conf.user_keys import key_of
 from jwt_auth.models import ClientKey, RegisteredClient
-from jwt_auth.user_keys import key_of
 from jwt_auth.user_model import (
     adopt,
     as_made,

@@ -19,6 +19,7 @@ from jwt_auth.claims import Claims
 from jwt_auth.conf import get_settings
 from jwt_auth.conf.audiences import ServiceAudience
 from jwt_auth.conf.settings import MAX_LEEWAY
+from jwt_auth.conf.user_keys import user_id_of
 from jwt_auth.exceptions import InvalidScopeError, InvalidTargetError, TokenError, UntrustedIssuerError
 from jwt_auth.issuers.base import ACCESS_TOKEN_TYPE
 from jwt_auth.jose import tokens
@@ -28,7 +29,6 @@ from jwt_auth.models import UserSession
 from jwt_auth.revocation import revoke_token
 from jwt_auth.revocation.database import is_denied
 from jwt_auth.signals import service_token_issued
-from jwt_auth.user_keys import user_id_of
 from jwt_auth.verification import identify_only, verify
 
 __all__ = ["ServiceToken", "issue", "revoke"]

@@ -22,9 +22,9 @@ from django.db import connections, models, router
 from jwt_auth._django.managers import gives_bare_rows, is_plain
 from jwt_auth._django.querysets import has_conditions
 from jwt_auth.conf.settings import cached_until_settings_change
+from jwt_auth.conf.user_keys import key_of
 from jwt_auth.lines import is_line
 from jwt_auth.models import UserSession
-from jwt_auth.user_keys import key_of
 
 
 def user_field(name: str) -> Any:

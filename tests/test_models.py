@@ -9,13 +9,13 @@ from django.db import IntegrityError, transaction
 from django.test import override_settings
 
 from jwt_auth import sessions
+from jwt_auth.conf.user_keys import key_of, user_id_of
 from jwt_auth.issuers.client_keys import to_key
 from jwt_auth.jose import jwk
 from jwt_auth.jose.keys import make_key
 from jwt_auth.keyring.encryption import encrypt
 from jwt_auth.models import ClientKey, RegisteredClient, RevocationEvent, UserSession, UserTokenCutoff
 from jwt_auth.revocation import revoke_session, revoke_user
-from jwt_auth.user_keys import key_of, user_id_of
 from tests.support.clocks import NOW
 
 

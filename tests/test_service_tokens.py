@@ -10,6 +10,7 @@ import pytest
 
 from jwt_auth import service_tokens
 from jwt_auth.authentication.assertions import JWT_BEARER
+from jwt_auth.conf.user_keys import user_id_of
 from jwt_auth.exceptions import ExpiredTokenError, InvalidClaimError, InvalidScopeError, InvalidTargetError
 from jwt_auth.jose import tokens
 from jwt_auth.jose.keys import make_key
@@ -17,7 +18,6 @@ from jwt_auth.keyring.stored import own_keys
 from jwt_auth.models import RevocationEvent, UserSession
 from jwt_auth.revocation import disable_client, revoke_all, revoke_session, revoke_user
 from jwt_auth.signals import service_token_issued
-from jwt_auth.user_keys import user_id_of
 from jwt_auth.verification import identify_only, verify
 from tests.support.api_clients import register
 from tests.support.clocks import NOW

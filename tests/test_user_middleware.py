@@ -21,11 +21,11 @@ from rest_framework.views import APIView
 from jwt_auth import sessions
 from jwt_auth.authentication import JWTAuthentication
 from jwt_auth.authentication.note import note_on
+from jwt_auth.conf.user_keys import user_id_of
 from jwt_auth.middleware import _set_user
 from jwt_auth.models import UserSession
 from jwt_auth.principals import lazy_user
 from jwt_auth.revocation import revoke_session
-from jwt_auth.user_keys import user_id_of
 from jwt_auth.verification import verify
 from tests.support import forge
 from tests.support.answers import challenge

@@ -31,10 +31,10 @@ from jwt_auth.administration.pages import (
 )
 from jwt_auth.administration.questions import EverythingForm, attempt, confirm, read
 from jwt_auth.conf import get_settings
+from jwt_auth.conf.user_keys import user_id_of
 from jwt_auth.models import ClientKey, RegisteredClient, RevocationEvent, SigningKey, UserSession
 from jwt_auth.revocation import counting, revoke_all, subjects as subjects_, user_rows
 from jwt_auth.revocation.subjects import key_subject, token_subject
-from jwt_auth.user_keys import user_id_of
 from jwt_auth.user_model import user_field
 
 Scope = RevocationEvent.Scope

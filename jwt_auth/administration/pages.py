@@ -24,9 +24,9 @@ from jwt_auth.administration.forged import ForgedRequestMixin
 from jwt_auth.administration.lists import NewestRows, words_of
 from jwt_auth.administration.saving import SavingMixin
 from jwt_auth.claims import Claims
+from jwt_auth.conf.user_keys import key_of
 from jwt_auth.models import RegisteredClient
 from jwt_auth.revocation import remaining
-from jwt_auth.user_keys import key_of
 from jwt_auth.user_model import has_permission
 
 REVOKE_ALL = "jwt_auth_revocationevent_revoke_all"

@@ -11,9 +11,9 @@ from jwt_auth._django.admin_sites import admin_of
 from jwt_auth.administration.columns import address_of, device_of, moment, url_of
 from jwt_auth.administration.pages import allows, changelist_url, describe, left_of
 from jwt_auth.administration.sessions import UserSessionAdmin, end_url
+from jwt_auth.conf.user_keys import key_of
 from jwt_auth.models import UserSession
 from jwt_auth.revocation import counting, cutoff, database, remaining
-from jwt_auth.user_keys import key_of
 
 # The number of sessions on a user's page, the most recently used ones; a link leads to the rest.
 SESSIONS_SHOWN = 5

@@ -48,6 +48,7 @@ from jwt_auth.administration.pages import (
 )
 from jwt_auth.administration.questions import SHOWN, ReasonForm, UserForm, attempt, confirm, read, selection
 from jwt_auth.administration.saving import SavingMixin
+from jwt_auth.conf.user_keys import key_of
 from jwt_auth.models import RegisteredClient, UserSession
 from jwt_auth.revocation import (
     BulkRevocation,
@@ -58,7 +59,6 @@ from jwt_auth.revocation import (
     revoke_users,
     user_rows,
 )
-from jwt_auth.user_keys import key_of
 
 if TYPE_CHECKING:
     _Base = admin.ModelAdmin[Any]

@@ -33,6 +33,7 @@ from jwt_auth._django.outages import outage_is_unavailable
 from jwt_auth.claims import Claims, Policy
 from jwt_auth.conf import get_settings
 from jwt_auth.conf.settings import cached_until_settings_change
+from jwt_auth.conf.user_keys import user_id_of
 from jwt_auth.exceptions import InvalidClaimError, UnknownKeyError, UntrustedIssuerError
 from jwt_auth.issuers import client_keys
 from jwt_auth.issuers.base import Issuer, LookUps, Verified
@@ -47,7 +48,6 @@ from jwt_auth.revocation import wall_clock
 from jwt_auth.revocation.memory import view
 from jwt_auth.revocation.subjects import token_subject
 from jwt_auth.revocation.verdict import State
-from jwt_auth.user_keys import user_id_of
 
 # RFC 7523 requires no type; its update (RFC 10070 section 4) requires the last one.
 TYPES = frozenset({None, "jwt", "client-authentication+jwt"})

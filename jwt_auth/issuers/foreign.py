@@ -15,6 +15,7 @@ from django.db.models import QuerySet
 from jwt_auth.claims import Claims, Policy, moment
 from jwt_auth.conf import get_settings
 from jwt_auth.conf.issuers import TrustedIssuer
+from jwt_auth.conf.user_keys import key_of, user_id_of
 from jwt_auth.exceptions import InvalidClaimError, InvalidTokenError
 from jwt_auth.issuers.base import Issuer, LookUp, LookUps, Verified
 from jwt_auth.issuers.remote.jwks import RemoteKeys, jwks_source
@@ -26,7 +27,6 @@ from jwt_auth.principals import ClaimsUser, parse_key
 from jwt_auth.revocation import cutoff, wall_clock
 from jwt_auth.revocation.database import global_cutoff
 from jwt_auth.revocation.verdict import WELCOME, State
-from jwt_auth.user_keys import key_of, user_id_of
 from jwt_auth.user_model import as_made, is_user, user_field, visible_rows
 
 Scope = RevocationEvent.Scope

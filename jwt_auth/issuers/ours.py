@@ -6,6 +6,7 @@ from datetime import datetime
 
 from jwt_auth.claims import Claims, Policy
 from jwt_auth.conf import get_settings
+from jwt_auth.conf.user_keys import user_id_of
 from jwt_auth.exceptions import InvalidClaimError
 from jwt_auth.issuers.base import ACCESS_TOKEN_TYPE, Issuer, LookUp, LookUps, Verified
 from jwt_auth.issuers.tenants import refuse_to_confuse_tenants
@@ -16,7 +17,6 @@ from jwt_auth.revocation import database
 from jwt_auth.revocation.memory import view
 from jwt_auth.revocation.subjects import is_sid
 from jwt_auth.revocation.verdict import WELCOME, State
-from jwt_auth.user_keys import user_id_of
 
 
 def ourselves() -> Issuer:

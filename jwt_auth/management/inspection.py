@@ -15,6 +15,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from jwt_auth.claims import Claims, check_claims
 from jwt_auth.conf import get_settings
+from jwt_auth.conf.user_keys import user_id_of
 from jwt_auth.exceptions import InvalidClaimError, RefusedError, RevokedTokenError
 from jwt_auth.issuers.base import Issuer
 from jwt_auth.issuers.directory import issuer_of_anyone
@@ -23,7 +24,6 @@ from jwt_auth.models import CLIENT_PREFIX, ClientKey, UserSession
 from jwt_auth.revocation import database
 from jwt_auth.revocation.verdict import WELCOME, verdict
 from jwt_auth.sessions import refresh_tokens
-from jwt_auth.user_keys import user_id_of
 
 # Each check takes this one fact from the real state, and all other facts from `WELCOME`.
 _QUESTIONS = {

@@ -20,6 +20,7 @@ from jwt_auth import signing_keys
 from jwt_auth.claims import LATEST
 from jwt_auth.conf import get_settings
 from jwt_auth.conf.lifetimes import longest_life
+from jwt_auth.conf.user_keys import user_id_of
 from jwt_auth.jose.encoding import json_object
 from jwt_auth.keyring.states import KeyStateError
 from jwt_auth.management.terminal import describe_user
@@ -36,7 +37,6 @@ from jwt_auth.revocation import (
 from jwt_auth.revocation.events import atomic
 from jwt_auth.revocation.operations import deny_token
 from jwt_auth.revocation.subjects import parse_sid
-from jwt_auth.user_keys import user_id_of
 from jwt_auth.user_model import read_key, user_field
 
 Scope = RevocationEvent.Scope

@@ -16,6 +16,7 @@ from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from jwt_auth._django.slices import Counted
+from jwt_auth.conf.user_keys import key_of
 from jwt_auth.exceptions import ExpiredTokenError
 from jwt_auth.http.text import printable
 from jwt_auth.lines import is_line
@@ -25,7 +26,6 @@ from jwt_auth.revocation import cutoff, remaining, user_rows
 from jwt_auth.revocation.database import refusal_of
 from jwt_auth.sessions import devices
 from jwt_auth.sessions.accounts import users_by_name
-from jwt_auth.user_keys import key_of
 from jwt_auth.user_model import as_made, read_key
 
 PK_PREFIX = "pk:"

@@ -20,6 +20,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from jwt_auth.conf import lifetimes
+from jwt_auth.conf.user_keys import key_of, user_id_of
 from jwt_auth.models import UserSession
 from jwt_auth.revocation import cutoff as cutoffs, remaining
 from jwt_auth.revocation.database import live_sessions
@@ -35,7 +36,6 @@ from jwt_auth.revocation.operations import (
 )
 from jwt_auth.revocation.user_rows import Ended
 from jwt_auth.revocation.user_sessions import Found, mark_by_id, mark_of_many, sessions_of, unfinished
-from jwt_auth.user_keys import key_of, user_id_of
 
 T = TypeVar("T")
 

@@ -16,13 +16,13 @@ from django.utils import timezone
 from jwt_auth._django.deletion import delete_rows
 from jwt_auth._django.locks import lock_by_writing
 from jwt_auth.claims import later
+from jwt_auth.conf.user_keys import key_of
 from jwt_auth.exceptions import RegistrationError
 from jwt_auth.models import ClientKey, RegisteredClient, RevocationEvent
 from jwt_auth.revocation import cutoff as cutoffs, remaining, user_rows
 from jwt_auth.revocation.events import Actor, atomic, deny_client, deny_key, last_expiry, make_event, write_events
 from jwt_auth.revocation.subjects import key_subject
 from jwt_auth.signals import client_disabled, client_key_revoked, client_revoked, send_on_commit
-from jwt_auth.user_keys import key_of
 
 Scope = RevocationEvent.Scope
 

@@ -20,13 +20,13 @@ from jwt_auth._django.transactions import write_atomic
 from jwt_auth.base_models import DatabaseNow
 from jwt_auth.claims import later
 from jwt_auth.conf import lifetimes
+from jwt_auth.conf.user_keys import key_of
 from jwt_auth.models import RevocationEvent, UserSession
 from jwt_auth.process.clock import seconds
 from jwt_auth.revocation.memory import notifications, view
 from jwt_auth.revocation.memory.uncommitted import announce
 from jwt_auth.revocation.subjects import key_subject
 from jwt_auth.revocation.window import LONGEST_OPEN
-from jwt_auth.user_keys import key_of
 
 logger = logging.getLogger("jwt_auth")
 

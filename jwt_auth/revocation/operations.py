@@ -21,6 +21,7 @@ from django.utils import timezone
 from jwt_auth.claims import Claims, later
 from jwt_auth.conf import get_settings
 from jwt_auth.conf.settings import MAX_LEEWAY
+from jwt_auth.conf.user_keys import key_of, user_id_of
 from jwt_auth.models import RevocationEvent, UserSession
 from jwt_auth.revocation import cutoff as cutoffs, remaining, user_rows, wall_clock
 from jwt_auth.revocation.clients import Withdrawal, withdraw_clients
@@ -30,7 +31,6 @@ from jwt_auth.revocation.user_rows import Ended
 from jwt_auth.revocation.user_sessions import MANY, Found, mark, mark_by_id, sessions_of, unfinished
 from jwt_auth.revocation.verdict import latest
 from jwt_auth.signals import all_revoked, send_on_commit, session_revoked, token_revoked, user_revoked
-from jwt_auth.user_keys import key_of, user_id_of
 
 Scope = RevocationEvent.Scope
 

@@ -17,10 +17,10 @@ from django.db import DatabaseError, DataError
 from django.db.models import QuerySet
 
 from jwt_auth._django.driver_errors import is_of_text
+from jwt_auth.conf.user_keys import key_of
 from jwt_auth.revocation import cutoff, user_rows
 from jwt_auth.revocation.database import global_cutoff
 from jwt_auth.revocation.verdict import latest
-from jwt_auth.user_keys import key_of
 from jwt_auth.user_model import visible_users
 
 # The most characters of a login name, unless the user model's column holds more. The length is checked first, because

@@ -31,13 +31,13 @@ from django.utils.crypto import get_random_string
 from django.views.decorators.debug import sensitive_variables
 
 from jwt_auth._django.driver_errors import is_of_text
+from jwt_auth.conf.user_keys import key_of
 from jwt_auth.exceptions import JWTAuthError
 from jwt_auth.models import UserSession
 from jwt_auth.revocation import user_rows
 from jwt_auth.revocation.database import knows_password_of
 from jwt_auth.revocation.events import atomic
 from jwt_auth.sessions.accounts import NO_VALUE, Account, account_of, as_in_form
-from jwt_auth.user_keys import key_of
 from jwt_auth.user_model import is_user, read_key, user_field
 
 

@@ -22,6 +22,7 @@ from jwt_auth._django.outages import outage_is_unavailable
 from jwt_auth.claims import later
 from jwt_auth.conf import get_settings
 from jwt_auth.conf.settings import MAX_LEEWAY
+from jwt_auth.conf.user_keys import key_of, user_id_of
 from jwt_auth.exceptions import (
     InvalidCredentialsError,
     InvalidTokenError,
@@ -43,7 +44,6 @@ from jwt_auth.sessions.accounts import Account
 from jwt_auth.sessions.pairs import AccessToken, TokenPair, claims_for, pair, sign
 from jwt_auth.sessions.refresh_tokens import MISUSES, TOLERATED, Case, case_of, misuse_error
 from jwt_auth.signals import refresh_token_reused, send_on_commit, session_started, token_refreshed
-from jwt_auth.user_keys import key_of, user_id_of
 from jwt_auth.user_model import as_made, visible_rows
 
 # Seconds for which a rotation may wait for a lock, or for its commit, without being dated anew.

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from jwt_auth.claims import REGISTERED, Claims
 from jwt_auth.conf import get_settings, rules
+from jwt_auth.conf.user_keys import user_id_of
 from jwt_auth.exceptions import ConfigurationError
 from jwt_auth.issuers.base import ACCESS_TOKEN_TYPE
 from jwt_auth.jose import tokens
@@ -18,7 +19,6 @@ from jwt_auth.keyring.stored import own_keys
 from jwt_auth.models import UserSession
 from jwt_auth.sessions import refresh_tokens
 from jwt_auth.transports import check_cookie_size
-from jwt_auth.user_keys import user_id_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

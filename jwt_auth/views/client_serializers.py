@@ -8,10 +8,10 @@ from typing import Any
 from rest_framework import serializers
 
 from jwt_auth.clients import MAX_OVERLAP, OVERLAP
+from jwt_auth.conf.user_keys import key_of
 from jwt_auth.jose.algorithms import ALGORITHMS
 from jwt_auth.models import ClientKey, RegisteredClient
 from jwt_auth.revocation import remaining
-from jwt_auth.user_keys import key_of
 from jwt_auth.views.serializers import ExactField, KeyField, MomentField, NameField, TextField, written_key
 
 

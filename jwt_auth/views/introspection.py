@@ -13,13 +13,13 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from jwt_auth.conf import get_settings
+from jwt_auth.conf.user_keys import user_id_of
 from jwt_auth.exceptions import RevokedTokenError, TokenError
 from jwt_auth.jose import tokens
 from jwt_auth.keyring.stored import own_keys
 from jwt_auth.revocation import database
 from jwt_auth.sessions import refresh_tokens
 from jwt_auth.transports import SCHEME
-from jwt_auth.user_keys import user_id_of
 from jwt_auth.verification import verify
 
 RESPONSE_TYPE = "token-introspection+jwt"

@@ -11,12 +11,12 @@ from rest_framework import ISO_8601, serializers
 
 from jwt_auth.claims import Claims, moment
 from jwt_auth.conf import get_settings
+from jwt_auth.conf.user_keys import user_id_of
 from jwt_auth.exceptions import InvalidTargetError, UnsupportedGrantTypeError
 from jwt_auth.models import RegisteredClient, UserSession
 from jwt_auth.revocation.subjects import parse_sid
 from jwt_auth.sessions import devices, shown
 from jwt_auth.sessions.accounts import longest_name, read_name
-from jwt_auth.user_keys import user_id_of
 from jwt_auth.views.metadata import TOKEN_EXCHANGE
 
 # RFC 8693 section 3.

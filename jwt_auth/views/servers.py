@@ -23,13 +23,13 @@ from jwt_auth.authentication import UserOrClientJWTAuthentication, claims_of, cl
 from jwt_auth.authentication.assertions import ClientAssertionAuthentication, assertion_in
 from jwt_auth.claims import Claims
 from jwt_auth.conf import get_settings
+from jwt_auth.conf.user_keys import user_id_of
 from jwt_auth.exceptions import GrantError, TokenError
 from jwt_auth.keyring.stored import JWKS_MAX_AGE, own_keys
 from jwt_auth.models import RegisteredClient
 from jwt_auth.responses import error_response
 from jwt_auth.revocation import revoke_user
 from jwt_auth.revocation.feed import cursors, pieces
-from jwt_auth.user_keys import user_id_of
 from jwt_auth.user_model import has_permission
 from jwt_auth.views import introspection
 from jwt_auth.views.base import CredentialView, IsInScope, IsUser, TokenView, authenticated_claims, user_of

@@ -23,6 +23,7 @@ from rest_framework.views import APIView
 from jwt_auth import service_tokens, sessions, throttling, transports
 from jwt_auth._django.outages import is_outage
 from jwt_auth.authentication import UserOrClientJWTAuthentication, client_of
+from jwt_auth.conf.user_keys import key_of
 from jwt_auth.exceptions import InvalidCredentialsError, MalformedTokenError, UnavailableError
 from jwt_auth.models import UserSession
 from jwt_auth.revocation import remaining, revoke_session, revoke_user
@@ -31,7 +32,6 @@ from jwt_auth.revocation.database import live_sessions
 from jwt_auth.revocation.subjects import parse_sid
 from jwt_auth.sessions import accounts, find_account, peer_of
 from jwt_auth.sessions.credentials import Attempt, authenticate
-from jwt_auth.user_keys import key_of
 from jwt_auth.user_model import all_users, has_permission, read_key, user_field, visible_users
 from jwt_auth.verification import verify
 from jwt_auth.views.base import (

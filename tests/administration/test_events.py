@@ -9,6 +9,7 @@ from jwt_auth import clients, sessions
 from jwt_auth.admin import RevocationEventAdmin
 from jwt_auth.administration import events
 from jwt_auth.conf import get_settings
+from jwt_auth.conf.user_keys import user_id_of
 from jwt_auth.models import RevocationEvent, UserSession
 from jwt_auth.revocation import (
     revoke_all,
@@ -18,7 +19,6 @@ from jwt_auth.revocation import (
     revoke_user,
     revoke_users,
 )
-from jwt_auth.user_keys import user_id_of
 from jwt_auth.verification import verify
 from tests.support.admin import column_of, event_url, grant, served, session_url, signed_in, text_of, user_url
 from tests.support.queries import count_queries

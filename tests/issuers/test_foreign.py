@@ -8,11 +8,11 @@ import pytest
 from django.contrib.auth import get_user_model
 
 from jwt_auth import sessions
+from jwt_auth.conf.user_keys import user_id_of
 from jwt_auth.exceptions import UntrustedIssuerError
 from jwt_auth.models import RegisteredClient, RevocationEvent
 from jwt_auth.principals import ClaimsUser
 from jwt_auth.revocation import revoke_all, revoke_token, revoke_user
-from jwt_auth.user_keys import user_id_of
 from jwt_auth.verification import identify_only, verify
 from tests.support.clocks import NOW
 from tests.support.keys import public_pem

@@ -14,6 +14,7 @@ from django.db import connection
 from pythonjsonlogger.json import JsonFormatter
 
 from jwt_auth import clients, service_tokens, sessions, signing_keys
+from jwt_auth.conf.user_keys import user_id_of
 from jwt_auth.management import replay as replaying
 from jwt_auth.management.terminal import describe_user
 from jwt_auth.models import ClientKey, RegisteredClient, RevocationEvent, SigningKey, UserSession
@@ -28,7 +29,6 @@ from jwt_auth.revocation import (
     revoke_user,
 )
 from jwt_auth.revocation.memory import view
-from jwt_auth.user_keys import user_id_of
 from jwt_auth.verification import verify
 from tests.support.api_clients import register
 from tests.support.clocks import NOW

@@ -8,10 +8,10 @@ import pytest
 from django.contrib.auth.models import Permission
 
 from jwt_auth.claims import moment
+from jwt_auth.conf.user_keys import user_id_of
 from jwt_auth.jose.keys import make_key
 from jwt_auth.models import UserSession
 from jwt_auth.revocation import revoke_token, revoke_user
-from jwt_auth.user_keys import user_id_of
 from jwt_auth.verification import identify_only
 from jwt_auth.views.introspection import introspect, sign
 from tests.support.answers import assert_error

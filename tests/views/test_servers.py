@@ -11,9 +11,9 @@ from django.urls import clear_script_prefix, include, path, re_path, set_script_
 from rest_framework.permissions import BasePermission
 
 from jwt_auth import clients
+from jwt_auth.conf.user_keys import user_id_of
 from jwt_auth.jose.algorithms import ALGORITHMS
 from jwt_auth.models import RegisteredClient, RevocationEvent
-from jwt_auth.user_keys import user_id_of
 from jwt_auth.views import MetadataView
 from jwt_auth.views.metadata import has_address
 from jwt_auth.views.users import MeView

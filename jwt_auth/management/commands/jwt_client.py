@@ -18,6 +18,7 @@ from jwt_auth import clients, registrars
 from jwt_auth._django.slices import ranges_of_keys
 from jwt_auth._django.transactions import write_atomic
 from jwt_auth.conf import get_settings
+from jwt_auth.conf.user_keys import key_of
 from jwt_auth.exceptions import RegistrationError
 from jwt_auth.http.text import printable
 from jwt_auth.jose.algorithms import ALGORITHMS
@@ -39,7 +40,6 @@ from jwt_auth.management.terminal import (
 )
 from jwt_auth.models import CLIENT_ID, ClientKey, RegisteredClient
 from jwt_auth.revocation import disable_client, remaining, revoke_client, revoke_client_key
-from jwt_auth.user_keys import key_of
 from jwt_auth.views.client_serializers import ClientKeySerializer, ClientSerializer
 
 _AS_ONE = "Write --kid=KID, because an id may begin with a hyphen."

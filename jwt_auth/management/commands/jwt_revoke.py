@@ -11,6 +11,7 @@ from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
 from jwt_auth._django.slices import Counted
+from jwt_auth.conf.user_keys import key_of
 from jwt_auth.management.base import DatabaseCommand
 from jwt_auth.management.terminal import (
     MISUSED,
@@ -31,7 +32,6 @@ from jwt_auth.models import UserSession
 from jwt_auth.revocation import counting, cutoff, remaining, revoke_all, revoke_session, revoke_user
 from jwt_auth.revocation.database import knows_password_of, live_sessions, with_state
 from jwt_auth.sessions.lifecycle import session_id_of
-from jwt_auth.user_keys import key_of
 
 # The number of a user's sessions that are listed; the rest are only counted.
 SHOWN = 20

@@ -8,6 +8,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 from django.utils import timezone
 
+from jwt_auth.conf.user_keys import key_of, user_id_of
 from jwt_auth.management.base import DatabaseCommand
 from jwt_auth.management.terminal import (
     client_lines,
@@ -22,7 +23,6 @@ from jwt_auth.models import UserSession
 from jwt_auth.revocation import cutoff, remaining
 from jwt_auth.revocation.database import live_sessions, with_state
 from jwt_auth.sessions import devices
-from jwt_auth.user_keys import key_of, user_id_of
 from jwt_auth.user_model import adopt
 from jwt_auth.views.client_serializers import describe_left
 

@@ -10,13 +10,13 @@ import pytest
 
 from jwt_auth.claims import Claims
 from jwt_auth.conf import get_settings, lifetimes
+from jwt_auth.conf.user_keys import user_id_of
 from jwt_auth.exceptions import InvalidTokenError
 from jwt_auth.models import RevocationEvent
 from jwt_auth.revocation import revoke_all, revoke_session, revoke_sessions, revoke_token, revoke_user
 from jwt_auth.revocation.feed import pieces
 from jwt_auth.revocation.record import Table
 from jwt_auth.revocation.window import REACH
-from jwt_auth.user_keys import user_id_of
 from jwt_auth.verification import identify_only, verify
 from tests.support.clients import PASSWORD
 from tests.support.clocks import NOW

@@ -81,14 +81,14 @@ def test_an_outage_is_not_taken_for_a_filter_or_a_selection_that_is_wrong(browse
     assert browser.get(filtered).status_code == 200
 
 
-def test_a_reason_that_the_database_can_t_store_is_a_bad_request(browser, client, user):
+def test_a_reason_that_the_database_can_t_store_is_an_error_of_the_form(browser, client, user):
     session = client.tokens(user)["session"]
     narrow = OperationalError(1366, "Incorrect string value")
     selected = {"action": "jwt_auth_revoke_tokens", "_selected_action": [str(user.pk)]}
     for url, body in ((session_url("revoke", session), {}), (user_url("changelist"), selected)):
         body = {**body, "confirmed": "yes", "reason": "lost"}
         with outage(narrow, of=lambda sql: sql.startswith(("UPDATE", "INSERT")) and of_this_app(sql)):
-            assert browser.post(url, body).status_code == 400
+            assert list(browser.post(url, body).context["form"].errors) == ["reason"]
         assert UserSession.objects.get(pk=session).revoked_at is None
     assert browser.post(user_url("changelist"), selected | {"confirmed": "yes", "reason": "lost"}).status_code == 302
     assert UserSession.objects.get(pk=session).revoked_at is not None
@@ -97,6 +97,13 @@ def test_a_reason_that_the_database_can_t_store_is_a_bad_request(browser, client
 def served(view):
     (pattern,) = answering_outages([path("page/", view)])
     return pattern.callback(RequestFactory().get("/page/"))
+
+
+def test_a_text_that_the_database_can_t_store_is_a_bad_request_on_a_page_without_a_form(db):
+    def view(request):
+        raise OperationalError(1366, "Incorrect string value")
+
+    assert served(view).status_code == 400
 
 
 def test_a_page_that_fails_while_it_is_rendered_is_unavailable_too():

@@ -73,6 +73,10 @@ class BearerAnswer:
         return Response(transports.bearer_body(pair))
 
 
+# How often a sign-in checks the credentials if the user is revoked each time before its session has begun.
+ATTEMPTS = 5
+
+
 class LoginView(BearerAnswer, CredentialView):
     """
     Sign in with a name and a password.
@@ -87,9 +91,10 @@ class LoginView(BearerAnswer, CredentialView):
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         serializer = LoginSerializer(data=request.data, context={"name_field": self.name_field})
         serializer.is_valid(raise_exception=True)
-        with suppress(sessions.CredentialsChangedError):
-            return self._sign_in(request, serializer)
-        # The password was changed, or the user was revoked, during the sign-in: check the credentials again, once.
+        for _ in range(ATTEMPTS - 1):
+            # A new password, or a revocation, during the sign-in has the credentials checked again.
+            with suppress(sessions.CredentialsChangedError):
+                return self._sign_in(request, serializer)
         return self._sign_in(request, serializer)
 
     @sensitive_variables()

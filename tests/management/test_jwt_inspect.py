@@ -274,6 +274,7 @@ def test_a_client_that_speaks_for_another_is_refused(user):
     assert lines(text, "FAIL") == ["about the client itself"]
 
 
+@pytest.mark.django_db(transaction=True)  # the command closes its connections
 def test_a_refusal_is_an_answer_and_a_script_can_tell_it_from_a_valid_token(client, user, capsys):
     pair = client.tokens(user)
     command = Command()

@@ -101,8 +101,6 @@ def is_kept(cache: BaseCache, key: str, timeout: int) -> bool:
     A cache that hides its errors, such as django-redis with IGNORE_EXCEPTIONS, does not say whether it has stored
     something. This asks by changing the entry: a replica for reads may not have it yet.
     """
-    if isinstance(cache, DummyCache):
-        return True  # it stores nothing by design
     try:
         return bool(cache.touch(key, timeout))
     except NotImplementedError:  # in a project's own class

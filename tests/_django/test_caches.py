@@ -6,7 +6,7 @@ import pytest
 from django.core.cache import InvalidCacheBackendError, caches
 from django.core.cache.backends.locmem import LocMemCache
 
-from jwt_auth._django.caches import backend_of, helping_cache
+from jwt_auth._django.caches import backend_of, helping_cache, is_kept
 from jwt_auth.process.helper import CircuitOpenError, HelperError
 
 LOCMEM = "django.core.cache.backends.locmem.LocMemCache"
@@ -82,3 +82,18 @@ def test_a_backend_that_is_not_there_is_django_s_own_error(settings):
     with pytest.raises(InvalidCacheBackendError, match=r"nowhere\.RedisCache"):
         backend_of("default")
     settings.CACHES = {"default": {"BACKEND": LOCMEM}}
+
+
+class WithoutTouch(LocMemCache):
+    """A project's own class, which has no `touch()`."""
+
+    def touch(self, *args, **kwargs):
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize("backend", [LocMemCache, WithoutTouch])
+def test_an_entry_is_kept_or_not_whether_the_cache_can_touch_it_or_not(backend):
+    cache = backend(backend.__name__, {})
+    assert not is_kept(cache, "a", 10)
+    cache.set("a", 1, 10)
+    assert is_kept(cache, "a", 10)

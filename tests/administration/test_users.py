@@ -3,6 +3,7 @@
 import re
 from datetime import timedelta
 
+import django
 import pytest
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
@@ -570,7 +571,8 @@ def test_a_template_of_the_project_stays_and_the_panel_comes_first(user, staff, 
     with served(other_site(user_admin=Plain, change_form_template="own_form.html")):
         page = text_of(signed_in(staff).get(user_url("change", user.pk, site="other")))
         url = user_url("revoke_tokens", user.pk, site="other")
-    assert page.index(PANEL) < page.index("<b>own</b>")
+    # From Django 6.1 on, the tools are above the content.
+    assert page.index(PANEL) < page.index("<b>own</b>") or (template == "without tools" and django.VERSION >= (6, 1))
     assert f'<a href="{url}" class="button jwt-auth-revoke">' in page
 
 

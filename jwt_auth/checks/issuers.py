@@ -19,8 +19,9 @@ from jwt_auth.conf.settings import settings_are_valid
 from jwt_auth.models import UserSession
 from jwt_auth.user_model import user_field
 
-# Issuers that sign a token with any `aud` for everybody, and their claims that name the owner of a job; first the best.
+# Issuers that sign a token with any `aud` for everybody, and their claims that name who asked for it; first the best.
 _OPEN_TO_ALL = {
+    "https://accounts.google.com": ("azp", "hd", "sub"),
     "https://token.actions.githubusercontent.com": (
         *("repository_id", "repository", "repository_owner_id", "repository_owner", "sub"),
     ),
@@ -86,13 +87,17 @@ def _check_subjects() -> Iterator[checks.CheckMessage]:
 
 
 def _check_open_issuers() -> Iterator[checks.CheckMessage]:
-    """Warn if anybody at a public CI service can get a token that is accepted: any job may ask for our audience."""
+    """Warn if anybody at a public service can get a token that is accepted: any job may ask for our audience."""
     for name, owners in _OPEN_TO_ALL.items():
         trusted = trusted_issuers().get(name)
-        if trusted and not any(None not in trusted.REQUIRE.get(claim, (None,)) for claim in owners):
+        if (
+            trusted
+            and not trusted.USER_FIELD
+            and not any(None not in trusted.REQUIRE.get(claim, (None,)) for claim in owners)
+        ):
             yield checks.Warning(
-                f"TRUSTED_ISSUERS[{name!r}] has no REQUIRE that names the owner of a job: each job of everybody there "
-                "can get a token for us.",
+                f"TRUSTED_ISSUERS[{name!r}] has no REQUIRE that names who asked for the token: everybody there can "
+                "get one for us, from a job or a service account.",
                 hint=f'Require your own, such as "REQUIRE": {{"{owners[0]}": "<id>"}}; {", ".join(owners[1:])} do too.',
                 id="jwt_auth.W077",
             )

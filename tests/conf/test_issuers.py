@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
+from django.contrib.auth import get_user_model
 from django.core import checks
 from jwt.algorithms import ECAlgorithm
 
@@ -254,6 +255,7 @@ def test_issuers_that_share_a_field_share_their_users(found, jwt_settings, optio
 @pytest.mark.parametrize(
     ("name", "claim"),
     [
+        ("https://accounts.google.com", "azp"),
         ("https://token.actions.githubusercontent.com", "repository_id"),
         ("https://token.actions.githubusercontent.com", "repository_owner"),
         ("https://token.actions.githubusercontent.com", "sub"),
@@ -271,6 +273,8 @@ def test_an_issuer_that_signs_for_everybody_needs_a_restriction_to_an_owner(foun
     for open_to_all in ({"ref": "main"}, {"event_name": ["push"]}, {claim: None}, {claim: ["20", None]}):
         assert found(name=name, REQUIRE=open_to_all) == ["W077"]
     assert found(name="https://ci.example.com") == []
+    # Users of ours are who they are, whoever else has a token.
+    assert found(name=name, PRINCIPAL="user", USER_FIELD=get_user_model().USERNAME_FIELD) == []
 
 
 def test_what_is_wrong_is_not_used(jwt_settings, options):

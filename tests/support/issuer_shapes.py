@@ -215,7 +215,11 @@ GOOGLE = Shape(
         "sub": "110169484474386276334",
     },
     refused={"another app": {"aud": "other.apps.googleusercontent.com"}},
-    separated={"an e-mail address that is not verified": {"email_verified": False}, "none": {"email_verified": ...}},
+    separated={
+        "an e-mail address that is not verified": {"email_verified": False},
+        "none": {"email_verified": ...},
+        "a service account": {"azp": "110169484474386276399", "sub": "110169484474386276399"},
+    },
     cache="public, max-age=19845, must-revalidate, no-transform",
 )
 

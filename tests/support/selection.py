@@ -6,16 +6,21 @@ The selection of the tests of a run.
   thorough run.
 - With another database than SQLite, or another user model than Django's, a test runs only if it uses the database and
   is not in a place of ONCE.
+- With `TEST_SAMPLE=1` a test that has many values runs with three of them, and what no other Python can change does not
+  run: so another Python runs each line of the code. A thorough run has everything on each Python.
 """
 
 import os
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 THOROUGH = os.environ.get("THOROUGH") == "1"
+
+SAMPLE = os.environ.get("TEST_SAMPLE") == "1" and not THOROUGH
 
 # The run with all tests.
 IS_USUAL = (os.environ.get("TEST_DATABASE", "sqlite"), os.environ.get("TEST_USER", "stock")) == ("sqlite", "stock")
@@ -38,7 +43,8 @@ ONCE = frozenset(
             "http",
         ),
         *("interop", "jose", "process", "test_architecture.py", "test_benchmarks.py", "test_no_database.py"),
-        *("test_middleware.py", "test_permissions.py", "test_responses.py", "test_transports_cookies.py"),
+        *("test_middleware.py", "test_middleware_of_django.py", "test_permissions.py", "test_responses.py"),
+        "test_transports_cookies.py",
         *("test_asynchronous_users.py", "test_error_reports.py"),
         "test_settings_of_projects.py",
     )
@@ -46,6 +52,9 @@ ONCE = frozenset(
 
 # These start servers or browsers, and run only where they are requested.
 _APART = frozenset({"browser", "deployment", "no_database"})
+
+# These read texts, or measure: another Python finds the same.
+_ONE_PYTHON = frozenset({"docs", "test_architecture.py", "test_benchmarks.py"})
 
 # These need Node.js and packages that they install; REQUIRE_EXAMPLES=1 requests them.
 _WITH_OTHER_PROGRAMS = frozenset({"examples", "interop"})
@@ -70,7 +79,27 @@ def select(items: list[pytest.Item]) -> tuple[list[pytest.Item], list[pytest.Ite
     kept, left_out = [], []
     for item in items:
         (kept if _runs(item, covered) else left_out).append(item)
+    if SAMPLE:
+        chosen = set(_sample(kept))
+        left_out += [item for item in kept if item not in chosen]
+        kept = [item for item in kept if item in chosen]
     return kept, left_out
+
+
+def _sample(items: list[pytest.Item]) -> Iterator[pytest.Item]:
+    """Yield the first, the middle and the last case of each test."""
+    sizes, seen = Counter(map(_function_of, items)), Counter[str]()
+    for item in items:
+        if _folder_of(item) in _ONE_PYTHON:
+            continue
+        name = _function_of(item)
+        if seen[name] in {0, sizes[name] // 2, sizes[name] - 1}:
+            yield item
+        seen[name] += 1
+
+
+def _function_of(item: pytest.Item) -> str:
+    return item.nodeid.partition("[")[0]
 
 
 def _runs(item: pytest.Item, covered: dict[str, set[tuple[str, Any]]]) -> bool:
@@ -83,7 +112,7 @@ def _runs(item: pytest.Item, covered: dict[str, set[tuple[str, Any]]]) -> bool:
     if item.get_closest_marker("thorough"):
         return False
     if item.get_closest_marker("sampled"):
-        return _has_something_new(item, covered.setdefault(item.nodeid.partition("[")[0], set()))
+        return _has_something_new(item, covered.setdefault(_function_of(item), set()))
     return True
 
 

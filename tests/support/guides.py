@@ -1,0 +1,131 @@
+"""
+A reader who follows pages of the documentation in one project, exactly and one after another.
+
+A block of a page says what the reader does with it: `<!-- test: PROJECT STEP -->`. PROJECT is a word for the project,
+"guide" for the one in which all guides are followed; these are the steps:
+
+- a path, such as `mysite/settings.py`: append the block to this file;
+- `bash`: run it in a terminal; lines such as `# {"hello":"alice"}` are the answers, in which `...` may be anything.
+  Every command must succeed, and what a command of this app asks is answered with "yes";
+- `refused`: the same, and the last command must fail;
+- `shell`: type it into `manage.py shell`. Later blocks find its names, until a file changes or the page ends;
+- `console`: the server's console has shown these lines, once each;
+- `by hand`: nobody does it here.
+"""
+
+import json
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from tests.support import ROOT
+from tests.support.clients import PASSWORD
+from tests.support.docs import BLOCKS, Block
+from tests.support.projects import Project
+
+_STEPS = Path(__file__).with_name("guide_steps.py")
+
+# curl's answers don't end with a line break. Functions last from one block to the next, as in a terminal.
+_BEFORE = """
+set -eo pipefail
+test ! -e .functions || . ./.functions
+curl() { command curl "$@" && echo; }
+cat() { command cat "$@" && echo; }
+"""
+_AFTER = "\ndeclare -f > .functions\n"
+
+
+class Reader:
+    """Follows pages in `project`; the server runs when a page needs it, with the settings of that moment."""
+
+    def __init__(self, project: Project, name: str) -> None:
+        self.project, self.name = project, name
+        self._steps: list[tuple[str, str, str]] = []  # for the next process
+        self._changed = ""  # the block that changed a file which no process has read yet
+        self._stack = ExitStack()
+        self._host = ""
+
+    def follow(self, page: Path) -> None:
+        """Do what each block of the page says, in the order of the page."""
+        found = [(block, block.step_in(self.name)) for block in BLOCKS if block.page == page]
+        with self._stack:
+            for block, step in found:
+                if step:
+                    self._do(block, step)
+            self._take_steps()
+        self._stop()
+
+    def _do(self, block: Block, step: str) -> None:
+        if step == "shell":
+            self._steps.append((str(block), "shell", block.code))
+        elif step == "bash" and _only_commands(block.code):
+            self._steps.append((str(block), "manage", block.code))
+        elif step in ("bash", "refused"):
+            self._take_steps()
+            self._type(block, step == "refused")
+        elif step == "console":
+            _compare(block, self.project.console.read_text().splitlines(), block.code.splitlines())
+        elif step != "by hand":
+            if self._steps:
+                self._take_steps()
+            self._stop()
+            self.project.append(step, block.code)
+            self._changed = str(block)
+
+    def _take_steps(self) -> None:
+        """Take the steps that wait, in one process; Django's checks are the first one if a file has changed."""
+        if self._changed:
+            self._steps.insert(0, (self._changed, "manage", "python manage.py check --fail-level WARNING"))
+        if self._steps:
+            given, self._steps, self._changed = json.dumps(self._steps), [], ""
+            told = self.project.run(sys.executable, str(_STEPS), given=given, TYPED_PASSWORD=PASSWORD)
+            assert told.endswith("All steps were taken.\n"), told
+
+    def _type(self, block: Block, refused: bool) -> None:
+        code = block.code
+        if "localhost:8000" in code:
+            self._start()
+            code = code.replace("localhost:8000", self._host)
+        if refused:
+            code = f"if {{\n{code}\n}}; then exit 1; fi"
+        try:
+            shown = self.project.bash(_BEFORE + code + _AFTER)
+        except AssertionError as error:
+            raise AssertionError(f"{block}: {error}") from None
+        expected = [line[2:] for line in block.code.splitlines() if line.startswith("# {")]
+        _compare(block, [line for line in shown.splitlines() if line.startswith("{")], expected)
+
+    def _start(self) -> None:
+        if not self._host:
+            self._host = self._stack.enter_context(self.project.serving())
+
+    def _stop(self) -> None:
+        self._stack.close()
+        self._host = ""
+
+
+def _only_commands(code: str) -> bool:
+    """Return whether the block has only commands of Django, without anything that a shell would have to read."""
+    lines = [line for line in code.replace("\\\n", "").splitlines() if not line.startswith("#")]
+    return all(re.fullmatch(r"python manage\.py [^|<>$;&]*", line) for line in lines)
+
+
+def _compare(block: Block, shown: Sequence[str], expected: Sequence[str]) -> None:
+    """Compare lines that were shown with those of a page."""
+    found = [line for line in shown if any(_fits(line, pattern) for pattern in expected)]
+    assert len(found) == len(expected), f"{block}: {shown} is not {expected}"
+    assert all(map(_fits, found, expected)), f"{block}: {shown} is not {expected}"
+
+
+def _fits(line: str, pattern: str) -> bool:
+    return re.fullmatch(".*".join(map(re.escape, pattern.split("..."))), line) is not None
+
+
+def pages_in_order() -> Iterator[Path]:
+    """Yield the tutorial, and the guides in the order of the overview."""
+    overview = ROOT / "docs" / "README.md"
+    targets = re.findall(r"\]\(((?:tutorial|how-to/[\w-]+)\.md)", overview.read_text())
+    for target in dict.fromkeys(targets):
+        yield overview.parent / target

@@ -15,11 +15,12 @@ pytestmark = [
 
 @pytest.fixture
 def project(tmp_path):
-    return Project(tmp_path)
+    return Project(tmp_path / "mysite")
 
 
-def test_the_tutorial_and_the_guides_are_followed_one_after_another(project):
-    reader = Reader(project, "guide")
+def test_the_tutorial_and_the_guides_are_followed_one_after_another(project, tmp_path):
+    other = Reader(Project(tmp_path / "reports", "reports"), "reports", address="localhost:8001")
+    reader = Reader(project, "guide", other=other)
     for page in pages_in_order():
         reader.follow(page)
 

@@ -10,6 +10,7 @@ import os
 import shlex
 import sys
 
+import django
 from django.core.management import ManagementUtility
 
 from tests.support.commands import Terminal
@@ -17,6 +18,7 @@ from tests.support.commands import Terminal
 
 def take(kind, code, names):
     if kind == "shell":
+        django.setup()
         exec(compile(code, "the shell", "exec"), names)
         return
     for line in code.replace("\\\n", "").splitlines():

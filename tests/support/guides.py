@@ -2,9 +2,10 @@
 A reader who follows pages of the documentation in one project, exactly and one after another.
 
 A block of a page says what the reader does with it: `<!-- test: PROJECT STEP -->`. PROJECT is a word for the project,
-"guide" for the one in which all guides are followed; these are the steps:
+"guide" for the one in which all guides are followed, "reports" for the other server; these are the steps:
 
 - a path, such as `mysite/settings.py`: append the block to this file;
+- `new` and a path: make the block the whole content of this file;
 - `bash`: run it in a terminal; lines such as `# {"hello":"alice"}` are the answers, in which `...` may be anything.
   Every command must succeed, and what a command of this app asks is answered with "yes";
 - `refused`: the same, and the last command must fail;
@@ -38,10 +39,22 @@ _AFTER = "\ndeclare -f > .functions\n"
 
 
 class Reader:
-    """Follows pages in `project`; the server runs when a page needs it, with the settings of that moment."""
+    """
+    Follows pages in `project`; the server runs when a page needs it, with the settings of that moment.
 
-    def __init__(self, project: Project, name: str) -> None:
-        self.project, self.name = project, name
+    Args:
+        name: the word for the project.
+        address: where the pages say that its server runs.
+        other: the reader who follows the same pages in another project.
+    """
+
+    def __init__(
+        self, project: Project, name: str, *, address: str = "localhost:8000", other: "Reader | None" = None
+    ) -> None:
+        self.project, self.name, self.address = project, name, address
+        self._readers = [self, *filter(None, [other])]
+        for reader in self._readers:
+            reader._readers = self._readers
         self._steps: list[tuple[str, str, str]] = []  # for the next process
         self._changed = ""  # the block that changed a file which no process has read yet
         self._stack = ExitStack()
@@ -49,13 +62,16 @@ class Reader:
 
     def follow(self, page: Path) -> None:
         """Do what each block of the page says, in the order of the page."""
-        found = [(block, block.step_in(self.name)) for block in BLOCKS if block.page == page]
-        with self._stack:
-            for block, step in found:
-                if step:
-                    self._do(block, step)
-            self._take_steps()
-        self._stop()
+        found = [(reader, block) for block in BLOCKS if block.page == page for reader in self._readers]
+        try:
+            for reader, block in found:
+                if step := block.step_in(reader.name):
+                    reader._do(block, step)
+            for reader in self._readers:
+                reader._take_steps()
+        finally:
+            for reader in self._readers:
+                reader._stop()
 
     def _do(self, block: Block, step: str) -> None:
         if step == "shell":
@@ -71,8 +87,14 @@ class Reader:
             if self._steps:
                 self._take_steps()
             self._stop()
-            self.project.append(step, block.code)
+            self._write(step, block.code)
             self._changed = str(block)
+
+    def _write(self, step: str, code: str) -> None:
+        path = step.removeprefix("new ")
+        if path != step:
+            (self.project.root / path).write_text("")
+        self.project.append(path, self._at_real_addresses(code))
 
     def _take_steps(self) -> None:
         """Take the steps that wait, in one process; Django's checks are the first one if a file has changed."""
@@ -84,10 +106,7 @@ class Reader:
             assert told.endswith("All steps were taken.\n"), told
 
     def _type(self, block: Block, refused: bool) -> None:
-        code = block.code
-        if "localhost:8000" in code:
-            self._start()
-            code = code.replace("localhost:8000", self._host)
+        code = self._at_real_addresses(block.code)
         if refused:
             code = f"if {{\n{code}\n}}; then exit 1; fi"
         try:
@@ -97,9 +116,18 @@ class Reader:
         expected = [line[2:] for line in block.code.splitlines() if line.startswith("# {")]
         _compare(block, [line for line in shown.splitlines() if line.startswith("{")], expected)
 
-    def _start(self) -> None:
+    def _at_real_addresses(self, code: str) -> str:
+        """Return `code` with the addresses of the servers that it names, which run from now on."""
+        for reader in self._readers:
+            if reader.address in code:
+                code = code.replace(reader.address, reader._started())
+        return code
+
+    def _started(self) -> str:
         if not self._host:
+            self._take_steps()
             self._host = self._stack.enter_context(self.project.serving())
+        return self._host
 
     def _stop(self) -> None:
         self._stack.close()

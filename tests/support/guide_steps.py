@@ -10,6 +10,7 @@ import os
 import shlex
 import sys
 
+import django
 from django.core.management import ManagementUtility
 
 from tests.support.commands import Terminal
@@ -27,6 +28,7 @@ def take(kind, code, names):
 
 
 def main():
+    django.setup()
     steps, names = json.load(sys.stdin), {"__name__": "__main__"}
     getpass.getpass = lambda *args, **kwargs: os.environ["TYPED_PASSWORD"]
     for block, kind, code in steps:

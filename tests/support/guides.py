@@ -4,7 +4,7 @@ A reader who follows pages of the documentation in one project, exactly and one 
 A block of a page says what the reader does with it: `<!-- test: PROJECT STEP -->`. PROJECT is a word for the project,
 "guide" for the one in which all guides are followed; these are the steps:
 
-- a path, such as `mysite/settings.py`: append the block to this file;
+- a path, such as `mysite/settings.py`: append the block to this file; `write` and a path: it is the whole file;
 - `bash`: run it in a terminal; lines such as `# {"hello":"alice"}` are the answers, in which `...` may be anything.
   Every command must succeed, and what a command of this app asks is answered with "yes";
 - `refused`: the same, and the last command must fail;
@@ -18,6 +18,7 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from itertools import takewhile
 from pathlib import Path
 
 from tests.support import ROOT
@@ -57,22 +58,33 @@ class Reader:
             self._take_steps()
         self._stop()
 
+    def write_first_files(self, page: Path, name: str) -> None:
+        """Write the files of the page in the project `name`, until the page has something to run."""
+        steps = [(block, block.step_in(name)) for block in BLOCKS if block.page == page]
+        for block, step in takewhile(lambda found: found[1] not in ("bash", "shell"), steps):
+            self._do(block, step)
+
     def _do(self, block: Block, step: str) -> None:
         if step == "shell":
             self._steps.append((str(block), "shell", block.code))
         elif step == "bash" and _only_commands(block.code):
             self._steps.append((str(block), "manage", block.code))
         elif step in ("bash", "refused"):
-            self._take_steps()
             self._type(block, step == "refused")
         elif step == "console":
             _compare(block, self.project.console.read_text().splitlines(), block.code.splitlines())
         elif step != "by hand":
-            if self._steps:
-                self._take_steps()
-            self._stop()
-            self.project.append(step, block.code)
-            self._changed = str(block)
+            self._write(block, step)
+
+    def _write(self, block: Block, step: str) -> None:
+        if self._steps:
+            self._take_steps()
+        self._stop()
+        *write, path = step.split()
+        if write:
+            (self.project.root / path).unlink(missing_ok=True)
+        self.project.append(path, block.code)
+        self._changed = str(block)
 
     def _take_steps(self) -> None:
         """Take the steps that wait, in one process; Django's checks are the first one if a file has changed."""
@@ -85,6 +97,8 @@ class Reader:
 
     def _type(self, block: Block, refused: bool) -> None:
         code = block.code
+        if self._steps or "localhost:8000" not in code:
+            self._take_steps()
         if "localhost:8000" in code:
             self._start()
             code = code.replace("localhost:8000", self._host)
@@ -98,8 +112,12 @@ class Reader:
         _compare(block, [line for line in shown.splitlines() if line.startswith("{")], expected)
 
     def _start(self) -> None:
+        """Start the server, which runs Django's checks."""
         if not self._host:
             self._host = self._stack.enter_context(self.project.serving())
+            told = self.project.console.read_text().rpartition("Performing system checks...")[2]
+            assert "System check identified no issues" in told, f"{self._changed}: {told}"
+            self._changed = ""
 
     def _stop(self) -> None:
         self._stack.close()

@@ -21,9 +21,7 @@ def project(tmp_path):
 
 
 def test_the_tutorial_and_the_guides_are_followed_one_after_another(project):
-    reader = Reader(project, "guide")
-    for page in PAGES.values():
-        reader.follow(page)
+    Reader(project, "guide").follow(*PAGES.values())
 
 
 def test_a_user_model_of_the_projects_own_is_there_from_the_beginning(project):

@@ -8,7 +8,7 @@ A block of a page says what the reader does with it: `<!-- test: PROJECT STEP --
 - `bash`: run it in a terminal; lines such as `# {"hello":"alice"}` are the answers, in which `...` may be anything.
   Every command must succeed, and what a command of this app asks is answered with "yes";
 - `refused`: the same, and the last command must fail;
-- `shell`: type it into `manage.py shell`. Later blocks find its names, until a file changes or the page ends;
+- `shell`: type it into `manage.py shell`. Later blocks find its names, until a file changes;
 - `console`: the server's console has shown these lines, once each;
 - `by hand`: nobody does it here.
 """
@@ -16,7 +16,7 @@ A block of a page says what the reader does with it: `<!-- test: PROJECT STEP --
 import json
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from itertools import takewhile
 from pathlib import Path
@@ -44,25 +44,27 @@ class Reader:
     def __init__(self, project: Project, name: str) -> None:
         self.project, self.name = project, name
         self._steps: list[tuple[str, str, str]] = []  # for the next process
-        self._changed = ""  # the block that changed a file which no process has read yet
+        self._changed: list[str] = []  # the blocks that changed a file which no process has read yet
         self._stack = ExitStack()
         self._host = ""
 
-    def follow(self, page: Path) -> None:
-        """Do what each block of the page says, in the order of the page."""
-        found = [(block, block.step_in(self.name)) for block in BLOCKS if block.page == page]
+    def follow(self, *pages: Path) -> None:
+        """Do what each block of the pages says, in their order."""
         with self._stack:
-            for block, step in found:
-                if step:
-                    self._do(block, step)
+            for page in pages:
+                self._follow_blocks((block, block.step_in(self.name)) for block in BLOCKS if block.page == page)
             self._take_steps()
         self._stop()
 
     def write_first_files(self, page: Path, name: str) -> None:
         """Write the files of the page in the project `name`, until the page has something to run."""
-        steps = [(block, block.step_in(name)) for block in BLOCKS if block.page == page]
-        for block, step in takewhile(lambda found: found[1] not in ("bash", "shell"), steps):
-            self._do(block, step)
+        found = ((block, block.step_in(name)) for block in BLOCKS if block.page == page)
+        self._follow_blocks(takewhile(lambda pair: pair[1] not in ("bash", "shell"), found))
+
+    def _follow_blocks(self, found: Iterable[tuple[Block, str]]) -> None:
+        for block, step in found:
+            if step:
+                self._do(block, step)
 
     def _do(self, block: Block, step: str) -> None:
         if step == "shell":
@@ -84,14 +86,15 @@ class Reader:
         if write:
             (self.project.root / path).unlink(missing_ok=True)
         self.project.append(path, block.code)
-        self._changed = str(block)
+        self._changed.append(str(block))
 
     def _take_steps(self) -> None:
         """Take the steps that wait, in one process; Django's checks are the first one if a file has changed."""
         if self._changed:
-            self._steps.insert(0, (self._changed, "manage", "python manage.py check --fail-level WARNING"))
+            check = (", ".join(self._changed), "manage", "python manage.py check --fail-level WARNING")
+            self._steps.insert(0, check)
         if self._steps:
-            given, self._steps, self._changed = json.dumps(self._steps), [], ""
+            given, self._steps, self._changed = json.dumps(self._steps), [], []
             told = self.project.run(sys.executable, str(_STEPS), given=given, TYPED_PASSWORD=PASSWORD)
             assert told.endswith("All steps were taken.\n"), told
 
@@ -117,7 +120,7 @@ class Reader:
             self._host = self._stack.enter_context(self.project.serving())
             told = self.project.console.read_text().rpartition("Performing system checks...")[2]
             assert "System check identified no issues" in told, f"{self._changed}: {told}"
-            self._changed = ""
+            self._changed = []
 
     def _stop(self) -> None:
         self._stack.close()

@@ -7,6 +7,8 @@ import pytest
 from tests.support.guides import Reader, pages_in_order
 from tests.support.projects import Project
 
+PAGES = {page.stem: page for page in pages_in_order()}
+
 pytestmark = [
     pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed"),
     pytest.mark.skipif(not shutil.which("openssl"), reason="openssl is not installed"),
@@ -20,9 +22,13 @@ def project(tmp_path):
 
 def test_the_tutorial_and_the_guides_are_followed_one_after_another(project, tmp_path):
     other = Reader(Project(tmp_path / "reports", "reports"), "reports", address="localhost:8001")
-    reader = Reader(project, "guide", other=other)
-    for page in pages_in_order():
-        reader.follow(page)
+    Reader(project, "guide", other=other).follow(*PAGES.values())
+
+
+def test_a_user_model_of_the_projects_own_is_there_from_the_beginning(project):
+    reader = Reader(project, "accounts")
+    reader.write_first_files(PAGES["tutorial"], "guide")
+    reader.follow(PAGES["custom-user"])
 
 
 BEFORE = """
@@ -85,8 +91,7 @@ def test_a_project_of_simplejwt_is_moved_and_its_frontend_stays_signed_in(projec
     project.manage("migrate", "-v", "0")
     project.script(BEFORE)
     (project.root / "mysite" / "urls.py").write_text("")
-    (page,) = (page for page in pages_in_order() if page.name == "from-simplejwt.md")
-    Reader(project, "simplejwt").follow(page)
+    Reader(project, "simplejwt").follow(PAGES["from-simplejwt"])
     project.append("mysite/settings.py", 'ALLOWED_HOSTS = ["testserver"]\n')
     project.manage("migrate", "-v", "0")
     project.script(AFTER)

@@ -73,7 +73,9 @@ REFUSALS = {
     show_a_bad_token: "Token refused: not a compact JWS.",
     ask_without_a_token: "No token: the request has no Authorization header.",
     mistype_the_password: "Sign-in refused: no backend accepted the credentials.",
-    come_from_another_site: "Cross-site request refused: it comes from 'https://www.example.com' (Sec-Fetch-Site: cross-site).",
+    come_from_another_site: (
+        "Cross-site request refused: it comes from 'https://www.example.com' (Sec-Fetch-Site: cross-site)."
+    ),
 }
 
 

@@ -29,6 +29,7 @@ def take(kind, code, names):
 
 
 def main():
+    django.setup()
     steps, names = json.load(sys.stdin), {"__name__": "__main__"}
     getpass.getpass = lambda *args, **kwargs: os.environ["TYPED_PASSWORD"]
     for block, kind, code in steps:

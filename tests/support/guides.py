@@ -4,12 +4,11 @@ A reader who follows pages of the documentation in one project, exactly and one 
 A block of a page says what the reader does with it: `<!-- test: PROJECT STEP -->`. PROJECT is a word for the project,
 "guide" for the one in which all guides are followed, "reports" for the other server; these are the steps:
 
-- a path, such as `mysite/settings.py`: append the block to this file;
-- `new` and a path: make the block the whole content of this file;
+- a path, such as `mysite/settings.py`: append the block to this file; `write` and a path: it is the whole file;
 - `bash`: run it in a terminal; lines such as `# {"hello":"alice"}` are the answers, in which `...` may be anything.
   Every command must succeed, and what a command of this app asks is answered with "yes";
 - `refused`: the same, and the last command must fail;
-- `shell`: type it into `manage.py shell`. Later blocks find its names, until a file changes or the page ends;
+- `shell`: type it into `manage.py shell`. Later blocks find its names, until a file changes;
 - `console`: the server's console has shown these lines, once each;
 - `by hand`: nobody does it here.
 """
@@ -17,8 +16,9 @@ A block of a page says what the reader does with it: `<!-- test: PROJECT STEP --
 import json
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
+from itertools import takewhile
 from pathlib import Path
 
 from tests.support import ROOT
@@ -56,22 +56,35 @@ class Reader:
         for reader in self._readers:
             reader._readers = self._readers
         self._steps: list[tuple[str, str, str]] = []  # for the next process
-        self._changed = ""  # the block that changed a file which no process has read yet
+        self._changed: list[str] = []  # the blocks that changed a file which no process has read yet
         self._stack = ExitStack()
         self._host = ""
 
-    def follow(self, page: Path) -> None:
-        """Do what each block of the page says, in the order of the page."""
-        found = [(reader, block) for block in BLOCKS if block.page == page for reader in self._readers]
+    def follow(self, *pages: Path) -> None:
+        """Do what each block of the pages says, in their order."""
         try:
-            for reader, block in found:
-                if step := block.step_in(reader.name):
-                    reader._do(block, step)
+            for page in pages:
+                self._follow_page(page)
             for reader in self._readers:
                 reader._take_steps()
         finally:
             for reader in self._readers:
                 reader._stop()
+
+    def _follow_page(self, page: Path) -> None:
+        for block in BLOCKS:
+            for reader in self._readers if block.page == page else ():
+                reader._follow_blocks([(block, block.step_in(reader.name))])
+
+    def write_first_files(self, page: Path, name: str) -> None:
+        """Write the files of the page in the project `name`, until the page has something to run."""
+        found = ((block, block.step_in(name)) for block in BLOCKS if block.page == page)
+        self._follow_blocks(takewhile(lambda pair: pair[1] not in ("bash", "shell"), found))
+
+    def _follow_blocks(self, found: Iterable[tuple[Block, str]]) -> None:
+        for block, step in found:
+            if step:
+                self._do(block, step)
 
     def _do(self, block: Block, step: str) -> None:
         if step == "shell":
@@ -79,33 +92,35 @@ class Reader:
         elif step == "bash" and _only_commands(block.code):
             self._steps.append((str(block), "manage", block.code))
         elif step in ("bash", "refused"):
-            self._take_steps()
             self._type(block, step == "refused")
         elif step == "console":
             _compare(block, self.project.console.read_text().splitlines(), block.code.splitlines())
         elif step != "by hand":
-            if self._steps:
-                self._take_steps()
-            self._stop()
-            self._write(step, block.code)
-            self._changed = str(block)
+            self._write(block, step)
 
-    def _write(self, step: str, code: str) -> None:
-        path = step.removeprefix("new ")
-        if path != step:
-            (self.project.root / path).write_text("")
-        self.project.append(path, self._at_real_addresses(code))
+    def _write(self, block: Block, step: str) -> None:
+        if self._steps:
+            self._take_steps()
+        self._stop()
+        *write, path = step.split()
+        if write:
+            (self.project.root / path).unlink(missing_ok=True)
+        self.project.append(path, self._at_real_addresses(block.code))
+        self._changed.append(str(block))
 
     def _take_steps(self) -> None:
         """Take the steps that wait, in one process; Django's checks are the first one if a file has changed."""
         if self._changed:
-            self._steps.insert(0, (self._changed, "manage", "python manage.py check --fail-level WARNING"))
+            check = (", ".join(self._changed), "manage", "python manage.py check --fail-level WARNING")
+            self._steps.insert(0, check)
         if self._steps:
-            given, self._steps, self._changed = json.dumps(self._steps), [], ""
+            given, self._steps, self._changed = json.dumps(self._steps), [], []
             told = self.project.run(sys.executable, str(_STEPS), given=given, TYPED_PASSWORD=PASSWORD)
             assert told.endswith("All steps were taken.\n"), told
 
     def _type(self, block: Block, refused: bool) -> None:
+        if self._steps or self.address not in block.code:
+            self._take_steps()
         code = self._at_real_addresses(block.code)
         if refused:
             code = f"if {{\n{code}\n}}; then exit 1; fi"
@@ -124,9 +139,14 @@ class Reader:
         return code
 
     def _started(self) -> str:
+        """Start the server, which runs Django's checks, unless it runs; return its address."""
         if not self._host:
-            self._take_steps()
+            if self._steps:
+                self._take_steps()
             self._host = self._stack.enter_context(self.project.serving())
+            told = self.project.console.read_text().rpartition("Performing system checks...")[2]
+            assert "System check identified no issues" in told, f"{self._changed}: {told}"
+            self._changed = []
         return self._host
 
     def _stop(self) -> None:

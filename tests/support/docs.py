@@ -46,8 +46,17 @@ BLOCKS = [
 ]
 
 
+def code_of(page, first):
+    """Return the code of the block of a guide whose first line begins with `first`."""
+    (code,) = (block.code for block in BLOCKS if block.page.name == page and block.code.startswith(first))
+    return code
+
+
 def run_settings(code):
+    """Return the settings that `code` gives to a project whose JWT_AUTH is empty."""
     given = {
+        "BASE_DIR": Path(),
+        "JWT_AUTH": {},
         "INSTALLED_APPS": ["django.contrib.auth", "django.contrib.contenttypes"],
         "MIDDLEWARE": [item for item in django_settings.MIDDLEWARE if "jwt_auth" not in item],
     }

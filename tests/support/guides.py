@@ -2,9 +2,10 @@
 A reader who follows pages of the documentation in one project, exactly and one after another.
 
 A block of a page says what the reader does with it: `<!-- test: PROJECT STEP -->`. PROJECT is a word for the project,
-"guide" for the one in which all guides are followed; these are the steps:
+"guide" for the one in which all guides are followed, "reports" for the other server; these are the steps:
 
-- a path, such as `mysite/settings.py`: append the block to this file; `write` and a path: it is the whole file;
+- a path, such as `mysite/settings.py`: append the block to this file;
+- `new` and a path: make the block the whole content of this file;
 - `bash`: run it in a terminal; lines such as `# {"hello":"alice"}` are the answers, in which `...` may be anything.
   Every command must succeed, and what a command of this app asks is answered with "yes";
 - `refused`: the same, and the last command must fail;
@@ -39,10 +40,22 @@ _AFTER = "\ndeclare -f > .functions\n"
 
 
 class Reader:
-    """Follows pages in `project`; the server runs when a page needs it, with the settings of that moment."""
+    """
+    Follows pages in `project`; the server runs when a page needs it, with the settings of that moment.
 
-    def __init__(self, project: Project, name: str) -> None:
-        self.project, self.name = project, name
+    Args:
+        name: the word for the project.
+        address: where the pages say that its server runs.
+        other: the reader who follows the same pages in another project.
+    """
+
+    def __init__(
+        self, project: Project, name: str, *, address: str = "localhost:8000", other: "Reader | None" = None
+    ) -> None:
+        self.project, self.name, self.address = project, name, address
+        self._readers = [self, *filter(None, [other])]
+        for reader in self._readers:
+            reader._readers = self._readers
         self._steps: list[tuple[str, str, str]] = []  # for the next process
         self._changed: list[str] = []  # the blocks that changed a file which no process has read yet
         self._stack = ExitStack()
@@ -50,21 +63,27 @@ class Reader:
 
     def follow(self, *pages: Path) -> None:
         """Do what each block of the pages says, in their order."""
-        with self._stack:
+        try:
             for page in pages:
-                self._follow_blocks((block, block.step_in(self.name)) for block in BLOCKS if block.page == page)
-            self._take_steps()
-        self._stop()
+                self._follow_blocks(block for block in BLOCKS if block.page == page)
+            for reader in self._readers:
+                reader._take_steps()
+        finally:
+            for reader in self._readers:
+                reader._stop()
 
     def write_first_files(self, page: Path, name: str) -> None:
         """Write the files of the page in the project `name`, until the page has something to run."""
-        found = ((block, block.step_in(name)) for block in BLOCKS if block.page == page)
-        self._follow_blocks(takewhile(lambda pair: pair[1] not in ("bash", "shell"), found))
-
-    def _follow_blocks(self, found: Iterable[tuple[Block, str]]) -> None:
-        for block, step in found:
+        steps = ((block, block.step_in(name)) for block in BLOCKS if block.page == page)
+        for block, step in takewhile(lambda found: found[1] not in ("bash", "shell"), steps):
             if step:
                 self._do(block, step)
+
+    def _follow_blocks(self, blocks: Iterable[Block]) -> None:
+        for block in blocks:
+            for reader in self._readers:
+                if step := block.step_in(reader.name):
+                    reader._do(block, step)
 
     def _do(self, block: Block, step: str) -> None:
         if step == "shell":
@@ -76,17 +95,17 @@ class Reader:
         elif step == "console":
             _compare(block, self.project.console.read_text().splitlines(), block.code.splitlines())
         elif step != "by hand":
-            self._write(block, step)
+            if self._steps:
+                self._take_steps()
+            self._stop()
+            self._write(step, block.code)
+            self._changed.append(str(block))
 
-    def _write(self, block: Block, step: str) -> None:
-        if self._steps:
-            self._take_steps()
-        self._stop()
-        *write, path = step.split()
-        if write:
-            (self.project.root / path).unlink(missing_ok=True)
-        self.project.append(path, block.code)
-        self._changed.append(str(block))
+    def _write(self, step: str, code: str) -> None:
+        path = step.removeprefix("new ")
+        if path != step:
+            (self.project.root / path).write_text("")
+        self.project.append(path, self._at_real_addresses(code))
 
     def _take_steps(self) -> None:
         """Take the steps that wait, in one process; Django's checks are the first one if a file has changed."""
@@ -99,12 +118,8 @@ class Reader:
             assert told.endswith("All steps were taken.\n"), told
 
     def _type(self, block: Block, refused: bool) -> None:
-        code = block.code
-        if self._steps or "localhost:8000" not in code:
-            self._take_steps()
-        if "localhost:8000" in code:
-            self._start()
-            code = code.replace("localhost:8000", self._host)
+        code = self._at_real_addresses(block.code)
+        self._take_steps()
         if refused:
             code = f"if {{\n{code}\n}}; then exit 1; fi"
         try:
@@ -114,13 +129,23 @@ class Reader:
         expected = [line[2:] for line in block.code.splitlines() if line.startswith("# {")]
         _compare(block, [line for line in shown.splitlines() if line.startswith("{")], expected)
 
-    def _start(self) -> None:
-        """Start the server, which runs Django's checks."""
+    def _at_real_addresses(self, code: str) -> str:
+        """Return `code` with the addresses of the servers that it names, which run from now on."""
+        for reader in self._readers:
+            if reader.address in code:
+                code = code.replace(reader.address, reader._started())
+        return code
+
+    def _started(self) -> str:
+        """Return the host and port of the server. When it starts, it runs Django's checks."""
         if not self._host:
+            if self._steps:
+                self._take_steps()
             self._host = self._stack.enter_context(self.project.serving())
             told = self.project.console.read_text().rpartition("Performing system checks...")[2]
             assert "System check identified no issues" in told, f"{self._changed}: {told}"
             self._changed = []
+        return self._host
 
     def _stop(self) -> None:
         self._stack.close()

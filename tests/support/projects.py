@@ -17,12 +17,13 @@ _FAST = 'PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]\n'
 
 
 class Project:
-    """A project `mysite` in the directory `root`."""
+    """A project of the given name in the directory `root`."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.run(sys.executable, "-m", "django", "startproject", "mysite", ".", DJANGO_SETTINGS_MODULE="")
-        self.append("mysite/settings.py", _FAST)
+    def __init__(self, root: Path, name: str = "mysite") -> None:
+        self.root, self.name = root, name
+        root.mkdir(exist_ok=True)
+        self.run(sys.executable, "-m", "django", "startproject", name, ".", DJANGO_SETTINGS_MODULE="")
+        self.append(f"{name}/settings.py", _FAST)
 
     def append(self, file: str, code: str) -> None:
         path = self.root / file
@@ -57,7 +58,7 @@ class Project:
     def environment(self) -> dict[str, str]:
         """Return the environment of the processes: that of the tests, without their settings and their coverage."""
         own = {
-            "DJANGO_SETTINGS_MODULE": "mysite.settings",
+            "DJANGO_SETTINGS_MODULE": f"{self.name}.settings",
             "PYTHONPATH": f"{self.root}{os.pathsep}{ROOT}",
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         }

@@ -57,7 +57,7 @@ def bearer_token(request: HttpRequest) -> str | None:
 
 def why_no_token(request: HttpRequest, looked_at: Container[str]) -> str:
     """
-    Return for the log why the request has no token. The text repeats nothing of the request: it may be a secret.
+    Return for the log why the request has no token. The text has no part of the header, which may be a secret.
 
     Args:
         looked_at: the names of the request headers that a token was looked for in.

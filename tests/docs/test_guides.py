@@ -4,6 +4,7 @@ import shutil
 
 import pytest
 
+from tests.support.docs import BLOCKS
 from tests.support.guides import Reader, pages_in_order
 from tests.support.projects import Project
 
@@ -23,6 +24,16 @@ def project(tmp_path):
 def test_the_tutorial_and_the_guides_are_followed_one_after_another(project, tmp_path):
     other = Reader(Project(tmp_path / "reports", "reports"), "reports", address="localhost:8001")
     Reader(project, "guide", other=other).follow(*PAGES.values())
+
+
+def test_each_guide_is_followed_there_or_says_why_not():
+    elsewhere = {
+        "custom-user",  # needs another project, because a database keeps its user model
+        "from-simplejwt",  # begins with a project of simplejwt
+        "single-page-app",  # JavaScript, which tests/browser runs
+    }
+    followed = {block.page.stem for block in BLOCKS if block.step_in("guide")}
+    assert set(PAGES) - elsewhere == followed
 
 
 def test_a_user_model_of_the_projects_own_is_there_from_the_beginning(project):

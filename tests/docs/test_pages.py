@@ -31,7 +31,6 @@ from jwt_auth.authentication.errors import as_api_exception
 from jwt_auth.conf import settings as conf
 from jwt_auth.http import logs
 from jwt_auth.keyring import configured, encryption
-from jwt_auth.sessions import Peer
 from tests.support import ROOT
 from tests.support.browser import ORIGIN, Browser
 from tests.support.clients import PASSWORD
@@ -53,8 +52,8 @@ def blocks(how):
 def test_no_block_is_left_untested():
     known = {
         *("set-up and demo", "set-up and tests", "test: settings", "test: urls", "test: curl", "test: python"),
-        *("test: settings without database", "test: settings without check", "test: cookies", "test: browser urls"),
-        *("test: json logging", "test: sentry", "test: new device", "test: fernet key", "test: derived fernet keys"),
+        *("test: settings without database", "test: cookies"),
+        *("test: json logging", "test: sentry", "test: fernet key", "test: derived fernet keys"),
     }
     # tests/docs/test_guides.py follows these in new projects.
     known |= {block.how for block in BLOCKS if re.match(r"test: (guide|reports|simplejwt|accounts) ", block.how)}
@@ -76,11 +75,6 @@ def test_settings_of_other_issuers_pass_the_checks(block, settings):
     """tests/issuers/test_other_issuers.py uses them with tokens."""
     changes = run_settings(block.code)
     assert not errors_under({"JWT_AUTH": {**settings.JWT_AUTH, **changes["JWT_AUTH"]}})
-
-
-@blocks("test: settings without check")
-def test_settings_for_another_user_model_are_well_formed(block):
-    assert not list(conf.find_problems(run_settings(block.code)["JWT_AUTH"]))
 
 
 @blocks("test: settings without database")
@@ -117,12 +111,6 @@ def urls_with(block):
 def test_urls_resolve(block):
     with urls_with(block):
         assert reverse("jwt_auth:login") == "/auth/login/"
-
-
-@blocks("test: browser urls")
-def test_urls_for_browsers_resolve(block):
-    with urls_with(block):
-        assert reverse("jwt_auth_browser:login") == "/auth/browser/login/"
 
 
 @blocks("test: cookies")
@@ -234,22 +222,6 @@ def _sentry_that_collects_in(sent, init):
 
     integrations = {"integrations": [LoggingIntegration()], "default_integrations": False}
     return partial(init, transport=Collecting, auto_enabling_integrations=False, **integrations)
-
-
-@blocks("test: new device")
-@pytest.mark.django_db(transaction=True)
-def test_users_are_told_of_a_new_device(block, user, mailoutbox):
-    values = {}
-    exec(compile(block.code, str(block), "exec"), values)
-    try:
-        user.email = "alice@example.com"
-        user.save(update_fields=["email"])
-        for user_agent in ("curl/8.5.0", "curl/8.6.0", "Wget/1.21"):
-            sessions.start(user, peer=Peer(ip_address="203.0.113.7", user_agent=user_agent))
-    finally:
-        signals.new_device_seen.disconnect(values["tell_of_a_new_device"])
-    (mail,) = mailoutbox
-    assert "Wget from 203.0.113.7 at " in mail.body
 
 
 @OPENSSL

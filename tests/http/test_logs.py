@@ -88,7 +88,7 @@ def test_under_debug_a_refusal_is_a_warning_that_a_new_project_shows(client, use
 
 
 @pytest.mark.parametrize("header", ["Token {}", "{}", "JWT {}", ""])
-def test_the_log_says_why_a_request_has_no_token_and_repeats_nothing_of_it(client, user, log, header):
+def test_the_log_says_why_a_request_has_no_token_and_does_not_repeat_the_header(client, user, log, header):
     token = client.tokens(user)["access_token"]
     assert client.get("/auth/me/", HTTP_AUTHORIZATION=header.format(token)).status_code == 401
     begins = 'the Authorization header does not begin with "Bearer "' if header else "the request has no Authorization"

@@ -18,7 +18,6 @@ from tests.support.commands import Terminal
 
 def take(kind, code, names):
     if kind == "shell":
-        django.setup()
         exec(compile(code, "the shell", "exec"), names)
         return
     for line in code.replace("\\\n", "").splitlines():

@@ -4,7 +4,8 @@ A reader who follows pages of the documentation in one project, exactly and one 
 A block of a page says what the reader does with it: `<!-- test: PROJECT STEP -->`. PROJECT is a word for the project,
 "guide" for the one in which all guides are followed, "reports" for the other server; these are the steps:
 
-- a path, such as `mysite/settings.py`: append the block to this file; `write` and a path: it is the whole file;
+- a path, such as `mysite/settings.py`: append the block to this file;
+- `new` and a path: make the block the whole content of this file;
 - `bash`: run it in a terminal; lines such as `# {"hello":"alice"}` are the answers, in which `...` may be anything.
   Every command must succeed, and what a command of this app asks is answered with "yes";
 - `refused`: the same, and the last command must fail;
@@ -64,27 +65,25 @@ class Reader:
         """Do what each block of the pages says, in their order."""
         try:
             for page in pages:
-                self._follow_page(page)
+                self._follow_blocks(block for block in BLOCKS if block.page == page)
             for reader in self._readers:
                 reader._take_steps()
         finally:
             for reader in self._readers:
                 reader._stop()
 
-    def _follow_page(self, page: Path) -> None:
-        for block in BLOCKS:
-            for reader in self._readers if block.page == page else ():
-                reader._follow_blocks([(block, block.step_in(reader.name))])
-
     def write_first_files(self, page: Path, name: str) -> None:
         """Write the files of the page in the project `name`, until the page has something to run."""
-        found = ((block, block.step_in(name)) for block in BLOCKS if block.page == page)
-        self._follow_blocks(takewhile(lambda pair: pair[1] not in ("bash", "shell"), found))
-
-    def _follow_blocks(self, found: Iterable[tuple[Block, str]]) -> None:
-        for block, step in found:
+        steps = ((block, block.step_in(name)) for block in BLOCKS if block.page == page)
+        for block, step in takewhile(lambda found: found[1] not in ("bash", "shell"), steps):
             if step:
                 self._do(block, step)
+
+    def _follow_blocks(self, blocks: Iterable[Block]) -> None:
+        for block in blocks:
+            for reader in self._readers:
+                if step := block.step_in(reader.name):
+                    reader._do(block, step)
 
     def _do(self, block: Block, step: str) -> None:
         if step == "shell":
@@ -96,17 +95,17 @@ class Reader:
         elif step == "console":
             _compare(block, self.project.console.read_text().splitlines(), block.code.splitlines())
         elif step != "by hand":
-            self._write(block, step)
+            if self._steps:
+                self._take_steps()
+            self._stop()
+            self._write(step, block.code)
+            self._changed.append(str(block))
 
-    def _write(self, block: Block, step: str) -> None:
-        if self._steps:
-            self._take_steps()
-        self._stop()
-        *write, path = step.split()
-        if write:
-            (self.project.root / path).unlink(missing_ok=True)
-        self.project.append(path, self._at_real_addresses(block.code))
-        self._changed.append(str(block))
+    def _write(self, step: str, code: str) -> None:
+        path = step.removeprefix("new ")
+        if path != step:
+            (self.project.root / path).write_text("")
+        self.project.append(path, self._at_real_addresses(code))
 
     def _take_steps(self) -> None:
         """Take the steps that wait, in one process; Django's checks are the first one if a file has changed."""
@@ -119,9 +118,8 @@ class Reader:
             assert told.endswith("All steps were taken.\n"), told
 
     def _type(self, block: Block, refused: bool) -> None:
-        if self._steps or self.address not in block.code:
-            self._take_steps()
         code = self._at_real_addresses(block.code)
+        self._take_steps()
         if refused:
             code = f"if {{\n{code}\n}}; then exit 1; fi"
         try:
@@ -139,7 +137,7 @@ class Reader:
         return code
 
     def _started(self) -> str:
-        """Start the server, which runs Django's checks, unless it runs; return its address."""
+        """Return the host and port of the server. When it starts, it runs Django's checks."""
         if not self._host:
             if self._steps:
                 self._take_steps()

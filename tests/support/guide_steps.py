@@ -9,6 +9,8 @@ import json
 import os
 import shlex
 import sys
+from contextlib import redirect_stdout
+from pathlib import Path
 
 import django
 from django.core.management import ManagementUtility
@@ -22,9 +24,17 @@ def take(kind, code, names):
         return
     for line in code.replace("\\\n", "").splitlines():
         arguments = shlex.split(line, comments=True)[1:]
-        if arguments:
-            sys.stdin = Terminal("yes\n")  # the answer to whatever the command asks
-            ManagementUtility(arguments).execute()
+        if ">" in arguments:
+            *arguments, _, file = arguments
+            with Path(file).open("w") as output, redirect_stdout(output):
+                run(arguments)
+        elif arguments:
+            run(arguments)
+
+
+def run(arguments):
+    sys.stdin = Terminal("yes\n")  # the answer to whatever the command asks
+    ManagementUtility(arguments).execute()
 
 
 def main():

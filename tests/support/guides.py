@@ -153,9 +153,9 @@ class Reader:
 
 
 def _only_commands(code: str) -> bool:
-    """Return whether the block has only commands of Django, without anything that a shell would have to read."""
-    lines = [line for line in code.replace("\\\n", "").splitlines() if not line.startswith("#")]
-    return all(re.fullmatch(r"python manage\.py [^|<>$;&]*", line) for line in lines)
+    """Return whether the block has only commands of Django, and their output goes to a file at most."""
+    lines = [re.sub("(^| )#.*", "", line) for line in code.replace("\\\n", "").splitlines()]
+    return all(re.fullmatch(r"python manage\.py [^|<>$;&]*(> [\w.]+)?", line) for line in lines if line)
 
 
 def _compare(block: Block, shown: Sequence[str], expected: Sequence[str]) -> None:

@@ -6,7 +6,7 @@ This module does not decide what a token means.
 
 import logging
 import re
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
 
@@ -53,19 +53,6 @@ def bearer_token(request: HttpRequest) -> str | None:
     if is_bearer(request):
         raise MalformedTokenError("the Authorization header does not hold one token")
     return None
-
-
-def why_no_token(request: HttpRequest, looked_at: Container[str]) -> str:
-    """
-    Return for the log why the request has no token. The text has no part of the header, which may be a secret.
-
-    Args:
-        looked_at: the names of the request headers that a token was looked for in.
-    """
-    reason = "the request has no Authorization header"
-    if _header(request):
-        reason = f'the Authorization header does not begin with "{SCHEME} "'
-    return f"{reason}, and there is no cookie with an access token" if "Cookie" in looked_at else reason
 
 
 def challenge(*, token_presented: bool, code: str = "") -> str:

@@ -28,7 +28,7 @@ from jwt_auth.exceptions import (
     UnavailableError,
 )
 from jwt_auth.http.csrf_guard import guard
-from jwt_auth.http.logs import log_missing, log_outage, log_refusal
+from jwt_auth.http.logs import log_outage, log_refusal
 from jwt_auth.http.plain import plain
 
 if TYPE_CHECKING:
@@ -138,11 +138,7 @@ class JWTAuthentication(BaseAuthentication):
         refusal = refusal_of(request)
         if refusal is not None:
             return transports.challenge(token_presented=True, code=refusal.code)
-        presented = transports.is_bearer(plain(request))
-        if not presented:
-            # DRF asks for this header only when it answers with 401, and is the only one to know that it does.
-            log_missing(transports.why_no_token(plain(request), note_on(request).varies_on), plain(request))
-        return transports.challenge(token_presented=presented)
+        return transports.challenge(token_presented=transports.is_bearer(plain(request)))
 
 
 class JWTCookieAuthentication(JWTAuthentication):

@@ -94,10 +94,6 @@ def show_a_bad_token(client, user):
     client.get_me("x")
 
 
-def ask_without_a_token(client, user):
-    assert client.get("/auth/me/").status_code == 401
-
-
 def refresh_with_a_bad_token(client, user):
     client.refresh("x")
 
@@ -330,7 +326,6 @@ HAPPENINGS = {
     revoke_a_client: ("client_revoked", "INFO"),
     disable_a_client: ("client_disabled", "INFO"),
     show_a_bad_token: ("token_refused", "INFO"),
-    ask_without_a_token: ("token_missing", "DEBUG"),
     refresh_with_a_bad_token: ("token_refused", "INFO"),
     mistype_the_password: ("sign_in_refused", "INFO"),
     sign_in_over_plain_http: ("cookies_lost", "WARNING"),

@@ -16,6 +16,7 @@ from django.http import HttpRequest, HttpResponse
 from jwt_auth.conf import get_settings
 from jwt_auth.conf.rules import without_prefix
 from jwt_auth.exceptions import ConfigurationError, MalformedTokenError
+from jwt_auth.jose.mistakes import mistake_in
 
 __all__ = ["bearer_body", "bearer_token", "clear_cookies", "set_cookies"]
 
@@ -51,7 +52,8 @@ def bearer_token(request: HttpRequest) -> str | None:
     if match is not None:
         return match["token"]
     if is_bearer(request):
-        raise MalformedTokenError("the Authorization header does not hold one token")
+        rest = _header(request)[len(SCHEME) :]
+        raise MalformedTokenError(f"the Authorization header does not hold one token{mistake_in(rest)}")
     return None
 
 

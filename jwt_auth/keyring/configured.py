@@ -5,7 +5,9 @@ Without a SIGNING_KEY the keys are derived from SECRET_KEY, one per purpose, so 
 a key and SECRET_KEY itself signs nothing.
 """
 
+import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from string import printable
 
@@ -122,8 +124,7 @@ def _configured(name: str, source: ConfiguredKey, algorithm: str | None) -> Key:
             "E010",
             # For a file only the system's message: the text that was used as its name may be a secret.
             f"{name} can't be read: {error.strerror if isinstance(error, OSError) else error}.",
-            "Give a PEM, a JWK or the path of a file with one. With BASE_DIR / ... the path does not depend on the"
-            """ process's working directory. An HMAC key is the JWK {"kty": "oct", "k": "..."}.""",
+            _hint_for(source),
         ) from error
     if isinstance(material, bytes):
         _refuse_text(name, material)
@@ -139,7 +140,7 @@ def _configured(name: str, source: ConfiguredKey, algorithm: str | None) -> Key:
         raise ConfigurationError(
             "E011",
             f"{name} can't be used: {error}.",
-            f"Set ALGORITHM to the key's algorithm, or make a new key. {KEY_PAIR_HINT} {HMAC_HINT}",
+            f"{_fitting(material)} {KEY_PAIR_HINT} {HMAC_HINT}",
         ) from error
     if isinstance(material, bytes) and len(set(material)) < _MIN_DIFFERENT_OCTETS:
         raise _not_random(name, "repeats a few bytes")
@@ -160,14 +161,22 @@ def _not_random(name: str, fault: str) -> ConfigurationError:
     )
 
 
+def _fitting(material: jwk.KeyMaterial) -> str:
+    if not isinstance(material, bytes):
+        with suppress(ValueError):  # raised for a curve that no algorithm uses
+            return f'Set ALGORITHM to "{_usual_algorithm(material)}", which is for this key, or make a new key.'
+    return "Set ALGORITHM to the key's algorithm, or make a new key."
+
+
 def _default_algorithm(material: jwk.KeyMaterial) -> str:
     configured = get_settings().ALGORITHM
     if isinstance(material, bytes):
         return configured if configured in HMAC_ALGORITHMS else "HS256"
-    public = public_half(material)
-    if fits(public, configured):
-        return configured
-    kind = jwk.kind_of(public)
+    return configured if fits(public_half(material), configured) else _usual_algorithm(material)
+
+
+def _usual_algorithm(material: jwk.PrivateKey | jwk.PublicKey) -> str:
+    kind = jwk.kind_of(public_half(material))
     # For this kind the libraries of other parties still choose "EdDSA", which RFC 9864 has deprecated; we don't.
     return "Ed25519" if kind == "Ed25519" else USUAL_ALGORITHMS[kind]
 
@@ -180,12 +189,53 @@ def _read(source: ConfiguredKey) -> tuple[jwk.KeyMaterial, str | None]:
         return jwk.load(source), source.get("alg")
     document = source.read_bytes() if isinstance(source, Path) else _as_bytes(source).strip()
     if b"-----BEGIN" in document:
-        return read_pem(document), None
+        return _read_pem(document), None
     if document.startswith(b"{"):
         return _read(json_object(document))
     if isinstance(source, Path):
         raise ValueError("the file holds neither a PEM nor a JWK")
-    return _read(Path(document.decode()))
+    return _read(_named_by(document))
+
+
+def _read_pem(document: bytes) -> jwk.KeyMaterial:
+    if b"\\n" in document:
+        raise ValueError("the PEM has a backslash and an n where its lines should end")
+    return read_pem(document)
+
+
+def _named_by(document: bytes) -> Path:
+    """Return the path that the text of a setting is; raise ValueError if it is none."""
+    if not document:
+        raise ValueError("it is empty")
+    text = os.fsdecode(document)
+    if not Path(text).exists() and not text.endswith(_OF_FILES):
+        raise ValueError("it is neither a PEM nor a JWK, and no file has this name")
+    return Path(text)
+
+
+# The ends of the names of files with keys. A text that has none of them, and is no file, is rather a secret.
+_OF_FILES = (".pem", ".key", ".json", ".jwk", ".txt")
+
+
+_DERIVED = "Without SIGNING_KEY, HS256 signs with a key derived from SECRET_KEY."
+
+
+def _hint_for(source: ConfiguredKey) -> str:
+    """Return the hint for a key that can't be read."""
+    document = b"" if isinstance(source, Path | Mapping) else _as_bytes(source).strip()
+    if isinstance(source, str | bytes) and not document:
+        return f"Is the variable set that it comes from? {_DERIVED}"
+    if b"-----BEGIN" in document and b"\\n" in document:
+        return """Write .replace("\\\\n", "\\n") after the text, or put the PEM into a file, and give its path."""
+    if isinstance(source, Path) or document.endswith(tuple(map(str.encode, _OF_FILES))):
+        return (
+            f"Give the path of a file with a PEM or a JWK. The working directory is {Path.cwd()}; with BASE_DIR / ... "
+            "the path does not depend on it."
+        )
+    return (
+        f"A plain string, such as SECRET_KEY, is no key. {_DERIVED} A PEM has its line -----BEGIN ...; a path names a "
+        f"file with a PEM or a JWK. {HMAC_HINT} {KEY_PAIR_HINT}"
+    )
 
 
 def _as_bytes(text: str | bytes) -> bytes:

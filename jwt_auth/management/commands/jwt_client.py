@@ -283,7 +283,7 @@ def _find_client(client_id: str) -> RegisteredClient:
     rows = RegisteredClient.objects.select_related("user").filter(client_id=client_id)
     client = rows.first() if CLIENT_ID.fullmatch(client_id) else None
     if client is None:
-        raise CommandError(f"There is no client {printable(client_id)!r}.")
+        raise CommandError(f"There is no client {printable(client_id)!r}; jwt_client list shows the ids.")
     return client
 
 
@@ -291,7 +291,7 @@ def _find_key(client_id: str, kid: str) -> ClientKey:
     for key in _find_client(client_id).keys.select_related("client"):
         if key.kid == kid:
             return key
-    raise CommandError(f"The client has no key {printable(kid)!r}.")
+    raise CommandError(f"The client has no key {printable(kid)!r}; jwt_client keys {client_id} shows its keys.")
 
 
 def _only_key(client_id: str) -> ClientKey:
@@ -300,7 +300,8 @@ def _only_key(client_id: str) -> ClientKey:
     rows = _find_client(client_id).keys.select_related("client").filter(rotated_at=None)
     found = [key for key in rows if key.is_usable(now)]
     if len(found) != 1:
-        raise CommandError("The client has no key to rotate." if not found else "Name the key with --kid.")
+        text = "Name the key with --kid" if found else "The client has no key to rotate; see jwt_client add-key"
+        raise CommandError(f"{text}. jwt_client keys {client_id} shows its keys.")
     return found[0]
 
 

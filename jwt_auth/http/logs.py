@@ -50,6 +50,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "client_revoked": (*_REVOCATION, "client_id", "cutoff"),
     "client_disabled": (*_REVOCATION, "client_id"),
     "token_refused": _REQUEST,
+    "token_missing": _REQUEST,
     "sign_in_refused": _REQUEST,
     "csrf_refused": _REQUEST,
     "exchange_refused": _REQUEST,
@@ -119,6 +120,12 @@ def log_refusal(error: ReasonedError, request: HttpRequest | None) -> None:
     elif isinstance(error, GrantError):
         event, text = "exchange_refused", "Token exchange refused: %s."
     _log(logging.INFO, event, text, error.reason, **_of_request(request, error.code, error.reason))
+
+
+def log_missing_token(reason: str, request: HttpRequest) -> None:
+    """Log why no token was found in a request to a view that requires one; for a developer at the console."""
+    fields = _of_request(request, "not_authenticated", reason)
+    _log(logging.WARNING, "token_missing", "No token: %s.", reason, **fields)
 
 
 def log_let_through(error: CsrfError, request: HttpRequest) -> None:

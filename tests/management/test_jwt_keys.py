@@ -220,7 +220,7 @@ def test_the_keys_of_the_settings_are_imported_and_nobody_notices(client, user, 
         'Next: set KEYS to "database", remove SIGNING_KEY and SIGNING_KEY_FALLBACKS, and deploy.',
     ]
     assert run("jwt_keys", "import").startswith("All keys of the settings are already imported.")
-    assert "set KEYS to \"database\"" in str(refused("rotate"))
+    assert 'set KEYS to "database"' in str(refused("rotate"))
     jwt_settings(KEYS="database", SIGNING_KEY=None, SIGNING_KEY_FALLBACKS=[])
     assert client.get_me(pair["access_token"]).status_code == 200
     assert client.get_me(client.refresh(pair["refresh_token"]).json()["access_token"]).status_code == 200

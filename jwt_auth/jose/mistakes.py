@@ -47,7 +47,7 @@ _BEGINNINGS = {
 def _mistake_in_parts(text: str) -> str:
     parts = text.split(".")
     if len(parts) == 3 and all(parts):
-        return "it has characters that no token has" if text.isascii() else "it has letters that no token has"
+        return "it has characters that no token has"
     if text.startswith("eyJ"):
         return "a token has three parts with dots between them, and of this one only a piece was given"
     return ""

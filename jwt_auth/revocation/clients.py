@@ -59,6 +59,7 @@ def revoke_client(
     Raises:
         RegistrationError: when the client no longer exists.
     """
+    _require_client(client)
     require_record(reason, now=now)
     with atomic():
         row = lock_client(client)
@@ -79,6 +80,7 @@ def disable_client(
     Returns:
         False if it was disabled before.
     """
+    _require_client(client)
     require_record(reason, now=now)
     with atomic():
         row = lock_client(client)
@@ -223,11 +225,15 @@ def lock_client(client: RegisteredClient) -> RegisteredClient:
     Raises:
         RegistrationError: when the client no longer exists.
     """
-    require(client, "client", RegisteredClient, "RegisteredClient.objects.get(client_id=...)")
+    _require_client(client)
     row = _locked(client)
     if row is None:
         raise RegistrationError("The client no longer exists.")
     return row
+
+
+def _require_client(client: object) -> None:
+    require(client, "client", RegisteredClient, "RegisteredClient.objects.get(client_id=...)")
 
 
 def _locked(client: RegisteredClient) -> RegisteredClient | None:

@@ -194,17 +194,18 @@ def revoke_user(
     Raises:
         ValueError: when `at` is in the future, which would lock the user out until then.
     """
+    key = key_of(user)
     require_record(reason, at=at, now=now)
     _refuse_future(at, now)
     with atomic():
-        is_there = user_rows.lock_user(key_of(user))
+        is_there = user_rows.lock_user(key)
         now = now or timezone.now()
-        old, found = cutoffs.read_locked(key_of(user)), sessions_of([key_of(user)], now).get(key_of(user), Found())
+        old, found = cutoffs.read_locked(key), sessions_of([key], now).get(key, Found())
         new = after(now, old, found.newest) if at is None else max(at, old or at)
         if is_there:  # a user who was deleted in the meantime has no cutoff, but the event is recorded all the same
-            cutoffs.write(key_of(user), new)
+            cutoffs.write(key, new)
         event, count = _end(user, new, found, reason=reason, actor=actor, now=now)
-        withdrawn = withdraw(with_clients, [key_of(user)], reason, actor, now)
+        withdrawn = withdraw(with_clients, [key], reason, actor, now)
         left = announce_user(user, event, count, now)
     return UserRevocation(
         tokens_valid_after=new,

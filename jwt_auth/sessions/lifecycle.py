@@ -95,6 +95,7 @@ def start(
         ConfigurationError: if CLAIMS_CALLABLE returns no dict, or the token is too large for a cookie.
         UnavailableError: if the database can't be asked, or there is no key to sign with.
     """
+    key_of(user)  # raises TypeError for anything but a user, and not in the transaction
     _check_start(account, peer, label, transport, now)
     with outage_is_unavailable():
         return _start(user, account=account, peer=peer or Peer(), label=label, transport=transport, now=now)

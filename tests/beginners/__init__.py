@@ -1,0 +1,1 @@
+"""What the app says when somebody who is new to it makes a mistake."""

@@ -1,5 +1,5 @@
 """
-Why a request has no token that a class of this app could read, for the console of a developer.
+The reason why no token was found in a request, for the console of a developer.
 
 Nothing here decides about a request. Outside of DEBUG nothing is logged: anybody can send requests without a token.
 """

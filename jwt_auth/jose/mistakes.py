@@ -1,7 +1,7 @@
 """
-What a text is that came in the place of a token, in words for the log and for the terminal. Pure.
+Mistakes in a text that should be a token, described for the log and for the terminal. Pure.
 
-The words repeat nothing of the text, which may be a secret.
+The descriptions repeat no part of the text, which may be a secret.
 """
 
 # What JavaScript and Python make of a variable without a value.

@@ -1,1 +1,1 @@
-"""What the app says when somebody who is new to it makes a mistake."""
+"""The messages for mistakes that people make when they are new to the app."""

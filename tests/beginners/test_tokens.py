@@ -1,4 +1,4 @@
-"""Texts in the place of a token: commands, log and exceptions name the mistake, and repeat nothing of it."""
+"""Texts in the place of a token: commands, log and exceptions name the mistake, and repeat no part of it."""
 
 import json
 import re

@@ -32,6 +32,15 @@ KEY_PAIR_HINT = (
     'SIGNING_KEY to Path("signing_key.pem").'
 )
 
+# Hints for keys that can't be read.
+_FILE_HINT = "A PEM has the line -----BEGIN ...; a path names a file with a PEM or a JWK."
+_DERIVED_HINT = "Without SIGNING_KEY, HS256 signs with a key derived from SECRET_KEY."
+_LINES_HINT = """Write .replace("\\\\n", "\\n") after the text, or put the PEM into a file, and give its path."""
+_PEM_HINT = "Check that it is complete, and has no password: openssl pkey -in FILE -noout says so."
+
+# The ends of the names of files with keys. A text that has none of them, and names no file, is rather a secret.
+_ENDINGS = (".pem", ".key", ".json", ".jwk", ".txt")
+
 # Fewer than eight octets differ in one of 10 ** 36 random secrets of 32 octets.
 _MIN_DIFFERENT_OCTETS = 8
 
@@ -124,7 +133,7 @@ def _configured(name: str, source: ConfiguredKey, algorithm: str | None) -> Key:
             "E010",
             # For a file only the system's message: the text that was used as its name may be a secret.
             f"{name} can't be read: {error.strerror if isinstance(error, OSError) else error}.",
-            _hint_for(source),
+            _hint_for(source, error),
         ) from error
     if isinstance(material, bytes):
         _refuse_text(name, material)
@@ -208,34 +217,32 @@ def _named_by(document: bytes) -> Path:
     if not document:
         raise ValueError("it is empty")
     text = os.fsdecode(document)
-    if not Path(text).exists() and not text.endswith(_OF_FILES):
+    if not text.endswith(_ENDINGS) and not _exists(text):
         raise ValueError("it is neither a PEM nor a JWK, and no file has this name")
     return Path(text)
 
 
-# The ends of the names of files with keys. A text that has none of them, and is no file, is rather a secret.
-_OF_FILES = (".pem", ".key", ".json", ".jwk", ".txt")
+def _exists(name: str) -> bool:
+    try:
+        return Path(name).exists()
+    except OSError:  # too long for a name
+        return False
 
 
-_DERIVED = "Without SIGNING_KEY, HS256 signs with a key derived from SECRET_KEY."
-
-
-def _hint_for(source: ConfiguredKey) -> str:
+def _hint_for(source: ConfiguredKey, error: Exception) -> str:
     """Return the hint for a key that can't be read."""
     document = b"" if isinstance(source, Path | Mapping) else _as_bytes(source).strip()
-    if isinstance(source, str | bytes) and not document:
-        return f"Is the variable set that it comes from? {_DERIVED}"
-    if b"-----BEGIN" in document and b"\\n" in document:
-        return """Write .replace("\\\\n", "\\n") after the text, or put the PEM into a file, and give its path."""
-    if isinstance(source, Path) or document.endswith(tuple(map(str.encode, _OF_FILES))):
+    if isinstance(error, OSError) or isinstance(source, Path):
         return (
-            f"Give the path of a file with a PEM or a JWK. The working directory is {Path.cwd()}; with BASE_DIR / ... "
-            "the path does not depend on it."
+            f"{_FILE_HINT} The working directory is {Path.cwd()}; with BASE_DIR / ... the path does not depend on it."
         )
-    return (
-        f"A plain string, such as SECRET_KEY, is no key. {_DERIVED} A PEM has its line -----BEGIN ...; a path names a "
-        f"file with a PEM or a JWK. {HMAC_HINT} {KEY_PAIR_HINT}"
-    )
+    if isinstance(source, Mapping) or document.startswith(b"{"):
+        return f"Correct the JWK, or make a new key. {HMAC_HINT} {KEY_PAIR_HINT}"
+    if not document:
+        return f"Is the variable set that it comes from? {_DERIVED_HINT}"
+    if b"-----BEGIN" in document:
+        return _LINES_HINT if b"\\n" in document else _PEM_HINT
+    return f"A plain string, such as SECRET_KEY, is no key. {_DERIVED_HINT} {_FILE_HINT} {HMAC_HINT} {KEY_PAIR_HINT}"
 
 
 def _as_bytes(text: str | bytes) -> bytes:

@@ -24,14 +24,17 @@ KEYS = {
     "a secret": (SECRET, PLAIN_STRING),
     "a secret as bytes": (bytes(range(130, 200)), PLAIN_STRING),
     "a long secret": (SECRET * 100, PLAIN_STRING),
-    "the body of a PEM": (base64url_encode(bytes(range(90))), ("A PEM has its line -----BEGIN",)),
+    "the body of a PEM": (base64url_encode(bytes(range(90))), ("A PEM has the line -----BEGIN",)),
     "an unset variable": ("", ("it is empty", *UNSET)),
     "spaces": ("  ", ("it is empty", *UNSET)),
     "a wrong path": ("keys/missing.pem", ("No such file or directory", *DIRECTORY)),
     "a wrong Path": (Path("keys/missing"), ("No such file or directory", *DIRECTORY)),
     "a directory": (Path(__file__).parent, ("Is a directory", *DIRECTORY)),
+    "a directory as text": (str(Path(__file__).parent), ("Is a directory", *DIRECTORY)),
+    "a damaged PEM": ("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----", ("Check that it is complete",)),
+    "a JWK as text": ('{"kty": "oct"}', ("Correct the JWK",)),
     "a file without a key": (Path(__file__).with_name("__init__.py"), ("the file holds neither a PEM nor a JWK",)),
-    "a JWK without kty": ({"k": "AAAA"}, ('"kty" must be oct, RSA, EC or OKP',)),
+    "a JWK without kty": ({"k": "AAAA"}, ('"kty" must be oct, RSA, EC or OKP', "Correct the JWK")),
 }
 
 

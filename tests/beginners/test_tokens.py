@@ -11,6 +11,7 @@ from jwt_auth.jose.mistakes import mistake_in
 from jwt_auth.sessions import refresh
 from jwt_auth.verification import verify
 from tests.support.commands import look, run, type_in
+from tests.support.keys import public_pem
 
 ACCESS, REFRESH = "access_token", "refresh_token"
 
@@ -88,6 +89,16 @@ def test_a_token_of_another_server_and_both_names(pair, jwt_settings):
     jwt_settings(ISSUER="https://other.example.com")
     text = "FAIL  issuer: its issuer 'jwt_auth' is not trusted; trusted: 'https://other.example.com'"
     assert text in look(pair[ACCESS])[0]
+
+
+def test_many_names_are_shown_in_part(pair, jwt_settings, ec_key):
+    trusted = {
+        f"https://{number}.example.com": {"KEYS": public_pem(ec_key), "ALGORITHMS": ["ES256"]} for number in range(9)
+    }
+    jwt_settings(ISSUER="https://here.example.com", TRUSTED_ISSUERS=trusted)
+    text = look(pair[ACCESS])[0]
+    assert "'https://0.example.com'" in text
+    assert "'https://4.example.com', ..." in text
 
 
 def test_a_token_of_another_key(pair, settings):

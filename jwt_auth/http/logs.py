@@ -51,6 +51,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "client_revoked": (*_REVOCATION, "client_id", "cutoff"),
     "client_disabled": (*_REVOCATION, "client_id"),
     "token_refused": _REQUEST,
+    "token_missing": _REQUEST,
     "sign_in_refused": _REQUEST,
     "csrf_refused": _REQUEST,
     "exchange_refused": _REQUEST,
@@ -130,6 +131,12 @@ def _visible_level() -> int:
     developer looks for the reason of a refusal. In production anybody could fill the log of warnings with refusals.
     """
     return logging.WARNING if django_settings.DEBUG else logging.INFO
+
+
+def log_missing_token(reason: str, request: HttpRequest) -> None:
+    """Log why no token was found in a request to a view that requires one; for a developer at the console."""
+    fields = _of_request(request, "not_authenticated", reason)
+    _log(logging.WARNING, "token_missing", "No token: %s.", reason, **fields)
 
 
 def log_let_through(error: CsrfError, request: HttpRequest) -> None:

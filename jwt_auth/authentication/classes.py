@@ -16,6 +16,7 @@ from jwt_auth import transports
 from jwt_auth._django.lazy_rows import load_row
 from jwt_auth.authentication.binding import check_binding
 from jwt_auth.authentication.errors import as_api_exception
+from jwt_auth.authentication.missing import explain_missing_token
 from jwt_auth.authentication.note import note_on
 from jwt_auth.claims import Claims
 from jwt_auth.conf import get_settings
@@ -28,7 +29,7 @@ from jwt_auth.exceptions import (
     UnavailableError,
 )
 from jwt_auth.http.csrf_guard import guard
-from jwt_auth.http.logs import log_missing, log_outage, log_refusal
+from jwt_auth.http.logs import log_outage, log_refusal
 from jwt_auth.http.plain import plain
 
 if TYPE_CHECKING:
@@ -138,11 +139,9 @@ class JWTAuthentication(BaseAuthentication):
         refusal = refusal_of(request)
         if refusal is not None:
             return transports.challenge(token_presented=True, code=refusal.code)
-        presented = transports.is_bearer(plain(request))
-        if not presented:
-            # DRF asks for this header only when it answers with 401, and is the only one to know that it does.
-            log_missing(transports.why_no_token(plain(request), note_on(request).varies_on), plain(request))
-        return transports.challenge(token_presented=presented)
+        # DRF asks for the header of the first class, and only for the answer 401.
+        explain_missing_token(plain(request), by_cookie="Cookie" in note_on(request).varies_on)
+        return transports.challenge(token_presented=transports.is_bearer(plain(request)))
 
 
 class JWTCookieAuthentication(JWTAuthentication):

@@ -120,23 +120,23 @@ def log_refusal(error: ReasonedError, request: HttpRequest | None) -> None:
         event, text = "csrf_refused", "Cross-site request refused: %s."
     elif isinstance(error, GrantError):
         event, text = "exchange_refused", "Token exchange refused: %s."
-    _log(_visible(logging.INFO), event, text, error.reason, **_of_request(request, error.code, error.reason))
+    _log(_visible_level(), event, text, error.reason, **_of_request(request, error.code, error.reason))
 
 
-def log_missing(reason: str, request: HttpRequest) -> None:
-    """Log that a request without a token was answered with 401, and why nothing in it counts as a token."""
-    fields = _of_request(request, "not_authenticated", reason)
-    _log(_visible(logging.DEBUG), "token_missing", "No token: %s.", reason, **fields)
-
-
-def _visible(level: int) -> int:
+def _visible_level() -> int:
     """
-    Return the level of a refusal: `level`, and WARNING under DEBUG.
+    Return the level of refusals: WARNING under DEBUG, else INFO.
 
     A new project has no handler for our logger. Python then prints records from WARNING on to the console, where a
     developer looks for the reason of a refusal. In production anybody could fill the log of warnings with refusals.
     """
-    return logging.WARNING if django_settings.DEBUG else level
+    return logging.WARNING if django_settings.DEBUG else logging.INFO
+
+
+def log_missing_token(reason: str, request: HttpRequest) -> None:
+    """Log why no token was found in a request to a view that requires one; for a developer at the console."""
+    fields = _of_request(request, "not_authenticated", reason)
+    _log(logging.WARNING, "token_missing", "No token: %s.", reason, **fields)
 
 
 def log_let_through(error: CsrfError, request: HttpRequest) -> None:

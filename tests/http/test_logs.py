@@ -19,7 +19,6 @@ from jwt_auth.revocation import (
 from tests.support.happenings import (
     HAPPENINGS,
     ask_in_an_outage,
-    ask_without_a_token,
     come_from_another_site,
     end_a_session,
     give_a_key,
@@ -71,7 +70,6 @@ def test_the_reason_that_the_client_is_not_told_stands_with_code_address_and_pat
 
 REFUSALS = {
     show_a_bad_token: "Token refused: not a compact JWS.",
-    ask_without_a_token: "No token: the request has no Authorization header.",
     mistype_the_password: "Sign-in refused: no backend accepted the credentials.",
     come_from_another_site: (
         "Cross-site request refused: it comes from 'https://www.example.com' (Sec-Fetch-Site: cross-site)."
@@ -85,16 +83,6 @@ def test_under_debug_a_refusal_is_a_warning_that_a_new_project_shows(client, use
     happening(client, user)
     (warning,) = [record for record in log() if record.levelno >= logging.WARNING]
     assert (warning.event, warning.getMessage()) == (HAPPENINGS[happening][0], REFUSALS[happening])
-
-
-@pytest.mark.parametrize("header", ["Token {}", "{}", "JWT {}", ""])
-def test_the_log_says_why_a_request_has_no_token_and_does_not_repeat_the_header(client, user, log, header):
-    token = client.tokens(user)["access_token"]
-    assert client.get("/auth/me/", HTTP_AUTHORIZATION=header.format(token)).status_code == 401
-    begins = 'the Authorization header does not begin with "Bearer "' if header else "the request has no Authorization"
-    assert log()[-1].event == "token_missing"
-    assert log()[-1].reason.startswith(begins)
-    assert token not in repr(vars(log()[-1]))
 
 
 def test_a_key_that_replaces_another_names_it_and_no_secret_is_told(client, user, log):

@@ -27,6 +27,7 @@ ONCE = frozenset(
     (
         *(
             "attacks",
+            "beginners",
             "checks",
             "client",
             "conf",

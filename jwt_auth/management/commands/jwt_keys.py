@@ -140,7 +140,7 @@ class Command(DatabaseCommand):
         now = timezone.now()
         key = SigningKey.objects.filter(kid=kid).first() if kid.isprintable() else None
         if key is None:
-            raise CommandError(f"There is no key {printable(kid)!r}.", returncode=NOTHING_DONE)
+            raise CommandError(f"There is no key {printable(kid)!r}; list shows all.", returncode=NOTHING_DONE)
         states.check_revocation(key, emergency=True, now=now)
         radius = signing_keys.blast_radius(key, now)
         whose = describe_number(radius.sessions, "live session", "live sessions", bound="up to")

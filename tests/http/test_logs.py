@@ -22,6 +22,7 @@ from tests.support.happenings import (
     come_from_another_site,
     end_a_session,
     give_a_key,
+    go_on_to_where_nobody_may_go,
     mistype_the_password,
     show_a_bad_token,
 )
@@ -69,11 +70,10 @@ def test_the_reason_that_the_client_is_not_told_stands_with_code_address_and_pat
 
 
 REFUSALS = {
-    show_a_bad_token: "Token refused: not a compact JWS.",
-    mistype_the_password: "Sign-in refused: no backend accepted the credentials.",
-    come_from_another_site: (
-        "Cross-site request refused: it comes from 'https://www.example.com' (Sec-Fetch-Site: cross-site)."
-    ),
+    show_a_bad_token: "Token refused: ",
+    mistype_the_password: "Sign-in refused: ",
+    come_from_another_site: "Cross-site request refused: ",
+    go_on_to_where_nobody_may_go: "Token exchange refused: ",
 }
 
 
@@ -82,7 +82,16 @@ def test_under_debug_a_refusal_is_a_warning_that_a_new_project_shows(client, use
     settings.DEBUG = True
     happening(client, user)
     (warning,) = [record for record in log() if record.levelno >= logging.WARNING]
-    assert (warning.event, warning.getMessage()) == (HAPPENINGS[happening][0], REFUSALS[happening])
+    assert warning.event == HAPPENINGS[happening][0]
+    assert warning.getMessage().startswith(REFUSALS[happening])
+
+
+def test_under_debug_the_log_has_nothing_that_was_typed_at_a_sign_in(client, user, log, settings):
+    settings.DEBUG = True
+    body = {user.USERNAME_FIELD: "a typed name", "password": "a typed password"}
+    assert client.send("login/", body).status_code == 401
+    (refused,) = log()
+    assert "typed" not in repr(vars(refused))
 
 
 def test_a_key_that_replaces_another_names_it_and_no_secret_is_told(client, user, log):

@@ -192,9 +192,11 @@ def check_claims(claims: Claims, policy: Policy, now: datetime) -> None:
         if not any(_equal(claims.all.get(name), item) for item in accepted):
             raise InvalidClaimError(name, "has another value than this issuer's tokens must have")
     if policy.audiences.isdisjoint(claims.aud):
-        raise InvalidClaimError(policy.names.get("aud", "aud"), "does not name us")
-    if "aud" in policy.names and "aud" in claims.all and policy.audiences.isdisjoint(_texts(claims.all, "aud")):
-        raise InvalidClaimError("aud", "does not name us")  # although another claim takes its place
+        raise InvalidClaimError(policy.names.get("aud", "aud"), not_for_us(claims.aud, policy.audiences))
+    if "aud" in policy.names and "aud" in claims.all:  # although another claim takes its place
+        audiences = _texts(claims.all, "aud")
+        if policy.audiences.isdisjoint(audiences):
+            raise InvalidClaimError("aud", not_for_us(audiences, policy.audiences))
     if policy.sole_audience and len(claims.aud) > 1:
         raise InvalidClaimError("aud", "names others besides us")
     seconds, leeway = now.timestamp(), policy.leeway.total_seconds()
@@ -208,6 +210,17 @@ def check_claims(claims: Claims, policy: Policy, now: datetime) -> None:
         raise InvalidClaimError("nbf", "lies in the future")
     if claims.exp <= seconds - leeway:
         raise ExpiredTokenError("exp has passed")
+
+
+def not_for_us(named: Collection[str], accepted: Collection[str]) -> str:
+    """Return the text for a token whose audiences are other servers."""
+    return f"is {shown(named)}, and accepted is {shown(accepted)}"
+
+
+def shown(names: Collection[str]) -> str:
+    """Return a few names for the log; they are as long as the issuer made them, and the text has a limit."""
+    few = [repr(name[:80]) for name in sorted(names)[:5]]
+    return ", ".join([*few, "..."] if len(names) > len(few) else few)
 
 
 def _equal(value: object, accepted: object) -> bool:

@@ -23,6 +23,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from jwt_auth._django.transactions import write_atomic
 from jwt_auth.claims import LATEST
+from jwt_auth.conf.arguments import require
 from jwt_auth.conf.user_keys import key_of
 from jwt_auth.exceptions import RegistrationError
 from jwt_auth.http.peer import Peer
@@ -78,6 +79,7 @@ def register(
     Raises:
         RegistrationError: when the name or the scopes are invalid, or the user is inactive or no longer exists.
     """
+    key_of(user)  # raises TypeError for anything that is no user
     if not user.is_active:
         raise RegistrationError("The user is inactive.")
     client = RegisteredClient(
@@ -213,6 +215,7 @@ def rotate(
         RegistrationError: when `overlap` is out of range, or `old` has expired or was revoked or rotated before;
             and as in `add_secret` and `add_public_key`.
     """
+    require(old, "old", ClientKey, "one of the client's keys")
     if not timedelta(0) <= overlap <= MAX_OVERLAP:
         raise RegistrationError(f"The overlap must be between 0 and {MAX_OVERLAP.days} days.")
     key, secret = _make_successor(old, source, algorithm)
@@ -309,6 +312,7 @@ def _read(source: str | Mapping[str, Any], algorithm: str | None) -> Key:
 
 def clean_name(name: str) -> str:
     """Return `name` without surrounding spaces; raise RegistrationError if it is invalid."""
+    require(name, "name", str)
     name = name.strip()
     if not 0 < len(name) <= 100 or not is_line(name):
         raise RegistrationError("A name is one line of 1 to 100 characters.")
@@ -317,6 +321,7 @@ def clean_name(name: str) -> str:
 
 def clean_scopes(text: str) -> str:
     """Return the scopes in `text`, each once, with single spaces; raise RegistrationError."""
+    require(text, "scopes", str, 'scopes with a space between them, such as " ".join(scopes)')
     names = dict.fromkeys(filter(None, text.split(" ")))
     for name in names:
         if not is_scope(name):

@@ -23,8 +23,11 @@ from django.utils.translation import gettext_lazy as _
 
 from jwt_auth.abstract_models import Described, Handmade, MaybeShared, PrimaryManager
 from jwt_auth.base_models import DatabaseNow, TokenCutoffField
+from jwt_auth.conf.installed import require_apps
 from jwt_auth.jose.algorithms import ALGORITHMS
 from jwt_auth.jose.encoding import json_object
+
+require_apps()
 
 __all__ = ["ClientKey", "RegisteredClient", "RevocationEvent", "SigningKey", "UserSession"]
 

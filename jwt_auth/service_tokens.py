@@ -15,8 +15,9 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from jwt_auth.claims import Claims
+from jwt_auth.claims import Claims, shown
 from jwt_auth.conf import get_settings
+from jwt_auth.conf.arguments import require, require_aware
 from jwt_auth.conf.audiences import ServiceAudience
 from jwt_auth.conf.settings import MAX_LEEWAY
 from jwt_auth.conf.user_keys import user_id_of
@@ -108,6 +109,11 @@ def issue(
         InvalidTargetError: when there is no such audience.
         InvalidScopeError: when `scope` is malformed.
     """
+    require_aware(now=now)
+    if session is not None:
+        require(session, "session", UserSession, "the session itself, not its id")
+    if actor is not None:
+        require(actor, "actor", str, "the client_id of a client")
     target, granted, now = _audience(audience), _parsed(scope), now or timezone.now()
     claims = _claims(user, target, scopes=granted, session=session, actor=actor, now=now)
     values: dict[str, Any] = claims.as_dict()
@@ -167,13 +173,17 @@ def _claims(
 
 
 def _audience(name: str) -> ServiceAudience:
+    require(name, "audience", str, "one of SERVICE_AUDIENCES")
+    known = get_settings().SERVICE_AUDIENCES
     try:
-        return get_settings().SERVICE_AUDIENCES[name]
+        return known[name]
     except KeyError:
-        raise InvalidTargetError(f"{name!r} is not one of SERVICE_AUDIENCES") from None
+        text = f"SERVICE_AUDIENCES has {shown(known)}" if known else "SERVICE_AUDIENCES is empty"
+        raise InvalidTargetError(f"{name[:80]!r} is not one of SERVICE_AUDIENCES: {text}") from None
 
 
 def _parsed(scope: str) -> frozenset[str]:
+    require(scope, "scope", str, 'scopes with a space between them, such as " ".join(scopes)')
     try:
         return parse_scope(scope)
     except ValueError as error:
@@ -186,7 +196,7 @@ def _granted(scope: str | None, allowed: frozenset[str], subject: Claims) -> str
     available = allowed if subject.scope is None else allowed & subject.scopes
     wanted = available if scope is None else _parsed(scope)
     if not wanted <= available:
-        raise InvalidScopeError(f"not allowed: {' '.join(sorted(wanted - available))}")
+        raise InvalidScopeError(f"not allowed: {shown(wanted - available)}; allowed: {shown(available) or 'none'}")
     if not wanted:
         raise InvalidScopeError("no scope would be granted")
     return " ".join(sorted(wanted))

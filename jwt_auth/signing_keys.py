@@ -23,6 +23,7 @@ from jwt_auth._django.transactions import write_atomic
 from jwt_auth.conf import get_settings
 from jwt_auth.conf.settings import MAX_LEEWAY
 from jwt_auth.jose import jwk
+from jwt_auth.jose.algorithms import PUBLIC_KEY_ALGORITHMS
 from jwt_auth.jose.keys import Key, generate, make_key
 from jwt_auth.keyring import stored
 from jwt_auth.keyring.configured import configured_keys
@@ -86,8 +87,10 @@ def create(*, algorithm: str | None = None, activate: bool = False, now: datetim
         activate: sign with the key at once, which is only possible while there is no active key.
 
     Raises:
-        KeyStateError: when `activate` is set, but there is already an active key.
+        KeyStateError: when `activate` is set, but there is already an active key, or when the algorithm is symmetric.
     """
+    if algorithm is not None and algorithm not in PUBLIC_KEY_ALGORITHMS:
+        raise KeyStateError(f"{algorithm!r} is none of {', '.join(PUBLIC_KEY_ALGORITHMS)}.")
     with _turn(now) as turn:
         row = turn.make(algorithm)
         if activate:
@@ -167,11 +170,13 @@ def import_configured(*, now: datetime | None = None) -> list[SigningKey]:
         ConfigurationError: when a key in the settings can't be used.
         KeyStateError: when SIGNING_KEY is symmetric, another key is active, or a key is stored for another algorithm.
     """
+    _require_mode("settings")
     keys = configured_keys()
     if isinstance(keys.signing.signing, bytes | None):
         raise KeyStateError(
             f"ALGORITHM is {keys.signing.algorithm}, and a symmetric key stays in the settings. Start with a new key: "
-            "tokens that the old one signed are then refused, and clients refresh."
+            'set ALGORITHM to "ES256" and KEYS to "database", and run jwt_keys create --activate. Tokens that the old '
+            "key signed are then refused, and clients refresh."
         )
     with _turn(now, keys="settings") as turn:
         known = set(turn.rows)
@@ -230,7 +235,7 @@ class _Turn:
         try:
             return self.rows[kid]
         except KeyError:
-            raise KeyStateError(f"There is no key {kid!r}.") from None
+            raise KeyStateError(f"There is no key {kid!r}; list shows all.") from None
 
     def make(self, algorithm: str | None = None) -> SigningKey:
         """Create a standby key."""
@@ -300,11 +305,23 @@ def _age(row: SigningKey) -> datetime:
     return row.created_at
 
 
+def _require_mode(keys: str) -> None:
+    if keys != get_settings().KEYS:
+        raise KeyStateError(_WRONG_MODE[keys])
+
+
+_WRONG_MODE = {
+    "database": 'KEYS is "settings": tokens are signed with SIGNING_KEY, or with a key derived from SECRET_KEY, and '
+    'the keys in the database are not used. For this, set KEYS to "database".',
+    "settings": 'KEYS is "database", so the keys of the settings are not read. For this, set KEYS to "settings" again, '
+    "and SIGNING_KEY; or start with a new key: jwt_keys create --activate.",
+}
+
+
 @contextmanager
 def _turn(now: datetime | None, *, keys: str = "database") -> Iterator[_Turn]:
     """Open a transaction in which no one else can move a key. After the commit this process reads its keys again."""
-    if keys != get_settings().KEYS:
-        raise KeyStateError(f'KEYS is "{get_settings().KEYS}" in the settings, but must be "{keys}" for this.')
+    _require_mode(keys)
     alias = router.db_for_write(SigningKey)
     try:
         with write_atomic(alias):

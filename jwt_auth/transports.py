@@ -16,6 +16,7 @@ from django.http import HttpRequest, HttpResponse
 from jwt_auth.conf import get_settings
 from jwt_auth.conf.rules import without_prefix
 from jwt_auth.exceptions import ConfigurationError, MalformedTokenError
+from jwt_auth.jose.mistakes import mistake_in
 
 __all__ = ["bearer_body", "bearer_token", "clear_cookies", "set_cookies"]
 
@@ -51,7 +52,8 @@ def bearer_token(request: HttpRequest) -> str | None:
     if match is not None:
         return match["token"]
     if is_bearer(request):
-        raise MalformedTokenError("the Authorization header does not hold one token")
+        rest = _header(request)[len(SCHEME) :]
+        raise MalformedTokenError(f"the Authorization header does not hold one token{mistake_in(rest)}")
     return None
 
 
@@ -125,7 +127,7 @@ def set_cookies(request: HttpRequest, response: HttpResponse, pair: Any) -> None
     which this answer would overwrite if it came last.
     """
     settings = get_settings()
-    if _name(request, settings.COOKIE_ACCESS_NAME) == settings.COOKIE_ACCESS_NAME and _is_plain_http(request):
+    if name_of_cookie(request, settings.COOKIE_ACCESS_NAME) == settings.COOKIE_ACCESS_NAME and _is_plain_http(request):
         warn_of_plain_http()
     _set_cookie(request, response, settings.COOKIE_ACCESS_NAME, pair.access_token, pair.refresh_expires_in)
     if list(_cookies(request, settings.COOKIE_REFRESH_NAME)) != [pair.refresh_token]:
@@ -165,7 +167,7 @@ def check_cookie_size(access_token: str) -> None:
         )
 
 
-def _name(request: HttpRequest, name: str) -> str:
+def name_of_cookie(request: HttpRequest, name: str) -> str:
     """Return the cookie's name; on plain http under DEBUG without the prefix, which browsers refuse there."""
     return without_prefix(name) if django_settings.DEBUG and not request.is_secure() else name
 
@@ -194,7 +196,7 @@ def warn_of_plain_http() -> None:
 
 
 def _set_cookie(request: HttpRequest, response: HttpResponse, name: str, value: str, max_age: int) -> None:
-    name_now = _name(request, name)
+    name_now = name_of_cookie(request, name)
     response.set_cookie(
         name_now,
         value,
@@ -213,7 +215,7 @@ def _cookies(request: HttpRequest, name: str) -> list[str]:
     `request.COOKIES` is not used: it keeps only the last of several, and strips all white space of Unicode. A script
     may set a cookie named `<no-break space>__Host-...`, which browsers don't treat as prefixed.
     """
-    wanted = _name(request, name)
+    wanted = name_of_cookie(request, name)
     header = request.META.get("HTTP_COOKIE", "")
     # The header may have tens of thousands of parts; only those with the name in them are worth a look.
     parts = (part for part in header.split(";") if wanted in part) if wanted in header else ()

@@ -15,8 +15,9 @@ from django.views.decorators.debug import sensitive_variables
 
 from jwt_auth._django.lazy_rows import load_row
 from jwt_auth._django.outages import outage_is_unavailable
-from jwt_auth.claims import Claims, check_claims
+from jwt_auth.claims import Claims, check_claims, not_for_us
 from jwt_auth.conf import get_settings
+from jwt_auth.conf.arguments import require_aware
 from jwt_auth.conf.settings import cached_until_settings_change
 from jwt_auth.exceptions import InvalidClaimError, UntrustedIssuerError
 from jwt_auth.issuers.base import Issuer, LookUp, LookUps, Verified
@@ -78,6 +79,8 @@ def verify(
     """
     if issuers not in DIRECTORIES:
         raise ValueError(f"issuers is one of {', '.join(DIRECTORIES)}")
+    if now is not None:
+        require_aware(now=now)
     return _verify(raw, issuers, _in_database if ask_database else _as_configured, now)
 
 
@@ -153,7 +156,7 @@ def identify_only(raw: str, *, audiences: frozenset[str] | None = None) -> Claim
         raise UntrustedIssuerError(f"only issuer {issuer.name!r} itself can revoke its tokens")
     claims = tokens.verify_signature(token, issuer.keys.find(token.kid), issuer.policy)
     if (issuer.policy.audiences if audiences is None else audiences).isdisjoint(claims.aud):
-        raise InvalidClaimError("aud", "does not name us")
+        raise InvalidClaimError("aud", not_for_us(claims.aud, audiences or issuer.policy.audiences))
     # If KEYS is "database", the keys above may be a minute old, and include one that was revoked since. Its holder must
     # not be able to sign users out.
     own_keys().find(token.kid)

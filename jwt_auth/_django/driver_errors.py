@@ -30,6 +30,9 @@ _OUTAGE_STATES = frozenset(
 # A text with characters that the encoding of the database or of the connection lacks.
 _TEXT_STATES = frozenset(("22021", "22P05"))
 
+# A table or a column that does not exist.
+_SCHEMA_STATES = frozenset(("42P01", "42703"))
+
 # MariaDB and MySQL.
 _OUTAGE_NUMBERS = frozenset(
     (
@@ -48,6 +51,8 @@ _OUTAGE_NUMBERS = frozenset(
         9001,  # ProxySQL reaches no server
     )
 )
+
+_SCHEMA_NUMBERS = frozenset((1054, 1146))
 
 _TEXT_NUMBERS = frozenset((1267, 1270, 1271, 1300, 1366, 1977, 3854, 3988))
 
@@ -76,6 +81,17 @@ def is_of_server(error: Error) -> bool:
         return bool(_OUTAGE_TEXT.search(str(error))) if result is None else result & 0xFF in _OUTAGE_RESULTS
     # A driver that lost the connection, or never had one; or Django itself.
     return isinstance(error, InterfaceError | OperationalError) and not _SCHEMA_FAULT.search(str(error))
+
+
+def is_of_schema(error: BaseException) -> bool:
+    """Return whether the database lacks a table or a column: a migration is missing."""
+    if not isinstance(error, Error):
+        return False
+    return (
+        _number(error) in _SCHEMA_NUMBERS
+        or _state(error.__cause__) in _SCHEMA_STATES
+        or bool(_SCHEMA_FAULT.search(str(error)))
+    )
 
 
 def is_of_text(error: BaseException) -> bool:

@@ -16,6 +16,7 @@ from jwt_auth import transports
 from jwt_auth._django.lazy_rows import load_row
 from jwt_auth.authentication.binding import check_binding
 from jwt_auth.authentication.errors import as_api_exception
+from jwt_auth.authentication.missing import explain_missing_token
 from jwt_auth.authentication.note import note_on
 from jwt_auth.claims import Claims
 from jwt_auth.conf import get_settings
@@ -138,6 +139,8 @@ class JWTAuthentication(BaseAuthentication):
         refusal = refusal_of(request)
         if refusal is not None:
             return transports.challenge(token_presented=True, code=refusal.code)
+        # DRF asks for the header of the first class, and only for the answer 401.
+        explain_missing_token(plain(request), by_cookie="Cookie" in note_on(request).varies_on)
         return transports.challenge(token_presented=transports.is_bearer(plain(request)))
 
 

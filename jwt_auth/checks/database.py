@@ -76,7 +76,7 @@ def check_uuids(connection: Any) -> Iterator[checks.CheckMessage]:
             "These columns have the type for UUIDs of another version of MariaDB: "
             f"{', '.join(f'{field.model._meta.db_table}.{field.column}' for field in differing)}. Nobody can sign in, "
             "and tokens are refused.",
-            hint=f"Stop the app, and run: {' '.join(_alterations(differing, connection))}",
+            hint=f"Stop the app. {_keys_first(differing)}Run: {' '.join(_alterations(differing, connection))}",
             id="jwt_auth.E034",
         )
 
@@ -93,11 +93,15 @@ def _alterations(fields: list[Any], connection: Any) -> Iterator[str]:
         table, column = quote(field.model._meta.db_table), quote(field.column)
         null = "NULL" if field.null else "NOT NULL"
         yield f"ALTER TABLE {table} MODIFY {column} {field.db_type(connection)} {null};"
-    if any(field.is_relation or field.model is get_user_model() for field in fields):
-        yield (
-            "Before that, drop the foreign keys to the users' table, and afterwards add them again; convert the "
-            "columns of your own tables that refer to users in the same way."
-        )
+
+
+def _keys_first(fields: list[Any]) -> str:
+    if not any(field.is_relation or field.model is get_user_model() for field in fields):
+        return ""
+    return (
+        "First drop the foreign keys to the users' table, and add them again at the end; convert the columns of your "
+        "own tables that refer to users in the same way. "
+    )
 
 
 def _rows(connection: Any, statement: str, *values: str) -> list[tuple[Any, ...]]:

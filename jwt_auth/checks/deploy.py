@@ -212,8 +212,8 @@ def _check_caches(settings: Settings) -> Iterator[checks.CheckMessage]:
 
 def _entries_kept() -> int | None:
     """Return the number of entries of the default cache, if it deletes the others and the number is small."""
-    if not issubclass(backend_of(DEFAULT_CACHE_ALIAS), BaseDatabaseCache | FileBasedCache | LocMemCache):
-        return None
+    if not issubclass(backend_of(DEFAULT_CACHE_ALIAS), BaseDatabaseCache | FileBasedCache):
+        return None  # a LocMemCache is the wrong one altogether
     entries = int(django_settings.CACHES[DEFAULT_CACHE_ALIAS].get("OPTIONS", {}).get("MAX_ENTRIES", DJANGOS_ENTRIES))
     return entries if entries < FEW_ENTRIES else None
 

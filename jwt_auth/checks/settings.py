@@ -3,13 +3,16 @@ System checks of the settings, the keys in them, and the names that they refer t
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from difflib import get_close_matches
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings as django_settings
 from django.contrib.auth import get_user_model
 from django.core import checks
 from django.core.exceptions import FieldDoesNotExist
 from django.db import connections, router
+from rest_framework.renderers import BrowsableAPIRenderer
 from rest_framework.settings import api_settings
 
 from jwt_auth.base_models import TokenCutoffField
@@ -32,8 +35,10 @@ def check_settings(app_configs: Sequence[Any] | None = None, **kwargs: Any) -> l
         return [_error(problem) for problem in problems]
     return [
         *_check_keys(),
+        *_check_names(),
         *_check_issuers(),
         *_check_effects(),
+        *_check_staleness(),
         *_check_grace_period(),
         *_check_user_fields(),
         *_check_throttles(),
@@ -58,6 +63,24 @@ def _check_keys() -> Iterator[checks.CheckMessage]:
             )
     except ConfigurationError as problem:
         yield _error(problem)
+
+
+def _check_names() -> Iterator[checks.CheckMessage]:
+    """Look for JWT_AUTH under another name, and for the app of DRF."""
+    near = get_close_matches("JWT_AUTH", dir(django_settings), 1, 0.85)
+    for name in near if "JWT_AUTH" not in near else ():
+        yield checks.Warning(
+            f"The settings have {name}, which this app does not read, and no JWT_AUTH: all its settings have defaults.",
+            hint=f"Rename {name} to JWT_AUTH, or set JWT_AUTH = {{}} if another package reads {name}.",
+            id="jwt_auth.W004",
+        )
+    renderers: Sequence[Any] = api_settings.DEFAULT_RENDERER_CLASSES
+    if not apps.is_installed("rest_framework") and BrowsableAPIRenderer in renderers:
+        yield checks.Warning(
+            '"rest_framework" is not in INSTALLED_APPS: a browser that opens a view of DRF gets TemplateDoesNotExist.',
+            hint='Add "rest_framework", or remove BrowsableAPIRenderer from DEFAULT_RENDERER_CLASSES.',
+            id="jwt_auth.W005",
+        )
 
 
 def _check_issuers() -> Iterator[checks.CheckMessage]:
@@ -95,6 +118,17 @@ def _check_effects() -> Iterator[checks.CheckMessage]:
                 "settings share the configuration.",
                 id="jwt_auth.W002",
             )
+
+
+def _check_staleness() -> Iterator[checks.CheckMessage]:
+    staleness, lifetime = get_settings().REVOCATION_MAX_STALENESS, get_settings().ACCESS_TOKEN_LIFETIME
+    if get_settings().REVOCATION == "memory" and staleness >= lifetime:
+        yield checks.Warning(
+            f"REVOCATION_MAX_STALENESS is {staleness}, and ACCESS_TOKEN_LIFETIME is {lifetime}: a revoked token may be "
+            "accepted until it expires.",
+            hint="Set REVOCATION_MAX_STALENESS to a small part of the lifetime; 1 second is the default.",
+            id="jwt_auth.W006",
+        )
 
 
 def _check_grace_period() -> Iterator[checks.CheckMessage]:

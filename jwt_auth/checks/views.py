@@ -15,9 +15,11 @@ from rest_framework.views import APIView
 
 from jwt_auth.authentication import JWTAuthentication
 from jwt_auth.checks.middleware import middleware_classes
+from jwt_auth.conf import get_settings
 from jwt_auth.conf.settings import settings_are_valid
 from jwt_auth.middleware import JWTUserMiddleware
 from jwt_auth.views import MetadataView
+from jwt_auth.views.base import TokenView
 from jwt_auth.views.metadata import namespaces_in
 
 DEFAULT = "DEFAULT_AUTHENTICATION_CLASSES"
@@ -30,7 +32,7 @@ def check_views(app_configs: Sequence[Any] | None = None, **kwargs: Any) -> list
     """Check the views in the URLconf, if our own settings are valid; else `checks.settings` reports them."""
     if not settings_are_valid():
         return []
-    return [*_check_lists(), *_check_reading(), *_check_order(), *_check_metadata()]
+    return [*_check_lists(), *_check_reading(), *_check_order(), *_check_endpoints(), *_check_metadata()]
 
 
 def lists_of_classes() -> Iterator[tuple[str, list[Any]]]:
@@ -124,6 +126,20 @@ def _check_order() -> Iterator[checks.CheckMessage]:
 
 def _reads_tokens(classes: Sequence[Any]) -> bool:
     return any(issubclass(found, JWTAuthentication) for found in classes)
+
+
+def _check_endpoints() -> Iterator[checks.CheckMessage]:
+    """Warn if there is no endpoint to sign in or to refresh at, and tokens are not those of other servers."""
+    callbacks, settings = _callbacks(), get_settings()
+    if not callbacks or settings.REVOCATION == "none" or settings.TRUSTED_ISSUERS:
+        return
+    if not any(issubclass(_class_of(callback), TokenView) for callback in callbacks):
+        yield checks.Warning(
+            "No endpoint of this app is in the URLconf: nobody can sign in, or refresh a token.",
+            hint='Add path("auth/", include("jwt_auth.urls")) to its urlpatterns, or silence this if your own views '
+            "call jwt_auth.sessions.",
+            id="jwt_auth.W025",
+        )
 
 
 def _check_metadata() -> Iterator[checks.CheckMessage]:

@@ -57,7 +57,7 @@ def parse_audiences(raw: object, lifetime: timedelta) -> Mapping[str, ServiceAud
         ValueError: for the first fault; its text continues a sentence that begins with the setting's name.
     """
     if not isinstance(raw, Mapping):
-        raise ValueError("must be a dict of audiences")
+        raise ValueError('must be a dict of audiences, such as {"billing": {"USERS": ["invoices.read"]}}')
     return {name: _parse(name, value, lifetime) for name, value in raw.items()}
 
 

@@ -89,7 +89,11 @@ def one_of(*choices: str) -> Rule:
     """One of these strings."""
 
     def rule(value: object) -> str | None:
-        return None if value in choices else f"must be one of {', '.join(choices)}"
+        if value in choices:
+            return None
+        # In quotes, because "None" is a choice of COOKIE_SAMESITE.
+        near = [choice for choice in choices if choice.lower() == str(value).lower()]
+        return f'must be "{near[0]}"' if near else "must be one of " + ", ".join(f'"{choice}"' for choice in choices)
 
     return rule
 
@@ -98,6 +102,8 @@ def duration(low: timedelta, high: timedelta) -> Rule:
     """A timedelta between `low` and `high`."""
 
     def rule(value: object) -> str | None:
+        if type(value) in (int, float):
+            return f"must be a datetime.timedelta, such as timedelta(seconds={value})"
         if not isinstance(value, timedelta):
             return "must be a datetime.timedelta, such as timedelta(minutes=5)"
         return None if low <= value <= high else f"must be between {low} and {high}"
@@ -135,8 +141,8 @@ def callable_path(value: object) -> str | None:
     """A callable, or the dotted path of one that can be imported."""
     if callable(value):
         return None
-    if not isinstance(value, str):
-        return "must be a callable or the dotted path of one"
+    if not isinstance(value, str) or "." not in value:
+        return 'must be a callable or the dotted path of one, such as "accounts.tokens.claims"'
     try:
         import_callable(value)
     except (ImportError, AttributeError, ValueError, TypeError) as error:

@@ -63,6 +63,12 @@ def _key(value: object) -> str | None:
     return None if isinstance(value, str | bytes | Path | Mapping) else "must be a PEM, a JWK or a path"
 
 
+def _issuers(value: object) -> str | None:
+    return (
+        rules.mapping(value) and 'must be a dict of issuers: {"https://login.example.com": {"JWKS_URL": "https://..."}}'
+    )
+
+
 def _audiences(value: object) -> str | None:
     try:
         parse_audiences(value, MAX_SERVICE_TOKEN_LIFETIME)
@@ -101,7 +107,7 @@ class Settings:
     REVOCATION_PUSH: str | None = setting(None, rules.optional(rules.redis_url), secret=True)
     VERIFIED_TOKEN_CACHE_SIZE: int = setting(4096, rules.between(0, 1_000_000))
     # Its entries have rules of their own: issuers.py.
-    TRUSTED_ISSUERS: Mapping[str, Any] = setting({}, rules.mapping, secret=True)
+    TRUSTED_ISSUERS: Mapping[str, Any] = setting({}, _issuers, secret=True)
     CLIENT_TOKEN_MAX_LIFETIME: timedelta = setting(300 * _SECOND, rules.duration(10 * _SECOND, 3600 * _SECOND))
     CLIENT_REPLAY_PROTECTION: str = setting("unsafe_methods", rules.one_of("off", "unsafe_methods", "all"))
     REPLAY_CACHE: str | None = setting("default", rules.optional(rules.cache_alias))
@@ -129,22 +135,28 @@ def find_problems(raw: object) -> Iterator[ConfigurationError]:
     """Yield every fault of `raw`, a value of the `JWT_AUTH` setting."""
     if not isinstance(raw, Mapping):
         yield ConfigurationError(
-            "E001", "JWT_AUTH must be a dict.", 'Write JWT_AUTH = {"ISSUER": "..."}, or leave it out.'
+            "E001",
+            f"JWT_AUTH must be a dict, and is of type {type(raw).__name__}.",
+            'Write JWT_AUTH = {"ISSUER": "..."}, without a comma after the brace, or leave it out.',
         )
         return
     for name, value in raw.items():
         if rule := _RULES.get(name):
             if problem := rule(value):
-                yield ConfigurationError("E004", f'JWT_AUTH["{name}"] {problem}.', f"It is {_shown(name, value)}.")
+                yield ConfigurationError("E004", f'JWT_AUTH["{name}"] {problem}.', _hint_for(name, value))
         else:
             yield _unknown(name)
     if all(_RULES[name](value) is None for name, value in raw.items() if name in _RULES):
         yield from _contradictions(_build({k: v for k, v in raw.items() if k in _RULES}))
 
 
-def _shown(name: str, value: object) -> str:
-    # A key is a secret, a URL may hold one, and checks are printed in CI logs.
-    return f"of type {type(value).__name__}" if name in _SECRETS else repr(value)
+def _hint_for(name: str, value: object) -> str:
+    if value == "":
+        return f"It is an empty string. Is the variable set that it comes from? Or leave {name} out."
+    if name in _SECRETS:
+        # A key is a secret, a URL may hold one, and checks are printed in CI logs.
+        return f"It is of type {type(value).__name__}."
+    return f"It is {value!r}."
 
 
 def _unknown(name: object) -> ConfigurationError:
@@ -198,7 +210,8 @@ def _contradictions_of_keys(settings: Settings) -> Iterator[ConfigurationError]:
         yield ConfigurationError(
             "E007",
             f"ALGORITHM is {settings.ALGORITHM}, but there is no SIGNING_KEY to sign with.",
-            "Set SIGNING_KEY to a private key (PEM, JWK or path); only HS256, HS384 and HS512 keys are derived.",
+            "Set SIGNING_KEY to a private key (PEM, JWK or path); only HS256, HS384 and HS512 keys are derived. If it "
+            "is set to a variable, that has no value.",
         )
     if settings.KEYS == "settings" and settings.SIGNING_KEY is None and settings.SIGNING_KEY_FALLBACKS:
         yield ConfigurationError(

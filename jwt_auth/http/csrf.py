@@ -70,11 +70,25 @@ def check(sent: Provenance, *, by_cookie: bool) -> None:
         return
     if site == "none" or (site is None and sent.origin is None):
         if by_cookie:
-            raise CsrfError(f"no header says which page sent it (Sec-Fetch-Site: {sent.fetch_site})")
+            raise CsrfError(
+                f"no Origin says which page sent it {_site_of(sent)}; a client that is no browser sends the token in "
+                "the Authorization header, and no cookies"
+            )
         return
     allowed = sent.trusted_origins if site else (sent.own_origin, *sent.trusted_origins)
     if not _is_among(sent.origin, allowed):
-        raise CsrfError(f"it comes from {sent.origin!r} (Sec-Fetch-Site: {sent.fetch_site})")
+        raise CsrfError(
+            f"it comes from {_cut(sent.origin)!r} {_site_of(sent)}, this site is {_cut(sent.own_origin)!r}, and "
+            "CSRF_TRUSTED_ORIGINS does not have that origin"
+        )
+
+
+def _site_of(sent: Provenance) -> str:
+    return f"(Sec-Fetch-Site: {_cut(sent.fetch_site)})"
+
+
+def _cut(header: str | None) -> str | None:
+    return header and header[:200]
 
 
 def can_match(entry: str) -> bool:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from numbers import Number
 from typing import Any
 
+from django.conf import settings as django_settings
 from django.dispatch import Signal
 from django.http import HttpRequest
 
@@ -50,6 +51,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "client_revoked": (*_REVOCATION, "client_id", "cutoff"),
     "client_disabled": (*_REVOCATION, "client_id"),
     "token_refused": _REQUEST,
+    "token_missing": _REQUEST,
     "sign_in_refused": _REQUEST,
     "csrf_refused": _REQUEST,
     "exchange_refused": _REQUEST,
@@ -118,7 +120,23 @@ def log_refusal(error: ReasonedError, request: HttpRequest | None) -> None:
         event, text = "csrf_refused", "Cross-site request refused: %s."
     elif isinstance(error, GrantError):
         event, text = "exchange_refused", "Token exchange refused: %s."
-    _log(logging.INFO, event, text, error.reason, **_of_request(request, error.code, error.reason))
+    _log(_visible_level(), event, text, error.reason, **_of_request(request, error.code, error.reason))
+
+
+def _visible_level() -> int:
+    """
+    Return the level of refusals: WARNING under DEBUG, else INFO.
+
+    A new project has no handler for our logger. Python then prints records from WARNING on to the console, where a
+    developer looks for the reason of a refusal. In production anybody could fill the log of warnings with refusals.
+    """
+    return logging.WARNING if django_settings.DEBUG else logging.INFO
+
+
+def log_missing_token(reason: str, request: HttpRequest) -> None:
+    """Log why no token was found in a request to a view that requires one; for a developer at the console."""
+    fields = _of_request(request, "not_authenticated", reason)
+    _log(logging.WARNING, "token_missing", "No token: %s.", reason, **fields)
 
 
 def log_let_through(error: CsrfError, request: HttpRequest) -> None:

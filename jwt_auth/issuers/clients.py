@@ -30,7 +30,7 @@ from django.db import router
 from jwt_auth._django.connections import in_transaction
 from jwt_auth._django.instances import copy_with
 from jwt_auth._django.outages import outage_is_unavailable
-from jwt_auth.claims import Claims, Policy
+from jwt_auth.claims import Claims, Policy, shown
 from jwt_auth.conf import get_settings
 from jwt_auth.conf.settings import cached_until_settings_change
 from jwt_auth.conf.user_keys import user_id_of
@@ -68,7 +68,8 @@ def issuer_of_client(token: UnverifiedToken) -> Issuer:
     """
     mode = get_settings().REVOCATION
     if mode == "none" or token.issuer is None or not CLIENT_ID.fullmatch(token.issuer):
-        raise UntrustedIssuerError(f"issuer {token.issuer!r} is not a client")
+        named = "it names no issuer" if token.issuer is None else f"its issuer {shown([token.issuer])} is not a client"
+        raise UntrustedIssuerError(f"{named}; users' tokens are read by JWTAuthentication")
     asked = _AskedMemory(token) if mode == "memory" else _AskedDatabase(token)
     return Issuer(name=token.issuer, keys=asked, policy=_policy(), look_ups=asked.look_ups)
 

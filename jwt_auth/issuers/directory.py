@@ -4,6 +4,7 @@ The issuers that a caller accepts, by their names in `iss`: this server and TRUS
 
 from collections.abc import Mapping
 
+from jwt_auth.claims import shown
 from jwt_auth.conf.issuers import trusted_issuers
 from jwt_auth.conf.settings import cached_until_settings_change
 from jwt_auth.exceptions import UntrustedIssuerError
@@ -38,7 +39,9 @@ def find_issuer(name: str | None) -> Issuer:
     try:
         return _trusted()[name]  # type: ignore[index]  # None is simply not in it
     except KeyError:
-        raise UntrustedIssuerError(f"issuer {name!r} is not trusted") from None
+        # The name may be as long as a token, and a log cuts its texts.
+        named = "it names no issuer" if name is None else f"its issuer {shown([name])} is not trusted"
+        raise UntrustedIssuerError(f"{named}; trusted: {shown(_trusted())}") from None
 
 
 @cached_until_settings_change

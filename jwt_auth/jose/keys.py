@@ -24,6 +24,8 @@ from jwt_auth.jose.validation import MIN_RSA_BITS, check_public_key
 
 PRIVATE = "it is a private key, which only its owner may have; give its public half"
 
+_UNKNOWN = "no key has the token's kid: the token was signed with another key, of another server or of former settings"
+
 _CURVE_OF = {"ES256": "P-256", "ES384": "P-384", "ES512": "P-521"}
 _PRIVATE = (rsa.RSAPrivateKey, ec.EllipticCurvePrivateKey, ed25519.Ed25519PrivateKey)
 _PUBLIC = (rsa.RSAPublicKey, ec.EllipticCurvePublicKey, ed25519.Ed25519PublicKey)
@@ -73,7 +75,7 @@ class KeySet:
         try:
             return self.verifying[kid]  # type: ignore[index]  # None is simply not in it
         except KeyError:
-            raise UnknownKeyError("no key has the token's kid") from None
+            raise UnknownKeyError(_UNKNOWN) from None
 
     def public_jwks(self) -> list[dict[str, str]]:
         """Return the public keys as JWKs; symmetric keys are never among them."""

@@ -27,6 +27,7 @@ from jwt_auth.exceptions import (
 from jwt_auth.jose.algorithms import ALGORITHMS
 from jwt_auth.jose.encoding import base64url_decode, json_object
 from jwt_auth.jose.keys import Key
+from jwt_auth.jose.mistakes import mistake_in
 
 MAX_LENGTH = 8192  # bytes; more than any server accepts in a header line
 
@@ -62,16 +63,21 @@ def peek_unverified(raw: str, *, max_length: int = MAX_LENGTH) -> UnverifiedToke
     Raises:
         MalformedTokenError: when it isn't three segments of canonical base64url over two JSON objects,
             or its header has parameters of the wrong type, or critical ones.
+        TypeError: when it isn't a str at all: that is a mistake of the caller.
     """
-    if len(raw) > max_length or not _COMPACT.fullmatch(raw):
-        raise MalformedTokenError("not a compact JWS")
+    if not isinstance(raw, str):
+        raise TypeError(f"a token is a str, not {type(raw).__name__}")
+    if len(raw) > max_length:
+        raise MalformedTokenError(f"longer than {max_length} characters")
+    if not _COMPACT.fullmatch(raw):
+        raise MalformedTokenError(f"not a compact JWS{mistake_in(raw)}")
     header_segment, claims_segment, signature_segment = raw.split(".")
     try:
         header = json_object(base64url_decode(header_segment))
         claims = json_object(base64url_decode(claims_segment))
         signature = base64url_decode(signature_segment)
     except ValueError as error:
-        raise MalformedTokenError(str(error)) from error
+        raise MalformedTokenError(f"{error}; it was cut off or changed, or it is a refresh token") from error
     # RFC 7515 section 4.1.11: a critical parameter that is not understood makes a JWS invalid. We support none.
     if "crit" in header or "b64" in header:
         raise MalformedTokenError("the header has critical parameters")
@@ -131,7 +137,8 @@ def verify_document(
 
 def _check_signature(token: UnverifiedToken, key: Key, types: Collection[str | None]) -> None:
     if media_type(token.typ) not in types:
-        raise InvalidTokenError(f"typ is {token.typ!r}")
+        accepted = ", ".join(sorted(map(str, types)))
+        raise InvalidTokenError(f"typ is {token.typ and token.typ[:80]!r}, and accepted is {accepted}")
     if token.algorithm != key.algorithm:
         raise InvalidSignatureError("alg is not the key's")
     if not _is_signed_by(token, key):

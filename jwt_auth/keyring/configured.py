@@ -5,7 +5,9 @@ Without a SIGNING_KEY the keys are derived from SECRET_KEY, one per purpose, so 
 a key and SECRET_KEY itself signs nothing.
 """
 
+import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from string import printable
 
@@ -29,6 +31,15 @@ KEY_PAIR_HINT = (
     "For ES256, run openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out signing_key.pem, and set "
     'SIGNING_KEY to Path("signing_key.pem").'
 )
+
+# Hints for keys that can't be read.
+_FILE_HINT = "A PEM has the line -----BEGIN ...; a path names a file with a PEM or a JWK."
+_DERIVED_HINT = "Without SIGNING_KEY, HS256 signs with a key derived from SECRET_KEY."
+_LINES_HINT = """Write .replace("\\\\n", "\\n") after the text, or put the PEM into a file, and give its path."""
+_PEM_HINT = "Check that it is complete, and has no password: openssl pkey -in FILE -noout says so."
+
+# The ends of the names of files with keys. A text that has none of them, and names no file, is rather a secret.
+_ENDINGS = (".pem", ".key", ".json", ".jwk", ".txt")
 
 # Fewer than eight octets differ in one of 10 ** 36 random secrets of 32 octets.
 _MIN_DIFFERENT_OCTETS = 8
@@ -122,8 +133,7 @@ def _configured(name: str, source: ConfiguredKey, algorithm: str | None) -> Key:
             "E010",
             # For a file only the system's message: the text that was used as its name may be a secret.
             f"{name} can't be read: {error.strerror if isinstance(error, OSError) else error}.",
-            "Give a PEM, a JWK or the path of a file with one. With BASE_DIR / ... the path does not depend on the"
-            """ process's working directory. An HMAC key is the JWK {"kty": "oct", "k": "..."}.""",
+            _hint_for(source, error),
         ) from error
     if isinstance(material, bytes):
         _refuse_text(name, material)
@@ -139,7 +149,7 @@ def _configured(name: str, source: ConfiguredKey, algorithm: str | None) -> Key:
         raise ConfigurationError(
             "E011",
             f"{name} can't be used: {error}.",
-            f"Set ALGORITHM to the key's algorithm, or make a new key. {KEY_PAIR_HINT} {HMAC_HINT}",
+            f"{_fitting(material)} {KEY_PAIR_HINT} {HMAC_HINT}",
         ) from error
     if isinstance(material, bytes) and len(set(material)) < _MIN_DIFFERENT_OCTETS:
         raise _not_random(name, "repeats a few bytes")
@@ -160,14 +170,22 @@ def _not_random(name: str, fault: str) -> ConfigurationError:
     )
 
 
+def _fitting(material: jwk.KeyMaterial) -> str:
+    if not isinstance(material, bytes):
+        with suppress(ValueError):  # raised for a curve that no algorithm uses
+            return f'Set ALGORITHM to "{_usual_algorithm(material)}", which is for this key, or make a new key.'
+    return "Set ALGORITHM to the key's algorithm, or make a new key."
+
+
 def _default_algorithm(material: jwk.KeyMaterial) -> str:
     configured = get_settings().ALGORITHM
     if isinstance(material, bytes):
         return configured if configured in HMAC_ALGORITHMS else "HS256"
-    public = public_half(material)
-    if fits(public, configured):
-        return configured
-    kind = jwk.kind_of(public)
+    return configured if fits(public_half(material), configured) else _usual_algorithm(material)
+
+
+def _usual_algorithm(material: jwk.PrivateKey | jwk.PublicKey) -> str:
+    kind = jwk.kind_of(public_half(material))
     # For this kind the libraries of other parties still choose "EdDSA", which RFC 9864 has deprecated; we don't.
     return "Ed25519" if kind == "Ed25519" else USUAL_ALGORITHMS[kind]
 
@@ -180,12 +198,51 @@ def _read(source: ConfiguredKey) -> tuple[jwk.KeyMaterial, str | None]:
         return jwk.load(source), source.get("alg")
     document = source.read_bytes() if isinstance(source, Path) else _as_bytes(source).strip()
     if b"-----BEGIN" in document:
-        return read_pem(document), None
+        return _read_pem(document), None
     if document.startswith(b"{"):
         return _read(json_object(document))
     if isinstance(source, Path):
         raise ValueError("the file holds neither a PEM nor a JWK")
-    return _read(Path(document.decode()))
+    return _read(_named_by(document))
+
+
+def _read_pem(document: bytes) -> jwk.KeyMaterial:
+    if b"\\n" in document:
+        raise ValueError("the PEM has a backslash and an n where its lines should end")
+    return read_pem(document)
+
+
+def _named_by(document: bytes) -> Path:
+    """Return the path that the text of a setting is; raise ValueError if it is none."""
+    if not document:
+        raise ValueError("it is empty")
+    text = os.fsdecode(document)
+    if not text.endswith(_ENDINGS) and not _exists(text):
+        raise ValueError("it is neither a PEM nor a JWK, and no file has this name")
+    return Path(text)
+
+
+def _exists(name: str) -> bool:
+    try:
+        return Path(name).exists()
+    except OSError:  # too long for a name
+        return False
+
+
+def _hint_for(source: ConfiguredKey, error: Exception) -> str:
+    """Return the hint for a key that can't be read."""
+    document = b"" if isinstance(source, Path | Mapping) else _as_bytes(source).strip()
+    if isinstance(error, OSError) or isinstance(source, Path):
+        return (
+            f"{_FILE_HINT} The working directory is {Path.cwd()}; with BASE_DIR / ... the path does not depend on it."
+        )
+    if isinstance(source, Mapping) or document.startswith(b"{"):
+        return f"Correct the JWK, or make a new key. {HMAC_HINT} {KEY_PAIR_HINT}"
+    if not document:
+        return f"Is the variable set that it comes from? {_DERIVED_HINT}"
+    if b"-----BEGIN" in document:
+        return _LINES_HINT if b"\\n" in document else _PEM_HINT
+    return f"A plain string, such as SECRET_KEY, is no key. {_DERIVED_HINT} {_FILE_HINT} {HMAC_HINT} {KEY_PAIR_HINT}"
 
 
 def _as_bytes(text: str | bytes) -> bytes:

@@ -1,15 +1,15 @@
 """
-The base class of the commands: in an outage, and for a text that the database can't store, a command ends with a
-sentence and an exit code, not with a traceback.
+The base class of the commands: in an outage, with wrong settings, without the migrations, and for a text that the
+database can't store, a command ends with a sentence and an exit code, not with a traceback.
 """
 
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from jwt_auth._django.driver_errors import is_of_text
+from jwt_auth._django.driver_errors import is_of_schema, is_of_text
 from jwt_auth._django.outages import is_outage
-from jwt_auth.exceptions import JWTAuthError, UnavailableError
+from jwt_auth.exceptions import ConfigurationError, JWTAuthError, UnavailableError
 from jwt_auth.http.text import printable
 from jwt_auth.management.terminal import MISUSED
 from jwt_auth.process.renewal import StaleError
@@ -31,6 +31,11 @@ class DatabaseCommand(BaseCommand):
             if is_of_text(cause):  # an old database may store fewer characters than the terminal has
                 text = f"An argument has characters that the database can't store: {_in_one_line(cause)}."
                 raise CommandError(text, returncode=MISUSED) from error
+            if is_of_schema(cause):
+                text = f"The database lacks a table or a column: {_in_one_line(cause)}. Run manage.py migrate."
+                raise CommandError(text) from error
+            if isinstance(error, ConfigurationError):
+                raise CommandError(_in_one_line(error)) from error
             if isinstance(error, UnavailableError):  # for example, there is no key to sign with
                 text = _in_one_line(error)
                 raise CommandError(f"{text[:1].upper()}{text[1:]}.") from error

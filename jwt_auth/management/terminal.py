@@ -35,8 +35,24 @@ NOTHING_DONE = 1
 MISUSED = 2  # as in argparse
 INTERRUPTED = 130  # as shells report a process that Ctrl-C ended
 
+_NOTHING_GIVEN = "No token was given. Nothing was done."
+
 # One word confirms all operations: in an emergency nobody has the time to look up another one.
 ANSWER = "yes"
+
+
+class ActionParser(CommandParser):
+    """The parser of one action of a command; like the command itself, it accepts Django's own options."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        # What stands before the action stays in force, and the command's help lists these options.
+        given: Any = {"default": argparse.SUPPRESS, "help": argparse.SUPPRESS}
+        self.add_argument("-v", "--verbosity", type=int, choices=range(4), **given)
+        for name in ("--settings", "--pythonpath"):
+            self.add_argument(name, **given)
+        for name in ("--traceback", "--no-color", "--force-color", "--skip-checks"):
+            self.add_argument(name, action="store_true", **given)
 
 
 def number(low: int, high: int) -> Callable[[str], int]:
@@ -104,13 +120,19 @@ def find_user(text: str) -> Any:
     found = {pk for pk in (by_key, *by_name) if pk is not None}
     if not found:
         field = get_user_model().USERNAME_FIELD
-        raise CommandError(f"There is no user whose primary key or {field} is {printable(text)!r}.")
+        raise CommandError(f"There is no user whose primary key or {field} is {printable(text)!r}.{_users_like(text)}")
     if len(found) > 1:
         what = "one user's primary key and another's name" if by_key in found else "the name of two users"
         choice = " or ".join(f'"{PK_PREFIX}{printable(pk)}"' for pk in dict.fromkeys((by_key, *by_name)) if pk in found)
         raise CommandError(f"{printable(text)!r} is {what}: write {choice}.")
     row = cutoff.users_with_cutoff().get(pk=found.pop())
     return as_made(row) or row
+
+
+def _users_like(text: str) -> str:
+    """Return a hint if `text` is an email address, and users sign in with something else."""
+    email, field = get_user_model().get_email_field_name(), get_user_model().USERNAME_FIELD
+    return f" It looks like an email address; give the {field}." if "@" in text and field != email else ""
 
 
 def _by_key(text: str) -> Any:
@@ -243,6 +265,8 @@ def read_token(command: BaseCommand, text: str) -> str:
     if text == "-":
         with uninterrupted(command, "Nothing was done"):
             text = _ask_for_token() if sys.stdin.isatty() else sys.stdin.read()
+    if not text.strip():
+        raise CommandError(_NOTHING_GIVEN, returncode=MISUSED)
     return text.strip()
 
 
@@ -250,7 +274,7 @@ def _ask_for_token() -> str:
     try:
         return getpass.getpass("Token: ")
     except EOFError:
-        raise CommandError("No token was given. Nothing was done.", returncode=NOTHING_DONE) from None
+        raise CommandError(_NOTHING_GIVEN, returncode=NOTHING_DONE) from None
 
 
 def _ask(command: BaseCommand, question: str) -> bool:

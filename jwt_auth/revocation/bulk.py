@@ -20,6 +20,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from jwt_auth.conf import lifetimes
+from jwt_auth.conf.arguments import require_record
 from jwt_auth.conf.user_keys import key_of, user_id_of
 from jwt_auth.models import UserSession
 from jwt_auth.revocation import cutoff as cutoffs, remaining
@@ -87,6 +88,7 @@ def revoke_users(
         reason: for the record, at most 255 characters.
         actor: the user who does it, or a name; None for the app itself.
     """
+    require_record(reason, now=now)
     batches = ({key_of(user): user for user in batch} for batch in in_batches(users, BATCH))
     # Each batch has its own time: with the time of the first batch, the events of the last one would expire too soon.
     done = [_revoke_batch(batch, with_clients, reason, actor, now) for batch in batches]

@@ -16,6 +16,7 @@ from django.utils import timezone
 from jwt_auth._django.deletion import delete_rows
 from jwt_auth._django.locks import lock_by_writing
 from jwt_auth.claims import later
+from jwt_auth.conf.arguments import require, require_record
 from jwt_auth.conf.user_keys import key_of
 from jwt_auth.exceptions import RegistrationError
 from jwt_auth.models import ClientKey, RegisteredClient, RevocationEvent
@@ -58,6 +59,8 @@ def revoke_client(
     Raises:
         RegistrationError: when the client no longer exists.
     """
+    _require_client(client)
+    require_record(reason, now=now)
     with atomic():
         row = lock_client(client)
         now = now or timezone.now()  # after the lock: tokens that are signed during the wait are refused, too
@@ -77,6 +80,8 @@ def disable_client(
     Returns:
         False if it was disabled before.
     """
+    _require_client(client)
+    require_record(reason, now=now)
     with atomic():
         row = lock_client(client)
         if not row.is_active:
@@ -96,6 +101,8 @@ def revoke_client_key(key: ClientKey, *, reason: str = "", actor: Actor = None, 
     Returns:
         False if it was revoked before.
     """
+    require(key, "key", ClientKey, "one of the client's keys")
+    require_record(reason, now=now)
     with atomic():
         lock_client(key.client)
         now = now or timezone.now()
@@ -218,10 +225,15 @@ def lock_client(client: RegisteredClient) -> RegisteredClient:
     Raises:
         RegistrationError: when the client no longer exists.
     """
+    _require_client(client)
     row = _locked(client)
     if row is None:
         raise RegistrationError("The client no longer exists.")
     return row
+
+
+def _require_client(client: object) -> None:
+    require(client, "client", RegisteredClient, "RegisteredClient.objects.get(client_id=...)")
 
 
 def _locked(client: RegisteredClient) -> RegisteredClient | None:

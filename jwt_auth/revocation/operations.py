@@ -20,6 +20,7 @@ from django.utils import timezone
 
 from jwt_auth.claims import Claims, later
 from jwt_auth.conf import get_settings
+from jwt_auth.conf.arguments import require, require_record
 from jwt_auth.conf.settings import MAX_LEEWAY
 from jwt_auth.conf.user_keys import key_of, user_id_of
 from jwt_auth.models import RevocationEvent, UserSession
@@ -60,6 +61,8 @@ class UserRevocation:
 # event is kept so much longer, for the case that the caller's transaction takes long.
 LONG_TRANSACTION = timedelta(hours=1)
 
+_SESSION_ID = "the id of a UserSession, such as TokenPair.session_id; sessions.end() accepts a token"
+
 
 def revoke_token(claims: Claims, *, reason: str = "", actor: Actor = None, now: datetime | None = None) -> None:
     """
@@ -74,6 +77,8 @@ def revoke_token(claims: Claims, *, reason: str = "", actor: Actor = None, now: 
         ValueError: when the token has no `jti`, and so can't be told from others, or is another issuer's: the
             denylist is not consulted for such tokens.
     """
+    require(claims, "claims", Claims, "those that verification.verify() returns for the token")
+    require_record(reason, now=now)
     if claims.iss in get_settings().TRUSTED_ISSUERS:
         raise ValueError(f"issuer {claims.iss!r} has to revoke its tokens itself")
     if claims.jti is None:
@@ -109,6 +114,8 @@ def revoke_session(sid: UUID, *, reason: str = "", actor: Actor = None, now: dat
     Returns:
         False if there is no such session, or it was revoked before.
     """
+    require(sid, "sid", UUID, _SESSION_ID)
+    require_record(reason, now=now)
     return end_session(sid, reason=reason, actor=actor, now=now)
 
 
@@ -140,6 +147,10 @@ def revoke_sessions(sids: Iterable[UUID], *, reason: str = "", actor: Actor = No
     Returns:
         The number of sessions that were not revoked before.
     """
+    sids = list(sids)
+    for sid in sids:
+        require(sid, "each of sids", UUID, _SESSION_ID)
+    require_record(reason, now=now)
     return end_sessions(sids, reason=reason, actor=actor, now=now)
 
 
@@ -183,16 +194,18 @@ def revoke_user(
     Raises:
         ValueError: when `at` is in the future, which would lock the user out until then.
     """
+    key = key_of(user)
+    require_record(reason, at=at, now=now)
     _refuse_future(at, now)
     with atomic():
-        is_there = user_rows.lock_user(key_of(user))
+        is_there = user_rows.lock_user(key)
         now = now or timezone.now()
-        old, found = cutoffs.read_locked(key_of(user)), sessions_of([key_of(user)], now).get(key_of(user), Found())
+        old, found = cutoffs.read_locked(key), sessions_of([key], now).get(key, Found())
         new = after(now, old, found.newest) if at is None else max(at, old or at)
         if is_there:  # a user who was deleted in the meantime has no cutoff, but the event is recorded all the same
-            cutoffs.write(key_of(user), new)
+            cutoffs.write(key, new)
         event, count = _end(user, new, found, reason=reason, actor=actor, now=now)
-        withdrawn = withdraw(with_clients, [key_of(user)], reason, actor, now)
+        withdrawn = withdraw(with_clients, [key], reason, actor, now)
         left = announce_user(user, event, count, now)
     return UserRevocation(
         tokens_valid_after=new,
@@ -236,6 +249,7 @@ def revoke_all(
     Raises:
         ValueError: when `at` is in the future, which would lock everybody out until then.
     """
+    require_record(reason, at=at, now=now)
     _refuse_future(at, now)
     with atomic():
         old = RevocationEvent.objects.filter(scope=Scope.ALL).aggregate(newest=Max("cutoff"))["newest"]

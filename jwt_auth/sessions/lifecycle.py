@@ -21,6 +21,7 @@ from jwt_auth import verification
 from jwt_auth._django.outages import outage_is_unavailable
 from jwt_auth.claims import later
 from jwt_auth.conf import get_settings
+from jwt_auth.conf.arguments import require, require_aware, require_record
 from jwt_auth.conf.settings import MAX_LEEWAY
 from jwt_auth.conf.user_keys import key_of, user_id_of
 from jwt_auth.exceptions import (
@@ -94,8 +95,21 @@ def start(
         ConfigurationError: if CLAIMS_CALLABLE returns no dict, or the token is too large for a cookie.
         UnavailableError: if the database can't be asked, or there is no key to sign with.
     """
+    key_of(user)  # raises TypeError for anything but a user, and not in the transaction
+    _check_start(account, peer, label, transport, now)
     with outage_is_unavailable():
         return _start(user, account=account, peer=peer or Peer(), label=label, transport=transport, now=now)
+
+
+def _check_start(account: object, peer: object, label: object, transport: object, now: object) -> None:
+    if account is not None:
+        require(account, "account", Account, "find_account() returns one")
+    if peer is not None:
+        require(peer, "peer", Peer, "peer_of(request) returns one")
+    require(label, "label", str)
+    require_aware(now=now)
+    if transport not in UserSession.Transport.values:
+        raise ValueError(f"transport must be one of {', '.join(UserSession.Transport.values)}")
 
 
 @sensitive_variables()
@@ -207,6 +221,7 @@ def refresh(
         ConfigurationError: as for start().
         UnavailableError: if the database can't be asked, or there is no key to sign with.
     """
+    require_aware(now=now)
     with outage_is_unavailable():
         handle, presented = refresh_tokens.unsign(raw)
         retry = None if retry_key is None else retries.digest_of(retry_key, handle)
@@ -337,6 +352,7 @@ def end(raw: str, *, reason: str = "logout", now: datetime | None = None) -> UUI
     Raises:
         UnavailableError: if the database, or the keys, can't be read.
     """
+    require_record(reason, now=now)
     with outage_is_unavailable():
         sid, session = _session_of(raw)
         if sid is not None and (session is None or session.revoked_at is None):

@@ -44,9 +44,12 @@ from jwt_auth.base_models import DatabaseNow
 from jwt_auth.conf import get_settings
 from jwt_auth.exceptions import MalformedTokenError, RefreshTokenReusedError, RevokedTokenError
 from jwt_auth.http.peer import Peer
+from jwt_auth.jose.mistakes import mistake_in
 from jwt_auth.keyring.configured import refresh_keys
 from jwt_auth.models import UserSession
 from jwt_auth.revocation import database, wall_clock
+
+_OTHER_KEY = "the refresh token's signature is wrong: it was changed, or SECRET_KEY was another one when it was issued"
 
 _REFRESH_TOKEN = re.compile(r"[0-9a-f]{32}\.[0-9]{1,10}\.[A-Za-z0-9_-]{43}")
 
@@ -224,13 +227,20 @@ def unsign(raw: str) -> tuple[str, int]:
     Raises:
         MalformedTokenError: if `raw` is not a refresh token of ours.
     """
+    if not isinstance(raw, str):
+        raise TypeError(f"a token is a str, not {type(raw).__name__}")
     if not _REFRESH_TOKEN.fullmatch(raw):
-        raise MalformedTokenError("not a refresh token")
+        raise MalformedTokenError(f"not a refresh token{_mistake_in(raw)}")
     try:
         handle, counter = _signer().unsign(raw).split(".")
     except BadSignature:
-        raise MalformedTokenError("the refresh token's signature is wrong") from None
+        raise MalformedTokenError(_OTHER_KEY) from None
     return handle, int(counter)
+
+
+def _mistake_in(raw: str) -> str:
+    looks_like_a_jws = raw.startswith("eyJ") and raw.count(".") == 2
+    return ": it is an access token; refresh_token stands beside it" if looks_like_a_jws else mistake_in(raw)
 
 
 def _signer() -> Signer:

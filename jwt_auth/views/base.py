@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.db import connections, transaction
 from django.views.decorators.debug import sensitive_variables
-from rest_framework.exceptions import ParseError
+from rest_framework.exceptions import MethodNotAllowed, ParseError, UnsupportedMediaType
 from rest_framework.pagination import PageNumberPagination
 from rest_framework.permissions import BasePermission, IsAuthenticated
 from rest_framework.renderers import JSONRenderer
@@ -77,6 +77,12 @@ class TokenView(APIView):
 def _answer(exc: Exception, context: Any) -> Response | None:
     if is_of_text(exc):  # an old database may have a narrower encoding than the text of a client
         exc = ParseError("The request contains characters that the database can't store.")
+    if isinstance(exc, UnsupportedMediaType):
+        types = " or ".join(parser.media_type for parser in context["view"].parser_classes)
+        exc = UnsupportedMediaType("", detail=f"Send the body with the header Content-Type: {types}.")
+    if isinstance(exc, MethodNotAllowed):
+        methods = [name for name in context["view"].allowed_methods if name != "OPTIONS"]
+        exc = MethodNotAllowed("", detail=f"This URL accepts {' and '.join(methods)} only.")
     return error_response(exc, context["request"])
 
 
@@ -122,6 +128,11 @@ def has_scope(request: Request, scope: str) -> bool:
     """Return whether the credential of `request` has no limits, or `scope`."""
     claims = authenticated_claims(request)
     return claims is None or not claims.is_limited or scope in claims.scopes
+
+
+def lacking(permission: str | None) -> str:
+    """Return the text for a user without `permission`; what each endpoint requires is no secret."""
+    return f"The user needs the permission {permission}."
 
 
 class UserView(TokenView):

@@ -96,7 +96,8 @@ class BrowserRefreshView(CookieAnswer, GuardedView, users.RefreshView):
     def presented(self, request: Request) -> str:
         raw = transports.refresh_cookie(request._request)
         if raw is None:
-            raise NoTokenError("there is no refresh cookie")
+            name = transports.name_of_cookie(request._request, get_settings().COOKIE_REFRESH_NAME)
+            raise NoTokenError(f"there is no cookie {name}, and a token in the body is not read here")
         return raw
 
 

@@ -23,7 +23,7 @@ from jwt_auth.revocation import disable_client, revoke_client, revoke_client_key
 from jwt_auth.sessions import peer_of
 from jwt_auth.throttling import ClientsThrottle, RevokeClientThrottle
 from jwt_auth.user_model import has_permission
-from jwt_auth.views.base import IsInScope, IsUser, Pages, UserView, page_of, user_of
+from jwt_auth.views.base import IsInScope, IsUser, Pages, UserView, lacking, page_of, user_of
 from jwt_auth.views.client_serializers import (
     ChangeClientSerializer,
     ClientKeySerializer,
@@ -47,6 +47,7 @@ class MayManageClients(BasePermission):
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         needed = view.needed.get("GET" if request.method == "HEAD" else request.method)  # type: ignore[attr-defined]
+        self.message = lacking(needed)
         return needed is None or has_permission(request.user, needed)
 
 

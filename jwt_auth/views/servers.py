@@ -27,12 +27,11 @@ from jwt_auth.conf.user_keys import user_id_of
 from jwt_auth.exceptions import GrantError, TokenError
 from jwt_auth.keyring.stored import JWKS_MAX_AGE, own_keys
 from jwt_auth.models import RegisteredClient
-from jwt_auth.responses import error_response
 from jwt_auth.revocation import revoke_user
 from jwt_auth.revocation.feed import cursors, pieces
 from jwt_auth.user_model import has_permission
 from jwt_auth.views import introspection
-from jwt_auth.views.base import CredentialView, IsInScope, IsUser, TokenView, authenticated_claims, user_of
+from jwt_auth.views.base import CredentialView, IsInScope, IsUser, TokenView, authenticated_claims, lacking, user_of
 from jwt_auth.views.metadata import describe, find_endpoints, has_address
 from jwt_auth.views.parsers import StrictFormParser, StrictJSONParser
 from jwt_auth.views.serializers import (
@@ -151,14 +150,17 @@ class ExchangeView(CredentialView):
         return client
 
     def get_exception_handler(self) -> Any:
-        return lambda exc, context: _as_oauth(exc, error_response(exc, context["request"]))
+        answer = super().get_exception_handler()
+        return lambda exc, context: _as_oauth(exc, answer(exc, context))
 
 
 class IsClientOrMay(BasePermission):
     """Require the view's permission from users; clients only need its scope, whatever permissions their user has."""
 
     def has_permission(self, request: Request, view: APIView) -> bool:
-        return client_of(request) is not None or has_permission(request.user, view.permission)  # type: ignore[attr-defined]
+        needed = view.permission  # type: ignore[attr-defined]
+        self.message = lacking(needed)
+        return client_of(request) is not None or has_permission(request.user, needed)
 
 
 class ServerView(TokenView):

@@ -43,6 +43,7 @@ from jwt_auth.views.base import (
     authenticated_claims,
     demand_scope,
     has_scope,
+    lacking,
     own_sid,
     page_of,
     user_of,
@@ -250,6 +251,8 @@ class RevokeView(CredentialView):
 
 
 class MayRevokeUsers(BasePermission):
+    message = lacking("jwt_auth.revoke_user")
+
     def has_permission(self, request: Request, view: APIView) -> bool:
         return has_permission(request.user, "jwt_auth.revoke_user")
 
@@ -262,7 +265,7 @@ def check_may_withdraw(request: Request) -> None:
     """
     demand_scope(request, "revoke_client")
     if client_of(request) is None and not has_permission(request.user, "jwt_auth.revoke_client"):
-        raise drf.PermissionDenied("You may not revoke API clients.")
+        raise drf.PermissionDenied(lacking("jwt_auth.revoke_client"))
 
 
 class RevokeUserView(UserView):

@@ -11,6 +11,7 @@ from rest_framework.views import APIView
 from jwt_auth.authentication import JWTAuthentication, JWTCookieAuthentication
 from jwt_auth.checks import browser
 from jwt_auth.middleware import JWTUserMiddleware, VaryMiddleware
+from jwt_auth.urls import urlpatterns
 from tests.support.checks import found, ids
 
 DJANGOS = "django.middleware.csrf.CsrfViewMiddleware"
@@ -200,7 +201,7 @@ def test_every_origin_may_not_read_a_view_that_knows_cookies(settings, authentic
     settings.CORS_ALLOW_ALL_ORIGINS = settings.CORS_ALLOW_CREDENTIALS = True
     assert ids() == []
     view = type("Shop", (APIView,), {"authentication_classes": [JWTCookieAuthentication]}).as_view()
-    settings.ROOT_URLCONF = type("Project", (), {"urlpatterns": [path("shop/", view)]})
+    settings.ROOT_URLCONF = type("Project", (), {"urlpatterns": [path("shop/", view), *urlpatterns]})
     assert ids() == ["E046"]
 
 

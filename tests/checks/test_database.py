@@ -108,7 +108,7 @@ def test_the_columns_of_such_a_server_are_named(native):
     (message,) = check_uuids(OfMariaDB(("jwt_auth_usedtoken", "digest", "char(32)"), of_users))
     assert "jwt_auth_registeredclient.user_id, jwt_auth_usedtoken.digest." in message.msg
     assert "MODIFY" in message.hint
-    assert "foreign keys" in message.hint
+    assert message.hint.index("drop the foreign keys") < message.hint.index("ALTER TABLE")
     (message,) = check_uuids(OfMariaDB(("jwt_auth_usersession", "retry_digest", "char(32)")))
     assert message.hint.endswith("uuid NULL;")
     others = ("some_other", "id", "char(32)")

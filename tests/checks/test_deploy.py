@@ -67,7 +67,7 @@ def test_on_a_developers_machine_nothing_is_said(settings):
     settings.SECURE_SSL_REDIRECT = False
     settings.SECRET_KEY = "django-insecure-" + "x" * 50
     settings.CACHES = {"default": {"BACKEND": LOCMEM}}
-    assert len(found()) == 6
+    assert len(found()) == 5
     assert [message for message in checks.run_checks() if message.id.startswith("jwt_auth.")] == []
 
 

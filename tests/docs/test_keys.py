@@ -1,8 +1,9 @@
-"""The guide to rotation is followed exactly, while a client stays signed in."""
+"""The steps of the guide to rotation that need another time, or a key's id, while a client stays signed in."""
 
 import re
 import shlex
 from contextlib import contextmanager
+from datetime import timedelta
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -11,23 +12,21 @@ from django.test import override_settings
 
 from jwt_auth.keyring import stored as stored_keys
 from jwt_auth.models import SigningKey
+from tests.support import ROOT
 from tests.support.commands import run
-from tests.support.docs import BLOCKS, errors_under, run_settings
+from tests.support.docs import code_of, errors_under, run_settings
 from tests.support.keys import pem
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def codes(how):
-    found = [block.code for block in BLOCKS if block.how == how]
-    assert found, how
-    return found
+PAGE = "rotate-keys.md"
+LIFETIME = timedelta(minutes=10)  # as the tutorial sets it
 
 
-def steps(how, **names):
-    """Yield, for each line of a block, a command to run or the minutes to wait."""
-    (code,) = codes(how)
-    for line in code.splitlines():
+def steps(first, **names):
+    """Yield, for each line of the block that begins with this command, a command to run or the minutes to wait."""
+    for line in code_of(PAGE, f"python manage.py {first}").splitlines():
         for name, value in names.items():
             line = line.replace(name, value)
         wait = re.match(r"# (\d+) minutes later", line)
@@ -40,8 +39,8 @@ def active():
 
 @contextmanager
 def keys_in_the_database(settings):
-    (code,) = codes("test: settings for keys in the database")
-    with override_settings(JWT_AUTH={**settings.JWT_AUTH, **run_settings(code)["JWT_AUTH"]}):
+    own = run_settings(code_of(PAGE, 'JWT_AUTH["KEYS"]'))["JWT_AUTH"]
+    with override_settings(JWT_AUTH={**settings.JWT_AUTH, "ACCESS_TOKEN_LIFETIME": LIFETIME, **own}):
         assert not errors_under({})
         yield
 
@@ -49,7 +48,7 @@ def keys_in_the_database(settings):
 @pytest.fixture
 def stored(settings):
     with keys_in_the_database(settings):
-        for command in steps("test: first key"):
+        for command in steps("jwt_keys create"):
             run(*command)
         yield
 
@@ -73,7 +72,7 @@ class Someone:
 
 def test_a_rotation_in_the_database(clock, stored, client, user):
     former, someone = active(), Someone(client, user)
-    for step in steps("test: rotation in the database"):
+    for step in steps("jwt_keys rotate   #"):
         if isinstance(step, list):
             run(*step)
             continue
@@ -92,7 +91,7 @@ def _other(former):
 
 
 def test_a_schedule_rotates_by_itself(clock, stored, client, user):
-    (command,) = steps("test: schedule")
+    (command,) = steps("jwt_keys rotate --every")
     for _ in range(3):
         run(*command)
     assert states() == ["active"]
@@ -101,7 +100,7 @@ def test_a_schedule_rotates_by_itself(clock, stored, client, user):
     for _ in range(4):
         run(*command)
         seen.append(states())
-        for _ in range(3):
+        for _ in range(4):
             clock.shift(200)
             someone.goes_on()
     assert seen == [["active", "standby"], ["active", "retiring"], ["active", "revoked"], ["active", "revoked"]]
@@ -112,10 +111,10 @@ def states():
 
 
 def test_an_import_from_the_settings(settings, client, user, ec_key):
-    configured = {**settings.JWT_AUTH, "ISSUER": "https://api.example.com", "ALGORITHM": "ES256"}
-    with override_settings(JWT_AUTH={**configured, "SIGNING_KEY": pem(ec_key)}):
+    configured = {**settings.JWT_AUTH, "ALGORITHM": "ES256", "SIGNING_KEY": pem(ec_key)}
+    with override_settings(JWT_AUTH=configured):
         someone = Someone(client, user)
-        for command in steps("test: import"):
+        for command in steps("jwt_keys import"):
             run(*command)
     with keys_in_the_database(settings):
         someone.goes_on()
@@ -123,7 +122,7 @@ def test_an_import_from_the_settings(settings, client, user, ec_key):
 
 def test_an_emergency(stored, client, user):
     leaked, someone = active(), Someone(client, user)
-    for command in steps("test: emergency", KEY=leaked.kid):
+    for command in steps("jwt_keys revoke", KEY=leaked.kid):
         run(*command, "--yes")
     assert client.get_me(someone.pair["access_token"]).json()["code"] == "token_revoked"
     someone.refreshes()
@@ -136,27 +135,29 @@ def test_a_lost_encryption_key(stored, client, user):
     stored_keys.forget()
     assert client.get_me(someone.pair["access_token"]).status_code == 200
     assert client.refresh(someone.pair["refresh_token"]).status_code == 503
-    for command in steps("test: lost", KEY=active().kid):
+    for command in steps("jwt_keys retire", KEY=active().kid):
         run(*command, "--yes")
     someone.goes_on()
 
 
 def test_everybody_is_logged_out(stored, client, user):
     someone = Someone(client, user)
-    for command in steps("test: everybody"):
+    for command in steps("jwt_revoke --all"):
         run(*command, "--yes")
     assert client.is_dead(someone.pair)
 
 
 def test_a_rotation_in_the_settings(settings, tmp_path, monkeypatch, client, user, ec_key):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "current.pem").write_text(pem(ec_key))
-    (tmp_path / "next.pem").write_text(pem(ec.generate_private_key(ec.SECP256R1())))
-    first, second, third = [run_settings(code)["JWT_AUTH"] for code in codes("test: rotation in the settings")]
-    begin = {name: value for name, value in first.items() if name != "SIGNING_KEY_FALLBACKS"}
-    with override_settings(JWT_AUTH={**settings.JWT_AUTH, **begin}):
+    (tmp_path / "signing_key.pem").write_text(pem(ec_key))
+    (tmp_path / "next_key.pem").write_text(pem(ec.generate_private_key(ec.SECP256R1())))
+    section = (ROOT / "docs/how-to" / PAGE).read_text().partition("\n## In the settings\n")[2].partition("\n## ")[0]
+    codes = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+    first, second, third = [run_settings(code)["JWT_AUTH"] for code in codes]
+    before = {**settings.JWT_AUTH, "ALGORITHM": "ES256"}
+    with override_settings(JWT_AUTH={**before, "SIGNING_KEY": first["SIGNING_KEY"]}):
         someone = Someone(client, user)
     for step in (first, second, third):
-        with override_settings(JWT_AUTH={**settings.JWT_AUTH, **step}):
+        with override_settings(JWT_AUTH={**before, **step}):
             assert not errors_under({})
             someone.goes_on()

@@ -7,7 +7,6 @@ A block is preceded by `<!-- test: how -->`; a block without is a failure, so no
 import json
 import logging.config
 import re
-import shlex
 import shutil
 import subprocess
 from contextlib import contextmanager
@@ -23,7 +22,7 @@ from django.core import checks
 from django.core.management import BaseCommand, call_command, get_commands, load_command_class
 from django.dispatch import Signal
 from django.test import override_settings
-from django.urls import path, reverse
+from django.urls import reverse
 from rest_framework import exceptions as drf
 
 import jwt_auth
@@ -32,13 +31,11 @@ from jwt_auth.authentication.errors import as_api_exception
 from jwt_auth.conf import settings as conf
 from jwt_auth.http import logs
 from jwt_auth.keyring import configured, encryption
-from jwt_auth.sessions import Peer
 from tests.support import ROOT
 from tests.support.browser import ORIGIN, Browser
 from tests.support.clients import PASSWORD
-from tests.support.docs import BLOCKS, PAGES, errors_under, run_settings
+from tests.support.docs import BLOCKS, PAGES, code_of, errors_under, run_settings
 from tests.support.happenings import HAPPENINGS
-from tests.support.keys import pem, public_pem
 
 CREDENTIALS = "Access-Control-Allow-Credentials"
 
@@ -55,37 +52,14 @@ def blocks(how):
 def test_no_block_is_left_untested():
     known = {
         *("set-up and demo", "set-up and tests", "test: settings", "test: urls", "test: curl", "test: python"),
-        *("test: settings without database", "test: cookies", "test: browser urls", "test: settings no database"),
-        # tests/docs/test_keys.py runs these.
-        *("test: settings for keys in the database", "test: first key", "test: rotation in the database"),
-        *(
-            "test: import",
-            "test: emergency",
-            "test: lost",
-            "test: schedule",
-            "test: rotation in the settings",
-            "test: everybody",
-        ),
-        *("test: json logging", "test: sentry", "test: new device"),
-        *(
-            "test: service tokens",
-            "test: openssl",
-            "test: hmac",
-            "test: settings with signing_key.pem",
-            "test: settings without check",
-        ),
+        *("test: settings without database", "test: cookies"),
+        *("test: json logging", "test: sentry", "test: fernet key", "test: derived fernet keys"),
     }
-    # tests/docs/test_projects.py writes these into the files of a new project.
-    known |= {block.how for block in BLOCKS if re.match(r"test: (tutorial|simplejwt|project) ", block.how)}
+    # tests/docs/test_guides.py follows these in new projects.
+    known |= {block.how for block in BLOCKS if re.match(r"test: (guide|reports|simplejwt|accounts) ", block.how)}
     # tests/issuers/test_other_issuers.py has a token for each of these.
     known |= {block.how for block in BLOCKS if re.match(r"test: issuer \w+$", block.how)}
     known |= {block.how for block in BLOCKS if re.match(r"test: signatures jwt_auth[.a-z_]*$", block.how)}
-    known |= {"test: production", "test: fernet key", "test: derived fernet keys"}
-    # tests/docs/test_incidents.py runs these.
-    known |= {"test: incidents", "test: incidents look"}
-    # tests/docs/test_restore.py runs these.
-    known |= {"test: restore", "test: restore log", "test: restore export", "test: restore without the log"}
-    known |= {f"test: client {step}" for step in ("view", "key pair", "command", "call", "rotated", "revoked")}
     assert {block.how for block in BLOCKS} <= known
 
 
@@ -103,40 +77,9 @@ def test_settings_of_other_issuers_pass_the_checks(block, settings):
     assert not errors_under({"JWT_AUTH": {**settings.JWT_AUTH, **changes["JWT_AUTH"]}})
 
 
-@blocks("test: settings no database")
-def test_settings_without_a_database_pass_the_checks(block):
-    """The checks of the database run in tests/no_database, in a process without one."""
-    changes = run_settings(block.code)
-    assert changes.pop("DATABASES") == {}
-    # The example project's URLs accept API clients, so they can't be used here.
-    assert not errors_under({**changes, "ROOT_URLCONF": "jwt_auth.urls"})
-
-
-@blocks("test: settings with signing_key.pem")
-def test_settings_with_a_key_file_pass_the_checks(block, tmp_path, monkeypatch, rsa_key, ec_key, settings):
-    (tmp_path / "signing_key.pem").write_text(pem(ec_key if '"ES256"' in block.code else rsa_key))
-    monkeypatch.chdir(tmp_path)
-    changes = run_settings(block.code)
-    changes["JWT_AUTH"] = {**settings.JWT_AUTH, **changes["JWT_AUTH"]}
-    assert not errors_under(changes)
-
-
-@blocks("test: settings without check")
-def test_settings_for_another_user_model_are_well_formed(block):
-    assert not list(conf.find_problems(run_settings(block.code)["JWT_AUTH"]))
-
-
 @blocks("test: settings without database")
 def test_settings_of_a_database_are_well_formed(block):
-    assert run_settings(block.code)["DATABASES"]["default"]["OPTIONS"]["connect_timeout"]
-
-
-@blocks("test: production")
-def test_settings_of_a_deployment_are_well_formed(block, monkeypatch):
-    (make_key,) = (block.code for block in BLOCKS if block.how == "test: fernet key")
-    made = subprocess.run(["bash", "-c", make_key], capture_output=True, text=True, check=True).stdout
-    monkeypatch.setenv("JWT_ENCRYPTION_KEY", made.strip())
-    assert not list(conf.find_problems(run_settings(block.code)["JWT_AUTH"]))
+    assert run_settings(block.code)["DATABASES"]["default"]["OPTIONS"].keys() & {"connect_timeout", "prepare_threshold"}
 
 
 @blocks("test: derived fernet keys")
@@ -156,17 +99,11 @@ def test_secrets_come_from_derived_keys_to_keys_of_their_own(block, jwt_settings
         encryption.decrypt(secret)
 
 
-@blocks("test: hmac")
-def test_a_random_hmac_key_is_accepted(block, settings):
-    changes = run_settings(block.code)
-    assert not errors_under({"JWT_AUTH": {**settings.JWT_AUTH, **changes["JWT_AUTH"]}})
-
-
 def urls_with(block):
     """Return a context in which a new project's URLs have the lines of the block."""
     module = ModuleType("docs_urls")
     module.urlpatterns = []
-    _run_python(module.__dict__, block.code)
+    exec(compile(block.code, str(block), "exec"), module.__dict__)
     return override_settings(ROOT_URLCONF=module)
 
 
@@ -174,12 +111,6 @@ def urls_with(block):
 def test_urls_resolve(block):
     with urls_with(block):
         assert reverse("jwt_auth:login") == "/auth/login/"
-
-
-@blocks("test: browser urls")
-def test_urls_for_browsers_resolve(block):
-    with urls_with(block):
-        assert reverse("jwt_auth_browser:login") == "/auth/browser/login/"
 
 
 @blocks("test: cookies")
@@ -231,17 +162,6 @@ def test_a_view_without_the_middleware_authenticates_by_itself(user, rf):
 
 def _headers(*tokens):
     return [*({"authorization": f"Bearer {raw}"} for raw in tokens), {}]
-
-
-@blocks("test: service tokens")
-def test_code_issues_tokens_for_the_server_that_the_page_names(block, user, tmp_path, monkeypatch, ec_key, settings):
-    (tmp_path / "signing_key.pem").write_text(pem(ec_key))
-    monkeypatch.chdir(tmp_path)
-    (named,) = (other.code for other in BLOCKS if other.page == block.page and "settings" in other.how)
-    values = {"user": user}
-    with override_settings(JWT_AUTH={**settings.JWT_AUTH, **run_settings(named)["JWT_AUTH"]}):
-        exec(compile(block.code, str(block), "exec"), values)
-    assert values["token"].scope == "reports.read"
 
 
 @blocks("test: json logging")
@@ -304,30 +224,14 @@ def _sentry_that_collects_in(sent, init):
     return partial(init, transport=Collecting, auto_enabling_integrations=False, **integrations)
 
 
-@blocks("test: new device")
-@pytest.mark.django_db(transaction=True)
-def test_users_are_told_of_a_new_device(block, user, mailoutbox):
-    values = {}
-    exec(compile(block.code, str(block), "exec"), values)
-    try:
-        user.email = "alice@example.com"
-        user.save(update_fields=["email"])
-        for user_agent in ("curl/8.5.0", "curl/8.6.0", "Wget/1.21"):
-            sessions.start(user, peer=Peer(ip_address="203.0.113.7", user_agent=user_agent))
-    finally:
-        signals.new_device_seen.disconnect(values["tell_of_a_new_device"])
-    (mail,) = mailoutbox
-    assert "Wget from 203.0.113.7 at " in mail.body
-
-
 @OPENSSL
-@blocks("test: openssl")
-def test_openssl_makes_keys_that_are_accepted(block, tmp_path, jwt_settings):
-    for line in block.code.splitlines():
+def test_openssl_makes_keys_that_are_accepted(tmp_path, jwt_settings):
+    for line in code_of("keys.md", "openssl genpkey -algorithm ed25519").splitlines():
         command, _, algorithms = line.partition("#")
         subprocess.run(command, shell=True, check=True, cwd=tmp_path, capture_output=True)
+        file = tmp_path / command.split()[-1]
         for algorithm in algorithms.split(","):
-            jwt_settings(ALGORITHM=algorithm.strip(), SIGNING_KEY=tmp_path / "signing_key.pem")
+            jwt_settings(ALGORITHM=algorithm.strip(), SIGNING_KEY=file)
             assert configured.configured_keys().signing.algorithm == algorithm.strip()
 
 
@@ -362,45 +266,6 @@ def _run(command, pair):
     }
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True, env=environment)
     return done.stdout
-
-
-@OPENSSL
-@pytest.mark.django_db(transaction=True)
-def test_a_client_made_by_the_guide_calls_until_it_is_revoked(api_server, make_user, ed_key, tmp_path, monkeypatch):
-    code = {block.how.removeprefix("test: client "): block.code for block in BLOCKS if "test: client" in block.how}
-    monkeypatch.chdir(tmp_path)
-    subprocess.run(["bash", "-ec", code["key pair"]], capture_output=True, check=True)
-    user = make_user("reports")
-    _manage(code["command"].replace("--user reports", f"--user {user.get_username()}"))
-    key = models.ClientKey.objects.get()
-    names = {"client": key.client, "key": key, "new_public_key": public_pem(ed_key), "__name__": "docs"}
-    run = partial(_run_python, names)
-    run(code["view"])
-    call = code["call"].replace("https://api.example.com", api_server.url)
-    for shown, real in {'"client_..."': key.client.client_id, '"..."': key.kid}.items():
-        call = call.replace(shown, repr(real))
-    urls = ModuleType("docs_urls")
-    urls.urlpatterns = [path("reports/", names["Reports"].as_view())]
-    with override_settings(ROOT_URLCONF=urls):
-        run(call)
-        assert names["answer"].json() == {"user": user.get_username(), "reports": []}
-        run(code["rotated"])
-        run(call)
-        assert names["answer"].status_code == 200  # both keys are valid for some days
-        run(code["revoked"])
-        run(call)
-        assert names["answer"].json()["code"] == "token_revoked"
-    names.clear()  # its view refers to it, so that an answer would keep the connection open
-
-
-def _manage(line):
-    python, manage, *arguments = shlex.split(line)
-    assert (python, manage) == ("python", "manage.py")
-    call_command(*arguments)
-
-
-def _run_python(names, code):
-    exec(compile(code, "docs", "exec"), names)
 
 
 def table(page, heading=""):

@@ -13,18 +13,17 @@ from jwt_auth.models import ClientKey, RevocationEvent, SigningKey
 from jwt_auth.revocation import revoke_client_key, revoke_user
 from jwt_auth.revocation.memory import view
 from tests.support.commands import run
-from tests.support.docs import BLOCKS
+from tests.support.docs import code_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def code_of(how):
-    (code,) = (block.code for block in BLOCKS if block.how == how)
-    return code
+PAGE = "restore-a-backup.md"
 
 
-def lines(how):
-    return [shlex.split(line)[2:] for line in code_of(how).splitlines()]
+def lines(first):
+    """Return the commands of the block that begins with this one."""
+    return [shlex.split(line)[2:] for line in code_of(PAGE, f"python manage.py {first}").splitlines()]
 
 
 @pytest.fixture
@@ -35,8 +34,8 @@ def _here(tmp_path, monkeypatch):
 @pytest.fixture
 def shipped(_here, tmp_path):
     """The file that the settings of the page write, in the current directory."""
-    values = {}
-    exec(compile(code_of("test: restore log").replace("/var/log/", ""), "docs", "exec"), values)
+    values = {"BASE_DIR": tmp_path}
+    exec(compile(code_of(PAGE, "LOGGING"), "docs", "exec"), values)
     logger = logging.getLogger("jwt_auth")
     before = {**vars(logger), "handlers": list(logger.handlers), "filters": list(logger.filters)}
     logging.config.dictConfig(values["LOGGING"])
@@ -74,7 +73,7 @@ def damaged(client, user, tmp_path):
 
 
 def replay(client, pair):
-    look, do = lines("test: restore")
+    look, do = lines("jwt_revocations replay")
     assert "2 revocations" in run(*look)
     assert not client.is_dead(pair)
     assert "Applied 2 revocations." in run(*do, "--yes")
@@ -91,7 +90,7 @@ def test_the_log_that_was_shipped_is_replayed(client, shipped, damaged, tmp_path
 @pytest.mark.usefixtures("_here")
 def test_an_export_is_replayed(client, damaged, tmp_path, clock):
     restore = damaged()
-    ((*export, _, name),) = lines("test: restore export")
+    ((*export, _, name),) = lines("jwt_revocations export")
     exported = run(*export)
     clock.shift(10)
     assert [json.loads(line)["event"] for line in exported.splitlines()] == ["client_key_revoked", "user_revoked"]
@@ -109,9 +108,8 @@ def test_without_the_log_each_line_revokes_what_it_says(client, user, damaged, s
             "--kid=KID": f"--kid={ClientKey.objects.get().kid}",
             "KEY": SigningKey.objects.get().kid,
         }
-        everybody, list_clients, list_their_keys, key_of, list_keys, key = (
-            [names.get(word, word) for word in line] for line in lines("test: restore without the log")
-        )
+        everybody, list_clients, list_keys = lines("jwt_revoke --all")
+        list_their_keys, key_of, key = ([names.get(word, word) for word in line] for line in lines("jwt_client keys"))
         run(*everybody, "--yes")
         assert client.is_dead(pair)
         assert ClientKey.objects.get().revoked_at is None  # as the page says

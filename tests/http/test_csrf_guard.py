@@ -211,7 +211,8 @@ def test_log_only_lets_through_and_says_so(signed_in, jwt_settings, caplog):
     (record,) = caplog.records
     assert record.getMessage() == (
         "Let through, because CSRF_MODE is log_only: it comes from 'https://evil.example.net' "
-        "(Sec-Fetch-Site: cross-site)."
+        "(Sec-Fetch-Site: cross-site), this site is 'https://www.example.com', and CSRF_TRUSTED_ORIGINS does not have "
+        "that origin."
     )
     assert (record.code, record.ip_address) == ("csrf_failed", "127.0.0.1")
     caplog.clear()

@@ -16,7 +16,16 @@ from jwt_auth.revocation import (
     revoke_client_key,
     revoke_user,
 )
-from tests.support.happenings import HAPPENINGS, ask_in_an_outage, end_a_session, give_a_key
+from tests.support.happenings import (
+    HAPPENINGS,
+    ask_in_an_outage,
+    come_from_another_site,
+    end_a_session,
+    give_a_key,
+    go_on_to_where_nobody_may_go,
+    mistype_the_password,
+    show_a_bad_token,
+)
 from tests.support.outages import GONE
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -58,6 +67,31 @@ def test_the_reason_that_the_client_is_not_told_stands_with_code_address_and_pat
         "203.0.113.7",
         "/auth/me/",
     )
+
+
+REFUSALS = {
+    show_a_bad_token: "Token refused: ",
+    mistype_the_password: "Sign-in refused: ",
+    come_from_another_site: "Cross-site request refused: ",
+    go_on_to_where_nobody_may_go: "Token exchange refused: ",
+}
+
+
+@pytest.mark.parametrize("happening", REFUSALS, ids=lambda happening: happening.__name__)
+def test_under_debug_a_refusal_is_a_warning_that_a_new_project_shows(client, user, log, settings, happening):
+    settings.DEBUG = True
+    happening(client, user)
+    (warning,) = [record for record in log() if record.levelno >= logging.WARNING]
+    assert warning.event == HAPPENINGS[happening][0]
+    assert warning.getMessage().startswith(REFUSALS[happening])
+
+
+def test_under_debug_the_log_has_nothing_that_was_typed_at_a_sign_in(client, user, log, settings):
+    settings.DEBUG = True
+    body = {user.USERNAME_FIELD: "a typed name", "password": "a typed password"}
+    assert client.send("login/", body).status_code == 401
+    (refused,) = log()
+    assert "typed" not in repr(vars(refused))
 
 
 def test_a_key_that_replaces_another_names_it_and_no_secret_is_told(client, user, log):

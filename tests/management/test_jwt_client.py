@@ -42,7 +42,7 @@ def test_a_client_is_registered_with_a_secret_that_is_shown_once(user):
     title, _, *facts, last = shown.splitlines()
     assert title == (
         f"reports ({client.client_id}) acts as {user.get_username()} (primary key {user.pk}), "
-        "with the scopes read write."
+        "with 2 scopes: read write."
     )
     assert [line.split()[-1] for line in facts] == [key.kid, "HS256", client.client_id, "jwt_auth", secret]
     assert last.startswith("The secret is shown only once.")

@@ -158,7 +158,7 @@ def test_where_nobody_can_be_asked_nothing_is_revoked(client, user, target, monk
         (["--session=x"], "That is not a session id"),
         ([f"--session={uuid4()}"], "There is no session"),
         (["--token=x"], "That is not a token of this project"),
-        (["--token="], "That is not a token of this project"),
+        (["--token="], "No token was given"),
         ([], "one of the arguments"),
         (["--all", "--user=1"], "not allowed with"),
         (["--all", f"--reason={'x' * 256}"], "at most 255"),

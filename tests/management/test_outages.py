@@ -2,7 +2,7 @@
 
 import pytest
 from django.core.management import CommandError, call_command, get_commands, load_command_class
-from django.db import OperationalError, ProgrammingError
+from django.db import Error, OperationalError, ProgrammingError, connection, transaction
 
 from jwt_auth._django.outages import outage_is_unavailable
 from jwt_auth.exceptions import UnavailableError
@@ -85,6 +85,14 @@ def test_the_reason_is_said_once_and_other_reasons_are_no_outages_of_the_databas
     with pytest.raises(CommandError) as caught:
         Failing().execute(error=error, no_color=True, force_color=False, skip_checks=True)
     assert str(caught.value).startswith(text)
+
+
+@pytest.mark.parametrize("query", ["SELECT * FROM no_such_table", "SELECT no_such_column FROM jwt_auth_usersession"])
+def test_a_database_without_the_migrations_is_no_outage_and_ends_with_what_to_run(db, query):
+    with pytest.raises(Error) as caught, transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(query)
+    with pytest.raises(CommandError, match=r"lacks a table or a column: .*no_such.* Run manage\.py migrate\."):
+        Failing().execute(error=caught.value, no_color=True, force_color=False, skip_checks=True)
 
 
 def test_a_fault_is_no_outage(db):

@@ -15,7 +15,7 @@ from tests.support import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
-_BLOCK = re.compile(r"(?:<!-- (?P<how>[^>]+) -->\n)?```(?P<language>python|sh)\n(?P<code>.*?)```", re.DOTALL)
+_BLOCK = re.compile(r"(?:<!-- (?P<how>[^>]+) -->\n)?```(?P<language>python|sh|text)\n(?P<code>.*?)```", re.DOTALL)
 
 
 # How a page names a test: the path of its module, and its name.
@@ -32,16 +32,31 @@ class Block:
         line = self.page.read_text().partition(self.code)[0].count("\n") + 1
         return f"{self.page.relative_to(ROOT)}:{line}"
 
+    def step_in(self, project):
+        """Return what a reader does with the block in the project of this name, or ""; see tests/support/guides.py."""
+        prefix = f"test: {project} "
+        return self.how.removeprefix(prefix) if self.how.startswith(prefix) else ""
+
 
 BLOCKS = [
     Block(page, match["how"] or f"untested {match['language']}", match["code"])
     for page in PAGES
     for match in _BLOCK.finditer(page.read_text())
+    if match["language"] != "text" or match["how"]
 ]
 
 
+def code_of(page, first):
+    """Return the code of the block of a guide whose first line begins with `first`."""
+    (code,) = (block.code for block in BLOCKS if block.page.name == page and block.code.startswith(first))
+    return code
+
+
 def run_settings(code):
+    """Return the settings that `code` gives to a project whose JWT_AUTH is empty."""
     given = {
+        "BASE_DIR": Path(),
+        "JWT_AUTH": {},
         "INSTALLED_APPS": ["django.contrib.auth", "django.contrib.contenttypes"],
         "MIDDLEWARE": [item for item in django_settings.MIDDLEWARE if "jwt_auth" not in item],
     }

@@ -90,6 +90,11 @@ def revoke_everything(client, user):
     revoke_all(reason="leak")
 
 
+def show_no_token_to_a_developer(client, user):
+    with override_settings(DEBUG=True):
+        client.get("/auth/me/")
+
+
 def show_a_bad_token(client, user):
     client.get_me("x")
 
@@ -325,6 +330,7 @@ HAPPENINGS = {
     revoke_a_clients_key: ("client_key_revoked", "INFO"),
     revoke_a_client: ("client_revoked", "INFO"),
     disable_a_client: ("client_disabled", "INFO"),
+    show_no_token_to_a_developer: ("token_missing", "WARNING"),
     show_a_bad_token: ("token_refused", "INFO"),
     refresh_with_a_bad_token: ("token_refused", "INFO"),
     mistype_the_password: ("sign_in_refused", "INFO"),

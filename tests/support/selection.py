@@ -32,6 +32,7 @@ ONCE = frozenset(
     (
         *(
             "attacks",
+            "beginners",
             "checks",
             "client",
             "conf",

@@ -25,6 +25,7 @@ from jwt_auth.jose.algorithms import ALGORITHMS
 from jwt_auth.management.base import DatabaseCommand
 from jwt_auth.management.terminal import (
     NOTHING_DONE,
+    ActionParser,
     add_reason,
     add_yes,
     confirm,
@@ -40,6 +41,7 @@ from jwt_auth.management.terminal import (
 )
 from jwt_auth.models import CLIENT_ID, ClientKey, RegisteredClient
 from jwt_auth.revocation import disable_client, remaining, revoke_client, revoke_client_key
+from jwt_auth.user_model import adopt, has_visible_user
 from jwt_auth.views.client_serializers import ClientKeySerializer, ClientSerializer
 
 _AS_ONE = "Write --kid=KID, because an id may begin with a hyphen."
@@ -56,7 +58,7 @@ class Command(DatabaseCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+        actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION", parser_class=ActionParser)
         each = actions.add_parser("list", help="Show all clients.")
         each.add_argument(
             "--user",
@@ -119,6 +121,7 @@ class Command(DatabaseCommand):
             self.show_json({"clients": ClientSerializer(rows, many=True).data})
         elif found := list(rows.iterator()):
             head = ("CLIENT", "NAME", "ACTS AS", "SCOPES", "MADE (UTC)", "BY", "ADDRESS", "LAST USED (UTC)", "STATE")
+            adopt(found)
             self.stdout.write("\n".join(table([head, *map(_client_row, found)])))
         else:
             self.stdout.write("There are no clients.")
@@ -158,7 +161,7 @@ class Command(DatabaseCommand):
         self.stdout.write(f"Registered at {made} UTC, by {by}, from {address}.")
         if rows:
             head = ("KEY", "ALGORITHM", "MADE (UTC)", "BY", "ADDRESS", "LAST USED (UTC)", "STATE")
-            self.stdout.write("\n".join(["", *table([head, *(_key_row(row, now) for row in rows)])]))
+            self.stdout.write("\n".join(["", *table([head, *(_key_row(row, client, now) for row in rows)])]))
         else:
             self.stdout.write("It has no key, so it can't sign tokens.")
 
@@ -239,8 +242,8 @@ class Command(DatabaseCommand):
         confirm(self, yes=yes)
 
 
-def _add_action(actions: Any, name: str, help: str) -> CommandParser:
-    parser: CommandParser = actions.add_parser(name, help=help)
+def _add_action(actions: Any, name: str, help: str) -> ActionParser:
+    parser: ActionParser = actions.add_parser(name, help=help)
     parser.add_argument("client_id", help="The client's id; list shows it.")
     return parser
 
@@ -283,7 +286,7 @@ def _find_client(client_id: str) -> RegisteredClient:
     rows = RegisteredClient.objects.select_related("user").filter(client_id=client_id)
     client = rows.first() if CLIENT_ID.fullmatch(client_id) else None
     if client is None:
-        raise CommandError(f"There is no client {printable(client_id)!r}.")
+        raise CommandError(f"There is no client {printable(client_id)!r}; jwt_client list shows the ids.")
     return client
 
 
@@ -291,7 +294,7 @@ def _find_key(client_id: str, kid: str) -> ClientKey:
     for key in _find_client(client_id).keys.select_related("client"):
         if key.kid == kid:
             return key
-    raise CommandError(f"The client has no key {printable(kid)!r}.")
+    raise CommandError(f"The client has no key {printable(kid)!r}; jwt_client keys {client_id} shows its keys.")
 
 
 def _only_key(client_id: str) -> ClientKey:
@@ -300,7 +303,8 @@ def _only_key(client_id: str) -> ClientKey:
     rows = _find_client(client_id).keys.select_related("client").filter(rotated_at=None)
     found = [key for key in rows if key.is_usable(now)]
     if len(found) != 1:
-        raise CommandError("The client has no key to rotate." if not found else "Name the key with --kid.")
+        text = "Name the key with --kid" if found else "The client has no key to rotate; see jwt_client add-key"
+        raise CommandError(f"{text}. jwt_client keys {client_id} shows its keys.")
     return found[0]
 
 
@@ -309,7 +313,9 @@ def _name(client: RegisteredClient) -> str:
 
 
 def _describe(client: RegisteredClient) -> str:
-    scopes = f"with the scopes {printable(client.scopes)}" if client.scopes else "without scopes"
+    names = client.scopes.split()
+    counted = "the scope" if len(names) == 1 else f"{len(names)} scopes:"
+    scopes = f"with {counted} {printable(client.scopes)}" if names else "without scopes"
     return f"{_name(client)} acts as {describe_user(client.user)}, {scopes}."
 
 
@@ -321,12 +327,27 @@ def _client_row(client: RegisteredClient) -> tuple[str, ...]:
         shorten(printable(client.scopes), 32) or "-",
         *describe_origin(client),
         describe_moment(client.last_used_at),
-        "active" if client.is_active else "disabled",
+        _end_of_client(client) or "active",
     )
 
 
-def _key_row(key: ClientKey, now: datetime) -> tuple[str, ...]:
-    return (key.kid, key.algorithm, *describe_origin(key), describe_moment(key.last_used_at), _state_of(key, now))
+def _end_of_client(client: RegisteredClient) -> str:
+    """Return why all tokens of a client are refused; "" if they are not."""
+    if not client.is_active:
+        return "disabled"
+    if not has_visible_user(client):
+        return "the user is hidden"
+    return "" if client.user.is_active else "the user is inactive"
+
+
+def _key_row(key: ClientKey, client: RegisteredClient, now: datetime) -> tuple[str, ...]:
+    return (
+        key.kid,
+        key.algorithm,
+        *describe_origin(key),
+        describe_moment(key.last_used_at),
+        _state_of(key, client, now),
+    )
 
 
 def _doubt_row(key: ClientKey, doubt: registrars.Doubt) -> tuple[str, ...]:
@@ -334,10 +355,12 @@ def _doubt_row(key: ClientKey, doubt: registrars.Doubt) -> tuple[str, ...]:
     return (key.client.client_id, key.kid, name, *describe_origin(key), str(doubt.label))
 
 
-def _state_of(key: ClientKey, now: datetime) -> str:
+def _state_of(key: ClientKey, client: RegisteredClient, now: datetime) -> str:
     if key.revoked_at is not None:
         return f"revoked at {describe_moment(key.revoked_at)}"
-    if not registrars.reaches(key, key.client.user):
+    if key.is_usable(now) and (end := _end_of_client(client)):
+        return f"refused: {'the client is ' * (not client.is_active)}{end}"
+    if not registrars.reaches(key, client.user):
         return "suspended: the user was promoted"
     if key.expires_at is None:
         return "active"

@@ -50,12 +50,19 @@ class Command(DatabaseCommand):
         self.stdout.write(text if dry_run else self.style.SUCCESS(text))
 
 
+_NO_FIELD = (
+    "The user model has no TokenCutoffField, so there is nothing to copy: all cutoffs are in the app's table. "
+    "jwt_auth.base_models.TokensValidAfterMixin adds such a field."
+)
+
+
 def _other_place(target: str) -> str:
     names = _fields()
     if target != TABLE:
         return TABLE
     if len(names) != 1:
-        raise CommandError(f"Name a field with --from; there are: {', '.join(names) or 'none'}.", returncode=MISUSED)
+        text = f"Name a field with --from; there are: {', '.join(names)}."
+        raise CommandError(text if names else _NO_FIELD, returncode=MISUSED)
     return names[0]
 
 

@@ -19,6 +19,7 @@ from jwt_auth.keyring.states import KeyStateError, Step, describe_wait
 from jwt_auth.management.base import DatabaseCommand
 from jwt_auth.management.terminal import (
     NOTHING_DONE,
+    ActionParser,
     add_reason,
     add_yes,
     confirm,
@@ -41,7 +42,7 @@ class Command(DatabaseCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+        actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION", parser_class=ActionParser)
         each = actions.add_parser("list", help="Show all keys.")
         each.add_argument("--json", action="store_true", help="Print JSON instead of a table.")
         each = actions.add_parser("rotate", help="Do the next step of a rotation, if it is due.")
@@ -139,7 +140,7 @@ class Command(DatabaseCommand):
         now = timezone.now()
         key = SigningKey.objects.filter(kid=kid).first() if kid.isprintable() else None
         if key is None:
-            raise CommandError(f"There is no key {printable(kid)!r}.", returncode=NOTHING_DONE)
+            raise CommandError(f"There is no key {printable(kid)!r}; list shows all.", returncode=NOTHING_DONE)
         states.check_revocation(key, emergency=True, now=now)
         radius = signing_keys.blast_radius(key, now)
         whose = describe_number(radius.sessions, "live session", "live sessions", bound="up to")

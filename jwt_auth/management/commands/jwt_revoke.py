@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from jwt_auth._django.slices import Counted
 from jwt_auth.conf.user_keys import key_of
+from jwt_auth.jose.mistakes import mistake_in
 from jwt_auth.management.base import DatabaseCommand
 from jwt_auth.management.terminal import (
     MISUSED,
@@ -157,7 +158,7 @@ def _ways_to_end(left: remaining.Page) -> list[str]:
 def _of_session(sid: UUID) -> Revocation:
     session = with_state(UserSession.objects.filter(pk=sid)).first()
     if session is None:
-        raise CommandError(f"There is no session {sid}.")
+        raise CommandError(f"There is no session {sid}; jwt_sessions lists those of a user.")
     state = describe_state(session, timezone.now())
     if session.revoked_at is not None:
         state = f"revoked at {describe_moment(session.revoked_at)} UTC"
@@ -174,11 +175,14 @@ def _parse(text: str) -> UUID:
     try:
         return UUID(text)
     except ValueError:
-        raise CommandError("That is not a session id; jwt_sessions lists them.", returncode=MISUSED) from None
+        raise CommandError(
+            "That is not a session id, which is a UUID; jwt_sessions lists them.", returncode=MISUSED
+        ) from None
 
 
 def _session_of(text: str) -> UUID:
     sid = session_id_of(text)
     if sid is None:
-        raise CommandError("That is not a token of this project: it was changed, or its signing key is gone.")
+        mistake = mistake_in(text) or ": it was changed, or its signing key is gone"
+        raise CommandError(f"That is not a token of this project{mistake}.")
     return sid

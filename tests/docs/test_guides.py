@@ -1,0 +1,106 @@
+"""The tutorial and the guides are followed exactly, one after another in one project, or in one as they require it."""
+
+import shutil
+
+import pytest
+
+from tests.support.docs import BLOCKS
+from tests.support.guides import Reader, pages_in_order
+from tests.support.projects import Project
+
+PAGES = {page.stem: page for page in pages_in_order()}
+
+pytestmark = [
+    pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed"),
+    pytest.mark.skipif(not shutil.which("openssl"), reason="openssl is not installed"),
+]
+
+
+@pytest.fixture
+def project(tmp_path):
+    return Project(tmp_path / "mysite")
+
+
+def test_the_tutorial_and_the_guides_are_followed_one_after_another(project, tmp_path):
+    other = Reader(Project(tmp_path / "reports", "reports"), "reports", address="localhost:8001")
+    Reader(project, "guide", other=other).follow(*PAGES.values())
+
+
+def test_each_guide_is_followed_there_or_says_why_not():
+    elsewhere = {
+        "custom-user",  # needs another project, because a database keeps its user model
+        "from-simplejwt",  # begins with a project of simplejwt
+        "single-page-app",  # JavaScript, which tests/browser runs
+    }
+    followed = {block.page.stem for block in BLOCKS if block.step_in("guide")}
+    assert set(PAGES) - elsewhere == followed
+
+
+def test_a_user_model_of_the_projects_own_is_there_from_the_beginning(project):
+    reader = Reader(project, "accounts")
+    reader.write_first_files(PAGES["tutorial"], "guide")
+    reader.follow(PAGES["custom-user"])
+
+
+BEFORE = """
+import json
+from pathlib import Path
+from django.contrib.auth.models import User
+from rest_framework_simplejwt.tokens import RefreshToken
+
+users = {name: User.objects.create_user(name, password="a good password") for name in ("alice", "bob", "carol")}
+users["dave"] = User.objects.create_user("dave", is_active=False)
+tokens = {name: str(RefreshToken.for_user(user)) for name, user in users.items()}
+Path("tokens.json").write_text(json.dumps(tokens))
+"""
+
+AFTER = """
+import json
+from pathlib import Path
+from django.contrib.auth.models import User
+from django.test import Client
+from jwt_auth.revocation import revoke_user
+
+former, client = json.loads(Path("tokens.json").read_text()), Client()
+def post(path, status, **body):
+    answer = client.post(f"/api/token/{path}", body, content_type="application/json")
+    assert answer.status_code == status, (path, body, answer.content)
+    return answer.json()
+def me(token):
+    return client.get("/auth/me/", headers={"Authorization": f"Bearer {token}"}).status_code
+
+signed_in = post("", 200, username="alice", password="a good password")
+assert set(signed_in) == {"access", "refresh"} and me(signed_in["access"]) == 200
+assert post("", 401, username="alice", password="another")["code"] == "invalid_credentials"
+
+exchanged = post("refresh/", 200, refresh=former["alice"])
+assert me(exchanged["access"]) == 200 and me(former["alice"]) == 401
+assert me(post("refresh/", 200, refresh=exchanged["refresh"])["access"]) == 200
+assert post("refresh/", 401, refresh=former["alice"])["code"] == "invalid_token"  # it was used up
+assert post("refresh/", 401, refresh=former["bob"][:-4] + "AAAA")["code"] == "invalid_token"
+assert post("refresh/", 400)["errors"] == {"refresh": ["This field is required."]}
+post("verify/", 200, token=exchanged["access"])
+
+revoke_user(User.objects.get(username="bob"), reason="a test")
+carol = User.objects.get(username="carol")
+carol.set_password("a new password")
+carol.save()
+for name in ("bob", "carol", "dave"):  # revoked, with a new password, and inactive
+    assert post("refresh/", 401, refresh=former[name])["code"] == "invalid_credentials", name
+"""
+
+
+DRF_AND_SIMPLEJWT = """
+INSTALLED_APPS += ["rest_framework", "rest_framework_simplejwt", "rest_framework_simplejwt.token_blacklist"]
+REST_FRAMEWORK = {"DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework_simplejwt.authentication.JWTAuthentication"]}
+"""
+
+
+def test_a_project_of_simplejwt_is_moved_and_its_frontend_stays_signed_in(project):
+    pytest.importorskip("rest_framework_simplejwt")
+    project.append("mysite/settings.py", DRF_AND_SIMPLEJWT)
+    project.manage("migrate", "-v", "0")
+    project.script(BEFORE)
+    Reader(project, "simplejwt").follow(PAGES["from-simplejwt"])
+    project.append("mysite/settings.py", 'ALLOWED_HOSTS = ["testserver"]\n')
+    project.script(AFTER)

@@ -1,0 +1,53 @@
+"""
+Take steps of a guide in the project of the current directory: one process for all steps that need no new one.
+
+The steps are JSON on the standard input: [[block, kind, code], ...]; see tests/support/guides.py.
+"""
+
+import getpass
+import json
+import os
+import shlex
+import sys
+from contextlib import redirect_stdout
+from pathlib import Path
+
+import django
+from django.core.management import ManagementUtility
+
+from tests.support.commands import Terminal
+
+
+def take(kind, code, names):
+    if kind == "shell":
+        exec(compile(code, "the shell", "exec"), names)
+        return
+    for line in code.replace("\\\n", "").splitlines():
+        arguments = shlex.split(line, comments=True)[1:]
+        if ">" in arguments:
+            *arguments, _, file = arguments
+            with Path(file).open("w") as output, redirect_stdout(output):
+                run(arguments)
+        elif arguments:
+            run(arguments)
+
+
+def run(arguments):
+    sys.stdin = Terminal("yes\n")  # the answer to whatever the command asks
+    ManagementUtility(arguments).execute()
+
+
+def main():
+    django.setup()
+    steps, names = json.load(sys.stdin), {"__name__": "__main__"}
+    getpass.getpass = lambda *args, **kwargs: os.environ["TYPED_PASSWORD"]
+    for block, kind, code in steps:
+        sys.stdout.write(f"{block}:\n")  # an error follows its block
+        sys.stdout.flush()
+        take(kind, code, names)
+    sys.stdout.write("All steps were taken.\n")
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, "")
+    main()

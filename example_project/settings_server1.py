@@ -16,6 +16,14 @@ SERVER2 = os.environ.get("SERVER2", "http://localhost:8002")
 
 DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": DATA_DIR / "server1.sqlite3"}}
 
+# Security events go to a file; by default the commands would print them among their own output.
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "handlers": {"events": {"class": "logging.FileHandler", "filename": DATA_DIR / "events.log", "delay": True}},
+    "loggers": {"jwt_auth": {"handlers": ["events"], "level": "INFO", "propagate": False}},
+}
+
 JWT_AUTH = {
     "ISSUER": SERVER1,
     "ALGORITHM": "ES256",

@@ -28,7 +28,15 @@ from jwt_auth.jose.keys import Key, generate, make_key
 from jwt_auth.keyring import stored
 from jwt_auth.keyring.configured import configured_keys
 from jwt_auth.keyring.encryption import encrypt
-from jwt_auth.keyring.states import KeyStateError, Step, check_activation, check_revocation, next_step, no_successor
+from jwt_auth.keyring.states import (
+    KeyStateError,
+    Step,
+    check_activation,
+    check_is_active,
+    check_revocation,
+    next_step,
+    no_successor,
+)
 from jwt_auth.keyring.stored import JWKS_MAX_AGE
 from jwt_auth.models import RevocationEvent, SigningKey
 from jwt_auth.revocation import counting, wall_clock
@@ -129,8 +137,7 @@ def retire(kid: str, *, emergency: bool = False, now: datetime | None = None) ->
     """
     with _turn(now) as turn:
         row = turn.find(kid)
-        if row.state != State.ACTIVE:
-            raise KeyStateError(f"Key {kid} is {row.state}: only the active key can be retired.")
+        check_is_active(row)
         return turn.hand_over(emergency=emergency)
 
 

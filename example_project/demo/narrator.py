@@ -113,7 +113,7 @@ class Narrator:
             raise self._failure(title, f"{status} {_one_line(expect)}".rstrip(), got.rstrip())
         for name, member in keep.items():
             self.variables[name] = answer.body[member]
-            self._write(f"{name}={shlex.quote(self.variables[name])}")
+            self._write(f"${name} is this {member}.")
         return answer.body
 
     def command(self, title: str, name: str, *arguments: str, status: int = 0, expect: str = "") -> str:
@@ -206,7 +206,8 @@ def curl(address: str, request: Request) -> str:
     if request.token:
         parts.append(f'-H "Authorization: Bearer ${request.token}"')
     if request.body is not None:
-        quoted = shlex.quote(json.dumps(request.body))
+        line = json.dumps(request.body)
+        quoted = shlex.quote(line if len(line) <= WIDTH - 2 * len(INDENT) else json.dumps(request.body, indent=2))
         # Variables must be outside of the single quotes: '{"refresh_token": "'$NAME'"}'
         parts += ["-H 'Content-Type: application/json'", "-d " + re.sub(r"\$[A-Z0-9_]+", r"'\g<0>'", quoted)]
     return " \\\n     ".join(parts)

@@ -68,7 +68,8 @@ def _check_activation(key: SigningKey, emergency: bool, now: datetime) -> None:
 
 def _check_retirement(key: SigningKey, emergency: bool, now: datetime) -> None:
     """Check as far as possible before the keys are locked; only then is it decided which key takes over."""
-    if key.state != State.ACTIVE or emergency:
+    states.check_is_active(key)
+    if emergency:
         return
     standby = list(SigningKey.objects.filter(state=State.STANDBY).order_by("created_at"))
     refusals = [_refusal_by(partial(states.check_activation, each, key, emergency=False, now=now)) for each in standby]

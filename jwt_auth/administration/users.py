@@ -91,6 +91,9 @@ class TokenRevocationMixin(ForgedRequestMixin, SavingMixin, _Base):
                 return allowed and not (obj and obj.is_superuser)
     """
 
+    class Media:
+        css = {"all": ["jwt_auth/admin.css"]}  # also for Django's page that lists what is deleted with a user
+
     def has_revoke_tokens_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Return whether the request may revoke the tokens of the user `obj`, or of users in general."""
         return allows(request, "jwt_auth.revoke_user")

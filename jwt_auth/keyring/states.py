@@ -157,6 +157,15 @@ def check_revocation(row: SigningKey, *, emergency: bool, now: datetime) -> None
         )
 
 
+def check_is_active(key: SigningKey) -> None:
+    """
+    Raises:
+        KeyStateError: when `key` is not the active key, so that it can't be retired.
+    """
+    if key.state != State.ACTIVE:
+        raise KeyStateError(f"Key {key.kid} is {key.state}: only the active key can be retired.")
+
+
 def no_successor(now: datetime) -> KeyStateError:
     """Return the error for a key that can't retire at `now`, because no standby key can take over."""
     possible_at = now + PUBLISHED_AFTER

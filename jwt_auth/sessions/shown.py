@@ -2,7 +2,7 @@
 The time of a session's last use, as far as a holder of its access tokens may know it.
 
 A thief with a copy of the tokens could watch a time that moves with each rotation, and present the predecessor within
-the grace period. So only past full hours are shown: the value changes on the hour, and never with a use.
+the grace period. So only the sign-in and past full hours are shown: the value changes on the hour, never with a use.
 """
 
 from datetime import datetime, timezone
@@ -11,9 +11,10 @@ from jwt_auth.models import UserSession
 
 
 def last_used_at(session: UserSession, now: datetime) -> datetime:
-    """Return the last hour before the current one in which the session was used; its first hour if there is none."""
+    """Return the last hour before the current one in which the session was used, or the sign-in if that is later."""
     newest = hour_of(session.last_issued_at)
-    return newest if newest < hour_of(now) else hour_of(session.settled_at or session.started_at)
+    hour = newest if newest < hour_of(now) else hour_of(session.settled_at or session.started_at)
+    return max(hour, session.started_at)
 
 
 def settled_at(session: UserSession, now: datetime) -> datetime | None:

@@ -1,5 +1,6 @@
 """Clients in the admin: registered, given keys and revoked; a secret is shown once, and no revocation is undone."""
 
+import json
 import re
 from datetime import timedelta
 
@@ -112,6 +113,22 @@ def test_a_client_is_registered_with_the_public_half_of_its_key(user, browser, r
     assert answer.url == client_url("change", key.client.pk)
     assert (key.algorithm, key.encrypted_secret) == ("PS256", "")
     assert f"The key {key.kid} was added." in text_of(browser.get(answer.url))
+
+
+def test_a_popup_closes_and_picks_the_new_client(user, browser, rsa_key):
+    url = f"{client_url('add')}?_popup=1&_to_field=id"
+    page = text_of(browser.get(url))
+    assert "cancel-link" not in page
+    sent = dict(re.findall(r'<input type="hidden" name="(_\w+)" value="(\w+)">', page))
+    pasted = registration(user, kind="public_key", public_key=public_pem(rsa_key))
+    answer = browser.post(url, {**pasted, **sent})
+    assert json.loads(answer.context_data["popup_response_data"])["value"] == str(RegisteredClient.objects.get().pk)
+    assert browser.get(f"{client_url('add')}?_popup=1&_to_field=ip_address").status_code == 400
+
+
+def test_popups_only_pick_a_client(registered, secret_key, browser):
+    pages = [text_of(browser.get(client_url("change", registered.pk) + query)) for query in ("", "?_popup=1")]
+    assert [client_url("rotate_key", registered.pk, secret_key.key.pk) in page for page in pages] == [True, False]
 
 
 REFUSED = {

@@ -89,6 +89,11 @@ def test_a_key_that_is_none_of_this_user_model_is_no_error(browser):
     assert "a service" in text_of(browser.get(event_url("change", RevocationEvent.objects.first().pk)))
 
 
+def test_a_popup_does_not_offer_to_revoke_everything(browser):
+    for query, is_offered in (("", True), ("?_popup=1", False)):
+        assert (event_url("revoke_all") in text_of(browser.get(event_url("changelist") + query))) is is_offered
+
+
 def test_an_event_that_is_not_there_is_not_found(browser):
     assert browser.get(event_url("change", "12345")).status_code == 302
 

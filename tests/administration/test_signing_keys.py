@@ -92,6 +92,9 @@ def test_the_active_key_retires_when_another_can_take_over(browser, active, stan
     clock.shift(WAIT)
     assert said(post(browser, "retire", active)) == f"The key {active.kid} was retired."
     assert states() == {active.kid: "retiring", standby.kid: "active"}
+    for page in ("retire", "retire_emergency"):
+        answer = browser.get(key_url(page, active.pk), follow=True)
+        assert "only the active key can be retired" in said(answer)
 
 
 def test_an_emergency_is_offered_says_whom_it_hits_and_asks_for_a_word(browser, client, user, staff, active):

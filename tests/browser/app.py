@@ -58,6 +58,14 @@ class App:
         self.page.get_by_role("button", name=name, exact=True).click()
         return self
 
+    def fails(self, name: str, text: str) -> "App":
+        """Expect an announced error behind the button that was pressed, on the screen."""
+        button = self.page.get_by_role("button", name=name, exact=True)
+        error = button.locator("+ [role=alert]")
+        self.expect(error).to_contain_text(text)
+        self.expect(error).to_be_in_viewport(ratio=1)
+        return self
+
     def write_note(self, text: str) -> "App":
         self.page.get_by_label("A new note").fill(text)
         self.press("Add")

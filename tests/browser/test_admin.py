@@ -260,6 +260,7 @@ def test_the_longest_names_hide_nothing_that_a_decision_needs(screen, staff, new
         "long-key-question": client_url("revoke_key", registered.pk, key.pk),
         "long-user": user_url("change", user.pk),
         "long-user-question": user_url("revoke_tokens", user.pk),
+        "long-user-deletion": user_url("delete", user.pk),
     }
     for name, url in pages.items():
         page.goto(url)

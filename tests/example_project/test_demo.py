@@ -1,5 +1,6 @@
 """`manage.py demo`: it tells its story over real HTTP, and accepts only the right answers."""
 
+import json
 import os
 import re
 import shutil
@@ -7,8 +8,9 @@ import signal
 import socket
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
+from http.client import HTTPConnection
 
 import pytest
 from django.conf import settings
@@ -200,38 +202,51 @@ def read(process, until):
 
 
 def serving(data_dir, *arguments):
-    return demo(data_dir, "--no-input", "--one-server", "--serve", *arguments, until="Ctrl-C stops the server")
+    return demo(data_dir, "--serve", *arguments, until="Ctrl-C stops the server")
 
 
-def paste(output, *titles):
-    """Run the lines of these steps in a shell, as a reader would, and return the output of curl."""
-    text = "".join(dict(steps_of(output))[title] for title in titles)
-    lines = re.findall(r"^   (curl .*(?:\n        .*)*|[A-Z_0-9]+=\S+)$", text, re.MULTILINE)
-    return subprocess.run(["bash", "-c", "\n".join(lines)], capture_output=True, text=True, check=True).stdout
+class Reader:
+    """Somebody who runs the commands of the story in a shell, and keeps the tokens of the answers."""
+
+    def __init__(self, output):
+        self.steps, self.tokens = dict(steps_of(output)), {}
+
+    def paste(self, title):
+        """Run the command of this step, and return the output of curl."""
+        [line] = re.findall(r"^   (curl .*(?:\n        .*)*)$", self.steps[title], re.MULTILINE)
+        done = subprocess.run(["bash", "-c", line], env=os.environ | self.tokens, capture_output=True, check=True)
+        for name, member in re.findall(r"^   \$(\w+) is this (\w+)\.$", self.steps[title], re.MULTILINE):
+            self.tokens[name] = json.loads(done.stdout)[member]
+        return done.stdout.decode()
 
 
 @pytest.mark.skipif(not (shutil.which("curl") and shutil.which("bash")), reason="needs curl and bash")
 @pytest.mark.thorough
 def test_its_lines_of_curl_can_be_pasted_while_it_serves(tmp_path):
-    with serving(tmp_path) as (_, output):
-        assert '"token_type":"Bearer"' in paste(output, "Bob signs in")
-        assert paste(output, "Bob signs in", "Bob is not affected").endswith("[]")
-        assert '"code":"invalid_token"' in paste(output, "Bob is not affected"), "the variable is not set"
-        phone = paste(output, "Alice signs in on her phone", "The phone's access token is refused from now on")
-        assert '"code":"token_revoked"' in phone
-        laptop = paste(output, "Alice signs in on her laptop", "Alice's laptop refreshes its tokens")
-        assert '"code":"token_revoked"' in laptop
+    with serving(tmp_path, "--no-input", "--one-server") as (_, output):
+        reader = Reader(output)
+        assert '"code":"invalid_token"' in reader.paste("Bob is not affected"), "the variable is not set"
+        assert '"token_type":"Bearer"' in reader.paste("Bob signs in")
+        assert reader.paste("Bob is not affected") == "[]"
+        reader.paste("Alice signs in on her laptop")
+        assert '"token_type":"Bearer"' in reader.paste("Alice's laptop refreshes its tokens")
+        reader.paste("The admin signs in")
+        assert '"sessions_revoked":2' in reader.paste("The admin revokes all of Alice's tokens")
+        refused = reader.paste("Her laptop's access token is refused, long before it expires")
+        assert '"code":"token_revoked"' in refused
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "kill"])
 @pytest.mark.thorough
-def test_it_serves_at_the_given_port_until_it_is_stopped(tmp_path, number):
+def test_it_serves_at_once_at_the_given_port_until_it_is_stopped(tmp_path, number):
     port = free_port()
     with serving(tmp_path, "--port", str(port)) as (process, output):
+        assert steps_of(output) == []
         assert port_of(output) == port
-        closing_words = output.rpartition("the expected answers.")[2]
-        assert passwords_of(closing_words) == passwords_of(output)
-        socket.create_connection(("127.0.0.1", port)).close()
+        body = {"username": "alice", "password": passwords_of(output)["alice"]}
+        with closing(HTTPConnection("127.0.0.1", port)) as connection:
+            connection.request("POST", "/auth/login/", json.dumps(body), {"Content-Type": "application/json"})
+            assert connection.getresponse().status == 200
         process.send_signal(number)
         assert process.wait(30) == 0
         assert free_port(port) == port, "the server still runs"
@@ -246,6 +261,7 @@ def test_at_a_terminal_it_waits_for_enter_and_ctrl_c_ends_it_and_its_server(tmp_
             os.write(keyboard, b"\n")
             second = read(process, "Press Enter")
             assert [title for title, _ in steps_of(first + second)] == [title for title, _, _ in STORY[:2]]
+            assert "It waits after each step" in first
             process.send_signal(signal.SIGINT)
             assert process.wait(30) == 130
             assert "Interrupted" in process.stdout.read()

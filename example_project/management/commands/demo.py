@@ -12,24 +12,28 @@ from django.conf import settings
 from django.core.management import CommandError, CommandParser, call_command
 
 from example_project.demo import server
-from example_project.demo.command import StoryCommand
+from example_project.demo.command import INTERRUPTED, StoryCommand, waits
 from example_project.demo.narrator import StepFailedError
 from example_project.demo.story import tell
 from example_project.demo.users import make_users
-
-INTERRUPTED = 130  # as shells report a process that Ctrl-C ended
 
 
 class Command(StoryCommand):
     help = (
         "Shows what jwt_auth does, request by request: migrates, creates the users alice, bob and admin with new "
         "passwords, starts the server, and tells a story of sign-ins and revocations as curl commands. Then a second "
-        "story shows how a user of one server uses another server."
+        "story shows how a user of one server uses another server. With --serve it only starts the server, for you to "
+        "try in a browser."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("--serve", action="store_true", help="Leave the server running until Ctrl-C.")
+        parser.add_argument(
+            "--serve",
+            action="store_true",
+            help="Start the server at once, without the story, and leave it running until Ctrl-C. With --no-input the "
+            "story comes first.",
+        )
         parser.add_argument("--one-server", action="store_true", help="Tell only the first story.")
         parser.add_argument("--port", type=int, default=0, help="The server's port; by default any free port.")
 
@@ -41,10 +45,10 @@ class Command(StoryCommand):
             passwords = make_users()
             address = f"{server.HOST}:{port}"
             with server.running(port, log) as process:
-                self.introduce(address, passwords)
-                self.tell(address, passwords, interactive)
-                if not one_server:
-                    self.tell_of_two_servers(interactive)
+                if not serve or not interactive:
+                    self.tell(address, passwords, interactive)
+                    if not one_server:
+                        self.tell_of_two_servers(interactive)
                 if serve:
                     self.serve(process, address, passwords)
         except server.ServerError as error:
@@ -52,15 +56,14 @@ class Command(StoryCommand):
         except StepFailedError as error:
             raise CommandError(f"{error}\nThe server's log: {log}") from error
         except KeyboardInterrupt:
-            raise CommandError("Interrupted. The server has been stopped.", returncode=INTERRUPTED) from None
-
-    def introduce(self, address: str, passwords: Mapping[str, str]) -> None:
-        self.write(f"The server: http://{address}/  (settings: {settings.SETTINGS_MODULE})")
-        self.write("The users, with passwords created for this run:")
-        for name, password in passwords.items():
-            self.write(f"   {name:<6} {password}")
+            raise self.interrupted("Interrupted. The server has been stopped.") from None
 
     def tell(self, address: str, passwords: Mapping[str, str], interactive: bool) -> None:
+        self.write(f"The server: http://{address}/  (settings: {settings.SETTINGS_MODULE})")
+        self.introduce(passwords)
+        self.write("Tokens are shortened here. To send a command yourself, set its variables to whole tokens first.")
+        if waits(interactive):
+            self.write("It waits after each step: Enter goes on, Ctrl-C stops. With --no-input it does not wait.")
         narrator = self.narrator(address, interactive=interactive)
         tell(narrator, passwords)
         self.write(self.style.SUCCESS(f"\nAll {narrator.steps} steps got the expected answers."))
@@ -70,20 +73,31 @@ class Command(StoryCommand):
         urls = {name: f"http://localhost:{server.free_port()}" for name in ("SERVER1", "SERVER2")}
         command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "demo_servers"]
         command += ["--settings", "example_project.settings_server1", *([] if interactive else ["--no-input"])]
-        told = subprocess.run(command, env={**os.environ, **urls}, check=False)
-        if told.returncode:
-            raise CommandError("The story of the two servers failed.", returncode=told.returncode)
+        with subprocess.Popen(command, env={**os.environ, **urls}) as process:
+            try:
+                code = process.wait()
+            except KeyboardInterrupt:
+                process.terminate()  # which stops its servers; after Ctrl-C in a terminal it is doing so already
+                raise
+        if code == INTERRUPTED:
+            raise KeyboardInterrupt
+        if code:
+            raise CommandError("The story of the two servers failed.", returncode=code)
+
+    def introduce(self, passwords: Mapping[str, str]) -> None:
+        self.write("The users, with passwords created for this run:")
+        for name, password in passwords.items():
+            self.write(f"   {name:<6} {password}")
 
     def serve(self, process: subprocess.Popen[bytes], address: str, passwords: Mapping[str, str]) -> None:
         try:
-            self.write("")
-            self.introduce(address, passwords)
-            self.write(
-                f"In a browser: http://{address}/ is a page whose tokens no script can read; sign in as any user."
-            )
-            self.write(f"admin also signs in at http://{address}/admin/. Ctrl-C stops the server.")
+            self.write(self.style.SUCCESS("\nThe server is running. Open one of these pages in your browser:"))
+            self.write(f"   http://{address}/        for every user: notes and devices; no script can read the tokens")
+            self.write(f"   http://{address}/admin/  for admin: sessions, users, and the buttons that revoke")
+            self.introduce(passwords)
+            self.write("Ctrl-C stops the server.")
             process.wait()
         except KeyboardInterrupt:
-            self.write("Stopped.")
+            self.write("\nStopped.")
         else:
             raise server.ServerError("The server stopped unexpectedly.")

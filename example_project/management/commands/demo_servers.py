@@ -44,6 +44,8 @@ class Command(StoryCommand):
                 tell(narrator, passwords, other=second, standby=standby.kid)
         except (server.ServerError, StepFailedError) as error:
             raise CommandError(str(error)) from error
+        except KeyboardInterrupt:
+            raise self.interrupted("Interrupted. The two servers have been stopped.") from None
         self.write(self.style.SUCCESS(f"\nAll {narrator.steps} steps had the expected results."))
 
     def start(self, stack: ExitStack, url: str, module: str) -> None:

@@ -1,6 +1,6 @@
 /** The live countdown. It needs no token, because the server sends the lifetime. */
 
-import { byId } from "./dom.js";
+import { byId, written } from "./dom.js";
 
 export class Clock {
   #session;
@@ -23,12 +23,13 @@ export class Clock {
 
   clear() {
     this.#renewals = 0;
-    byId("renewals").textContent = "Not renewed yet.";
+    byId("renewals").textContent = "Not renewed since this page was opened.";
   }
 
   #count(by) {
     this.#renewals += 1;
     const times = ["once", "twice"][this.#renewals - 1] ?? `${this.#renewals} times`;
-    byId("renewals").textContent = `Renewed ${times}, last by ${by}.`;
+    const last = this.#renewals === 1 ? "" : "last ";
+    byId("renewals").textContent = `Renewed ${times} since this page was opened, ${last}at ${written(new Date(), "medium")} by ${by}.`;
   }
 }

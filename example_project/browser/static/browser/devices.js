@@ -1,6 +1,6 @@
 /** The list of the user's sessions, with buttons to end them. */
 
-import { byId, element, onClick, say, written } from "./dom.js";
+import { attempt, byId, element, onClick, say, written } from "./dom.js";
 
 export class Devices {
   #session;
@@ -9,16 +9,24 @@ export class Devices {
 
   constructor(session) {
     this.#session = session;
-    onClick(byId("end-others"), this.#error, async () => {
+    onClick(byId("end-others"), async () => {
       await session.endOtherSessions();
       await this.load();
       byId("devices-heading").focus();
       say("All other devices are signed out.");
     });
-    onClick(byId("sign-out-everywhere"), this.#error, () => session.signOutEverywhere());
+    onClick(byId("sign-out-everywhere"), async () => {
+      const { count } = await session.sessions(); // the list on the page may be old
+      await session.signOutEverywhere();
+      byId("notice").textContent += count === 1 ? " 1 session has ended." : ` ${count} sessions have ended.`;
+    });
   }
 
-  async load() {
+  load() {
+    return attempt(this.#error, () => this.#show());
+  }
+
+  async #show() {
     // One page: this session first, then the newest sign-ins.
     const { results, count } = await this.#session.sessions();
     const more = count > results.length ? [element("li", { className: "hint" }, `and ${count - results.length} more`)] : [];
@@ -28,7 +36,6 @@ export class Devices {
 
   clear() {
     this.#list.replaceChildren();
-    this.#error.textContent = "";
   }
 
   #row({ id, label, device, user_agent, ip_address, started_at, current, shared }) {
@@ -41,18 +48,20 @@ export class Devices {
       element("p", { className: "device" }, name, current ? element("span", { className: "tag" }, "this device") : ""),
       element("p", { className: "hint" }, `${facts} · signed in ${written(started_at)}`),
     );
-    return element("li", {}, words, current ? "" : this.#button(id, name));
+    const row = element("li", {}, words);
+    if (!current) this.#addButton(row, id, name);
+    return row;
   }
 
-  #button(id, name) {
+  #addButton(row, id, name) {
     const button = element("button", { type: "button", className: "quiet", ariaLabel: `Sign out ${name}` }, "Sign out");
-    onClick(button, this.#error, async () => {
+    row.append(button);
+    onClick(button, async () => {
       await this.#session.endSession(id);
       await this.load();
       byId("devices-heading").focus();
       say(`${name} is signed out.`);
     });
-    return button;
   }
 }
 

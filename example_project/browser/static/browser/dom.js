@@ -14,31 +14,53 @@ export function say(text) {
   byId("status").textContent = text;
 }
 
-/** Run `task` at each click. The button is inactive while the task runs, and `place` shows errors. */
-export function onClick(button, place, task) {
-  button.addEventListener("click", () => attempt(place, task, [button]));
+/** Run `task` at each click. The button is inactive while the task runs; errors appear behind it. */
+export function onClick(button, task) {
+  const place = placeBehind(button);
+  button.addEventListener("click", () => press(button, place, task));
 }
 
-/** Run `task` at each submission of `form`. */
-export function onSubmit(form, place, task) {
+/** Run `task` at each submission of `form`; errors appear behind its button. */
+export function onSubmit(form, task) {
+  const button = form.querySelector("[type=submit]");
+  const place = placeBehind(button);
+  place.id = `${form.id}-error`; // for aria-describedby
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    attempt(place, task, [form.querySelector("[type=submit]")]);
+    press(button, place, task);
   });
 }
 
-async function attempt(place, task, buttons) {
+/** Run `task`, and show its error at `place`. */
+export async function attempt(place, task) {
   place.textContent = "";
-  // Not `disabled`, because a disabled button loses the keyboard focus.
-  if (buttons.some((button) => button.ariaDisabled === "true")) return;
-  for (const button of buttons) button.ariaDisabled = "true";
   try {
     await task();
   } catch (error) {
     place.textContent = explain(error);
-  } finally {
-    for (const button of buttons) button.ariaDisabled = "false";
+    return false;
   }
+  return true;
+}
+
+/** Remove all errors, as when another user signs in. */
+export function clearErrors() {
+  for (const place of document.querySelectorAll(".error")) place.textContent = "";
+}
+
+async function press(button, place, task) {
+  // Not `disabled`, because a disabled button loses the keyboard focus.
+  if (button.ariaDisabled === "true") return;
+  button.ariaDisabled = "true";
+  // An error must be visible without scrolling, as on a phone.
+  if (!(await attempt(place, task))) place.scrollIntoView({ block: "nearest" });
+  button.ariaDisabled = "false";
+}
+
+function placeBehind(button) {
+  const place = element("p", { className: "error", role: "alert" });
+  button.after(place);
+  return place;
 }
 
 /** Return a text for people about a SessionError, or about a fetch() without an answer. */
@@ -49,8 +71,8 @@ function explain(error) {
 }
 
 /** Format a time for people, with the date unless it is today. */
-export function written(time) {
+export function written(time, timeStyle = "short") {
   const [moment, today] = [new Date(time), new Date()];
   const day = moment.toDateString() === today.toDateString() ? {} : { dateStyle: "medium" };
-  return new Intl.DateTimeFormat("en-GB", { ...day, timeStyle: "short" }).format(moment);
+  return new Intl.DateTimeFormat("en-GB", { ...day, timeStyle }).format(moment);
 }

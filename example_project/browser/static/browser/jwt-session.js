@@ -30,7 +30,7 @@ export class JWTSession extends EventTarget {
   expiresAt = null;
   /** The full lifetime of the access token in milliseconds. */
   lifetime = null;
-  /** The reason for being signed out: "signed_out" or the server's code ("token_revoked", "token_expired", ...). */
+  /** The reason for being signed out: "signed_out", "signed_out_everywhere" or the server's code ("token_revoked", ...). */
   reason = null;
   /** False while the server can't be reached; meanwhile the session is neither renewed nor given up. */
   available = true;
@@ -130,7 +130,7 @@ export class JWTSession extends EventTarget {
   /** End all sessions of this user, including this one. */
   async signOutEverywhere() {
     await this.#send("POST", "logout/all/", {});
-    this.#signedOut("signed_out");
+    this.#signedOut("signed_out_everywhere");
   }
 
   /** Return a page of a hundred live sessions of this user: `{count, results: [{id, label, device, current, shared, ...}], ...}`. */
@@ -305,7 +305,7 @@ export class SessionError extends Error {
     return new SessionError({
       status: response.status,
       code: body.code ?? "unknown",
-      message: body.detail ?? response.statusText,
+      message: body.detail ?? `The server answered with status ${response.status}.`,
       retryAfter: Number(response.headers.get("Retry-After")) || null,
     });
   }

@@ -1,21 +1,25 @@
 /** A protected resource, as an app would use it: the only difference is session.fetch() instead of fetch(). */
 
-import { byId, element, onClick, onSubmit, say } from "./dom.js";
+import { attempt, byId, element, onClick, onSubmit, say } from "./dom.js";
 import { SessionError } from "./jwt-session.js";
 
 export class Notes {
   #session;
   #url;
   #list = byId("notes");
-  #error = byId("note-error");
+  #error = byId("notes-error");
 
   constructor(session, url) {
     this.#session = session;
     this.#url = url;
-    onSubmit(byId("add-note"), this.#error, () => this.#add());
+    onSubmit(byId("add-note"), () => this.#add());
   }
 
-  async load() {
+  load() {
+    return attempt(this.#error, () => this.#show());
+  }
+
+  async #show() {
     const notes = await (await this.#request("")).json();
     this.#list.replaceChildren(...notes.map((note) => this.#row(note)));
     this.#count();
@@ -23,7 +27,6 @@ export class Notes {
 
   clear() {
     this.#list.replaceChildren();
-    this.#error.textContent = "";
     byId("no-notes").hidden = true;
     byId("note-text").value = "";
   }
@@ -43,8 +46,8 @@ export class Notes {
   #row({ id, text }) {
     const button = element("button", { type: "button", className: "quiet", ariaLabel: `Delete note: ${text}` }, "Delete");
     const row = element("li", {}, element("p", { className: "row-text" }, text), button);
-    onClick(button, this.#error, async () => {
-      await this.#request(`${id}/`, { method: "DELETE" });
+    onClick(button, async () => {
+      await this.#delete(id);
       // Move the focus to the next note, so that the keyboard does not start at the top of the page.
       const neighbour = row.nextElementSibling ?? row.previousElementSibling;
       row.remove();
@@ -53,6 +56,14 @@ export class Notes {
       say("Note deleted.");
     });
     return row;
+  }
+
+  async #delete(id) {
+    try {
+      await this.#request(`${id}/`, { method: "DELETE" });
+    } catch (error) {
+      if (error.status !== 404) throw error; // deleted already, in another tab
+    }
   }
 
   #count() {

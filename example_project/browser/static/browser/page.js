@@ -2,7 +2,7 @@
 
 import { Clock } from "./clock.js";
 import { Devices } from "./devices.js";
-import { byId, onClick, onSubmit, say } from "./dom.js";
+import { byId, clearErrors, onClick, onSubmit, say } from "./dom.js";
 import { JWTSession } from "./jwt-session.js";
 import { Notes } from "./notes.js";
 import { Sight } from "./sight.js";
@@ -15,6 +15,7 @@ const [clock, sight] = [new Clock(session), new Sight(session)];
 
 const REASONS = {
   signed_out: "You are signed out.",
+  signed_out_everywhere: "You are signed out on all your devices.",
   token_revoked: "Your session was ended from elsewhere: by you on another device, or by an administrator.",
   token_expired: "Your session has expired. Sign in to go on.",
   refresh_token_reused:
@@ -24,6 +25,7 @@ const REASONS = {
 let shown = { state: "unknown", id: null };
 
 session.addEventListener("change", () => {
+  if (session.available && !byId("trouble").hidden) clearErrors(); // the outage is over
   byId("trouble").hidden = session.available;
   byId("trouble").textContent = session.available
     ? ""
@@ -31,6 +33,7 @@ session.addEventListener("change", () => {
   if (session.state === "unknown" || (session.state === shown.state && session.id === shown.id)) return;
   const before = shown;
   shown = { state: session.state, id: session.id };
+  clearErrors();
   for (const part of [...parts, clock]) part.clear();
   (session.state === "signed-in" ? showSignedIn : showSignedOut)(before.state !== "unknown");
   sight.look();
@@ -63,15 +66,10 @@ function reveal(id) {
 
 /** Load each part separately, so that a failure does not affect the others. */
 function load() {
-  for (const part of parts) part.load().catch(complain);
+  for (const part of parts) part.load();
 }
 
-/** Show an error of loading. The session itself handles answers of 401. */
-function complain(error) {
-  if (session.state === "signed-in") byId("note-error").textContent = `Not everything could be loaded: ${error.message}`;
-}
-
-onSubmit(byId("sign-in"), byId("sign-in-error"), async () => {
+onSubmit(byId("sign-in"), async () => {
   const form = byId("sign-in");
   const fields = [byId("field-username"), byId("field-password")];
   for (const field of fields) field.ariaInvalid = String(!field.value);
@@ -86,13 +84,14 @@ onSubmit(byId("sign-in"), byId("sign-in-error"), async () => {
   }
 });
 
-onClick(byId("sign-out"), byId("devices-error"), () => session.signOut());
-onClick(byId("renew"), byId("devices-error"), async () => {
+onClick(byId("sign-out"), () => session.signOut());
+onClick(byId("renew"), async () => {
   if (await session.refresh()) say("The access token is renewed.");
+  else if (session.state === "signed-in") throw new Error("It could not be renewed. The page tries again automatically.");
 });
 
 // The user may have signed in elsewhere since, so load the parts again at renewals and when the page becomes visible.
-session.addEventListener("renewed", () => session.state === "signed-in" && parts[1].load().catch(complain));
+session.addEventListener("renewed", () => session.state === "signed-in" && parts[1].load());
 document.addEventListener("visibilitychange", () => !document.hidden && shown.state === "signed-in" && load());
 
 await session.start();

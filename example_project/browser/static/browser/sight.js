@@ -1,6 +1,6 @@
 /** The results of a search for the tokens by JavaScript. Nothing here is fixed: each value is looked up. */
 
-import { byId, element, onClick, say } from "./dom.js";
+import { byId, element, onClick, say, written } from "./dom.js";
 
 // An access token is a JWT and begins with `{"` in base64url; a refresh token is 32 digits, a number and a signature.
 const TOKEN = /eyJ[\w-]{10,}|[0-9a-f]{32}\.\d+\./;
@@ -24,7 +24,7 @@ export class Sight {
 
   constructor(session) {
     this.#session = session;
-    onClick(byId("look"), byId("status"), async () => {
+    onClick(byId("look"), async () => {
       await this.look();
       say("Looked again.");
     });
@@ -34,6 +34,7 @@ export class Sight {
     const session = ["session", () => json(this.#session), "Everything that the client module knows."];
     const found = await Promise.all([...QUESTIONS, session].map(row));
     byId("findings").replaceChildren(...found);
+    byId("looked").textContent = written(new Date(), "medium");
   }
 }
 

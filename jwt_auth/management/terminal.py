@@ -41,6 +41,20 @@ _NOTHING_GIVEN = "No token was given. Nothing was done."
 ANSWER = "yes"
 
 
+class ActionParser(CommandParser):
+    """The parser of one action of a command; like the command itself, it accepts Django's own options."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        # What stands before the action stays in force, and the command's help lists these options.
+        given: Any = {"default": argparse.SUPPRESS, "help": argparse.SUPPRESS}
+        self.add_argument("-v", "--verbosity", type=int, choices=range(4), **given)
+        for name in ("--settings", "--pythonpath"):
+            self.add_argument(name, **given)
+        for name in ("--traceback", "--no-color", "--force-color", "--skip-checks"):
+            self.add_argument(name, action="store_true", **given)
+
+
 def number(low: int, high: int) -> Callable[[str], int]:
     """Return the argparse type of a whole number from `low` to `high`."""
 

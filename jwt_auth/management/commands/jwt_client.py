@@ -25,6 +25,7 @@ from jwt_auth.jose.algorithms import ALGORITHMS
 from jwt_auth.management.base import DatabaseCommand
 from jwt_auth.management.terminal import (
     NOTHING_DONE,
+    ActionParser,
     add_reason,
     add_yes,
     confirm,
@@ -57,7 +58,7 @@ class Command(DatabaseCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+        actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION", parser_class=ActionParser)
         each = actions.add_parser("list", help="Show all clients.")
         each.add_argument(
             "--user",
@@ -241,8 +242,8 @@ class Command(DatabaseCommand):
         confirm(self, yes=yes)
 
 
-def _add_action(actions: Any, name: str, help: str) -> CommandParser:
-    parser: CommandParser = actions.add_parser(name, help=help)
+def _add_action(actions: Any, name: str, help: str) -> ActionParser:
+    parser: ActionParser = actions.add_parser(name, help=help)
     parser.add_argument("client_id", help="The client's id; list shows it.")
     return parser
 

@@ -19,6 +19,7 @@ from jwt_auth.keyring.states import KeyStateError, Step, describe_wait
 from jwt_auth.management.base import DatabaseCommand
 from jwt_auth.management.terminal import (
     NOTHING_DONE,
+    ActionParser,
     add_reason,
     add_yes,
     confirm,
@@ -41,7 +42,7 @@ class Command(DatabaseCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+        actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION", parser_class=ActionParser)
         each = actions.add_parser("list", help="Show all keys.")
         each.add_argument("--json", action="store_true", help="Print JSON instead of a table.")
         each = actions.add_parser("rotate", help="Do the next step of a rotation, if it is due.")

@@ -16,7 +16,7 @@ from django.core.management.base import CommandError, CommandParser
 from jwt_auth.http.text import printable
 from jwt_auth.management.base import DatabaseCommand
 from jwt_auth.management.replay import APPLY, DONE, KINDS, MISSING, Report, export, replay
-from jwt_auth.management.terminal import MISUSED, NOTHING_DONE, add_yes, confirm, number, table
+from jwt_auth.management.terminal import MISUSED, NOTHING_DONE, ActionParser, add_yes, confirm, number, table
 
 SHOWN = 20  # faulty lines that are named; of more there is only the number
 
@@ -28,7 +28,7 @@ class Command(DatabaseCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+        actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION", parser_class=ActionParser)
         each = actions.add_parser("export", help="Print the revocations in the database, the oldest first.")
         each.add_argument(
             "--since", metavar="TIME", help="Leave out older ones; ISO 8601. A time without an offset is in UTC."

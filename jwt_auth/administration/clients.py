@@ -10,8 +10,6 @@ from functools import partial
 from typing import Any
 
 from django.contrib import admin, messages
-from django.contrib.admin.exceptions import DisallowedModelAdminToField
-from django.contrib.admin.options import IS_POPUP_VAR, TO_FIELD_VAR
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db import DatabaseError, router
@@ -40,6 +38,7 @@ from jwt_auth.administration.pages import (
     is_popup,
     log,
     name_fields_of_users,
+    popup_of,
     staff_of,
 )
 from jwt_auth.administration.questions import attempt, confirm, read
@@ -195,8 +194,7 @@ class RegisteredClientAdmin(ReadOnlyAdmin):
         """Register a client and its first key on one page."""
         if not self.has_add_permission(request):
             raise PermissionDenied
-        if not self.to_field_allowed(request, _to_field(request) or self.opts.pk.name):
-            raise DisallowedModelAdminToField
+        popup_of(self, request)  # refuses a field that must not be read
         form = ClientForm(request.POST or None, actor=staff_of(request), site=self.admin_site, request=request)
         made = _save(form, lambda: form.register(peer_of(request)))
         if made is None:
@@ -346,8 +344,7 @@ class RegisteredClientAdmin(ReadOnlyAdmin):
     def _render(self, request: HttpRequest, template: str, context: dict[str, Any]) -> TemplateResponse:
         request.current_app = self.admin_site.name
         common = {**self.admin_site.each_context(request), "opts": self.opts, "media": self.media}
-        common |= {"is_popup": is_popup(request), "is_popup_var": IS_POPUP_VAR}
-        common |= {"to_field": _to_field(request), "to_field_var": TO_FIELD_VAR}
+        common |= popup_of(self, request)
         return TemplateResponse(request, f"admin/jwt_auth/{template}.html", {**common, **context})
 
     def _end(
@@ -386,11 +383,6 @@ class RegisteredClientAdmin(ReadOnlyAdmin):
     def _demand(allowed: bool) -> None:
         if not allowed:
             raise PermissionDenied
-
-
-def _to_field(request: HttpRequest) -> str | None:
-    """Return the field that the opener of a popup stores of a client, if it isn't the primary key."""
-    return request.POST.get(TO_FIELD_VAR, request.GET.get(TO_FIELD_VAR))
 
 
 def _save(form: Form, operation: Callable[[], Any]) -> Any:

@@ -6,8 +6,9 @@ from collections.abc import Collection
 from typing import Any, cast
 
 from django.contrib import admin
+from django.contrib.admin.exceptions import DisallowedModelAdminToField
 from django.contrib.admin.models import CHANGE, LogEntry
-from django.contrib.admin.options import IS_POPUP_VAR
+from django.contrib.admin.options import IS_POPUP_VAR, TO_FIELD_VAR
 from django.contrib.auth import get_permission_codename, get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db.models import CharField, TextField
@@ -188,6 +189,21 @@ def changelist_url(model_admin: Any) -> str:
 def is_popup(request: HttpRequest) -> bool:
     """Return whether the page is a popup of the admin, opened to pick or add a related object."""
     return IS_POPUP_VAR in request.GET or IS_POPUP_VAR in request.POST
+
+
+def popup_of(model_admin: Any, request: HttpRequest) -> dict[str, Any]:
+    """
+    Return what the template of a popup's form needs.
+
+    Raises:
+        DisallowedModelAdminToField: when the opener asks for a field that no foreign key refers to.
+    """
+    # The field that the opener stores, if it isn't the primary key.
+    field = request.POST.get(TO_FIELD_VAR, request.GET.get(TO_FIELD_VAR))
+    if field and not model_admin.to_field_allowed(request, field):
+        raise DisallowedModelAdminToField
+    names = {"is_popup_var": IS_POPUP_VAR, "to_field_var": TO_FIELD_VAR}
+    return {**names, "is_popup": is_popup(request), "to_field": field}
 
 
 def is_cascading(request: HttpRequest, model_admin: Any) -> bool:

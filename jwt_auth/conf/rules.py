@@ -92,7 +92,7 @@ def one_of(*choices: str) -> Rule:
         if value in choices:
             return None
         # In quotes, because "None" is a choice of COOKIE_SAMESITE.
-        near = [choice for choice in choices if choice.lower() == str(value).lower()]
+        near = [choice for choice in choices if isinstance(value, str) and choice.lower() == value.lower()]
         return f'must be "{near[0]}"' if near else "must be one of " + ", ".join(f'"{choice}"' for choice in choices)
 
     return rule

@@ -42,7 +42,7 @@ def test_every_page_says_that_the_database_is_down(browser, client, user, jwt_se
     urls = [
         *(session_url("changelist"), session_url("change", session), session_url("revoke", session)),
         *(client_url("changelist"), client_url("change", row.pk), client_url("add_key", row.pk)),
-        *(key_url("changelist"), key_url("change", key.pk), key_url("retire", key.pk)),
+        *(key_url("changelist"), key_url("change", key.pk), key_url("revoke", key.pk)),
         *(event_url("changelist"), event_url("revoke_all")),
     ]
     for url in urls:

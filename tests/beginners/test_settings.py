@@ -82,7 +82,7 @@ VALUES = {
     "no key for ES256": ({"ALGORITHM": "ES256", "SIGNING_KEY": None}, "E007", "If it is set to a variable"),
     "lower case": ({"ALGORITHM": "es256"}, "E004", 'must be "ES256"'),
     "upper case": ({"REVOCATION": "Memory"}, "E004", 'must be "memory"'),
-    "None for a choice": ({"COOKIE_SAMESITE": None}, "E004", 'must be "None". It is None.'),
+    "None for a choice": ({"COOKIE_SAMESITE": None}, "E004", 'must be one of "Strict", "Lax", "None". It is None.'),
     "no choice": ({"REVOCATION": "redis"}, "E004", 'must be one of "database", "memory", "none". It is \'redis\''),
     "seconds": ({"ACCESS_TOKEN_LIFETIME": 300}, "E004", "such as timedelta(seconds=300)"),
     "words": ({"ACCESS_TOKEN_LIFETIME": "5 minutes"}, "E004", "such as timedelta(minutes=5)"),

@@ -273,7 +273,7 @@ def test_an_issuer_that_signs_for_everybody_needs_a_restriction_to_an_owner(foun
     for open_to_all in ({"ref": "main"}, {"event_name": ["push"]}, {claim: None}, {claim: ["20", None]}):
         assert found(name=name, REQUIRE=open_to_all) == ["W077"]
     assert found(name="https://ci.example.com") == []
-    # Users of ours are who they are, whoever else has a token.
+    # Only users of ours come in, so it does not matter who else has a token.
     assert found(name=name, PRINCIPAL="user", USER_FIELD=get_user_model().USERNAME_FIELD) == []
 
 

@@ -23,7 +23,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from jwt_auth._django.transactions import write_atomic
 from jwt_auth.claims import LATEST
-from jwt_auth.conf.arguments import require
+from jwt_auth.conf.arguments import require, require_text
 from jwt_auth.conf.user_keys import key_of
 from jwt_auth.exceptions import RegistrationError
 from jwt_auth.http.peer import Peer
@@ -312,7 +312,7 @@ def _read(source: str | Mapping[str, Any], algorithm: str | None) -> Key:
 
 def clean_name(name: str) -> str:
     """Return `name` without surrounding spaces; raise RegistrationError if it is invalid."""
-    require(name, "name", str)
+    require_text(name, "name")
     name = name.strip()
     if not 0 < len(name) <= 100 or not is_line(name):
         raise RegistrationError("A name is one line of 1 to 100 characters.")

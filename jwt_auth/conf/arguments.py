@@ -7,6 +7,8 @@ Only types are told, no values: an argument in the wrong place may be a token or
 from datetime import datetime
 from typing import Any
 
+from django.utils.functional import Promise
+
 
 def require(value: object, name: str, kind: type, how: str = "") -> None:
     """
@@ -21,6 +23,12 @@ def require(value: object, name: str, kind: type, how: str = "") -> None:
     if not isinstance(value, kind):
         text = f"{name} must be of type {kind.__name__}, not {type(value).__name__}"
         raise TypeError(f"{text}: {how}" if how else text)
+
+
+def require_text(value: object, name: str) -> None:
+    """Check that an argument for people is a str, or a lazy translation, which becomes one when it is written."""
+    if not isinstance(value, Promise):
+        require(value, name, str)
 
 
 def require_aware(**moments: Any) -> None:
@@ -41,5 +49,5 @@ def require_aware(**moments: Any) -> None:
 
 def require_record(reason: object, **moments: Any) -> None:
     """Check what is recorded of a revocation: see require() and require_aware()."""
-    require(reason, "reason", str)
+    require_text(reason, "reason")
     require_aware(**moments)

@@ -34,8 +34,9 @@ def _read(reader: Callable[[Any], Any], user: Any) -> Any:
 
 def _not_a_user(found: object) -> TypeError:
     name = get_user_model().__name__
+    # Not `type(found)`, which is SimpleLazyObject for any `request.user`.
     unsaved = " without a primary key" if isinstance(found, get_user_model()) else ""
-    return TypeError(f"user must be a saved {name}, not {type(found).__name__}{unsaved}: {name}.objects.get(...)")
+    return TypeError(f"user must be a saved {name}, not {found.__class__.__name__}{unsaved}: {name}.objects.get(...)")
 
 
 # Remembered, because each request asks for both, and `get_user_model()` takes longer than all the rest.

@@ -246,4 +246,4 @@ def _hint_for(source: ConfiguredKey, error: Exception) -> str:
 
 
 def _as_bytes(text: str | bytes) -> bytes:
-    return text.encode() if isinstance(text, str) else text
+    return text.encode(errors="surrogatepass") if isinstance(text, str) else text

@@ -11,12 +11,16 @@ from jwt_auth._django.driver_errors import is_of_schema, is_of_text
 from jwt_auth._django.outages import is_outage
 from jwt_auth.exceptions import ConfigurationError, JWTAuthError, UnavailableError
 from jwt_auth.http.text import printable
-from jwt_auth.management.terminal import MISUSED
+from jwt_auth.management.terminal import MISUSED, prepare_streams
 from jwt_auth.process.renewal import StaleError
 
 
 class DatabaseCommand(BaseCommand):
     """A command that reads or writes the tables of the app. `--traceback` shows the error of the database."""
+
+    def run_from_argv(self, argv: list[str]) -> None:
+        prepare_streams()
+        super().run_from_argv(argv)
 
     def execute(self, *args: Any, **options: Any) -> str | None:
         try:

@@ -10,6 +10,8 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timezone
+from io import TextIOWrapper
+from pathlib import Path
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -53,6 +55,20 @@ class ActionParser(CommandParser):
             self.add_argument(name, **given)
         for name in ("--traceback", "--no-color", "--force-color", "--skip-checks"):
             self.add_argument(name, action="store_true", **given)
+
+
+def prepare_streams() -> None:
+    """
+    Let the streams of the process accept all characters, and let standard input be empty if it is closed.
+
+    A name in the database may have characters that the encoding of the terminal lacks. What is given as a token may be
+    no text at all.
+    """
+    if sys.stdin is None:
+        sys.stdin = Path(os.devnull).open(encoding="ascii")  # noqa: SIM115  # for the rest of the process
+    for stream, errors in ((sys.stdin, "replace"), (sys.stdout, "backslashreplace")):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors=errors)
 
 
 def number(low: int, high: int) -> Callable[[str], int]:

@@ -114,7 +114,8 @@ def name_of(actor: Actor) -> str:
     """Return the text for `actor` in the record."""
     if actor is None or isinstance(actor, str):
         return actor or ""
-    return str(key_of(actor))
+    # A page that anybody may open, such as one for a forgotten password, has an AnonymousUser as `request.user`.
+    return "" if getattr(actor, "is_anonymous", False) else str(key_of(actor))
 
 
 def record_event(scope: str, subject: str, **facts: Any) -> RevocationEvent:

@@ -21,7 +21,7 @@ from jwt_auth import verification
 from jwt_auth._django.outages import outage_is_unavailable
 from jwt_auth.claims import later
 from jwt_auth.conf import get_settings
-from jwt_auth.conf.arguments import require, require_aware, require_record
+from jwt_auth.conf.arguments import require, require_aware, require_record, require_text
 from jwt_auth.conf.settings import MAX_LEEWAY
 from jwt_auth.conf.user_keys import key_of, user_id_of
 from jwt_auth.exceptions import (
@@ -106,7 +106,7 @@ def _check_start(account: object, peer: object, label: object, transport: object
         require(account, "account", Account, "find_account() returns one")
     if peer is not None:
         require(peer, "peer", Peer, "peer_of(request) returns one")
-    require(label, "label", str)
+    require_text(label, "label")
     require_aware(now=now)
     if transport not in UserSession.Transport.values:
         raise ValueError(f"transport must be one of {', '.join(UserSession.Transport.values)}")

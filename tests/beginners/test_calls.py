@@ -6,6 +6,8 @@ from uuid import uuid4
 import pytest
 from django.contrib.auth.models import AnonymousUser
 from django.utils import timezone
+from django.utils.functional import SimpleLazyObject
+from django.utils.translation import gettext_lazy
 
 from jwt_auth import clients, revocation, service_tokens, sessions, signing_keys, verification
 from jwt_auth.exceptions import InvalidScopeError, InvalidTargetError
@@ -37,6 +39,23 @@ def test_what_is_no_user(user, billing, name):
             USERS[name](wrong)
     assert not any(model.objects.exists() for model in (UserSession, RegisteredClient, RevocationEvent))
     USERS[name](user)
+
+
+def test_users_that_are_only_looked_up_when_they_are_used(user):
+    with pytest.raises(TypeError, match="not AnonymousUser"):
+        revocation.revoke_user(SimpleLazyObject(AnonymousUser))
+    lazy = SimpleLazyObject(lambda: user)
+    sessions.start(lazy)
+    assert revocation.revoke_user(lazy, actor=lazy).sessions_revoked == 1
+    assert RevocationEvent.objects.get().actor == str(user.pk)
+
+
+@pytest.mark.parametrize("actor", [AnonymousUser(), SimpleLazyObject(AnonymousUser)])
+def test_an_actor_who_is_not_signed_in(user, actor):
+    revocation.revoke_user(user, actor=actor)
+    client = clients.register("billing", user, actor=actor)
+    revocation.revoke_client(client, actor=actor)
+    assert {*RevocationEvent.objects.values_list("actor", flat=True), client.created_by} == {""}
 
 
 DATED = {
@@ -92,6 +111,19 @@ def test_reasons_labels_and_peers(user):
         sessions.start(user, transport="header")
     account = sessions.find_account(user.get_username())
     assert sessions.start(user, account=account, peer=sessions.Peer(ip_address="127.0.0.1"))
+
+
+def test_translated_texts(user):
+    text = gettext_lazy("Password")
+    pair = sessions.start(user, label=text)
+    assert UserSession.objects.get(label=str(text)).pk == pair.session_id
+    revocation.revoke_session(pair.session_id, reason=text)
+    revocation.revoke_user(user, reason=text)
+    revocation.revoke_users([user], reason=text)
+    revocation.revoke_all(reason=text)
+    client = clients.register(text, user)
+    revocation.revoke_client(client, reason=text)
+    assert set(RevocationEvent.objects.values_list("reason", flat=True)) == {str(text)} == {client.name}
 
 
 def test_tokens_for_other_servers(user, billing):

@@ -159,3 +159,8 @@ def test_a_missing_permission_is_named(client, user, pair):
     for path, permission in told.items():
         answer = bearer.send(path, {"username": "alice"})
         assert (answer.status_code, answer.json()["detail"]) == (403, f"The user needs the permission {permission}.")
+
+
+def test_an_explanation_changes_no_answer(client, console):
+    answer = client.get("/auth/me/?" + "&".join(["a=1"] * 2000))
+    assert (answer.status_code, console()) == (401, [NO_HEADER])

@@ -1,5 +1,6 @@
 """Wrong settings: `manage.py check` says what is wrong with them, and what to write instead."""
 
+import os
 import secrets
 from datetime import timedelta
 from pathlib import Path
@@ -23,6 +24,8 @@ DIRECTORY = ("The working directory is",)
 KEYS = {
     "a secret": (SECRET, PLAIN_STRING),
     "a secret as bytes": (bytes(range(130, 200)), PLAIN_STRING),
+    "a variable whose bytes are no text": (os.fsdecode(bytes(range(130, 200))), PLAIN_STRING),
+    "half a surrogate pair": ("\ud800" * 40, PLAIN_STRING),
     "a long secret": (SECRET * 100, PLAIN_STRING),
     "the body of a PEM": (base64url_encode(bytes(range(90))), ("A PEM has the line -----BEGIN",)),
     "an unset variable": ("", ("it is empty", *UNSET)),

@@ -1,5 +1,5 @@
 """
-System checks of the project's views: whether tokens are read by them, and whether the metadata can be published.
+System checks of the project's views: whether they read and require tokens, and whether the metadata can be published.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,6 +23,7 @@ from jwt_auth.views.base import TokenView
 from jwt_auth.views.metadata import namespaces_in
 
 DEFAULT = "DEFAULT_AUTHENTICATION_CLASSES"
+PERMISSIONS = "DEFAULT_PERMISSION_CLASSES"
 
 # Views of packages, which are for anybody, or for developers.
 _NOT_OF_THE_PROJECT = ("jwt_auth.", "rest_framework.", "drf_spectacular.")
@@ -32,7 +33,14 @@ def check_views(app_configs: Sequence[Any] | None = None, **kwargs: Any) -> list
     """Check the views in the URLconf, if our own settings are valid; else `checks.settings` reports them."""
     if not settings_are_valid():
         return []
-    return [*_check_lists(), *_check_reading(), *_check_order(), *_check_endpoints(), *_check_metadata()]
+    return [
+        *_check_lists(),
+        *_check_reading(),
+        *_check_order(),
+        *_check_permissions(),
+        *_check_endpoints(),
+        *_check_metadata(),
+    ]
 
 
 def lists_of_classes() -> Iterator[tuple[str, list[Any]]]:
@@ -126,6 +134,29 @@ def _check_order() -> Iterator[checks.CheckMessage]:
 
 def _reads_tokens(classes: Sequence[Any]) -> bool:
     return any(issubclass(found, JWTAuthentication) for found in classes)
+
+
+def _check_permissions() -> Iterator[checks.CheckMessage]:
+    """Warn if nothing in the project says who may call a view: DRF then lets everybody in, without a token too."""
+    if PERMISSIONS in api_settings.user_settings:
+        return
+    found = list(_callbacks_of_views())
+    if found and not any(_says_who_may_call(callback, view) for callback, view in found):
+        _, view = found[0]
+        yield checks.Warning(
+            f"No view requires a token: {PERMISSIONS} is not set, and no view has permission_classes. For example, "
+            f"{view.__name__} answers everybody.",
+            hint=f"Add {PERMISSIONS!r}: ['rest_framework.permissions.IsAuthenticated'] to REST_FRAMEWORK, or "
+            "['rest_framework.permissions.AllowAny'] if everybody may call your views.",
+            id="jwt_auth.W026",
+        )
+
+
+def _says_who_may_call(callback: Any, view: Any) -> bool:
+    if "permission_classes" in getattr(callback, "initkwargs", {}):
+        return True
+    names = ("permission_classes", "get_permissions", "check_permissions")
+    return any(getattr(view, name) is not getattr(APIView, name) for name in names)
 
 
 def _check_endpoints() -> Iterator[checks.CheckMessage]:

@@ -38,7 +38,10 @@ def json_object(document: bytes) -> dict[str, Any]:
     Raises:
         ValueError: for anything else.
     """
-    text = document.decode("utf-8")
+    try:
+        text = document.decode("utf-8")
+    except UnicodeDecodeError:
+        raise ValueError("not UTF-8") from None  # its own text would repeat a byte
     if text.startswith("\ufeff"):
         raise ValueError("byte order mark")
     try:

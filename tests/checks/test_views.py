@@ -3,8 +3,10 @@
 import pytest
 from django.urls import include, path
 from rest_framework.authentication import BasicAuthentication, SessionAuthentication
-from rest_framework.decorators import api_view, authentication_classes
+from rest_framework.decorators import api_view, authentication_classes, permission_classes
+from rest_framework.permissions import AllowAny, IsAuthenticated
 from rest_framework.schemas import get_schema_view
+from rest_framework.settings import reload_api_settings
 from rest_framework.views import APIView
 
 from jwt_auth.authentication import JWTAuthentication, JWTCookieAuthentication, UserOrClientJWTAuthentication
@@ -102,6 +104,38 @@ def test_a_first_class_that_turns_401_into_403_is_w021(project, client, user, cl
     project([classes], [TOKEN])
     assert ids() == expected
     assert client.bearer("no token").get("/api/0/").status_code == (403 if expected else 401)
+
+
+@api_view()
+@permission_classes([AllowAny])
+def decorated(request): ...
+
+
+class Derived(APIView):
+    def get_permissions(self): ...
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        type("Own", (APIView,), {"permission_classes": [AllowAny]}).as_view(),
+        type("Given", (APIView,), {}).as_view(permission_classes=[IsAuthenticated]),
+        decorated,
+        Derived.as_view(),
+    ],
+    ids=["in the class", "in the URLconf", "decorated", "by a method"],
+)
+def test_views_of_which_nothing_says_who_may_call_them_are_w026(project, settings, says):
+    project([[JWTAuthentication]], [TOKEN])
+    assert ids() == [], "the default is set"
+    del settings.REST_FRAMEWORK["DEFAULT_PERMISSION_CLASSES"]
+    reload_api_settings(setting="REST_FRAMEWORK")
+    (message,) = found()
+    assert (message.id, "Shop answers everybody" in message.msg) == ("jwt_auth.W026", True)
+    project([[JWTAuthentication]], [TOKEN], more=[path("x/", says)])
+    assert ids() == []
+    project([], [TOKEN])
+    assert ids() == [], "there is no view of the project"
 
 
 def test_the_default_classes_are_looked_at_too(project):

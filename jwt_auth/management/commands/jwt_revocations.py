@@ -74,7 +74,8 @@ class Command(DatabaseCommand):
 
     def show(self, report: Report) -> None:
         known = sum(report.counts.values())
-        self.stdout.write(f"{report.lines:,} lines: {_counted(known)}, {report.others:,} other records.")
+        lines = "1 line" if report.lines == 1 else f"{report.lines:,} lines"
+        self.stdout.write(f"{lines}: {_counted(known)}, {report.others:,} other records.")
         if report.counts:
             rows = [[kind, *(f"{report.counts[kind, name]:,}" for name in (APPLY, DONE, MISSING))] for kind in KINDS]
             head = ("", "TO APPLY", "DONE BEFORE", "NOT IN THIS DATABASE")

@@ -30,7 +30,6 @@ def test_each_guide_is_followed_there_or_says_why_not():
     elsewhere = {
         "custom-user",  # needs another project, because a database keeps its user model
         "from-simplejwt",  # begins with a project of simplejwt
-        "single-page-app",  # JavaScript, which tests/browser runs
     }
     followed = {block.page.stem for block in BLOCKS if block.step_in("guide")}
     assert set(PAGES) - elsewhere == followed

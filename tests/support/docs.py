@@ -15,7 +15,7 @@ from tests.support import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
-_BLOCK = re.compile(r"(?:<!-- (?P<how>[^>]+) -->\n)?```(?P<language>python|sh|text)\n(?P<code>.*?)```", re.DOTALL)
+_BLOCK = re.compile(r"(?:<!-- (?P<how>[^>]+) -->\n)?```(?P<kind>python|sh|text|html|js)\n(?P<code>.*?)```", re.DOTALL)
 
 
 # How a page names a test: the path of its module, and its name.
@@ -42,7 +42,7 @@ BLOCKS = [
     Block(page, match["how"] or f"untested {match['language']}", match["code"])
     for page in PAGES
     for match in _BLOCK.finditer(page.read_text())
-    if match["language"] != "text" or match["how"]
+    if match["kind"] in ("python", "sh") or match["how"]
 ]
 
 

@@ -7,7 +7,8 @@ A block of a page says what the reader does with it: `<!-- test: PROJECT STEP --
 - a path, such as `mysite/settings.py`: append the block to this file;
 - `new` and a path: make the block the whole content of this file;
 - `bash`: run it in a terminal; lines such as `# {"hello":"alice"}` are the answers, in which `...` may be anything.
-  Every command must succeed, and what a command of this app asks is answered with "yes";
+  Every command must succeed, and what a command of this app asks is answered with "yes". `path/to/checkout` is this
+  checkout;
 - `refused`: the same, and the last command must fail;
 - `shell`: type it into `manage.py shell`. Later blocks find its names, until a file changes;
 - `console`: the server's console has shown these lines, once each;
@@ -118,7 +119,7 @@ class Reader:
             assert told.endswith("All steps were taken.\n"), told
 
     def _type(self, block: Block, refused: bool) -> None:
-        code = self._at_real_addresses(block.code)
+        code = self._at_real_addresses(block.code).replace("path/to/checkout", str(ROOT))
         self._take_steps()
         if refused:
             code = f"if {{\n{code}\n}}; then exit 1; fi"

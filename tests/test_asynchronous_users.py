@@ -199,7 +199,7 @@ def test_a_user_who_is_gone_is_refused_with_401(token, user):
     assert Client().get("/plain/", headers=headers).status_code == 401
 
 
-def test_an_outage_is_503(token):
+def test_an_outage_is_503(token, ticks):
     assert get("plain/", token).status_code == 200
     with outage():
         for url in [*VIEWS, "permitted/"]:

@@ -21,7 +21,7 @@ SESSIONS_SHOWN = 5
 
 def describe_tokens(model_admin: Any, request: HttpRequest, user: Any, *, may_look: bool) -> dict[str, Any]:
     """Return the content of the panel; the number of queries does not depend on the number of sessions and clients."""
-    known = cutoff.users_with_cutoff().annotate(jwt_global_cutoff=database.global_cutoff()).get(pk=key_of(user))
+    known = cutoff.users_with_cutoff().annotate(jwt_global_cutoff=cutoff.global_cutoff()).get(pk=key_of(user))
     now, site = timezone.now(), model_admin.admin_site
     live = counting.live_sessions_of_user(key_of(user), now)
     sessions = database.live_sessions(user, now)[:SESSIONS_SHOWN] if may_look else ()

@@ -19,7 +19,6 @@ from jwt_auth.keyring.encryption import decrypt
 from jwt_auth.models import ClientKey, RegisteredClient, RevocationEvent
 from jwt_auth.registrars import reaches
 from jwt_auth.revocation import cutoff
-from jwt_auth.revocation.database import global_cutoff
 from jwt_auth.revocation.verdict import State
 from jwt_auth.user_model import has_visible_user, manager_is_plain, only_visible
 
@@ -81,7 +80,9 @@ def _rows(client_id: str, kid: str, subject: str) -> QuerySet[ClientKey]:
     denied = RevocationEvent.objects.filter(scope=RevocationEvent.Scope.TOKEN, subject=subject)
     rows = ClientKey.objects.filter(client__client_id=client_id, kid=kid)
     rows = rows.select_related("client__user").annotate(
-        user_cutoff=cutoff.as_annotation("client__user"), global_cutoff=global_cutoff(), token_denied=Exists(denied)
+        user_cutoff=cutoff.as_annotation("client__user"),
+        global_cutoff=cutoff.global_cutoff(),
+        token_denied=Exists(denied),
     )
     return only_visible(rows, "client__user")
 

@@ -25,7 +25,6 @@ from jwt_auth.jose.tokens import media_type
 from jwt_auth.models import RevocationEvent
 from jwt_auth.principals import ClaimsUser, parse_key
 from jwt_auth.revocation import cutoff, wall_clock
-from jwt_auth.revocation.database import global_cutoff
 from jwt_auth.revocation.verdict import WELCOME, State
 from jwt_auth.user_model import as_made, is_user, user_field, visible_rows
 
@@ -171,7 +170,7 @@ def _whom_the_project_says(trusted: TrustedIssuer) -> Judge:
 
 def _rows() -> QuerySet[Any]:
     """Return the rows of all visible users, with the columns that `_state_of` needs."""
-    return cutoff.with_cutoff(visible_rows().annotate(global_cutoff=global_cutoff()))
+    return cutoff.with_cutoff(visible_rows().annotate(global_cutoff=cutoff.global_cutoff()))
 
 
 def _state_of(row: Any, user: Any, now: datetime) -> State:

@@ -7,7 +7,7 @@ each of the rest, usually one, `end_oldest` sends `session_revoked`. `end_others
 writes events only for those that may have an unexpired token.
 """
 
-from collections import ChainMap
+from collections import ChainMap, Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -119,8 +119,10 @@ def _revoke_batch(
         new = {pk: after(now, cutoffs.held_by(holder), found[pk].newest) for pk, holder in holders.items()}
         cutoffs.write_many(new, holders)
         few = unfinished([pk for pk in holders if found[pk].are_marked], now)
-        counts = mark_of_many(few, reason, now)
-        counts.update({pk: each.live for pk, each in found.items() if not each.are_marked})
+        marked = mark_of_many(few, reason, now)
+        counts = Counter(
+            {pk: min(marked[pk], each.live) if each.are_marked else each.live for pk, each in found.items()}
+        )
         facts: dict[str, Any] = {"reason": reason, "actor": actor, "now": now}
         events = {pk: user_event(users[pk], cutoff, found[pk], **facts) for pk, cutoff in new.items()}
         write_events(list(events.values()))

@@ -1,5 +1,5 @@
 """
-Read and write users' cutoffs, in `UserTokenCutoff` or in the field that USER_CUTOFF_FIELD names.
+Read and write users' cutoffs, in `UserTokenCutoff` or in the field that USER_CUTOFF_FIELD names; read the global one.
 
 The user's row is the lock for both: the transaction that changes a cutoff and the one that starts a session hold
 it, so that one is complete before the other begins.
@@ -14,7 +14,7 @@ from django.db.models import F, OuterRef, Subquery
 
 from jwt_auth._django.locks import lock_by_writing
 from jwt_auth.conf import get_settings
-from jwt_auth.models import UserTokenCutoff
+from jwt_auth.models import RevocationEvent, UserTokenCutoff
 from jwt_auth.revocation.user_rows import some_column, users
 
 TICK = timedelta(microseconds=1)
@@ -31,6 +31,12 @@ def as_annotation(user: str) -> F | Subquery:
         return F(f"{user}__{name}")
     # Not joined: PostgreSQL needs more time to plan one more join than to run the whole query of a request.
     return Subquery(UserTokenCutoff.objects.filter(user=OuterRef(user)).values("tokens_valid_after"))
+
+
+def global_cutoff() -> Subquery:
+    """Return the newest global cutoff, as an annotation."""
+    events = RevocationEvent.objects.filter(scope=RevocationEvent.Scope.ALL)
+    return Subquery(events.order_by("-cutoff").values("cutoff")[:1])
 
 
 def users_with_cutoff() -> models.QuerySet[Any]:

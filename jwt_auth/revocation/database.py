@@ -26,11 +26,6 @@ from jwt_auth.user_model import has_visible_user, manager_is_plain, only_visible
 Scope = RevocationEvent.Scope
 
 
-def global_cutoff() -> Subquery:
-    """Return the newest global cutoff, as an annotation."""
-    return Subquery(RevocationEvent.objects.filter(scope=Scope.ALL).order_by("-cutoff").values("cutoff")[:1])
-
-
 def is_denied(iss: str, jti: str) -> bool:
     """Return whether a single token was revoked by itself."""
     return RevocationEvent.objects.filter(scope=Scope.TOKEN, subject=token_subject(iss, jti)).exists()
@@ -146,7 +141,9 @@ def refusal_of(session: UserSession, now: datetime) -> RefusedError | None:
 
 def with_state(rows: QuerySet[UserSession]) -> QuerySet[UserSession]:
     """Return the sessions with their users and all that `state_of` and `refusal_of` need, in the same query."""
-    return rows.select_related("user").annotate(user_cutoff=cutoff.as_annotation("user"), global_cutoff=global_cutoff())
+    return rows.select_related("user").annotate(
+        user_cutoff=cutoff.as_annotation("user"), global_cutoff=cutoff.global_cutoff()
+    )
 
 
 def state_of(session: UserSession) -> State:

@@ -298,7 +298,8 @@ def _end(
     """End the sessions of `user`, whose row is locked, that began before `cutoff`; return the event and the number."""
     rows = unfinished([key_of(user)], now)
     if found.are_marked:
-        count = mark(rows.filter(started_at__lt=cutoff), reason, now)
+        # Of the rows without a mark, some were refused already: they are from before another cutoff.
+        count = min(mark(rows.filter(started_at__lt=cutoff), reason, now), found.live)
     elif found.newest is not None and found.newest < cutoff:
         count = found.live
     else:

@@ -29,7 +29,7 @@ class Found:
     Args:
         newest: the last time when one of them, live or not, was used.
         unfinished: the number of those that are neither revoked nor expired.
-        live: the number of those that are not before the user's cutoff either.
+        live: the number of those that are not before the user's cutoff or the global one either.
     """
 
     newest: datetime | None = None
@@ -50,14 +50,17 @@ def sessions_of(user_pks: Iterable[Any], now: datetime) -> dict[Any, Found]:
     """Return the sessions' numbers for each user who has or had sessions, by the user's key. One query."""
     path = cutoffs.path_from("user__")
     not_ended = is_unfinished(now)
-    after_cutoff = Q(**{path: None}) | Q(started_at__gte=F(path))
+    after_cutoffs = (Q(**{path: None}) | Q(started_at__gte=F(path))) & (
+        Q(global_cutoff=None) | Q(started_at__gte=F("global_cutoff"))
+    )
     numbers: dict[str, Any] = {
         "newest": Max("last_issued_at"),
         "unfinished": Count("pk", filter=not_ended),
-        "live": Count("pk", filter=not_ended & after_cutoff),
+        "live": Count("pk", filter=not_ended & after_cutoffs),
     }
-    sessions = UserSession.objects.filter(user_id__in=list(user_pks)).order_by().values("user_id").annotate(**numbers)
-    rows = sessions.values_list("user_id", *numbers)
+    sessions = UserSession.objects.alias(global_cutoff=cutoffs.global_cutoff())
+    of_users = sessions.filter(user_id__in=list(user_pks)).order_by().values("user_id").annotate(**numbers)
+    rows = of_users.values_list("user_id", *numbers)
     return {pk: Found(newest=newest, unfinished=number, live=live) for pk, newest, number, live in rows}
 
 

@@ -19,7 +19,6 @@ from django.db.models import QuerySet
 from jwt_auth._django.driver_errors import is_of_text
 from jwt_auth.conf.user_keys import key_of
 from jwt_auth.revocation import cutoff, user_rows
-from jwt_auth.revocation.database import global_cutoff
 from jwt_auth.revocation.verdict import latest
 from jwt_auth.user_model import visible_users
 
@@ -163,7 +162,7 @@ def _by_natural_key(name: str) -> Any:
 
 def _single(rows: QuerySet[Any]) -> Account | None:
     """Return the account of the only user in `rows`. One query."""
-    rows = rows.annotate(jwt_global_cutoff=global_cutoff())
+    rows = rows.annotate(jwt_global_cutoff=cutoff.global_cutoff())
     found = list(rows.values_list("pk", cutoff.path_from(), "jwt_global_cutoff")[:2])
     return Account(pk=found[0][0], cutoff=latest(found[0][1:])) if len(found) == 1 else None
 

@@ -141,7 +141,7 @@ def _reload(user: Any, account: Account | None, now: datetime) -> tuple[Any, Any
 
     Return None if the user changed since the authentication.
     """
-    facts = {"jwt_global_cutoff": database.global_cutoff(), **arrivals.at_limit(now)}
+    facts = {"jwt_global_cutoff": cutoff.global_cutoff(), **arrivals.at_limit(now)}
     row = cutoff.with_cutoff(visible_rows()).filter(pk=key_of(user)).annotate(**facts).first()
     fresh = None if row is None else as_made(row, shown=True)
     if fresh is None or not fresh.is_active or fresh.password != user.password:

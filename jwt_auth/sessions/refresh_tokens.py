@@ -45,6 +45,7 @@ from jwt_auth.conf import get_settings
 from jwt_auth.exceptions import MalformedTokenError, RefreshTokenReusedError, RevokedTokenError
 from jwt_auth.http.peer import Peer
 from jwt_auth.jose.mistakes import mistake_in
+from jwt_auth.jose.tokens import MAX_LENGTH
 from jwt_auth.keyring.configured import refresh_keys
 from jwt_auth.models import UserSession
 from jwt_auth.revocation import database, wall_clock
@@ -229,6 +230,8 @@ def unsign(raw: str) -> tuple[str, int]:
     """
     if not isinstance(raw, str):
         raise TypeError(f"a token is a str, not {type(raw).__name__}")
+    if len(raw) > MAX_LENGTH:  # before anybody asks what else is wrong with it
+        raise MalformedTokenError(f"longer than {MAX_LENGTH} characters")
     if not _REFRESH_TOKEN.fullmatch(raw):
         raise MalformedTokenError(f"not a refresh token{_mistake_in(raw)}")
     try:

@@ -122,6 +122,20 @@ def test_it_answers_with_the_cutoff_and_the_number_of_live_sessions(client, user
     assert revoke_user(user).sessions_revoked == 0
 
 
+def test_sessions_that_a_global_cutoff_has_ended_are_not_counted_again(client, user, make_user, clock):
+    bob = make_user("bob")
+    for each in (user, bob, bob):
+        client.tokens(each)
+    clock.shift(60)
+    revoke_all()
+    clock.shift(60)
+    client.tokens(user)
+    assert revoke_user(user).sessions_revoked == 1
+    assert revoke_users([user, bob]).sessions_revoked == 0
+    client.tokens(bob)
+    assert revoke_users([user, bob]).sessions_revoked == 1
+
+
 def test_a_user_need_have_no_session_to_be_revoked(user):
     done = revoke_user(user, reason="lost laptop", actor=user)
     assert done.tokens_valid_after == timezone.now()

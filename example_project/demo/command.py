@@ -46,4 +46,4 @@ class StoryCommand(BaseCommand):
 
 def waits(interactive: bool) -> bool:
     """Return whether a story waits for Enter: not with --no-input, and not without a terminal."""
-    return interactive and sys.stdin.isatty()
+    return interactive and sys.stdin is not None and sys.stdin.isatty()

@@ -247,6 +247,13 @@ def test_a_renewal_whose_answer_was_lost_is_repeated_even_much_later(app, user):
     assert UserSession.objects.get().counter == 1
 
 
+def test_all_sessions_end_even_if_their_number_is_not_known(app, user):
+    app.sign_in(user)
+    app.page.route("**/sessions/*", lambda route: route.fulfill(status=500))
+    app.press("Sign out everywhere").is_signed_out("You are signed out on all your devices.")
+    assert not UserSession.objects.filter(revoked_at=None).exists()
+
+
 def test_too_many_sign_ins_are_told_to_wait(app, user, jwt_settings):
     jwt_settings(LOGIN_THROTTLE="1/min")
     for _ in range(2):

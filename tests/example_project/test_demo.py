@@ -11,12 +11,16 @@ import sys
 from contextlib import closing, contextmanager
 from functools import partial
 from http.client import HTTPConnection
+from types import SimpleNamespace
 
 import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
 
+from example_project.demo.command import waits
 from example_project.demo.server import free_port
+from example_project.management.commands import demo_servers
+from tests.support.commands import Terminal
 from tests.support.example_project import SETTINGS, environment, manage, write_settings
 
 # The lines of a settings module with a fast password hasher.
@@ -168,6 +172,25 @@ def test_both_stories_are_told_and_again_with_new_keys(tmp_path):
 def test_the_second_story_needs_the_settings_of_its_first_server():
     with pytest.raises(CommandError, match=r"--settings example_project\.settings_server1"):
         call_command("demo_servers", interactive=False)
+
+
+def test_the_second_story_is_interrupted_before_its_servers_run(monkeypatch, settings, tmp_path, capsys):
+    def interrupt(*arguments, **options):
+        raise KeyboardInterrupt
+
+    settings.SERVER1, settings.SERVER2 = "http://localhost:1", "http://localhost:2"
+    monkeypatch.setattr(demo_servers, "connection", SimpleNamespace(settings_dict={"NAME": tmp_path / "none"}))
+    monkeypatch.setattr(demo_servers, "call_command", interrupt)
+    with pytest.raises(CommandError, match=r"Interrupted\.") as caught:
+        call_command("demo_servers", interactive=False)
+    assert caught.value.returncode == 130
+
+
+def test_without_a_standard_input_a_story_does_not_wait(monkeypatch):
+    monkeypatch.setattr(sys, "stdin", Terminal())
+    assert waits(interactive=True)
+    monkeypatch.setattr(sys, "stdin", None)
+    assert not waits(interactive=True)
 
 
 # --serve, --port

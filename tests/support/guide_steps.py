@@ -10,10 +10,12 @@ import os
 import shlex
 import sys
 from contextlib import redirect_stdout
+from datetime import timedelta
 from pathlib import Path
 
 import django
 from django.core.management import ManagementUtility
+from django.db.models import F
 
 from tests.support.commands import Terminal
 
@@ -21,6 +23,9 @@ from tests.support.commands import Terminal
 def take(kind, code, names):
     if kind == "shell":
         exec(compile(code, "the shell", "exec"), names)
+        return
+    if kind == "later":
+        let_time_pass()
         return
     for line in code.replace("\\\n", "").splitlines():
         arguments = shlex.split(line, comments=True)[1:]
@@ -30,6 +35,14 @@ def take(kind, code, names):
                 run(arguments)
         elif arguments:
             run(arguments)
+
+
+def let_time_pass():
+    """Put what was revoked for everybody back by more than LEEWAY: a person needs longer for a page than we do."""
+    from jwt_auth.models import RevocationEvent
+
+    # A client's tokens are refused until LEEWAY after a cutoff, because its clock may be ahead.
+    RevocationEvent.objects.filter(scope="all").update(cutoff=F("cutoff") - timedelta(minutes=1))
 
 
 def run(arguments):

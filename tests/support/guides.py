@@ -59,13 +59,15 @@ class Reader:
             reader._readers = self._readers
         self._steps: list[tuple[str, str, str]] = []  # for the next process
         self._changed: list[str] = []  # the blocks that changed a file which no process has read yet
+        self._page_begins: int | None = None  # the step before which another page begins, if none of it was taken
         self._stack = ExitStack()
         self._host = ""
 
     def follow(self, *pages: Path) -> None:
         """Do what each block of the pages says, in their order."""
         try:
-            for page in pages:
+            for number, page in enumerate(pages):
+                self._page_begins = len(self._steps) if number else None
                 self._follow_blocks(block for block in BLOCKS if block.page == page)
             for reader in self._readers:
                 reader._take_steps()
@@ -110,6 +112,9 @@ class Reader:
 
     def _take_steps(self) -> None:
         """Take the steps that wait, in one process; Django's checks are the first one if a file has changed."""
+        if self._page_begins is not None and (self._steps or self._changed):
+            self._steps.insert(self._page_begins, ("another page", "later", ""))
+            self._page_begins = None
         if self._changed:
             check = (", ".join(self._changed), "manage", "python manage.py check --fail-level WARNING")
             self._steps.insert(0, check)

@@ -29,6 +29,16 @@ class Command(StoryCommand):
         servers = [getattr(settings, name, "") for name in ("SERVER1", "SERVER2")]
         if not all(servers):
             raise CommandError("Run it with --settings example_project.settings_server1.")
+        try:
+            steps = self.tell(servers, interactive)
+        except (server.ServerError, StepFailedError) as error:
+            raise CommandError(str(error)) from error
+        except KeyboardInterrupt:
+            raise self.interrupted("Interrupted. The two servers have been stopped.") from None
+        self.write(self.style.SUCCESS(f"\nAll {steps} steps had the expected results."))
+
+    def tell(self, servers: list[str], interactive: bool) -> int:
+        """Start the servers, tell the story, and return its number of steps."""
         # Each run starts with an empty database and new keys.
         Path(connection.settings_dict["NAME"]).unlink(missing_ok=True)
         call_command("migrate", verbosity=0, interactive=False)
@@ -37,16 +47,11 @@ class Command(StoryCommand):
         standby = signing_keys.create()
         first, second = (urlsplit(url).netloc for url in servers)
         narrator = self.narrator(first, interactive=interactive)
-        try:
-            with ExitStack() as stack:
-                self.start(stack, servers[0], settings.SETTINGS_MODULE)
-                self.start(stack, servers[1], "example_project.server2.settings")
-                tell(narrator, passwords, other=second, standby=standby.kid)
-        except (server.ServerError, StepFailedError) as error:
-            raise CommandError(str(error)) from error
-        except KeyboardInterrupt:
-            raise self.interrupted("Interrupted. The two servers have been stopped.") from None
-        self.write(self.style.SUCCESS(f"\nAll {narrator.steps} steps had the expected results."))
+        with ExitStack() as stack:
+            self.start(stack, servers[0], settings.SETTINGS_MODULE)
+            self.start(stack, servers[1], "example_project.server2.settings")
+            tell(narrator, passwords, other=second, standby=standby.kid)
+        return narrator.steps
 
     def start(self, stack: ExitStack, url: str, module: str) -> None:
         port = server.free_port(urlsplit(url).port or 80)

@@ -16,9 +16,10 @@ export class Devices {
       say("All other devices are signed out.");
     });
     onClick(byId("sign-out-everywhere"), async () => {
-      const { count } = await session.sessions(); // the list on the page may be old
+      // The list on the page may be old. All sessions end even if their number can't be had.
+      const { count } = await session.sessions().catch(() => ({}));
       await session.signOutEverywhere();
-      byId("notice").textContent += count === 1 ? " 1 session has ended." : ` ${count} sessions have ended.`;
+      if (count) byId("notice").textContent += count === 1 ? " 1 session has ended." : ` ${count} sessions have ended.`;
     });
   }
 

@@ -180,10 +180,10 @@ class RegisteredClientAdmin(ReadOnlyAdmin):
 
     def _open(self, request: HttpRequest, object_id: str, *, page: Callable[..., HttpResponse], **key: int) -> Any:
         """Call the view `page` for one client, and for one of its keys if the URL names one."""
-        client = self.get_object(request, unquote(object_id)) if self.has_view_permission(request) else None
+        self._demand(self.has_view_permission(request))
+        popup_of(self, request)  # refuses a field that must not be read, before anything is written
+        client = self.get_object(request, unquote(object_id))
         if client is None:
-            if not self.has_view_permission(request):
-                raise PermissionDenied
             return redirect_from_missing(self, request, object_id)
         try:
             return page(request, client, **key)

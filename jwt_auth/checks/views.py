@@ -167,8 +167,8 @@ def _check_endpoints() -> Iterator[checks.CheckMessage]:
     if not any(issubclass(_class_of(callback), TokenView) for callback in callbacks):
         yield checks.Warning(
             "No endpoint of this app is in the URLconf: nobody can sign in, or refresh a token.",
-            hint='Add path("auth/", include("jwt_auth.urls")) to its urlpatterns, or silence this if your own views '
-            "call jwt_auth.sessions.",
+            hint='Add path("auth/", include("jwt_auth.urls")) to its urlpatterns, or silence this if another '
+            "URLconf has them, or your own views call jwt_auth.sessions.",
             id="jwt_auth.W025",
         )
 

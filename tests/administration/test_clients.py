@@ -126,6 +126,15 @@ def test_a_popup_closes_and_picks_the_new_client(user, browser, rsa_key):
     assert browser.get(f"{client_url('add')}?_popup=1&_to_field=ip_address").status_code == 400
 
 
+def test_a_field_that_must_not_be_read_is_refused_before_a_key_is_made(registered, browser):
+    number = ClientKey.objects.count()
+    url = client_url("add_key", registered.pk)
+    assert browser.post(f"{url}?_to_field=ip_address", {"kind": "secret"}).status_code == 400
+    assert ClientKey.objects.count() == number
+    assert browser.post(f"{url}?_to_field=id", {"kind": "secret"}).status_code == 200
+    assert ClientKey.objects.count() == number + 1
+
+
 def test_popups_only_pick_a_client(registered, secret_key, browser):
     pages = [text_of(browser.get(client_url("change", registered.pk) + query)) for query in ("", "?_popup=1")]
     assert [client_url("rotate_key", registered.pk, secret_key.key.pk) in page for page in pages] == [True, False]

@@ -27,12 +27,12 @@ from jwt_auth.revocation.verdict import verdict
 from tests.support.clocks import NOW, Ticks
 from tests.support.feeds import OwnKey
 from tests.support.keys import pem
-from tests.support.selection import THOROUGH
+from tests.support.selection import IS_USUAL, SAMPLE, THOROUGH
 
 NAME = "https://one.example.com"
 USERS = ("alice", "bob")
 PROCESSES, READERS = 3, 3
-WORLDS, STEPS = (60, 300) if THOROUGH else (8, 200)
+WORLDS, STEPS = (60, 300) if THOROUGH else (8 if IS_USUAL and not SAMPLE else 3, 200)
 
 
 def refuses(reader, claims):

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
+from django.conf import settings as django_settings
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import URLPattern, URLResolver, get_resolver
@@ -138,7 +139,7 @@ def _reads_tokens(classes: Sequence[Any]) -> bool:
 
 def _check_permissions() -> Iterator[checks.CheckMessage]:
     """Warn if nothing in the project says who may call a view: DRF then lets everybody in, without a token too."""
-    if PERMISSIONS in api_settings.user_settings:
+    if PERMISSIONS in getattr(django_settings, "REST_FRAMEWORK", {}):
         return
     found = list(_callbacks_of_views())
     if found and not any(_says_who_may_call(callback, view) for callback, view in found):

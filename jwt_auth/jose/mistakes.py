@@ -4,14 +4,19 @@ Mistakes in a text that should be a token, described for the log and for the ter
 The descriptions repeat no part of the text, which may be a secret.
 """
 
-# What JavaScript and Python make of a variable without a value.
+# The texts that JavaScript and Python make of a variable without a value.
 _NOTHING = frozenset(("undefined", "null", "none", "nan", "[object object]"))
+
+# No token is longer. A longer text is not looked at: the price of a refusal must not grow with it.
+_LONGEST = 10_000
 
 _QUOTES = ('"', "'", "`", "\N{LEFT DOUBLE QUOTATION MARK}")
 
 
 def mistake_in(text: str) -> str:
     """Return ": " and what seems to be wrong with `text`, to end a sentence; "" if that is not known."""
+    if len(text) > _LONGEST:
+        return ": it is longer than any token"
     found = _mistake_in(text.strip())
     return f": {found}" if found else ""
 

@@ -71,13 +71,7 @@ def peek_unverified(raw: str, *, max_length: int = MAX_LENGTH) -> UnverifiedToke
         raise MalformedTokenError(f"longer than {max_length} characters")
     if not _COMPACT.fullmatch(raw):
         raise MalformedTokenError(f"not a compact JWS{mistake_in(raw)}")
-    header_segment, claims_segment, signature_segment = raw.split(".")
-    try:
-        header = json_object(base64url_decode(header_segment))
-        claims = json_object(base64url_decode(claims_segment))
-        signature = base64url_decode(signature_segment)
-    except ValueError as error:
-        raise MalformedTokenError(f"{error}; it was cut off or changed, or it is a refresh token") from error
+    header, claims, signature = _decode_segments(raw)
     # RFC 7515 section 4.1.11: a critical parameter that is not understood makes a JWS invalid. We support none.
     if "crit" in header or "b64" in header:
         raise MalformedTokenError("the header has critical parameters")
@@ -99,6 +93,14 @@ def peek_unverified(raw: str, *, max_length: int = MAX_LENGTH) -> UnverifiedToke
         claims=claims,
         signature=signature,
     )
+
+
+def _decode_segments(raw: str) -> tuple[dict[str, Any], dict[str, Any], bytes]:
+    header, claims, signature = raw.split(".")
+    try:
+        return json_object(base64url_decode(header)), json_object(base64url_decode(claims)), base64url_decode(signature)
+    except ValueError as error:
+        raise MalformedTokenError(f"{error}; it was cut off or changed, or it is a refresh token") from error
 
 
 def verify_signature(token: UnverifiedToken, key: Key, policy: Policy) -> Claims:

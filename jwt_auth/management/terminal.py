@@ -48,7 +48,7 @@ class ActionParser(CommandParser):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        # What stands before the action stays in force, and the command's help lists these options.
+        # Options before the action stay in force, and the command's help lists these options.
         given: Any = {"default": argparse.SUPPRESS, "help": argparse.SUPPRESS}
         self.add_argument("-v", "--verbosity", type=int, choices=range(4), **given)
         for name in ("--settings", "--pythonpath"):
@@ -61,8 +61,8 @@ def prepare_streams() -> None:
     """
     Let the streams of the process accept all characters, and let standard input be empty if it is closed.
 
-    A name in the database may have characters that the encoding of the terminal lacks. What is given as a token may be
-    no text at all.
+    A name in the database may have characters that the encoding of the terminal lacks, and a file that is piped in as
+    a token may not be text.
     """
     if sys.stdin is None:
         sys.stdin = Path(os.devnull).open(encoding="ascii")  # noqa: SIM115  # for the rest of the process

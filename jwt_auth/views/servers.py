@@ -158,7 +158,7 @@ class IsClientOrMay(BasePermission):
     """Require the view's permission from users; clients only need its scope, whatever permissions their user has."""
 
     def has_permission(self, request: Request, view: APIView) -> bool:
-        needed = view.permission  # type: ignore[attr-defined]
+        needed = view.permission  # type: ignore[attr-defined]  # each view that names this class has one
         self.message = lacking(needed)
         return client_of(request) is not None or has_permission(request.user, needed)
 

@@ -75,6 +75,10 @@ def test_one_kind_for_the_other(pair):
     for read in (verify, refresh):
         with pytest.raises(MalformedTokenError, match="longer than 8192 characters"):
             read("x" * 9000)
+    assert [mistake_in("<" + "x" * length) for length in (100, 20_000)] == [
+        ": it is a placeholder; put the token in its place",
+        ": it is longer than any token",
+    ]
 
 
 @pytest.mark.parametrize("value", [None, 5, b"eyJ.eyJ.eyJ"])
@@ -108,7 +112,7 @@ def test_a_token_of_another_key(pair, settings):
     assert "SECRET_KEY was another one when it was issued" in look(pair[REFRESH])[0]
 
 
-@pytest.mark.parametrize("text", ["alice", "a.b", "ä.b.c", "x" * 70000])
+@pytest.mark.parametrize("text", ["alice", "a.b", "ä.b.c", "x" * 7000])
 def test_nothing_is_guessed_of_other_texts(text):
     assert mistake_in(text) in ("", ": it has characters that no token has")
 

@@ -71,6 +71,9 @@ class MaybeShared(models.Model):
     shared_rotations = models.PositiveSmallIntegerField(
         _("shared rotations"), default=0, help_text=_("The number of rotations in a row that two peers shared.")
     )
+    # The peer that presented the refresh token whose misuse ended the session.
+    misused_ip_address = models.GenericIPAddressField(_("misused from IP address"), null=True, blank=True)
+    misused_user_agent = models.CharField(_("misused by user agent"), max_length=255, blank=True)
 
     class Meta:
         abstract = True
@@ -79,3 +82,29 @@ class MaybeShared(models.Model):
     def is_shared(self) -> bool:
         """True if a refresh token was ever used by another peer than that of its rotation."""
         return self.shared_at is not None
+
+
+class Authenticated(models.Model):
+    """A session that records how its user was authenticated, and the conditions under which it was started."""
+
+    amr = models.CharField(
+        _("methods"),
+        max_length=255,
+        blank=True,
+        help_text=_("How the user was authenticated: values of “amr” (RFC 8176), separated by spaces."),
+    )
+    acr = models.CharField(_("level"), max_length=255, blank=True, help_text=_("“acr” in its tokens."))
+    # None stands for the setting SESSION_IDLE_TIMEOUT.
+    idle_timeout = models.DurationField(_("idle timeout"), null=True, blank=True)
+    is_persistent = models.BooleanField(
+        _("persistent"), default=True, help_text=_("Its cookies stay when the browser is closed.")
+    )
+    data = models.JSONField(_("data"), default=dict, blank=True, help_text=_("The project's own."))
+
+    class Meta:
+        abstract = True
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The values of `amr`."""
+        return tuple(self.amr.split())

@@ -23,7 +23,7 @@ _LATEST_SECONDS = int(LATEST.timestamp())
 REGISTERED = frozenset(
     (
         *("iss", "aud", "sub", "client_id", "sid", "jti", "auth_time", "iat", "exp", "nbf"),
-        *("scope", "act", "cnf", "one_time"),
+        *("amr", "acr", "scope", "act", "cnf", "one_time"),
     )
 )
 
@@ -74,6 +74,8 @@ class Claims:
     `scope` is None only in a token from a sign-in at this server, which has no limits. Another token without the claim
     has the scope "", and so is not valid for anything that requires a scope.
     `kid` is not a claim, but names the key that signed them; None if no signature was checked.
+    `amr` and `acr` say how, and at which level, the user was authenticated at `auth_time` (RFC 8176, RFC 9068 section
+    2.2.1).
     `all` has every claim of the token as received, including private ones.
     """
 
@@ -88,6 +90,8 @@ class Claims:
     client_id: str | None = None
     scope: str | None = None
     auth_time: datetime | None = None
+    amr: tuple[str, ...] = ()
+    acr: str | None = None
     kid: str | None = None
     all: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
@@ -111,6 +115,8 @@ class Claims:
             "sid": self.sid,
             "jti": self.jti,
             "auth_time": self.auth_time and self.auth_time.timestamp(),
+            "amr": list(self.amr) or None,
+            "acr": self.acr,
             "iat": self.iat,
             "exp": self.exp,
             "nbf": self.nbf,
@@ -162,6 +168,8 @@ def parse_claims(
         client_id=optional(_text, "client_id"),
         scope=default_scope if scope is None else scope,
         auth_time=None if auth_time is None else moment(auth_time),
+        amr=optional(_list_of_texts, "amr") or (),
+        acr=optional(_text, "acr"),
         kid=kid,
         all=document,
     )
@@ -265,6 +273,12 @@ def _texts(values: Mapping[str, Any], claim: str) -> tuple[str, ...]:
     value = values.get(claim, _ABSENT)
     items = value if isinstance(value, list) else [value]
     return tuple(_check_text(item, claim) for item in items)
+
+
+def _list_of_texts(values: Mapping[str, Any], claim: str) -> tuple[str, ...]:
+    if not isinstance(values[claim], list):
+        raise InvalidClaimError(claim, "is not a list of strings")
+    return _texts(values, claim)
 
 
 def _scope(values: Mapping[str, Any], claim: str) -> str:

@@ -21,7 +21,7 @@ from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext_lazy as _
 
-from jwt_auth.abstract_models import Described, Handmade, MaybeShared, PrimaryManager
+from jwt_auth.abstract_models import Authenticated, Described, Handmade, MaybeShared, PrimaryManager
 from jwt_auth.base_models import DatabaseNow, TokenCutoffField
 from jwt_auth.conf.installed import require_apps
 from jwt_auth.jose.algorithms import ALGORITHMS
@@ -41,7 +41,7 @@ def new_handle() -> str:
     return secrets.token_hex(16)
 
 
-class UserSession(Described, MaybeShared):
+class UserSession(Described, Authenticated, MaybeShared):
     """One sign-in on one device."""
 
     class Transport(models.TextChoices):
@@ -83,7 +83,7 @@ class UserSession(Described, MaybeShared):
 
     objects = PrimaryManager()
 
-    DESCRIPTIVE = frozenset({"label", "ip_address", "user_agent"})
+    DESCRIPTIVE = frozenset({"label", "ip_address", "user_agent", "data"})
 
     class Meta:
         verbose_name = _("session")

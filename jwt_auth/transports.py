@@ -118,7 +118,8 @@ def all_cookies(request: HttpRequest) -> list[str]:
 
 def set_cookies(request: HttpRequest, response: HttpResponse, pair: Any) -> None:
     """
-    Put a TokenPair into cookies; both last as long as the session.
+    Put a TokenPair into cookies; both last as long as the session, or until the browser is closed if the session is not
+    persistent.
 
     Browsers thus still send an expired access token: the answer can say that it has expired, and a sign-out can
     find its session.
@@ -129,9 +130,10 @@ def set_cookies(request: HttpRequest, response: HttpResponse, pair: Any) -> None
     settings = get_settings()
     if name_of_cookie(request, settings.COOKIE_ACCESS_NAME) == settings.COOKIE_ACCESS_NAME and _is_plain_http(request):
         warn_of_plain_http()
-    _set_cookie(request, response, settings.COOKIE_ACCESS_NAME, pair.access_token, pair.refresh_expires_in)
+    max_age = pair.refresh_expires_in if pair.is_persistent else None
+    _set_cookie(request, response, settings.COOKIE_ACCESS_NAME, pair.access_token, max_age)
     if list(_cookies(request, settings.COOKIE_REFRESH_NAME)) != [pair.refresh_token]:
-        _set_cookie(request, response, settings.COOKIE_REFRESH_NAME, pair.refresh_token, pair.refresh_expires_in)
+        _set_cookie(request, response, settings.COOKIE_REFRESH_NAME, pair.refresh_token, max_age)
 
 
 def clear_cookies(request: HttpRequest, response: HttpResponse) -> None:
@@ -195,7 +197,7 @@ def warn_of_plain_http() -> None:
     )
 
 
-def _set_cookie(request: HttpRequest, response: HttpResponse, name: str, value: str, max_age: int) -> None:
+def _set_cookie(request: HttpRequest, response: HttpResponse, name: str, value: str, max_age: int | None) -> None:
     name_now = name_of_cookie(request, name)
     response.set_cookie(
         name_now,

@@ -97,6 +97,7 @@ class Settings:
     ACCESS_TOKEN_LIFETIME: timedelta = setting(timedelta(minutes=5), rules.duration(10 * _SECOND, _DAY))
     SESSION_IDLE_TIMEOUT: timedelta = setting(14 * _DAY, rules.duration(60 * _SECOND, 3650 * _DAY))
     SESSION_ABSOLUTE_TIMEOUT: timedelta = setting(30 * _DAY, rules.duration(60 * _SECOND, 3650 * _DAY))
+    SESSION_MAX_TIMEOUT: timedelta | None = setting(None, rules.optional(rules.duration(60 * _SECOND, 3650 * _DAY)))
     SESSION_LIMIT: int | None = setting(1000, rules.optional(rules.count))
     ROTATION_GRACE_PERIOD: timedelta = setting(60 * _SECOND, rules.duration(0 * _SECOND, 60 * _SECOND))
     LEEWAY: timedelta = setting(10 * _SECOND, rules.duration(0 * _SECOND, MAX_LEEWAY))
@@ -194,6 +195,12 @@ def _contradictions_of_lifetimes(settings: Settings) -> Iterator[ConfigurationEr
             "E005",
             "SESSION_IDLE_TIMEOUT is longer than SESSION_ABSOLUTE_TIMEOUT, and would never be reached.",
             "Make the idle timeout the shorter one.",
+        )
+    if settings.SESSION_MAX_TIMEOUT is not None and settings.SESSION_MAX_TIMEOUT < settings.SESSION_ABSOLUTE_TIMEOUT:
+        yield ConfigurationError(
+            "E029",
+            "SESSION_MAX_TIMEOUT is shorter than SESSION_ABSOLUTE_TIMEOUT, which all other sessions have.",
+            "It is the longest timeout that a sign-in may ask for. Make it the longer one, or remove it.",
         )
     if settings.ACCESS_TOKEN_LIFETIME > settings.SESSION_IDLE_TIMEOUT:
         yield ConfigurationError(

@@ -335,6 +335,34 @@ class Migration(migrations.Migration):
                     "retry_digest",
                     models.UUIDField(blank=True, editable=False, null=True, verbose_name="retry digest"),
                 ),
+                (
+                    "amr",
+                    models.CharField(
+                        blank=True,
+                        help_text="How the user was authenticated: values of “amr” (RFC 8176), separated by spaces.",
+                        max_length=255,
+                        verbose_name="methods",
+                    ),
+                ),
+                (
+                    "acr",
+                    models.CharField(
+                        blank=True, help_text="“acr” in its tokens.", max_length=255, verbose_name="level"
+                    ),
+                ),
+                ("idle_timeout", models.DurationField(blank=True, null=True, verbose_name="idle timeout")),
+                (
+                    "is_persistent",
+                    models.BooleanField(
+                        default=True,
+                        help_text="Its cookies stay when the browser is closed.",
+                        verbose_name="persistent",
+                    ),
+                ),
+                (
+                    "data",
+                    models.JSONField(blank=True, default=dict, help_text="The project's own.", verbose_name="data"),
+                ),
                 ("shared_at", models.DateTimeField(blank=True, null=True, verbose_name="shared at")),
                 (
                     "shared_ip_address",
@@ -355,6 +383,14 @@ class Migration(migrations.Migration):
                         help_text="The number of rotations in a row that two peers shared.",
                         verbose_name="shared rotations",
                     ),
+                ),
+                (
+                    "misused_ip_address",
+                    models.GenericIPAddressField(blank=True, null=True, verbose_name="misused from IP address"),
+                ),
+                (
+                    "misused_user_agent",
+                    models.CharField(blank=True, max_length=255, verbose_name="misused by user agent"),
                 ),
                 ("revoked_at", models.DateTimeField(blank=True, null=True, verbose_name="revoked at")),
                 ("revoked_reason", models.CharField(blank=True, max_length=255, verbose_name="reason")),

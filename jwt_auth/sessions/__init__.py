@@ -1,15 +1,17 @@
 """Start, refresh and end sessions."""
 
 from jwt_auth.http.peer import Peer, peer_of
-from jwt_auth.sessions.accounts import Account, find_account
-from jwt_auth.sessions.lifecycle import CredentialsChangedError, end, refresh, start
+from jwt_auth.sessions.accounts import Account, any_account, find_account
+from jwt_auth.sessions.lifecycle import end, refresh
 from jwt_auth.sessions.pairs import TokenPair
+from jwt_auth.sessions.starting import CredentialsChangedError, start
 
 __all__ = [
     "Account",
     "CredentialsChangedError",
     "Peer",
     "TokenPair",
+    "any_account",
     "end",
     "find_account",
     "peer_of",

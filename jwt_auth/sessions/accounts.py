@@ -14,10 +14,12 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import BaseUserManager
 from django.core.exceptions import MultipleObjectsReturned, ObjectDoesNotExist, ValidationError
 from django.db import DatabaseError, DataError
-from django.db.models import QuerySet
+from django.db.models import Exists, Q, QuerySet
 
 from jwt_auth._django.driver_errors import is_of_text
-from jwt_auth.conf.user_keys import key_of
+from jwt_auth.base_models import DatabaseNow
+from jwt_auth.conf.user_keys import key_of, user_id_of
+from jwt_auth.models import RevocationEvent
 from jwt_auth.revocation import cutoff, user_rows
 from jwt_auth.revocation.verdict import latest
 from jwt_auth.user_model import visible_users
@@ -36,18 +38,24 @@ _INVISIBLE = frozenset(("Cc", "Cf"))
 NO_VALUE = (ValidationError, ValueError, ArithmeticError, DataError)
 
 
+# The name of the annotation that `revoked_since` returns.
+REVOKED_SINCE = "jwt_revoked_since"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
     """
     An account, as it was before the credentials are checked.
 
     Args:
-        pk: the user's primary key.
+        pk: the user's primary key; None as long as it is not known whose account it is.
         cutoff: the user's or the global cutoff, whichever is later.
+        read_at: the time by the database's clock.
     """
 
     pk: Any
     cutoff: datetime | None
+    read_at: datetime | None = None
 
 
 def find_account(name: str) -> Account | None:
@@ -59,6 +67,30 @@ def find_account(name: str) -> Account | None:
     """
     account: Account | None = _of_somebody(partial(_find, as_in_form(name)))
     return account
+
+
+def any_account() -> Account:
+    """
+    Return the account to compare with if a sign-in does not know yet whose it is, as with a passkey. One query.
+
+    Whichever user signs in then must not have been revoked since.
+    """
+    # A user has to be there, or else there is nobody to be revoked.
+    found = user_rows.users().order_by().annotate(jwt_read_at=DatabaseNow()).values_list("jwt_read_at").first()
+    return Account(pk=None, cutoff=None, read_at=found and found[0])
+
+
+def revoked_since(account: Account | None, user: Any) -> dict[str, Exists]:
+    """
+    Return the annotation REVOKED_SINCE of a user's row: whether `user`, or everybody, was revoked since `account`.
+
+    It is empty if that is not known, or if the account is the user's own, so that its cutoff can be compared.
+    """
+    if account is None or account.read_at is None or account.pk == key_of(user):
+        return {}
+    scope = RevocationEvent.Scope
+    about = Q(scope=scope.USER, subject=user_id_of(user)) | Q(scope=scope.ALL)
+    return {REVOKED_SINCE: Exists(RevocationEvent.objects.filter(about, recorded_at__gte=account.read_at))}
 
 
 def account_of(pk: Any) -> Account | None:
@@ -162,9 +194,12 @@ def _by_natural_key(name: str) -> Any:
 
 def _single(rows: QuerySet[Any]) -> Account | None:
     """Return the account of the only user in `rows`. One query."""
-    rows = rows.annotate(jwt_global_cutoff=cutoff.global_cutoff())
-    found = list(rows.values_list("pk", cutoff.path_from(), "jwt_global_cutoff")[:2])
-    return Account(pk=found[0][0], cutoff=latest(found[0][1:])) if len(found) == 1 else None
+    rows = rows.annotate(jwt_global_cutoff=cutoff.global_cutoff(), jwt_read_at=DatabaseNow())
+    found = list(rows.values_list("pk", "jwt_read_at", cutoff.path_from(), "jwt_global_cutoff")[:2])
+    if len(found) != 1:
+        return None
+    pk, read_at, *cutoffs = found[0]
+    return Account(pk=pk, cutoff=latest(cutoffs), read_at=read_at)
 
 
 def _of_somebody(find: Callable[[], Any]) -> Any:

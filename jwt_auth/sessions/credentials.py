@@ -58,9 +58,13 @@ class Attempt:
     locked: bool = False
     upgrade_due_for: Any = None
 
-    def before(self, pk: Any) -> Account | None:
+    def known(self, pk: Any) -> Account | None:
         """Return the account with this primary key as it was before the check; None if nobody looked."""
         return self.account if self.account is not None and self.account.pk == pk else self.guessed.get(pk)
+
+    def before(self, pk: Any) -> Account | None:
+        """Return the account to compare with when the user `pk` signs in: of another user, the time at least counts."""
+        return self.known(pk) or self.account
 
 
 _attempt: ContextVar[Attempt | None] = ContextVar("jwt_auth_attempt", default=None)
@@ -108,7 +112,7 @@ def before_check(user: Any) -> str | None:
     if attempt is None or not is_user(user) or user._state.adding:
         return None
     pk = key_of(user)
-    account = attempt.before(pk) or account_of(pk)
+    account = attempt.known(pk) or account_of(pk)
     if account is None:
         return None  # deleted meanwhile
     attempt.guessed[pk] = account

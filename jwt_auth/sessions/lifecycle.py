@@ -1,5 +1,5 @@
 """
-The lifecycle of a session: start, refresh, end. All code that rotates refresh tokens is in this file.
+The life of a session after its start: refresh and end. All code that rotates refresh tokens is in this file.
 
 The rule for a refresh token that was used before is in `refresh_tokens`, `retries` and `sharing`.
 """
@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.contrib.auth.base_user import AbstractBaseUser
 from django.db.models import Expression
 from django.db.models.functions import Greatest
 from django.utils import timezone
@@ -19,13 +18,10 @@ from django.views.decorators.debug import sensitive_variables
 
 from jwt_auth import verification
 from jwt_auth._django.outages import outage_is_unavailable
-from jwt_auth.claims import later
-from jwt_auth.conf import get_settings
-from jwt_auth.conf.arguments import require, require_aware, require_record, require_text
+from jwt_auth.conf.arguments import require_aware, require_record
 from jwt_auth.conf.settings import MAX_LEEWAY
-from jwt_auth.conf.user_keys import key_of, user_id_of
+from jwt_auth.conf.user_keys import user_id_of
 from jwt_auth.exceptions import (
-    InvalidCredentialsError,
     InvalidTokenError,
     MalformedTokenError,
     RevokedTokenError,
@@ -34,18 +30,17 @@ from jwt_auth.exceptions import (
 from jwt_auth.http.peer import Peer
 from jwt_auth.models import UserSession
 from jwt_auth.process.clock import seconds
-from jwt_auth.revocation import cutoff, database, subjects, user_rows
+from jwt_auth.revocation import database, subjects
 from jwt_auth.revocation.events import atomic
 from jwt_auth.revocation.operations import end_session
 from jwt_auth.revocation.user_rows import Ended
 from jwt_auth.revocation.user_sessions import is_unfinished
-from jwt_auth.revocation.verdict import latest, verdict
-from jwt_auth.sessions import arrivals, refresh_tokens, retries, sharing, shown
-from jwt_auth.sessions.accounts import Account
+from jwt_auth.revocation.verdict import verdict
+from jwt_auth.sessions import refresh_tokens, retries, sharing, shown
 from jwt_auth.sessions.pairs import AccessToken, TokenPair, claims_for, pair, sign
 from jwt_auth.sessions.refresh_tokens import MISUSES, TOLERATED, Case, case_of, misuse_error
-from jwt_auth.signals import refresh_token_reused, send_on_commit, session_started, token_refreshed
-from jwt_auth.user_model import as_made, visible_rows
+from jwt_auth.sessions.terms import idle_timeout_of
+from jwt_auth.signals import refresh_token_reused, send_on_commit, token_refreshed
 
 # Seconds for which a rotation may wait for a lock, or for its commit, without being dated anew.
 _LONG = 5.0
@@ -56,124 +51,6 @@ _REASONS = {
     Case.REUSED: "refresh token reused",
     Case.AHEAD: "refresh token ahead of its session",
 }
-
-
-class CredentialsChangedError(InvalidCredentialsError):
-    """Raised when a user's password, cutoff or status changed since the sign-in was checked: authenticate again."""
-
-
-# Start
-
-
-@sensitive_variables()
-def start(
-    user: AbstractBaseUser,
-    *,
-    account: Account | None = None,
-    peer: Peer | None = None,
-    label: str = "",
-    transport: str = UserSession.Transport.BEARER,
-    now: datetime | None = None,
-) -> TokenPair:
-    """
-    Start a session for a user whose credentials were just checked.
-
-    Beyond SESSION_LIMIT it ends the user's oldest sessions.
-
-    Args:
-        user: as the authentication backend returned it.
-        account: the user's account from before the check, such as the result of `find_account()`; if the cutoff has
-            moved since, the sign-in is refused.
-        peer: where the request came from.
-        label: the user's name for the device.
-        transport: how the tokens are sent, a value of UserSession.Transport.
-        now: aware; the current time if omitted.
-
-    Raises:
-        CredentialsChangedError: if the user is missing, hidden by the default manager, inactive, or has another
-            password than `user`; with `account`, also if a cutoff has moved.
-        ConfigurationError: if CLAIMS_CALLABLE returns no dict, or the token is too large for a cookie.
-        UnavailableError: if the database can't be asked, or there is no key to sign with.
-    """
-    key_of(user)  # raises TypeError for anything but a user, and not in the transaction
-    _check_start(account, peer, label, transport, now)
-    with outage_is_unavailable():
-        return _start(user, account=account, peer=peer or Peer(), label=label, transport=transport, now=now)
-
-
-def _check_start(account: object, peer: object, label: object, transport: object, now: object) -> None:
-    if account is not None:
-        require(account, "account", Account, "find_account() returns one")
-    if peer is not None:
-        require(peer, "peer", Peer, "peer_of(request) returns one")
-    require_text(label, "label")
-    require_aware(now=now)
-    if transport not in UserSession.Transport.values:
-        raise ValueError(f"transport must be one of {', '.join(UserSession.Transport.values)}")
-
-
-@sensitive_variables()
-def _start(
-    user: AbstractBaseUser, *, account: Account | None, peer: Peer, label: str, transport: str, now: datetime | None
-) -> TokenPair:
-    with atomic():
-        # Changing the password, deactivating the user and revoking need this lock too: each has either
-        # finished, or not begun yet.
-        user_rows.lock_user(key_of(user))
-        now = now or timezone.now()  # after the lock, so that the wait does not shorten the lifetime of the tokens
-        found = _reload(user, account, now)
-        if found is not None:
-            row, fresh = found
-            arrivals.make_room(row, now)
-            session = _create(fresh, _cutoff_of(row), now, peer=peer, label=label, transport=transport)
-            access = sign(claims_for(session, now), session)
-            send_on_commit(session_started, UserSession, session=session)
-            arrivals.look_at_device(session)
-    # Raised outside the block: inside, it would mark the caller's transaction for rollback.
-    if found is None:
-        raise CredentialsChangedError("the user is missing, hidden, inactive, or has a new cutoff or another password")
-    return pair(session, access, now)
-
-
-def _reload(user: Any, account: Account | None, now: datetime) -> tuple[Any, Any] | None:
-    """
-    Return the user's row, read under the lock, and the user that the project's manager makes of it.
-
-    Return None if the user changed since the authentication.
-    """
-    facts = {"jwt_global_cutoff": cutoff.global_cutoff(), **arrivals.at_limit(now)}
-    row = cutoff.with_cutoff(visible_rows()).filter(pk=key_of(user)).annotate(**facts).first()
-    fresh = None if row is None else as_made(row, shown=True)
-    if fresh is None or not fresh.is_active or fresh.password != user.password:
-        return None
-    # A backend may find another user than the one in `account`; then there is nothing to compare.
-    moved = account is not None and account.pk == row.pk and account.cutoff != _cutoff_of(row)
-    return None if moved else (row, fresh)
-
-
-def _cutoff_of(row: Any) -> datetime | None:
-    return latest((cutoff.read(row), row.jwt_global_cutoff))
-
-
-def _create(
-    user: Any, newest_cutoff: datetime | None, now: datetime, *, peer: Peer, label: str, transport: str
-) -> UserSession:
-    settings = get_settings()
-    started_at = now if newest_cutoff is None else max(now, later(newest_cutoff, cutoff.TICK))
-    return UserSession.objects.create(
-        user=user,
-        started_at=started_at,
-        last_issued_at=started_at,
-        idle_expires_at=now + settings.SESSION_IDLE_TIMEOUT,
-        expires_at=now + settings.SESSION_ABSOLUTE_TIMEOUT,
-        auth_hash=user.get_session_auth_hash(),
-        transport=transport,
-        label=label,
-        ip_address=peer.ip_address,
-        user_agent=peer.user_agent,
-        last_ip_address=peer.ip_address,
-        last_user_agent=peer.user_agent,
-    )
 
 
 # Refresh
@@ -282,7 +159,7 @@ def _rotate(session: UserSession, attempt: _Attempt) -> bool:
         "settled_at": shown.settled_at(session, now),
         **sharing.last_peer(attempt.peer),
         "retry_digest": attempt.retry,
-        "idle_expires_at": min(now + get_settings().SESSION_IDLE_TIMEOUT, session.expires_at),
+        "idle_expires_at": min(now + idle_timeout_of(session), session.expires_at),
         # The hash matched, maybe by a key of SECRET_KEY_FALLBACKS. Under the current key that fallback can be removed.
         "auth_hash": session.user.get_session_auth_hash(),
     }

@@ -31,13 +31,20 @@ class AccessToken:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenPair:
-    """The tokens that a sign-in or a refresh returns. `expires_in` and `refresh_expires_in` are in seconds."""
+    """
+    The tokens that a sign-in or a refresh returns.
+
+    `expires_in` and `refresh_expires_in` are in seconds.
+
+    If the session is not persistent, its cookies end with the browser.
+    """
 
     access_token: str = field(repr=False)
     expires_in: int
     refresh_token: str = field(repr=False)
     refresh_expires_in: int
     session_id: UUID
+    is_persistent: bool = True
 
 
 def claims_for(session: UserSession, now: datetime) -> Claims:
@@ -55,6 +62,8 @@ def claims_for(session: UserSession, now: datetime) -> Claims:
         sid=session.sid,
         jti=secrets.token_urlsafe(16),
         auth_time=session.started_at,
+        amr=session.methods,
+        acr=session.acr or None,
         iat=issued_at,
         exp=min(issued_at + lifetime, int(session.expires_at.timestamp())),
     )
@@ -77,6 +86,7 @@ def pair(session: UserSession, access: AccessToken, now: datetime) -> TokenPair:
         refresh_token=refresh_tokens.sign(session),
         refresh_expires_in=int((session.ends_at - now).total_seconds()),
         session_id=session.pk,
+        is_persistent=session.is_persistent,
     )
 
 

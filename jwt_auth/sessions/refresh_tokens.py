@@ -49,6 +49,7 @@ from jwt_auth.jose.tokens import MAX_LENGTH
 from jwt_auth.keyring.configured import refresh_keys
 from jwt_auth.models import UserSession
 from jwt_auth.revocation import database, wall_clock
+from jwt_auth.sessions.terms import idle_timeout_of
 
 _OTHER_KEY = "the refresh token's signature is wrong: it was changed, or SECRET_KEY was another one when it was issued"
 
@@ -125,7 +126,7 @@ def case_of(
         peer: where the request came from.
         now: to use instead of the database's clock.
     """
-    grace = grace_period()
+    grace = grace_period(session)
     return judge(
         presented,
         session.counter,
@@ -136,14 +137,13 @@ def case_of(
     )
 
 
-def grace_period() -> timedelta:
+def grace_period(session: UserSession) -> timedelta:
     """
-    Return the grace period: ROTATION_GRACE_PERIOD, or a quarter of SESSION_IDLE_TIMEOUT if that is shorter.
+    Return the grace period: ROTATION_GRACE_PERIOD, or a quarter of the session's idle timeout if that is shorter.
 
     The newest token does not rotate for QUIET times as long, and only a rotation prolongs the session.
     """
-    settings = get_settings()
-    return min(settings.ROTATION_GRACE_PERIOD, settings.SESSION_IDLE_TIMEOUT / 4)
+    return min(get_settings().ROTATION_GRACE_PERIOD, idle_timeout_of(session) / 4)
 
 
 def rotated_by(session: UserSession) -> Peer:

@@ -224,6 +224,8 @@ def describe(user: Any, claims: Claims | None, client: RegisteredClient | None =
         "session": claims and _session_of(claims),
         "scope": (claims and claims.scope) or "",
         "auth_time": claims and claims.auth_time,
+        "amr": list(claims.amr) if claims else [],
+        "acr": claims and claims.acr,
         "issued_at": claims and moment(claims.iat),
         "expires_at": claims and claims.expires_at,
     }

@@ -33,6 +33,7 @@ FAULTS = {
     "E004": {"LEEWAY": 10},
     "E005": {"SESSION_IDLE_TIMEOUT": timedelta(days=60)},
     "E006": {"SESSION_IDLE_TIMEOUT": timedelta(minutes=4)},
+    "E029": {"SESSION_MAX_TIMEOUT": timedelta(days=29)},
     "E007": {"ALGORITHM": "ES256"},
     "E008": {"SIGNING_KEY_FALLBACKS": ["key.pem"]},
     "E070": {"KEYS": "database", "ALGORITHM": "HS256"},

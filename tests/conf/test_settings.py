@@ -145,6 +145,7 @@ GOOD_AND_BAD = {
     ),
     "ACCESS_TOKEN_LIFETIME": ([MINUTE, DAY], [300, "5m", None, timedelta(seconds=9), DAY + MINUTE, -MINUTE]),
     "SESSION_IDLE_TIMEOUT": ([5 * MINUTE, 30 * DAY], [60, None, timedelta(seconds=59), 3651 * DAY]),
+    "SESSION_MAX_TIMEOUT": ([None, 30 * DAY, 3650 * DAY], [60, timedelta(seconds=59), 3651 * DAY]),
     "SESSION_ABSOLUTE_TIMEOUT": ([14 * DAY, 3650 * DAY], [60, None, timedelta(seconds=59), 3651 * DAY]),
     "SESSION_LIMIT": ([None, 1, 10_000], [0, -1, 1.0, True, "3"]),
     "ROTATION_GRACE_PERIOD": ([timedelta(0), MINUTE], [10, None, -MINUTE, timedelta(seconds=61)]),
@@ -239,6 +240,7 @@ def test_all_faults_are_named_at_once():
     [
         ({"SESSION_IDLE_TIMEOUT": 2 * DAY, "SESSION_ABSOLUTE_TIMEOUT": DAY}, ["E005"]),
         ({"SESSION_IDLE_TIMEOUT": DAY, "SESSION_ABSOLUTE_TIMEOUT": DAY}, []),
+        ({"SESSION_MAX_TIMEOUT": 29 * DAY}, ["E029"]),
         ({"ACCESS_TOKEN_LIFETIME": 2 * MINUTE, "SESSION_IDLE_TIMEOUT": MINUTE}, ["E006"]),
         ({"ACCESS_TOKEN_LIFETIME": MINUTE, "SESSION_IDLE_TIMEOUT": MINUTE}, []),
         ({"ALGORITHM": "ES256"}, ["E007"]),

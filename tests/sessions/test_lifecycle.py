@@ -8,6 +8,7 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
+from jwt_auth import sessions
 from jwt_auth.exceptions import ConfigurationError, MalformedTokenError, RefreshTokenReusedError, RevokedTokenError
 from jwt_auth.models import RevocationEvent, UserSession
 from jwt_auth.revocation import revoke_all, revoke_user
@@ -197,7 +198,7 @@ CHANGES = {
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 def test_a_token_that_was_changed_is_none(user, change):
-    raw = lifecycle.start(user).refresh_token
+    raw = sessions.start(user).refresh_token
     with pytest.raises(MalformedTokenError):
         lifecycle.refresh(change(raw))
     assert lifecycle.refresh(raw)
@@ -205,21 +206,21 @@ def test_a_token_that_was_changed_is_none(user, change):
 
 def test_what_an_older_release_has_signed_is_good(user, settings):
     settings.SECRET_KEY = "a secret key that stays the same, as those of projects do when this app is updated"
-    lifecycle.start(user)
+    sessions.start(user)
     UserSession.objects.update(handle="0" * 32, auth_hash=user.get_session_auth_hash())
     lifecycle.refresh(f"{'0' * 32}.0.y_QmMWBKR8ckmmQhnW8L6ZcgJnQLpGHaI3zws26Mv28")
 
 
 def test_all_that_moves_a_token_can_be_told_the_moment(user):
     later = NOW + DAY
-    pair = lifecycle.start(user, now=later)
+    pair = sessions.start(user, now=later)
     assert UserSession.objects.get().started_at == later
     newer = lifecycle.refresh(pair.refresh_token, now=later + US)
     assert UserSession.objects.get().rotated_at == later + US
     with pytest.raises(RefreshTokenReusedError):
         lifecycle.refresh(pair.refresh_token, now=later + DAY)
     assert UserSession.objects.get().revoked_at == later + DAY
-    other = lifecycle.start(user)
+    other = sessions.start(user)
     assert lifecycle.end(other.refresh_token, now=later) == other.session_id != newer.session_id
     row = UserSession.objects.get(pk=other.session_id)
     assert (row.revoked_at, row.revoked_reason) == (later, "logout")
@@ -272,7 +273,7 @@ def test_auth_time_is_when_the_session_began_and_no_refresh_moves_it(client, use
 
 def test_lifetimes_differ_by_up_to_five_percent_and_never_upwards(user, jwt_settings):
     jwt_settings(ACCESS_TOKEN_LIFETIME=timedelta(seconds=1000))
-    raw = lifecycle.start(user).refresh_token
+    raw = sessions.start(user).refresh_token
     pairs = [lifecycle.refresh(raw) for _ in range(300)]
     assert all(950 <= pair.expires_in <= 1000 for pair in pairs)
     assert len({pair.expires_in for pair in pairs}) > 20
@@ -282,14 +283,14 @@ def test_lifetimes_differ_by_up_to_five_percent_and_never_upwards(user, jwt_sett
 
 def test_a_lifetime_of_which_five_percent_is_no_second_stays_as_it_is(user, jwt_settings):
     jwt_settings(ACCESS_TOKEN_LIFETIME=timedelta(seconds=19))
-    assert lifecycle.start(user).expires_in == 19
+    assert sessions.start(user).expires_in == 19
 
 
 REFRESHES = 1000 if THOROUGH else 100
 
 
 def test_many_refreshes_leave_one_row_and_no_event(user, clock):
-    raw = lifecycle.start(user).refresh_token
+    raw = sessions.start(user).refresh_token
     length = len(raw)
     for _ in range(REFRESHES):
         clock.shift(120)
@@ -300,7 +301,7 @@ def test_many_refreshes_leave_one_row_and_no_event(user, clock):
 
 
 def test_what_holds_tokens_does_not_show_them(user):
-    pair = lifecycle.start(user)
+    pair = sessions.start(user)
     for text in (repr(pair), str(pair), f"{pair}"):
         assert pair.access_token not in text
         assert pair.refresh_token not in text
@@ -309,7 +310,7 @@ def test_what_holds_tokens_does_not_show_them(user):
 
 def test_nothing_stored_is_a_refresh_token_or_a_part_that_could_be_completed(user):
     """A dump of the table is not enough to forge a token: the key of the signature is not in it."""
-    signature = lifecycle.start(user).refresh_token.rsplit(".", 1)[1]
+    signature = sessions.start(user).refresh_token.rsplit(".", 1)[1]
     row = UserSession.objects.values().get()
     assert not any(signature in str(value) for value in row.values())
     with pytest.raises(MalformedTokenError):
@@ -317,7 +318,7 @@ def test_nothing_stored_is_a_refresh_token_or_a_part_that_could_be_completed(use
 
 
 def test_a_session_that_is_gone_is_revoked_and_not_unknown(user):
-    raw = lifecycle.start(user).refresh_token
+    raw = sessions.start(user).refresh_token
     UserSession.objects.all().delete()
     with pytest.raises(RevokedTokenError):
         lifecycle.refresh(raw)
@@ -437,5 +438,5 @@ DEEP = functools.reduce(lambda inner, level: [inner], range(40), 1)
 def test_claims_that_could_not_be_read_back_are_a_fault_of_the_project(user, jwt_settings, custom):
     jwt_settings(CLAIMS_CALLABLE=lambda user, session: custom)
     with pytest.raises(ConfigurationError, match=r"E01[79]"), transaction.atomic():
-        lifecycle.start(user)
+        sessions.start(user)
     assert not UserSession.objects.exists()

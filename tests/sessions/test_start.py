@@ -1,5 +1,6 @@
 """The start of sessions: the checks that are repeated, the signals, the content of tokens, and the signing keys."""
 
+import itertools
 from datetime import timedelta
 
 import jwt
@@ -11,10 +12,17 @@ from django.urls import resolve
 from django.utils import timezone
 
 from jwt_auth import sessions, signals
-from jwt_auth.exceptions import ConfigurationError, InvalidCredentialsError, UnavailableError
-from jwt_auth.models import UserSession
+from jwt_auth.exceptions import (
+    ConfigurationError,
+    ExpiredTokenError,
+    InvalidCredentialsError,
+    RevokedTokenError,
+    UnavailableError,
+)
+from jwt_auth.models import RevocationEvent, UserSession
 from jwt_auth.revocation import revoke_all, revoke_session, revoke_user
-from jwt_auth.sessions import CredentialsChangedError, Peer, find_account, start
+from jwt_auth.sessions import CredentialsChangedError, Peer, any_account, find_account, start
+from jwt_auth.sessions.refresh_tokens import grace_period
 from tests.support.outages import outage
 
 TICK = timedelta(microseconds=1)
@@ -73,10 +81,163 @@ def test_a_revocation_since_the_name_was_looked_up_refuses_and_one_before_it_doe
     start(user, account=find_account(user.get_username()))
 
 
-def test_a_user_whom_a_backend_found_by_another_name_is_not_compared(user, make_user, clock):
-    account = find_account(make_user("bob").get_username())
-    revoke_user(user)
+@pytest.mark.parametrize("revoke", [revoke_user, lambda user: revoke_all()], ids=["the user", "everybody"])
+@pytest.mark.parametrize(
+    "look",
+    [lambda make_user: find_account(make_user("bob").get_username()), lambda make_user: any_account()],
+    ids=["a name", "no name"],
+)
+def test_a_revocation_since_an_account_was_read_counts_if_another_user_signs_in(user, make_user, look, revoke):
+    """A backend may find another user than the owner of the name, and with a passkey there is no name."""
+    revoke(user)
+    RevocationEvent.objects.update(recorded_at=timezone.now() - timedelta(minutes=1))
+    account = look(make_user)
+    revoke_user(make_user("carol"))
     start(user, account=account)
+    revoke(user)
+    with pytest.raises(CredentialsChangedError):
+        start(user, account=account)
+
+
+def test_before_there_is_any_user_nothing_can_be_revoked(db, make_user):
+    account = any_account()
+    assert account.read_at is None
+    start(make_user(), account=account)
+
+
+# Terms
+
+
+HOUR = timedelta(hours=1)
+
+
+def test_the_terms_of_a_sign_in_are_in_its_session_and_its_tokens(user, clock):
+    pair = start(
+        user,
+        amr=("pwd", "otp", "pwd"),
+        acr="urn:example:strong",
+        idle_timeout=HOUR,
+        absolute_timeout=2 * HOUR,
+        is_persistent=False,
+        data={"organisation": 7},
+    )
+    session = UserSession.objects.get()
+    assert session.methods == ("pwd", "otp")
+    assert (session.idle_expires_at, session.expires_at) == (timezone.now() + HOUR, timezone.now() + 2 * HOUR)
+    assert (session.data, session.is_persistent) == ({"organisation": 7}, False)
+    assert read(pair.access_token)["amr"] == ["pwd", "otp"]
+    assert read(pair.access_token)["acr"] == "urn:example:strong"
+    assert not pair.is_persistent
+
+
+def test_a_refresh_changes_none_of_them(user, clock):
+    pair = start(user, amr=["pwd"], acr="1", idle_timeout=HOUR, is_persistent=False)
+    before = read(pair.access_token)
+    clock.move_to(timezone.now() + HOUR / 2)
+    newer = sessions.refresh(pair.refresh_token)
+    after = read(newer.access_token)
+    assert [after[name] for name in ("amr", "acr", "auth_time")] == [
+        before[name] for name in ("amr", "acr", "auth_time")
+    ]
+    assert not newer.is_persistent
+    assert UserSession.objects.get().idle_expires_at == timezone.now() + HOUR
+    clock.move_to(timezone.now() + HOUR)
+    with pytest.raises(ExpiredTokenError):
+        sessions.refresh(newer.refresh_token)
+
+
+def test_without_terms_a_token_has_no_such_claims(user):
+    assert not {"amr", "acr"} & read(start(user).access_token).keys()
+    session = UserSession.objects.get()
+    assert (session.methods, session.data, session.idle_timeout, session.is_persistent) == ((), {}, None, True)
+
+
+def test_a_short_session_ends_before_it_is_idle(user, clock):
+    start(user, absolute_timeout=HOUR)
+    assert UserSession.objects.get().idle_expires_at == UserSession.objects.get().expires_at == timezone.now() + HOUR
+
+
+def test_the_grace_period_is_never_longer_than_a_quarter_of_a_sessions_own_idle_timeout(user):
+    minutes = timedelta(minutes=1)
+    start(user, idle_timeout=5 * minutes)
+    assert grace_period(UserSession.objects.get()) == minutes
+    UserSession.objects.update(idle_timeout=2 * minutes)
+    assert grace_period(UserSession.objects.get()) == minutes / 2
+
+
+def test_a_setting_allows_longer_timeouts(user, settings, clock):
+    with pytest.raises(ValueError, match="SESSION_MAX_TIMEOUT"):
+        start(user, absolute_timeout=timedelta(days=90))
+    settings.JWT_AUTH = {"SESSION_MAX_TIMEOUT": timedelta(days=90)}
+    start(user, absolute_timeout=timedelta(days=90), idle_timeout=timedelta(days=60))
+    session = UserSession.objects.get()
+    assert session.expires_at == timezone.now() + timedelta(days=90)
+    assert session.idle_expires_at == timezone.now() + timedelta(days=60)
+
+
+@pytest.mark.parametrize(
+    ("terms", "error"),
+    [
+        ({"amr": "pwd"}, TypeError),
+        ({"amr": 1}, TypeError),
+        ({"amr": ["a b"]}, ValueError),
+        ({"amr": [1]}, ValueError),
+        ({"amr": [f"method{i:03}" for i in range(30)]}, ValueError),
+        ({"acr": 1}, TypeError),
+        ({"acr": ""}, ValueError),
+        ({"acr": "two\nlines"}, ValueError),
+        ({"idle_timeout": 300}, TypeError),
+        ({"idle_timeout": timedelta(seconds=59)}, ValueError),
+        ({"idle_timeout": timedelta(seconds=299)}, ValueError),
+        ({"absolute_timeout": timedelta(days=31)}, ValueError),
+        ({"is_persistent": "yes"}, TypeError),
+        ({"data": [1]}, TypeError),
+        ({"data": {"set": {1}}}, ValueError),
+        ({"data": {"number": float("nan")}}, ValueError),
+        ({"data": {"text": "x" * 1000}}, ValueError),
+        ({"replaces": "an id"}, TypeError),
+        ({"transport": "pigeon"}, ValueError),
+    ],
+    ids=itertools.count(),
+)
+def test_wrong_terms_are_a_mistake_of_the_caller_and_start_nothing(user, terms, error):
+    with pytest.raises(error):
+        start(user, **terms)
+    assert not UserSession.objects.exists()
+
+
+# Replacement
+
+
+def test_a_sign_in_can_replace_a_session(user):
+    old = start(user)
+    other = start(user)
+    new = start(user, replaces=old.session_id)
+    assert UserSession.objects.get(pk=old.session_id).revoked_reason == "replaced"
+    assert {session.pk for session in UserSession.objects.filter(revoked_at=None)} == {other.session_id, new.session_id}
+    event = RevocationEvent.objects.get()
+    assert (event.subject, event.reason, event.actor) == (old.session_id.hex, "replaced", str(user.pk))
+
+
+def test_a_session_is_replaced_once_and_not_after_its_end(user, make_user, clock):
+    pair = start(user)
+    with pytest.raises(RevokedTokenError):
+        start(make_user("bob"), replaces=pair.session_id)
+    start(user, replaces=pair.session_id)
+    with pytest.raises(RevokedTokenError):
+        start(user, replaces=pair.session_id)
+    idle = start(user, absolute_timeout=HOUR)
+    clock.move_to(timezone.now() + HOUR)
+    with pytest.raises(RevokedTokenError):
+        start(user, replaces=idle.session_id)
+    assert UserSession.objects.count() == 3
+
+
+def test_a_replaced_session_makes_room_for_its_successor(user, settings):
+    settings.JWT_AUTH = {"SESSION_LIMIT": 2}
+    other, old = start(user), start(user)
+    new = start(user, replaces=old.session_id)
+    assert {session.pk for session in UserSession.objects.filter(revoked_at=None)} == {other.session_id, new.session_id}
 
 
 def test_without_an_account_a_revocation_meanwhile_is_not_noticed_and_the_session_begins_after_it(user, clock):

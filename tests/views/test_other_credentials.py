@@ -113,7 +113,8 @@ def test_a_user_without_a_token_has_no_session_and_no_times(forced, user):
     shown = forced.get("/auth/me/").json()
     assert shown.pop("user")["id"] == str(user.pk)
     assert shown == {
-        **dict.fromkeys(("client_id", "client", "session", "auth_time", "issued_at", "expires_at")),
+        **dict.fromkeys(("client_id", "client", "session", "auth_time", "acr", "issued_at", "expires_at")),
+        "amr": [],
         "scope": "",
     }
     assert [row["current"] for row in forced.get("/auth/sessions/").json()["results"]] == [False]

@@ -96,6 +96,8 @@ class IntrospectionSerializer(VerifiedSerializer):
     sid = drf.CharField(required=False)
     jti = drf.CharField(required=False)
     auth_time = drf.FloatField(required=False)
+    amr = drf.ListField(child=drf.CharField(), required=False)
+    acr = drf.CharField(required=False)
     iat = drf.FloatField(required=False)
     exp = drf.FloatField(required=False)
     nbf = drf.FloatField(required=False)
@@ -109,6 +111,8 @@ class PrincipalSerializer(drf.Serializer[Any]):
     session = drf.CharField(allow_null=True)
     scope = drf.CharField(allow_blank=True)
     auth_time = drf.DateTimeField(allow_null=True)
+    amr = drf.ListField(child=drf.CharField(), help_text="How the user was authenticated (RFC 8176).")
+    acr = drf.CharField(allow_null=True)
     issued_at = drf.DateTimeField(allow_null=True, help_text="Null without a token, as with Django's session.")
     expires_at = drf.DateTimeField(allow_null=True)
 

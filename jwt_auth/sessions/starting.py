@@ -1,0 +1,179 @@
+"""
+The start of a session, for a user whose credentials were just checked.
+"""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
+
+from jwt_auth._django.outages import outage_is_unavailable
+from jwt_auth.claims import later
+from jwt_auth.conf.arguments import require, require_aware
+from jwt_auth.conf.user_keys import key_of, user_id_of
+from jwt_auth.exceptions import InvalidCredentialsError, RevokedTokenError
+from jwt_auth.http.peer import Peer
+from jwt_auth.models import UserSession
+from jwt_auth.revocation import cutoff, user_rows
+from jwt_auth.revocation.events import atomic
+from jwt_auth.revocation.operations import end_session
+from jwt_auth.revocation.user_rows import Ended
+from jwt_auth.revocation.user_sessions import is_unfinished
+from jwt_auth.revocation.verdict import latest
+from jwt_auth.sessions import accounts, arrivals
+from jwt_auth.sessions.accounts import Account
+from jwt_auth.sessions.pairs import TokenPair, claims_for, pair, sign
+from jwt_auth.sessions.terms import Terms
+from jwt_auth.signals import send_on_commit, session_started
+from jwt_auth.user_model import as_made, visible_rows
+
+# The reason for the end of a session that a new sign-in of its user replaces.
+REPLACED = "replaced"
+
+
+class CredentialsChangedError(InvalidCredentialsError):
+    """Raised when a user's password, cutoff or status changed since the sign-in was checked: authenticate again."""
+
+
+@sensitive_variables()
+def start(
+    user: AbstractBaseUser,
+    *,
+    account: Account | None = None,
+    amr: Collection[str] = (),
+    acr: str | None = None,
+    idle_timeout: timedelta | None = None,
+    absolute_timeout: timedelta | None = None,
+    is_persistent: bool = True,
+    data: Mapping[str, Any] | None = None,
+    replaces: UUID | None = None,
+    peer: Peer | None = None,
+    label: str = "",
+    transport: str = UserSession.Transport.BEARER,
+    now: datetime | None = None,
+) -> TokenPair:
+    """
+    Start a session for a user whose credentials were just checked.
+
+    Beyond SESSION_LIMIT it ends the user's oldest sessions.
+
+    Args:
+        user: as the authentication backend returned it.
+        account: the result of `find_account()`, or of `any_account()`, from before the check; if the user was revoked
+            since, the sign-in is refused.
+        amr: how the user was authenticated, as values of RFC 8176, such as "pwd", "otp", "hwk" and "mfa".
+        acr: the level of that, in the project's own terms (RFC 9068 section 2.2.1).
+        idle_timeout: the session ends if it is not refreshed for this long; SESSION_IDLE_TIMEOUT if omitted.
+        absolute_timeout: the session ends after this time in any case; SESSION_ABSOLUTE_TIMEOUT if omitted. Neither may
+            be longer than SESSION_MAX_TIMEOUT.
+        is_persistent: whether cookies stay when the browser is closed.
+        data: the project's own facts about the session, for `UserSession.data`: JSON of at most 1000 characters.
+        replaces: the id of a session of the user, which ends in the same transaction.
+        peer: where the request came from.
+        label: the user's name for the device.
+        transport: how the tokens are sent, a value of UserSession.Transport.
+        now: aware; the current time if omitted.
+
+    Raises:
+        CredentialsChangedError: if the user is missing, hidden by the default manager, inactive, or has another
+            password than `user`; with `account`, also if a cutoff has moved.
+        RevokedTokenError: if the session that it `replaces` has ended.
+        ConfigurationError: if CLAIMS_CALLABLE returns no dict, or the token is too large for a cookie.
+        UnavailableError: if the database can't be asked, or there is no key to sign with.
+        ValueError: for a timeout, a method, a level or data beyond their limits.
+    """
+    key_of(user)  # raises TypeError for anything but a user, and not in the transaction
+    if account is not None:
+        require(account, "account", Account, "find_account() returns one")
+    if replaces is not None:
+        require(replaces, "replaces", UUID)
+    require_aware(now=now)
+    terms = Terms(
+        amr=amr,
+        acr=acr,
+        idle_timeout=idle_timeout,
+        absolute_timeout=absolute_timeout,
+        is_persistent=is_persistent,
+        data={} if data is None else data,
+        peer=Peer() if peer is None else peer,
+        label=label,
+        transport=transport,
+    )
+    terms.check()
+    with outage_is_unavailable():
+        return _start(user, account, terms, replaces, now)
+
+
+@sensitive_variables()
+def _start(
+    user: AbstractBaseUser, account: Account | None, terms: Terms, replaces: UUID | None, now: datetime | None
+) -> TokenPair:
+    with atomic():
+        # Changing the password, deactivating the user and revoking need this lock too: each has either
+        # finished, or not begun yet.
+        user_rows.lock_user(key_of(user))
+        now = now or timezone.now()  # after the lock, so that the wait does not shorten the lifetime of the tokens
+        found = _reload(user, account, now)
+        is_replaced = found is not None and (replaces is None or _end_replaced(replaces, found[0], now))
+        if found is not None and is_replaced:
+            row, fresh = found
+            arrivals.make_room(row, now)
+            session = _create(fresh, _cutoff_of(row), terms, now)
+            access = sign(claims_for(session, now), session)
+            send_on_commit(session_started, UserSession, session=session)
+            arrivals.look_at_device(session)
+    # Raised outside the block: inside, they would mark the caller's transaction for rollback.
+    if found is None:
+        raise CredentialsChangedError("the user is missing, hidden, inactive, or has a new cutoff or another password")
+    if not is_replaced:
+        raise RevokedTokenError("the session to be replaced has ended")
+    return pair(session, access, now)
+
+
+def _reload(user: Any, account: Account | None, now: datetime) -> tuple[Any, Any] | None:
+    """
+    Return the user's row, read under the lock, and the user that the project's manager makes of it.
+
+    Return None if the user changed since the authentication.
+    """
+    facts = {
+        "jwt_global_cutoff": cutoff.global_cutoff(),
+        **arrivals.at_limit(now),
+        **accounts.revoked_since(account, user),
+    }
+    row = cutoff.with_cutoff(visible_rows()).filter(pk=key_of(user)).annotate(**facts).first()
+    fresh = None if row is None else as_made(row, shown=True)
+    if fresh is None or not fresh.is_active or fresh.password != user.password:
+        return None
+    if account is not None and account.pk == row.pk:
+        moved = account.cutoff != _cutoff_of(row)
+    else:
+        moved = getattr(row, accounts.REVOKED_SINCE, False)
+    return None if moved else (row, fresh)
+
+
+def _cutoff_of(row: Any) -> datetime | None:
+    return latest((cutoff.read(row), row.jwt_global_cutoff))
+
+
+def _end_replaced(sid: UUID, user: Any, now: datetime) -> bool:
+    """End the session `sid` of `user` in favour of a new one; return False if it is not live any more."""
+    known = UserSession.objects.filter(is_unfinished(now), pk=sid, user=user.pk).values_list("last_issued_at").first()
+    return known is not None and end_session(
+        sid, Ended(user_id_of(user), known[0]), reason=REPLACED, actor=user, now=now
+    )
+
+
+def _create(user: Any, newest_cutoff: datetime | None, terms: Terms, now: datetime) -> UserSession:
+    started_at = now if newest_cutoff is None else max(now, later(newest_cutoff, cutoff.TICK))
+    return UserSession.objects.create(
+        user=user,
+        started_at=started_at,
+        last_issued_at=started_at,
+        auth_hash=user.get_session_auth_hash(),
+        **terms.columns(now),
+    )

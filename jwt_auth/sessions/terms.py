@@ -1,0 +1,131 @@
+"""
+The terms of a new session: how the user was authenticated, how long the session lasts, and what is known of the device.
+"""
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.utils.functional import Promise
+
+from jwt_auth.conf import get_settings
+from jwt_auth.conf.arguments import require, require_text
+from jwt_auth.http.peer import Peer
+from jwt_auth.jose.scopes import is_scope
+from jwt_auth.lines import is_line
+from jwt_auth.models import UserSession
+
+# Characters of `amr` and of `acr`, as their columns and claims have room for.
+_LONGEST = 255
+
+# Characters of `data` in JSON. It is read with each refresh.
+MAX_DATA = 1000
+
+# The shortest timeout, as in the settings.
+_SHORTEST = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """The arguments of `sessions.start()` that become columns of the session."""
+
+    amr: Collection[str] = ()
+    acr: str | None = None
+    idle_timeout: timedelta | None = None
+    absolute_timeout: timedelta | None = None
+    is_persistent: bool = True
+    data: Mapping[str, Any] = field(default_factory=dict)
+    peer: Peer = field(default_factory=Peer)
+    label: str | Promise = ""
+    transport: str = UserSession.Transport.BEARER
+
+    def check(self) -> None:
+        """
+        Raises:
+            TypeError, ValueError: for the first wrong argument.
+        """
+        _check_methods(self.amr)
+        _check_level(self.acr)
+        _check_timeouts(self.idle_timeout, self.absolute_timeout)
+        require(self.is_persistent, "is_persistent", bool)
+        _check_data(self.data)
+        require(self.peer, "peer", Peer, "peer_of(request) returns one")
+        require_text(self.label, "label")
+        if self.transport not in UserSession.Transport.values:
+            raise ValueError(f"transport must be one of {', '.join(UserSession.Transport.values)}")
+
+    def columns(self, now: datetime) -> dict[str, Any]:
+        """Return the columns of a session that starts at `now`."""
+        settings = get_settings()
+        absolute = self.absolute_timeout or settings.SESSION_ABSOLUTE_TIMEOUT
+        return {
+            "amr": " ".join(dict.fromkeys(self.amr)),
+            "acr": self.acr or "",
+            "idle_timeout": self.idle_timeout,
+            "idle_expires_at": now + min(self.idle_timeout or settings.SESSION_IDLE_TIMEOUT, absolute),
+            "expires_at": now + absolute,
+            "is_persistent": self.is_persistent,
+            "data": dict(self.data),
+            "transport": self.transport,
+            "label": self.label,
+            "ip_address": self.peer.ip_address,
+            "user_agent": self.peer.user_agent,
+            "last_ip_address": self.peer.ip_address,
+            "last_user_agent": self.peer.user_agent,
+        }
+
+
+def idle_timeout_of(session: UserSession) -> timedelta:
+    """Return the time after which `session` ends if it is not refreshed."""
+    return session.idle_timeout or get_settings().SESSION_IDLE_TIMEOUT
+
+
+def longest_timeout() -> timedelta:
+    """Return the longest timeout that a sign-in may ask for."""
+    settings = get_settings()
+    return settings.SESSION_MAX_TIMEOUT or settings.SESSION_ABSOLUTE_TIMEOUT
+
+
+def _check_methods(amr: object) -> None:
+    if isinstance(amr, str) or not isinstance(amr, Collection):
+        raise TypeError(f'amr must be a list of strings, such as ["pwd", "otp"], not {type(amr).__name__}')
+    # Without spaces, which separate them in the column; a registered value has none (RFC 8176 section 6.1).
+    if not all(isinstance(method, str) and is_scope(method) for method in amr):
+        raise ValueError('each method in amr must be a short string without spaces and quotes, such as "pwd"')
+    if len(" ".join(amr)) > _LONGEST:
+        raise ValueError(f"amr is longer than {_LONGEST} characters")
+
+
+def _check_level(acr: object) -> None:
+    if acr is None:
+        return
+    require(acr, "acr", str)
+    if not (isinstance(acr, str) and 0 < len(acr) <= _LONGEST and is_line(acr)):
+        raise ValueError(f"acr must be one line of 1 to {_LONGEST} characters, or None")
+
+
+def _check_timeouts(idle: timedelta | None, absolute: timedelta | None) -> None:
+    for name, timeout in (("idle_timeout", idle), ("absolute_timeout", absolute)):
+        if timeout is None:
+            continue
+        require(timeout, name, timedelta)
+        if not _SHORTEST <= timeout <= longest_timeout():
+            raise ValueError(
+                f"{name} must be from {_SHORTEST} to {longest_timeout()}; "
+                'JWT_AUTH["SESSION_MAX_TIMEOUT"] sets the longest timeout'
+            )
+    lifetime = get_settings().ACCESS_TOKEN_LIFETIME
+    if idle is not None and idle < lifetime:
+        raise ValueError(f"idle_timeout is shorter than ACCESS_TOKEN_LIFETIME ({lifetime}): a session in use would end")
+
+
+def _check_data(data: object) -> None:
+    require(data, "data", Mapping)
+    try:
+        text = json.dumps(dict(data), allow_nan=False)  # type: ignore[call-overload]  # checked in the line above
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"data must be JSON: {error}") from error
+    if len(text) > MAX_DATA:
+        raise ValueError(f"data has {len(text)} characters in JSON, more than {MAX_DATA}")

@@ -16,7 +16,6 @@ from collections.abc import Callable, Collection
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from django.contrib.auth import get_user_model
 from django.core.cache import DEFAULT_CACHE_ALIAS, BaseCache
 from rest_framework.exceptions import ParseError
 from rest_framework.permissions import SAFE_METHODS
@@ -35,7 +34,7 @@ from jwt_auth.http.peer import address_group
 from jwt_auth.process.helper import HelperError
 from jwt_auth.sessions.accounts import fold_name, read_name
 
-__all__ = ["ClientThrottle"]
+__all__ = ["ClientThrottle", "FailedLoginThrottle", "FailedNameThrottle", "LoginThrottle"]
 
 T = TypeVar("T")
 
@@ -223,10 +222,17 @@ class ClientThrottle(AddressThrottle):
 
 
 class LoginThrottle(AddressThrottle):
-    """Limit sign-ins per address, successful or not, by LOGIN_THROTTLE."""
+    """
+    Limit sign-ins per address, successful or not, by LOGIN_THROTTLE.
+
+    The views with the same `budget` are counted together; see `SignInView`.
+    """
 
     scope = "jwt_auth_login"
     is_required = True
+
+    def get_cache_key(self, request: Request, view: "APIView") -> str | None:
+        return self.hashed(f"{budget_of(view)}{self.ident(request)}")
 
     def get_rate(self) -> str:
         return get_settings().LOGIN_THROTTLE
@@ -259,10 +265,10 @@ class FailedLoginThrottle(LoginThrottle):
 
     def get_cache_key(self, request: Request, view: "APIView") -> str | None:
         name = login_name(request, view)
-        if name is None:
+        if self.account is None and name is None:
             return None
         subject = f"name {name}" if self.account is None else f"account {self.account}"
-        return self.hashed(f"{subject} {self.group(request)}")
+        return self.hashed(f"{budget_of(view)}{subject} {self.group(request)}")
 
     def group(self, request: Request) -> str:
         """Return the addresses that are counted together."""
@@ -302,18 +308,21 @@ class Failures:
     that to a wrong one.
 
     Raises:
-        ParseError: if the body has no name whose failures could be counted. So nobody guesses without a budget.
+        ParseError: if the body should have a name whose failures could be counted, and has none. So nobody guesses
+            without a budget.
     """
 
-    def __init__(self, request: Request, view: "APIView") -> None:
+    def __init__(self, request: Request, view: Any) -> None:
         name = login_name(request, view)
-        if name is None:
+        if name is None and view.get_name_field() is not None:
             raise ParseError("The login name can't be read.")
         self._request, self._view, self._name = request, view, name
         self._answers: dict[Any, bool] = {}
 
     def are_too_many(self, pk: Any) -> bool:
         """Return whether the account `pk` had no failure left when this was first asked; None is nobody's account."""
+        if pk is None and self._name is None:
+            return False
         if pk not in self._answers:
             # All are asked, so that it takes the same time.
             answers = [throttle.is_over(self._request, self._view) for throttle in self._budgets_of(pk)]
@@ -325,9 +334,15 @@ class Failures:
         return any(self._answers.values())
 
     def count(self, pks: Collection[Any]) -> None:
-        """Count a failure for the name and for the accounts `pks`. An unknown name takes the time of an account."""
-        budgets = [FailedLoginThrottle(), FailedNameThrottle()]
-        for throttle in chain(budgets, *map(self._budgets_of, pks or [None])):
+        """
+        Count a failure for the name, if there is one, and for the accounts `pks`.
+
+        An unknown name takes the time of an account.
+        """
+        budgets = [] if self._name is None else [FailedLoginThrottle(), FailedNameThrottle()]
+        # Nobody's account has a budget only by its name: otherwise all sign-ins without a name would share one.
+        nobody = [] if self._name is None else [None]
+        for throttle in chain(budgets, *map(self._budgets_of, pks or nobody)):
             throttle.failed(self._request, self._view)
 
     def _budgets_of(self, pk: Any) -> list[FailedLoginThrottle]:
@@ -337,14 +352,20 @@ class Failures:
 
 def login_name(request: Request, view: Any) -> str | None:
     """
-    Return the login name of a sign-in, in the form that all its spellings share; None if it can't be anybody's name.
+    Return the login name of a sign-in, in the form that all its spellings share; None if there is none, or it can't be
+    anybody's name.
     """
     note = note_on(request)
     if note.login_name is None:
-        data: Any = request.data
-        name = read_name(data.get(view.name_field or get_user_model().USERNAME_FIELD))
+        name = read_name(view.get_login_name(request))
         note.login_name = None if name is None else fold_name(name)
     return note.login_name
+
+
+def budget_of(view: Any) -> str:
+    """Return the beginning of the keys of a view's budgets."""
+    name = getattr(view, "budget", "")  # a project's own view may have none
+    return f"{name} " if name else ""
 
 
 # The scopes whose rates DEFAULT_THROTTLE_RATES can change.

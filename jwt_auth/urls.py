@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from jwt_auth.views import clients, servers, users
+from jwt_auth.views import clients, reauthentication, servers, users
 
 __all__ = ["app_name", "urlpatterns"]
 
@@ -10,6 +10,7 @@ app_name = "jwt_auth"
 
 urlpatterns = [
     path("login/", users.LoginView.as_view(), name="login"),
+    path("reauthenticate/", reauthentication.ReauthenticateView.as_view(), name="reauthenticate"),
     path("refresh/", users.RefreshView.as_view(), name="refresh"),
     path("logout/", users.LogoutView.as_view(), name="logout"),
     path("logout/all/", users.LogoutAllView.as_view(), name="logout-all"),

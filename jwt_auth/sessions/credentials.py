@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from inspect import signature
-from typing import Any
+from typing import Any, TypeVar
 
 from django.contrib import auth
 from django.contrib.auth import get_user_model
@@ -40,6 +40,8 @@ from jwt_auth.revocation.events import atomic
 from jwt_auth.sessions.accounts import NO_VALUE, Account, account_of, as_in_form
 from jwt_auth.user_model import is_user, read_key, user_field
 
+T = TypeVar("T")
+
 
 @dataclass(slots=True, kw_only=True)
 class Attempt:
@@ -50,11 +52,13 @@ class Attempt:
         account: the account of the name's natural key, as it was before.
         is_closed: tells whether the account with a primary key has no failure left; for None, whether the name has.
         guessed: the accounts whose password was checked, as they were before, by the user's primary key.
+        failure_sent: whether Django's signal `user_login_failed` was sent.
     """
 
     account: Account | None
     is_closed: Callable[[Any], bool]
     guessed: dict[Any, Account] = field(default_factory=dict)
+    failure_sent: bool = False
     locked: bool = False
     upgrade_due_for: Any = None
 
@@ -75,30 +79,44 @@ class UpgradeDueError(JWTAuthError):
 
 
 @sensitive_variables()
-def authenticate(request: HttpRequest, name: str, password: str, attempt: Attempt) -> Any:
+def attempted(attempt: Attempt, check: Callable[[], T]) -> T | None:
     """
-    Call Django's `authenticate()`, and return the user or None.
+    Return the result of `check`, which checks the credentials of a sign-in.
 
-    If the sign-in is about to upgrade the hash, it starts again under a lock on the user's row. Otherwise two
-    concurrent sign-ins would overwrite each other's upgrade, or one of them a password that was just changed.
-
-    Args:
-        name: the login name as it was typed.
+    If it is about to upgrade a hash, it is called again under a lock on the user's row. Otherwise two concurrent
+    sign-ins would overwrite each other's upgrade, or one of them a password that was just changed.
     """
-    # A backend that calls no `check_password()`, such as that of a directory, must not compare it either.
-    if attempt.is_closed(attempt.account and attempt.account.pk):
-        password = _another_password()
-    credentials = _credentials(request, as_in_form(name), password)
-    user = None
+    result = None
     with _trying(attempt), suppress(UpgradeDueError):
-        user = _user_of(request, credentials)
+        result = check()
     # Checked here instead of in an `except` clause: a backend may have caught the error.
     if attempt.upgrade_due_for is not None:
         attempt.locked = True
         with atomic(), _trying(attempt):
             user_rows.lock_user(attempt.upgrade_due_for)
-            user = _user_of(request, credentials)
-    return user
+            result = check()
+    return result
+
+
+@sensitive_variables()
+def authenticate(request: HttpRequest, name: str, password: str) -> Any:
+    """
+    Call Django's `authenticate()`, and return the user or None.
+
+    Args:
+        name: the login name as it was typed.
+    """
+    attempt = _attempt.get()
+    # A backend that calls no `check_password()`, such as that of a directory, must not compare it either.
+    if attempt is not None and attempt.is_closed(attempt.account and attempt.account.pk):
+        password = _another_password()
+    return _user_of(request, _credentials(request, as_in_form(name), password))
+
+
+def note_failure(**kwargs: Any) -> None:
+    """Note in a sign-in that `user_login_failed` was sent. A receiver of that signal."""
+    if (attempt := _attempt.get()) is not None:
+        attempt.failure_sent = True
 
 
 def before_check(user: Any) -> str | None:

@@ -48,7 +48,7 @@ def start(
     acr: str | None = None,
     idle_timeout: timedelta | None = None,
     absolute_timeout: timedelta | None = None,
-    is_persistent: bool = True,
+    is_persistent: bool | None = None,
     data: Mapping[str, Any] | None = None,
     replaces: UUID | None = None,
     peer: Peer | None = None,
@@ -70,9 +70,10 @@ def start(
         idle_timeout: the session ends if it is not refreshed for this long; SESSION_IDLE_TIMEOUT if omitted.
         absolute_timeout: the session ends after this time in any case; SESSION_ABSOLUTE_TIMEOUT if omitted. Neither may
             be longer than SESSION_MAX_TIMEOUT.
-        is_persistent: whether cookies stay when the browser is closed.
+        is_persistent: whether cookies stay when the browser is closed; True if omitted.
         data: the project's own facts about the session, for `UserSession.data`: JSON of at most 1000 characters.
-        replaces: the id of a session of the user, which ends in the same transaction.
+        replaces: the id of a session of the user, which ends in the same transaction. Its label, data and timeouts, and
+            whether it is persistent, are those of the new one, unless they are given.
         peer: where the request came from.
         label: the user's name for the device.
         transport: how the tokens are sent, a value of UserSession.Transport.
@@ -98,7 +99,7 @@ def start(
         idle_timeout=idle_timeout,
         absolute_timeout=absolute_timeout,
         is_persistent=is_persistent,
-        data={} if data is None else data,
+        data=data,
         peer=Peer() if peer is None else peer,
         label=label,
         transport=transport,
@@ -118,18 +119,18 @@ def _start(
         user_rows.lock_user(key_of(user))
         now = now or timezone.now()  # after the lock, so that the wait does not shorten the lifetime of the tokens
         found = _reload(user, account, now)
-        is_replaced = found is not None and (replaces is None or _end_replaced(replaces, found[0], now))
-        if found is not None and is_replaced:
+        replaced = _end_replaced(replaces, user, now) if found is not None and replaces is not None else None
+        if found is not None and (replaces is None or replaced is not None):
             row, fresh = found
             arrivals.make_room(row, now)
-            session = _create(fresh, _cutoff_of(row), terms, now)
+            session = _create(fresh, _cutoff_of(row), terms if replaced is None else terms.after(replaced), now)
             access = sign(claims_for(session, now), session)
             send_on_commit(session_started, UserSession, session=session)
             arrivals.look_at_device(session)
     # Raised outside the block: inside, they would mark the caller's transaction for rollback.
     if found is None:
         raise CredentialsChangedError("the user is missing, hidden, inactive, or has a new cutoff or another password")
-    if not is_replaced:
+    if replaces is not None and replaced is None:
         raise RevokedTokenError("the session to be replaced has ended")
     return pair(session, access, now)
 
@@ -160,12 +161,13 @@ def _cutoff_of(row: Any) -> datetime | None:
     return latest((cutoff.read(row), row.jwt_global_cutoff))
 
 
-def _end_replaced(sid: UUID, user: Any, now: datetime) -> bool:
-    """End the session `sid` of `user` in favour of a new one; return False if it is not live any more."""
-    known = UserSession.objects.filter(is_unfinished(now), pk=sid, user=user.pk).values_list("last_issued_at").first()
-    return known is not None and end_session(
-        sid, Ended(user_id_of(user), known[0]), reason=REPLACED, actor=user, now=now
-    )
+def _end_replaced(sid: UUID, user: Any, now: datetime) -> UserSession | None:
+    """End the session `sid` of `user` in favour of a new one, and return it; None if it is not live any more."""
+    session = UserSession.objects.filter(is_unfinished(now), pk=sid, user_id=key_of(user)).first()
+    if session is None:
+        return None
+    known = Ended(user_id_of(user), session.last_issued_at)
+    return session if end_session(sid, known, reason=REPLACED, actor=user, now=now) else None
 
 
 def _create(user: Any, newest_cutoff: datetime | None, terms: Terms, now: datetime) -> UserSession:

@@ -4,7 +4,7 @@ The terms of a new session: how the user was authenticated, how long the session
 
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -20,7 +20,7 @@ from jwt_auth.models import UserSession
 # Characters of `amr` and of `acr`, as their columns and claims have room for.
 _LONGEST = 255
 
-# Characters of `data` in JSON. It is read with each refresh.
+# Characters in JSON of a project's `data`, which each refresh reads, and of the `state` in a ticket.
 MAX_DATA = 1000
 
 # The shortest timeout, as in the settings.
@@ -35,8 +35,8 @@ class Terms:
     acr: str | None = None
     idle_timeout: timedelta | None = None
     absolute_timeout: timedelta | None = None
-    is_persistent: bool = True
-    data: Mapping[str, Any] = field(default_factory=dict)
+    is_persistent: bool | None = None
+    data: Mapping[str, Any] | None = None
     peer: Peer = field(default_factory=Peer)
     label: str | Promise = ""
     transport: str = UserSession.Transport.BEARER
@@ -49,12 +49,26 @@ class Terms:
         _check_methods(self.amr)
         _check_level(self.acr)
         _check_timeouts(self.idle_timeout, self.absolute_timeout)
-        require(self.is_persistent, "is_persistent", bool)
-        _check_data(self.data)
+        if self.is_persistent is not None:
+            require(self.is_persistent, "is_persistent", bool)
+        if self.data is not None:
+            check_json(self.data, "data")
         require(self.peer, "peer", Peer, "peer_of(request) returns one")
         require_text(self.label, "label")
         if self.transport not in UserSession.Transport.values:
             raise ValueError(f"transport must be one of {', '.join(UserSession.Transport.values)}")
+
+    def after(self, replaced: UserSession) -> "Terms":
+        """Return these terms, and where they say nothing those of the session that is replaced."""
+        span = replaced.expires_at - replaced.started_at
+        return replace(
+            self,
+            label=self.label or replaced.label,
+            data=replaced.data if self.data is None else self.data,
+            idle_timeout=self.idle_timeout or replaced.idle_timeout,
+            absolute_timeout=self.absolute_timeout or span,
+            is_persistent=replaced.is_persistent if self.is_persistent is None else self.is_persistent,
+        )
 
     def columns(self, now: datetime) -> dict[str, Any]:
         """Return the columns of a session that starts at `now`."""
@@ -66,8 +80,8 @@ class Terms:
             "idle_timeout": self.idle_timeout,
             "idle_expires_at": now + min(self.idle_timeout or settings.SESSION_IDLE_TIMEOUT, absolute),
             "expires_at": now + absolute,
-            "is_persistent": self.is_persistent,
-            "data": dict(self.data),
+            "is_persistent": self.is_persistent is not False,
+            "data": dict(self.data or {}),
             "transport": self.transport,
             "label": self.label,
             "ip_address": self.peer.ip_address,
@@ -121,11 +135,12 @@ def _check_timeouts(idle: timedelta | None, absolute: timedelta | None) -> None:
         raise ValueError(f"idle_timeout is shorter than ACCESS_TOKEN_LIFETIME ({lifetime}): a session in use would end")
 
 
-def _check_data(data: object) -> None:
-    require(data, "data", Mapping)
+def check_json(values: object, name: str) -> None:
+    """Check that an argument is a dict of at most MAX_DATA characters in JSON; raise TypeError or ValueError."""
+    require(values, name, Mapping)
     try:
-        text = json.dumps(dict(data), allow_nan=False)  # type: ignore[call-overload]  # checked in the line above
+        text = json.dumps(dict(values), allow_nan=False)  # type: ignore[call-overload]  # checked in the line above
     except (TypeError, ValueError) as error:
-        raise ValueError(f"data must be JSON: {error}") from error
+        raise ValueError(f"{name} must be JSON: {error}") from error
     if len(text) > MAX_DATA:
-        raise ValueError(f"data has {len(text)} characters in JSON, more than {MAX_DATA}")
+        raise ValueError(f"{name} has {len(text)} characters in JSON, more than {MAX_DATA}")

@@ -15,6 +15,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from jwt_auth import transports
 from jwt_auth._django.driver_errors import is_of_text
 from jwt_auth.authentication import JWTAuthentication, claims_of
 from jwt_auth.authentication.errors import as_api_exception
@@ -69,7 +70,7 @@ class TokenView(APIView):
     @sensitive_variables()
     def valid(self, serializer_class: Any, request: Request) -> Any:
         """Return the serializer for the body of `request`, after validation."""
-        serializer = serializer_class(data=request.data)
+        serializer = serializer_class(data=request.data, context={"request": request, "view": self})
         serializer.is_valid(raise_exception=True)
         return serializer
 
@@ -95,6 +96,10 @@ class CredentialView(TokenView):
 
     authentication_classes: list[Any] = []
     permission_classes: list[Any] = []
+
+    def get_authenticate_header(self, request: Request) -> str:
+        """Return the challenge for an AuthenticationFailed of a project's subclass: without one it becomes a 403."""
+        return transports.challenge(token_presented=False)
 
 
 class IsUser(IsAuthenticated):

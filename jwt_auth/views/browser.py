@@ -8,80 +8,20 @@ from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
-from django.utils.cache import patch_vary_headers
 from django.views.decorators.debug import sensitive_variables
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from jwt_auth import sessions, transports
-from jwt_auth.authentication import JWTAuthentication, JWTCookieAuthentication
 from jwt_auth.conf import get_settings
 from jwt_auth.exceptions import NoTokenError
-from jwt_auth.http.csrf_guard import guard, hand_out_token
-from jwt_auth.models import UserSession
+from jwt_auth.http.csrf_guard import hand_out_token
 from jwt_auth.views import base, users
+from jwt_auth.views.reauthentication import ReauthenticateView
+from jwt_auth.views.transport import CookieAnswer, GuardedView, SignedInView
 
-
-class BrowserView(base.TokenView):
-    """Base of all endpoints for browsers. It sets Vary, so that caches don't mix up the responses of users."""
-
-    def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
-        response = super().finalize_response(request, response, *args, **kwargs)
-        patch_vary_headers(response, JWTCookieAuthentication.headers)
-        return response
-
-
-class GuardedView(BrowserView):
-    """
-    Base of endpoints that only read the credential that they are about. They check the origin of the request first.
-
-    The check comes before the throttles, so that a page of another site can't use up the visitor's budget.
-    """
-
-    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        guard(request._request, by_cookie=self.is_by_cookie(request))
-        super().initial(request, *args, **kwargs)
-
-    def is_by_cookie(self, request: Request) -> bool:
-        """Return whether `request` acts by a cookie."""
-        return bool(transports.all_cookies(request._request))
-
-
-class SignedInView(BrowserView):
-    """Base of endpoints for signed-in users; JWTCookieAuthentication guards against forged requests."""
-
-    authentication_classes = [JWTAuthentication, JWTCookieAuthentication]
-
-
-class CookieAnswer:
-    """Send tokens in cookies, and never in a body."""
-
-    transport = UserSession.Transport.COOKIE
-
-    def answer(self, request: Request, pair: sessions.TokenPair) -> Response:
-        response = Response(transports.cookie_body(pair))
-        transports.set_cookies(request._request, response, pair)
-        return response
-
-
-class BrowserLoginView(CookieAnswer, GuardedView, users.LoginView):
-    """
-    Sign in, and end the session whose cookies are replaced.
-
-    Afterwards only a person with a copy of these cookies could have used that session.
-    """
-
-    @sensitive_variables()
-    def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        response = super().post(request)
-        for raw in transports.all_cookies(request._request):
-            sessions.end(raw, reason="signed in again")
-        hand_out_token(request._request, fresh=True)
-        return response
-
-    def is_by_cookie(self, request: Request) -> bool:
-        """Return False: the password authenticates the request, and cookies from earlier don't matter."""
-        return False
+BrowserLoginView = users.LoginView.for_browsers()
+BrowserReauthenticateView = ReauthenticateView.for_browsers()
 
 
 class BrowserRefreshView(CookieAnswer, GuardedView, users.RefreshView):

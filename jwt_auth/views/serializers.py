@@ -17,6 +17,7 @@ from jwt_auth.models import RegisteredClient, UserSession
 from jwt_auth.revocation.subjects import parse_sid
 from jwt_auth.sessions import devices, shown
 from jwt_auth.sessions.accounts import longest_name, read_name
+from jwt_auth.sessions.tickets import MAX_LENGTH as MAX_TICKET
 from jwt_auth.views.metadata import TOKEN_EXCHANGE
 
 # RFC 8693 section 3.
@@ -67,25 +68,35 @@ def written_key(key: Any) -> int | str:
     return key if type(key) is int else str(key)
 
 
-class LoginSerializer(serializers.Serializer[Any]):
-    """The login name, `password`, and `label`, the user's name for the device."""
+class SignInSerializer(serializers.Serializer[Any]):
+    """
+    The fields of all sign-ins: `label`, the user's name for the device, and `remember`.
+
+    Without `remember` cookies end with the browser.
+    """
+
+    label = serializers.CharField(max_length=100, required=False, allow_blank=True, default="")  # type: ignore[assignment]  # the metaclass removes it, and the attribute stays
+    remember = serializers.BooleanField(required=False, default=True)
+
+
+class LoginSerializer(SignInSerializer):
+    """The login name and `password`."""
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
-        return {
-            self._name_field: NameField(),
-            # Leading and trailing spaces are part of the password.
-            "password": ExactField(max_length=4096),
-            "label": serializers.CharField(max_length=100, required=False, allow_blank=True, default=""),
-        }
+        view = self.context.get("view")
+        name = get_user_model().USERNAME_FIELD if view is None else view.get_name_field()
+        # Leading and trailing spaces are part of the password.
+        return {name: NameField(), "password": ExactField(max_length=4096), **super().get_fields()}
 
-    @property
-    def _name_field(self) -> str:
-        return self.context.get("name_field") or get_user_model().USERNAME_FIELD
 
-    @property
-    def name(self) -> str:
-        """The login name as it was typed."""
-        return self.validated_data[self._name_field]  # type: ignore[no-any-return]
+class TicketSerializer(serializers.Serializer[Any]):
+    """The ticket of a sign-in whose next step this is."""
+
+    ticket = ExactField(max_length=MAX_TICKET)
+
+
+class ReauthenticateSerializer(serializers.Serializer[Any]):
+    password = ExactField(max_length=4096)
 
 
 class RefreshSerializer(serializers.Serializer[Any]):

@@ -2,14 +2,13 @@
 The endpoints for users: sign-in, refresh, logout, sessions, revocation and verification.
 """
 
+from collections.abc import Mapping
 from contextlib import nullcontext, suppress
 from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
 from django.contrib.auth import get_user_model
-from django.contrib.auth.signals import user_logged_in
-from django.db import DatabaseError
 from django.db.models import Case, When
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
@@ -21,18 +20,17 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from jwt_auth import service_tokens, sessions, throttling, transports
-from jwt_auth._django.outages import is_outage
 from jwt_auth.authentication import UserOrClientJWTAuthentication, client_of
 from jwt_auth.conf.user_keys import key_of
-from jwt_auth.exceptions import InvalidCredentialsError, MalformedTokenError, UnavailableError
+from jwt_auth.exceptions import MalformedTokenError
 from jwt_auth.models import UserSession
 from jwt_auth.revocation import remaining, revoke_session, revoke_user
 from jwt_auth.revocation.bulk import end_others
 from jwt_auth.revocation.database import live_sessions
 from jwt_auth.revocation.subjects import parse_sid
-from jwt_auth.sessions import accounts, find_account, peer_of
-from jwt_auth.sessions.credentials import Attempt, authenticate
-from jwt_auth.user_model import all_users, has_permission, read_key, user_field, visible_users
+from jwt_auth.sessions import accounts, peer_of
+from jwt_auth.sessions.credentials import authenticate
+from jwt_auth.user_model import has_permission, read_key, user_field, visible_users
 from jwt_auth.verification import verify
 from jwt_auth.views.base import (
     CredentialView,
@@ -60,99 +58,39 @@ from jwt_auth.views.serializers import (
     describe,
     written_key,
 )
+from jwt_auth.views.sign_in import SignInView
+from jwt_auth.views.transport import BearerAnswer
 
 # The errors for a body that can't be read: not JSON, of another type, too large, or with a value of another type.
 UNREADABLE = (drf.ParseError, drf.ValidationError, drf.UnsupportedMediaType)
-
-
-class BearerAnswer:
-    """Send tokens in the body; clients send them back in the Authorization header."""
-
-    transport = UserSession.Transport.BEARER
-
-    def answer(self, request: Request, pair: sessions.TokenPair) -> Response:
-        return Response(transports.bearer_body(pair))
 
 
 # How often a sign-in checks the credentials if the user is revoked each time before its session has begun.
 ATTEMPTS = 5
 
 
-class LoginView(BearerAnswer, CredentialView):
+class LoginView(SignInView):
     """
     Sign in with a name and a password.
 
     `name_field` is the name's field in the body; if it is empty, the user model's USERNAME_FIELD.
     """
 
-    throttle_classes = [throttling.LoginThrottle, throttling.FailedLoginThrottle, throttling.FailedNameThrottle]
+    serializer_class = LoginSerializer
     name_field = ""
+    amr = ("pwd",)
+    attempts = ATTEMPTS
+
+    def get_name_field(self) -> str:
+        return self.name_field or get_user_model().USERNAME_FIELD
 
     @sensitive_variables()
-    def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        serializer = LoginSerializer(data=request.data, context={"name_field": self.name_field})
-        serializer.is_valid(raise_exception=True)
-        for _ in range(ATTEMPTS - 1):
-            # A new password, or a revocation, during the sign-in has the credentials checked again.
-            with suppress(sessions.CredentialsChangedError):
-                return self._sign_in(request, serializer)
-        return self._sign_in(request, serializer)
+    def authenticate(self, request: Request, data: Mapping[str, Any]) -> Any:
+        """Return what Django's `authenticate()` returns for the name and the password in `data`."""
+        return authenticate(request._request, data[self.get_name_field()], data["password"])
 
-    @sensitive_variables()
-    def _sign_in(self, request: Request, serializer: LoginSerializer) -> Response:
-        failures = throttling.Failures(request, self)
-        attempt = Attempt(account=find_account(serializer.name), is_closed=failures.are_too_many)
-        user = self._authenticated(request, serializer, attempt, failures)
-        pair = sessions.start(
-            user,
-            account=attempt.before(key_of(user)),
-            peer=peer_of(request._request),
-            label=serializer.validated_data["label"],
-            transport=self.transport,
-        )
-        self.announce(request, user, pair)
-        return self.answer(request, pair)
-
-    @sensitive_variables()
-    def _authenticated(
-        self, request: Request, serializer: LoginSerializer, attempt: Attempt, failures: throttling.Failures
-    ) -> Any:
-        """Return the user whose credentials these are; count a failure otherwise, and raise the reason."""
-        try:
-            user = authenticate(request._request, serializer.name, serializer.validated_data["password"], attempt)
-            check_may_sign_in(user, failures)
-        except Exception as error:  # a backend may raise an error of its own for a wrong password
-            if not (isinstance(error, UnavailableError) or is_outage(error)):
-                failures.count(attempt.guessed)
-            raise
-        return user
-
-    def announce(self, request: Request, user: Any, pair: sessions.TokenPair) -> None:
-        """Send Django's signal `user_logged_in`, as `login()` does; a receiver that raises refuses the sign-in."""
-        request._request.user = user
-        try:
-            user_logged_in.send(sender=user.__class__, request=request._request, user=user)
-        except Exception as error:  # any error; it is raised again below
-            revoke_session(pair.session_id, reason="sign-in refused")
-            # Django's own receiver writes `last_login`, which fails if the user was just deleted.
-            gone = not all_users().filter(pk=key_of(user)).exists()
-            if isinstance(error, DatabaseError) and gone:
-                raise InvalidCredentialsError("the user was deleted while signing in") from error
-            raise
-
-
-def check_may_sign_in(user: Any, failures: throttling.Failures) -> None:
-    """Raise an error if a backend's answer signs nobody in."""
-    if user is None and failures.closed_one():
-        raise InvalidCredentialsError("too many wrong passwords were sent for this account: none is compared")
-    if user is None:
-        raise InvalidCredentialsError("no backend accepted the credentials")
-    if not isinstance(user, get_user_model()):
-        raise InvalidCredentialsError("the backend returned an object that is no user of this project")
-    if not user.is_active:
-        raise InvalidCredentialsError("the user is inactive")
-    if failures.are_too_many(key_of(user)):
-        raise InvalidCredentialsError("the credentials are right, but too many wrong ones were sent for this account")
+    def refuse_closed(self, request: Request, data: Mapping[str, Any]) -> Any:
+        return self.authenticate(request, data)  # which compares another password
 
 
 class RefreshView(BearerAnswer, CredentialView):

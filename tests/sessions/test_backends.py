@@ -185,7 +185,7 @@ def test_the_name_of_the_field_is_that_of_the_user_model(client, user, use, back
         (PermissionDenied(), 401),
         (ValidationError("no"), 401),
         (ValueError("no"), 500),
-        (AuthenticationFailed("no"), 403),
+        (AuthenticationFailed("no"), 401),
     ],
 )
 def test_an_error_for_a_wrong_password_is_counted_as_a_failure(

@@ -1,0 +1,61 @@
+"""
+The outcomes of a check of credentials, beside a user and None: the user with more facts, or a step that is missing.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from jwt_auth.conf.arguments import require
+from jwt_auth.sessions.terms import check_json
+from jwt_auth.sessions.tickets import MAX_LIFETIME
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Outcome:
+    amr: Sequence[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn(_Outcome):
+    """
+    The result of `SignInView.authenticate()` if more than the user is to be said; see `sessions.start()`.
+
+    Args:
+        user: the user, as the backend returned it.
+        amr: how the user was authenticated; the `amr` of the view if omitted.
+    """
+
+    user: Any
+    acr: str | None = field(default=None, kw_only=True)
+    idle_timeout: timedelta | None = field(default=None, kw_only=True)
+    absolute_timeout: timedelta | None = field(default=None, kw_only=True)
+    is_persistent: bool | None = field(default=None, kw_only=True)
+    data: Mapping[str, Any] | None = field(default=None, kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Pending(_Outcome):
+    """
+    The result of `SignInView.authenticate()` if a step is missing, such as a second factor.
+
+    Args:
+        user: the user; None if there is nobody of the name, and the answer must not tell.
+        step: the `step` of the view that comes next.
+        amr: how the user was authenticated so far; the `amr` of the view if omitted.
+        state: facts for that view, as its `self.ticket.state`: JSON of at most 1000 characters. The client can't read
+            them.
+        lifetime: at most an hour.
+    """
+
+    user: Any
+    step: str
+    state: Mapping[str, Any] = field(default_factory=dict, kw_only=True)
+    lifetime: timedelta = field(default=timedelta(minutes=5), kw_only=True)
+
+    def __post_init__(self) -> None:
+        require(self.step, "step", str)
+        check_json(self.state, "state")
+        if not timedelta(0) < self.lifetime <= MAX_LIFETIME:
+            raise ValueError(f"lifetime must be above 0, and at most {MAX_LIFETIME}")

@@ -1,0 +1,276 @@
+"""
+The base of all sign-ins: a project's view says how the user is authenticated, and everything else comes with it.
+"""
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.signals import user_logged_in, user_login_failed
+from django.db import DatabaseError
+from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import Serializer
+
+from jwt_auth import sessions, throttling, transports
+from jwt_auth._django.outages import is_outage
+from jwt_auth.authentication.replay import burn
+from jwt_auth.conf.user_keys import key_of
+from jwt_auth.exceptions import InvalidCredentialsError, ReplayedTokenError, UnavailableError
+from jwt_auth.http.csrf_guard import hand_out_token
+from jwt_auth.revocation import revoke_session
+from jwt_auth.sessions import any_account, find_account, peer_of
+from jwt_auth.sessions.accounts import read_name
+from jwt_auth.sessions.credentials import Attempt, attempted
+from jwt_auth.sessions.tickets import Ticket, open_ticket
+from jwt_auth.user_model import all_users
+from jwt_auth.views.base import CredentialView
+from jwt_auth.views.outcomes import Pending, SignIn
+from jwt_auth.views.serializers import SignInSerializer, TicketSerializer
+from jwt_auth.views.transport import BearerAnswer, CookieAnswer, GuardedView
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+
+class SignInView(BearerAnswer, CredentialView):
+    """
+    Base of sign-ins: override `authenticate()`.
+
+    It counts sign-ins and failures, compares the user with the state before the check, starts the session, sends
+    Django's signals `user_logged_in` and `user_login_failed`, and answers as `login/` does. `for_browsers()` returns
+    the view that sends cookies.
+
+    Attributes:
+        serializer_class: for the body; a subclass of SignInSerializer also has the device's label, and `remember`.
+        name_field: the field with the login name, whose failures are counted; None if there is none.
+        amr: how `authenticate()` authenticates the user (RFC 8176).
+        step: the name of this step, if it is not the first one. The body then needs the `ticket` of the step before,
+            which is `self.ticket`, and `self.ticket.user` is the user.
+        budget: a name for budgets of this view's own; views with the same name share the budgets of LOGIN_THROTTLE.
+    """
+
+    throttle_classes = [throttling.LoginThrottle, throttling.FailedLoginThrottle, throttling.FailedNameThrottle]
+    serializer_class: type[Serializer[Any]] = SignInSerializer
+    name_field: str | None = None
+    amr: Sequence[str] = ()
+    step: str = ""
+    budget: str = ""
+    ticket: Ticket | None = None
+
+    # How often the credentials are checked if the user is changed or revoked each time before the session has begun.
+    attempts = 1
+
+    @classmethod
+    def for_browsers(cls) -> "type[Self]":
+        """Return this view for browsers: it sends cookies, and refuses requests of other sites' pages."""
+        names = {"__module__": cls.__module__, "__doc__": cls.__doc__}
+        return type(f"Browser{cls.__name__}", (_BrowserSignIn, cls), names)
+
+    def authenticate(self, request: Request, data: Mapping[str, Any]) -> Any:
+        """
+        Return the user whose credentials these are; None if they are wrong.
+
+        A SignIn says more, and with a Pending the user has to take another step. An error of DRF is answered as such,
+        and counted as a failure.
+
+        Args:
+            data: the body, validated by `serializer_class`.
+        """
+        raise NotImplementedError("override authenticate() in your view")
+
+    def get_name_field(self) -> str | None:
+        """Return the name of the field with the login name; None if there is none."""
+        return self.name_field
+
+    def get_login_name(self, request: Request) -> object:
+        """Return the login name that failures are counted for, as it was sent; None if there is none."""
+        data: Any = request.data
+        name_field = self.get_name_field()
+        return None if name_field is None else data.get(name_field)
+
+    def replaces(self, request: Request) -> UUID | None:
+        """Return the id of the session that the new one is to replace."""
+        return None if self.ticket is None else self.ticket.replaces
+
+    @sensitive_variables()
+    def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        data = self.valid(self.serializer_class, request).validated_data
+        for _ in range(self.attempts - 1):
+            # A new password, or a revocation, during the sign-in has the credentials checked again.
+            with suppress(sessions.CredentialsChangedError):
+                return self._sign_in(request, data)
+        return self._sign_in(request, data)
+
+    @sensitive_variables()
+    def _sign_in(self, request: Request, data: Mapping[str, Any]) -> Response:
+        failures = throttling.Failures(request, self)
+        if self.step:
+            raw = self.valid(TicketSerializer, request).validated_data["ticket"]
+            self.ticket = open_ticket(raw, step=self.step, transport=self.transport)
+        attempt = Attempt(account=self._account(request), is_closed=failures.are_too_many)
+        outcome = self._authenticated(request, data, attempt, failures)
+        self._use_up_ticket()
+        if isinstance(outcome, Pending):
+            return self._answer_pending(request, data, outcome, attempt)
+        pair = sessions.start(
+            outcome.user,
+            account=attempt.before(key_of(outcome.user)),
+            amr=self._methods(outcome),
+            acr=outcome.acr,
+            idle_timeout=outcome.idle_timeout,
+            absolute_timeout=outcome.absolute_timeout,
+            is_persistent=self._persistence(data) if outcome.is_persistent is None else outcome.is_persistent,
+            data=outcome.data,
+            replaces=self.replaces(request),
+            peer=peer_of(request._request),
+            label=self._label(data),
+            transport=self.transport,
+        )
+        return self._signed_in(request, outcome.user, pair)
+
+    def _account(self, request: Request) -> sessions.Account | None:
+        if self.ticket is not None:
+            return self.ticket.account
+        name = read_name(self.get_login_name(request))
+        return any_account() if name is None else find_account(name)
+
+    @sensitive_variables()
+    def _authenticated(
+        self, request: Request, data: Mapping[str, Any], attempt: Attempt, failures: throttling.Failures
+    ) -> SignIn | Pending:
+        """Return the outcome of the check; count a failure if nobody may sign in, and raise the reason."""
+        try:
+            found = attempted(attempt, lambda: self._checked(request, data, attempt))
+            outcome = found if isinstance(found, SignIn | Pending) else SignIn(found)
+            if not (isinstance(outcome, Pending) and outcome.user is None):
+                self._check_may_sign_in(outcome.user, failures)
+        except Exception as error:  # a backend may raise an error of its own for wrong credentials
+            if not (isinstance(error, UnavailableError) or is_outage(error)):
+                failures.count(attempt.guessed or self._pks(attempt))
+                self._send_failure(request, attempt)
+            raise
+        return outcome
+
+    @sensitive_variables()
+    def _checked(self, request: Request, data: Mapping[str, Any], attempt: Attempt) -> Any:
+        if self.ticket is not None and self.ticket.user is None:
+            return None
+        (pk,) = self._pks(attempt) or (None,)
+        return (self.refuse_closed if attempt.is_closed(pk) else self.authenticate)(request, data)
+
+    def refuse_closed(self, request: Request, data: Mapping[str, Any]) -> Any:
+        """Do for an account that has no failure left what takes the time of a check, and return None."""
+        return None
+
+    def _pks(self, attempt: Attempt) -> list[Any]:
+        """Return the primary key of the account that the sign-in is about, if that is known beforehand."""
+        if self.ticket is not None:
+            return [] if self.ticket.user is None else [key_of(self.ticket.user)]
+        return [] if attempt.account is None or attempt.account.pk is None else [attempt.account.pk]
+
+    def _check_may_sign_in(self, user: Any, failures: throttling.Failures) -> None:
+        """Raise an error if the outcome of the check signs nobody in."""
+        check_may_sign_in(user, failures)
+        if self.ticket is not None and user != self.ticket.user:
+            raise InvalidCredentialsError("the ticket is another user's")
+
+    def _send_failure(self, request: Request, attempt: Attempt) -> None:
+        """Send Django's signal, unless Django has, for packages that count failures."""
+        if attempt.failure_sent:
+            return
+        name = self.ticket.user.get_username() if self.ticket and self.ticket.user else self.get_login_name(request)
+        user_login_failed.send(sender=__name__, credentials={"username": name}, request=request._request)
+
+    def _use_up_ticket(self) -> None:
+        if self.ticket is None:
+            return
+        try:
+            burn("jwt_auth.ticket", self.ticket.jti, self.ticket.expires_at)
+        except ReplayedTokenError as error:
+            raise InvalidCredentialsError("the ticket was used before") from error
+
+    def _answer_pending(
+        self, request: Request, data: Mapping[str, Any], outcome: Pending, attempt: Attempt
+    ) -> Response:
+        user, is_there = outcome.user, outcome.user is not None
+        ticket = Ticket(
+            user=user,
+            account=attempt.before(key_of(user)) if is_there else None,
+            auth_hash=user.get_session_auth_hash() if is_there else "",
+            step=outcome.step,
+            transport=self.transport,
+            expires_at=timezone.now() + outcome.lifetime,
+            amr=self._methods(outcome),
+            replaces=self.replaces(request),
+            label=self._label(data),
+            is_persistent=self._persistence(data),
+            state=outcome.state,
+        )
+        body = {"step": ticket.step, "ticket": ticket.sealed(), "expires_in": int(outcome.lifetime.total_seconds())}
+        return Response(body, status=202)
+
+    def _methods(self, outcome: SignIn | Pending) -> tuple[str, ...]:
+        """Return the methods of all steps up to this one."""
+        return (*(self.ticket.amr if self.ticket else ()), *(self.amr if outcome.amr is None else outcome.amr))
+
+    def _label(self, data: Mapping[str, Any]) -> str:
+        return self.ticket.label if self.ticket else data.get("label", "")
+
+    def _persistence(self, data: Mapping[str, Any]) -> bool | None:
+        return self.ticket.is_persistent if self.ticket else data.get("remember")
+
+    def _signed_in(self, request: Request, user: Any, pair: sessions.TokenPair) -> Response:
+        """
+        Send `user_logged_in`, as Django's `login()` does, and return the answer.
+
+        A receiver, or an `answer()` of the project, that raises an error refuses the sign-in.
+        """
+        request.user = user
+        try:
+            user_logged_in.send(sender=user.__class__, request=request._request, user=user)
+            return self.answer(request, pair)
+        except Exception as error:  # any error; it is raised again below
+            revoke_session(pair.session_id, reason="sign-in refused")
+            # Django's own receiver writes `last_login`, which fails if the user was just deleted.
+            gone = not all_users().filter(pk=key_of(user)).exists()
+            if isinstance(error, DatabaseError) and gone:
+                raise InvalidCredentialsError("the user was deleted while signing in") from error
+            raise
+
+
+class _BrowserSignIn(CookieAnswer, GuardedView):
+    """
+    Sign in with cookies, and end the session whose cookies are replaced.
+
+    Afterwards only a person with a copy of these cookies could have used that session.
+    """
+
+    def _signed_in(self, request: Request, user: Any, pair: sessions.TokenPair) -> Response:
+        response: Response = super()._signed_in(request, user, pair)  # type: ignore[misc]  # of the view beside it
+        for raw in transports.all_cookies(request._request):
+            sessions.end(raw, reason="signed in again")
+        hand_out_token(request._request, fresh=True)
+        return response
+
+    def is_by_cookie(self, request: Request) -> bool:
+        """Return False: the credentials in the body authenticate the request, and cookies from earlier don't matter."""
+        return False
+
+
+def check_may_sign_in(user: Any, failures: throttling.Failures) -> None:
+    """Raise an error if a backend's answer signs nobody in."""
+    if user is None and failures.closed_one():
+        raise InvalidCredentialsError("too many wrong credentials were sent for this account: none is compared")
+    if user is None:
+        raise InvalidCredentialsError("no backend accepted the credentials")
+    if not isinstance(user, get_user_model()):
+        raise InvalidCredentialsError("the backend returned an object that is no user of this project")
+    if not user.is_active:
+        raise InvalidCredentialsError("the user is inactive")
+    if failures.are_too_many(key_of(user)):
+        raise InvalidCredentialsError("the credentials are right, but too many wrong ones were sent for this account")

@@ -4,6 +4,7 @@ from jwt_auth.views.outcomes import Pending, SignIn
 from jwt_auth.views.reauthentication import ReauthenticateView, Reauthentication
 from jwt_auth.views.serializers import SignInSerializer
 from jwt_auth.views.servers import MetadataView
+from jwt_auth.views.session_exchange import SessionExchangeView
 from jwt_auth.views.sign_in import SignInView
 from jwt_auth.views.users import LoginView, RefreshView, VerifyView
 
@@ -14,6 +15,7 @@ __all__ = [
     "ReauthenticateView",
     "Reauthentication",
     "RefreshView",
+    "SessionExchangeView",
     "SignIn",
     "SignInSerializer",
     "SignInView",

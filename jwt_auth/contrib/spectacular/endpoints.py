@@ -75,6 +75,7 @@ _OWN = (401, 403, 429)
 _OWN_PAGE = _OF_STAFF = (401, 403, 404, 429)
 
 _SIGN_IN, _SIGN_OUT = "Sign in. The label is the user's name for the device.", "Sign out. The session ends."
+_EXCHANGE_SESSION = "Exchange your Django session for tokens."
 _REFRESH = "Exchange the refresh token for new tokens. If it is used a second time, its session ends."
 
 _RETRY_KEY = OpenApiParameter(
@@ -114,6 +115,16 @@ declare(
         (_RETRY_KEY,),
     ),
 )
+declare(
+    "session_exchange.SessionExchangeView",
+    post=Operation(
+        "exchange_session",
+        _EXCHANGE_SESSION,
+        serializers.SignInSerializer,
+        {200: bodies.BearerAnswerSerializer},
+        (400, 401, 403, 404, 429),
+    ),
+)
 declare("users.LogoutView", post=Operation("logout", _SIGN_OUT, serializers.LogoutSerializer, _DONE, (400, 429)))
 declare("users.LogoutAllView", post=_LOGOUT_ALL)
 declare("users.SessionsView", get=_LIST, delete=_END_OTHERS)
@@ -125,6 +136,16 @@ declare(
     "browser.BrowserLoginView",
     post=Operation(
         "login", _SIGN_IN, serializers.LoginSerializer, {200: bodies.CookieAnswerSerializer}, (400, 401, 403, 429)
+    ),
+)
+declare(
+    "browser.BrowserSessionExchangeView",
+    post=Operation(
+        "exchange_session",
+        _EXCHANGE_SESSION,
+        serializers.SignInSerializer,
+        {200: bodies.CookieAnswerSerializer},
+        (400, 401, 403, 404, 429),
     ),
 )
 declare(

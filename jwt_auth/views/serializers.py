@@ -72,21 +72,22 @@ class SignInSerializer(serializers.Serializer[Any]):
     """
     The fields of all sign-ins: `label`, the user's name for the device, and `remember`.
 
-    Without `remember` cookies end with the browser.
+    If `remember` is false, cookies end with the browser.
     """
 
     label = serializers.CharField(max_length=100, required=False, allow_blank=True, default="")  # type: ignore[assignment]  # the metaclass removes it, and the attribute stays
-    remember = serializers.BooleanField(required=False, default=True)
+    remember = serializers.BooleanField(required=False)
 
 
 class LoginSerializer(SignInSerializer):
-    """The login name and `password`."""
+    """The login name, unless the view knows it, and `password`."""
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         view = self.context.get("view")
         name = get_user_model().USERNAME_FIELD if view is None else view.get_name_field()
+        named = {} if name is None else {name: NameField()}
         # Leading and trailing spaces are part of the password.
-        return {name: NameField(), "password": ExactField(max_length=4096), **super().get_fields()}
+        return {**named, "password": ExactField(max_length=4096), **super().get_fields()}
 
 
 class TicketSerializer(serializers.Serializer[Any]):
@@ -95,7 +96,7 @@ class TicketSerializer(serializers.Serializer[Any]):
     ticket = ExactField(max_length=MAX_TICKET)
 
 
-class ReauthenticateSerializer(serializers.Serializer[Any]):
+class ReauthenticateSerializer(SignInSerializer):
     password = ExactField(max_length=4096)
 
 

@@ -151,7 +151,7 @@ class SignInView(BearerAnswer, CredentialView):
                 self._check_may_sign_in(outcome.user, failures)
         except Exception as error:  # a backend may raise an error of its own for wrong credentials
             if not (isinstance(error, UnavailableError) or is_outage(error)):
-                failures.count(attempt.guessed or self._pks(attempt))
+                failures.count(attempt.guessed or self._pks())
                 self._send_failure(request, attempt)
             raise
         return outcome
@@ -160,18 +160,16 @@ class SignInView(BearerAnswer, CredentialView):
     def _checked(self, request: Request, data: Mapping[str, Any], attempt: Attempt) -> Any:
         if self.ticket is not None and self.ticket.user is None:
             return None
-        (pk,) = self._pks(attempt) or (None,)
-        return (self.refuse_closed if attempt.is_closed(pk) else self.authenticate)(request, data)
+        pks = self._pks() or [attempt.account and attempt.account.pk]
+        return (self.refuse_closed if attempt.is_closed(pks[0]) else self.authenticate)(request, data)
 
     def refuse_closed(self, request: Request, data: Mapping[str, Any]) -> Any:
         """Do for an account that has no failure left what takes the time of a check, and return None."""
         return None
 
-    def _pks(self, attempt: Attempt) -> list[Any]:
-        """Return the primary key of the account that the sign-in is about, if that is known beforehand."""
-        if self.ticket is not None:
-            return [] if self.ticket.user is None else [key_of(self.ticket.user)]
-        return [] if attempt.account is None or attempt.account.pk is None else [attempt.account.pk]
+    def _pks(self) -> list[Any]:
+        """Return the primary key of the ticket's user, if there is one."""
+        return [] if self.ticket is None or self.ticket.user is None else [key_of(self.ticket.user)]
 
     def _check_may_sign_in(self, user: Any, failures: throttling.Failures) -> None:
         """Raise an error if the outcome of the check signs nobody in."""

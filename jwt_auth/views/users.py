@@ -17,6 +17,7 @@ from rest_framework import exceptions as drf
 from rest_framework.permissions import BasePermission, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.serializers import Serializer
 from rest_framework.views import APIView
 
 from jwt_auth import service_tokens, sessions, throttling, transports
@@ -29,6 +30,7 @@ from jwt_auth.revocation.bulk import end_others
 from jwt_auth.revocation.database import live_sessions
 from jwt_auth.revocation.subjects import parse_sid
 from jwt_auth.sessions import accounts, peer_of
+from jwt_auth.sessions.accounts import read_name
 from jwt_auth.sessions.credentials import authenticate
 from jwt_auth.user_model import has_permission, read_key, user_field, visible_users
 from jwt_auth.verification import verify
@@ -76,18 +78,18 @@ class LoginView(SignInView):
     `name_field` is the name's field in the body; if it is empty, the user model's USERNAME_FIELD.
     """
 
-    serializer_class = LoginSerializer
+    serializer_class: type[Serializer[Any]] = LoginSerializer
     name_field = ""
     amr = ("pwd",)
     attempts = ATTEMPTS
 
-    def get_name_field(self) -> str:
+    def get_name_field(self) -> str | None:
         return self.name_field or get_user_model().USERNAME_FIELD
 
     @sensitive_variables()
     def authenticate(self, request: Request, data: Mapping[str, Any]) -> Any:
-        """Return what Django's `authenticate()` returns for the name and the password in `data`."""
-        return authenticate(request._request, data[self.get_name_field()], data["password"])
+        """Return what Django's `authenticate()` returns for the login name and the password in `data`."""
+        return authenticate(request._request, str(read_name(self.get_login_name(request))), data["password"])
 
     def refuse_closed(self, request: Request, data: Mapping[str, Any]) -> Any:
         return self.authenticate(request, data)  # which compares another password

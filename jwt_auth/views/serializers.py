@@ -13,6 +13,7 @@ from jwt_auth.claims import Claims, moment
 from jwt_auth.conf import get_settings
 from jwt_auth.conf.user_keys import user_id_of
 from jwt_auth.exceptions import InvalidTargetError, UnsupportedGrantTypeError
+from jwt_auth.lines import is_line
 from jwt_auth.models import RegisteredClient, UserSession
 from jwt_auth.revocation.subjects import parse_sid
 from jwt_auth.sessions import devices, shown
@@ -86,6 +87,17 @@ class LoginSerializer(serializers.Serializer[Any]):
     def name(self) -> str:
         """The login name as it was typed."""
         return self.validated_data[self._name_field]  # type: ignore[no-any-return]
+
+
+class LabelSerializer(serializers.Serializer[Any]):
+    """`label`, the user's name for the device: one line."""
+
+    label = TextField(max_length=100, allow_blank=True)  # type: ignore[assignment]  # no attribute: the metaclass takes it
+
+    def validate_label(self, value: str) -> str:
+        if not is_line(value):
+            raise serializers.ValidationError("A label is one line of text.")
+        return value
 
 
 class RefreshSerializer(serializers.Serializer[Any]):

@@ -139,6 +139,7 @@ def ask(scene, request, raw):
         "introspect/": {"token": "x"},
         "clients/": {"client_name": "another", "user": user.pk},
         "clients/<client>/": {"client_name": "renamed"},
+        "sessions/<session>/": {"label": "renamed"},
         "verify/": {"token": raw},
         "token/": {**exchange, "subject_token": raw},
     }.get(template)

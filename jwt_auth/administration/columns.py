@@ -103,11 +103,11 @@ def device_of(session: UserSession) -> str:
 
 
 def peers_of(session: UserSession) -> str:
-    """Return a table of the peers of a session: of the sign-in, of the newest refresh, and of a misuse, if any."""
-    rows = [
-        (gettext("Sign-in"), session.ip_address, session.user_agent, session.started_at),
-        (gettext("Newest refresh"), session.last_ip_address, session.last_user_agent, session.rotated_at),
-    ]
+    """Return a table of the peers of a session: of the sign-in, of the newest refresh and of a misuse, if any."""
+    rows: list[tuple[str, str | None, str, datetime | None]] = []
+    rows.append((gettext("Sign-in"), session.ip_address, session.user_agent, session.started_at))
+    if session.counter:
+        rows.append((gettext("Newest refresh"), session.last_ip_address, session.last_user_agent, session.rotated_at))
     if session.misused_ip_address or session.misused_user_agent:
         rows.append((gettext("Misuse"), session.misused_ip_address, session.misused_user_agent, session.revoked_at))
     titles = (gettext("Address"), gettext("User agent"), gettext("Time"))

@@ -92,7 +92,7 @@ def test_sign_in_refresh_and_misuse_stand_beside_each_other(session, browser):
         cells = "".join(f'<td data-label="{title}">([^<]*)</td>' for title in ("Address", "User agent"))
         return re.findall(f'<th scope="row">([^<]+)</th>{cells}', page)
 
-    assert peers() == [("Sign-in", "127.0.0.1", "-"), ("Newest refresh", "127.0.0.1", "-")]
+    assert peers() == [("Sign-in", "127.0.0.1", "-")]
     raw = session.pair["refresh_token"]
     sessions.refresh(raw, peer=Peer(ip_address="192.0.2.7", user_agent="phone"))
     UserSession.objects.update(rotated_at=None)

@@ -324,7 +324,11 @@ def _mentions(word: str, fields: Iterable[str]) -> Q:
 
 
 def _is_from(word: str) -> Q:
-    return Q(ip_address__startswith=word) | Q(last_ip_address__startswith=word)
+    """Return the condition for sessions that were begun, refreshed, shared or misused from such an address."""
+    found = Q(ip_address__startswith=word)
+    for name in ("last_ip_address", "shared_ip_address", "misused_ip_address"):
+        found |= Q(**{f"{name}__startswith": word})
+    return found
 
 
 def _read_id(word: str) -> uuid.UUID | None:

@@ -249,11 +249,14 @@ def test_the_list_is_searched_by_name_and_by_address(client, user, make_user, br
     bob = make_user("robert", **({"email": "bob@example.net"} if user.USERNAME_FIELD != "email" else {}))
     client.tokens(user, label="of alice")
     client.tokens(bob, label="of bob")
-    UserSession.objects.filter(user=bob).update(ip_address="192.0.2.7")
+    UserSession.objects.filter(user=bob).update(
+        ip_address="192.0.2.7", shared_ip_address="198.51.100.9", misused_ip_address="203.0.113.9"
+    )
     assert listed(browser, q="ALICE") == {"of alice"}
     assert listed(browser, q="robert") == {"of bob"}
     assert listed(browser, q="192.0.2.7") == {"of bob"}
     assert listed(browser, q="192.0.2.") == {"of bob"}
+    assert listed(browser, q="198.51.100.9") == listed(browser, q="203.0.113.9") == {"of bob"}
     assert listed(browser, q="nobody") == set()
     if user.USERNAME_FIELD != "email":
         assert listed(browser, q="example.net") == {"of bob"}

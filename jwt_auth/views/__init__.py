@@ -1,5 +1,6 @@
 """The endpoints: a serializer reads, `sessions` or `revocation` acts, and a transport writes."""
 
+from jwt_auth.sessions.tickets import Ticket
 from jwt_auth.views.outcomes import Pending, SignIn
 from jwt_auth.views.reauthentication import ReauthenticateView, Reauthentication
 from jwt_auth.views.serializers import SignInSerializer
@@ -19,5 +20,6 @@ __all__ = [
     "SignIn",
     "SignInSerializer",
     "SignInView",
+    "Ticket",
     "VerifyView",
 ]

@@ -10,17 +10,19 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.views.decorators.debug import sensitive_variables
+from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
+from rest_framework.views import APIView
 
 from jwt_auth.authentication import JWTAuthentication, JWTCookieAuthentication
 from jwt_auth.authentication.errors import as_api_exception
-from jwt_auth.exceptions import UnknownLimitsError
+from jwt_auth.exceptions import InsufficientScopeError
 from jwt_auth.revocation.subjects import parse_sid
-from jwt_auth.sessions.credentials import authenticate
-from jwt_auth.views.base import IsInScope, IsUser, own_sid, user_of
+from jwt_auth.views.base import IsUser, authenticated_claims, own_sid, user_of
 from jwt_auth.views.outcomes import Pending, SignIn
 from jwt_auth.views.serializers import ReauthenticateSerializer
 from jwt_auth.views.sign_in import SignInView
+from jwt_auth.views.users import LoginView
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -28,6 +30,16 @@ if TYPE_CHECKING:
     _Base = SignInView
 else:
     _Base = object
+
+
+class HasSession(BasePermission):
+    """Require the token of a sign-in at this server: any other one has no session here that could be replaced."""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        claims = authenticated_claims(request)
+        if claims is None or claims.is_limited or own_sid(request) is None:
+            raise as_api_exception(InsufficientScopeError(()))
+        return True
 
 
 class Reauthentication(_Base):
@@ -39,8 +51,7 @@ class Reauthentication(_Base):
     """
 
     authentication_classes = [JWTAuthentication]
-    permission_classes = [IsUser, IsInScope]
-    scope = "sessions"
+    permission_classes = [IsUser, HasSession]
 
     @classmethod
     def for_browsers(cls) -> "type[Self]":
@@ -56,11 +67,8 @@ class Reauthentication(_Base):
         return user_of(request).get_username()
 
     def replaces(self, request: Request) -> UUID | None:
-        """Return the id of the session of the request's token; raise PermissionDenied if it has none here."""
-        sid = parse_sid(own_sid(request))
-        if sid is None:
-            raise as_api_exception(UnknownLimitsError())
-        return sid
+        """Return the id of the session of the request's token."""
+        return parse_sid(own_sid(request))
 
     @sensitive_variables()
     def authenticate(self, request: Request, data: Mapping[str, Any]) -> Any:
@@ -69,19 +77,7 @@ class Reauthentication(_Base):
         return found if user == user_of(request) else None
 
 
-class PasswordAgain(SignInView):
-    """Check the password of the user who is signed in."""
+class ReauthenticateView(Reauthentication, LoginView):
+    """Re-authenticate with the password."""
 
     serializer_class = ReauthenticateSerializer
-    amr = ("pwd",)
-
-    @sensitive_variables()
-    def authenticate(self, request: Request, data: Mapping[str, Any]) -> Any:
-        return authenticate(request._request, user_of(request).get_username(), data["password"])
-
-    def refuse_closed(self, request: Request, data: Mapping[str, Any]) -> Any:
-        return self.authenticate(request, data)  # which compares another password
-
-
-class ReauthenticateView(Reauthentication, PasswordAgain):
-    """Re-authenticate with the password."""

@@ -161,18 +161,16 @@ class SignInView(BearerAnswer, CredentialView):
     def _checked(self, request: Request, data: Mapping[str, Any], attempt: Attempt) -> Any:
         if self.ticket is not None and self.ticket.user is None:
             return None
-        (pk,) = self._pks(attempt) or (None,)
-        return (self.refuse_closed if attempt.is_closed(pk) else self.authenticate)(request, data)
+        pks = self._pks() or [attempt.account and attempt.account.pk]
+        return (self.refuse_closed if attempt.is_closed(pks[0]) else self.authenticate)(request, data)
 
     def refuse_closed(self, request: Request, data: Mapping[str, Any]) -> Any:
         """Do for an account that has no failure left what takes the time of a check, and return None."""
         return None
 
-    def _pks(self, attempt: Attempt) -> list[Any]:
-        """Return the primary key of the account that the sign-in is about, if that is known beforehand."""
-        if self.ticket is not None:
-            return [] if self.ticket.user is None else [key_of(self.ticket.user)]
-        return [] if attempt.account is None or attempt.account.pk is None else [attempt.account.pk]
+    def _pks(self) -> list[Any]:
+        """Return the primary key of the ticket's user, if there is one."""
+        return [] if self.ticket is None or self.ticket.user is None else [key_of(self.ticket.user)]
 
     def _check_may_sign_in(self, user: Any, failures: throttling.Failures) -> None:
         """Raise an error if the outcome of the check signs nobody in."""
@@ -182,7 +180,7 @@ class SignInView(BearerAnswer, CredentialView):
 
     def _count_failure(self, request: Request, attempt: Attempt, failures: throttling.Failures) -> None:
         """Count a failure, and send Django's signal, unless Django has, for packages that count failures."""
-        failures.count(attempt.guessed or self._pks(attempt))
+        failures.count(attempt.guessed or self._pks())
         if attempt.failure_sent:
             return
         name = self.ticket.user.get_username() if self.ticket and self.ticket.user else self.get_login_name(request)

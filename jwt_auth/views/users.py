@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.contrib.auth import get_user_model
 from django.db.models import Case, When
+from django.http import Http404
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
@@ -17,6 +18,7 @@ from rest_framework import exceptions as drf
 from rest_framework.permissions import BasePermission, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.serializers import Serializer
 from rest_framework.views import APIView
 
 from jwt_auth import service_tokens, sessions, throttling, transports
@@ -28,7 +30,9 @@ from jwt_auth.revocation import remaining, revoke_session, revoke_user
 from jwt_auth.revocation.bulk import end_others
 from jwt_auth.revocation.database import live_sessions
 from jwt_auth.revocation.subjects import parse_sid
+from jwt_auth.revocation.user_sessions import is_unfinished
 from jwt_auth.sessions import accounts, peer_of
+from jwt_auth.sessions.accounts import read_name
 from jwt_auth.sessions.credentials import authenticate
 from jwt_auth.user_model import has_permission, read_key, user_field, visible_users
 from jwt_auth.verification import verify
@@ -49,6 +53,7 @@ from jwt_auth.views.base import (
 from jwt_auth.views.client_serializers import OwnClientSerializer, describe_left
 from jwt_auth.views.parsers import StrictFormParser, StrictJSONParser
 from jwt_auth.views.serializers import (
+    LabelSerializer,
     LoginSerializer,
     LogoutSerializer,
     RefreshSerializer,
@@ -76,18 +81,18 @@ class LoginView(SignInView):
     `name_field` is the name's field in the body; if it is empty, the user model's USERNAME_FIELD.
     """
 
-    serializer_class = LoginSerializer
+    serializer_class: type[Serializer[Any]] = LoginSerializer
     name_field = ""
     amr = ("pwd",)
     attempts = ATTEMPTS
 
-    def get_name_field(self) -> str:
+    def get_name_field(self) -> str | None:
         return self.name_field or get_user_model().USERNAME_FIELD
 
     @sensitive_variables()
     def authenticate(self, request: Request, data: Mapping[str, Any]) -> Any:
-        """Return what Django's `authenticate()` returns for the name and the password in `data`."""
-        return authenticate(request._request, data[self.get_name_field()], data["password"])
+        """Return what Django's `authenticate()` returns for the login name and the password in `data`."""
+        return authenticate(request._request, str(read_name(self.get_login_name(request))), data["password"])
 
     def refuse_closed(self, request: Request, data: Mapping[str, Any]) -> Any:
         return self.authenticate(request, data)  # which compares another password
@@ -164,6 +169,15 @@ class SessionsView(UserView):
 
 class SessionView(UserView):
     throttle_classes = SessionsView.throttle_classes
+
+    def patch(self, request: Request, session_id: UUID, **kwargs: Any) -> Response:
+        label, now = self.valid(LabelSerializer, request).validated_data["label"], timezone.now()
+        session = get_object_or_404(live_sessions(user_of(request), now), pk=session_id)
+        # The session may have ended since it was read; then it keeps its name.
+        if not UserSession.objects.filter(is_unfinished(now), pk=session.pk).update(label=label):
+            raise Http404
+        session.label = label
+        return Response(SessionSerializer(session, context={"sid": own_sid(request)}).data)
 
     def delete(self, request: Request, session_id: UUID, **kwargs: Any) -> Response:
         user = user_of(request)

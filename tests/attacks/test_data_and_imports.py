@@ -65,7 +65,7 @@ def test_no_claim_is_made_of_the_password_hash(pair, user):
     text = json.dumps(forge.claims_of(pair["access_token"]))
     for secret in (user.password, session.auth_hash, session.handle, *user.password.split("$")[1:]):
         assert secret not in text
-    expected = {"iss", "aud", "sub", "client_id", "sid", "jti", "auth_time", "iat", "exp"}
+    expected = {"iss", "aud", "sub", "client_id", "sid", "jti", "auth_time", "amr", "iat", "exp"}
     assert set(forge.claims_of(pair["access_token"])) == expected
 
 

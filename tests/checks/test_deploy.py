@@ -180,7 +180,7 @@ def test_of_keys_that_can_not_be_read_another_check_speaks(jwt_settings, ec_key)
     assert ids() == ["E010"]
 
 
-def test_of_settings_that_can_not_be_read_another_check_speaks(jwt_settings, settings):
+def test_of_settings_that_can_not_be_read_another_check_speaks(db, jwt_settings, settings):
     jwt_settings(ISUER="x")
     settings.SECURE_SSL_REDIRECT = False
     assert ids() == ["E002"]

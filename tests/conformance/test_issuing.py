@@ -6,6 +6,7 @@ import random
 import pytest
 from django.apps import apps
 
+from jwt_auth import sessions
 from jwt_auth.keyring.configured import refresh_keys
 from jwt_auth.keyring.stored import own_keys
 from jwt_auth.models import RevocationEvent, UserSession, new_handle
@@ -32,11 +33,13 @@ def test_no_claim_describes_the_person(client, make_user):
     assert not [word for word in (*details.values(), user.get_username(), "staff", "127.0.0.1") if word in text]
 
 
-def test_no_strength_of_the_sign_in_is_claimed_that_nobody_checked(client, pair):
+def test_no_strength_of_the_sign_in_is_claimed_that_nobody_checked(client, user, pair):
     refreshed = client.refresh(pair["refresh_token"]).json()
-    first, second = (forge.claims_of(each["access_token"]) for each in (pair, refreshed))
-    assert not {"amr", "acr"} & {*first, *second}
-    assert first["auth_time"] == second["auth_time"]
+    for claims in map(forge.claims_of, (pair["access_token"], refreshed["access_token"])):
+        assert claims["amr"] == ["pwd"]
+        assert "acr" not in claims
+        assert claims["auth_time"] == UserSession.objects.get().started_at.timestamp()
+    assert "amr" not in forge.claims_of(sessions.start(user).access_token)
 
 
 def test_each_sign_in_begins_a_session_of_its_own(client, user, pair):

@@ -25,6 +25,7 @@ from tests.support import ROOT
 from tests.support.admin import text_of
 from tests.support.api_clients import register
 from tests.support.browser import Browser
+from tests.support.clients import PASSWORD
 from tests.support.clocks import NOW
 from tests.support.keys import pem, public_pem
 
@@ -139,6 +140,8 @@ def ask(scene, request, raw):
         "introspect/": {"token": "x"},
         "clients/": {"client_name": "another", "user": user.pk},
         "clients/<client>/": {"client_name": "renamed"},
+        "reauthenticate/": {"password": PASSWORD},
+        "sessions/<session>/": {"label": "renamed"},
         "verify/": {"token": raw},
         "token/": {**exchange, "subject_token": raw},
     }.get(template)

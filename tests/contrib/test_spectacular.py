@@ -20,6 +20,7 @@ from jwt_auth.authentication import (
     JWTCookieAuthentication,
     UserOrClientJWTAuthentication,
 )
+from jwt_auth.views import LoginView, SignInSerializer, SignInView
 from jwt_auth.views.introspection import RESPONSE_MEDIA_TYPE
 from tests.support.api_clients import register
 from tests.support.browser import Browser
@@ -207,6 +208,8 @@ def test_a_user_is_answered_as_it_says(said, client, user, clock):
     said("verify", client.send("verify/", {"token": tokens["access_token"]}))
     said("end_other_sessions", signed_in.send("sessions/", method="delete"))
     other = client.tokens(user)["session"]
+    assert said("rename_session", signed_in.send(f"sessions/{other}/", {"label": "phone"}, "patch"))["label"] == "phone"
+    said("rename_session", signed_in.send(f"sessions/{other}/", {"label": "a\nb"}, "patch"))
     said("end_session", signed_in.send(f"sessions/{other}/", method="delete"))
     said("end_session", signed_in.send(f"sessions/{listed['id'][:-12]}000000000000/", method="delete"))
     said("revoke_user", signed_in.send("revoke/user/", {"user": str(user.pk)}))
@@ -223,6 +226,8 @@ def test_a_browser_is_answered_as_it_says(said, user, clock):
     said("browser_refresh", page.renew())
     said("browser_me", page.me())
     said("browser_sessions", page.get("/auth/browser/sessions/"))
+    here = page.me().json()["session"]
+    said("browser_rename_session", page.send(f"sessions/{here}/", {"label": "desk"}, "patch"))
     said("browser_end_other_sessions", page.send("sessions/", method="delete"))
     forged = page.send("logout/", HTTP_SEC_FETCH_SITE="cross-site", HTTP_ORIGIN="https://evil.example.com")
     assert said("browser_logout", forged)["code"] == "csrf_failed"
@@ -273,3 +278,46 @@ def test_other_servers_are_answered_as_it_says(said, client, user, staff, jwt_se
         said(name, client.get(f"/auth/.well-known/{document}", HTTP_IF_NONE_MATCH=answer["ETag"]))
     subject = {"format": "opaque", "id": client.get_me(tokens["access_token"]).json()["user"]["id"]}
     said("revoke_global", boss.send("revoke/global/", {"sub_id": subject}))
+
+
+class PinSerializer(SignInSerializer):
+    pin = serializers.CharField()
+
+
+class PinView(SignInView):
+    """Sign in with a PIN."""
+
+    serializer_class = PinSerializer
+
+
+class PinStepView(PinView):
+    step = "pin"
+
+
+class RenamedLoginView(LoginView):
+    name_field = "login"
+
+
+@pytest.mark.parametrize(
+    ("view", "body", "answer"),
+    [
+        (PinView, {"pin", "label", "remember"}, {"access_token", "refresh_token"}),
+        (PinView.for_browsers(), {"pin", "label", "remember"}, {"session"}),
+        (PinStepView, {"pin", "label", "remember", "ticket"}, {"access_token"}),
+        (RenamedLoginView, {"login", "password", "label", "remember"}, {"access_token"}),
+    ],
+)
+def test_a_sign_in_of_the_projects_own_is_described(view, body, answer):
+    schema = generate(path("in/", view.as_view()))
+    operation = schema["paths"]["/in/"]["post"]
+    assert {"200", "202", "400", "401", "429", "503"} <= operation["responses"].keys()
+    assert ("403" in operation["responses"]) == (view.transport == "cookie")
+    assert operation["security"] == [{}]
+
+    def fields(content):
+        name = content["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+        return schema["components"]["schemas"][name]["properties"].keys()
+
+    assert fields(operation["requestBody"]) == body
+    assert answer <= fields(operation["responses"]["200"])
+    assert ("access_token" in fields(operation["responses"]["200"])) == (view.transport == "bearer")

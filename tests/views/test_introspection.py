@@ -47,6 +47,7 @@ def test_a_good_access_token_is_told_with_its_claims(asking, user, pair):
         "active": True,
         "token_type": "Bearer",
         "iss": "jwt_auth",
+        "amr": ["pwd"],
         "aud": "jwt_auth",
         "sub": user_id_of(user),
         "client_id": "jwt_auth",

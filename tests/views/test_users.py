@@ -30,6 +30,7 @@ from tests.support.rows import begin
 # Path, method, a body that it accepts, and whether it requires authentication.
 ENDPOINTS = {
     "login": ("login/", "post", {"password": "x"}, False),
+    "reauthenticate": ("reauthenticate/", "post", {"password": "x"}, True),
     "refresh": ("refresh/", "post", {"refresh_token": "x"}, False),
     "logout": ("logout/", "post", {"refresh_token": "x"}, False),
     "logout-all": ("logout/all/", "post", {}, True),

@@ -37,6 +37,14 @@ class BearerAnswerSerializer(CookieAnswerSerializer):
     refresh_token = drf.CharField()
 
 
+class PendingSerializer(drf.Serializer[Any]):
+    """A sign-in that lacks a step."""
+
+    step = drf.CharField(help_text="The name of the step that comes next.")
+    ticket = drf.CharField(help_text="To be sent with that step.")
+    expires_in = drf.IntegerField(help_text="In seconds.")
+
+
 class ExchangeRequestSerializer(drf.Serializer[Any]):
     """The request without parameters that are always refused, and with those that authenticate a client."""
 

@@ -7,12 +7,13 @@ from typing import Any
 
 from drf_spectacular.extensions import OpenApiViewExtension
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_serializer, extend_schema_view
 from rest_framework.permissions import AllowAny
 from rest_framework.renderers import JSONRenderer
 
 from jwt_auth.contrib.spectacular import bodies
 from jwt_auth.contrib.spectacular.names import name_components
+from jwt_auth.models import UserSession
 from jwt_auth.revocation.feed.pieces import FEED_TYPE
 from jwt_auth.views import client_serializers as clients, serializers
 from jwt_auth.views.introspection import RESPONSE_MEDIA_TYPE
@@ -70,6 +71,37 @@ def declare(view: str, **operations: Operation) -> None:
     )
 
 
+class SignIns(OpenApiViewExtension):
+    """Describes the sign-ins of a project: the subclasses of SignInView that have no description of their own."""
+
+    target_class = "jwt_auth.views.SignInView"
+    match_subclasses = True
+    priority = -1
+
+    def view_replacement(self) -> Any:
+        view = self.target
+        by_cookie = view.transport == UserSession.Transport.COOKIE
+        tokens = bodies.CookieAnswerSerializer if by_cookie else bodies.BearerAnswerSerializer
+        errors = dict.fromkeys((400, 401, *((403,) if by_cookie else ()), 429, 503), bodies.ErrorSerializer)
+        described = extend_schema(
+            request=_body_of(view), responses={200: tokens, 202: bodies.PendingSerializer, **errors}
+        )
+        facts: dict[str, Any] = {"renderer_classes": [JSONRenderer]}
+        if not view.permission_classes:
+            facts["permission_classes"] = [AllowAny]
+        return extend_schema_view(post=described)(type(view.__name__, (view,), facts))
+
+
+def _body_of(view: Any) -> Any:
+    """Return the serializer of a sign-in's body, with the ticket if it is not the first step."""
+    serializer_class: Any = view.serializer_class
+    if view.step or issubclass(serializer_class, serializers.LoginSerializer):  # then the view decides on the fields
+        bases = ((serializers.TicketSerializer,) if view.step else ()) + (serializer_class,)
+        name = view.__name__.removesuffix("View")
+        serializer_class = extend_schema_serializer(component_name=name)(type(f"{name}Serializer", bases, {}))
+    return serializer_class(context={"view": view()})
+
+
 _DONE: dict[Any, Any] = {204: None}
 _OWN = (401, 403, 429)
 _OWN_PAGE = _OF_STAFF = (401, 403, 404, 429)
@@ -85,9 +117,18 @@ _RETRY_KEY = OpenApiParameter(
     description="Random, new with each exchange, and sent again if its answer was lost.",
 )
 
+_REAUTHENTICATE = "Sign in again. A new session replaces the current one, with a new `auth_time`."
+
 _LOGOUT_ALL = Operation("logout_all", "Sign out everywhere.", None, _DONE, _OWN)
 _LIST = Operation("sessions", "List your sessions.", None, {200: serializers.SessionSerializer(many=True)}, _OWN_PAGE)
 _END_OTHERS = Operation("end_other_sessions", "End all your sessions except this one.", None, _DONE, _OWN)
+_RENAME = Operation(
+    "rename_session",
+    "Rename one of your sessions. The label is the user's name for the device.",
+    serializers.LabelSerializer,
+    {200: serializers.SessionSerializer},
+    (400, *_OWN_PAGE),
+)
 _END_ONE = Operation("end_session", "End one of your sessions.", None, _DONE, _OWN_PAGE)
 _OWN_CLIENTS = Operation(
     "my_clients",
@@ -102,6 +143,16 @@ declare(
     "users.LoginView",
     post=Operation(
         "login", _SIGN_IN, serializers.LoginSerializer, {200: bodies.BearerAnswerSerializer}, (400, 401, 429)
+    ),
+)
+declare(
+    "reauthentication.ReauthenticateView",
+    post=Operation(
+        "reauthenticate",
+        _REAUTHENTICATE,
+        serializers.ReauthenticateSerializer,
+        {200: bodies.BearerAnswerSerializer},
+        (400, *_OWN),
     ),
 )
 declare(
@@ -128,7 +179,7 @@ declare(
 declare("users.LogoutView", post=Operation("logout", _SIGN_OUT, serializers.LogoutSerializer, _DONE, (400, 429)))
 declare("users.LogoutAllView", post=_LOGOUT_ALL)
 declare("users.SessionsView", get=_LIST, delete=_END_OTHERS)
-declare("users.SessionView", delete=_END_ONE)
+declare("users.SessionView", patch=_RENAME, delete=_END_ONE)
 declare("users.MeView", get=_ME)
 declare("users.OwnClientsView", get=_OWN_CLIENTS)
 
@@ -149,6 +200,16 @@ declare(
     ),
 )
 declare(
+    "browser.BrowserReauthenticateView",
+    post=Operation(
+        "reauthenticate",
+        _REAUTHENTICATE,
+        serializers.ReauthenticateSerializer,
+        {200: bodies.CookieAnswerSerializer},
+        (400, *_OWN),
+    ),
+)
+declare(
     "browser.BrowserRefreshView",
     post=Operation(
         "refresh", _REFRESH, None, {200: bodies.CookieAnswerSerializer}, (400, 401, 403, 429), (_RETRY_KEY,)
@@ -160,7 +221,7 @@ declare(
 )
 declare("browser.BrowserLogoutAllView", post=_LOGOUT_ALL)
 declare("browser.BrowserSessionsView", get=_LIST, delete=_END_OTHERS)
-declare("browser.BrowserSessionView", delete=_END_ONE)
+declare("browser.BrowserSessionView", patch=_RENAME, delete=_END_ONE)
 declare("browser.BrowserMeView", get=_ME)
 declare("browser.BrowserOwnClientsView", get=_OWN_CLIENTS)
 

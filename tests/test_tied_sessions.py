@@ -1,10 +1,10 @@
 """A Django session and the sessions that were exchanged for it end together."""
 
-import asyncio
 from datetime import timedelta
 from types import ModuleType
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.contrib.auth import get_user_model, login, logout
 from django.contrib.sessions.models import Session
 from django.core.management import call_command
@@ -249,8 +249,7 @@ async def in_asgi(cookies):
     return (await client.get("/awho/")).json()["user"], (await client.get("/leave/")).status_code
 
 
-@pytest.mark.django_db(transaction=True)
 def test_it_works_in_asgi(visitor, user, client):
     pair = exchange(visitor)
-    assert asyncio.run(in_asgi(visitor.cookies)) == (user.get_username(), 200)
+    assert async_to_sync(in_asgi)(visitor.cookies) == (user.get_username(), 200)
     assert client.is_dead(pair)

@@ -198,6 +198,7 @@ def test_django_sessions_of_before_are_tied_as_well(user, client, jwt_settings):
     browser.force_login(user)
     assert user_in(browser) == user.get_username()  # the middleware does nothing then
     jwt_settings(SESSION_EXCHANGE="tie")
+    assert user_in(browser) == user.get_username()
     pair = exchange(browser)
     browser.get("/leave/")
     assert client.is_dead(pair)

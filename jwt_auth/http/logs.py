@@ -19,7 +19,14 @@ from django.dispatch import Signal
 from django.http import HttpRequest
 
 from jwt_auth import signals
-from jwt_auth.exceptions import CsrfError, GrantError, InvalidCredentialsError, ReasonedError, UnavailableError
+from jwt_auth.exceptions import (
+    CsrfError,
+    GrantError,
+    InsufficientUserAuthenticationError,
+    InvalidCredentialsError,
+    ReasonedError,
+    UnavailableError,
+)
 from jwt_auth.http.peer import client_address
 from jwt_auth.http.text import printable
 
@@ -53,6 +60,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "token_refused": _REQUEST,
     "token_missing": _REQUEST,
     "sign_in_refused": _REQUEST,
+    "sign_in_demanded": _REQUEST,
     "csrf_refused": _REQUEST,
     "exchange_refused": _REQUEST,
     "csrf_let_through": _REQUEST,
@@ -112,10 +120,12 @@ def _clean_value(value: Any) -> Any:
 
 
 def log_refusal(error: ReasonedError, request: HttpRequest | None) -> None:
-    """Log why a token, a sign-in, a token exchange or a cross-site request was refused; the client is not told."""
+    """Log why a token, a sign-in, an exchange, or a request of another site or without a new sign-in was refused."""
     event, text = "token_refused", "Token refused: %s."
     if isinstance(error, InvalidCredentialsError):
         event, text = "sign_in_refused", "Sign-in refused: %s."
+    elif isinstance(error, InsufficientUserAuthenticationError):
+        event, text = "sign_in_demanded", "New sign-in demanded: %s."
     elif isinstance(error, CsrfError):
         event, text = "csrf_refused", "Cross-site request refused: %s."
     elif isinstance(error, GrantError):

@@ -2,6 +2,7 @@
 The mechanics of permissions with arguments: DRF's lists, `&`, `|` and `~`, and the refusal with its challenge.
 """
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -29,9 +30,9 @@ if TYPE_CHECKING:
 _Question: TypeAlias = Callable[[Any], bool]
 
 
-class Requirement(BasePermissionMetaclass, OperandHolder, SingleOperandHolder):
+class _Item(BasePermissionMetaclass, OperandHolder, SingleOperandHolder):
     """
-    Base class of permissions with arguments. DRF's lists have classes, so each instance of it is a class.
+    An item of DRF's lists of permissions. These lists have classes, so each instance of it is a class.
 
     DRF's own combinations refuse a request without a reason, and so without a challenge. Those of this module are used
     wherever one operand is of this class, also by `IsAuthenticated & HasScope("read")`: Python asks the right operand
@@ -41,10 +42,6 @@ class Requirement(BasePermissionMetaclass, OperandHolder, SingleOperandHolder):
 
     def __new__(cls, *args: Any, **kwargs: Any) -> "Self":  # type: ignore[misc]  # mypy has no Self for metaclasses
         return super().__new__(cls, cls.__name__, (BasePermission,), {})
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Return a permission for one request, as DRF instantiates permission classes."""
-        return _Single(self)
 
     # DRF's own methods would compare operands.
     __eq__ = type.__eq__
@@ -66,12 +63,20 @@ class Requirement(BasePermissionMetaclass, OperandHolder, SingleOperandHolder):
     def __invert__(self) -> SingleOperandHolder:
         return _Combination(NOT, self)
 
-    def refusal(self, claims: Claims | None, now: datetime) -> JWTAuthError | None:
-        """Return the reason to refuse a request with these claims at `now`; None to accept it."""
-        raise NotImplementedError
+
+class Requirement(_Item):
+    """Base class of permissions with arguments that judge a token's claims."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Return a permission for one request, as DRF instantiates permission classes."""
+        return _Single(self)
+
+    # Returns the reason to refuse a request with these claims at `now`; None to accept it.
+    @abstractmethod
+    def refusal(self, claims: Claims | None, now: datetime) -> JWTAuthError | None: ...
 
 
-class _Combination(Requirement):
+class _Combination(_Item):
     def __init__(self, operator: Callable[..., Any], *operands: Any) -> None:
         self._operator = operator
         self._operands = operands
@@ -92,18 +97,6 @@ class _Permission(BasePermission):
     error: JWTAuthError | None = None
 
     _asked: tuple[Request, Any] | None = None
-
-    def has_permission(self, request: Request, view: Any) -> bool:
-        self._asked = request, view
-        return self._is_met(lambda each: each.has_permission(request, view))
-
-    def has_object_permission(self, request: Request, view: Any, obj: Any) -> bool:
-        self._asked = request, view
-        return self._is_met(lambda each: each.has_object_permission(request, view, obj))
-
-    def _is_met(self, question: _Question) -> bool:
-        """Return whether the operands are as required, by their answers to `question`; set `error`."""
-        raise NotImplementedError
 
     @property
     def message(self) -> None:
@@ -133,6 +126,18 @@ class _Single(_Permission):
 class _Pair(_Permission):
     def __init__(self, first: Any, second: Any) -> None:
         self._first, self._second = first, second
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        self._asked = request, view
+        return self._is_met(lambda each: each.has_permission(request, view))
+
+    def has_object_permission(self, request: Request, view: Any, obj: Any) -> bool:
+        self._asked = request, view
+        return self._is_met(lambda each: each.has_object_permission(request, view, obj))
+
+    # Returns whether the operands are as required, by their answers to `question`; sets `error`.
+    @abstractmethod
+    def _is_met(self, question: _Question) -> bool: ...
 
 
 class _Both(_Pair):

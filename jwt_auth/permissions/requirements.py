@@ -2,6 +2,7 @@
 The requirements: scopes (RFC 6749 section 3.3), and the age, methods and level of the sign-in (RFC 9470).
 """
 
+from abc import abstractmethod
 from datetime import datetime, timedelta
 
 from django.utils import timezone
@@ -42,8 +43,8 @@ class HasScope(Requirement):
 
 
 class SignInRequirement(Requirement):
-    def refusal(self, claims: Claims | None, now: datetime) -> InsufficientUserAuthenticationError | None:
-        raise NotImplementedError
+    @abstractmethod
+    def refusal(self, claims: Claims | None, now: datetime) -> InsufficientUserAuthenticationError | None: ...
 
     def check(self, claims: Claims | None, *, now: datetime | None = None) -> None:
         """

@@ -161,10 +161,20 @@ class SignInView(BearerAnswer, CredentialView):
         if self.ticket is not None and self.ticket.user is None:
             return None
         pks = self._pks() or [attempt.account and attempt.account.pk]
-        return (self.refuse_closed if attempt.is_closed(pks[0]) else self.authenticate)(request, data)
+        if attempt.is_closed(pks[0]):
+            return self.refuse_closed(request, data)
+        found = self.authenticate(request, data)
+        # The account of another name than the natural key. If nothing was compared yet, the answer must not tell that
+        # the account is closed, and so that there is one.
+        is_user = isinstance(found, Pending) and isinstance(found.user, get_user_model())
+        return self.refuse_closed(request, data) if is_user and attempt.is_closed(key_of(found.user)) else found
 
     def refuse_closed(self, request: Request, data: Mapping[str, Any]) -> Any:
-        """Do for an account that has no failure left what takes the time of a check, and return None."""
+        """
+        Return the outcome for an account that has no failure left: None, after the time of a check.
+
+        A view that answers each name with a step returns its Pending for an unknown name.
+        """
         return None
 
     def _pks(self) -> list[Any]:

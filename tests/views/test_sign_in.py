@@ -123,7 +123,13 @@ class Mail(SignInView):
     name_field = "name"
 
     def authenticate(self, request, data):
-        return Pending(find(data["name"]), "code", state={"code": CODE}, lifetime=HOUR)
+        return self.step_for(find(data["name"].removeprefix("also ")))
+
+    def refuse_closed(self, request, data):
+        return self.step_for(None)
+
+    def step_for(self, user):
+        return Pending(user, "code", state={"code": CODE}, lifetime=HOUR)
 
 
 class CodeAgain(Reauthentication, Code): ...
@@ -484,6 +490,24 @@ def test_what_an_unknown_name_is_told_is_what_a_known_one_is_told(client, user, 
     assert_error(nobody, 401, "invalid_credentials")
     assert (wrong.content, wrong.headers) == (nobody.content, nobody.headers)
     assert step(client, known).status_code == 200
+
+
+@pytest.mark.parametrize("prefix", ["", "also "], ids=["natural key", "another name"])
+def test_a_closed_account_is_told_what_an_unknown_name_is_told(client, user, jwt_settings, clock, prefix):
+    jwt_settings(LOGIN_THROTTLE="1/s")
+    world = addresses()
+    name = prefix + user.get_username()
+
+    def ask(name):
+        return ticket_of(client.send("/in/mail/", {"name": name}, REMOTE_ADDR=next(world)))
+
+    before = ask(name)
+    for _ in range(10):
+        assert step(client, before, "0", REMOTE_ADDR=next(world)).status_code == 401
+    for ticket in (before, ask(name)):
+        assert_error(step(client, ticket, REMOTE_ADDR=next(world)), 401, "invalid_credentials")
+    clock.shift(61)
+    assert step(client, before, REMOTE_ADDR=next(world)).status_code == 200
 
 
 def test_a_pending_step_has_bounds(user):

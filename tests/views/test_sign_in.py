@@ -117,7 +117,7 @@ class MailSerializer(serializers.Serializer):
 
 
 class Mail(SignInView):
-    """Whether there is somebody of the name must not show."""
+    """Its answer must not show whether there is somebody of the name."""
 
     serializer_class = MailSerializer
     name_field = "name"

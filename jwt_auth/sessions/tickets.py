@@ -41,6 +41,10 @@ from jwt_auth.user_model import read_key, user_field, visible_users
 # Characters. The state has at most terms.MAX_DATA, and each may become six, which the encryption makes longer.
 MAX_LENGTH = 12_000
 
+# What a ticket says of its user is padded to a multiple of this many bytes: its length must not tell whether there is
+# a user.
+_WIDTH = 512
+
 # The longest lifetime: a user has to fetch a letter from the mailbox.
 MAX_LIFETIME = timedelta(hours=1)
 
@@ -79,10 +83,14 @@ class Ticket:
 
     def sealed(self) -> str:
         """Return the ticket as a text that only this app can read."""
-        values = {
+        about_user = {
             "pk": None if self.user is None else str(key_of(self.user)),
             "account": self.account and _written(self.account),
             "auth_hash": self.auth_hash,
+        }
+        values = {
+            **about_user,
+            "padding": " " * (-len(json.dumps(about_user)) % _WIDTH),
             "step": self.step,
             "transport": str(self.transport),
             "expires_at": self.expires_at.isoformat(),

@@ -485,6 +485,7 @@ def test_what_an_unknown_name_is_told_is_what_a_known_one_is_told(client, user, 
         (202, "code", 3600)
     ] * 2
     known, unknown = map(ticket_of, answers)
+    assert len(known) == len(unknown)
     wrong = step(client, known, "0")
     nobody = step(client, unknown)
     assert_error(nobody, 401, "invalid_credentials")

@@ -14,12 +14,14 @@ from jwt_auth import sessions
 from jwt_auth.models import RevocationEvent, UserSession
 from jwt_auth.revocation import revoke_all, revoke_user
 from jwt_auth.sessions.tickets import MAX_LENGTH
+from jwt_auth.throttling import CountingCache
 from jwt_auth.views import LoginView, Pending, Reauthentication, SignIn, SignInSerializer, SignInView
 from tests.support import forge
 from tests.support.answers import assert_error
 from tests.support.browser import Browser
 from tests.support.clients import PASSWORD, Client
 from tests.support.guessing import addresses
+from tests.support.queries import count_queries
 
 CODE = "314159"
 HOUR = timedelta(hours=1)
@@ -486,11 +488,27 @@ def test_what_an_unknown_name_is_told_is_what_a_known_one_is_told(client, user, 
     ] * 2
     known, unknown = map(ticket_of, answers)
     assert len(known) == len(unknown)
-    wrong = step(client, known, "0")
-    nobody = step(client, unknown)
+    queries, wrong = count_queries(step, client, known, "0")
+    queries_for_nobody, nobody = count_queries(step, client, unknown)
     assert_error(nobody, 401, "invalid_credentials")
-    assert (wrong.content, wrong.headers) == (nobody.content, nobody.headers)
+    assert (wrong.content, wrong.headers, queries) == (nobody.content, nobody.headers, queries_for_nobody)
     assert step(client, known).status_code == 200
+
+
+def test_the_cache_is_asked_as_often_for_an_unknown_name(client, user, monkeypatch):
+    asked = []
+    for name in ("get", "set"):
+        usual = getattr(CountingCache, name)
+        monkeypatch.setattr(CountingCache, name, lambda *args, n=name, call=usual: asked.append(n) or call(*args))
+    seen = []
+    for name in (user.get_username(), "also " + user.get_username(), "nobody"):
+        asked.clear()
+        ticket = ticket_of(client.send("/in/mail/", {"name": name}))
+        asked.append("step")
+        step(client, ticket, "0")
+        seen.append(tuple(asked))
+    assert seen[0] == seen[1] == seen[2]
+    assert seen[0].count("set") == 4  # of the address twice, and of the account twice
 
 
 @pytest.mark.parametrize("prefix", ["", "also "], ids=["natural key", "another name"])

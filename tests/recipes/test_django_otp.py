@@ -10,6 +10,7 @@ from rest_framework import serializers
 from jwt_auth.views import LoginView, Pending, SignInView
 from tests.support.answers import assert_error
 from tests.support.browser import Browser
+from tests.support.clients import PASSWORD
 from tests.support.recipes import end_others, make_the_tour
 
 
@@ -33,7 +34,21 @@ class Totp(SignInView):
         return self.ticket.user if match_token(self.ticket.user, data["code"]) else None
 
 
+class PasswordAndCodeSerializer(LoginView.serializer_class):
+    code = serializers.CharField()
+
+
+class PasswordAndCode(LoginView):
+    serializer_class = PasswordAndCodeSerializer
+    amr = ["pwd", "otp", "mfa"]
+
+    def authenticate(self, request, data):
+        user = super().authenticate(request, data)
+        return user if user is not None and match_token(user, data["code"]) else None
+
+
 urlpatterns = [
+    path("auth/both/", PasswordAndCode.as_view()),
     path("auth/login/", Password.as_view()),
     path("auth/totp/", Totp.as_view()),
     path("auth/browser/login/", Password.for_browsers().as_view()),
@@ -84,3 +99,13 @@ def test_in_a_browser_the_last_step_sets_the_cookies(user, device):
     page = Browser()
     assert enter(page, page.login(user), code_of(device)).status_code == 200
     assert page.me().json()["amr"] == ["pwd", "otp", "mfa"]
+
+
+def test_password_and_code_in_one_request(client, user, device, clock):
+    right = {"username": user.get_username(), "password": PASSWORD, "code": code_of(device)}
+    mistakes = ({"username": "nobody"}, {"password": "wrong"}, {"code": "000000"})
+    wrong = [client.send("both/", {**right, **mistake}) for mistake in mistakes]
+    assert_error(wrong[0], 401, "invalid_credentials")
+    assert len({(answer.content, str(answer.headers)) for answer in wrong}) == 1
+    clock.shift(2)
+    assert make_the_tour(client, client.send("both/", right), user)["amr"] == ["pwd", "otp", "mfa"]

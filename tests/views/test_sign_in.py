@@ -112,6 +112,21 @@ class OtherStep(CodeStep):
     step = "other"
 
 
+class PasswordStep(CodeStep):
+    """Checks the password with the very user that this app has read."""
+
+    def authenticate(self, request, data):
+        user = self.ticket.user if self.ticket else request.user
+        return user if user.check_password(data["code"]) else None
+
+
+class PasswordCheck(PasswordStep):
+    step = ""
+
+
+class PasswordCheckAgain(Reauthentication, PasswordCheck): ...
+
+
 class MailSerializer(serializers.Serializer):
     name = serializers.CharField()
 
@@ -147,6 +162,8 @@ VIEWS = {
     "password": Password,
     "step": CodeStep,
     "step/other": OtherStep,
+    "step/password": PasswordStep,
+    "password/check": PasswordCheckAgain,
     "mail": Mail,
     "alias": Alias,
     "code/again": CodeAgain,
@@ -376,12 +393,21 @@ def test_a_hash_that_a_view_upgrades_signs_no_other_device_out(client, user, set
     monkeypatch.setattr(Odd, "authenticate", check)
     first = client.tokens(user)
     usual = settings.PASSWORD_HASHERS
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.PBKDF2SHA1PasswordHasher", *usual]
+    new = "django.contrib.auth.hashers.PBKDF2SHA1PasswordHasher"
+    settings.PASSWORD_HASHERS = [new, *usual]
     former = user.password
     assert client.send("/in/odd/").status_code == 200
     user.refresh_from_db()
     assert user.password != former
     assert client.refresh(first["refresh_token"]).status_code == 200
+
+    # In the step after, and in a re-authentication, the view asks an instance that it gets from this app.
+    ticket = ticket_of(client.send("/in/mail/", {"name": user.get_username()}))
+    settings.PASSWORD_HASHERS = [*usual, new]
+    assert step(client, ticket, PASSWORD, view="step/password").status_code == 200
+    settings.PASSWORD_HASHERS = [new, *usual]
+    signed_in = client.bearer(first["access_token"])
+    assert signed_in.send("/in/password/check/", {"code": PASSWORD}).status_code == 200
 
 
 # Steps

@@ -26,6 +26,7 @@ from jwt_auth.revocation import revoke_session
 from jwt_auth.sessions import any_account, find_account, peer_of
 from jwt_auth.sessions.accounts import read_name
 from jwt_auth.sessions.credentials import Attempt, attempted
+from jwt_auth.sessions.terms import check_methods
 from jwt_auth.sessions.tickets import Ticket, open_ticket
 from jwt_auth.user_model import all_users
 from jwt_auth.views.base import CredentialView
@@ -215,8 +216,10 @@ class SignInView(BearerAnswer, CredentialView):
         return Response(body, status=202)
 
     def _methods(self, outcome: SignIn | Pending) -> tuple[str, ...]:
-        """Return the methods of all steps up to this one."""
-        return (*(self.ticket.amr if self.ticket else ()), *(self.amr if outcome.amr is None else outcome.amr))
+        """Return the methods of all steps up to this one, each once: a step may be taken again, as for a new code."""
+        own = self.amr if outcome.amr is None else outcome.amr
+        check_methods(own)  # before they are joined: the letters of a text would be methods, too
+        return tuple(dict.fromkeys((*(self.ticket.amr if self.ticket else ()), *own)))
 
     def _label(self, data: Mapping[str, Any]) -> str:
         return self.ticket.label if self.ticket else data.get("label", "")

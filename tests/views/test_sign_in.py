@@ -108,6 +108,15 @@ class CodeStep(SignInView):
         return (CodeStep.other or self.ticket.user) if data["code"] == self.ticket.state["code"] else None
 
 
+class Resend(CodeStep):
+    """Sends another code, and asks for it in the same step."""
+
+    amr = ("x" * 200,)
+
+    def authenticate(self, request, data):
+        return Pending(self.ticket.user, "code", state=self.ticket.state)
+
+
 class OtherStep(CodeStep):
     step = "other"
 
@@ -162,6 +171,7 @@ VIEWS = {
     "password": Password,
     "step": CodeStep,
     "step/other": OtherStep,
+    "step/again": Resend,
     "step/password": PasswordStep,
     "password/check": PasswordCheckAgain,
     "mail": Mail,
@@ -350,6 +360,19 @@ def test_an_answer_of_the_projects_own_knows_the_user_and_refuses_for_good(clien
     assert [session.revoked_reason for session in UserSession.objects.exclude(revoked_at=None)] == ["sign-in refused"]
 
 
+def test_the_methods_of_a_sign_in_are_a_list(client, user):
+    """The letters of a text would be accepted one by one."""
+    for outcome, status in (
+        (SignIn(user, amr=["otp"]), 200),
+        (SignIn(user, amr="otp"), 500),
+        (Pending(user, "code", amr=["otp"]), 202),
+        (Pending(user, "code", amr="otp"), 500),
+    ):
+        Odd.outcome = outcome
+        assert client.send("/in/odd/").status_code == status, outcome
+    assert [session.amr for session in live()] == ["otp"]
+
+
 def test_a_view_that_says_nothing_is_a_mistake_of_the_project(client, user, monkeypatch):
     monkeypatch.setattr(Odd, "authenticate", SignInView.authenticate)
     assert client.send("/in/odd/").status_code == 500
@@ -481,6 +504,12 @@ def test_a_ticket_for_an_alias_is_dead_after_a_revocation_too(client, user):
     ticket = ask()
     revoke_user(user)
     assert_error(step(client, ticket), 401, "invalid_credentials")
+
+
+def test_a_method_that_was_used_in_two_steps_counts_once(client, ticket):
+    for _ in range(2):
+        ticket = ticket_of(step(client, ticket, view="step/again"))
+    assert claims_of(step(client, ticket))["amr"] == ["pwd", "x" * 200, "otp", "mfa"]
 
 
 def test_a_ticket_expires(client, ticket, clock):

@@ -51,6 +51,16 @@ class Code(SignInView):
         return user
 
 
+def bare(name):
+    """Return what the natural key of a test compares."""
+    return name.rstrip(".0123456789")
+
+
+class CodeByKey(Code):
+    def authenticate(self, request, data):
+        return super().authenticate(request, {**data, "name": bare(data["name"])})
+
+
 class CodeApart(Code):
     budget = "codes"
 
@@ -166,6 +176,7 @@ class PasswordAgainWithCode(Reauthentication, Password): ...
 VIEWS = {
     "code": Code,
     "code/apart": CodeApart,
+    "code/by-key": CodeByKey,
     "card": Card,
     "odd": Odd,
     "password": Password,
@@ -294,6 +305,24 @@ def test_failures_close_the_name_in_the_budget_of_the_view(client, user, jwt_set
     }
     assert closed == {**dict.fromkeys(closed, 200), budget: 429}
     assert client.login(user, REMOTE_ADDR=next(world)).status_code == (429 if budget == "code" else 200)
+
+
+def test_wrong_codes_close_the_account_that_several_names_lead_to(client, user, jwt_settings, clock, monkeypatch):
+    """No password is checked, so only the natural key tells whose account it is."""
+    jwt_settings(LOGIN_THROTTLE="1/s")
+    manager = type(get_user_model()._default_manager)
+    monkeypatch.setattr(manager, "get_by_natural_key", lambda self, name: find(bare(name)), raising=False)
+    world = addresses()
+
+    def send(number, typed=CODE):
+        name = f"{user.get_username()}.{number}"
+        return client.send("/in/code/by-key/", {"name": name, "code": typed}, REMOTE_ADDR=next(world)).status_code
+
+    assert send(0) == 200
+    assert [send(number, "0") for number in range(1, 11)] == [401] * 10
+    assert send(11) == 401
+    clock.shift(61)
+    assert send(11) == 200
 
 
 def test_sign_ins_are_counted_by_address_in_the_budget_of_the_view(client, user, jwt_settings, clock):

@@ -38,8 +38,12 @@ from jwt_auth.keyring.configured import derived
 from jwt_auth.sessions.accounts import Account
 from jwt_auth.user_model import read_key, user_field, visible_users
 
-# Characters. The state has at most terms.MAX_DATA, and each may become six, which the encryption makes longer.
-MAX_LENGTH = 12_000
+# Characters. A login name has the most of them, and each may become twelve, which the encryption makes longer.
+MAX_LENGTH = 20_000
+
+# Characters that the user, and the state of a view, have together in any ticket: its length must not tell if anybody
+# has the name. The state has at most terms.MAX_DATA, and few users need more than the rest.
+_PADDED = 1536
 
 # The longest lifetime: a user has to fetch a letter from the mailbox.
 MAX_LIFETIME = timedelta(hours=1)
@@ -61,6 +65,7 @@ class Ticket:
         replaces: the id of the session that is to be replaced.
         label, is_persistent: what the first request said.
         state: what the view of the step before keeps for that of the next one.
+        name: the login name of the first step, folded, whose failures are counted in each step; empty without a name.
         jti: the id under which it is used up.
     """
 
@@ -75,14 +80,20 @@ class Ticket:
     label: str = ""
     is_persistent: bool | None = None
     state: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    name: str = field(default="", repr=False)
     jti: str = field(default_factory=lambda: secrets.token_urlsafe(16))
 
     def sealed(self) -> str:
         """Return the ticket as a text that only this app can read."""
-        values = {
+        of_user = {
             "pk": None if self.user is None else str(key_of(self.user)),
             "account": self.account and _written(self.account),
             "auth_hash": self.auth_hash,
+            "state": self.state,
+        }
+        values = {
+            **of_user,
+            "padding": " " * (_PADDED - len(json.dumps(of_user))),
             "step": self.step,
             "transport": str(self.transport),
             "expires_at": self.expires_at.isoformat(),
@@ -90,7 +101,7 @@ class Ticket:
             "replaces": self.replaces and self.replaces.hex,
             "label": self.label,
             "is_persistent": self.is_persistent,
-            "state": self.state,
+            "name": self.name,
             "jti": self.jti,
         }
         return _fernet().encrypt(json.dumps(values).encode()).decode()
@@ -131,7 +142,7 @@ def _decrypted(raw: str) -> Ticket:
     )
 
 
-_AS_THEY_ARE = ("auth_hash", "step", "transport", "label", "is_persistent", "state", "jti")
+_AS_THEY_ARE = ("auth_hash", "step", "transport", "label", "is_persistent", "state", "name", "jti")
 
 
 def _written(account: Account) -> list[str | None]:

@@ -4,6 +4,7 @@ The base of all sign-ins: a project's view says how the user is authenticated, a
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -18,10 +19,13 @@ from rest_framework.serializers import Serializer
 
 from jwt_auth import sessions, throttling, transports
 from jwt_auth._django.outages import is_outage
+from jwt_auth.authentication.note import note_on
 from jwt_auth.authentication.replay import burn
 from jwt_auth.conf.user_keys import key_of
 from jwt_auth.exceptions import InvalidCredentialsError, ReplayedTokenError, UnavailableError
 from jwt_auth.http.csrf_guard import hand_out_token
+from jwt_auth.http.logs import log_refusal
+from jwt_auth.http.plain import plain
 from jwt_auth.revocation import revoke_session
 from jwt_auth.sessions import any_account, find_account, peer_of
 from jwt_auth.sessions.accounts import read_name
@@ -109,10 +113,11 @@ class SignInView(BearerAnswer, CredentialView):
 
     @sensitive_variables()
     def _sign_in(self, request: Request, data: Mapping[str, Any]) -> Response:
-        failures = throttling.Failures(request, self)
         if self.step:
             raw = self.valid(TicketSerializer, request).validated_data["ticket"]
             self.ticket = open_ticket(raw, step=self.step, transport=self.transport)
+            self._count_for_its_name(request, self.ticket)
+        failures = throttling.Failures(request, self)
         attempt = Attempt(account=self._account(request), is_closed=failures.are_too_many)
         outcome = self._authenticated(request, data, attempt, failures)
         self._use_up_ticket()
@@ -134,6 +139,14 @@ class SignInView(BearerAnswer, CredentialView):
         )
         return self._signed_in(request, outcome.user, pair)
 
+    def _count_for_its_name(self, request: Request, ticket: Ticket) -> None:
+        """Count this step for the name of the first one: a ticket of nobody must be used up as somebody's is."""
+        if self.get_name_field() is None and ticket.name:
+            note_on(request).login_name = ticket.name
+            for throttle in self.get_throttles():
+                if isinstance(throttle, throttling.FailedLoginThrottle) and throttle.is_over(request, self):
+                    self.throttled(request, throttle.wait() or 0)
+
     def _account(self, request: Request) -> sessions.Account | None:
         if self.ticket is not None:
             return self.ticket.account
@@ -148,6 +161,8 @@ class SignInView(BearerAnswer, CredentialView):
         try:
             found = attempted(attempt, lambda: self._checked(request, data, attempt))
             outcome = found if isinstance(found, SignIn | Pending) else SignIn(found)
+            if isinstance(outcome, Pending):
+                outcome = self._hidden(request, outcome, failures)
             if not (isinstance(outcome, Pending) and outcome.user is None):
                 self._check_may_sign_in(outcome.user, failures)
         except Exception as error:  # a backend may raise an error of its own for wrong credentials
@@ -159,10 +174,19 @@ class SignInView(BearerAnswer, CredentialView):
 
     @sensitive_variables()
     def _checked(self, request: Request, data: Mapping[str, Any], attempt: Attempt) -> Any:
+        pks = self._pks() or [attempt.account and attempt.account.pk]
+        is_closed = attempt.is_closed(pks[0])  # asked for nobody as well, so that it takes the same time
         if self.ticket is not None and self.ticket.user is None:
             return None
-        pks = self._pks() or [attempt.account and attempt.account.pk]
-        return (self.refuse_closed if attempt.is_closed(pks[0]) else self.authenticate)(request, data)
+        return (self.refuse_closed if is_closed else self.authenticate)(request, data)
+
+    def _hidden(self, request: Request, pending: Pending, failures: throttling.Failures) -> Pending:
+        """Return the step of nobody for an inactive user: a view that does not tell who is there must not tell this."""
+        user = pending.user
+        if not isinstance(user, get_user_model()) or user.is_active or failures.are_too_many(key_of(user)):
+            return pending
+        log_refusal(InvalidCredentialsError("the user is inactive, which the answer does not tell"), plain(request))
+        return replace(pending, user=None)
 
     def refuse_closed(self, request: Request, data: Mapping[str, Any]) -> Any:
         """Do for an account that has no failure left what takes the time of a check, and return None."""
@@ -215,6 +239,7 @@ class SignInView(BearerAnswer, CredentialView):
             label=self._label(data),
             is_persistent=self._persistence(data),
             state=outcome.state,
+            name=(self.ticket.name if self.ticket else throttling.login_name(request, self)) or "",
         )
         body = {"step": ticket.step, "ticket": ticket.sealed(), "expires_in": int(outcome.lifetime.total_seconds())}
         return Response(body, status=202)

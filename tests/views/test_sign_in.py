@@ -81,6 +81,11 @@ class Card(SignInView):
         return user and SignIn(user, amr=["hwk"], acr="2", idle_timeout=HOUR, absolute_timeout=HOUR, data={"desk": 3})
 
 
+class CardPending(Card):
+    def authenticate(self, request, data):
+        return Pending(find(data["card"]), "code", state={"code": CODE})
+
+
 class Odd(SignInView):
     """Its outcome, or its answer, is not what it should be."""
 
@@ -178,6 +183,7 @@ VIEWS = {
     "code/apart": CodeApart,
     "code/by-key": CodeByKey,
     "card": Card,
+    "card/pending": CardPending,
     "odd": Odd,
     "password": Password,
     "step": CodeStep,
@@ -513,7 +519,7 @@ def test_a_wrong_code_leaves_the_ticket_and_counts_for_the_account(client, user,
     assert told[0][1]["credentials"] == {"username": user.get_username()}
     for _ in range(9):
         step(client, ticket, "0", REMOTE_ADDR=next(world))
-    assert_error(step(client, ticket, REMOTE_ADDR=next(world)), 401, "invalid_credentials")
+    assert_error(step(client, ticket, REMOTE_ADDR=next(world)), 429, "throttled")
     clock.shift(61)
     assert step(client, ticket, REMOTE_ADDR=next(world)).status_code == 200
 
@@ -586,6 +592,33 @@ def test_what_an_unknown_name_is_told_is_what_a_known_one_is_told(client, user, 
     assert_error(nobody, 401, "invalid_credentials")
     assert (wrong.content, wrong.headers) == (nobody.content, nobody.headers)
     assert step(client, known).status_code == 200
+
+
+def test_nothing_tells_whether_the_name_of_a_ticket_is_somebodys(client, user, make_user, jwt_settings, clock):
+    """Neither its length, nor the budgets, nor that the user may not sign in."""
+    names = (user.get_username(), make_user("steve", is_active=False).get_username(), "n" * len(user.get_username()))
+    jwt_settings(LOGIN_THROTTLE="1/s")
+    told, world = [], addresses()
+    for name in names:
+        first = client.send("/in/mail/", {"name": name}, REMOTE_ADDR=next(world))
+        ticket = ticket_of(first)
+        wrong = [step(client, ticket, "0", REMOTE_ADDR=next(world)).status_code for _ in range(11)]
+        again = client.send("/in/mail/", {"name": name}, REMOTE_ADDR=next(world)).status_code
+        told.append((len(ticket), wrong, again))
+    assert told[0][1:] == ([401] * 10 + [429], 429)
+    assert told == [told[0]] * 3
+
+
+def test_one_address_closes_a_step_for_itself_alone(client, user, jwt_settings, clock):
+    jwt_settings(LOGIN_THROTTLE="1/s")
+    for url, field in (("/in/mail/", "name"), ("/in/card/pending/", "card")):
+        ticket = ticket_of(client.send(url, {field: user.get_username()}))
+        for _ in range(11):
+            clock.shift(1.1)
+            step(client, ticket, "0")
+        assert step(client, ticket).status_code in (401, 429)
+        assert step(client, ticket, REMOTE_ADDR="192.0.2.9").status_code == 200
+        clock.shift(61)
 
 
 def test_a_pending_step_has_bounds(user):

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
-class SignInView(BearerAnswer, CredentialView):
+class SignInView(CredentialView):
     """
     Base of sign-ins: override `authenticate()`.
 
@@ -66,6 +66,7 @@ class SignInView(BearerAnswer, CredentialView):
     step: str = ""
     budget: str = ""
     ticket: Ticket | None = None
+    transport = BearerAnswer.transport
 
     # How often the credentials are checked if the user is changed or revoked each time before the session has begun.
     attempts = 1
@@ -101,6 +102,15 @@ class SignInView(BearerAnswer, CredentialView):
     def replaces(self, request: Request) -> UUID | None:
         """Return the id of the session that the new one is to replace."""
         return None if self.ticket is None else self.ticket.replaces
+
+    def answer(self, request: Request, pair: sessions.TokenPair) -> Response:
+        """
+        Return the answer with the tokens: in the body, or in cookies.
+
+        A project's own is asked for browsers, too, and may refuse the sign-in by an error.
+        """
+        sender = CookieAnswer if self.transport == CookieAnswer.transport else BearerAnswer
+        return sender().answer(request, pair)
 
     @sensitive_variables()
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -275,12 +285,14 @@ class SignInView(BearerAnswer, CredentialView):
             raise
 
 
-class _BrowserSignIn(CookieAnswer, GuardedView):
+class _BrowserSignIn(GuardedView):
     """
     Sign in with cookies, and end the session whose cookies are replaced.
 
     Afterwards only a person with a copy of these cookies could have used that session.
     """
+
+    transport = CookieAnswer.transport
 
     def _signed_in(self, request: Request, user: Any, pair: sessions.TokenPair) -> Response:
         response: Response = super()._signed_in(request, user, pair)  # type: ignore[misc]  # of the view beside it

@@ -389,10 +389,15 @@ def test_an_answer_of_the_projects_own_knows_the_user_and_refuses_for_good(clien
     def refuse(request):
         raise AuthenticationFailed("not you")
 
+    assert Browser().send("/browser/in/odd/").cookies
+    assert len(seen) == 2
     Odd.answered = refuse
-    answer = client.send("/in/odd/")
-    assert (answer.status_code, answer["WWW-Authenticate"]) == (401, 'Bearer realm="api"')
-    assert [session.revoked_reason for session in UserSession.objects.exclude(revoked_at=None)] == ["sign-in refused"]
+    for page, url in ((client, "/in/odd/"), (Browser(), "/browser/in/odd/")):
+        answer = page.send(url)
+        assert (answer.status_code, answer["WWW-Authenticate"]) == (401, 'Bearer realm="api"')
+        assert not answer.cookies
+    ended = UserSession.objects.exclude(revoked_at=None)
+    assert [session.revoked_reason for session in ended] == ["sign-in refused"] * 2
 
 
 def test_the_methods_of_a_sign_in_are_a_list(client, user):

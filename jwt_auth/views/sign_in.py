@@ -177,7 +177,7 @@ class SignInView(CredentialView):
                 self._check_may_sign_in(outcome.user, failures)
         except Exception as error:  # a backend may raise an error of its own for wrong credentials
             if not (isinstance(error, UnavailableError) or is_outage(error)):
-                failures.count(attempt.guessed or self._pks() or self.tried_by_name(attempt))
+                failures.count(attempt.guessed or self._pks() or self._tried_by_name(attempt))
                 self._send_failure(request, attempt)
             raise
         return outcome
@@ -202,7 +202,7 @@ class SignInView(CredentialView):
         """Do for an account that has no failure left what takes the time of a check, and return None."""
         return None
 
-    def tried_by_name(self, attempt: Attempt) -> list[Any]:
+    def _tried_by_name(self, attempt: Attempt) -> list[Any]:
         """Return the primary key of the account of the name, if a failure without a password counts for it."""
         return [] if attempt.account is None or attempt.account.pk is None else [attempt.account.pk]
 

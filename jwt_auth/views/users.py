@@ -98,7 +98,7 @@ class LoginView(SignInView):
     def refuse_closed(self, request: Request, data: Mapping[str, Any]) -> Any:
         return self.authenticate(request, data)  # which compares another password
 
-    def tried_by_name(self, attempt: Attempt) -> list[Any]:
+    def _tried_by_name(self, attempt: Attempt) -> list[Any]:
         return []  # no backend looked at the account's password, and so nobody guesses it
 
 

@@ -400,6 +400,16 @@ def test_an_answer_of_the_projects_own_knows_the_user_and_refuses_for_good(clien
     assert [session.revoked_reason for session in ended] == ["sign-in refused"] * 2
 
 
+@pytest.mark.parametrize("half", ["\0", "\ud800", "\\\0"], ids=["NUL", "surrogate", "backslash and NUL"])
+def test_text_of_a_client_that_a_database_can_not_store_is_a_bad_request(client, user, half):
+    for text, status in (("\\u0000 \ud83d\ude00", 200), (half, 400)):
+        for data in ({"desk": [text]}, {text: 1}):
+            Odd.outcome = SignIn(user, data=data)
+            answer = client.send("/in/odd/")
+            assert answer.status_code == status, answer.content
+    assert live().count() == 2
+
+
 def test_the_methods_of_a_sign_in_are_a_list(client, user):
     """The letters of a text would be accepted one by one."""
     for outcome, status in (

@@ -128,7 +128,8 @@ class AddressThrottle(SimpleRateThrottle):
 
     def hashed(self, ident: str) -> str:
         """Return the key in the cache. A name may have characters that memcached refuses, and should not be in it."""
-        return f"{self.scope}.{hashlib.sha256(ident.encode()).hexdigest()}"
+        # A parser of the project may let half of a surrogate pair through.
+        return f"{self.scope}.{hashlib.sha256(ident.encode(errors='surrogatepass')).hexdigest()}"
 
     def ident(self, request: Request) -> str | None:
         """Return the key of the budget; None if the request is not counted."""

@@ -97,7 +97,8 @@ class SignInView(CredentialView):
         """Return the login name that failures are counted for, as it was sent; None if there is none."""
         data: Any = request.data
         name_field = self.get_name_field()
-        return None if name_field is None else data.get(name_field)
+        # A parser of the project may accept a body that is no object, and the serializer has not seen it yet.
+        return None if name_field is None or not isinstance(data, Mapping) else data.get(name_field)
 
     def replaces(self, request: Request) -> UUID | None:
         """Return the id of the session that the new one is to replace."""

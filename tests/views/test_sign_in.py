@@ -9,6 +9,7 @@ from django.urls import include, path
 from django.utils import timezone
 from rest_framework import serializers
 from rest_framework.exceptions import AuthenticationFailed, ValidationError
+from rest_framework.parsers import JSONParser
 
 from jwt_auth import sessions
 from jwt_auth.models import RevocationEvent, UserSession
@@ -59,6 +60,10 @@ def bare(name):
 class CodeByKey(Code):
     def authenticate(self, request, data):
         return super().authenticate(request, {**data, "name": bare(data["name"])})
+
+
+class CodeParsed(Code):
+    parser_classes = [JSONParser]
 
 
 class CodeApart(Code):
@@ -182,6 +187,7 @@ VIEWS = {
     "code": Code,
     "code/apart": CodeApart,
     "code/by-key": CodeByKey,
+    "code/parsed": CodeParsed,
     "card": Card,
     "card/pending": CardPending,
     "odd": Odd,
@@ -348,6 +354,13 @@ def test_failures_without_a_name_close_nobody(client, user, jwt_settings, clock)
 
 def test_a_name_that_can_not_be_read_is_refused(client, user):
     assert_error(client.send("/in/code/", {"name": "x" * 1000, "code": CODE}), 400, "invalid_request")
+
+
+@pytest.mark.parametrize("body", ["[]", "1", "null", '{"name": "\\ud800", "code": "1"}'])
+def test_what_drfs_own_parser_accepts_is_no_crash(client, user, body):
+    assert client.send("/in/code/parsed/", code(user)).status_code == 200
+    answer = client.generic("POST", "/in/code/parsed/", body, content_type="application/json")
+    assert_error(answer, 400, "invalid_request")
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ from jwt_auth.conf.settings import cached_until_settings_change
 from jwt_auth.conf.user_keys import key_of
 from jwt_auth.exceptions import InvalidCredentialsError
 from jwt_auth.keyring.configured import derived
-from jwt_auth.sessions.accounts import Account
+from jwt_auth.sessions.accounts import Account, any_account
 from jwt_auth.user_model import read_key, user_field, visible_users
 
 # Characters. A login name has the most of them, and each may become twelve, which the encryption makes longer.
@@ -110,7 +110,7 @@ class Ticket:
 @sensitive_variables()
 def open_ticket(raw: str, *, step: str, transport: str, now: datetime | None = None) -> Ticket:
     """
-    Return the ticket in `raw`, with its user. At most one query.
+    Return the ticket in `raw`, with its user. One query.
 
     Raises:
         InvalidCredentialsError: if it is none of ours, has expired, or is for another step or transport; if its user
@@ -133,7 +133,7 @@ def _decrypted(raw: str) -> Ticket:
         raise InvalidCredentialsError("the ticket is none of ours, or was changed") from None
     account = values["account"]
     return Ticket(
-        user=None if values["pk"] is None else _user(values["pk"], values["auth_hash"]),
+        user=_nobody() if values["pk"] is None else _user(values["pk"], values["auth_hash"]),
         account=account and _read(account),
         expires_at=_moment(values["expires_at"]),
         replaces=values["replaces"] and UUID(values["replaces"]),
@@ -160,6 +160,12 @@ def _read(written: list[str | None]) -> Account:
 
 def _moment(written: str | None) -> Any:
     return written and datetime.fromisoformat(written)
+
+
+def _nobody() -> Any:
+    """Return None, in the time of `_user`. One query."""
+    any_account()
+    return None
 
 
 def _user(pk: str, auth_hash: str) -> Any:

@@ -609,14 +609,16 @@ def test_a_ticket_shows_nothing(client, user, ticket):
     assert not ticket.startswith("eyJ")
 
 
-def test_what_an_unknown_name_is_told_is_what_a_known_one_is_told(client, user, clock):
-    answers = [client.send("/in/mail/", {"name": name}) for name in (user.get_username(), "nobody")]
+def test_what_an_unknown_name_is_told_is_what_a_known_one_is_told(client, user, clock, count):
+    names = (user.get_username(), "nobody")
+    queries, answers = zip(*(count(client.send, "/in/mail/", {"name": name}) for name in names), strict=True)
+    assert queries[0] == queries[1]
     assert [(answer.status_code, answer.json()["step"], answer.json()["expires_in"]) for answer in answers] == [
         (202, "code", 3600)
     ] * 2
     known, unknown = map(ticket_of, answers)
-    wrong = step(client, known, "0")
-    nobody = step(client, unknown)
+    (number, wrong), (equal, nobody) = count(step, client, known, "0"), count(step, client, unknown)
+    assert number == equal == 1
     assert_error(nobody, 401, "invalid_credentials")
     assert (wrong.content, wrong.headers) == (nobody.content, nobody.headers)
     assert step(client, known).status_code == 200

@@ -128,6 +128,14 @@ class CodeStep(SignInView):
         return (CodeStep.other or self.ticket.user) if data["code"] == self.ticket.state["code"] else None
 
 
+class StepBesideAPassword(CodeStep):
+    """Checks the password of somebody else as well, such as of a witness."""
+
+    def authenticate(self, request, data):
+        get_user_model()._default_manager.exclude(pk=self.ticket.user.pk).get().check_password("wrong")
+        return super().authenticate(request, data)
+
+
 class Resend(CodeStep):
     """Sends another code, and asks for it in the same step."""
 
@@ -195,6 +203,7 @@ VIEWS = {
     "step": CodeStep,
     "step/other": OtherStep,
     "step/again": Resend,
+    "step/witness": StepBesideAPassword,
     "step/password": PasswordStep,
     "password/check": PasswordCheckAgain,
     "mail": Mail,
@@ -637,6 +646,19 @@ def test_nothing_tells_whether_the_name_of_a_ticket_is_somebodys(client, user, m
         told.append((len(ticket), wrong, again))
     assert told[0][1:] == ([401] * 10 + [429], 429)
     assert told == [told[0]] * 3
+
+
+def test_a_wrong_code_counts_for_the_user_of_the_ticket_whatever_else_was_checked(
+    client, user, make_user, jwt_settings, clock
+):
+    make_user("bob")
+    jwt_settings(LOGIN_THROTTLE="1/s")
+    ticket, world = ticket_of(client.send("/in/card/pending/", {"card": user.get_username()})), addresses()
+    for _ in range(10):
+        step(client, ticket, "0", view="step/witness", REMOTE_ADDR=next(world))
+    assert_error(step(client, ticket, REMOTE_ADDR=next(world)), 401, "invalid_credentials")
+    clock.shift(61)
+    assert step(client, ticket, REMOTE_ADDR=next(world)).status_code == 200
 
 
 def test_one_address_closes_a_step_for_itself_alone(client, user, jwt_settings, clock):

@@ -178,7 +178,7 @@ class SignInView(CredentialView):
                 self._check_may_sign_in(outcome.user, failures)
         except Exception as error:  # a backend may raise an error of its own for wrong credentials
             if not (isinstance(error, UnavailableError) or is_outage(error)):
-                # The user of the ticket, whoever else's password was checked beside the code.
+                # Also the ticket's user, if a view checks another user's password beside the code.
                 failures.count(dict.fromkeys([*attempt.guessed, *self._pks()]) or self._tried_by_name(attempt))
                 self._send_failure(request, attempt)
             raise

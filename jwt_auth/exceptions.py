@@ -79,6 +79,10 @@ class RegistrationError(JWTAuthError, ValueError):
     """
 
 
+class UnstorableTextError(JWTAuthError, ValueError):
+    """Raised for a text of a session, which may come from a client, that not every database can store (400)."""
+
+
 class ReasonedError(JWTAuthError):
     """
     Base class of errors that the client learns of in general terms, and the log exactly. Not raised itself.

@@ -14,7 +14,7 @@ from rest_framework.views import set_rollback
 from jwt_auth._django.outages import is_outage
 from jwt_auth.authentication.classes import refusal_of
 from jwt_auth.authentication.errors import as_api_exception
-from jwt_auth.exceptions import ReasonedError, RegistrationError, UnavailableError
+from jwt_auth.exceptions import ReasonedError, RegistrationError, UnavailableError, UnstorableTextError
 from jwt_auth.http.logs import log_outage, log_refusal, log_throttled
 from jwt_auth.http.plain import plain
 
@@ -66,7 +66,7 @@ def _as_api_exception(exc: Exception, request: HttpRequest | Request | None) -> 
 
 def _of_others(exc: Exception) -> drf.APIException | None:
     """Convert errors that don't depend on HTTP."""
-    if isinstance(exc, RegistrationError):
+    if isinstance(exc, RegistrationError | UnstorableTextError):
         return drf.ParseError(str(exc))
     if isinstance(exc, Http404):
         return drf.NotFound()

@@ -13,7 +13,6 @@ carry can be guessed, and an outage of the cache must not take the site down.
 
 import hashlib
 from collections.abc import Callable, Collection
-from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.core.cache import DEFAULT_CACHE_ALIAS, BaseCache
@@ -129,7 +128,8 @@ class AddressThrottle(SimpleRateThrottle):
 
     def hashed(self, ident: str) -> str:
         """Return the key in the cache. A name may have characters that memcached refuses, and should not be in it."""
-        return f"{self.scope}.{hashlib.sha256(ident.encode()).hexdigest()}"
+        # A parser of the project may let half of a surrogate pair through.
+        return f"{self.scope}.{hashlib.sha256(ident.encode(errors='surrogatepass')).hexdigest()}"
 
     def ident(self, request: Request) -> str | None:
         """Return the key of the budget; None if the request is not counted."""
@@ -281,12 +281,18 @@ class FailedLoginThrottle(LoginThrottle):
         """Return whether no failure is left."""
         return not self.allow_request(request, view)
 
-    def failed(self, request: Request, view: "APIView") -> None:
-        """Count one failure, if one is left; the cache is written to in any case, so that it takes the same time."""
+    def failed(self, request: Request, view: "APIView", *, counts: bool = True) -> bool:
+        """
+        Count one failure, if it `counts` and one is left; return whether it was counted.
+
+        The cache is written to in any case, so that it takes the same time.
+        """
         self.allow_request(request, view)  # reads the history, which others may have written since the last time
-        if len(self.history) < self.num_requests:
+        counted = counts and len(self.history) < self.num_requests
+        if counted:
             self.history.insert(0, self.now)
         self.cache.set(str(self.key), self.history, self.duration)
+        return counted
 
 
 class FailedNameThrottle(FailedLoginThrottle):
@@ -342,17 +348,19 @@ class Failures:
         """
         Count a failure for the name, if there is one, and for the accounts `pks`.
 
-        An unknown name takes the time of an account.
+        An unknown name takes the time of an account. What an address sends beyond its own budget is compared with
+        nothing, and does not count over all addresses: one address must not lock a user out everywhere.
         """
-        budgets = [] if self._name is None else [FailedLoginThrottle(), FailedNameThrottle()]
+        budgets = [] if self._name is None else [(FailedLoginThrottle(), FailedNameThrottle())]
         # Nobody's account has a budget only by its name: otherwise all sign-ins without a name would share one.
         nobody = [] if self._name is None else [None]
-        for throttle in chain(budgets, *map(self._budgets_of, pks or nobody)):
-            throttle.failed(self._request, self._view)
+        for by_address, over_all in [*budgets, *map(self._budgets_of, pks or nobody)]:
+            counted = by_address.failed(self._request, self._view)
+            over_all.failed(self._request, self._view, counts=counted)
 
-    def _budgets_of(self, pk: Any) -> list[FailedLoginThrottle]:
+    def _budgets_of(self, pk: Any) -> tuple[FailedLoginThrottle, FailedNameThrottle]:
         account = f"nobody {self._name}" if pk is None else f"pk {pk}"
-        return [FailedLoginThrottle(account), FailedNameThrottle(account)]
+        return FailedLoginThrottle(account), FailedNameThrottle(account)
 
 
 def login_name(request: Request, view: Any) -> str | None:

@@ -228,7 +228,12 @@ def announce_upgrade(user: Any, old: str) -> None:
     Raises:
         UpgradeDueError: in a sign-in that has to start again.
     """
-    begin_again(user)
+    try:
+        begin_again(user)
+    except UpgradeDueError:
+        # The second check may be that of the same instance, as of `request.user`: it has to find the hash of the row.
+        user.password = old
+        raise
     _sessions_knowing(user, old).update(
         auth_hash=_auth_hash(user, old), upgraded_auth_hash=_auth_hash(user, user.password)
     )

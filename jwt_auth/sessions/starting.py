@@ -92,7 +92,8 @@ def start(
         RevokedTokenError: if the session that it `replaces` has ended.
         ConfigurationError: if CLAIMS_CALLABLE returns no dict, or the token is too large for a cookie.
         UnavailableError: if the database can't be asked, or there is no key to sign with.
-        ValueError: for a timeout, a method, a level or data beyond their limits, or an authentication in the future.
+        ValueError: for a timeout, a method, a level, a label or data beyond their limits, or an authentication in the
+            future.
     """
     key_of(user)  # raises TypeError for anything but a user, and not in the transaction
     if account is not None:

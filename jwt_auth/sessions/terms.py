@@ -3,6 +3,7 @@ The terms of a new session: how the user was authenticated, how long the session
 """
 
 import json
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -12,6 +13,7 @@ from django.utils.functional import Promise
 
 from jwt_auth.conf import get_settings
 from jwt_auth.conf.arguments import require, require_text
+from jwt_auth.exceptions import UnstorableTextError
 from jwt_auth.http.peer import Peer
 from jwt_auth.jose.scopes import is_scope
 from jwt_auth.lines import is_line
@@ -22,6 +24,12 @@ _LONGEST = 255
 
 # Characters in JSON of a project's `data`, which each refresh reads, and of the `state` in a ticket.
 MAX_DATA = 1000
+
+# Characters of a label, as its column has room for.
+_LONGEST_LABEL = 100
+
+# Half of a surrogate pair.
+_HALF = re.compile("[\ud800-\udfff]")
 
 # The shortest timeout, as in the settings.
 _SHORTEST = timedelta(seconds=60)
@@ -48,22 +56,25 @@ class Terms:
         Raises:
             TypeError, ValueError: for the first wrong argument.
         """
-        _check_methods(self.amr)
+        check_methods(self.amr)
         _check_level(self.acr)
         _check_timeouts(self.idle_timeout, self.absolute_timeout)
         if self.is_persistent is not None:
             require(self.is_persistent, "is_persistent", bool)
         if self.data is not None:
-            check_json(self.data, "data")
+            _check_storable(check_json(self.data, "data"))
         require(self.tied_to, "tied_to", str)
         require(self.peer, "peer", Peer, "peer_of(request) returns one")
         require_text(self.label, "label")
+        _check_label(str(self.label))
         if self.transport not in UserSession.Transport.values:
             raise ValueError(f"transport must be one of {', '.join(UserSession.Transport.values)}")
 
     def after(self, replaced: UserSession) -> "Terms":
         """Return these terms, and where they say nothing those of the session that is replaced."""
-        span = replaced.expires_at - replaced.created_at  # the sign-in may have been long before
+        # Counted from its creation, because the sign-in may have been long before. Never longer than a new one may be:
+        # the setting may be shorter than when that session began.
+        span = min(replaced.expires_at - replaced.created_at, longest_timeout())
         return replace(
             self,
             label=self.label or replaced.label,
@@ -107,7 +118,8 @@ def longest_timeout() -> timedelta:
     return settings.SESSION_MAX_TIMEOUT or settings.SESSION_ABSOLUTE_TIMEOUT
 
 
-def _check_methods(amr: object) -> None:
+def check_methods(amr: object) -> None:
+    """Check that an argument is a list of methods that a session can keep; raise TypeError or ValueError."""
     if isinstance(amr, str) or not isinstance(amr, Collection):
         raise TypeError(f'amr must be a list of strings, such as ["pwd", "otp"], not {type(amr).__name__}')
     # Without spaces, which separate them in the column; a registered value has none (RFC 8176 section 6.1).
@@ -140,8 +152,21 @@ def _check_timeouts(idle: timedelta | None, absolute: timedelta | None) -> None:
         raise ValueError(f"idle_timeout is shorter than ACCESS_TOKEN_LIFETIME ({lifetime}): a session in use would end")
 
 
-def check_json(values: object, name: str) -> None:
-    """Check that an argument is a dict of at most MAX_DATA characters in JSON; raise TypeError or ValueError."""
+def _check_label(label: str) -> None:
+    if len(label) > _LONGEST_LABEL or not is_line(label):
+        raise UnstorableTextError(f"label must be one line of at most {_LONGEST_LABEL} characters")
+
+
+def _check_storable(text: str) -> None:
+    """Check JSON for what PostgreSQL, and in part MariaDB, does not store in JSON."""
+    # Read again, because two halves may be a pair. Two backslashes are one of the value, and begin no escape.
+    plain = json.dumps(json.loads(text), ensure_ascii=False).replace("\\\\", "")
+    if "\\u0000" in plain or _HALF.search(plain):
+        raise UnstorableTextError("data has a NUL, or half of a surrogate pair")
+
+
+def check_json(values: object, name: str) -> str:
+    """Return an argument in JSON: a dict of at most MAX_DATA characters. Raise TypeError or ValueError for another."""
     require(values, name, Mapping)
     try:
         text = json.dumps(dict(values), allow_nan=False)  # type: ignore[call-overload]  # checked in the line above
@@ -149,3 +174,4 @@ def check_json(values: object, name: str) -> None:
         raise ValueError(f"{name} must be JSON: {error}") from error
     if len(text) > MAX_DATA:
         raise ValueError(f"{name} has {len(text)} characters in JSON, more than {MAX_DATA}")
+    return text

@@ -35,15 +35,15 @@ from jwt_auth.conf.settings import cached_until_settings_change
 from jwt_auth.conf.user_keys import key_of
 from jwt_auth.exceptions import InvalidCredentialsError
 from jwt_auth.keyring.configured import derived
-from jwt_auth.sessions.accounts import Account
+from jwt_auth.sessions.accounts import Account, any_account
 from jwt_auth.user_model import read_key, user_field, visible_users
 
-# Characters. The state has at most terms.MAX_DATA, and each may become six, which the encryption makes longer.
-MAX_LENGTH = 12_000
+# Characters. A login name has the most of them, and each may become twelve, which the encryption makes longer.
+MAX_LENGTH = 20_000
 
-# What a ticket says of its user is padded to a multiple of this many bytes: its length must not tell whether there is
-# a user.
-_WIDTH = 512
+# Characters that the user, and the state of a view, have together in any ticket: its length must not tell if anybody
+# has the name. The state has at most terms.MAX_DATA, and few users need more than the rest.
+_PADDED = 1536
 
 # The longest lifetime: a user has to fetch a letter from the mailbox.
 MAX_LIFETIME = timedelta(hours=1)
@@ -65,6 +65,7 @@ class Ticket:
         replaces: the id of the session that is to be replaced.
         label, is_persistent: what the first request said.
         state: what the view of the step before keeps for that of the next one.
+        name: the login name of the first step, folded, whose failures are counted in each step; empty without a name.
         jti: the id under which it is used up.
     """
 
@@ -79,18 +80,20 @@ class Ticket:
     label: str = ""
     is_persistent: bool | None = None
     state: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    name: str = field(default="", repr=False)
     jti: str = field(default_factory=lambda: secrets.token_urlsafe(16))
 
     def sealed(self) -> str:
         """Return the ticket as a text that only this app can read."""
-        about_user = {
+        of_user = {
             "pk": None if self.user is None else str(key_of(self.user)),
             "account": self.account and _written(self.account),
             "auth_hash": self.auth_hash,
+            "state": self.state,
         }
         values = {
-            **about_user,
-            "padding": " " * (-len(json.dumps(about_user)) % _WIDTH),
+            **of_user,
+            "padding": " " * (_PADDED - len(json.dumps(of_user))),
             "step": self.step,
             "transport": str(self.transport),
             "expires_at": self.expires_at.isoformat(),
@@ -98,7 +101,7 @@ class Ticket:
             "replaces": self.replaces and self.replaces.hex,
             "label": self.label,
             "is_persistent": self.is_persistent,
-            "state": self.state,
+            "name": self.name,
             "jti": self.jti,
         }
         return _fernet().encrypt(json.dumps(values).encode()).decode()
@@ -107,7 +110,7 @@ class Ticket:
 @sensitive_variables()
 def open_ticket(raw: str, *, step: str, transport: str, now: datetime | None = None) -> Ticket:
     """
-    Return the ticket in `raw`, with its user. One query, also if there is no user, so that it takes the same time.
+    Return the ticket in `raw`, with its user. One query.
 
     Raises:
         InvalidCredentialsError: if it is none of ours, has expired, or is for another step or transport; if its user
@@ -130,7 +133,7 @@ def _decrypted(raw: str) -> Ticket:
         raise InvalidCredentialsError("the ticket is none of ours, or was changed") from None
     account = values["account"]
     return Ticket(
-        user=_user(values["pk"], values["auth_hash"]),
+        user=_nobody() if values["pk"] is None else _user(values["pk"], values["auth_hash"]),
         account=account and _read(account),
         expires_at=_moment(values["expires_at"]),
         replaces=values["replaces"] and UUID(values["replaces"]),
@@ -139,7 +142,7 @@ def _decrypted(raw: str) -> Ticket:
     )
 
 
-_AS_THEY_ARE = ("auth_hash", "step", "transport", "label", "is_persistent", "state", "jti")
+_AS_THEY_ARE = ("auth_hash", "step", "transport", "label", "is_persistent", "state", "name", "jti")
 
 
 def _written(account: Account) -> list[str | None]:
@@ -159,11 +162,14 @@ def _moment(written: str | None) -> Any:
     return written and datetime.fromisoformat(written)
 
 
-def _user(pk: str | None, auth_hash: str) -> Any:
-    """Return the user of a ticket; None for the ticket of an unknown name. One query."""
-    if pk is None:
-        visible_users().order_by("pk").first()
-        return None
+def _nobody() -> Any:
+    """Return None, in the time of `_user`. One query."""
+    any_account()
+    return None
+
+
+def _user(pk: str, auth_hash: str) -> Any:
+    """Return the user of a ticket. One query."""
     user: Any = visible_users().filter(pk=read_key(user_field("pk"), pk)).first()
     known = () if user is None else (user.get_session_auth_hash(), *user.get_session_auth_fallback_hash())
     if not any(constant_time_compare(auth_hash, each) for each in known):

@@ -4,6 +4,7 @@ The base of all sign-ins: a project's view says how the user is authenticated, a
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -18,14 +19,18 @@ from rest_framework.serializers import Serializer
 
 from jwt_auth import sessions, throttling, transports
 from jwt_auth._django.outages import is_outage
+from jwt_auth.authentication.note import note_on
 from jwt_auth.authentication.replay import burn
 from jwt_auth.conf.user_keys import key_of
 from jwt_auth.exceptions import InvalidCredentialsError, ReplayedTokenError, UnavailableError
 from jwt_auth.http.csrf_guard import hand_out_token
+from jwt_auth.http.logs import log_refusal
+from jwt_auth.http.plain import plain
 from jwt_auth.revocation import revoke_session
 from jwt_auth.sessions import any_account, find_account, peer_of
 from jwt_auth.sessions.accounts import read_name
 from jwt_auth.sessions.credentials import Attempt, attempted
+from jwt_auth.sessions.terms import check_methods
 from jwt_auth.sessions.tickets import Ticket, open_ticket
 from jwt_auth.user_model import all_users
 from jwt_auth.views.base import CredentialView
@@ -37,7 +42,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
-class SignInView(BearerAnswer, CredentialView):
+class SignInView(CredentialView):
     """
     Base of sign-ins: override `authenticate()`.
 
@@ -61,6 +66,7 @@ class SignInView(BearerAnswer, CredentialView):
     step: str = ""
     budget: str = ""
     ticket: Ticket | None = None
+    transport = BearerAnswer.transport
 
     # How often the credentials are checked if the user is changed or revoked each time before the session has begun.
     attempts = 1
@@ -91,11 +97,21 @@ class SignInView(BearerAnswer, CredentialView):
         """Return the login name that failures are counted for, as it was sent; None if there is none."""
         data: Any = request.data
         name_field = self.get_name_field()
-        return None if name_field is None else data.get(name_field)
+        # A parser of the project may accept a body that is no object, and the serializer has not seen it yet.
+        return None if name_field is None or not isinstance(data, Mapping) else data.get(name_field)
 
     def replaces(self, request: Request) -> UUID | None:
         """Return the id of the session that the new one is to replace."""
         return None if self.ticket is None else self.ticket.replaces
+
+    def answer(self, request: Request, pair: sessions.TokenPair) -> Response:
+        """
+        Return the answer with the tokens: in the body, or in cookies.
+
+        A project's own is asked for browsers, too, and may refuse the sign-in by an error.
+        """
+        sender = CookieAnswer if self.transport == CookieAnswer.transport else BearerAnswer
+        return sender().answer(request, pair)
 
     @sensitive_variables()
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -108,10 +124,11 @@ class SignInView(BearerAnswer, CredentialView):
 
     @sensitive_variables()
     def _sign_in(self, request: Request, data: Mapping[str, Any]) -> Response:
-        failures = throttling.Failures(request, self)
         if self.step:
             raw = self.valid(TicketSerializer, request).validated_data["ticket"]
             self.ticket = open_ticket(raw, step=self.step, transport=self.transport)
+            self._count_for_its_name(request, self.ticket)
+        failures = throttling.Failures(request, self)
         attempt = Attempt(account=self._account(request), is_closed=failures.are_too_many)
         outcome = self._authenticated(request, data, attempt, failures)
         self._use_up_ticket()
@@ -135,6 +152,14 @@ class SignInView(BearerAnswer, CredentialView):
         )
         return self._signed_in(request, outcome.user, pair)
 
+    def _count_for_its_name(self, request: Request, ticket: Ticket) -> None:
+        """Count this step for the name of the first one: a ticket of nobody must be used up as somebody's is."""
+        if self.get_name_field() is None and ticket.name:
+            note_on(request).login_name = ticket.name
+            for throttle in self.get_throttles():
+                if isinstance(throttle, throttling.FailedLoginThrottle) and throttle.is_over(request, self):
+                    self.throttled(request, throttle.wait() or 0)
+
     def _account(self, request: Request) -> sessions.Account | None:
         if self.ticket is not None:
             return self.ticket.account
@@ -149,6 +174,8 @@ class SignInView(BearerAnswer, CredentialView):
         try:
             found = attempted(attempt, lambda: self._checked(request, data, attempt, failures))
             outcome = found if isinstance(found, SignIn | Pending) else SignIn(found)
+            if isinstance(outcome, Pending):
+                outcome = self._hidden(request, outcome, failures)
             if not (isinstance(outcome, Pending) and outcome.user is None):
                 self._check_may_sign_in(outcome.user, failures)
         except Exception as error:  # a backend may raise an error of its own for wrong credentials
@@ -162,10 +189,11 @@ class SignInView(BearerAnswer, CredentialView):
         self, request: Request, data: Mapping[str, Any], attempt: Attempt, failures: throttling.Failures
     ) -> Any:
         pks = self._pks() or [attempt.account and attempt.account.pk]
-        if attempt.is_closed(pks[0]):
-            return self.refuse_closed(request, data)
+        is_closed = attempt.is_closed(pks[0])  # asked for nobody as well, so that it takes the same time
         if self.ticket is not None and self.ticket.user is None:
             return None
+        if is_closed:
+            return self.refuse_closed(request, data)
         found = self.authenticate(request, data)
         if not isinstance(found, Pending):
             return found
@@ -175,6 +203,14 @@ class SignInView(BearerAnswer, CredentialView):
         is_closed = failures.ask_again(key_of(found.user) if is_user else "")
         return self.refuse_closed(request, data) if is_user and is_closed else found
 
+    def _hidden(self, request: Request, pending: Pending, failures: throttling.Failures) -> Pending:
+        """Return the step of nobody for an inactive user: a view that does not tell who is there must not tell this."""
+        user = pending.user
+        if not isinstance(user, get_user_model()) or user.is_active or failures.are_too_many(key_of(user)):
+            return pending
+        log_refusal(InvalidCredentialsError("the user is inactive, which the answer does not tell"), plain(request))
+        return replace(pending, user=None)
+
     def refuse_closed(self, request: Request, data: Mapping[str, Any]) -> Any:
         """
         Return the outcome for an account that has no failure left: None, after the time of a check.
@@ -183,16 +219,13 @@ class SignInView(BearerAnswer, CredentialView):
         """
         return None
 
-    def _pks(self) -> list[Any]:
-        """
-        Return the primary key of the ticket's user, if there is a ticket.
+    def _tried_by_name(self, attempt: Attempt) -> list[Any]:
+        """Return the primary key of the account of the name, if a failure without a password counts for it."""
+        return [] if attempt.account is None or attempt.account.pk is None else [attempt.account.pk]
 
-        Without a user it is the ticket's own id, whose failures are counted as those of an account: for nothing, but in
-        the same time.
-        """
-        if self.ticket is None:
-            return []
-        return [self.ticket.jti if self.ticket.user is None else key_of(self.ticket.user)]
+    def _pks(self) -> list[Any]:
+        """Return the primary key of the ticket's user, if there is one."""
+        return [] if self.ticket is None or self.ticket.user is None else [key_of(self.ticket.user)]
 
     def _check_may_sign_in(self, user: Any, failures: throttling.Failures) -> None:
         """Raise an error if the outcome of the check signs nobody in."""
@@ -202,7 +235,8 @@ class SignInView(BearerAnswer, CredentialView):
 
     def _count_failure(self, request: Request, attempt: Attempt, failures: throttling.Failures) -> None:
         """Count a failure, and send Django's signal, unless Django has, for packages that count failures."""
-        failures.count(attempt.guessed or self._pks())
+        # Also the ticket's user, if a view checks another user's password beside the code.
+        failures.count(dict.fromkeys([*attempt.guessed, *self._pks()]) or self._tried_by_name(attempt))
         if attempt.failure_sent:
             return
         name = self.ticket.user.get_username() if self.ticket and self.ticket.user else self.get_login_name(request)
@@ -234,13 +268,16 @@ class SignInView(BearerAnswer, CredentialView):
             label=self._label(data),
             is_persistent=self._persistence(data),
             state=outcome.state,
+            name=(self.ticket.name if self.ticket else throttling.login_name(request, self)) or "",
         )
         body = {"step": ticket.step, "ticket": ticket.sealed(), "expires_in": int(outcome.lifetime.total_seconds())}
         return Response(body, status=202)
 
     def _methods(self, outcome: SignIn | Pending) -> tuple[str, ...]:
-        """Return the methods of all steps up to this one."""
-        return (*(self.ticket.amr if self.ticket else ()), *(self.amr if outcome.amr is None else outcome.amr))
+        """Return the methods of all steps up to this one, each once: a step may be taken again, as for a new code."""
+        own = self.amr if outcome.amr is None else outcome.amr
+        check_methods(own)  # before they are joined: the letters of a text would be methods, too
+        return tuple(dict.fromkeys((*(self.ticket.amr if self.ticket else ()), *own)))
 
     def _label(self, data: Mapping[str, Any]) -> str:
         return self.ticket.label if self.ticket else data.get("label", "")
@@ -271,12 +308,14 @@ class SignInView(BearerAnswer, CredentialView):
         user_logged_in.send(sender=user.__class__, request=request._request, user=user)
 
 
-class _BrowserSignIn(CookieAnswer, GuardedView):
+class _BrowserSignIn(GuardedView):
     """
     Sign in with cookies, and end the session whose cookies are replaced.
 
     Afterwards only a person with a copy of these cookies could have used that session.
     """
+
+    transport = CookieAnswer.transport
 
     def _signed_in(self, request: Request, user: Any, pair: sessions.TokenPair) -> Response:
         response: Response = super()._signed_in(request, user, pair)  # type: ignore[misc]  # of the view beside it

@@ -33,7 +33,7 @@ from jwt_auth.revocation.subjects import parse_sid
 from jwt_auth.revocation.user_sessions import is_unfinished
 from jwt_auth.sessions import accounts, peer_of
 from jwt_auth.sessions.accounts import read_name
-from jwt_auth.sessions.credentials import authenticate
+from jwt_auth.sessions.credentials import Attempt, authenticate
 from jwt_auth.user_model import has_permission, read_key, user_field, visible_users
 from jwt_auth.verification import verify
 from jwt_auth.views.base import (
@@ -97,6 +97,9 @@ class LoginView(SignInView):
 
     def refuse_closed(self, request: Request, data: Mapping[str, Any]) -> Any:
         return self.authenticate(request, data)  # which compares another password
+
+    def _tried_by_name(self, attempt: Attempt) -> list[Any]:
+        return []  # no backend looked at the account's password, and so nobody guesses it
 
 
 class RefreshView(BearerAnswer, CredentialView):

@@ -174,6 +174,9 @@ def test_a_setting_allows_longer_timeouts(user, settings, clock):
     session = UserSession.objects.get()
     assert session.expires_at == timezone.now() + timedelta(days=90)
     assert session.idle_expires_at == timezone.now() + timedelta(days=60)
+    settings.JWT_AUTH = {}
+    pair = start(user, replaces=session.pk)
+    assert UserSession.objects.get(pk=pair.session_id).expires_at == timezone.now() + timedelta(days=30)
 
 
 def test_an_earlier_authentication_is_judged_by_its_own_time(user, clock):
@@ -211,6 +214,8 @@ def test_an_earlier_authentication_is_judged_by_its_own_time(user, clock):
         ({"data": {"text": "x" * 1000}}, ValueError),
         ({"replaces": "an id"}, TypeError),
         ({"transport": "pigeon"}, ValueError),
+        ({"label": "x" * 101}, ValueError),
+        ({"label": "two\nlines"}, ValueError),
     ],
     ids=itertools.count(),
 )

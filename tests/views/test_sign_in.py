@@ -9,6 +9,7 @@ from django.urls import include, path
 from django.utils import timezone
 from rest_framework import serializers
 from rest_framework.exceptions import AuthenticationFailed, ValidationError
+from rest_framework.parsers import JSONParser
 
 from jwt_auth import sessions
 from jwt_auth.models import RevocationEvent, UserSession
@@ -21,7 +22,6 @@ from tests.support.answers import assert_error
 from tests.support.browser import Browser
 from tests.support.clients import PASSWORD, Client
 from tests.support.guessing import addresses
-from tests.support.queries import count_queries
 
 CODE = "314159"
 HOUR = timedelta(hours=1)
@@ -53,6 +53,20 @@ class Code(SignInView):
         return user
 
 
+def bare(name):
+    """Return what the natural key of a test compares."""
+    return name.rstrip(".0123456789")
+
+
+class CodeByKey(Code):
+    def authenticate(self, request, data):
+        return super().authenticate(request, {**data, "name": bare(data["name"])})
+
+
+class CodeParsed(Code):
+    parser_classes = [JSONParser]
+
+
 class CodeApart(Code):
     budget = "codes"
 
@@ -71,6 +85,11 @@ class Card(SignInView):
         if user is not None and Code.meanwhile is not None:
             Code.meanwhile(user)
         return user and SignIn(user, amr=["hwk"], acr="2", idle_timeout=HOUR, absolute_timeout=HOUR, data={"desk": 3})
+
+
+class CardPending(Card):
+    def authenticate(self, request, data):
+        return Pending(find(data["card"]), "code", state={"code": CODE})
 
 
 class Odd(SignInView):
@@ -110,8 +129,40 @@ class CodeStep(SignInView):
         return (CodeStep.other or self.ticket.user) if data["code"] == self.ticket.state["code"] else None
 
 
+class StepBesideAPassword(CodeStep):
+    """Checks the password of somebody else as well, such as of a witness."""
+
+    def authenticate(self, request, data):
+        get_user_model()._default_manager.exclude(pk=self.ticket.user.pk).get().check_password("wrong")
+        return super().authenticate(request, data)
+
+
+class Resend(CodeStep):
+    """Sends another code, and asks for it in the same step."""
+
+    amr = ("x" * 200,)
+
+    def authenticate(self, request, data):
+        return Pending(self.ticket.user, "code", state=self.ticket.state)
+
+
 class OtherStep(CodeStep):
     step = "other"
+
+
+class PasswordStep(CodeStep):
+    """Checks the password with the very user that this app has read."""
+
+    def authenticate(self, request, data):
+        user = self.ticket.user if self.ticket else request.user
+        return user if user.check_password(data["code"]) else None
+
+
+class PasswordCheck(PasswordStep):
+    step = ""
+
+
+class PasswordCheckAgain(Reauthentication, PasswordCheck): ...
 
 
 class MailSerializer(serializers.Serializer):
@@ -150,11 +201,18 @@ class PasswordAgainWithCode(Reauthentication, Password): ...
 VIEWS = {
     "code": Code,
     "code/apart": CodeApart,
+    "code/by-key": CodeByKey,
+    "code/parsed": CodeParsed,
     "card": Card,
+    "card/pending": CardPending,
     "odd": Odd,
     "password": Password,
     "step": CodeStep,
     "step/other": OtherStep,
+    "step/again": Resend,
+    "step/witness": StepBesideAPassword,
+    "step/password": PasswordStep,
+    "password/check": PasswordCheckAgain,
     "mail": Mail,
     "alias": Alias,
     "code/again": CodeAgain,
@@ -277,6 +335,24 @@ def test_failures_close_the_name_in_the_budget_of_the_view(client, user, jwt_set
     assert client.login(user, REMOTE_ADDR=next(world)).status_code == (429 if budget == "code" else 200)
 
 
+def test_wrong_codes_close_the_account_that_several_names_lead_to(client, user, jwt_settings, clock, monkeypatch):
+    """No password is checked, so only the natural key tells whose account it is."""
+    jwt_settings(LOGIN_THROTTLE="1/s")
+    manager = type(get_user_model()._default_manager)
+    monkeypatch.setattr(manager, "get_by_natural_key", lambda self, name: find(bare(name)), raising=False)
+    world = addresses()
+
+    def send(number, typed=CODE):
+        name = f"{user.get_username()}.{number}"
+        return client.send("/in/code/by-key/", {"name": name, "code": typed}, REMOTE_ADDR=next(world)).status_code
+
+    assert send(0) == 200
+    assert [send(number, "0") for number in range(1, 11)] == [401] * 10
+    assert send(11) == 401
+    clock.shift(61)
+    assert send(11) == 200
+
+
 def test_sign_ins_are_counted_by_address_in_the_budget_of_the_view(client, user, jwt_settings, clock):
     jwt_settings(LOGIN_THROTTLE="1/m")
     card = {"card": user.get_username()}
@@ -294,6 +370,13 @@ def test_failures_without_a_name_close_nobody(client, user, jwt_settings, clock)
 
 def test_a_name_that_can_not_be_read_is_refused(client, user):
     assert_error(client.send("/in/code/", {"name": "x" * 1000, "code": CODE}), 400, "invalid_request")
+
+
+@pytest.mark.parametrize("body", ["[]", "1", "null", '{"name": "\\ud800", "code": "1"}'])
+def test_what_drfs_own_parser_accepts_is_no_crash(client, user, body):
+    assert client.send("/in/code/parsed/", code(user)).status_code == 200
+    answer = client.generic("POST", "/in/code/parsed/", body, content_type="application/json")
+    assert_error(answer, 400, "invalid_request")
 
 
 @pytest.mark.parametrize(
@@ -335,10 +418,38 @@ def test_an_answer_of_the_projects_own_knows_the_user_and_refuses_for_good(clien
     def refuse(request):
         raise AuthenticationFailed("not you")
 
+    assert Browser().send("/browser/in/odd/").cookies
+    assert len(seen) == 2
     Odd.answered = refuse
-    answer = client.send("/in/odd/")
-    assert (answer.status_code, answer["WWW-Authenticate"]) == (401, 'Bearer realm="api"')
-    assert [session.revoked_reason for session in UserSession.objects.exclude(revoked_at=None)] == ["sign-in refused"]
+    for page, url in ((client, "/in/odd/"), (Browser(), "/browser/in/odd/")):
+        answer = page.send(url)
+        assert (answer.status_code, answer["WWW-Authenticate"]) == (401, 'Bearer realm="api"')
+        assert not answer.cookies
+    ended = UserSession.objects.exclude(revoked_at=None)
+    assert [session.revoked_reason for session in ended] == ["sign-in refused"] * 2
+
+
+@pytest.mark.parametrize("half", ["\0", "\ud800", "\\\0"], ids=["NUL", "surrogate", "backslash and NUL"])
+def test_text_of_a_client_that_a_database_can_not_store_is_a_bad_request(client, user, half):
+    for text, status in (("\\u0000 \ud83d\ude00", 200), (half, 400)):
+        for data in ({"desk": [text]}, {text: 1}):
+            Odd.outcome = SignIn(user, data=data)
+            answer = client.send("/in/odd/")
+            assert answer.status_code == status, answer.content
+    assert live().count() == 2
+
+
+def test_the_methods_of_a_sign_in_are_a_list(client, user):
+    """The letters of a text would be accepted one by one."""
+    for outcome, status in (
+        (SignIn(user, amr=["otp"]), 200),
+        (SignIn(user, amr="otp"), 500),
+        (Pending(user, "code", amr=["otp"]), 202),
+        (Pending(user, "code", amr="otp"), 500),
+    ):
+        Odd.outcome = outcome
+        assert client.send("/in/odd/").status_code == status, outcome
+    assert [session.amr for session in live()] == ["otp"]
 
 
 def test_a_view_that_says_nothing_is_a_mistake_of_the_project(client, user, monkeypatch):
@@ -384,12 +495,21 @@ def test_a_hash_that_a_view_upgrades_signs_no_other_device_out(client, user, set
     monkeypatch.setattr(Odd, "authenticate", check)
     first = client.tokens(user)
     usual = settings.PASSWORD_HASHERS
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.PBKDF2SHA1PasswordHasher", *usual]
+    new = "django.contrib.auth.hashers.PBKDF2SHA1PasswordHasher"
+    settings.PASSWORD_HASHERS = [new, *usual]
     former = user.password
     assert client.send("/in/odd/").status_code == 200
     user.refresh_from_db()
     assert user.password != former
     assert client.refresh(first["refresh_token"]).status_code == 200
+
+    # In the step after, and in a re-authentication, the view asks an instance that it gets from this app.
+    ticket = ticket_of(client.send("/in/mail/", {"name": user.get_username()}))
+    settings.PASSWORD_HASHERS = [*usual, new]
+    assert step(client, ticket, PASSWORD, view="step/password").status_code == 200
+    settings.PASSWORD_HASHERS = [new, *usual]
+    signed_in = client.bearer(first["access_token"])
+    assert signed_in.send("/in/password/check/", {"code": PASSWORD}).status_code == 200
 
 
 # Steps
@@ -443,7 +563,7 @@ def test_a_wrong_code_leaves_the_ticket_and_counts_for_the_account(client, user,
     assert told[0][1]["credentials"] == {"username": user.get_username()}
     for _ in range(9):
         step(client, ticket, "0", REMOTE_ADDR=next(world))
-    assert_error(step(client, ticket, REMOTE_ADDR=next(world)), 401, "invalid_credentials")
+    assert_error(step(client, ticket, REMOTE_ADDR=next(world)), 429, "throttled")
     clock.shift(61)
     assert step(client, ticket, REMOTE_ADDR=next(world)).status_code == 200
 
@@ -463,6 +583,12 @@ def test_a_ticket_for_an_alias_is_dead_after_a_revocation_too(client, user):
     ticket = ask()
     revoke_user(user)
     assert_error(step(client, ticket), 401, "invalid_credentials")
+
+
+def test_a_method_that_was_used_in_two_steps_counts_once(client, ticket):
+    for _ in range(2):
+        ticket = ticket_of(step(client, ticket, view="step/again"))
+    assert claims_of(step(client, ticket))["amr"] == ["pwd", "x" * 200, "otp", "mfa"]
 
 
 def test_a_ticket_expires(client, ticket, clock):
@@ -499,17 +625,18 @@ def test_a_ticket_shows_nothing(client, user, ticket):
     assert not ticket.startswith("eyJ")
 
 
-def test_what_an_unknown_name_is_told_is_what_a_known_one_is_told(client, user, clock):
-    answers = [client.send("/in/mail/", {"name": name}) for name in (user.get_username(), "nobody")]
+def test_what_an_unknown_name_is_told_is_what_a_known_one_is_told(client, user, clock, count):
+    names = (user.get_username(), "nobody")
+    queries, answers = zip(*(count(client.send, "/in/mail/", {"name": name}) for name in names), strict=True)
+    assert queries[0] == queries[1]
     assert [(answer.status_code, answer.json()["step"], answer.json()["expires_in"]) for answer in answers] == [
         (202, "code", 3600)
     ] * 2
     known, unknown = map(ticket_of, answers)
     assert len(known) == len(unknown)
-    queries, wrong = count_queries(step, client, known, "0")
-    queries_for_nobody, nobody = count_queries(step, client, unknown)
+    (queries, wrong), (for_nobody, nobody) = count(step, client, known, "0"), count(step, client, unknown)
     assert_error(nobody, 401, "invalid_credentials")
-    assert (wrong.content, wrong.headers, queries) == (nobody.content, nobody.headers, queries_for_nobody)
+    assert (wrong.content, wrong.headers, queries) == (nobody.content, nobody.headers, for_nobody)
     assert step(client, known).status_code == 200
 
 
@@ -526,25 +653,63 @@ def test_the_cache_is_asked_as_often_for_an_unknown_name(client, user, monkeypat
         step(client, ticket, "0")
         seen.append(tuple(asked))
     assert seen[0] == seen[1] == seen[2]
-    assert seen[0].count("set") == 4  # of the address twice, and of the account twice
+    assert seen[0].count("set") == 6  # of the address, the name and the account, each twice
 
 
-@pytest.mark.parametrize("prefix", ["", "also "], ids=["natural key", "another name"])
-def test_a_closed_account_is_told_what_an_unknown_name_is_told(client, user, jwt_settings, clock, prefix):
+def test_an_alias_of_a_closed_account_is_told_what_an_unknown_name_is_told(client, user, jwt_settings, clock):
     jwt_settings(LOGIN_THROTTLE="1/s")
     world = addresses()
-    name = prefix + user.get_username()
 
     def ask(name):
         return ticket_of(client.send("/in/mail/", {"name": name}, REMOTE_ADDR=next(world)))
 
-    before = ask(name)
+    before = ask(user.get_username())
     for _ in range(10):
         assert step(client, before, "0", REMOTE_ADDR=next(world)).status_code == 401
-    for ticket in (before, ask(name)):
-        assert_error(step(client, ticket, REMOTE_ADDR=next(world)), 401, "invalid_credentials")
+    for name in ("also " + user.get_username(), "nobody"):
+        assert_error(step(client, ask(name), REMOTE_ADDR=next(world)), 401, "invalid_credentials")
     clock.shift(61)
     assert step(client, before, REMOTE_ADDR=next(world)).status_code == 200
+
+
+def test_nothing_tells_whether_the_name_of_a_ticket_is_somebodys(client, user, make_user, jwt_settings, clock):
+    """Neither its length, nor the budgets, nor that the user may not sign in."""
+    names = (user.get_username(), make_user("steve", is_active=False).get_username(), "n" * len(user.get_username()))
+    jwt_settings(LOGIN_THROTTLE="1/s")
+    told, world = [], addresses()
+    for name in names:
+        first = client.send("/in/mail/", {"name": name}, REMOTE_ADDR=next(world))
+        ticket = ticket_of(first)
+        wrong = [step(client, ticket, "0", REMOTE_ADDR=next(world)).status_code for _ in range(11)]
+        again = client.send("/in/mail/", {"name": name}, REMOTE_ADDR=next(world)).status_code
+        told.append((len(ticket), wrong, again))
+    assert told[0][1:] == ([401] * 10 + [429], 429)
+    assert told == [told[0]] * 3
+
+
+def test_a_wrong_code_counts_for_the_user_of_the_ticket_whatever_else_was_checked(
+    client, user, make_user, jwt_settings, clock
+):
+    make_user("bob")
+    jwt_settings(LOGIN_THROTTLE="1/s")
+    ticket, world = ticket_of(client.send("/in/card/pending/", {"card": user.get_username()})), addresses()
+    for _ in range(10):
+        step(client, ticket, "0", view="step/witness", REMOTE_ADDR=next(world))
+    assert_error(step(client, ticket, REMOTE_ADDR=next(world)), 401, "invalid_credentials")
+    clock.shift(61)
+    assert step(client, ticket, REMOTE_ADDR=next(world)).status_code == 200
+
+
+def test_one_address_closes_a_step_for_itself_alone(client, user, jwt_settings, clock):
+    jwt_settings(LOGIN_THROTTLE="1/s")
+    for url, field in (("/in/mail/", "name"), ("/in/card/pending/", "card")):
+        ticket = ticket_of(client.send(url, {field: user.get_username()}))
+        for _ in range(11):
+            clock.shift(1.1)
+            step(client, ticket, "0")
+        assert step(client, ticket).status_code in (401, 429)
+        assert step(client, ticket, REMOTE_ADDR="192.0.2.9").status_code == 200
+        clock.shift(61)
 
 
 def test_a_pending_step_has_bounds(user):

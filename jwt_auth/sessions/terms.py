@@ -17,10 +17,10 @@ from jwt_auth.jose.scopes import is_scope
 from jwt_auth.lines import is_line
 from jwt_auth.models import UserSession
 
-# Characters of `amr` and of `acr`, as their columns and claims have room for.
+# The most characters of `amr` and of `acr`, each: the length of their columns.
 _LONGEST = 255
 
-# Characters in JSON of a project's `data`, which each refresh reads, and of the `state` in a ticket.
+# The most characters in JSON of a project's `data`, which each refresh reads, and of the `state` in a ticket.
 MAX_DATA = 1000
 
 # The shortest timeout, as in the settings.
@@ -45,6 +45,8 @@ class Terms:
 
     def check(self) -> None:
         """
+        Check the arguments.
+
         Raises:
             TypeError, ValueError: for the first wrong argument.
         """
@@ -62,8 +64,8 @@ class Terms:
             raise ValueError(f"transport must be one of {', '.join(UserSession.Transport.values)}")
 
     def after(self, replaced: UserSession) -> "Terms":
-        """Return these terms, and where they say nothing those of the session that is replaced."""
-        span = replaced.expires_at - replaced.created_at  # the sign-in may have been long before
+        """Return these terms, completed by those of the session that is replaced."""
+        span = replaced.expires_at - replaced.created_at  # not `started_at`: its authentication may be older
         return replace(
             self,
             label=self.label or replaced.label,
@@ -102,7 +104,7 @@ def idle_timeout_of(session: UserSession) -> timedelta:
 
 
 def longest_timeout() -> timedelta:
-    """Return the longest timeout that a sign-in may ask for."""
+    """Return the longest timeout that a sign-in may set."""
     settings = get_settings()
     return settings.SESSION_MAX_TIMEOUT or settings.SESSION_ABSOLUTE_TIMEOUT
 

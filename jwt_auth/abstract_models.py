@@ -93,13 +93,20 @@ class Authenticated(models.Model):
         blank=True,
         help_text=_("How the user was authenticated: values of “amr” (RFC 8176), separated by spaces."),
     )
-    acr = models.CharField(_("level"), max_length=255, blank=True, help_text=_("“acr” in its tokens."))
+    acr = models.CharField(
+        _("level"),
+        max_length=255,
+        blank=True,
+        help_text=_("At which level the user was authenticated: “acr” (RFC 9068)."),
+    )
     # None stands for the setting SESSION_IDLE_TIMEOUT.
     idle_timeout = models.DurationField(_("idle timeout"), null=True, blank=True)
     is_persistent = models.BooleanField(
         _("persistent"), default=True, help_text=_("Its cookies stay when the browser is closed.")
     )
-    data = models.JSONField(_("data"), default=dict, blank=True, help_text=_("The project's own."))
+    data = models.JSONField(
+        _("data"), default=dict, blank=True, help_text=_("The project's own facts about the session.")
+    )
     # The id of the Django session that it ends with, and that ends with it; see sessions/django_sessions.py.
     tied_to = models.CharField(_("tied to"), max_length=32, blank=True, editable=False)
 

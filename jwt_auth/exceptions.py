@@ -223,7 +223,7 @@ class TokenError(RefusedError):
     Base class of the errors for refused tokens. Not raised itself.
 
     `sid` is the id of the token's session, and `user_id` the primary key of its user, as text. They are for the log,
-    and None if they are not known: only a signature of this server, which was verified, vouches for them.
+    and None unless a signature of this server, which was verified, vouches for them.
     """
 
     code = "invalid_token"

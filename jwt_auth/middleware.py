@@ -143,13 +143,12 @@ class TiedSessionMiddleware(_Middleware):
     """
     End Django's session together with the sessions that it is tied to, if SESSION_EXCHANGE is "tie".
 
-    Before a request asks for the user of Django's session, it is checked that no session of this app which began with
-    it was ended or is refused by a cutoff. If one was, the request is anonymous. An outage is answered with 503.
+    Before a plain view, and in a DRF view when an authentication class reads the user of Django's session, it checks
+    whether a session that is tied to Django's was ended or is refused by a cutoff. If so, the request is anonymous. In
+    an outage the answer is 503. Requests with a token alone cost no query.
 
-    DRF's views ask only if an authentication class reads Django's session; requests with a token alone cost no query.
-
-    After the view, the sessions end that were tied to a Django session which is gone: `logout()` ends those that it
-    finds, but another request may have started one meanwhile; and the sign-in of another user does not call it.
+    After the view, it ends the sessions that were tied to a Django session which is gone. `logout()` ends those that it
+    finds, but another request may have started one meanwhile, and a sign-in of another user does not call `logout()`.
     """
 
     def process_view(
@@ -202,7 +201,7 @@ def _check_later(request: HttpRequest) -> None:
     user: Any = getattr(request, "user", None)
 
     def checked() -> Any:
-        # Not of request.user, which is this function's own result.
+        # `logout()` reads `request.user`, which would call this function again.
         request.user = user
         return request.user if _check_tie(request) else user
 

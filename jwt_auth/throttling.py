@@ -225,7 +225,7 @@ class LoginThrottle(AddressThrottle):
     """
     Limit sign-ins per address, successful or not, by LOGIN_THROTTLE.
 
-    The views with the same `budget` are counted together; see `SignInView`.
+    Views with the same `budget` are counted together; see `SignInView`.
     """
 
     scope = "jwt_auth_login"
@@ -314,8 +314,8 @@ class Failures:
     that to a wrong one.
 
     Raises:
-        ParseError: if the body should have a name whose failures could be counted, and has none. So nobody guesses
-            without a budget.
+        ParseError: if the view has a name field, and the body has no name whose failures could be counted. So nobody
+            guesses without a budget.
     """
 
     def __init__(self, request: Request, view: Any) -> None:
@@ -352,7 +352,7 @@ class Failures:
         nothing, and does not count over all addresses: one address must not lock a user out everywhere.
         """
         budgets = [] if self._name is None else [(FailedLoginThrottle(), FailedNameThrottle())]
-        # Nobody's account has a budget only by its name: otherwise all sign-ins without a name would share one.
+        # An unknown account has a budget only by its name: otherwise all sign-ins without a name would share one.
         nobody = [] if self._name is None else [None]
         for by_address, over_all in [*budgets, *map(self._budgets_of, pks or nobody)]:
             counted = by_address.failed(self._request, self._view)
@@ -376,7 +376,7 @@ def login_name(request: Request, view: Any) -> str | None:
 
 
 def budget_of(view: Any) -> str:
-    """Return the beginning of the keys of a view's budgets."""
+    """Return the prefix of the cache keys of a view's budgets."""
     name = getattr(view, "budget", "")  # a project's own view may have none
     return f"{name} " if name else ""
 

@@ -215,7 +215,7 @@ class UserSessionAdmin(ReadOnlyAdmin):
     def idle(self, session: UserSession) -> str:
         """Return the time after which the session ends if it is not used: its own, or that of the setting."""
         text = duration(idle_timeout_of(session))
-        return text if session.idle_timeout else gettext("%(timeout)s, by SESSION_IDLE_TIMEOUT") % {"timeout": text}
+        return text if session.idle_timeout else gettext("%(timeout)s, set by SESSION_IDLE_TIMEOUT") % {"timeout": text}
 
     @admin.display(description=_("data"))
     def own_data(self, session: UserSession) -> str:

@@ -1,5 +1,5 @@
 """
-System checks of what the exchange of Django sessions needs: middleware, and a session that the server can end.
+System checks of the requirements of SESSION_EXCHANGE: middleware, and sessions that the server can end.
 """
 
 from collections.abc import Iterator, Sequence
@@ -37,7 +37,7 @@ def _check_middleware() -> Iterator[checks.CheckMessage]:
     if not order or not issubclass(order[0], TiedSessionMiddleware):
         yield _error(
             'SESSION_EXCHANGE is "tie", but MIDDLEWARE lacks TiedSessionMiddleware, or has it after JWTUserMiddleware: '
-            "Django's sessions go on when the sessions end that they are tied to.",
+            "Django's sessions go on when the sessions that are tied to them end.",
             "Add jwt_auth.middleware.TiedSessionMiddleware after AuthenticationMiddleware, and before "
             "LoginRequiredMiddleware and JWTUserMiddleware.",
         )

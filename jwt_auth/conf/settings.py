@@ -202,8 +202,8 @@ def _contradictions_of_lifetimes(settings: Settings) -> Iterator[ConfigurationEr
     if settings.SESSION_MAX_TIMEOUT is not None and settings.SESSION_MAX_TIMEOUT < settings.SESSION_ABSOLUTE_TIMEOUT:
         yield ConfigurationError(
             "E029",
-            "SESSION_MAX_TIMEOUT is shorter than SESSION_ABSOLUTE_TIMEOUT, which all other sessions have.",
-            "It is the longest timeout that a sign-in may ask for. Make it the longer one, or remove it.",
+            "SESSION_MAX_TIMEOUT is shorter than SESSION_ABSOLUTE_TIMEOUT, the default of all sessions.",
+            "It is the longest timeout that a sign-in may set. Make it at least as long, or remove it.",
         )
     if settings.ACCESS_TOKEN_LIFETIME > settings.SESSION_IDLE_TIMEOUT:
         yield ConfigurationError(

@@ -124,7 +124,7 @@ def _clean_value(value: Any) -> Any:
 
 
 def log_refusal(error: ReasonedError, request: HttpRequest | None) -> None:
-    """Log why a token, a sign-in, an exchange, or a request of another site or without a new sign-in was refused."""
+    """Log why a token, a sign-in, a token exchange or a cross-site request was refused, or a new sign-in demanded."""
     fields = _of_request(request, error.code, error.reason)
     event, text, reason = "token_refused", "Token refused: %s.", error.reason
     if isinstance(error, InvalidCredentialsError):

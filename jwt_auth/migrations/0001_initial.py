@@ -347,7 +347,10 @@ class Migration(migrations.Migration):
                 (
                     "acr",
                     models.CharField(
-                        blank=True, help_text="“acr” in its tokens.", max_length=255, verbose_name="level"
+                        blank=True,
+                        help_text="At which level the user was authenticated: “acr” (RFC 9068).",
+                        max_length=255,
+                        verbose_name="level",
                     ),
                 ),
                 ("idle_timeout", models.DurationField(blank=True, null=True, verbose_name="idle timeout")),
@@ -361,7 +364,12 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "data",
-                    models.JSONField(blank=True, default=dict, help_text="The project's own.", verbose_name="data"),
+                    models.JSONField(
+                        blank=True,
+                        default=dict,
+                        help_text="The project's own facts about the session.",
+                        verbose_name="data",
+                    ),
                 ),
                 (
                     "tied_to",

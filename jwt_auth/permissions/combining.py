@@ -141,7 +141,7 @@ class _Pair(_Permission):
 
 
 class _Both(_Pair):
-    """The first operand that refuses decides the answer; if another sign-in could help, the second adds its wishes."""
+    """The first operand that refuses decides the answer; if another sign-in could help, the second adds its own."""
 
     def _is_met(self, question: _Question) -> bool:
         self.error = None

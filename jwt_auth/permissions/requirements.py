@@ -43,6 +43,8 @@ class HasScope(Requirement):
 
 
 class SignInRequirement(Requirement):
+    """Base class of the permissions that judge the sign-in."""
+
     @abstractmethod
     def refusal(self, claims: Claims | None, now: datetime) -> InsufficientUserAuthenticationError | None: ...
 
@@ -152,7 +154,7 @@ class HasACR(SignInRequirement):
     """
     Require a sign-in at one of these levels, in order of preference: `permission_classes = [HasACR("gold", "silver")]`.
 
-    Levels are compared as texts, so name each one that is good enough. Other requests get 401
+    Levels have no order, so name each level that is sufficient. Other requests get 401
     `insufficient_user_authentication` with `acr_values` (RFC 9470 section 3). So does a request whose credential has no
     `acr`.
 

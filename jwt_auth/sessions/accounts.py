@@ -48,9 +48,9 @@ class Account:
     An account, as it was before the credentials are checked.
 
     Args:
-        pk: the user's primary key; None as long as it is not known whose account it is.
+        pk: the user's primary key; None if the user is not known yet.
         cutoff: the user's or the global cutoff, whichever is later.
-        read_at: the time by the database's clock.
+        read_at: when it was read, by the database's clock.
     """
 
     pk: Any
@@ -71,11 +71,11 @@ def find_account(name: str) -> Account | None:
 
 def any_account() -> Account:
     """
-    Return the account to compare with if a sign-in does not know yet whose it is, as with a passkey. One query.
+    Return the account to compare with in a sign-in whose user is not known yet, as with a passkey. One query.
 
-    Whichever user signs in then must not have been revoked since.
+    `sessions.start()` then refuses a user who was revoked since.
     """
-    # A user has to be there, or else there is nobody to be revoked.
+    # The time is read with a user's row. Without users nobody can sign in, and there is nothing to compare.
     found = user_rows.users().order_by().annotate(jwt_read_at=DatabaseNow()).values_list("jwt_read_at").first()
     return Account(pk=None, cutoff=None, read_at=found and found[0])
 

@@ -67,7 +67,11 @@ class Attempt:
         return self.account if self.account is not None and self.account.pk == pk else self.guessed.get(pk)
 
     def before(self, pk: Any) -> Account | None:
-        """Return the account to compare with when the user `pk` signs in: of another user, the time at least counts."""
+        """
+        Return the account to compare with when the user `pk` signs in.
+
+        If the user's own was not read, it is that of the login name, for the time at which it was read.
+        """
         return self.known(pk) or self.account
 
 

@@ -1,12 +1,12 @@
 """
 Django sessions that are exchanged for sessions of this app: when their users signed in, and the tie between the two.
 
-Django does not store when the user of a session signed in. Without that an old session could be exchanged for tokens of
-a fresh sign-in, and a session from before a cutoff for tokens that the cutoff does not refuse. So each sign-in to
-Django leaves a note in its session, if SESSION_EXCHANGE is set.
+Django does not store when the user of a session signed in. Without that time, an old session could be exchanged for
+tokens of a fresh sign-in, and a session from before a cutoff for tokens that the cutoff does not refuse. So each
+sign-in to Django leaves a note in its session, if SESSION_EXCHANGE is set.
 
 The note also has the id that ties sessions to it (`UserSession.tied_to`). It is there from the sign-in on: an exchange
-that had to add it could lose it to another request, which writes back the session as it was before.
+that had to add it could lose it to another request that writes the session back as it was before.
 """
 
 from collections.abc import Collection, Mapping
@@ -31,7 +31,7 @@ NOTE = "_jwt_auth"
 # django-otp's key for the device that the user has verified.
 OTP_DEVICE = "otp_device_id"
 
-# The time of a sign-in that nobody noted: earlier than that of any other, so that each cutoff refuses it.
+# The time of a sign-in that was not noted: earlier than any other, so that each cutoff refuses it.
 UNKNOWN = datetime(2000, 1, 1, tzinfo=timezone.utc)
 
 # The reason for the end of the sessions that are tied to a Django session.
@@ -42,7 +42,8 @@ def note_sign_in(request: HttpRequest | None = None, user: Any = None, **kwargs:
     """
     Note the time of a sign-in in Django's session. A receiver of `user_logged_in`.
 
-    This app and others send that signal without a Django session, too; Django's `login()` has just changed it.
+    This app and others also send that signal without a sign-in to Django. Only Django's `login()` has just changed the
+    session.
     """
     session = _session_of(request)
     if get_settings().SESSION_EXCHANGE is None or session is None or not session.modified:
@@ -52,7 +53,7 @@ def note_sign_in(request: HttpRequest | None = None, user: Any = None, **kwargs:
     now = current_time().isoformat()
     before = _note_in(session)
     if "at" in before and OTP_DEVICE in session:
-        now = before["at"]  # django-otp doesn't store when the device was verified: not later than that
+        now = before["at"]  # django-otp doesn't store when the device was verified, so the first time stays
     if before and not has_ended(session):
         session[NOTE] = {**before, "at": now}
     else:
@@ -72,7 +73,7 @@ def tie_of(session: Any) -> str:
 
 def tie(session: Any) -> str:
     """
-    Return the id to tie a new session to the Django session with; see `tie_of()`.
+    Return the id that ties a new session to the Django session; see `tie_of()`.
 
     The Django session notes that there is such a session: if the rows of all of them are deleted, it ends as well.
     """
@@ -87,8 +88,8 @@ def has_ended(session: Any) -> bool:
     """
     Return whether a session that the Django session is tied to was ended, or is refused by a cutoff.
 
-    A session that has expired does not count. One query, whichever mode REVOCATION is: events are kept only as long as
-    access tokens live, and a Django session may live for weeks.
+    A session that has expired does not count. One query, in memory mode too: events are kept only as long as access
+    tokens live, and a Django session may live for weeks.
     """
     if not (tied_to := tie_of(session)):
         return False
@@ -101,7 +102,7 @@ def has_ended(session: Any) -> bool:
 
 def sign_out_if_ended(request: HttpRequest) -> bool:
     """
-    Sign the user out of Django if `has_ended()`, and return whether that was so.
+    Sign the user out of Django if `has_ended()`, and return its answer.
 
     Raises:
         UnavailableError: if the database can't be asked.
@@ -110,12 +111,16 @@ def sign_out_if_ended(request: HttpRequest) -> bool:
         session = _session_of(request)
         if session is None or not has_ended(session):
             return False
-        logout(request)  # which ends all others that are tied to it
+        logout(request)  # its signal ends all others that are tied to the Django session
     return True
 
 
 def end_tied(request: HttpRequest | None = None, user: Any = None, **kwargs: Any) -> None:
-    """End the sessions that are tied to Django's session. A receiver of `user_logged_out`, which is sent before."""
+    """
+    End the sessions that are tied to Django's session.
+
+    A receiver of `user_logged_out`, which Django sends before it deletes its session.
+    """
     session = _session_of(request)
     if session is not None and (tied_to := tie_of(session)):
         end_tied_to(tied_to, session[SESSION_KEY], actor=user)
@@ -129,7 +134,7 @@ def end_tied_to(tied_to: str, user_pk: Any, actor: Any = None) -> None:
 
 
 def untie(sids: Collection[UUID]) -> None:
-    """Untie sessions that others have replaced: their end is no sign-out."""
+    """Untie sessions that other sessions replace: their end is no sign-out."""
     UserSession.objects.filter(pk__in=sids).update(tied_to="")
 
 
@@ -138,7 +143,7 @@ def _session_of(request: HttpRequest | None) -> Any:
 
 
 def _note_in(session: Any) -> Mapping[str, Any]:
-    """Return the note of the user that is signed in; it is empty if there is none."""
+    """Return the note of the signed-in user; it is empty if there is none."""
     note = session.get(NOTE, {})
     return note if note.get("user") == session.get(SESSION_KEY) else {}
 

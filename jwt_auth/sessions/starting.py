@@ -69,16 +69,16 @@ def start(
         account: the result of `find_account()`, or of `any_account()`, from before the check; if the user was revoked
             since, the sign-in is refused.
         amr: how the user was authenticated, as values of RFC 8176, such as "pwd", "otp", "hwk" and "mfa".
-        acr: the level of that, in the project's own terms (RFC 9068 section 2.2.1).
+        acr: the level of the authentication, in the project's own terms (RFC 9068 section 2.2.1).
         idle_timeout: the session ends if it is not refreshed for this long; SESSION_IDLE_TIMEOUT if omitted.
         absolute_timeout: the session ends after this time in any case; SESSION_ABSOLUTE_TIMEOUT if omitted. Neither may
             be longer than SESSION_MAX_TIMEOUT.
         is_persistent: whether cookies stay when the browser is closed; True if omitted.
         data: the project's own facts about the session, for `UserSession.data`: JSON of at most 1000 characters.
-        replaces: the id of a session of the user, which ends in the same transaction. Its label, data and timeouts, and
-            whether it is persistent, are those of the new one, unless they are given.
-        authenticated_at: when the user was authenticated, if that was earlier, as at another server: `auth_time` in the
-            tokens. If it is before a cutoff, the sign-in is refused. The timeouts count from now in any case.
+        replaces: the id of a session of the user, which ends in the same transaction. The new session keeps its label,
+            data, timeouts and persistence, unless others are given.
+        authenticated_at: when the user was authenticated, if that was earlier, as at another server; the `auth_time` of
+            the tokens. If it is before a cutoff, the sign-in is refused. The timeouts count from now in any case.
         tied_to: the id by which TiedSessionMiddleware knows the Django session that the session is tied to.
         peer: where the request came from.
         label: the user's name for the device.

@@ -19,10 +19,10 @@ from jwt_auth.jose.scopes import is_scope
 from jwt_auth.lines import is_line
 from jwt_auth.models import UserSession
 
-# Characters of `amr` and of `acr`, as their columns and claims have room for.
+# The most characters of `amr` and of `acr`, each: the length of their columns.
 _LONGEST = 255
 
-# Characters in JSON of a project's `data`, which each refresh reads, and of the `state` in a ticket.
+# The most characters in JSON of a project's `data`, which each refresh reads, and of the `state` in a ticket.
 MAX_DATA = 1000
 
 # Characters of a label, as its column has room for.
@@ -53,6 +53,8 @@ class Terms:
 
     def check(self) -> None:
         """
+        Check the arguments.
+
         Raises:
             TypeError, ValueError: for the first wrong argument.
         """
@@ -71,9 +73,9 @@ class Terms:
             raise ValueError(f"transport must be one of {', '.join(UserSession.Transport.values)}")
 
     def after(self, replaced: UserSession) -> "Terms":
-        """Return these terms, and where they say nothing those of the session that is replaced."""
-        # Counted from its creation, because the sign-in may have been long before. Never longer than a new one may be:
-        # the setting may be shorter than when that session began.
+        """Return these terms, completed by those of the session that is replaced."""
+        # From `created_at`, because the authentication may be older. Never longer than a new one may be: the setting may
+        # be shorter than when that session began.
         span = min(replaced.expires_at - replaced.created_at, longest_timeout())
         return replace(
             self,
@@ -113,7 +115,7 @@ def idle_timeout_of(session: UserSession) -> timedelta:
 
 
 def longest_timeout() -> timedelta:
-    """Return the longest timeout that a sign-in may ask for."""
+    """Return the longest timeout that a sign-in may set."""
     settings = get_settings()
     return settings.SESSION_MAX_TIMEOUT or settings.SESSION_ABSOLUTE_TIMEOUT
 

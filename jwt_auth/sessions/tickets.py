@@ -1,10 +1,10 @@
 """
-Tickets: a sign-in that is not complete, because a step is missing, such as a second factor.
+Tickets: sign-ins that are not complete, because another step is required, such as a second factor.
 
-A ticket goes through the client's hands from one step to the next, so nothing about it is stored here but that it was
-used. It is encrypted, with a key for this purpose alone: the state that a view keeps in it may be the answer that the
-user has to give. It names the next step and the transport, and is accepted for these only. It is bound to the user as
-the credentials of the step before were checked: to the password hash and to the cutoff.
+The client keeps the ticket from one step to the next; this app stores only that a ticket was used. It is encrypted,
+with a key for this purpose alone: the state that a view keeps in it may be the answer that the user has to give. It
+names the next step and the transport, and is accepted for these only. It is bound to the user's password hash and
+cutoff at the time of the step before.
 
     state of a ticket       event                                      then
     ---------------------   ----------------------------------------   ---------------------------------
@@ -45,28 +45,29 @@ MAX_LENGTH = 20_000
 # has the name. The state has at most terms.MAX_DATA, and few users need more than the rest.
 _PADDED = 1536
 
-# The longest lifetime: a user has to fetch a letter from the mailbox.
+# The longest lifetime: an e-mail with a code may take that long to arrive.
 MAX_LIFETIME = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ticket:
     """
-    A sign-in that lacks a step.
+    A sign-in that requires another step.
 
     Args:
-        user: the user who signs in, read when the ticket was; None if there is nobody of the name, which must not show.
-        account: the account from before the first step, to compare with when the session starts; see `Attempt.before`.
-        auth_hash: the user's session auth hash at the step before.
+        user: the user who signs in, read again when the ticket is opened; None for an unknown name, which must not
+            show.
+        account: the account from before the first step, compared when the session starts; see `Attempt.before`.
+        auth_hash: the user's session auth hash at the time of the step before.
         step: the name of the step that comes next.
         transport: how the tokens will be sent.
         expires_at: aware.
         amr: the methods of the steps before.
         replaces: the id of the session that is to be replaced.
-        label, is_persistent: what the first request said.
-        state: what the view of the step before keeps for that of the next one.
+        label, is_persistent: as in the first request.
+        state: facts that the view of the step before keeps for the next view.
         name: the login name of the first step, folded, whose failures are counted in each step; empty without a name.
-        jti: the id under which it is used up.
+        jti: its id, which is recorded when it is used.
     """
 
     user: Any = field(repr=False)
@@ -110,11 +111,11 @@ class Ticket:
 @sensitive_variables()
 def open_ticket(raw: str, *, step: str, transport: str, now: datetime | None = None) -> Ticket:
     """
-    Return the ticket in `raw`, with its user. One query.
+    Return the ticket in `raw`, with its user. One query, even without a user, so that both take the same time.
 
     Raises:
         InvalidCredentialsError: if it is none of ours, has expired, or is for another step or transport; if its user
-            has another password, or is gone. It is not asked here whether it was used before.
+            has another password, or is gone. This function does not check whether it was used before.
     """
     ticket = _decrypted(raw)
     if (ticket.step, ticket.transport) != (step, transport):

@@ -1,5 +1,5 @@
 """
-The outcomes of a check of credentials, beside a user and None: the user with more facts, or a step that is missing.
+The outcomes of a check of credentials besides a user and None: a user with more facts, or another required step.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from jwt_auth.sessions.tickets import MAX_LIFETIME
 @dataclass(frozen=True, slots=True)
 class SignIn:
     """
-    The result of `SignInView.authenticate()` if more than the user is to be said; see `sessions.start()`.
+    The result of `SignInView.authenticate()` that sets more than the user; `sessions.start()` explains the fields.
 
     Args:
         user: the user, as the backend returned it.
@@ -37,15 +37,15 @@ class SignIn:
 @dataclass(frozen=True, slots=True)
 class Pending:
     """
-    The result of `SignInView.authenticate()` if a step is missing, such as a second factor.
+    The result of `SignInView.authenticate()` if another step is required, such as a second factor.
 
     Args:
-        user: the user; None if there is nobody of the name, and the answer must not tell.
+        user: the user; None for an unknown name, which must get the same answer.
         step: the `step` of the view that comes next.
         amr: how the user was authenticated so far; the `amr` of the view if omitted.
-        state: facts for that view, as its `self.ticket.state`: JSON of at most 1000 characters. The client can't read
-            them.
-        lifetime: at most an hour.
+        state: facts for that view, which reads them as `self.ticket.state`: JSON of at most 1000 characters. The client
+            can't read them.
+        lifetime: how long the ticket is valid, at most an hour.
     """
 
     user: Any

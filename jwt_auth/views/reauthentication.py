@@ -33,7 +33,7 @@ else:
 
 
 class HasSession(BasePermission):
-    """Require the token of a sign-in at this server: any other one has no session here that could be replaced."""
+    """Require the token of a sign-in at this server: any other token has no session here that could be replaced."""
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         claims = authenticated_claims(request)
@@ -44,7 +44,7 @@ class HasSession(BasePermission):
 
 class Reauthentication(_Base):
     """
-    Makes a sign-in view a re-authentication: `class CodeAgain(Reauthentication, CodeSignIn): ...`.
+    Turns a sign-in view into a re-authentication: `class CodeAgain(Reauthentication, CodeSignIn): ...`.
 
     The request needs an access token, and only its user can be authenticated. The session of that token ends, in the
     transaction that starts the new one, with the same label, data and timeouts.

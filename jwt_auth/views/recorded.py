@@ -1,8 +1,8 @@
 """
 Read what other packages record in Django's session about a sign-in: methods, as values of `amr`, and times. Pure.
 
-Values that this table does not know are left out: a method too few makes the user authenticate again, and one too many
-lets somebody in.
+Values that are not in these tables are left out: a missing method makes a user authenticate again, and a wrong one
+would satisfy a requirement.
 """
 
 from collections.abc import Iterator
@@ -54,10 +54,9 @@ def methods_in(records: Any, device: Any) -> tuple[str, ...]:
 
 def time_in(records: Any) -> datetime | None:
     """
-    Return the time since which all methods are at most as old; None if there are no records.
+    Return the time of the oldest method, each by its last use; None if there are no records.
 
-    Each method counts by its last use, and the oldest method decides: a password that was typed again makes no second
-    factor fresh.
+    So typing the password again does not make a second factor fresh.
     """
     last: dict[str, float] = {}
     for name, at in _read(records):

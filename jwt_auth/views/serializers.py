@@ -107,7 +107,7 @@ class LoginSerializer(SignInSerializer):
 
 
 class TicketSerializer(serializers.Serializer[Any]):
-    """The ticket of a sign-in whose next step this is."""
+    """The ticket of the step before."""
 
     ticket = ExactField(max_length=MAX_TICKET)
 

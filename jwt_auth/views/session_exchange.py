@@ -29,10 +29,10 @@ class SessionExchangeView(SignInView):
     """
     Exchange the Django session of the request for tokens, if SESSION_EXCHANGE is set.
 
-    Only Django's session says who the user is, and never `request.user`, which a middleware may have set by a token.
+    The user is that of Django's session, and never `request.user`, which a middleware may have set from a token.
 
-    Django's signals are not sent: `user_logged_in` was, at the sign-in, and a request without a session guesses no
-    credentials, so it is no failed sign-in.
+    Django's signals are not sent: the sign-in to Django sent `user_logged_in`, and a request without a session guesses
+    no credentials, so it is no failed sign-in.
     """
 
     throttle_classes = [throttling.LoginThrottle]
@@ -52,7 +52,7 @@ class SessionExchangeView(SignInView):
         """
         Return when the user was authenticated: the time of the sign-in to Django, or an earlier one of allauth.
 
-        A time that nobody knows is earlier than all others.
+        A time that is not known counts as earlier than all others.
         """
         session = request._request.session
         recorded = time_in(session.get(ALLAUTH))
@@ -82,7 +82,7 @@ class SessionExchangeView(SignInView):
         return SignIn(
             user,
             amr=self.get_amr(request),
-            # A clock that is behind must not make the time one of the future.
+            # The clock that noted the time may be ahead, and `sessions.start()` refuses a time in the future.
             authenticated_at=min(self.get_authenticated_at(request), timezone.now()),
             tied_to=django_sessions.tie(asked.session),
         )
@@ -97,7 +97,7 @@ class SessionExchangeView(SignInView):
             case "end":
                 session.flush()
             case "tie":
-                # A sign-out that came before the tie did not find it; one that comes later does.
+                # A sign-out from before the commit did not find the new session; a later one does.
                 if not session.exists(str(session.session_key)):
                     session.flush()
                     raise NoTokenError("the user signed out of Django meanwhile")

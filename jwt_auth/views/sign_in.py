@@ -1,5 +1,5 @@
 """
-The base of all sign-ins: a project's view says how the user is authenticated, and everything else comes with it.
+The base of all sign-ins: a view authenticates the user, and the base class does the rest.
 """
 
 from collections.abc import Mapping, Sequence
@@ -46,17 +46,17 @@ class SignInView(CredentialView):
     """
     Base of sign-ins: override `authenticate()`.
 
-    It counts sign-ins and failures, compares the user with the state before the check, starts the session, sends
-    Django's signals `user_logged_in` and `user_login_failed`, and answers as `login/` does. `for_browsers()` returns
-    the view that sends cookies.
+    The class counts sign-ins and failures, refuses a user who was revoked or changed during the check, starts the
+    session, sends Django's signals `user_logged_in` and `user_login_failed`, and answers as `login/` does.
+    `for_browsers()` returns the view that sends cookies.
 
     Attributes:
-        serializer_class: for the body; a subclass of SignInSerializer also has the device's label, and `remember`.
-        name_field: the field with the login name, whose failures are counted; None if there is none.
+        serializer_class: reads the body; a subclass of SignInSerializer also has the fields `label` and `remember`.
+        name_field: the field with the login name, by which failures are counted; None if there is none.
         amr: how `authenticate()` authenticates the user (RFC 8176).
-        step: the name of this step, if it is not the first one. The body then needs the `ticket` of the step before,
-            which is `self.ticket`, and `self.ticket.user` is the user.
-        budget: a name for budgets of this view's own; views with the same name share the budgets of LOGIN_THROTTLE.
+        step: the name of this step, if it is not the first one. The body then needs the `ticket` of the step before;
+            `authenticate()` reads it as `self.ticket`, and its user as `self.ticket.user`.
+        budget: the name of the counts of this view; LOGIN_THROTTLE limits the views with the same name together.
     """
 
     throttle_classes = [throttling.LoginThrottle, throttling.FailedLoginThrottle, throttling.FailedNameThrottle]
@@ -73,7 +73,7 @@ class SignInView(CredentialView):
 
     @classmethod
     def for_browsers(cls) -> "type[Self]":
-        """Return this view for browsers: it sends cookies, and refuses requests of other sites' pages."""
+        """Return this view for browsers: it sends cookies, and refuses forged requests."""
         names = {"__module__": cls.__module__, "__doc__": cls.__doc__}
         return type(f"Browser{cls.__name__}", (_BrowserSignIn, cls), names)
 
@@ -81,8 +81,8 @@ class SignInView(CredentialView):
         """
         Return the user whose credentials these are; None if they are wrong.
 
-        A SignIn says more, and with a Pending the user has to take another step. An error of DRF is answered as such,
-        and counted as a failure.
+        Return a SignIn to set more than the user, or a Pending if another step is required. An exception of DRF is
+        counted as a failure, and becomes the answer.
 
         Args:
             data: the body, validated by `serializer_class`.
@@ -197,8 +197,9 @@ class SignInView(CredentialView):
         found = self.authenticate(request, data)
         if not isinstance(found, Pending):
             return found
-        # The account of another name than the natural key. If nothing was compared yet, the answer must not tell that
-        # the account is closed, and so that there is one. An unknown name takes the time of an account.
+        # The view may have found the user by another field than the natural key, so this account was not asked for yet.
+        # If it is closed, another answer than for an unknown name would reveal that it exists. An unknown name is asked
+        # for as well, so that both take the same time.
         is_user = isinstance(found.user, get_user_model())
         is_closed = failures.ask_again(key_of(found.user) if is_user else "")
         return self.refuse_closed(request, data) if is_user and is_closed else found
@@ -213,9 +214,10 @@ class SignInView(CredentialView):
 
     def refuse_closed(self, request: Request, data: Mapping[str, Any]) -> Any:
         """
-        Return the outcome for an account that has no failure left: None, after the time of a check.
+        Return the outcome for an account that has reached its limit of failures; None refuses the sign-in.
 
-        A view that answers each name with a step returns its Pending for an unknown name.
+        It must be the outcome for an unknown name, after the same time. A view that answers unknown names with a
+        Pending returns the same Pending here.
         """
         return None
 
@@ -257,7 +259,8 @@ class SignInView(CredentialView):
         user, is_there = outcome.user, outcome.user is not None
         ticket = Ticket(
             user=user,
-            # Even if nobody has the name: minutes may pass until the next step, and the user may be revoked.
+            # No account was read if the name is no natural key. The ticket needs one: the user may be revoked before
+            # the next step.
             account=(attempt.before(key_of(user)) or any_account()) if is_there else None,
             auth_hash=user.get_session_auth_hash() if is_there else "",
             step=outcome.step,
@@ -289,7 +292,7 @@ class SignInView(CredentialView):
         """
         Finish the sign-in, and return the answer.
 
-        A receiver, or an `answer()` of the project, that raises an error refuses the sign-in.
+        If a receiver, or the project's `answer()`, raises an error, the sign-in is refused.
         """
         request.user = user
         try:
@@ -312,7 +315,7 @@ class _BrowserSignIn(GuardedView):
     """
     Sign in with cookies, and end the session whose cookies are replaced.
 
-    Afterwards only a person with a copy of these cookies could have used that session.
+    Afterwards only somebody with a copy of these cookies could use that session.
     """
 
     transport = CookieAnswer.transport

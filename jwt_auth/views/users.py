@@ -96,7 +96,7 @@ class LoginView(SignInView):
         return authenticate(request._request, str(read_name(self.get_login_name(request))), data["password"])
 
     def refuse_closed(self, request: Request, data: Mapping[str, Any]) -> Any:
-        return self.authenticate(request, data)  # which compares another password
+        return self.authenticate(request, data)  # compares another password, which takes the same time
 
     def _tried_by_name(self, attempt: Attempt) -> list[Any]:
         return []  # no backend looked at the account's password, and so nobody guesses it

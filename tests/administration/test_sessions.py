@@ -107,7 +107,7 @@ def test_sign_in_refresh_and_misuse_stand_beside_each_other(session, browser):
 
 def test_the_terms_of_the_sign_in_are_readable(user, session, browser):
     page = text_of(browser.get(session_url("change", session.pk)))
-    assert "14 days, by SESSION_IDLE_TIMEOUT" in page
+    assert "14 days, set by SESSION_IDLE_TIMEOUT" in page
     terms = {"amr": ["pwd", "otp"], "acr": "urn:example:two", "data": {"shop": "<Zoë>"}}
     own = sessions.start(user, idle_timeout=timedelta(minutes=90), **terms)
     page = text_of(browser.get(session_url("change", own.session_id)))

@@ -38,10 +38,10 @@ class BearerAnswerSerializer(CookieAnswerSerializer):
 
 
 class PendingSerializer(drf.Serializer[Any]):
-    """A sign-in that lacks a step."""
+    """A sign-in that requires another step."""
 
     step = drf.CharField(help_text="The name of the step that comes next.")
-    ticket = drf.CharField(help_text="To be sent with that step.")
+    ticket = drf.CharField(help_text="Send it with that step.")
     expires_in = drf.IntegerField(help_text="In seconds.")
 
 

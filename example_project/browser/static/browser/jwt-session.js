@@ -146,7 +146,7 @@ export class JWTSession extends EventTarget {
     this.#tell({ type: "signed-in", id: this.id });
   }
 
-  /** Not during a refresh, because its cookies would replace those of the new session. */
+  /** Replace the session, but not during a refresh: its cookies would replace those of the new session. */
   #replace(proof) {
     return this.#alone(async () => {
       const response = await this.#send("POST", "reauthenticate/", proof, fetch);

@@ -37,3 +37,7 @@ class JWTAuthConfig(AppConfig):
             users.connect()
         if apps.is_installed("drf_spectacular"):
             from jwt_auth.contrib import spectacular  # noqa: F401  # the import makes its declarations known
+        if apps.is_installed("allauth.headless"):
+            from jwt_auth.contrib.allauth.receivers import connect_if_used
+
+            connect_if_used()

@@ -1,0 +1,114 @@
+"""
+The middleware for allauth: cookies for browsers, and the ends of Django's sessions.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib.auth import logout
+from django.http import HttpRequest, JsonResponse
+from django.http.response import HttpResponseBase
+from django.utils.cache import add_never_cache_headers
+from django.utils.deprecation import MiddlewareMixin
+from django.utils.functional import SimpleLazyObject
+from django.views.decorators.debug import sensitive_variables
+
+from jwt_auth import sessions
+from jwt_auth.authentication.note import note_on
+from jwt_auth.contrib.allauth.sign_ins import begin, has_ended, is_of_app, started
+from jwt_auth.contrib.allauth.strategy import unauthorized
+from jwt_auth.exceptions import JWTAuthError, UnavailableError
+from jwt_auth.responses import error_response
+from jwt_auth.sessions import CredentialsChangedError
+from jwt_auth.transports import all_cookies, clear_cookies, set_cookies
+
+__all__ = ["AllauthMiddleware"]
+
+_SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")
+
+
+class AllauthMiddleware(MiddlewareMixin):
+    """
+    Give browsers that sign in with allauth the tokens of this app in cookies, and end both sessions together.
+
+    Before a view of allauth checks credentials, it notes the time: a user who is revoked later is not signed in.
+
+    If the session of the user's tokens has ended, the request is anonymous, and Django's session ends as well. DRF's
+    views ask only if an authentication class reads Django's session.
+
+    It stands behind Django's AuthenticationMiddleware. An outage is answered with 503.
+    """
+
+    def process_view(
+        self, request: HttpRequest, view: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> HttpResponseBase | None:
+        try:
+            if _may_check_credentials(request, view):
+                begin(request)
+            if request.session.session_key is not None:
+                (_sign_out_later if hasattr(view, "cls") else _sign_out_if_ended)(request)  # `cls` is set by DRF
+        except UnavailableError as error:
+            return _as_json(error, request)
+        return None
+
+    @sensitive_variables()
+    def process_response(self, request: HttpRequest, response: Any) -> Any:
+        progress = note_on(request).allauth
+        if progress is None or is_of_app(request):
+            return response
+        try:
+            if progress.is_complete and request.user.is_authenticated:
+                return _signed_in(request, response)
+        except UnavailableError as error:
+            return _as_json(error, request)
+        if progress.has_signed_out:
+            clear_cookies(request, response)
+        return response
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponseBase | None:
+        return _as_json(error, request) if isinstance(error, UnavailableError) else None
+
+
+def _may_check_credentials(request: HttpRequest, view: Callable[..., Any]) -> bool:
+    """Return whether a view of allauth may check credentials; those of providers do when the browser comes back."""
+    module = getattr(view, "__module__", "")
+    return module.startswith("allauth.") and (request.method not in _SAFE or ".providers." in module)
+
+
+def _sign_out_if_ended(request: HttpRequest) -> bool:
+    """Sign the user out of Django if the session of the tokens has ended, and return whether that is so."""
+    is_over = has_ended(request.session)
+    if is_over:
+        logout(request)
+    return is_over
+
+
+def _sign_out_later(request: HttpRequest) -> None:
+    """Have `request.user` make the check when a view uses it."""
+    user: Any = request.user
+
+    def checked() -> Any:
+        request.user = user  # which `logout()` reads, and replaces
+        return request.user if _sign_out_if_ended(request) else user
+
+    request.user = SimpleLazyObject(checked)  # type: ignore[assignment]
+
+
+@sensitive_variables()
+def _signed_in(request: HttpRequest, response: Any) -> Any:
+    """Return the response with the cookies of a new session, and end the one whose cookies are replaced."""
+    pair = started(request)
+    if pair is None and hasattr(request.allauth, "headless"):  # type: ignore[attr-defined]  # of allauth's middleware
+        return unauthorized(request)
+    if pair is None:
+        return _as_json(CredentialsChangedError("see the record before"), request)
+    set_cookies(request, response, pair)
+    add_never_cache_headers(response)
+    for raw in all_cookies(request):
+        sessions.end(raw, reason="signed in again")
+    return response
+
+
+def _as_json(error: JWTAuthError, request: HttpRequest) -> JsonResponse:
+    answer: Any = error_response(error, request)
+    return JsonResponse(answer.data, status=answer.status_code, headers=dict(answer.headers))

@@ -100,6 +100,8 @@ class Authenticated(models.Model):
         _("persistent"), default=True, help_text=_("Its cookies stay when the browser is closed.")
     )
     data = models.JSONField(_("data"), default=dict, blank=True, help_text=_("The project's own."))
+    # The id of the Django session that it ends with, and that ends with it; see sessions/django_sessions.py.
+    tied_to = models.CharField(_("tied to"), max_length=32, blank=True, editable=False)
 
     class Meta:
         abstract = True

@@ -13,7 +13,16 @@ class JWTAuthConfig(AppConfig):
     def ready(self) -> None:
         # Imported here, because they need the models.
         from jwt_auth import receivers
-        from jwt_auth.checks import browser, clients, deploy, issuers, revocation, settings, views
+        from jwt_auth.checks import (
+            browser,
+            clients,
+            deploy,
+            django_sessions,
+            issuers,
+            revocation,
+            settings,
+            views,
+        )
         from jwt_auth.http import logs
 
         register(settings.check_settings, Tags.security)
@@ -25,6 +34,7 @@ class JWTAuthConfig(AppConfig):
         register(issuers.check_trust, Tags.security)
         register(clients.check_client_authentication, Tags.security)
         register(views.check_views, Tags.security)
+        register(django_sessions.check_session_exchange, Tags.security)
         register(clients.check_used_tokens, Tags.security, deploy=True)
         register(issuers.check_no_revocation, Tags.security, deploy=True)
         register(deploy.check_deployment, Tags.security, deploy=True)

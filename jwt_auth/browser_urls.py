@@ -11,6 +11,7 @@ app_name = "jwt_auth_browser"
 urlpatterns = [
     path("login/", views.BrowserLoginView.as_view(), name="login"),
     path("reauthenticate/", views.BrowserReauthenticateView.as_view(), name="reauthenticate"),
+    path("session/", views.BrowserSessionExchangeView.as_view(), name="exchange-session"),
     path("refresh/", views.BrowserRefreshView.as_view(), name="refresh"),
     path("logout/", views.BrowserLogoutView.as_view(), name="logout"),
     path("logout/all/", views.BrowserLogoutAllView.as_view(), name="logout-all"),

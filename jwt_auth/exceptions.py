@@ -188,10 +188,18 @@ class NoTokenError(RefusedError):
 
 
 class TokenError(RefusedError):
-    """Base class of the errors for refused tokens. Not raised itself."""
+    """
+    Base class of the errors for refused tokens. Not raised itself.
+
+    `sid` is the id of the token's session, and `user_id` the primary key of its user, as text. They are for the log,
+    and None if they are not known: only a signature of this server, which was verified, vouches for them.
+    """
 
     code = "invalid_token"
     detail = _("The token is invalid.")
+
+    sid: str | None = None
+    user_id: str | None = None
 
 
 class InvalidTokenError(TokenError):

@@ -6,9 +6,11 @@ from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
+from django.contrib.auth import SESSION_KEY
 from django.http import HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
 from django.utils.cache import patch_vary_headers
+from django.utils.functional import SimpleLazyObject
 from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 
@@ -18,12 +20,14 @@ from jwt_auth.authentication import JWTAuthentication, JWTCookieAuthentication
 from jwt_auth.authentication.errors import Refused, ServiceUnavailable, as_api_exception
 from jwt_auth.authentication.note import note_on
 from jwt_auth.claims import Claims
+from jwt_auth.conf import get_settings
 from jwt_auth.exceptions import InsufficientScopeError, UnavailableError
 from jwt_auth.http.logs import log_outage
 from jwt_auth.responses import error_response
+from jwt_auth.sessions import django_sessions
 from jwt_auth.transports import is_bearer
 
-__all__ = ["JWTUserMiddleware", "VaryMiddleware"]
+__all__ = ["JWTUserMiddleware", "TiedSessionMiddleware", "VaryMiddleware"]
 
 
 class _Middleware:
@@ -131,6 +135,84 @@ class JWTUserMiddleware(_Middleware):
             _set_user(request, user, claims)
         elif is_bearer(request):
             raise as_api_exception(InsufficientScopeError(()))
+
+
+class TiedSessionMiddleware(_Middleware):
+    """
+    End Django's session together with the sessions that it is tied to, if SESSION_EXCHANGE is "tie".
+
+    Before a request asks for the user of Django's session, it is checked that no session of this app which began with
+    it was ended or is refused by a cutoff. If one was, the request is anonymous. An outage is answered with 503.
+
+    DRF's views ask only if an authentication class reads Django's session; requests with a token alone cost no query.
+
+    After the view, the sessions end that were tied to a Django session which is gone: `logout()` ends those that it
+    finds, but another request may have started one meanwhile; and the sign-in of another user does not call it.
+    """
+
+    def process_view(
+        self, request: HttpRequest, view: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> HttpResponseBase | None:
+        session = getattr(request, "session", None)
+        if get_settings().SESSION_EXCHANGE != "tie" or session is None or session.session_key is None:
+            return None
+        if hasattr(view, "cls"):  # set by DRF
+            _check_later(request)
+            return None
+        try:
+            _check_tie(request)
+        except ServiceUnavailable as error:
+            return _as_json(error)
+        return None
+
+    def answer(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        tied = note_on(request).tied
+        if tied is not None and django_sessions.tie_of(cast("Any", request).session) != tied[0]:
+            try:
+                with outage_is_unavailable():
+                    django_sessions.end_tied_to(*tied)
+            except UnavailableError as error:
+                log_outage(error, request)
+                return _as_json(as_api_exception(error))
+        return response
+
+    async def acall(self, request: HttpRequest) -> HttpResponseBase:
+        response = await self.get_response(request)
+        return await sync_to_async(self.answer)(request, response)
+
+
+def _check_tie(request: HttpRequest) -> bool:
+    """Sign the user out of Django if the tie says so, and return whether it did; else note the tie."""
+    session: Any = request.session
+    try:
+        if django_sessions.sign_out_if_ended(request):
+            return True
+    except UnavailableError as error:
+        log_outage(error, request)
+        raise as_api_exception(error) from error
+    if tied_to := django_sessions.tie_of(session):
+        note_on(request).tied = (tied_to, session[SESSION_KEY])
+    return False
+
+
+def _check_later(request: HttpRequest) -> None:
+    """Have `request.user` make the check when it is first used."""
+    user: Any = getattr(request, "user", None)
+
+    def checked() -> Any:
+        # Not of request.user, which is this function's own result.
+        request.user = user
+        return request.user if _check_tie(request) else user
+
+    async def auser() -> Any:
+        return await sync_to_async(loaded)()
+
+    def loaded() -> Any:
+        found = checked()
+        return found if found.is_authenticated else request.user  # read here, in a thread
+
+    request.user = SimpleLazyObject(checked)  # type: ignore[assignment]
+    request.auser = auser
 
 
 def _has_user(request: HttpRequest) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 from django.apps import apps
 from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.contrib.auth.signals import user_logged_out, user_login_failed
+from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
 from django.db import router
 from django.db.models import Field, Model, QuerySet
 from django.db.models.signals import post_migrate, post_save, pre_delete, pre_save
@@ -30,6 +30,7 @@ from jwt_auth.revocation import clients, user_rows
 from jwt_auth.revocation.memory import view
 from jwt_auth.revocation.operations import record_cutoff, record_user_deletion, revoke_session, revoke_user
 from jwt_auth.revocation.subjects import parse_sid
+from jwt_auth.sessions import django_sessions
 from jwt_auth.sessions.credentials import (
     announce_upgrade,
     before_check,
@@ -58,6 +59,8 @@ def connect() -> None:
     pre_delete.connect(_record_client, sender=RegisteredClient, dispatch_uid="jwt_auth.record_client")
     pre_delete.connect(_record_key, sender=ClientKey, dispatch_uid="jwt_auth.record_key")
     user_login_failed.connect(note_failure, dispatch_uid="jwt_auth.note_failure")
+    user_logged_in.connect(django_sessions.note_sign_in, dispatch_uid="jwt_auth.note_sign_in")
+    user_logged_out.connect(django_sessions.end_tied, dispatch_uid="jwt_auth.end_tied")
     user_logged_out.connect(_end_session, dispatch_uid="jwt_auth.end_session")
     # Also sent after tests have flushed the tables.
     post_migrate.connect(_read_anew, dispatch_uid="jwt_auth.read_anew")

@@ -29,6 +29,7 @@ __all__ = [
     "refresh_token_reused",
     "refresh_token_shared",
     "service_token_issued",
+    "session_peer_changed",
     "session_revoked",
     "session_started",
     "token_refreshed",
@@ -46,12 +47,17 @@ new_device_seen = Signal()
 # session: the UserSession; rotated: False when the same successor was returned again.
 token_refreshed = Signal()
 
-# session: the UserSession, already revoked; presented, expected: counters of the token and the row.
+# session: the UserSession, already revoked; presented, expected: counters of the token and the row; peer: the Peer that
+# presented the token, or None for code that names none.
 refresh_token_reused = Signal()
 
 # session: the UserSession, whose `last_ip_address` and `last_user_agent` are those of its newest rotation; peer: the
 # other Peer; rotations: the number of consecutive rotations that were shared.
 refresh_token_shared = Signal()
+
+# session: the UserSession, after a rotation; peer: the Peer of this rotation; former: that of the one before, or of the
+# sign-in.
+session_peer_changed = Signal()
 
 # event: the RevocationEvent.
 token_revoked = Signal()

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from jwt_auth.views import clients, reauthentication, servers, users
+from jwt_auth.views import clients, reauthentication, servers, session_exchange, users
 
 __all__ = ["app_name", "urlpatterns"]
 
@@ -11,6 +11,7 @@ app_name = "jwt_auth"
 urlpatterns = [
     path("login/", users.LoginView.as_view(), name="login"),
     path("reauthenticate/", reauthentication.ReauthenticateView.as_view(), name="reauthenticate"),
+    path("session/", session_exchange.SessionExchangeView.as_view(), name="exchange-session"),
     path("refresh/", users.RefreshView.as_view(), name="refresh"),
     path("logout/", users.LogoutView.as_view(), name="logout"),
     path("logout/all/", users.LogoutAllView.as_view(), name="logout-all"),

@@ -19,7 +19,7 @@ from jwt_auth.claims import Claims, check_claims, not_for_us
 from jwt_auth.conf import get_settings
 from jwt_auth.conf.arguments import require_aware
 from jwt_auth.conf.settings import cached_until_settings_change
-from jwt_auth.exceptions import InvalidClaimError, UntrustedIssuerError
+from jwt_auth.exceptions import InvalidClaimError, TokenError, UntrustedIssuerError
 from jwt_auth.issuers.base import Issuer, LookUp, LookUps, Verified
 from jwt_auth.issuers.directory import DIRECTORIES, issuer_of_user
 from jwt_auth.jose import tokens
@@ -127,11 +127,33 @@ def _verify(raw: str, issuers: str, choose: Callable[[LookUps], LookUp], now: da
     # faster; equal keys that were read twice are fine.
     if known is None or (known.key is not key and known.key != key):
         known = _verify_signature(token, key, issuer, cache)
-    check_claims(claims := known.claims, issuer.policy, now)
-    with outage_is_unavailable():
-        state, verified = choose(issuer.look_ups)(claims, now)
-    verdict(verified.claims, state, now)
+    verified: Verified | None = None
+    try:
+        check_claims(claims := known.claims, issuer.policy, now)
+        with outage_is_unavailable():
+            state, verified = choose(issuer.look_ups)(claims, now)
+        verdict(verified.claims, state, now)
+    except TokenError as error:
+        _name_session(error, known.claims, verified)
+        raise
     return verified
+
+
+def _name_session(error: TokenError, claims: Claims, verified: Verified | None) -> None:
+    """
+    Name the session and the user of a refused token in the error, for the log, if this server signed the token.
+
+    Another issuer's `sid` and `sub` name nothing here. No query is made: the user's key is known if the session was
+    read, or if the key is the `sub`.
+    """
+    settings = get_settings()
+    if claims.iss != settings.ISSUER:
+        return
+    error.sid = claims.sid
+    if verified is not None and verified.session is not None:
+        error.user_id = str(verified.session.user_id)
+    elif settings.USER_ID_FIELD == "pk":
+        error.user_id = claims.sub
 
 
 @sensitive_variables("raw")

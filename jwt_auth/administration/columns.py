@@ -5,8 +5,8 @@ If a list is too narrow for its columns, `admin.css` stacks the cells of each ro
 has the name of its column in `data-label`.
 """
 
-from collections.abc import Callable, Mapping
-from datetime import datetime
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
 from functools import wraps
 from typing import Any
 
@@ -100,6 +100,34 @@ def device_of(session: UserSession) -> str:
     """Return the name of a session for people: its label, and the browser and the system."""
     agent = Truncator(devices.name_of(session.last_user_agent or session.user_agent)).chars(AGENT_SHOWN)
     return ", ".join(filter(None, (session.label, agent))) or gettext("Unnamed device")
+
+
+def peers_of(session: UserSession) -> str:
+    """Return a table of the peers of a session: of the sign-in, of the newest refresh and of a misuse, if any."""
+    rows: list[tuple[str, str | None, str, datetime | None]] = []
+    rows.append((gettext("Sign-in"), session.ip_address, session.user_agent, session.started_at))
+    if session.counter:
+        rows.append((gettext("Newest refresh"), session.last_ip_address, session.last_user_agent, session.rotated_at))
+    if session.misused_ip_address or session.misused_user_agent:
+        rows.append((gettext("Misuse"), session.misused_ip_address, session.misused_user_agent, session.revoked_at))
+    titles = (gettext("Address"), gettext("User agent"), gettext("Time"))
+    lines = (
+        (name, _cells(titles, (where or NOTHING, agent or NOTHING, moment(at)))) for name, where, agent, at in rows
+    )
+    return format_html(
+        '<div class="jwt-auth-scroll"><table><thead><tr><td></td>{}</tr></thead><tbody>{}</tbody></table></div>',
+        format_html_join("", '<th scope="col">{}</th>', ((title,) for title in titles)),
+        format_html_join("", '<tr><th scope="row">{}</th>{}</tr>', lines),
+    )
+
+
+def _cells(titles: Iterable[str], values: Iterable[str]) -> str:
+    return format_html_join("", '<td data-label="{}">{}</td>', zip(titles, values, strict=True))
+
+
+def duration(value: timedelta) -> str:
+    """Return a duration as text for people."""
+    return str(value).removesuffix(", 0:00:00")
 
 
 def address_of(session: UserSession) -> str:

@@ -2,6 +2,7 @@
 Sessions in Django's admin: view, search and end them; they are never edited.
 """
 
+import json
 import re
 import uuid
 from collections.abc import Iterable
@@ -20,13 +21,16 @@ from django.utils.translation import gettext, gettext_lazy as _, ngettext
 from jwt_auth._django.admin_sites import redirect_from_missing
 from jwt_auth.administration import states
 from jwt_auth.administration.columns import (
+    NOTHING,
     address_of,
     badge,
     column,
     device_of,
+    duration,
     link_to,
     moment,
     moment_column,
+    peers_of,
     url_of,
 )
 from jwt_auth.administration.lists import Matches, RowsOfUsers, each_word, find_users, keys_of, newest
@@ -43,6 +47,7 @@ from jwt_auth.administration.pages import (
 from jwt_auth.administration.questions import SHOWN, attempt, confirm, read, selection
 from jwt_auth.models import UserSession
 from jwt_auth.revocation import database, revoke_sessions
+from jwt_auth.sessions.terms import idle_timeout_of
 
 # The number of sessions that one transaction ends.
 BATCH = 500
@@ -97,12 +102,16 @@ class UserSessionAdmin(ReadOnlyAdmin):
     offers_revoke_all = True
     actions = ["revoke_selected"]
     fields = [
-        *("state", "owner", "label", "transport", "ip_address", "user_agent", "started_at", "last_issued_at"),
-        *("counter", "rotated_at", "last_ip_address", "last_user_agent", "shared"),
+        *("state", "owner", "label", "transport", "peers", "shared", "started_at", "last_issued_at"),
+        *("amr", "acr", "own_data", "is_persistent", "counter", "rotated_at", "idle"),
         *("idle_expires_at", "expires_at", "revoked_at", "revoked_reason", "sid"),
     ]
-    # `shared` has the columns of that name, `state` whether the session is live.
-    shown_otherwise = ("user", "shared_at", "shared_ip_address", "shared_user_agent", "shared_rotations")
+    # `shared` and `peers` have the columns of these names, `state` whether the session is live.
+    shown_otherwise = (
+        *("user", "ip_address", "user_agent", "last_ip_address", "last_user_agent"),
+        *("shared_at", "shared_ip_address", "shared_user_agent", "shared_rotations"),
+        *("misused_ip_address", "misused_user_agent"),
+    )
 
     def has_revoke_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Return whether the request may end the session `obj`, or sessions in general."""
@@ -197,6 +206,21 @@ class UserSessionAdmin(ReadOnlyAdmin):
             "moment": moment(session.shared_at),
             "rotations": session.shared_rotations,
         }
+
+    @admin.display(description=_("used by"))
+    def peers(self, session: UserSession) -> str:
+        return peers_of(session)
+
+    @admin.display(description=_("idle timeout"))
+    def idle(self, session: UserSession) -> str:
+        """Return the time after which the session ends if it is not used: its own, or that of the setting."""
+        text = duration(idle_timeout_of(session))
+        return text if session.idle_timeout else gettext("%(timeout)s, by SESSION_IDLE_TIMEOUT") % {"timeout": text}
+
+    @admin.display(description=_("data"))
+    def own_data(self, session: UserSession) -> str:
+        text = json.dumps(session.data, indent=2, ensure_ascii=False)
+        return format_html('<pre class="jwt-auth-data">{}</pre>', text) if session.data else NOTHING
 
     @admin.action(permissions=["revoke"], description=_("End selected sessions"))
     def revoke_selected(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
@@ -300,7 +324,11 @@ def _mentions(word: str, fields: Iterable[str]) -> Q:
 
 
 def _is_from(word: str) -> Q:
-    return Q(ip_address__startswith=word) | Q(last_ip_address__startswith=word)
+    """Return the condition for sessions that were begun, refreshed, shared or misused from such an address."""
+    found = Q(ip_address__startswith=word)
+    for name in ("last_ip_address", "shared_ip_address", "misused_ip_address"):
+        found |= Q(**{f"{name}__startswith": word})
+    return found
 
 
 def _read_id(word: str) -> uuid.UUID | None:

@@ -124,6 +124,7 @@ class Settings:
     COOKIE_SAMESITE: str = setting("Strict", rules.one_of("Strict", "Lax", "None"))
     CSRF_MODE: str = setting("fetch_metadata", rules.one_of("fetch_metadata", "django", "log_only"))
     CLEAR_SITE_DATA: tuple[str, ...] = setting(("cache", "storage"), rules.list_of(rules.site_data))
+    SESSION_EXCHANGE: str | None = setting(None, rules.optional(rules.one_of("keep", "end", "tie")))
     LOGIN_THROTTLE: str = setting("10/min", rules.rate)
     REALM: str = setting("api", rules.realm)
 

@@ -19,13 +19,22 @@ from django.dispatch import Signal
 from django.http import HttpRequest
 
 from jwt_auth import signals
-from jwt_auth.exceptions import CsrfError, GrantError, InvalidCredentialsError, ReasonedError, UnavailableError
+from jwt_auth.exceptions import (
+    CsrfError,
+    GrantError,
+    InvalidCredentialsError,
+    ReasonedError,
+    TokenError,
+    UnavailableError,
+)
 from jwt_auth.http.peer import client_address
 from jwt_auth.http.text import printable
 
 logger = logging.getLogger("jwt_auth")
 
 _SESSION = ("sid", "user_id", "ip_address", "transport")
+_PEERS = ("user_agent", "last_ip_address", "last_user_agent", "peer_ip_address", "peer_user_agent")
+_CHANGE = ("user_agent", "peer_ip_address", "peer_user_agent", "former_ip_address", "former_user_agent")
 _KEY = ("kid", "algorithm")
 _REVOCATION = ("scope", "subject", "actor", "reason")
 _REQUEST = ("code", "reason", "ip_address", "path")
@@ -33,9 +42,10 @@ _REQUEST = ("code", "reason", "ip_address", "path")
 FIELDS: Mapping[str, tuple[str, ...]] = {
     "session_started": _SESSION,
     "token_refreshed": (*_SESSION, "rotated"),
-    "refresh_token_reused": (*_SESSION, "presented", "expected"),
-    "refresh_token_ahead": (*_SESSION, "presented", "expected"),
-    "refresh_token_shared": (*_SESSION, "last_ip_address", "peer_ip_address", "rotations"),
+    "refresh_token_reused": (*_SESSION, *_PEERS, "presented", "expected"),
+    "refresh_token_ahead": (*_SESSION, *_PEERS, "presented", "expected"),
+    "refresh_token_shared": (*_SESSION, *_PEERS, "rotations"),
+    "session_peer_changed": (*_SESSION, *_CHANGE),
     "token_revoked": (*_REVOCATION, "expires_at"),
     "session_revoked": (*_REVOCATION, "sid"),
     "user_revoked": (*_REVOCATION, "user_id", "cutoff", "sessions_revoked", "clients_left"),
@@ -50,7 +60,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "client_key_revoked": (*_REVOCATION, "client_id", *_KEY),
     "client_revoked": (*_REVOCATION, "client_id", "cutoff"),
     "client_disabled": (*_REVOCATION, "client_id"),
-    "token_refused": _REQUEST,
+    "token_refused": (*_REQUEST, "sid", "user_id"),
     "token_missing": _REQUEST,
     "sign_in_refused": _REQUEST,
     "csrf_refused": _REQUEST,
@@ -113,14 +123,25 @@ def _clean_value(value: Any) -> Any:
 
 def log_refusal(error: ReasonedError, request: HttpRequest | None) -> None:
     """Log why a token, a sign-in, a token exchange or a cross-site request was refused; the client is not told."""
-    event, text = "token_refused", "Token refused: %s."
+    fields = _of_request(request, error.code, error.reason)
+    event, text, reason = "token_refused", "Token refused: %s.", error.reason
     if isinstance(error, InvalidCredentialsError):
         event, text = "sign_in_refused", "Sign-in refused: %s."
     elif isinstance(error, CsrfError):
         event, text = "csrf_refused", "Cross-site request refused: %s."
     elif isinstance(error, GrantError):
         event, text = "exchange_refused", "Token exchange refused: %s."
-    _log(_visible_level(), event, text, error.reason, **_of_request(request, error.code, error.reason))
+    else:
+        sid, user_id = (error.sid, error.user_id) if isinstance(error, TokenError) else (None, None)
+        fields |= {"sid": sid or "", "user_id": user_id or ""}
+        reason += _whose(sid, user_id)
+    _log(_visible_level(), event, text, reason, **fields)
+
+
+def _whose(sid: str | None, user_id: str | None) -> str:
+    """Return the session and the user of a refused token for the text of the record, as far as they are known."""
+    known = ", ".join(f"{name} {value}" for name, value in (("session", sid), ("user", user_id)) if value)
+    return f" ({known})" if known else ""
 
 
 def _visible_level() -> int:
@@ -191,6 +212,17 @@ def _of_session(session: Any) -> dict[str, Any]:
     }
 
 
+def _of_peers(session: Any, peer: Any) -> dict[str, Any]:
+    """Return the peers of the sign-in and of the newest rotation, and `peer`; None stands for code that names none."""
+    return {
+        "user_agent": session.user_agent,
+        "last_ip_address": session.last_ip_address,
+        "last_user_agent": session.last_user_agent,
+        "peer_ip_address": peer and peer.ip_address,
+        "peer_user_agent": "" if peer is None else peer.user_agent,
+    }
+
+
 def _of_event(event: Any) -> dict[str, Any]:
     return {"scope": str(event.scope), "subject": event.subject, "actor": event.actor, "reason": event.reason}
 
@@ -205,24 +237,32 @@ def _token_refreshed(session: Any, rotated: bool, **kwargs: Any) -> None:
     _log(logging.DEBUG, "token_refreshed", "Session %s refreshed.", session.pk, **fields)
 
 
-def _refresh_token_reused(session: Any, presented: int, expected: int, **kwargs: Any) -> None:
+def _refresh_token_reused(session: Any, presented: int, expected: int, peer: Any, **kwargs: Any) -> None:
     # Someone signed a counter that we never issued with our key, or our database was restored to an earlier state.
     ahead = presented > expected
     level, event = (logging.CRITICAL, "refresh_token_ahead") if ahead else (logging.WARNING, "refresh_token_reused")
     text = "Refresh token %s of session %s was presented, but %s was expected; the session has been ended."
-    fields = {**_of_session(session), "presented": presented, "expected": expected}
+    fields = {**_of_session(session), **_of_peers(session, peer), "presented": presented, "expected": expected}
     _log(level, event, text, presented, session.pk, expected, **fields)
 
 
 def _refresh_token_shared(session: Any, peer: Any, rotations: int, **kwargs: Any) -> None:
-    fields = {
-        **_of_session(session),
-        "last_ip_address": session.last_ip_address,
-        "peer_ip_address": peer.ip_address,
-        "rotations": rotations,
-    }
+    fields = {**_of_session(session), **_of_peers(session, peer), "rotations": rotations}
     text = "Another peer used the refresh token of session %s within the grace period."
     _log(logging.WARNING, "refresh_token_shared", text, session.pk, **fields)
+
+
+def _session_peer_changed(session: Any, peer: Any, former: Any, **kwargs: Any) -> None:
+    fields = {
+        **_of_session(session),
+        "user_agent": session.user_agent,
+        "peer_ip_address": peer.ip_address,
+        "peer_user_agent": peer.user_agent,
+        "former_ip_address": former.ip_address,
+        "former_user_agent": former.user_agent,
+    }
+    text = "Session %s was refreshed by another peer than before."
+    _log(logging.INFO, "session_peer_changed", text, session.pk, **fields)
 
 
 def _token_revoked(event: Any, **kwargs: Any) -> None:
@@ -317,6 +357,7 @@ _RECEIVERS: Mapping[Signal, Callable[..., None]] = {
     signals.token_refreshed: _token_refreshed,
     signals.refresh_token_reused: _refresh_token_reused,
     signals.refresh_token_shared: _refresh_token_shared,
+    signals.session_peer_changed: _session_peer_changed,
     signals.token_revoked: _token_revoked,
     signals.session_revoked: _session_revoked,
     signals.user_revoked: _user_revoked,

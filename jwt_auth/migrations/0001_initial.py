@@ -363,6 +363,10 @@ class Migration(migrations.Migration):
                     "data",
                     models.JSONField(blank=True, default=dict, help_text="The project's own.", verbose_name="data"),
                 ),
+                (
+                    "tied_to",
+                    models.CharField(blank=True, editable=False, max_length=32, verbose_name="tied to"),
+                ),
                 ("shared_at", models.DateTimeField(blank=True, null=True, verbose_name="shared at")),
                 (
                     "shared_ip_address",

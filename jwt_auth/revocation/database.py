@@ -65,7 +65,7 @@ def session_of_token(sid: uuid.UUID, subject: str) -> QuerySet[UserSession]:
 _UNJUDGED = (
     *("created_at", "handle", "counter", "last_issued_at", "settled_at", "rotated_at", "revoked_reason"),
     *("transport", "label", "ip_address", "user_agent", "last_ip_address", "last_user_agent", "retry_digest"),
-    *("amr", "acr", "idle_timeout", "is_persistent", "data"),
+    *("amr", "acr", "idle_timeout", "is_persistent", "data", "tied_to"),
     *("shared_at", "shared_ip_address", "shared_user_agent", "shared_counter", "shared_rotations"),
     *("misused_ip_address", "misused_user_agent"),
 )

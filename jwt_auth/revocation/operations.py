@@ -8,7 +8,7 @@ committed or rolled back together with the work that it belongs to.
 A cutoff is the time after the last wait for a lock: tokens that are signed during the wait are refused, too.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -120,11 +120,21 @@ def revoke_session(sid: UUID, *, reason: str = "", actor: Actor = None, now: dat
 
 
 def end_session(
-    sid: UUID, known: Ended | None = None, *, reason: str = "", actor: Actor = None, now: datetime | None = None
+    sid: UUID,
+    known: Ended | None = None,
+    *,
+    facts: Mapping[str, Any] | None = None,
+    reason: str = "",
+    actor: Actor = None,
+    now: datetime | None = None,
 ) -> bool:
-    """Like `revoke_session`. If the content of the event is `known`, that saves a query."""
+    """
+    Like `revoke_session`. If the content of the event is `known`, that saves a query.
+
+    `facts` are other columns of the session, written with its end.
+    """
     now = now or timezone.now()
-    changes = {"revoked_at": now, "revoked_reason": reason}
+    changes = {**(facts or {}), "revoked_at": now, "revoked_reason": reason}
     with atomic():
         rows = UserSession.objects.filter(pk=sid, revoked_at=None)
         if known is not None and not rows.filter(last_issued_at=known.last_issued_at).update(**changes):

@@ -4,8 +4,8 @@ The life of a session after its start: refresh and end. All code that rotates re
 The rule for a refresh token that was used before is in `refresh_tokens`, `retries` and `sharing`.
 """
 
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -25,6 +25,7 @@ from jwt_auth.exceptions import (
     InvalidTokenError,
     MalformedTokenError,
     RevokedTokenError,
+    TokenError,
     UnavailableError,
 )
 from jwt_auth.http.peer import Peer
@@ -49,7 +50,7 @@ _LONG = 5.0
 _REASONS = {
     Case.SHARED: "refresh token shared",
     Case.REUSED: "refresh token reused",
-    Case.AHEAD: "refresh token ahead of its session",
+    Case.AHEAD: "refresh token used ahead of its session",
 }
 
 
@@ -115,17 +116,18 @@ def refresh(
 @sensitive_variables()
 def _refresh(handle: str, attempt: _Attempt) -> TokenPair:
     session, access, case = _load_and_judge(handle, attempt)
-    if case is Case.FRESH and not _rotate(session, attempt):
-        # Another request was faster: a rotation, a logout or a revocation. Read the row again.
-        session, access, case = _load_and_judge(handle, attempt)
-        if case is Case.FRESH:
-            raise UnavailableError("the row still has the old counter")
-    if case in TOLERATED and not sharing.is_tolerated(session, attempt.peer, attempt.now()):
-        case = Case.SHARED
-    if case in MISUSES:
-        raise _end_misused(session, attempt.presented, case, attempt.moment)
-    if case is not Case.FRESH:
-        _note_use(session, attempt.now())
+    with _named_in_refusals(session):
+        if case is Case.FRESH and not _rotate(session, attempt):
+            # Another request was faster: a rotation, a logout or a revocation. Read the row again.
+            session, access, case = _load_and_judge(handle, attempt)
+            if case is Case.FRESH:
+                raise UnavailableError("the row still has the old counter")
+        if case in TOLERATED and not sharing.is_tolerated(session, attempt.peer, attempt.now()):
+            case = Case.SHARED
+        if case in MISUSES:
+            raise _end_misused(session, attempt, case)
+        if case is not Case.FRESH:
+            _note_use(session, attempt.now())
     send_on_commit(token_refreshed, UserSession, session=session, rotated=case is Case.FRESH)
     return pair(session, access, attempt.now())
 
@@ -141,17 +143,28 @@ def _load_and_judge(handle: str, attempt: _Attempt) -> tuple[UserSession, Access
         raise RevokedTokenError("there is no session of this handle")
     now, waited = attempt.now(), attempt.waited()
     claims = claims_for(session, now)
-    verdict(claims, database.state_of(session), now)
+    with _named_in_refusals(session):
+        verdict(claims, database.state_of(session), now)
     case = case_of(
         attempt.presented, session, waited=waited, retry=attempt.retry, peer=attempt.peer, now=attempt.moment
     )
     return session, sign(claims, session), case
 
 
+@contextmanager
+def _named_in_refusals(session: UserSession) -> Iterator[None]:
+    """Name `session` in an error that refuses its token, for the log."""
+    try:
+        yield
+    except TokenError as error:
+        error.sid, error.user_id = session.sid, str(session.user_id)
+        raise
+
+
 def _rotate(session: UserSession, attempt: _Attempt) -> bool:
     """Increment the counter, unless another request has; the condition of the UPDATE decides every race."""
     retries.refuse_repeated(attempt.retry, session)
-    now = attempt.now()
+    now, former = attempt.now(), refresh_tokens.rotated_by(session)
     moved = {
         "counter": session.counter + 1,
         "rotated_at": attempt.moment or refresh_tokens.database_time(),
@@ -170,6 +183,7 @@ def _rotate(session: UserSession, attempt: _Attempt) -> bool:
         if attempt.moment is None and seconds() - began > _LONG:
             _date_anew(session.pk, session.counter + 1)
         _update(session, moved)
+        sharing.announce_change(session, attempt.peer, former)
     return bool(rows)
 
 
@@ -205,14 +219,22 @@ def _update(session: UserSession, moved: Mapping[str, Any]) -> None:
             vars(session)[name] = value
 
 
-def _end_misused(session: UserSession, presented: int, case: Case, now: datetime | None) -> RevokedTokenError:
+def _end_misused(session: UserSession, attempt: _Attempt, case: Case) -> RevokedTokenError:
     """End the session of a misused refresh token; return the error to raise after the commit."""
+    peer, presented = attempt.peer, attempt.presented
     with atomic():
-        end_session(session.pk, _ended(session), reason=_REASONS[case], now=now)
-        send_on_commit(
-            refresh_token_reused, UserSession, session=session, presented=presented, expected=session.counter
-        )
+        found = sharing.misused_by(peer)
+        reason = f"{_REASONS[case]}{_by(peer)}"
+        if end_session(session.pk, _ended(session), facts=found, reason=reason, now=attempt.moment):
+            _update(session, found)
+        facts = {"session": session, "presented": presented, "expected": session.counter, "peer": peer}
+        send_on_commit(refresh_token_reused, UserSession, **facts)
     return misuse_error(presented, session, case)
+
+
+def _by(peer: Peer | None) -> str:
+    """Return the address of `peer` for a reason, as far as it is known."""
+    return "" if peer is None or peer.ip_address is None else f" by {peer.ip_address}"
 
 
 # End

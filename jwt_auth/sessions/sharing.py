@@ -13,7 +13,7 @@ from datetime import datetime
 from jwt_auth.http.peer import Peer
 from jwt_auth.models import UserSession
 from jwt_auth.sessions import refresh_tokens
-from jwt_auth.signals import refresh_token_shared, send_on_commit
+from jwt_auth.signals import refresh_token_shared, send_on_commit, session_peer_changed
 
 # The number of consecutive shared rotations that are tolerated.
 FORGIVEN = 2
@@ -36,6 +36,21 @@ def rotations_in_a_row(counter: int, shared_counter: int | None, shared_rotation
 def last_peer(peer: Peer | None) -> dict[str, str | None]:
     """Return the columns for the peer of a rotation. Code that names no peer leaves the one before."""
     return {} if peer is None else {"last_ip_address": peer.ip_address, "last_user_agent": peer.user_agent}
+
+
+def misused_by(peer: Peer | None) -> dict[str, str | None]:
+    """Return the columns for the peer that presented a misused refresh token."""
+    return {} if peer is None else {"misused_ip_address": peer.ip_address, "misused_user_agent": peer.user_agent}
+
+
+def announce_change(session: UserSession, peer: Peer | None, former: Peer) -> None:
+    """
+    Announce that `peer` has rotated the token of `session`, if it may not be `former`, the peer of the rotation before.
+
+    A `former` without an address and an agent is unknown: code that named no peer started the session.
+    """
+    if peer is not None and former != Peer() and not peer.may_be(former):
+        send_on_commit(session_peer_changed, UserSession, session=session, peer=peer, former=former)
 
 
 def is_tolerated(session: UserSession, peer: Peer | None, now: datetime) -> bool:

@@ -26,6 +26,7 @@ from jwt_auth.revocation.user_sessions import is_unfinished
 from jwt_auth.revocation.verdict import latest
 from jwt_auth.sessions import accounts, arrivals
 from jwt_auth.sessions.accounts import Account
+from jwt_auth.sessions.django_sessions import untie
 from jwt_auth.sessions.pairs import TokenPair, claims_for, pair, sign
 from jwt_auth.sessions.terms import Terms
 from jwt_auth.signals import send_on_commit, session_started
@@ -51,6 +52,8 @@ def start(
     is_persistent: bool | None = None,
     data: Mapping[str, Any] | None = None,
     replaces: UUID | None = None,
+    authenticated_at: datetime | None = None,
+    tied_to: str = "",
     peer: Peer | None = None,
     label: str = "",
     transport: str = UserSession.Transport.BEARER,
@@ -74,6 +77,9 @@ def start(
         data: the project's own facts about the session, for `UserSession.data`: JSON of at most 1000 characters.
         replaces: the id of a session of the user, which ends in the same transaction. Its label, data and timeouts, and
             whether it is persistent, are those of the new one, unless they are given.
+        authenticated_at: when the user was authenticated, if that was earlier, as at another server: `auth_time` in the
+            tokens. If it is before a cutoff, the sign-in is refused. The timeouts count from now in any case.
+        tied_to: the id by which TiedSessionMiddleware knows the Django session that the session is tied to.
         peer: where the request came from.
         label: the user's name for the device.
         transport: how the tokens are sent, a value of UserSession.Transport.
@@ -81,18 +87,21 @@ def start(
 
     Raises:
         CredentialsChangedError: if the user is missing, hidden by the default manager, inactive, or has another
-            password than `user`; with `account`, also if a cutoff has moved.
+            password than `user`; with `account`, also if a cutoff has moved; with `authenticated_at`, also if that is
+            before a cutoff.
         RevokedTokenError: if the session that it `replaces` has ended.
         ConfigurationError: if CLAIMS_CALLABLE returns no dict, or the token is too large for a cookie.
         UnavailableError: if the database can't be asked, or there is no key to sign with.
-        ValueError: for a timeout, a method, a level or data beyond their limits.
+        ValueError: for a timeout, a method, a level or data beyond their limits, or an authentication in the future.
     """
     key_of(user)  # raises TypeError for anything but a user, and not in the transaction
     if account is not None:
         require(account, "account", Account, "find_account() returns one")
     if replaces is not None:
         require(replaces, "replaces", UUID)
-    require_aware(now=now)
+    require_aware(now=now, authenticated_at=authenticated_at)
+    if authenticated_at is not None and authenticated_at > (now or timezone.now()):
+        raise ValueError("authenticated_at is in the future")
     terms = Terms(
         amr=amr,
         acr=acr,
@@ -103,6 +112,8 @@ def start(
         peer=Peer() if peer is None else peer,
         label=label,
         transport=transport,
+        authenticated_at=authenticated_at,
+        tied_to=tied_to,
     )
     terms.check()
     with outage_is_unavailable():
@@ -118,7 +129,7 @@ def _start(
         # finished, or not begun yet.
         user_rows.lock_user(key_of(user))
         now = now or timezone.now()  # after the lock, so that the wait does not shorten the lifetime of the tokens
-        found = _reload(user, account, now)
+        found = _reload(user, account, terms.authenticated_at, now)
         replaced = _end_replaced(replaces, user, now) if found is not None and replaces is not None else None
         if found is not None and (replaces is None or replaced is not None):
             row, fresh = found
@@ -135,7 +146,9 @@ def _start(
     return pair(session, access, now)
 
 
-def _reload(user: Any, account: Account | None, now: datetime) -> tuple[Any, Any] | None:
+def _reload(
+    user: Any, account: Account | None, authenticated_at: datetime | None, now: datetime
+) -> tuple[Any, Any] | None:
     """
     Return the user's row, read under the lock, and the user that the project's manager makes of it.
 
@@ -150,8 +163,11 @@ def _reload(user: Any, account: Account | None, now: datetime) -> tuple[Any, Any
     fresh = None if row is None else as_made(row, shown=True)
     if fresh is None or not fresh.is_active or fresh.password != user.password:
         return None
+    newest = _cutoff_of(row)
+    if authenticated_at is not None and newest is not None and authenticated_at < newest:
+        return None
     if account is not None and account.pk == row.pk:
-        moved = account.cutoff != _cutoff_of(row)
+        moved = account.cutoff != newest
     else:
         moved = getattr(row, accounts.REVOKED_SINCE, False)
     return None if moved else (row, fresh)
@@ -167,15 +183,20 @@ def _end_replaced(sid: UUID, user: Any, now: datetime) -> UserSession | None:
     if session is None:
         return None
     known = Ended(user_id_of(user), session.last_issued_at)
-    return session if end_session(sid, known, reason=REPLACED, actor=user, now=now) else None
+    if not end_session(sid, known, reason=REPLACED, actor=user, now=now):
+        return None
+    if session.tied_to:  # the new session has the tie, and this end is no sign-out
+        untie([sid])
+    return session
 
 
 def _create(user: Any, newest_cutoff: datetime | None, terms: Terms, now: datetime) -> UserSession:
-    started_at = now if newest_cutoff is None else max(now, later(newest_cutoff, cutoff.TICK))
+    begins_at = now if newest_cutoff is None else max(now, later(newest_cutoff, cutoff.TICK))
     return UserSession.objects.create(
         user=user,
-        started_at=started_at,
-        last_issued_at=started_at,
+        created_at=now,
+        started_at=terms.authenticated_at or begins_at,
+        last_issued_at=begins_at,
         auth_hash=user.get_session_auth_hash(),
         **terms.columns(now),
     )

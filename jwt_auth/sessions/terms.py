@@ -40,6 +40,8 @@ class Terms:
     peer: Peer = field(default_factory=Peer)
     label: str | Promise = ""
     transport: str = UserSession.Transport.BEARER
+    authenticated_at: datetime | None = None
+    tied_to: str = ""
 
     def check(self) -> None:
         """
@@ -60,7 +62,7 @@ class Terms:
 
     def after(self, replaced: UserSession) -> "Terms":
         """Return these terms, and where they say nothing those of the session that is replaced."""
-        span = replaced.expires_at - replaced.started_at
+        span = replaced.expires_at - replaced.created_at  # the sign-in may have been long before
         return replace(
             self,
             label=self.label or replaced.label,
@@ -68,6 +70,7 @@ class Terms:
             idle_timeout=self.idle_timeout or replaced.idle_timeout,
             absolute_timeout=self.absolute_timeout or span,
             is_persistent=replaced.is_persistent if self.is_persistent is None else self.is_persistent,
+            tied_to=self.tied_to or replaced.tied_to,
         )
 
     def columns(self, now: datetime) -> dict[str, Any]:
@@ -82,6 +85,7 @@ class Terms:
             "expires_at": now + absolute,
             "is_persistent": self.is_persistent is not False,
             "data": dict(self.data or {}),
+            "tied_to": self.tied_to,
             "transport": self.transport,
             "label": self.label,
             "ip_address": self.peer.ip_address,

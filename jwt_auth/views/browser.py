@@ -18,10 +18,12 @@ from jwt_auth.exceptions import NoTokenError
 from jwt_auth.http.csrf_guard import hand_out_token
 from jwt_auth.views import base, users
 from jwt_auth.views.reauthentication import ReauthenticateView
+from jwt_auth.views.session_exchange import SessionExchangeView
 from jwt_auth.views.transport import CookieAnswer, GuardedView, SignedInView
 
 BrowserLoginView = users.LoginView.for_browsers()
 BrowserReauthenticateView = ReauthenticateView.for_browsers()
+BrowserSessionExchangeView = SessionExchangeView.for_browsers()
 
 
 class BrowserRefreshView(CookieAnswer, GuardedView, users.RefreshView):

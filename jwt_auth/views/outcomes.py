@@ -4,7 +4,7 @@ The outcomes of a check of credentials, beside a user and None: the user with mo
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from jwt_auth.conf.arguments import require
@@ -33,6 +33,8 @@ class SignIn(_Outcome):
     absolute_timeout: timedelta | None = field(default=None, kw_only=True)
     is_persistent: bool | None = field(default=None, kw_only=True)
     data: Mapping[str, Any] | None = field(default=None, kw_only=True)
+    authenticated_at: datetime | None = field(default=None, kw_only=True)
+    tied_to: str = field(default="", kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)

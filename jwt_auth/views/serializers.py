@@ -13,6 +13,7 @@ from jwt_auth.claims import Claims, moment
 from jwt_auth.conf import get_settings
 from jwt_auth.conf.user_keys import user_id_of
 from jwt_auth.exceptions import InvalidTargetError, UnsupportedGrantTypeError
+from jwt_auth.lines import is_line
 from jwt_auth.models import RegisteredClient, UserSession
 from jwt_auth.revocation.subjects import parse_sid
 from jwt_auth.sessions import devices, shown
@@ -63,6 +64,21 @@ class NameField(TextField):
         return name
 
 
+class LabelField(TextField):
+    """The user's name for a device: one line."""
+
+    default_error_messages = {"line": "A label is one line of text."}
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=100, allow_blank=True, **kwargs)
+
+    def to_internal_value(self, data: Any) -> str:
+        label = super().to_internal_value(data)
+        if not is_line(label):
+            self.fail("line")
+        return label
+
+
 def written_key(key: Any) -> int | str:
     """Return a primary key in JSON: a number, or the text form of anything else, such as the project's own objects."""
     return key if type(key) is int else str(key)
@@ -75,7 +91,7 @@ class SignInSerializer(serializers.Serializer[Any]):
     If `remember` is false, cookies end with the browser.
     """
 
-    label = serializers.CharField(max_length=100, required=False, allow_blank=True, default="")  # type: ignore[assignment]  # the metaclass removes it, and the attribute stays
+    label = LabelField(required=False, default="")  # type: ignore[assignment]  # no attribute: the metaclass takes it
     remember = serializers.BooleanField(required=False)
 
 
@@ -98,6 +114,12 @@ class TicketSerializer(serializers.Serializer[Any]):
 
 class ReauthenticateSerializer(SignInSerializer):
     password = ExactField(max_length=4096)
+
+
+class LabelSerializer(serializers.Serializer[Any]):
+    """`label`, the user's name for the device."""
+
+    label = LabelField()  # type: ignore[assignment]  # no attribute: the metaclass takes it
 
 
 class RefreshSerializer(serializers.Serializer[Any]):

@@ -127,6 +127,8 @@ class SignInView(BearerAnswer, CredentialView):
             is_persistent=self._persistence(data) if outcome.is_persistent is None else outcome.is_persistent,
             data=outcome.data,
             replaces=self.replaces(request),
+            authenticated_at=outcome.authenticated_at,
+            tied_to=outcome.tied_to,
             peer=peer_of(request._request),
             label=self._label(data),
             transport=self.transport,
@@ -151,8 +153,7 @@ class SignInView(BearerAnswer, CredentialView):
                 self._check_may_sign_in(outcome.user, failures)
         except Exception as error:  # a backend may raise an error of its own for wrong credentials
             if not (isinstance(error, UnavailableError) or is_outage(error)):
-                failures.count(attempt.guessed or self._pks())
-                self._send_failure(request, attempt)
+                self._count_failure(request, attempt, failures)
             raise
         return outcome
 
@@ -177,8 +178,9 @@ class SignInView(BearerAnswer, CredentialView):
         if self.ticket is not None and user != self.ticket.user:
             raise InvalidCredentialsError("the ticket is another user's")
 
-    def _send_failure(self, request: Request, attempt: Attempt) -> None:
-        """Send Django's signal, unless Django has, for packages that count failures."""
+    def _count_failure(self, request: Request, attempt: Attempt, failures: throttling.Failures) -> None:
+        """Count a failure, and send Django's signal, unless Django has, for packages that count failures."""
+        failures.count(attempt.guessed or self._pks())
         if attempt.failure_sent:
             return
         name = self.ticket.user.get_username() if self.ticket and self.ticket.user else self.get_login_name(request)
@@ -224,13 +226,13 @@ class SignInView(BearerAnswer, CredentialView):
 
     def _signed_in(self, request: Request, user: Any, pair: sessions.TokenPair) -> Response:
         """
-        Send `user_logged_in`, as Django's `login()` does, and return the answer.
+        Finish the sign-in, and return the answer.
 
         A receiver, or an `answer()` of the project, that raises an error refuses the sign-in.
         """
         request.user = user
         try:
-            user_logged_in.send(sender=user.__class__, request=request._request, user=user)
+            self._finish(request, user, pair)
             return self.answer(request, pair)
         except Exception as error:  # any error; it is raised again below
             revoke_session(pair.session_id, reason="sign-in refused")
@@ -239,6 +241,10 @@ class SignInView(BearerAnswer, CredentialView):
             if isinstance(error, DatabaseError) and gone:
                 raise InvalidCredentialsError("the user was deleted while signing in") from error
             raise
+
+    def _finish(self, request: Request, user: Any, pair: sessions.TokenPair) -> None:
+        """Send `user_logged_in`, as Django's `login()` does."""
+        user_logged_in.send(sender=user.__class__, request=request._request, user=user)
 
 
 class _BrowserSignIn(CookieAnswer, GuardedView):

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.contrib.auth import get_user_model
 from django.db.models import Case, When
+from django.http import Http404
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
@@ -29,6 +30,7 @@ from jwt_auth.revocation import remaining, revoke_session, revoke_user
 from jwt_auth.revocation.bulk import end_others
 from jwt_auth.revocation.database import live_sessions
 from jwt_auth.revocation.subjects import parse_sid
+from jwt_auth.revocation.user_sessions import is_unfinished
 from jwt_auth.sessions import accounts, peer_of
 from jwt_auth.sessions.accounts import read_name
 from jwt_auth.sessions.credentials import authenticate
@@ -51,6 +53,7 @@ from jwt_auth.views.base import (
 from jwt_auth.views.client_serializers import OwnClientSerializer, describe_left
 from jwt_auth.views.parsers import StrictFormParser, StrictJSONParser
 from jwt_auth.views.serializers import (
+    LabelSerializer,
     LoginSerializer,
     LogoutSerializer,
     RefreshSerializer,
@@ -166,6 +169,15 @@ class SessionsView(UserView):
 
 class SessionView(UserView):
     throttle_classes = SessionsView.throttle_classes
+
+    def patch(self, request: Request, session_id: UUID, **kwargs: Any) -> Response:
+        label, now = self.valid(LabelSerializer, request).validated_data["label"], timezone.now()
+        session = get_object_or_404(live_sessions(user_of(request), now), pk=session_id)
+        # The session may have ended since it was read; then it keeps its name.
+        if not UserSession.objects.filter(is_unfinished(now), pk=session.pk).update(label=label):
+            raise Http404
+        session.label = label
+        return Response(SessionSerializer(session, context={"sid": own_sid(request)}).data)
 
     def delete(self, request: Request, session_id: UUID, **kwargs: Any) -> Response:
         user = user_of(request)

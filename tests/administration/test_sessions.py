@@ -1,5 +1,6 @@
 """Sessions in the admin: they can be looked at, searched and ended, but never edited, and no secret is shown."""
 
+import re
 from datetime import timedelta
 from functools import partial
 
@@ -15,6 +16,7 @@ from django.utils.html import escape
 from jwt_auth import sessions
 from jwt_auth.admin import UserSessionAdmin
 from jwt_auth.administration import lists, sessions as administration, states
+from jwt_auth.exceptions import RefreshTokenReusedError
 from jwt_auth.models import RevocationEvent, UserSession
 from jwt_auth.revocation import revoke_all, revoke_session, revoke_user
 from jwt_auth.sessions import Peer
@@ -82,6 +84,36 @@ def test_a_session_that_another_agent_used_at_an_unknown_address_says_so(session
     sessions.refresh(raw, peer=Peer(user_agent="phone"))
     sessions.refresh(raw, peer=Peer(user_agent="curl/8"))
     assert "Also used by an unknown address, curl/8" in text_of(browser.get(session_url("change", session.pk)))
+
+
+def test_sign_in_refresh_and_misuse_stand_beside_each_other(session, browser):
+    def peers():
+        page = text_of(browser.get(session_url("change", session.pk)))
+        cells = "".join(f'<td data-label="{title}">([^<]*)</td>' for title in ("Address", "User agent"))
+        return re.findall(f'<th scope="row">([^<]+)</th>{cells}', page)
+
+    assert peers() == [("Sign-in", "127.0.0.1", "-")]
+    raw = session.pair["refresh_token"]
+    sessions.refresh(raw, peer=Peer(ip_address="192.0.2.7", user_agent="phone"))
+    UserSession.objects.update(rotated_at=None)
+    with pytest.raises(RefreshTokenReusedError):
+        sessions.refresh(raw, peer=Peer(ip_address="203.0.113.9", user_agent="<curl>"))
+    assert peers() == [
+        ("Sign-in", "127.0.0.1", "-"),
+        ("Newest refresh", "192.0.2.7", "phone"),
+        ("Misuse", "203.0.113.9", "&lt;curl&gt;"),
+    ]
+
+
+def test_the_terms_of_the_sign_in_are_readable(user, session, browser):
+    page = text_of(browser.get(session_url("change", session.pk)))
+    assert "14 days, by SESSION_IDLE_TIMEOUT" in page
+    terms = {"amr": ["pwd", "otp"], "acr": "urn:example:two", "data": {"shop": "<Zoë>"}}
+    own = sessions.start(user, idle_timeout=timedelta(minutes=90), **terms)
+    page = text_of(browser.get(session_url("change", own.session_id)))
+    for text in ("pwd otp", "urn:example:two", "&quot;shop&quot;: &quot;&lt;Zoë&gt;&quot;", "1:30:00"):
+        assert text in page
+    assert "SESSION_IDLE_TIMEOUT" not in page
 
 
 def test_the_page_of_the_user_says_so_too(session, user, browser):
@@ -217,11 +249,14 @@ def test_the_list_is_searched_by_name_and_by_address(client, user, make_user, br
     bob = make_user("robert", **({"email": "bob@example.net"} if user.USERNAME_FIELD != "email" else {}))
     client.tokens(user, label="of alice")
     client.tokens(bob, label="of bob")
-    UserSession.objects.filter(user=bob).update(ip_address="192.0.2.7")
+    UserSession.objects.filter(user=bob).update(
+        ip_address="192.0.2.7", shared_ip_address="198.51.100.9", misused_ip_address="203.0.113.9"
+    )
     assert listed(browser, q="ALICE") == {"of alice"}
     assert listed(browser, q="robert") == {"of bob"}
     assert listed(browser, q="192.0.2.7") == {"of bob"}
     assert listed(browser, q="192.0.2.") == {"of bob"}
+    assert listed(browser, q="198.51.100.9") == listed(browser, q="203.0.113.9") == {"of bob"}
     assert listed(browser, q="nobody") == set()
     if user.USERNAME_FIELD != "email":
         assert listed(browser, q="example.net") == {"of bob"}

@@ -227,7 +227,7 @@ def test_r16_a_replayed_refresh_token_kills_its_whole_family(client, pair, clock
     assert_alive(client, newest)
     assert client.refresh(pair["refresh_token"]).status_code == 401
     assert_gone(client, newest)
-    assert UserSession.objects.get().revoked_reason == "refresh token reused"
+    assert UserSession.objects.get().revoked_reason == "refresh token reused by 127.0.0.1"
 
 
 @pytest.mark.django_db(transaction=True)

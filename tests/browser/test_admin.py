@@ -244,8 +244,10 @@ def test_the_longest_names_hide_nothing_that_a_decision_needs(screen, staff, new
     page = new_staff(staff, color_scheme=scheme, viewport=SIZES[size])
     user = make_user("wolfeschlegelsteinhausenbergerdorff.hubert.blaine.the.third@procurement.example")
     peer = Peer(ip_address="2001:db8:85a3:8d3:1319:8a2e:370:7348", user_agent=AGENT)
-    session = UserSession.objects.get(pk=start(user, label="x" * 100, peer=peer).session_id)
-    UserSession.objects.filter(pk=session.pk).update(last_ip_address="203.0.113.7")
+    terms = {"amr": [f"method-{number}" for number in range(20)], "acr": "a" * 255, "data": {"note": "d" * 900}}
+    session = UserSession.objects.get(pk=start(user, label="x" * 100, peer=peer, **terms).session_id)
+    misused = {"misused_ip_address": peer.ip_address, "misused_user_agent": "u" * 255, "revoked_at": session.started_at}
+    UserSession.objects.filter(pk=session.pk).update(counter=1, last_ip_address="203.0.113.7", **misused)
     registered = clients.register("y" * 100, user, actor=user, peer=peer)
     key = clients.add_secret(registered, actor=user, peer=peer).key
     revoke_session(start(user).session_id, reason="z" * 255, actor=user)

@@ -141,6 +141,7 @@ def ask(scene, request, raw):
         "clients/": {"client_name": "another", "user": user.pk},
         "clients/<client>/": {"client_name": "renamed"},
         "reauthenticate/": {"password": PASSWORD},
+        "sessions/<session>/": {"label": "renamed"},
         "verify/": {"token": raw},
         "token/": {**exchange, "subject_token": raw},
     }.get(template)

@@ -208,6 +208,8 @@ def test_a_user_is_answered_as_it_says(said, client, user, clock):
     said("verify", client.send("verify/", {"token": tokens["access_token"]}))
     said("end_other_sessions", signed_in.send("sessions/", method="delete"))
     other = client.tokens(user)["session"]
+    assert said("rename_session", signed_in.send(f"sessions/{other}/", {"label": "phone"}, "patch"))["label"] == "phone"
+    said("rename_session", signed_in.send(f"sessions/{other}/", {"label": "a\nb"}, "patch"))
     said("end_session", signed_in.send(f"sessions/{other}/", method="delete"))
     said("end_session", signed_in.send(f"sessions/{listed['id'][:-12]}000000000000/", method="delete"))
     said("revoke_user", signed_in.send("revoke/user/", {"user": str(user.pk)}))
@@ -224,6 +226,8 @@ def test_a_browser_is_answered_as_it_says(said, user, clock):
     said("browser_refresh", page.renew())
     said("browser_me", page.me())
     said("browser_sessions", page.get("/auth/browser/sessions/"))
+    here = page.me().json()["session"]
+    said("browser_rename_session", page.send(f"sessions/{here}/", {"label": "desk"}, "patch"))
     said("browser_end_other_sessions", page.send("sessions/", method="delete"))
     forged = page.send("logout/", HTTP_SEC_FETCH_SITE="cross-site", HTTP_ORIGIN="https://evil.example.com")
     assert said("browser_logout", forged)["code"] == "csrf_failed"

@@ -95,6 +95,8 @@ def test_json_has_everything_but_secrets(user, signed_in):
         "shared_at": None,
         "shared_ip_address": None,
         "shared_user_agent": "",
+        "misused_ip_address": None,
+        "misused_user_agent": "",
     }
     session = UserSession.objects.get(pk=signed_in[0])
     for secret in (session.handle, session.auth_hash):

@@ -129,7 +129,7 @@ def test_a_token_that_is_used_again_after_the_grace_period_ends_the_session(clie
     assert answer["WWW-Authenticate"] == challenge("refresh_token_reused")
     assert client.is_dead(second)
     assert not client.is_dead(other_device)
-    assert UserSession.objects.get(pk=first["session"]).revoked_reason == "refresh token reused"
+    assert UserSession.objects.get(pk=first["session"]).revoked_reason == "refresh token reused by 127.0.0.1"
     assert code(client.refresh(first["refresh_token"])) == (401, "token_revoked")
 
 
@@ -147,7 +147,7 @@ def test_a_token_ahead_of_its_session_ends_it(client, user):
     newer = client.refresh(client.tokens(user)["refresh_token"]).json()
     UserSession.objects.update(counter=0, rotated_at=None)
     assert code(client.refresh(newer["refresh_token"])) == (401, "token_revoked")
-    assert UserSession.objects.get().revoked_reason == "refresh token ahead of its session"
+    assert UserSession.objects.get().revoked_reason == "refresh token used ahead of its session by 127.0.0.1"
     assert client.get_me(newer["access_token"]).status_code == 401
 
 

@@ -73,7 +73,10 @@ def test_a_shadow_is_announced_at_its_first_refresh_and_shut_out_at_its_third(cl
     assert announced == [[shared], [shared] * 2, [shared] * 3 + [refresh_token_reused]]
     assert (sent[0][1]["peer"].user_agent, sent[0][1]["rotations"]) == (agent, 1)
     assert client.is_dead(owner.json())
-    assert RevocationEvent.objects.get().reason == "refresh token shared"
+    assert RevocationEvent.objects.get().reason == "refresh token shared by 2001:db8:2::7"
+    session = UserSession.objects.get()
+    assert (session.misused_ip_address, session.misused_user_agent) == ("2001:db8:2::7", agent)
+    assert sent[-1][1]["peer"] == Peer(ip_address="2001:db8:2::7", user_agent=agent)
     records = [record for record in log() if record.event == "refresh_token_shared"]
     assert [record.levelname for record in records] == ["WARNING"] * 3
     assert (records[0].last_ip_address, records[0].peer_ip_address) == ("198.51.100.7", "2001:db8:2::7")

@@ -61,6 +61,11 @@ def share(client, user):
     client.send("refresh/", {"refresh_token": pair["refresh_token"]}, REMOTE_ADDR="203.0.113.7")
 
 
+def move(client, user):
+    pair = client.tokens(user)
+    client.send("refresh/", {"refresh_token": pair["refresh_token"]}, REMOTE_ADDR="203.0.113.7")
+
+
 def reuse(client, user):
     pair = client.tokens(user)
     UserSession.objects.update(counter=7)
@@ -313,6 +318,7 @@ HAPPENINGS = {
     sign_in: ("session_started", "INFO"),
     refresh: ("token_refreshed", "DEBUG"),
     share: ("refresh_token_shared", "WARNING"),
+    move: ("session_peer_changed", "INFO"),
     reuse: ("refresh_token_reused", "WARNING"),
     go_ahead: ("refresh_token_ahead", "CRITICAL"),
     deny_a_token: ("token_revoked", "INFO"),

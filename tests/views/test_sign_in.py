@@ -117,7 +117,7 @@ class MailSerializer(serializers.Serializer):
 
 
 class Mail(SignInView):
-    """Whether there is somebody of the name must not show."""
+    """The answer must not tell if anybody has the name."""
 
     serializer_class = MailSerializer
     name_field = "name"

@@ -107,6 +107,7 @@ _OWN = (401, 403, 429)
 _OWN_PAGE = _OF_STAFF = (401, 403, 404, 429)
 
 _SIGN_IN, _SIGN_OUT = "Sign in. The label is the user's name for the device.", "Sign out. The session ends."
+_EXCHANGE_SESSION = "Exchange your Django session for tokens."
 _REFRESH = "Exchange the refresh token for new tokens. If it is used a second time, its session ends."
 
 _RETRY_KEY = OpenApiParameter(
@@ -121,6 +122,13 @@ _REAUTHENTICATE = "Sign in again. A new session replaces the current one, with a
 _LOGOUT_ALL = Operation("logout_all", "Sign out everywhere.", None, _DONE, _OWN)
 _LIST = Operation("sessions", "List your sessions.", None, {200: serializers.SessionSerializer(many=True)}, _OWN_PAGE)
 _END_OTHERS = Operation("end_other_sessions", "End all your sessions except this one.", None, _DONE, _OWN)
+_RENAME = Operation(
+    "rename_session",
+    "Rename one of your sessions. The label is the user's name for the device.",
+    serializers.LabelSerializer,
+    {200: serializers.SessionSerializer},
+    (400, *_OWN_PAGE),
+)
 _END_ONE = Operation("end_session", "End one of your sessions.", None, _DONE, _OWN_PAGE)
 _OWN_CLIENTS = Operation(
     "my_clients",
@@ -158,10 +166,20 @@ declare(
         (_RETRY_KEY,),
     ),
 )
+declare(
+    "session_exchange.SessionExchangeView",
+    post=Operation(
+        "exchange_session",
+        _EXCHANGE_SESSION,
+        serializers.SignInSerializer,
+        {200: bodies.BearerAnswerSerializer},
+        (400, 401, 403, 404, 429),
+    ),
+)
 declare("users.LogoutView", post=Operation("logout", _SIGN_OUT, serializers.LogoutSerializer, _DONE, (400, 429)))
 declare("users.LogoutAllView", post=_LOGOUT_ALL)
 declare("users.SessionsView", get=_LIST, delete=_END_OTHERS)
-declare("users.SessionView", delete=_END_ONE)
+declare("users.SessionView", patch=_RENAME, delete=_END_ONE)
 declare("users.MeView", get=_ME)
 declare("users.OwnClientsView", get=_OWN_CLIENTS)
 
@@ -169,6 +187,16 @@ declare(
     "browser.BrowserLoginView",
     post=Operation(
         "login", _SIGN_IN, serializers.LoginSerializer, {200: bodies.CookieAnswerSerializer}, (400, 401, 403, 429)
+    ),
+)
+declare(
+    "browser.BrowserSessionExchangeView",
+    post=Operation(
+        "exchange_session",
+        _EXCHANGE_SESSION,
+        serializers.SignInSerializer,
+        {200: bodies.CookieAnswerSerializer},
+        (400, 401, 403, 404, 429),
     ),
 )
 declare(
@@ -193,7 +221,7 @@ declare(
 )
 declare("browser.BrowserLogoutAllView", post=_LOGOUT_ALL)
 declare("browser.BrowserSessionsView", get=_LIST, delete=_END_OTHERS)
-declare("browser.BrowserSessionView", delete=_END_ONE)
+declare("browser.BrowserSessionView", patch=_RENAME, delete=_END_ONE)
 declare("browser.BrowserMeView", get=_ME)
 declare("browser.BrowserOwnClientsView", get=_OWN_CLIENTS)
 

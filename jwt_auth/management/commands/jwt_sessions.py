@@ -111,4 +111,6 @@ def _as_json(session: UserSession, state: str) -> dict[str, Any]:
         "shared_at": session.shared_at and session.shared_at.isoformat(),
         "shared_ip_address": session.shared_ip_address,
         "shared_user_agent": session.shared_user_agent,
+        "misused_ip_address": session.misused_ip_address,
+        "misused_user_agent": session.misused_user_agent,
     }

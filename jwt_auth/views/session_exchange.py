@@ -1,0 +1,110 @@
+"""
+The exchange of a Django session for tokens: a sign-in without credentials, by a user who is signed in to Django.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from django.contrib.auth import get_user
+from django.utils import timezone
+from rest_framework.exceptions import NotFound
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from jwt_auth import sessions, throttling, transports
+from jwt_auth.conf import get_settings
+from jwt_auth.exceptions import InvalidCredentialsError, NoTokenError
+from jwt_auth.http.csrf_guard import guard
+from jwt_auth.models import UserSession
+from jwt_auth.sessions import django_sessions
+from jwt_auth.sessions.credentials import Attempt
+from jwt_auth.sessions.lifecycle import session_id_of
+from jwt_auth.views.outcomes import SignIn
+from jwt_auth.views.recorded import ALLAUTH, DJANGO_OTP, methods_in, time_in
+from jwt_auth.views.sign_in import SignInView
+
+
+class SessionExchangeView(SignInView):
+    """
+    Exchange the Django session of the request for tokens, if SESSION_EXCHANGE is set.
+
+    Only Django's session says who the user is, and never `request.user`, which a middleware may have set by a token.
+
+    Django's signals are not sent: `user_logged_in` was, at the sign-in, and a request without a session guesses no
+    credentials, so it is no failed sign-in.
+    """
+
+    throttle_classes = [throttling.LoginThrottle]
+    budget = "session"
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        # Django's cookie authenticates the request, whichever way the tokens are sent.
+        guard(request._request, by_cookie=True)
+        super().initial(request, *args, **kwargs)
+
+    def get_amr(self, request: Request) -> Sequence[str]:
+        """Return how the user was authenticated (RFC 8176), as far as allauth or django-otp has recorded it."""
+        session = request._request.session
+        return methods_in(session.get(ALLAUTH), session.get(DJANGO_OTP))
+
+    def get_authenticated_at(self, request: Request) -> datetime:
+        """
+        Return when the user was authenticated: the time of the sign-in to Django, or an earlier one of allauth.
+
+        A time that nobody knows is earlier than all others.
+        """
+        session = request._request.session
+        recorded = time_in(session.get(ALLAUTH))
+        noted = django_sessions.signed_in_at(session)
+        if recorded is None:
+            return noted
+        return recorded if noted == django_sessions.UNKNOWN else min(noted, recorded)
+
+    def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        if get_settings().SESSION_EXCHANGE is None:
+            raise NotFound
+        try:
+            return super().post(request, *args, **kwargs)
+        except InvalidCredentialsError as error:
+            raise NoTokenError(f"the Django session can't be exchanged: {error.reason}") from error
+
+    def authenticate(self, request: Request, data: Mapping[str, Any]) -> SignIn:
+        """Return the user of Django's session; raise NoTokenError if there is none."""
+        asked = request._request
+        if not hasattr(asked, "session"):
+            raise NoTokenError("SessionMiddleware is not in MIDDLEWARE, so there is no Django session")
+        user = get_user(asked)  # compares the session's hash with the user's password
+        if not user.is_authenticated:
+            raise NoTokenError("nobody is signed in to Django")
+        if django_sessions.sign_out_if_ended(asked):
+            raise NoTokenError("a session that the Django session is tied to has ended")
+        return SignIn(
+            user,
+            amr=self.get_amr(request),
+            # A clock that is behind must not make the time one of the future.
+            authenticated_at=min(self.get_authenticated_at(request), timezone.now()),
+            tied_to=django_sessions.tie(asked.session),
+        )
+
+    def _count_failure(self, request: Request, attempt: Attempt, failures: throttling.Failures) -> None:
+        """Count nothing: there are no credentials to guess."""
+
+    def _finish(self, request: Request, user: Any, pair: sessions.TokenPair) -> None:
+        """Do to Django's session what SESSION_EXCHANGE says."""
+        session = request._request.session
+        match get_settings().SESSION_EXCHANGE:
+            case "end":
+                session.flush()
+            case "tie":
+                # A sign-out that came before the tie did not find it; one that comes later does.
+                if not session.exists(str(session.session_key)):
+                    session.flush()
+                    raise NoTokenError("the user signed out of Django meanwhile")
+                if self.transport == UserSession.Transport.COOKIE:
+                    self._untie_replaced(request)
+
+    def _untie_replaced(self, request: Request) -> None:
+        """Untie the session whose cookies are replaced: it is about to end, and Django's session goes on."""
+        found = [session_id_of(raw) for raw in transports.all_cookies(request._request)]
+        django_sessions.untie([sid for sid in found if sid is not None])

@@ -37,8 +37,8 @@ class AllauthClient(Client):
     def logout(self) -> Any:  # type: ignore[override]
         return self.send("auth/session", method="delete")
 
-    def session(self) -> int:
-        """Return the status of the user's session at allauth."""
+    def status(self) -> int:
+        """Return the status of the session at allauth: 200 if somebody is signed in."""
         return self.get(f"/_allauth/{self.kind}/v1/auth/session").status_code
 
 

@@ -2,9 +2,10 @@
 The middleware for allauth: cookies for browsers, and the ends of Django's sessions.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
+from asgiref.sync import sync_to_async
 from django.contrib.auth import logout
 from django.http import HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
@@ -15,16 +16,15 @@ from django.views.decorators.debug import sensitive_variables
 
 from jwt_auth import sessions
 from jwt_auth.authentication.note import note_on
-from jwt_auth.contrib.allauth.sign_ins import begin, has_ended, is_of_app, started
+from jwt_auth.contrib.allauth.sign_ins import begin, has_ended, is_of_app, progress_of, started
 from jwt_auth.contrib.allauth.strategy import unauthorized
 from jwt_auth.exceptions import JWTAuthError, UnavailableError
+from jwt_auth.http.csrf import SAFE_METHODS
 from jwt_auth.responses import error_response
 from jwt_auth.sessions import CredentialsChangedError
 from jwt_auth.transports import all_cookies, clear_cookies, set_cookies
 
 __all__ = ["AllauthMiddleware"]
-
-_SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")
 
 
 class AllauthMiddleware(MiddlewareMixin):
@@ -71,8 +71,9 @@ class AllauthMiddleware(MiddlewareMixin):
 
 def _may_check_credentials(request: HttpRequest, view: Callable[..., Any]) -> bool:
     """Return whether a view of allauth may check credentials; those of providers do when the browser comes back."""
-    module = getattr(view, "__module__", "")
-    return module.startswith("allauth.") and (request.method not in _SAFE or ".providers." in module)
+    bases: Iterable[type] = getattr(view, "view_class", object).__mro__  # a project may derive views of its own
+    modules = [name for name in (view.__module__, *(base.__module__ for base in bases)) if name.startswith("allauth.")]
+    return bool(modules) and (request.method not in SAFE_METHODS or any(".providers." in name for name in modules))
 
 
 def _sign_out_if_ended(request: HttpRequest) -> bool:
@@ -80,6 +81,8 @@ def _sign_out_if_ended(request: HttpRequest) -> bool:
     is_over = has_ended(request.session)
     if is_over:
         logout(request)
+        # The cookies may be those of a later sign-in, without allauth.
+        progress_of(request).has_signed_out = False
     return is_over
 
 
@@ -91,7 +94,12 @@ def _sign_out_later(request: HttpRequest) -> None:
         request.user = user  # which `logout()` reads, and replaces
         return request.user if _sign_out_if_ended(request) else user
 
+    def loaded() -> Any:
+        bool(request.user.is_authenticated)  # reads the user here, in a thread
+        return request.user
+
     request.user = SimpleLazyObject(checked)  # type: ignore[assignment]
+    request.auser = sync_to_async(loaded)
 
 
 @sensitive_variables()
@@ -111,4 +119,5 @@ def _signed_in(request: HttpRequest, response: Any) -> Any:
 
 def _as_json(error: JWTAuthError, request: HttpRequest) -> JsonResponse:
     answer: Any = error_response(error, request)
-    return JsonResponse(answer.data, status=answer.status_code, headers=dict(answer.headers))
+    headers = {name: value for name, value in answer.headers.items() if name != "Content-Type"}
+    return JsonResponse(answer.data, status=answer.status_code, headers=headers)

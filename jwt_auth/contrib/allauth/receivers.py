@@ -16,8 +16,8 @@ def connect_if_used() -> None:
     """Connect the receivers if HEADLESS_TOKEN_STRATEGY is TokenStrategy, or a class that is derived from it."""
     from jwt_auth.contrib.allauth.strategy import TokenStrategy  # allauth may be missing
 
-    strategy = import_string(getattr(django_settings, "HEADLESS_TOKEN_STRATEGY", None) or "builtins.object")
-    if not (isinstance(strategy, type) and issubclass(strategy, TokenStrategy)):
+    path = getattr(django_settings, "HEADLESS_TOKEN_STRATEGY", None)
+    if path is None or not issubclass(import_string(path), TokenStrategy):
         return
     from allauth.account import signals
 
@@ -32,7 +32,7 @@ def connect_if_used() -> None:
 
 
 def _signed_up(request: HttpRequest, user: Any, **kwargs: Any) -> None:
-    note_step(request, user)
+    note_step(request, user, is_recorded=False)
 
 
 def _step_completed(
@@ -57,7 +57,7 @@ def _step_completed(
         return
     if method == "password_reset":
         progress_of(request).account = None  # the new password is a revocation after it, by this request itself
-    note_step(request, user)
+    note_step(request, user, is_recorded=True)
 
 
 def _logged_in(request: HttpRequest, **kwargs: Any) -> None:
@@ -73,9 +73,11 @@ def _password_changed(request: HttpRequest, user: Any, **kwargs: Any) -> None:
     if request.user.is_authenticated and untie(request, user):
         progress = progress_of(request)
         progress.account, progress.amr, progress.is_complete = None, ("pwd",), True
-        note_step(request, user)
+        note_step(request, user, is_recorded=False)
 
 
 def _logged_out(request: HttpRequest | None = None, user: Any = None, **kwargs: Any) -> None:
-    if request is not None:
-        end_tied(request, user)
+    session = getattr(request, "session", None)
+    if request is not None and session is not None and end_tied(session, user):
+        progress = progress_of(request)
+        progress.is_complete, progress.has_signed_out = False, True

@@ -13,10 +13,15 @@ note of this app is kept in it, under NOTE. This is how it changes:
     begun               the last step is completed, and since the       anonymous: 401
                         first one the user was revoked, deactivated
                         or deleted, or has a new password
-    tied                the user is authenticated again                 tied to a new session, which replaces the old one
+    tied                the user is authenticated again                 tied to a new session, which replaces the
+                                                                        former one
     tied                the user changes the password                   tied to a new session; all others have ended
+    tied                a view of this app replaces the session         tied to the new session
     tied                the user signs out                              anonymous, and the session ends
-    tied                the session has ended, or is refused            anonymous with the next request
+    tied                the session has ended, expired, or is refused   anonymous with the next request
+
+The tie is an id in the note and in the row of the session (`UserSession.tied_to`), which a session passes on to the one
+that replaces it.
 
 A session starts where its tokens are sent, and never twice for one sign-in: allauth may build several answers to one
 request, of which it sends the last one.
@@ -27,7 +32,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from time import time
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.contrib.auth import SESSION_KEY, logout
 from django.http import HttpRequest
@@ -39,13 +44,13 @@ from jwt_auth import sessions
 from jwt_auth._django.outages import outage_is_unavailable
 from jwt_auth.authentication.note import note_on
 from jwt_auth.conf.user_keys import key_of
-from jwt_auth.exceptions import RefusedError
+from jwt_auth.exceptions import RefusedError, RevokedTokenError
 from jwt_auth.http.logs import log_refusal
 from jwt_auth.models import UserSession
-from jwt_auth.revocation import revoke_session
 from jwt_auth.revocation.database import all_sessions, refusal_of
 from jwt_auth.sessions import Account, CredentialsChangedError, TokenPair, any_account, peer_of
 from jwt_auth.sessions.accounts import account_of, was_revoked_since
+from jwt_auth.sessions.django_sessions import end_tied_to
 from jwt_auth.views.recorded import methods_in
 
 NOTE = "_jwt_auth_allauth"
@@ -95,20 +100,26 @@ def begin(request: HttpRequest) -> None:
         progress_of(request).account = any_account()
 
 
-def note_step(request: HttpRequest, user: Any) -> None:
-    """Note the user as of the first step. Two or three queries."""
+def note_step(request: HttpRequest, user: Any, *, is_recorded: bool) -> None:
+    """
+    Note the user as of the first step. One query, or two if `begin` was called.
+
+    Args:
+        is_recorded: whether the last of allauth's records is that of this step.
+    """
     before, session = progress_of(request).account, _session_of(request)
     with outage_is_unavailable():
         account = account_of(key_of(user))
         is_refused = account is None or (before is not None and was_revoked_since(before, user))
-    cutoff = account and account.cutoff
+    cutoff = None if account is None else account.cutoff
     session[NOTE] = {
         **_note_in(session, _name_of(user)),
         "user": _name_of(user),
         # The hash of nobody: the sign-in ends where its session would start.
         "hash": "" if is_refused else user.get_session_auth_hash(),
         "cutoff": None if cutoff is None else cutoff.isoformat(),
-        "at": max([record["at"] for record in _records(request, user)], default=time()),
+        "at": time(),
+        "records": len(_records(request, user)) - is_recorded,  # of earlier sign-ins
     }
 
 
@@ -156,17 +167,20 @@ def _start(request: HttpRequest, progress: Progress) -> TokenPair:
             raise CredentialsChangedError("the user was revoked, or has another password, since the first step")
         cutoff = note["cutoff"]
         account = Account(pk=key_of(user), cutoff=None if cutoff is None else datetime.fromisoformat(cutoff))
-    records = [record for record in _records(request, user) if record["at"] >= note.get("at", 0)]
+    records = _records(request, user)[note.get("records", 0) :]
+    replaces = _sid_of(note["tie"], user) if "tie" in note else None
+    tied_to = note.get("tie") or uuid4().hex
     pair = sessions.start(
         user,  # type: ignore[arg-type]  # the view has checked that somebody is signed in
         account=account,
         amr=methods_in(records, None) if progress.amr is None else progress.amr,
         is_persistent=not session.get_expire_at_browser_close(),
-        replaces=_sid_of(note),
+        replaces=replaces,
+        tied_to=tied_to,
         peer=peer_of(request),
         transport=UserSession.Transport.BEARER if is_of_app(request) else UserSession.Transport.COOKIE,
     )
-    session[NOTE] = {"user": _name_of(user), "sid": pair.session_id.hex}
+    session[NOTE] = {"user": _name_of(user), "tie": tied_to}
     return pair
 
 
@@ -187,29 +201,27 @@ def has_ended(session: Any, *, must_be_tied: bool = False) -> bool:
         name = session.get(SESSION_KEY)
         if name is None:
             return False
-        sid = _sid_of(_note_in(session, name))
-        if sid is None:
+        tie = _note_in(session, name).get("tie")
+        if tie is None:
             return must_be_tied
-        row = all_sessions().filter(pk=sid).first()
+        row = all_sessions().filter(user_id=name, tied_to=tie).first()
         return row is None or refusal_of(row, timezone.now()) is not None
 
 
-def end_tied(request: HttpRequest, user: Any) -> None:
-    """End the session that allauth's is tied to, because the user signs out."""
-    session = _session_of(request)
-    sid = None if user is None else _sid_of(_note_in(session, _name_of(user)))
-    if sid is not None:
-        progress = progress_of(request)
-        progress.is_complete, progress.has_signed_out = False, True
-        revoke_session(sid, reason="logout", actor=user)
+def end_tied(session: Any, user: Any) -> bool:
+    """End the session that allauth's is tied to, because the user signs out; return whether there was a tie."""
+    tie = None if user is None else _note_in(session, _name_of(user)).get("tie")
+    if tie is not None:
+        end_tied_to(tie, key_of(user), actor=user)
+    return tie is not None
 
 
 def untie(request: HttpRequest, user: Any) -> bool:
     """Remove the tie to a session that has ended, and return whether there was one."""
     session = _session_of(request)
     note = _note_in(session, _name_of(user))
-    session[NOTE] = {name: value for name, value in note.items() if name != "sid"}
-    return "sid" in note
+    session[NOTE] = {name: value for name, value in note.items() if name != "tie"}
+    return "tie" in note
 
 
 # The parts of the note
@@ -230,8 +242,13 @@ def _note_in(session: Any, name: str) -> Mapping[str, Any]:
     return note if note.get("user") == name else {}
 
 
-def _sid_of(note: Mapping[str, Any]) -> UUID | None:
-    return UUID(note["sid"]) if "sid" in note else None
+def _sid_of(tie: str, user: Any) -> UUID:
+    """Return the id of the session that is tied so; raise RevokedTokenError if it has just ended. One query."""
+    rows = UserSession.objects.filter(user_id=key_of(user), tied_to=tie, revoked_at=None)
+    sid: UUID | None = rows.values_list("pk", flat=True).first()
+    if sid is None:
+        raise RevokedTokenError("the session to be replaced has ended")
+    return sid
 
 
 def _is_hash_of(user: Any, noted: str) -> bool:

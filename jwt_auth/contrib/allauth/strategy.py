@@ -49,11 +49,6 @@ class TokenStrategy(SessionTokenStrategy):  # type: ignore[misc]  # allauth has 
         return dict(bearer_body(pair))
 
     @sensitive_variables()
-    def create_access_token(self, request: HttpRequest) -> str:
-        token: str = self.create_access_token_payload(request)["access_token"]
-        return token
-
-    @sensitive_variables()
     def refresh_token(self, refresh_token: str) -> tuple[str, str] | None:
         """Exchange a refresh token, as the endpoint `refresh/` does; None if it is refused."""
         request: HttpRequest = context.request

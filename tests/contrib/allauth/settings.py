@@ -24,6 +24,7 @@ INSTALLED_APPS = [
     "allauth.socialaccount",
     "allauth.socialaccount.providers.dummy",
     "allauth.headless",
+    "allauth.usersessions",
 ]
 MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -62,6 +63,7 @@ AUTHENTICATION_BACKENDS = [
 
 HEADLESS_TOKEN_STRATEGY = "jwt_auth.contrib.allauth.strategy.TokenStrategy"
 HEADLESS_ADAPTER = "jwt_auth.contrib.allauth.adapter.HeadlessAdapter"
+USERSESSIONS_ADAPTER = "jwt_auth.contrib.allauth.usersessions.UserSessionsAdapter"
 ACCOUNT_EMAIL_VERIFICATION = "mandatory"
 ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = True
 ACCOUNT_LOGIN_BY_CODE_ENABLED = True

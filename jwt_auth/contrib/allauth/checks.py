@@ -5,12 +5,14 @@ Nothing here imports allauth, unless the strategy is in use and the apps are the
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 from django.apps import apps
 from django.conf import settings as django_settings
 from django.contrib.auth.middleware import AuthenticationMiddleware, LoginRequiredMiddleware
 from django.core import checks
+from django.urls import NoReverseMatch, reverse
 from django.utils.module_loading import import_string
 
 from jwt_auth.middleware import JWTUserMiddleware
@@ -27,7 +29,7 @@ def check_allauth(app_configs: Sequence[Any] | None = None, **kwargs: Any) -> li
         return list(_check_apps(missing)) if path.startswith(_PLACE) else []
     if not _is_a(path, f"{_PLACE}.strategy.TokenStrategy"):
         return []
-    return [*_check_middleware(), *_check_adapters()]
+    return [*_check_middleware(), *_check_adapters(), *_check_urls()]
 
 
 def _check_apps(missing: list[str]) -> Iterator[checks.CheckMessage]:
@@ -71,6 +73,16 @@ def _check_adapters() -> Iterator[checks.CheckMessage]:
             hint=f'Set USERSESSIONS_ADAPTER = "{its_adapter}", or derive your adapter from it.',
             id="jwt_auth.E093",
         )
+
+
+def _check_urls() -> Iterator[checks.CheckMessage]:
+    for name in ("jwt_auth:login", "jwt_auth_browser:login") if apps.is_installed("allauth.mfa") else ():
+        with suppress(NoReverseMatch):
+            yield checks.Warning(
+                f"{reverse(name)} signs in users who have a second factor by their password alone.",
+                hint="Include the URLs of jwt_auth without the one named login.",
+                id="jwt_auth.W090",
+            )
 
 
 def _names_a(setting: str, wanted: str) -> bool:

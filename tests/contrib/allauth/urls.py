@@ -1,5 +1,7 @@
 """The endpoints of this app and of allauth, allauth's pages, and views of the project."""
 
+from typing import Any
+
 from allauth.account.utils import perform_login
 from django.contrib import admin
 from django.contrib.auth import get_user_model
@@ -12,6 +14,13 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
+
+from jwt_auth import browser_urls, urls
+
+
+def without_login(module: Any) -> Any:
+    """Return the endpoints of a module but the one that asks for the password alone."""
+    return include(([pattern for pattern in module.urlpatterns if pattern.name != "login"], module.app_name))
 
 
 class SessionView(APIView):
@@ -34,8 +43,8 @@ def sign_in(request: HttpRequest) -> HttpResponseBase:
 
 urlpatterns = [
     path("admin/", admin.site.urls),
-    path("auth/", include("jwt_auth.urls")),
-    path("auth/browser/", include("jwt_auth.browser_urls")),
+    path("auth/", without_login(urls)),
+    path("auth/browser/", without_login(browser_urls)),
     path("_allauth/", include("allauth.headless.urls")),
     path("accounts/", include("allauth.urls")),
     path("session/", SessionView.as_view()),

@@ -183,11 +183,10 @@ def _end_replaced(sid: UUID, user: Any, now: datetime) -> UserSession | None:
     if session is None:
         return None
     known = Ended(user_id_of(user), session.last_issued_at)
-    if not end_session(sid, known, reason=REPLACED, actor=user, now=now):
-        return None
-    if session.tied_to:  # the new session has the tie, and this end is no sign-out
+    is_ended = end_session(sid, known, reason=REPLACED, actor=user, now=now)
+    if is_ended and session.tied_to:  # the new session has the tie, and this end is no sign-out
         untie([sid])
-    return session
+    return session if is_ended else None
 
 
 def _create(user: Any, newest_cutoff: datetime | None, terms: Terms, now: datetime) -> UserSession:

@@ -55,6 +55,7 @@ class Terms:
             require(self.is_persistent, "is_persistent", bool)
         if self.data is not None:
             check_json(self.data, "data")
+        require(self.tied_to, "tied_to", str)
         require(self.peer, "peer", Peer, "peer_of(request) returns one")
         require_text(self.label, "label")
         if self.transport not in UserSession.Transport.values:

@@ -1,5 +1,5 @@
 """
-What other packages record in Django's session about a sign-in: the methods, as values of `amr`, and the time. Pure.
+Read what other packages record in Django's session about a sign-in: methods, as values of `amr`, and times. Pure.
 
 Values that this table does not know are left out: a method too few makes the user authenticate again, and one too many
 lets somebody in.

@@ -147,6 +147,7 @@ GOOD_AND_BAD = {
     "SESSION_IDLE_TIMEOUT": ([5 * MINUTE, 30 * DAY], [60, None, timedelta(seconds=59), 3651 * DAY]),
     "SESSION_MAX_TIMEOUT": ([None, 30 * DAY, 3650 * DAY], [60, timedelta(seconds=59), 3651 * DAY]),
     "SESSION_ABSOLUTE_TIMEOUT": ([14 * DAY, 3650 * DAY], [60, None, timedelta(seconds=59), 3651 * DAY]),
+    "SESSION_EXCHANGE": ([None, "keep", "end", "tie"], ["", "off", True]),
     "SESSION_LIMIT": ([None, 1, 10_000], [0, -1, 1.0, True, "3"]),
     "ROTATION_GRACE_PERIOD": ([timedelta(0), MINUTE], [10, None, -MINUTE, timedelta(seconds=61)]),
     "LEEWAY": ([timedelta(0), MINUTE], [10, None, -MINUTE, timedelta(seconds=61)]),

@@ -1,7 +1,7 @@
 """The start of sessions: the checks that are repeated, the signals, the content of tokens, and the signing keys."""
 
 import itertools
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone as datetime_timezone
 
 import jwt
 import pytest
@@ -26,6 +26,7 @@ from jwt_auth.sessions.refresh_tokens import grace_period
 from tests.support.outages import outage
 
 TICK = timedelta(microseconds=1)
+UTC = datetime_timezone.utc
 NEW_PASSWORD = "a quite different password"
 
 
@@ -175,6 +176,16 @@ def test_a_setting_allows_longer_timeouts(user, settings, clock):
     assert session.idle_expires_at == timezone.now() + timedelta(days=60)
 
 
+def test_an_earlier_authentication_is_judged_by_its_own_time(user, clock):
+    yesterday = timezone.now() - timedelta(days=1)
+    revoke_user(user, at=yesterday)
+    pair = start(user, authenticated_at=yesterday)
+    session = UserSession.objects.get(pk=pair.session_id)
+    assert (session.started_at, session.last_issued_at) == (yesterday, timezone.now())
+    with pytest.raises(CredentialsChangedError):
+        start(user, authenticated_at=yesterday - TICK)
+
+
 @pytest.mark.parametrize(
     ("terms", "error"),
     [
@@ -184,6 +195,9 @@ def test_a_setting_allows_longer_timeouts(user, settings, clock):
         ({"amr": [1]}, ValueError),
         ({"amr": [f"method{i:03}" for i in range(30)]}, ValueError),
         ({"acr": 1}, TypeError),
+        ({"tied_to": 1}, TypeError),
+        ({"authenticated_at": datetime(2026, 1, 1)}, ValueError),  # noqa: DTZ001  # a naive time
+        ({"authenticated_at": datetime(2999, 1, 1, tzinfo=UTC)}, ValueError),
         ({"acr": ""}, ValueError),
         ({"acr": "two\nlines"}, ValueError),
         ({"idle_timeout": 300}, TypeError),

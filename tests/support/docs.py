@@ -39,7 +39,7 @@ class Block:
 
 
 BLOCKS = [
-    Block(page, match["how"] or f"untested {match['language']}", match["code"])
+    Block(page, match["how"] or f"untested {match['kind']}", match["code"])
     for page in PAGES
     for match in _BLOCK.finditer(page.read_text())
     if match["kind"] in ("python", "sh") or match["how"]

@@ -1,4 +1,4 @@
-"""What other packages have recorded of a sign-in, as `amr` and a time."""
+"""Records of other packages about a sign-in, as `amr` and a time."""
 
 from datetime import datetime, timezone
 

@@ -1,9 +1,11 @@
 """A Django session is exchanged for tokens: by its user, from a page of ours, and never for more than it is worth."""
 
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from django.contrib.auth.signals import user_logged_in, user_login_failed
+from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session
 from django.utils import timezone
 
@@ -115,6 +117,13 @@ def test_an_exchange_is_no_sign_in_to_django(visitor, user, heard):
     noted = django_sessions.signed_in_at(visitor.session)
     visitor.sign_in(user)
     assert django_sessions.signed_in_at(visitor.session) == noted
+
+
+def test_a_sign_in_beside_djangos_session_is_not_noted_in_it(user):
+    session = SessionStore()
+    session["cart"] = "full"
+    user_logged_in.send(type(user), request=SimpleNamespace(session=session), user=user)
+    assert dict(session.items()) == {"cart": "full"}
 
 
 def change_password(user):

@@ -70,7 +70,7 @@ def signed_in(client, user):
 
 
 def test_the_table_has_all_endpoints():
-    others = {"exchange", "jwks", "metadata", "revocations", *OF_CLIENTS}
+    others = {"exchange", "exchange-session", "jwks", "metadata", "revocations", *OF_CLIENTS}
     assert {pattern.name for pattern in urlpatterns} == {*ENDPOINTS, *others}
 
 

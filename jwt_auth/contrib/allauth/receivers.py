@@ -1,5 +1,5 @@
 """
-What allauth says of sign-ins by its signals.
+The receivers of allauth's signals, which tell of the steps of a sign-in, of its end, and of new passwords.
 """
 
 from typing import Any

@@ -59,7 +59,7 @@ NOTE = "_jwt_auth_allauth"
 @dataclass(slots=True, kw_only=True)
 class Progress:
     """
-    What happens to a sign-in during one request.
+    The progress of a sign-in during one request.
 
     Args:
         account: any account, as it was before the request checked credentials.
@@ -95,7 +95,7 @@ def is_of_app(request: HttpRequest) -> bool:
 
 
 def begin(request: HttpRequest) -> None:
-    """Note the time before a request checks credentials: whoever is revoked after it is not signed in. One query."""
+    """Note the time before a request checks credentials: a user who is revoked after it can't sign in. One query."""
     with outage_is_unavailable():
         progress_of(request).account = any_account()
 

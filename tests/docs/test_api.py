@@ -87,7 +87,7 @@ def _look_up(path):
 
 
 # These can be imported only where allauth is among the apps; allauth says what their methods are.
-ELSEWHERE = ("jwt_auth.contrib.allauth.adapter.", "jwt_auth.contrib.allauth.usersessions.")
+ELSEWHERE = "jwt_auth.contrib.allauth."
 
 
 def unlisted_types(public):

@@ -18,6 +18,7 @@ __all__ = [
     "ExpiredTokenError",
     "GrantError",
     "IdempotencyKeyError",
+    "InsufficientUserAuthenticationError",
     "InvalidCredentialsError",
     "InvalidScopeError",
     "InvalidTargetError",
@@ -185,6 +186,32 @@ class NoTokenError(RefusedError):
 
     code = "not_authenticated"
     detail = _("Authentication credentials were not provided.")
+
+
+class InsufficientUserAuthenticationError(RefusedError):
+    """
+    Raised when a credential is valid, but its user has to sign in again, or in another way (RFC 9470 section 3).
+
+    Args:
+        reason: what the sign-in lacks.
+        max_age: the greatest accepted age of a sign-in, in seconds; None for any.
+        acr_values: the accepted levels, in order of preference; empty for any.
+        amr_values: the methods that are required.
+    """
+
+    code = "insufficient_user_authentication"
+    detail = _("Sign in again, or in another way, to do this.")
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        max_age: int | None = None,
+        acr_values: Sequence[str] = (),
+        amr_values: Sequence[str] = (),
+    ) -> None:
+        super().__init__(reason)
+        self.max_age, self.acr_values, self.amr_values = max_age, tuple(acr_values), tuple(amr_values)
 
 
 class TokenError(RefusedError):

@@ -21,7 +21,7 @@ from jwt_auth.authentication.errors import Refused, ServiceUnavailable, as_api_e
 from jwt_auth.authentication.note import note_on
 from jwt_auth.claims import Claims
 from jwt_auth.conf import get_settings
-from jwt_auth.exceptions import InsufficientScopeError, UnavailableError
+from jwt_auth.exceptions import InsufficientScopeError, InsufficientUserAuthenticationError, UnavailableError
 from jwt_auth.http.logs import log_outage
 from jwt_auth.responses import error_response
 from jwt_auth.sessions import django_sessions
@@ -55,11 +55,13 @@ class _Middleware:
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponseBase | None:
         """
-        Answer the error that a lazy user raises if its row is gone or can't be read.
+        Answer the error that a lazy user raises if its row is gone or can't be read, and that of `permissions` for a
+        sign-in that is too old or too weak.
 
-        DRF answers it in its views, but not in plain ones, nor while a template is rendered, as in the browsable API.
+        DRF answers them in its views, but not in plain ones, nor while a template is rendered, as in the browsable API.
         """
-        return _as_json(error) if isinstance(error, Refused | ServiceUnavailable) else None
+        answered = isinstance(error, Refused | ServiceUnavailable | InsufficientUserAuthenticationError)
+        return _as_json(error, request) if answered else None
 
 
 class VaryMiddleware(_Middleware):
@@ -237,7 +239,7 @@ def _set_user(request: HttpRequest, user: Any, claims: Any) -> None:
     request.auth = claims  # type: ignore[attr-defined]  # the same name as in DRF
 
 
-def _as_json(error: APIException) -> JsonResponse:
-    answer: Any = error_response(error)
+def _as_json(error: Exception, request: HttpRequest | None = None) -> JsonResponse:
+    answer: Any = error_response(error, request)
     headers = {name: answer[name] for name in ("WWW-Authenticate", "Retry-After") if name in answer}
     return JsonResponse(answer.data, status=answer.status_code, headers=headers)

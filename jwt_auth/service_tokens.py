@@ -81,7 +81,17 @@ def exchange(
     if client_id is not None:
         allowed &= client_scopes
     granted = _granted(scope, allowed, subject.claims)
-    return issue(subject.user, audience, granted, session=subject.session, actor=client_id, now=now)
+    claims = subject.claims
+    return _issue(
+        subject.user,
+        audience,
+        granted,
+        session=subject.session,
+        amr=claims.amr,  # not read from the session, whose query leaves it out
+        acr=claims.acr,
+        actor=client_id,
+        now=now,
+    )
 
 
 def issue(
@@ -114,8 +124,34 @@ def issue(
         require(session, "session", UserSession, "the session itself, not its id")
     if actor is not None:
         require(actor, "actor", str, "the client_id of a client")
-    target, granted, now = _audience(audience), _parsed(scope), now or timezone.now()
+    return _issue(
+        user,
+        audience,
+        scope,
+        session=session,
+        amr=session.methods if session else (),
+        acr=(session.acr or None) if session else None,
+        actor=actor,
+        one_time=one_time,
+        now=now or timezone.now(),
+    )
+
+
+def _issue(
+    user: AbstractBaseUser,
+    audience: str,
+    scope: str,
+    *,
+    session: UserSession | None,
+    amr: tuple[str, ...],
+    acr: str | None,
+    actor: str | None,
+    now: datetime,
+    one_time: bool = False,
+) -> ServiceToken:
+    target, granted = _audience(audience), _parsed(scope)
     claims = _claims(user, target, scopes=granted, session=session, actor=actor, now=now)
+    claims = replace(claims, amr=amr, acr=acr)
     values: dict[str, Any] = claims.as_dict()
     if actor is not None:
         values["act"] = {"sub": actor}  # RFC 8693 section 4.1

@@ -77,6 +77,21 @@ def scope_challenge(scopes: Iterable[str]) -> str:
     return f'{value}, scope="{named}"' if named else value
 
 
+def sign_in_challenge(*, max_age: int | None, acr_values: Iterable[str], amr_values: Iterable[str]) -> str:
+    """
+    Return the value of WWW-Authenticate for a sign-in that is too old or too weak (RFC 9470 section 3).
+
+    `amr_values` is a parameter of this app: the RFC has none for methods. RFC 6750 section 3 allows others.
+    """
+    parameters = {
+        "max_age": "" if max_age is None else str(max_age),
+        "acr_values": " ".join(acr_values),
+        "amr_values": " ".join(amr_values),
+    }
+    named = "".join(f', {name}="{value}"' for name, value in parameters.items() if value)
+    return f'{SCHEME} realm="{get_settings().REALM}", error="insufficient_user_authentication"{named}'
+
+
 def bearer_body(pair: Any) -> Mapping[str, Any]:
     """Return a TokenPair as the body of an answer to login and refresh (RFC 6749 section 5.1)."""
     return {

@@ -16,7 +16,7 @@ from jwt_auth import sessions
 from jwt_auth.authentication import JWTAuthentication
 from jwt_auth.authentication.errors import as_api_exception
 from jwt_auth.exceptions import CsrfError, ExpiredTokenError, InsufficientScopeError, RevocationUnavailableError
-from jwt_auth.permissions import HasScope
+from jwt_auth.permissions import HasAMR, HasScope
 from tests.support.answers import challenge
 from tests.support.outages import outage
 
@@ -89,18 +89,24 @@ REFUSALS = {
         "insufficient_scope",
         {"WWW-Authenticate": 'Bearer realm="api", error="insufficient_scope", scope="read"'},
     ),
+    "weak sign-in": (
+        401,
+        "insufficient_user_authentication",
+        {"WWW-Authenticate": 'Bearer realm="api", error="insufficient_user_authentication", amr_values="otp"'},
+    ),
     "outage": (503, "unavailable", {"Retry-After": "1"}),
     "throttled": (429, "throttled", {"Retry-After": "7"}),
 }
 
 
 def url_of(refusal):
-    return {"scope": "/scoped/", "throttled": "/full/"}.get(refusal, "/page/")
+    return {"scope": "/scoped/", "weak sign-in": "/strong/", "throttled": "/full/"}.get(refusal, "/page/")
 
 
 urlpatterns = [
     path("page/", Page.as_view()),
     path("scoped/", Page.as_view(permission_classes=[HasScope("read")])),
+    path("strong/", Page.as_view(permission_classes=[HasAMR("otp")])),
     path("full/", Page.as_view(throttle_classes=[Full])),
 ]
 

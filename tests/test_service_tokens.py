@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 import jwt
 import pytest
 
-from jwt_auth import service_tokens
+from jwt_auth import service_tokens, sessions
 from jwt_auth.authentication.assertions import JWT_BEARER
 from jwt_auth.conf.user_keys import user_id_of
 from jwt_auth.exceptions import ExpiredTokenError, InvalidClaimError, InvalidScopeError, InvalidTargetError
@@ -101,6 +101,7 @@ def test_a_user_gets_a_token_for_another_server(client, user, token):
         "sub": user_id_of(user),
         "client_id": ONE,
         "sid": session.sid,
+        "amr": ["pwd"],
         "auth_time": session.started_at.timestamp(),
         "iat": now,
         "exp": now + 120,
@@ -156,6 +157,16 @@ def test_the_absolute_end_of_the_session_counts_too(client, token, jwt_settings)
     assert ask(client, token).json()["expires_in"] == 300
     UserSession.objects.update(expires_at=NOW + timedelta(seconds=200))
     assert ask(client, token).json()["expires_in"] == 200
+
+
+def test_another_server_learns_how_the_user_was_authenticated(client, user):
+    pair = sessions.start(user, amr=["hwk"], acr="2")
+    asked = ask(client, pair.access_token, scope="read").json()["access_token"]
+    given = service_tokens.issue(user, TWO, session=UserSession.objects.get()).access_token
+    for raw in (asked, given):
+        claims = decode(client, raw)
+        assert (claims["amr"], claims["acr"]) == (["hwk"], "2")
+    assert not {"amr", "acr"} & decode(client, service_tokens.issue(user, TWO).access_token).keys()
 
 
 def test_a_refresh_keeps_the_auth_time(client, user, clock):

@@ -38,6 +38,7 @@ class PageView(TemplateView):
         return super().get_context_data(
             auth_base=reverse("jwt_auth_browser:login").removesuffix("login/"),
             notes_url=reverse("note-list"),
+            payments_url=reverse("payment"),
             username_field=model.USERNAME_FIELD,
             username_label=label_for_field(model.USERNAME_FIELD, model),
             **kwargs,

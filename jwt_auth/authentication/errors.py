@@ -14,6 +14,7 @@ from jwt_auth.exceptions import (
     GrantError,
     IdempotencyKeyError,
     InsufficientScopeError,
+    InsufficientUserAuthenticationError,
     JWTAuthError,
     RefusedError,
     TokenError,
@@ -49,6 +50,22 @@ class Forbidden(drf.PermissionDenied):
         self.auth_header = transports.scope_challenge(error.scopes)
 
 
+class SignInDemanded(drf.APIException):
+    """
+    401 for a sign-in that is too old or too weak (RFC 9470).
+
+    Not an AuthenticationFailed: DRF turns that into 403 if the view's first authentication class has no challenge.
+    """
+
+    status_code = 401
+
+    def __init__(self, error: InsufficientUserAuthenticationError) -> None:
+        super().__init__(str(error.detail), error.code)
+        self.auth_header = transports.sign_in_challenge(
+            max_age=error.max_age, acr_values=error.acr_values, amr_values=error.amr_values
+        )
+
+
 class BodyTooLarge(drf.APIException):
     """413 (RFC 9110 section 15.5.14)."""
 
@@ -65,7 +82,7 @@ class ServiceUnavailable(drf.APIException):
 def as_api_exception(error: JWTAuthError) -> drf.APIException:
     """Return an error as an exception that DRF answers with any exception handler of the project."""
     if isinstance(error, RefusedError):
-        return Refused(error)
+        return SignInDemanded(error) if isinstance(error, InsufficientUserAuthenticationError) else Refused(error)
     if isinstance(error, InsufficientScopeError):
         return Forbidden(error)
     if isinstance(error, (CsrfError, UnknownLimitsError)):

@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 
 from django.conf import settings as django_settings
 
+from jwt_auth.jose.scopes import is_scope
+
 Rule: TypeAlias = Callable[[object], str | None]
 
 # Browsers store a cookie with such a prefix only if it came over https, for this host alone (RFC 6265bis section
@@ -189,6 +191,11 @@ def realm(value: object) -> str | None:
     """A text that can stand between quotes in a header (RFC 9110 section 11.5)."""
     ok = isinstance(value, str) and value.isascii() and value.isprintable() and not set(value) & {'"', "\\"}
     return None if ok else "must be a string of printable ASCII characters without quotes and backslashes"
+
+
+def sign_in_method(value: object) -> str | None:
+    """A value of `amr` (RFC 8176), which can stand in a header."""
+    return None if is_scope(value) else 'must be a method such as "otp", without spaces, quotes and backslashes'
 
 
 def fernet_key(value: object) -> str | None:

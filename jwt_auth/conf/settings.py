@@ -125,6 +125,8 @@ class Settings:
     CSRF_MODE: str = setting("fetch_metadata", rules.one_of("fetch_metadata", "django", "log_only"))
     CLEAR_SITE_DATA: tuple[str, ...] = setting(("cache", "storage"), rules.list_of(rules.site_data))
     SESSION_EXCHANGE: str | None = setting(None, rules.optional(rules.one_of("keep", "end", "tie")))
+    ADMIN_ENDPOINTS_MAX_AGE: timedelta | None = setting(None, rules.optional(rules.duration(10 * _SECOND, 30 * _DAY)))
+    ADMIN_ENDPOINTS_AMR: tuple[str, ...] = setting((), rules.list_of(rules.sign_in_method))
     LOGIN_THROTTLE: str = setting("10/min", rules.rate)
     REALM: str = setting("api", rules.realm)
 

@@ -22,6 +22,7 @@ from jwt_auth import signals
 from jwt_auth.exceptions import (
     CsrfError,
     GrantError,
+    InsufficientUserAuthenticationError,
     InvalidCredentialsError,
     ReasonedError,
     TokenError,
@@ -63,6 +64,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "token_refused": (*_REQUEST, "sid", "user_id"),
     "token_missing": _REQUEST,
     "sign_in_refused": _REQUEST,
+    "sign_in_demanded": _REQUEST,
     "csrf_refused": _REQUEST,
     "exchange_refused": _REQUEST,
     "csrf_let_through": _REQUEST,
@@ -122,11 +124,13 @@ def _clean_value(value: Any) -> Any:
 
 
 def log_refusal(error: ReasonedError, request: HttpRequest | None) -> None:
-    """Log why a token, a sign-in, a token exchange or a cross-site request was refused; the client is not told."""
+    """Log why a token, a sign-in, an exchange, or a request of another site or without a new sign-in was refused."""
     fields = _of_request(request, error.code, error.reason)
     event, text, reason = "token_refused", "Token refused: %s.", error.reason
     if isinstance(error, InvalidCredentialsError):
         event, text = "sign_in_refused", "Sign-in refused: %s."
+    elif isinstance(error, InsufficientUserAuthenticationError):
+        event, text = "sign_in_demanded", "New sign-in demanded: %s."
     elif isinstance(error, CsrfError):
         event, text = "csrf_refused", "Cross-site request refused: %s."
     elif isinstance(error, GrantError):

@@ -231,7 +231,8 @@ def _as_they_count(claims: Claims, client: RegisteredClient) -> Claims:
     """
     Return the claims of a client's token as they count here: with the scopes that it has, and no claims of a session.
 
-    Only this server may say of a token that it belongs to a session, so `sid` and `auth_time` are dropped.
+    Only this server may say of a token that it belongs to a session, and how its user signed in, so `sid`, `auth_time`,
+    `amr` and `acr` are dropped.
 
     Raises:
         InvalidClaimError: if they name another subject than the client.
@@ -240,7 +241,8 @@ def _as_they_count(claims: Claims, client: RegisteredClient) -> Claims:
         raise InvalidClaimError("sub", "is not the client's own id")
     if claims.client_id not in (None, claims.iss):
         raise InvalidClaimError("client_id", "is not the client's own id")
-    return replace(claims, client_id=claims.iss, sid=None, auth_time=None, scope=_scope_of(claims, client))
+    scope = _scope_of(claims, client)
+    return replace(claims, client_id=claims.iss, sid=None, auth_time=None, amr=(), acr=None, scope=scope)
 
 
 def _scope_of(claims: Claims, client: RegisteredClient) -> str:

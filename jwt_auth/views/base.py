@@ -17,12 +17,17 @@ from rest_framework.views import APIView
 
 from jwt_auth import transports
 from jwt_auth._django.driver_errors import is_of_text
-from jwt_auth.authentication import JWTAuthentication, claims_of
+from jwt_auth.authentication import JWTAuthentication, claims_of, client_of
 from jwt_auth.authentication.errors import as_api_exception
 from jwt_auth.authentication.note import note_on
 from jwt_auth.claims import Claims
 from jwt_auth.conf import get_settings
-from jwt_auth.exceptions import InsufficientScopeError, UnknownLimitsError
+from jwt_auth.conf.settings import cached_until_settings_change
+from jwt_auth.exceptions import InsufficientScopeError, InsufficientUserAuthenticationError, UnknownLimitsError
+from jwt_auth.http.logs import log_refusal
+from jwt_auth.http.plain import plain
+from jwt_auth.permissions import HasAMR, SignedInWithin
+from jwt_auth.permissions.requirements import demand
 from jwt_auth.responses import error_response
 from jwt_auth.views.parsers import StrictJSONParser
 
@@ -121,6 +126,35 @@ class IsInScope(BasePermission):
     def has_permission(self, request: Request, view: APIView) -> bool:
         demand_scope(request, view.scope)  # type: ignore[attr-defined]
         return True
+
+
+class HasAdminSignIn(BasePermission):
+    """
+    Require a sign-in as ADMIN_ENDPOINTS_MAX_AGE and ADMIN_ENDPOINTS_AMR say, which a refresh does not renew.
+
+    API clients are exempt: they prove the possession of a key with each request, and have no user who could sign in
+    again. It is the last permission of a view, so that nobody is asked to sign in for what they may not do anyway.
+    """
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        if client_of(request) is not None:
+            return True
+        try:
+            demand(authenticated_claims(request), *_admin_requirements())
+        except InsufficientUserAuthenticationError as error:
+            log_refusal(error, plain(request))
+            raise as_api_exception(error) from error
+        return True
+
+
+@cached_until_settings_change
+def _admin_requirements() -> tuple[SignedInWithin | HasAMR, ...]:
+    settings = get_settings()
+    age = settings.ADMIN_ENDPOINTS_MAX_AGE
+    return (
+        *([] if age is None else [SignedInWithin(age)]),
+        *([HasAMR(*settings.ADMIN_ENDPOINTS_AMR)] if settings.ADMIN_ENDPOINTS_AMR else []),
+    )
 
 
 def demand_scope(request: Request, scope: str) -> None:

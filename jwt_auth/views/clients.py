@@ -23,7 +23,7 @@ from jwt_auth.revocation import disable_client, revoke_client, revoke_client_key
 from jwt_auth.sessions import peer_of
 from jwt_auth.throttling import ClientsThrottle, RevokeClientThrottle
 from jwt_auth.user_model import has_permission
-from jwt_auth.views.base import IsInScope, IsUser, Pages, UserView, lacking, page_of, user_of
+from jwt_auth.views.base import HasAdminSignIn, IsInScope, IsUser, Pages, UserView, lacking, page_of, user_of
 from jwt_auth.views.client_serializers import (
     ChangeClientSerializer,
     ClientKeySerializer,
@@ -52,7 +52,7 @@ class MayManageClients(BasePermission):
 
 
 class ManagementView(UserView):
-    permission_classes = [IsUser, IsInScope, MayManageClients]
+    permission_classes = [IsUser, IsInScope, MayManageClients, HasAdminSignIn]
     scope = "clients"
     throttle_classes = [ClientsThrottle]
     pagination_class = Pages

@@ -68,13 +68,16 @@ def _refresh_token(raw: str, now: datetime | None) -> Mapping[str, Any]:
         raise refusal
     refresh_tokens.refuse_misuse(presented, session, now)
     issuer = get_settings().ISSUER
-    return {
+    values = {
         "active": True,
         "iss": issuer,
         "sub": user_id_of(session.user),
         "client_id": issuer,
         "sid": session.sid,
         "auth_time": session.started_at.timestamp(),
+        "amr": list(session.methods) or None,
+        "acr": session.acr or None,
         # Not the idle end, which each rotation moves: the caller may hold a copy of the token.
         "exp": int(session.expires_at.timestamp()),
     }
+    return {name: value for name, value in values.items() if value is not None}

@@ -3,7 +3,7 @@ The outcomes of a check of credentials, beside a user and None: the user with mo
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,13 +12,8 @@ from jwt_auth.sessions.terms import check_json
 from jwt_auth.sessions.tickets import MAX_LIFETIME
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Outcome:
-    amr: Sequence[str] | None = None
-
-
 @dataclass(frozen=True, slots=True)
-class SignIn(_Outcome):
+class SignIn:
     """
     The result of `SignInView.authenticate()` if more than the user is to be said; see `sessions.start()`.
 
@@ -28,17 +23,19 @@ class SignIn(_Outcome):
     """
 
     user: Any
-    acr: str | None = field(default=None, kw_only=True)
-    idle_timeout: timedelta | None = field(default=None, kw_only=True)
-    absolute_timeout: timedelta | None = field(default=None, kw_only=True)
-    is_persistent: bool | None = field(default=None, kw_only=True)
-    data: Mapping[str, Any] | None = field(default=None, kw_only=True)
-    authenticated_at: datetime | None = field(default=None, kw_only=True)
-    tied_to: str = field(default="", kw_only=True)
+    _: KW_ONLY
+    amr: Sequence[str] | None = None
+    acr: str | None = None
+    idle_timeout: timedelta | None = None
+    absolute_timeout: timedelta | None = None
+    is_persistent: bool | None = None
+    data: Mapping[str, Any] | None = None
+    authenticated_at: datetime | None = None
+    tied_to: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Pending(_Outcome):
+class Pending:
     """
     The result of `SignInView.authenticate()` if a step is missing, such as a second factor.
 
@@ -53,8 +50,10 @@ class Pending(_Outcome):
 
     user: Any
     step: str
-    state: Mapping[str, Any] = field(default_factory=dict, kw_only=True)
-    lifetime: timedelta = field(default=timedelta(minutes=5), kw_only=True)
+    _: KW_ONLY
+    amr: Sequence[str] | None = None
+    state: Mapping[str, Any] = field(default_factory=dict)
+    lifetime: timedelta = timedelta(minutes=5)
 
     def __post_init__(self) -> None:
         require(self.step, "step", str)

@@ -31,7 +31,16 @@ from jwt_auth.revocation import revoke_user
 from jwt_auth.revocation.feed import cursors, pieces
 from jwt_auth.user_model import has_permission
 from jwt_auth.views import introspection
-from jwt_auth.views.base import CredentialView, IsInScope, IsUser, TokenView, authenticated_claims, lacking, user_of
+from jwt_auth.views.base import (
+    CredentialView,
+    HasAdminSignIn,
+    IsInScope,
+    IsUser,
+    TokenView,
+    authenticated_claims,
+    lacking,
+    user_of,
+)
 from jwt_auth.views.metadata import describe, find_endpoints, has_address
 from jwt_auth.views.parsers import StrictFormParser, StrictJSONParser
 from jwt_auth.views.serializers import (
@@ -213,6 +222,7 @@ class RevokeGlobalView(ServerView):
     """Global Token Revocation (draft-parecki-oauth-global-token-revocation) of a user, named by the tokens' `sub`."""
 
     authentication_classes = [RevokerAuthentication]
+    permission_classes = [*ServerView.permission_classes, HasAdminSignIn]
     throttle_classes = [throttling.RevokeThrottle]
     scope, permission = "revoke_user", "jwt_auth.revoke_user"
 

@@ -184,7 +184,8 @@ class SignInView(BearerAnswer, CredentialView):
         if attempt.failure_sent:
             return
         name = self.ticket.user.get_username() if self.ticket and self.ticket.user else self.get_login_name(request)
-        user_login_failed.send(sender=__name__, credentials={"username": name}, request=request._request)
+        credentials = {} if name is None else {"username": name}
+        user_login_failed.send(sender=__name__, credentials=credentials, request=request._request)
 
     def _use_up_ticket(self) -> None:
         if self.ticket is None:
@@ -200,7 +201,8 @@ class SignInView(BearerAnswer, CredentialView):
         user, is_there = outcome.user, outcome.user is not None
         ticket = Ticket(
             user=user,
-            account=attempt.before(key_of(user)) if is_there else None,
+            # Even if nobody has the name: minutes may pass until the next step, and the user may be revoked.
+            account=(attempt.before(key_of(user)) or any_account()) if is_there else None,
             auth_hash=user.get_session_auth_hash() if is_there else "",
             step=outcome.step,
             transport=self.transport,

@@ -38,6 +38,7 @@ from jwt_auth.user_model import has_permission, read_key, user_field, visible_us
 from jwt_auth.verification import verify
 from jwt_auth.views.base import (
     CredentialView,
+    HasAdminSignIn,
     IsInScope,
     IsUser,
     Pages,
@@ -221,7 +222,7 @@ def check_may_withdraw(request: Request) -> None:
 
 
 class RevokeUserView(UserView):
-    permission_classes = [IsUser, IsInScope, MayRevokeUsers]
+    permission_classes = [IsUser, IsInScope, MayRevokeUsers, HasAdminSignIn]
     scope = "revoke_user"
     throttle_classes = [throttling.RevokeThrottle]
 

@@ -33,7 +33,7 @@ class App:
 
     def fill_in(self, user: Any, password: str = PASSWORD, label: str = "") -> None:
         self.page.locator("#field-username").fill(user.get_username())
-        self.page.get_by_label("Password").fill(password)
+        self.page.get_by_label("Password", exact=True).fill(password)
         self.page.get_by_label("Name of this device").fill(label)
         self.page.get_by_role("button", name="Sign in").click()
 

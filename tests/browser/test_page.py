@@ -278,7 +278,7 @@ def test_it_can_be_used_without_a_mouse(app, user):
         press("Tab")
     press("Enter")
     expect(page.get_by_role("alert").filter(has_text="No active account")).to_be_visible()
-    expect(page.get_by_label("Password")).to_be_focused()
+    expect(page.get_by_label("Password", exact=True)).to_be_focused()
     page.keyboard.type(PASSWORD)
     press("Enter")
     app.is_signed_in(user)

@@ -183,6 +183,8 @@ GOOD_AND_BAD = {
     "COOKIE_SAMESITE": (["Strict", "Lax", "None"], ["strict", "", None, False, ["Lax"]]),
     "CSRF_MODE": (["fetch_metadata", "django", "log_only"], ["off", "", None, False, ["django"]]),
     "CLEAR_SITE_DATA": ([[], ("cache",), ["cache", "storage"]], [["cookies"], ["*"], "cache", None, [1], [[]]]),
+    "ADMIN_ENDPOINTS_MAX_AGE": ([None, 5 * MINUTE, 30 * DAY], [300, timedelta(seconds=9), 31 * DAY, "5m"]),
+    "ADMIN_ENDPOINTS_AMR": ([[], ("otp",), ["pwd", "mfa"]], ["otp", None, [""], ["a b"], ['"'], [1]]),
     "LOGIN_THROTTLE": (
         ["1/s", "10/min", "100/hour", "5/d", "7/second"],
         [

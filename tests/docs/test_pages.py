@@ -335,7 +335,8 @@ def test_the_errors_page_has_each_code_with_its_status():
 
 def _raised(cls):
     error = cls.__new__(cls)
-    error.scopes = ()
+    error.scopes = error.acr_values = error.amr_values = ()
+    error.max_age = None
     return error
 
 

@@ -65,6 +65,18 @@ def test_nobody_can_write_a_note_in_anothers_name(alice, bob, user):
     assert texts(bob) == ["Alice likes Bob"]
 
 
+def test_a_payment_needs_a_sign_in_of_the_last_minute(client, user, clock):
+    alice = client.bearer(client.tokens(user)["access_token"])
+    body = {"recipient": "Bob", "amount": "10"}
+    paid = alice.send("/api/payments/", body)
+    assert (paid.status_code, paid.json()) == (201, {"recipient": "Bob", "amount": "10.00"})
+    assert alice.send("/api/payments/", {**body, "amount": "-10"}).status_code == 400
+    clock.shift(61)
+    refused = alice.send("/api/payments/", body)
+    assert (refused.status_code, refused.json()["code"]) == (401, "insufficient_user_authentication")
+    assert texts(alice) == []
+
+
 @pytest.mark.parametrize("method", ["get", "post", "put", "patch", "delete"])
 def test_without_a_token_there_is_nothing_to_see(alice, client, method):
     path = NOTES if method == "post" else write_note(alice)

@@ -112,6 +112,12 @@ def mistype_the_password(client, user):
     client.login(user, "wrong")
 
 
+def ask_for_a_fresh_sign_in(client, user):
+    type(user)._default_manager.filter(pk=user.pk).update(is_superuser=True)
+    with override_settings(JWT_AUTH={**settings.JWT_AUTH, "ADMIN_ENDPOINTS_AMR": ["otp"]}):
+        assert client.bearer(client.tokens(user)["access_token"]).get("/auth/clients/").status_code == 401
+
+
 def sign_in_too_often(client, user):
     for _ in range(11):
         client.login(user)
@@ -340,6 +346,7 @@ HAPPENINGS = {
     show_a_bad_token: ("token_refused", "INFO"),
     refresh_with_a_bad_token: ("token_refused", "INFO"),
     mistype_the_password: ("sign_in_refused", "INFO"),
+    ask_for_a_fresh_sign_in: ("sign_in_demanded", "INFO"),
     sign_in_over_plain_http: ("cookies_lost", "WARNING"),
     come_from_another_site: ("csrf_refused", "INFO"),
     come_from_another_site_that_is_only_watched: ("csrf_let_through", "WARNING"),

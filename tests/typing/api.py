@@ -29,7 +29,7 @@ from jwt_auth.client.httpx import JWTAuth as HttpxAuth
 from jwt_auth.client.requests import JWTAuth
 from jwt_auth.exceptions import RefreshTokenReusedError, RevokedTokenError, TokenError
 from jwt_auth.middleware import JWTUserMiddleware
-from jwt_auth.permissions import HasScope
+from jwt_auth.permissions import HasACR, HasAMR, HasScope, SignedInWithin
 from jwt_auth.throttling import ClientThrottle
 from jwt_auth.transports import bearer_token
 from jwt_auth.verification import Verified, averify, verify
@@ -58,6 +58,10 @@ class Payment(APIView):
     ]
 
 
+class Transfer(Payment):
+    permission_classes = [IsAuthenticated & SignedInWithin(minutes=1), HasAMR("otp") | HasACR("gold"), HasScope("pay")]
+
+
 class Report(APIView):
     authentication_classes = [ClientJWTAuthentication.with_binding()]
     permission_classes = [HasScope("read") | HasScope("write"), IsAuthenticated & HasScope("read"), ~HasScope("x")]
@@ -81,6 +85,7 @@ class HeaderAlone(JWTUserMiddleware):
 def plain_view(request: HttpRequest) -> HttpResponse:
     raw: str | None = bearer_token(request)
     verified: Verified = verify(raw or "")
+    SignedInWithin(timedelta(minutes=5)).check(verified.claims)
     return HttpResponse(verified.claims.sub)
 
 

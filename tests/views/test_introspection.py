@@ -67,6 +67,7 @@ def test_what_the_project_adds_to_tokens_is_not_told(asking, client, user, jwt_s
 
 
 def test_a_good_refresh_token_is_told_with_its_session(asking, client, user, pair):
+    UserSession.objects.update(acr="2")
     session = UserSession.objects.get(user=user)
     told = {
         "active": True,
@@ -74,6 +75,8 @@ def test_a_good_refresh_token_is_told_with_its_session(asking, client, user, pai
         "sub": user_id_of(user),
         "client_id": "jwt_auth",
         "sid": session.sid,
+        "amr": ["pwd"],
+        "acr": "2",
         "auth_time": session.started_at.timestamp(),
         "exp": int(session.expires_at.timestamp()),
     }

@@ -1,21 +1,26 @@
 """A Django session is exchanged for tokens: by its user, from a page of ours, and never for more than it is worth."""
 
 from datetime import timedelta
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
 import pytest
 from django.contrib.auth.signals import user_logged_in, user_login_failed
 from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session
+from django.urls import path
 from django.utils import timezone
+from rest_framework.response import Response
+from rest_framework.views import APIView
 
 from jwt_auth import sessions
 from jwt_auth.models import UserSession
+from jwt_auth.permissions import SignedInWithin
 from jwt_auth.revocation import revoke_user
 from jwt_auth.sessions import django_sessions
 from jwt_auth.verification import verify
 from tests.support.browser import Browser
 from tests.support.clients import PASSWORD
+from tests.urls import urlpatterns as usual_urls
 
 CROSS_SITE = {"HTTP_SEC_FETCH_SITE": "cross-site", "HTTP_ORIGIN": "https://evil.example.net"}
 JWT_USER = "jwt_auth.middleware.JWTUserMiddleware"
@@ -65,6 +70,23 @@ def test_tokens_of_the_user_whose_sign_in_was_when_it_was(visitor, user, clock):
     again = sessions.start(user, replaces=session.pk)
     assert UserSession.objects.get(pk=again.session_id).expires_at == session.expires_at
     assert "_auth_user_id" in visitor.session  # "keep"
+
+
+class Payment(APIView):
+    permission_classes = [SignedInWithin(minutes=5)]
+
+    def get(self, request):
+        return Response({})
+
+
+def test_an_exchange_makes_no_sign_in_fresh(visitor, user, settings):
+    settings.ROOT_URLCONF = urls = ModuleType("urls")
+    urls.urlpatterns = [*usual_urls, path("payment/", Payment.as_view())]
+    exchange(visitor, "/auth/browser/")
+    assert visitor.get("/payment/").json()["code"] == "insufficient_user_authentication"
+    visitor.force_login(user)
+    exchange(visitor, "/auth/browser/")
+    assert visitor.get("/payment/").status_code == 200
 
 
 def test_cookies_in_browsers(visitor):

@@ -126,6 +126,13 @@ class Mail(SignInView):
         return Pending(find(data["name"]), "code", state={"code": CODE}, lifetime=HOUR)
 
 
+class Alias(Mail):
+    """The name is no natural key, so the account is not known before the check."""
+
+    def authenticate(self, request, data):
+        return Pending(find(data["name"].removeprefix("alias of ")), "code", state={"code": CODE})
+
+
 class CodeAgain(Reauthentication, Code): ...
 
 
@@ -141,6 +148,7 @@ VIEWS = {
     "step": CodeStep,
     "step/other": OtherStep,
     "mail": Mail,
+    "alias": Alias,
     "code/again": CodeAgain,
     "password/again": PasswordAgainWithCode,
 }
@@ -439,6 +447,16 @@ def test_a_ticket_is_dead_after_what_would_end_a_session(client, user, ticket, m
     assert not UserSession.objects.exists()
 
 
+def test_a_ticket_for_an_alias_is_dead_after_a_revocation_too(client, user):
+    def ask():
+        return ticket_of(client.send("/in/alias/", {"name": f"alias of {user.get_username()}"}))
+
+    assert step(client, ask()).status_code == 200
+    ticket = ask()
+    revoke_user(user)
+    assert_error(step(client, ticket), 401, "invalid_credentials")
+
+
 def test_a_ticket_expires(client, ticket, clock):
     clock.shift(301)
     assert_error(step(client, ticket), 401, "invalid_credentials")
@@ -573,3 +591,18 @@ def test_a_session_that_ended_meanwhile_is_not_replaced(client, user):
     sessions.end(pair["refresh_token"])
     assert_error(step(client, ticket_of(first)), 401, "token_revoked")
     assert not live().exists()
+
+
+# Queries
+
+
+def test_a_sign_in_of_a_projects_own_costs_no_more_than_one_with_a_password(client, user, ticket, count):
+    """The view's own look at the user is in the number."""
+    for url, body in (("code", code(user)), ("card", {"card": user.get_username()})):
+        number, answer = count(client.send, f"/in/{url}/", body)
+        assert (answer.status_code, number) == (200, 6), url
+    number, answer = count(step, client, ticket)
+    assert (answer.status_code, number) == (200, 6)  # with the one that uses up the ticket
+    signed_in = client.bearer(client.tokens(user)["access_token"])
+    number, answer = count(signed_in.send, "reauthenticate/", {"password": PASSWORD})
+    assert (answer.status_code, number) == (200, 10)  # with the end of the session that it replaces

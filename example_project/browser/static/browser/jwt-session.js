@@ -13,6 +13,7 @@
  *
  *     200 ... 400, 403, 404    returned to you
  *     401                      one refresh for all requests and tabs; then the request is sent once more
+ *     401 for a fresh sign-in  `signInAgain` asks the user, once for all requests; then the request is sent once more
  *     401 to that refresh      signed out in all tabs; `reason` has the server's code
  *     429, 503, no answer      to a refresh: still signed in, tried again later. To a request: returned to you
  *
@@ -40,10 +41,13 @@ export class JWTSession extends EventTarget {
   #heartbeat;
   #headers;
   #credentials;
+  #signInAgain;
   #channel;
   #timer = null;
   #refreshing = null;
+  #asking = null;
   #renewals = 0; // by this tab or by others
+  #signIns = 0; // again, in this tab
   #failures = 0; // in a row
   #retryKey = null; // proves that a refresh repeats one whose answer was lost, as when the laptop was closed meanwhile
 
@@ -56,6 +60,9 @@ export class JWTSession extends EventTarget {
    * @param {() => object} [options.headers] returns more headers for sign-in, sign-out and so on, such as Django's
    *   X-CSRFToken
    * @param {string} [options.credentials] as in fetch(): "include" if the API has another host name
+   * @param {() => Promise<boolean>} [options.signInAgain] is called if a request needs a fresh or stronger sign-in
+   *   (RFC 9470). Ask the user, call reauthenticate(), and return whether it succeeded; false if the user gave up.
+   *   Without it, such a 401 is returned to you at once
    */
   constructor({
     base = "/auth/browser/",
@@ -63,6 +70,7 @@ export class JWTSession extends EventTarget {
     heartbeat = 0,
     headers = () => ({}),
     credentials = "same-origin",
+    signInAgain = null,
   } = {}) {
     super();
     this.#base = new URL(base, location.href);
@@ -70,6 +78,7 @@ export class JWTSession extends EventTarget {
     this.#heartbeat = heartbeat * 1000;
     this.#headers = headers;
     this.#credentials = credentials;
+    this.#signInAgain = signInAgain;
   }
 
   /** Find out who is signed in, and keep the session alive. Call it once. Fires "change". */
@@ -121,6 +130,32 @@ export class JWTSession extends EventTarget {
     this.#tell({ type: "signed-in", id: this.id });
   }
 
+  /**
+   * Replace this session by a new one of the same user, in all tabs. Rejects with a SessionError if the server refuses.
+   * @param {object} proof `password`, or what your own sign-in expects
+   */
+  async reauthenticate(proof) {
+    try {
+      await this.#replace(proof);
+    } catch (error) {
+      // The access token may have expired while the user typed.
+      if (error.status !== 401 || error.code === "invalid_credentials" || !(await this.refresh())) throw error;
+      await this.#replace(proof);
+    }
+    await this.check();
+    this.#tell({ type: "signed-in", id: this.id });
+  }
+
+  /** Not during a refresh, because its cookies would replace those of the new session. */
+  #replace(proof) {
+    return this.#alone(async () => {
+      const response = await this.#send("POST", "reauthenticate/", proof, fetch);
+      this.#renewals += 1;
+      this.#signIns += 1;
+      this.#set(lifeOf(await response.json()));
+    });
+  }
+
   /** End this session. Rejects if the server can't be reached; then the session has not ended. */
   async signOut() {
     await this.#alone(() => this.#send("POST", "logout/", {}, fetch));
@@ -148,15 +183,33 @@ export class JWTSession extends EventTarget {
     await this.#send("DELETE", "sessions/");
   }
 
-  /** Like fetch(), but if the access token has expired, refresh it and send the request once more. */
+  /**
+   * Like fetch(), but if the access token has expired, refresh it and send the request once more. If the request needs a
+   * fresh sign-in, ask for it and send the request once more; a second such answer is returned to you.
+   */
   async fetch(input, init) {
     const request = new Request(input, { credentials: this.#credentials, ...init });
+    const [user, before] = [this.user?.id, this.#signIns];
+    const response = await this.#fetchRenewed(request);
+    if (this.#signInAgain === null || !(await wantsSignIn(response))) return response;
+    const done = this.#signIns !== before || (await this.#askAgain());
+    // If another user signed in meanwhile in another tab, the request must not be sent in their name.
+    return done && this.user?.id === user ? fetch(request) : response;
+  }
+
+  async #fetchRenewed(request) {
     const [whose, before] = [this.id, this.#renewals];
     const response = await fetch(request.clone());
-    if (response.status !== 401) return response;
+    if (response.status !== 401 || (await wantsSignIn(response))) return response;
     const renewed = this.#renewals !== before || (await this.refresh());
-    // If another user signed in meanwhile in another tab, the request must not be sent in their name.
-    return renewed && (whose === null || whose === this.id) ? fetch(request) : response;
+    // As above.
+    return renewed && (whose === null || whose === this.id) ? fetch(request.clone()) : response;
+  }
+
+  /** One question for all requests that wait for its answer. */
+  #askAgain() {
+    this.#asking ??= this.#signInAgain().finally(() => (this.#asking = null));
+    return this.#asking;
   }
 
   /** Renew the access token now; return true if it was renewed, by this or another tab. */
@@ -291,6 +344,16 @@ export class JWTSession extends EventTarget {
 /** Return the session's id and times from the answer to a sign-in or refresh. */
 function lifeOf({ session, expires_in }) {
   return { id: session, expiresAt: Date.now() + expires_in * 1000, lifetime: expires_in * 1000 };
+}
+
+const STEP_UP = "insufficient_user_authentication";
+
+/** Return whether the server refused a request because the sign-in is too old or too weak (RFC 9470). */
+async function wantsSignIn(response) {
+  if (response.status !== 401) return false;
+  // Pages of another origin can't read the header, unless the server exposes it. Not every server has a code in the body.
+  if (response.headers.get("WWW-Authenticate")?.includes(`error="${STEP_UP}"`)) return true;
+  return (await SessionError.of(response.clone())).code === STEP_UP;
 }
 
 /** A refusal by the server: `status`, the stable `code`, a `message` for people, and `retryAfter` in seconds or null. */

@@ -5,12 +5,15 @@ import { Devices } from "./devices.js";
 import { byId, clearErrors, onClick, onSubmit, say } from "./dom.js";
 import { JWTSession } from "./jwt-session.js";
 import { Notes } from "./notes.js";
+import { PasswordQuestion } from "./password.js";
+import { Payments } from "./payments.js";
 import { Sight } from "./sight.js";
 
-const { auth, notes: notesUrl, username: usernameField } = document.body.dataset;
+const { auth, notes: notesUrl, payments: paymentsUrl, username: usernameField } = document.body.dataset;
 
-const session = new JWTSession({ base: auth, heartbeat: 5 });
-const parts = [new Notes(session, notesUrl), new Devices(session)];
+const session = new JWTSession({ base: auth, heartbeat: 5, signInAgain: () => question.ask() });
+const question = new PasswordQuestion((proof) => session.reauthenticate(proof));
+const parts = [new Notes(session, notesUrl), new Devices(session), new Payments(session, paymentsUrl)];
 const [clock, sight] = [new Clock(session), new Sight(session)];
 
 const REASONS = {
@@ -22,7 +25,7 @@ const REASONS = {
     "Your session was ended because somebody used a copy of its refresh token. Sign in, and change your password.",
 };
 
-let shown = { state: "unknown", id: null };
+let shown = { state: "unknown", id: null, user: null };
 
 session.addEventListener("change", () => {
   if (session.available && !byId("trouble").hidden) clearErrors(); // the outage is over
@@ -32,7 +35,12 @@ session.addEventListener("change", () => {
     : "The server can’t be reached at the moment. This signs nobody out; the page tries again automatically.";
   if (session.state === "unknown" || (session.state === shown.state && session.id === shown.id)) return;
   const before = shown;
-  shown = { state: session.state, id: session.id };
+  shown = { state: session.state, id: session.id, user: session.user?.id ?? null };
+  if (shown.user !== null && shown.user === before.user) {
+    load(); // the same user has signed in again: what is typed stays
+    return;
+  }
+  question.cancel();
   clearErrors();
   for (const part of [...parts, clock]) part.clear();
   (session.state === "signed-in" ? showSignedIn : showSignedOut)(before.state !== "unknown");

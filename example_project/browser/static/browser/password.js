@@ -1,0 +1,46 @@
+/** The question for the password, for a request that needs a fresh sign-in. What was typed elsewhere stays there. */
+
+import { byId, clearErrors, onSubmit } from "./dom.js";
+
+export class PasswordQuestion {
+  #dialog = byId("again");
+  #field = byId("again-password");
+
+  /** @param {(proof: object) => Promise<void>} reauthenticate of JWTSession */
+  constructor(reauthenticate) {
+    onSubmit(byId("again-form"), async () => {
+      this.#field.ariaInvalid = "false";
+      try {
+        await reauthenticate({ password: this.#field.value });
+      } catch (error) {
+        this.#field.ariaInvalid = "true";
+        this.#field.select();
+        if (error.code === "invalid_credentials") throw new Error("This is not your password.");
+        throw error;
+      }
+      this.#dialog.close("done");
+    });
+    byId("again-cancel").addEventListener("click", () => this.cancel());
+  }
+
+  /** Ask; return true once the user has signed in again, and false if the user gave up. */
+  ask() {
+    clearErrors();
+    this.#field.value = "";
+    this.#field.ariaInvalid = "false";
+    this.#dialog.returnValue = "";
+    this.#dialog.showModal();
+    return new Promise((resolve) => {
+      const close = () => {
+        this.#field.value = "";
+        resolve(this.#dialog.returnValue === "done");
+      };
+      this.#dialog.addEventListener("close", close, { once: true });
+    });
+  }
+
+  /** Give up, as when the user has signed out in another tab. */
+  cancel() {
+    this.#dialog.close("");
+  }
+}

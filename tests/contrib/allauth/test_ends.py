@@ -309,7 +309,7 @@ def test_a_setting_that_is_missing_is_reported(settings, name, change, expected)
     assert problems() == expected
 
 
-@pytest.mark.urls("example_project.urls")
+@pytest.mark.urls("tests.contrib.allauth.urls_with_login")
 def test_a_sign_in_without_the_second_factor_is_reported():
     found = [found.msg for found in checks.run_checks() if found.id == "jwt_auth.W090"]
     assert [message.split()[0] for message in found] == ["/auth/login/", "/auth/browser/login/"]

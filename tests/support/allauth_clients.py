@@ -54,7 +54,7 @@ class App(AllauthClient):
 
     def request(self, **request: Any) -> Any:
         if self.session_token is not None:
-            request["HTTP_X_SESSION_TOKEN"] = self.session_token
+            request.setdefault("HTTP_X_SESSION_TOKEN", self.session_token)
         response = super().request(**request)
         self.cookies.clear()  # an app has none
         meta = response.json().get("meta", {}) if response.get("Content-Type") == "application/json" else {}

@@ -16,15 +16,19 @@ from django.views.decorators.debug import sensitive_variables
 
 from jwt_auth import sessions
 from jwt_auth.authentication.note import note_on
-from jwt_auth.contrib.allauth.sign_ins import begin, has_ended, is_of_app, progress_of, started
+from jwt_auth.contrib.allauth.sign_ins import Progress, begin, has_ended, is_of_app, progress_of, started
 from jwt_auth.contrib.allauth.strategy import unauthorized
 from jwt_auth.exceptions import JWTAuthError, UnavailableError
 from jwt_auth.http.csrf import SAFE_METHODS
 from jwt_auth.responses import error_response
+from jwt_auth.revocation import revoke_session
 from jwt_auth.sessions import CredentialsChangedError
 from jwt_auth.transports import all_cookies, clear_cookies, set_cookies
 
 __all__ = ["AllauthMiddleware"]
+
+# Where allauth's view is that exchanges refresh tokens.
+_REFRESH = "allauth.headless.tokens.views"
 
 
 class AllauthMiddleware(MiddlewareMixin):
@@ -54,14 +58,16 @@ class AllauthMiddleware(MiddlewareMixin):
     @sensitive_variables()
     def process_response(self, request: HttpRequest, response: Any) -> Any:
         progress = note_on(request).allauth
-        if progress is None or is_of_app(request):
+        if progress is None:
             return response
         try:
-            if progress.is_complete and request.user.is_authenticated:
+            if response.status_code >= 400:
+                _refuse(request, progress)
+            elif progress.is_complete and request.user.is_authenticated and not is_of_app(request):
                 return _signed_in(request, response)
         except UnavailableError as error:
             return _as_json(error, request)
-        if progress.has_signed_out:
+        if progress.has_signed_out and not is_of_app(request):
             clear_cookies(request, response)
         return response
 
@@ -70,10 +76,16 @@ class AllauthMiddleware(MiddlewareMixin):
 
 
 def _may_check_credentials(request: HttpRequest, view: Callable[..., Any]) -> bool:
-    """Return whether a view of allauth may check credentials; those of providers do when the browser comes back."""
+    """
+    Return whether a view of allauth may check credentials; those of providers do when the browser comes back.
+
+    A refresh token says itself which session it is for.
+    """
     bases: Iterable[type] = getattr(view, "view_class", object).__mro__  # a project may derive views of its own
     modules = [name for name in (view.__module__, *(base.__module__ for base in bases)) if name.startswith("allauth.")]
-    return bool(modules) and (request.method not in SAFE_METHODS or any(".providers." in name for name in modules))
+    if not modules or _REFRESH in modules:
+        return False
+    return request.method not in SAFE_METHODS or any(".providers." in name for name in modules)
 
 
 def _sign_out_if_ended(request: HttpRequest) -> bool:
@@ -100,6 +112,18 @@ def _sign_out_later(request: HttpRequest) -> None:
 
     request.user = SimpleLazyObject(checked)  # type: ignore[assignment]
     request.auser = sync_to_async(loaded)
+
+
+def _refuse(request: HttpRequest, progress: Progress) -> None:
+    """
+    Undo a sign-in that ended in an error, as by a receiver of the project.
+
+    The tokens, if there are any already, were not sent. A re-authentication in a browser leaves the session as it was.
+    """
+    if progress.pair is not None:
+        revoke_session(progress.pair.session_id, reason="sign-in refused")
+    elif progress.is_complete and has_ended(request.session, must_be_tied=True):
+        logout(request)
 
 
 @sensitive_variables()

@@ -1,6 +1,7 @@
 """Both sessions end together, whichever is asked, and a sign-in that was overtaken by a revocation gives no tokens."""
 
 import pytest
+from allauth.account.signals import authentication_step_completed, user_logged_in as allauth_logged_in
 from allauth.mfa.totp.internal.auth import TOTP
 from asgiref.sync import async_to_sync
 from django.contrib.auth import get_user, get_user_model
@@ -9,6 +10,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.contrib.auth.signals import user_logged_in
 from django.contrib.sessions.backends.db import SessionStore
 from django.core import checks
+from django.core.exceptions import PermissionDenied
 from django.db import OperationalError
 from django.dispatch import Signal
 from django.test import RequestFactory
@@ -125,6 +127,29 @@ def test_a_reauthentication_is_refused_if_the_session_ends_meanwhile(page, alice
     page.reauthenticate()
     assert not UserSession.objects.filter(revoked_at=None).exists()
     assert page.status() in {401, 410}
+
+
+@pytest.mark.parametrize("error", [PermissionDenied, ValueError])
+@pytest.mark.parametrize("step", ["login", "reauthenticate"])
+def test_a_receiver_that_raises_an_error_refuses_the_sign_in(page, alice, error, step):
+    def refuse(**kwargs):
+        raise error
+
+    signal = allauth_logged_in if step == "login" else authentication_step_completed
+    if step == "reauthenticate":
+        page.login(alice)
+    before = page.tokens
+    signal.connect(refuse, weak=False, dispatch_uid="refuse")
+    answer = page.login(alice) if step == "login" else page.reauthenticate()
+    signal.disconnect(dispatch_uid="refuse")
+    assert answer.status_code == (403 if error is PermissionDenied else 500)
+    if step == "login":
+        assert got_nothing(page)
+    else:
+        assert page.tokens == before
+        assert Client().get_me(before["access_token"]).status_code == 200
+        assert page.status() == 200
+    assert type(page)().login(alice).status_code == 200
 
 
 def test_a_page_of_allauth_is_refused_too(alice, monkeypatch):

@@ -14,6 +14,8 @@ from jwt_auth.revocation import revoke_user
 from jwt_auth.verification import verify
 from tests.support.allauth_clients import TOTP_SECRET, App, Browser, code_in_mail, totp
 from tests.support.clients import PASSWORD, Client
+from tests.support.passkeys import Passkey
+from tests.support.queries import count_queries
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]  # codes are good for half a minute
 
@@ -104,6 +106,66 @@ def test_a_second_factor_signs_in(page, alice_with_totp, kind):
     assert claims(page).amr == ("pwd", "otp", "mfa")
 
 
+def sign_in_by_code(page):
+    page.send("auth/code/request", {"email": "alice@example.com"})
+    return page.send("auth/code/confirm", {"code": code_in_mail()})
+
+
+@pytest.mark.parametrize(("wait", "amr"), [(60, ("pwd", "otp", "mfa")), (901, ("otp", "mfa"))])
+def test_a_sign_in_that_was_given_up_counts_as_long_as_allauth_waits_for_it(page, alice_with_totp, clock, wait, amr):
+    page.login(alice_with_totp)
+    clock.shift(wait)
+    assert sign_in_by_code(page).status_code == 401
+    assert page.send("auth/2fa/authenticate", {"code": totp()}).status_code == 200
+    assert claims(page).amr == amr
+
+
+def test_a_new_password_after_a_sign_in_that_was_given_up_signs_in(page, alice_with_totp):
+    page.login(alice_with_totp)
+    alice_with_totp.set_password("another good password")
+    alice_with_totp.save()
+    assert page.login(alice_with_totp, "another good password").status_code == 401
+    assert page.send("auth/2fa/authenticate", {"code": totp()}).status_code == 200
+    assert claims(page).amr == ("pwd", "otp", "mfa")
+
+
+@pytest.fixture
+def passkey(alice):
+    """A passkey that alice has added."""
+    app, passkey = App(), Passkey()
+    app.login(alice)
+    app.reauthenticate()
+    options = app.send("account/authenticators/webauthn?passwordless", method="get").json()["data"]
+    body = {"name": "phone", "credential": passkey.register(options["creation_options"])}
+    assert app.send("account/authenticators/webauthn", body).status_code == 200
+    assert Client().get_me(app.tokens["access_token"]).status_code == 200  # no sign-in, and no sign-out
+    app.logout()
+    return passkey
+
+
+def sign(page, path, passkey):
+    """Send what the passkey signs, after a signature for another challenge, which must be refused."""
+    former = page.send(path, method="get").json()["data"]["request_options"]
+    options = page.send(path, method="get").json()["data"]["request_options"]
+    assert page.send(path, {"credential": passkey.sign(former)}).status_code == 400
+    return page.send(path, {"credential": passkey.sign(options)})
+
+
+def test_a_passkey_signs_in(page, passkey):
+    assert sign(page, "auth/webauthn/login", passkey).status_code == 200
+    assert claims(page).amr == ("pop",)
+
+
+def test_a_passkey_is_a_second_factor_and_authenticates_again(page, alice, passkey):
+    assert page.login(alice).status_code == 401
+    assert sign(page, "auth/webauthn/authenticate", passkey).status_code == 200
+    first = claims(page)
+    assert first.amr == ("pwd", "pop", "mfa")
+    assert sign(page, "auth/webauthn/reauthenticate", passkey).status_code == 200
+    assert claims(page).amr == ("pop",)
+    assert claims(page).sid != first.sid
+
+
 def test_another_provider_signs_in_a_browser_on_a_page_of_allauth(alice):
     browser = Browser()
     body = {"provider": "dummy", "process": "login", "callback_url": "/app/"}
@@ -161,8 +223,10 @@ def test_both_endpoints_refresh(alice, clock):
     app.login(alice)
     first = app.tokens["refresh_token"]
     clock.shift(60)
-    answer = app.send("tokens/refresh", {"refresh_token": first})
+    body = {"refresh_token": first}
+    number, answer = count_queries(app.send, "tokens/refresh", body, headers={"X-Session-Token": ""})
     second = answer.json()["data"]
+    assert number == 2
     assert verify(second["access_token"]).claims.sid == verify(app.tokens["access_token"]).claims.sid
     clock.shift(60)
     third = Client().refresh(second["refresh_token"]).json()

@@ -329,6 +329,11 @@ class Failures:
             self._answers[pk] = any(answers)
         return self._answers[pk]
 
+    def ask_again(self, pk: Any) -> bool:
+        """Return whether the account `pk` has no failure left; the cache is asked in any case."""
+        self._answers.pop(pk, None)
+        return self.are_too_many(pk)
+
     def closed_one(self) -> bool:
         """Return whether an account that was asked for had no failure left."""
         return any(self._answers.values())

@@ -149,6 +149,14 @@ def test_a_dead_tie_is_not_exchanged(visitor, client):
     assert client.is_dead(pair)
 
 
+def test_a_new_sign_in_is_not_tied_to_what_has_ended(visitor, user, client):
+    exchange(visitor)
+    revoke_session(UserSession.objects.get().pk)
+    visitor.force_login(user)  # into the same Django session
+    assert user_in(visitor) == user.get_username()
+    assert not client.is_dead(exchange(visitor))
+
+
 def test_a_refresh_keeps_both_and_an_expiry_ends_neither(visitor, user, client, clock):
     pair = exchange(visitor)
     clock.shift(3600)

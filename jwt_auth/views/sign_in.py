@@ -147,7 +147,7 @@ class SignInView(BearerAnswer, CredentialView):
     ) -> SignIn | Pending:
         """Return the outcome of the check; count a failure if nobody may sign in, and raise the reason."""
         try:
-            found = attempted(attempt, lambda: self._checked(request, data, attempt))
+            found = attempted(attempt, lambda: self._checked(request, data, attempt, failures))
             outcome = found if isinstance(found, SignIn | Pending) else SignIn(found)
             if not (isinstance(outcome, Pending) and outcome.user is None):
                 self._check_may_sign_in(outcome.user, failures)
@@ -158,19 +158,41 @@ class SignInView(BearerAnswer, CredentialView):
         return outcome
 
     @sensitive_variables()
-    def _checked(self, request: Request, data: Mapping[str, Any], attempt: Attempt) -> Any:
+    def _checked(
+        self, request: Request, data: Mapping[str, Any], attempt: Attempt, failures: throttling.Failures
+    ) -> Any:
+        pks = self._pks() or [attempt.account and attempt.account.pk]
+        if attempt.is_closed(pks[0]):
+            return self.refuse_closed(request, data)
         if self.ticket is not None and self.ticket.user is None:
             return None
-        pks = self._pks() or [attempt.account and attempt.account.pk]
-        return (self.refuse_closed if attempt.is_closed(pks[0]) else self.authenticate)(request, data)
+        found = self.authenticate(request, data)
+        if not isinstance(found, Pending):
+            return found
+        # The account of another name than the natural key. If nothing was compared yet, the answer must not tell that
+        # the account is closed, and so that there is one. An unknown name takes the time of an account.
+        is_user = isinstance(found.user, get_user_model())
+        is_closed = failures.ask_again(key_of(found.user) if is_user else "")
+        return self.refuse_closed(request, data) if is_user and is_closed else found
 
     def refuse_closed(self, request: Request, data: Mapping[str, Any]) -> Any:
-        """Do for an account that has no failure left what takes the time of a check, and return None."""
+        """
+        Return the outcome for an account that has no failure left: None, after the time of a check.
+
+        A view that answers each name with a step returns its Pending for an unknown name.
+        """
         return None
 
     def _pks(self) -> list[Any]:
-        """Return the primary key of the ticket's user, if there is one."""
-        return [] if self.ticket is None or self.ticket.user is None else [key_of(self.ticket.user)]
+        """
+        Return the primary key of the ticket's user, if there is a ticket.
+
+        Without a user it is the ticket's own id, whose failures are counted as those of an account: for nothing, but in
+        the same time.
+        """
+        if self.ticket is None:
+            return []
+        return [self.ticket.jti if self.ticket.user is None else key_of(self.ticket.user)]
 
     def _check_may_sign_in(self, user: Any, failures: throttling.Failures) -> None:
         """Raise an error if the outcome of the check signs nobody in."""

@@ -44,6 +44,7 @@ ONCE = frozenset(
             "http",
         ),
         *("interop", "jose", "process", "test_architecture.py", "test_benchmarks.py", "test_no_database.py"),
+        *("recipes", "test_recipes.py"),
         *("test_middleware.py", "test_middleware_of_django.py", "test_permissions.py", "test_responses.py"),
         "test_transports_cookies.py",
         *("test_asynchronous_users.py", "test_error_reports.py"),

@@ -20,6 +20,7 @@ from jwt_auth.sessions import django_sessions
 from jwt_auth.verification import verify
 from tests.support.browser import Browser
 from tests.support.clients import PASSWORD
+from tests.support.queries import Queries
 from tests.urls import urlpatterns as usual_urls
 
 CROSS_SITE = {"HTTP_SEC_FETCH_SITE": "cross-site", "HTTP_ORIGIN": "https://evil.example.net"}
@@ -70,6 +71,12 @@ def test_tokens_of_the_user_whose_sign_in_was_when_it_was(visitor, user, clock):
     again = sessions.start(user, replaces=session.pk)
     assert UserSession.objects.get(pk=again.session_id).expires_at == session.expires_at
     assert "_auth_user_id" in visitor.session  # "keep"
+
+
+def test_it_costs_no_more_queries_than_a_sign_in(visitor):
+    with Queries() as queries:
+        exchange(visitor)
+    assert len(queries.statements) == 6
 
 
 class Payment(APIView):

@@ -14,12 +14,14 @@ from jwt_auth import sessions
 from jwt_auth.models import RevocationEvent, UserSession
 from jwt_auth.revocation import revoke_all, revoke_user
 from jwt_auth.sessions.tickets import MAX_LENGTH
+from jwt_auth.throttling import CountingCache
 from jwt_auth.views import LoginView, Pending, Reauthentication, SignIn, SignInSerializer, SignInView
 from tests.support import forge
 from tests.support.answers import assert_error
 from tests.support.browser import Browser
 from tests.support.clients import PASSWORD, Client
 from tests.support.guessing import addresses
+from tests.support.queries import count_queries
 
 CODE = "314159"
 HOUR = timedelta(hours=1)
@@ -123,7 +125,13 @@ class Mail(SignInView):
     name_field = "name"
 
     def authenticate(self, request, data):
-        return Pending(find(data["name"]), "code", state={"code": CODE}, lifetime=HOUR)
+        return self.step_for(find(data["name"].removeprefix("also ")))
+
+    def refuse_closed(self, request, data):
+        return self.step_for(None)
+
+    def step_for(self, user):
+        return Pending(user, "code", state={"code": CODE}, lifetime=HOUR)
 
 
 class Alias(Mail):
@@ -497,11 +505,46 @@ def test_what_an_unknown_name_is_told_is_what_a_known_one_is_told(client, user, 
         (202, "code", 3600)
     ] * 2
     known, unknown = map(ticket_of, answers)
-    wrong = step(client, known, "0")
-    nobody = step(client, unknown)
+    assert len(known) == len(unknown)
+    queries, wrong = count_queries(step, client, known, "0")
+    queries_for_nobody, nobody = count_queries(step, client, unknown)
     assert_error(nobody, 401, "invalid_credentials")
-    assert (wrong.content, wrong.headers) == (nobody.content, nobody.headers)
+    assert (wrong.content, wrong.headers, queries) == (nobody.content, nobody.headers, queries_for_nobody)
     assert step(client, known).status_code == 200
+
+
+def test_the_cache_is_asked_as_often_for_an_unknown_name(client, user, monkeypatch):
+    asked = []
+    for name in ("get", "set"):
+        usual = getattr(CountingCache, name)
+        monkeypatch.setattr(CountingCache, name, lambda *args, n=name, call=usual: asked.append(n) or call(*args))
+    seen = []
+    for name in (user.get_username(), "also " + user.get_username(), "nobody"):
+        asked.clear()
+        ticket = ticket_of(client.send("/in/mail/", {"name": name}))
+        asked.append("step")
+        step(client, ticket, "0")
+        seen.append(tuple(asked))
+    assert seen[0] == seen[1] == seen[2]
+    assert seen[0].count("set") == 4  # of the address twice, and of the account twice
+
+
+@pytest.mark.parametrize("prefix", ["", "also "], ids=["natural key", "another name"])
+def test_a_closed_account_is_told_what_an_unknown_name_is_told(client, user, jwt_settings, clock, prefix):
+    jwt_settings(LOGIN_THROTTLE="1/s")
+    world = addresses()
+    name = prefix + user.get_username()
+
+    def ask(name):
+        return ticket_of(client.send("/in/mail/", {"name": name}, REMOTE_ADDR=next(world)))
+
+    before = ask(name)
+    for _ in range(10):
+        assert step(client, before, "0", REMOTE_ADDR=next(world)).status_code == 401
+    for ticket in (before, ask(name)):
+        assert_error(step(client, ticket, REMOTE_ADDR=next(world)), 401, "invalid_credentials")
+    clock.shift(61)
+    assert step(client, before, REMOTE_ADDR=next(world)).status_code == 200
 
 
 def test_a_pending_step_has_bounds(user):

@@ -141,7 +141,7 @@ def started(request: HttpRequest) -> TokenPair | None:
         None if the sign-in is refused. The user is then signed out of allauth's session.
 
     Raises:
-        ConfigurationError, UnavailableError: as `sessions.start()`; the user is signed out as well.
+        ConfigurationError, UnavailableError: as `sessions.start()`; the user is not signed in, or stays so.
     """
     progress = progress_of(request)
     if progress.pair is None:
@@ -152,7 +152,10 @@ def started(request: HttpRequest) -> TokenPair | None:
             log_refusal(error, request)
             logout(request)
         except Exception:  # any error; it is raised again
-            _session_of(request).flush()
+            session = _session_of(request)
+            # After a re-authentication that failed so, the former session goes on.
+            if "tie" not in _note_in(session, _name_of(request.user)):
+                session.flush()
             raise
     return progress.pair
 

@@ -163,6 +163,19 @@ def test_a_page_of_allauth_is_refused_too(alice, monkeypatch):
     assert browser.get("/auth/browser/me/").status_code == 200
 
 
+def test_an_upgrade_of_the_password_s_hash_is_no_new_password(page, alice, settings):
+    new, old = settings.PASSWORD_HASHERS[0], "tests.hashers.OldHasher"
+    settings.PASSWORD_HASHERS = [old, new]
+    alice.set_password(PASSWORD)
+    alice.save()
+    TOTP.activate(alice, TOTP_SECRET)
+    settings.PASSWORD_HASHERS = [new, old]
+    assert page.login(alice).status_code == 401
+    assert get_user_model().objects.get().password != alice.password
+    assert page.send("auth/2fa/authenticate", {"code": totp()}).status_code == 200
+    assert Client().get_me(page.tokens["access_token"]).status_code == 200
+
+
 # Django's session
 
 
@@ -286,11 +299,11 @@ def test_an_outage_signs_nobody_in(page, alice, monkeypatch):
     assert got_nothing(page)
 
 
-@pytest.mark.parametrize("what", ["any_account", "all_sessions"])
+@pytest.mark.parametrize("what", ["any_account", "all_sessions", "sessions.start"])
 def test_an_outage_signs_nobody_out(page, alice, monkeypatch, what):
     page.login(alice)
 
-    def down():
+    def down(*args, **kwargs):
         raise OperationalError("connection refused")
 
     monkeypatch.setattr(f"jwt_auth.contrib.allauth.sign_ins.{what}", down)
@@ -300,6 +313,7 @@ def test_an_outage_signs_nobody_out(page, alice, monkeypatch, what):
         assert page.status() == 503
     monkeypatch.undo()
     assert page.status() == 200
+    assert page.reauthenticate().status_code == 200
 
 
 # Settings

@@ -23,6 +23,7 @@ class JWTAuthConfig(AppConfig):
             settings,
             views,
         )
+        from jwt_auth.contrib.allauth.checks import check_allauth
         from jwt_auth.http import logs
 
         register(settings.check_settings, Tags.security)
@@ -35,6 +36,7 @@ class JWTAuthConfig(AppConfig):
         register(clients.check_client_authentication, Tags.security)
         register(views.check_views, Tags.security)
         register(django_sessions.check_session_exchange, Tags.security)
+        register(check_allauth, Tags.security)
         register(clients.check_used_tokens, Tags.security, deploy=True)
         register(issuers.check_no_revocation, Tags.security, deploy=True)
         register(deploy.check_deployment, Tags.security, deploy=True)
@@ -47,3 +49,7 @@ class JWTAuthConfig(AppConfig):
             users.connect()
         if apps.is_installed("drf_spectacular"):
             from jwt_auth.contrib import spectacular  # noqa: F401  # the import makes its declarations known
+        if apps.is_installed("allauth.headless"):
+            from jwt_auth.contrib.allauth.receivers import connect_if_used
+
+            connect_if_used()

@@ -30,6 +30,7 @@ class Note:
         client_assertion: the token in its body (RFC 7523 section 2.2).
         login_name: the login name in its body, in the form that all its spellings share; see `throttling`.
         tied: the id that ties sessions to the Django session that the request began with, and its user's key.
+        allauth: the progress of a sign-in with allauth; see `contrib.allauth`.
     """
 
     varies_on: frozenset[str] = frozenset()
@@ -40,6 +41,7 @@ class Note:
     client_assertion: str | None = None
     login_name: str | None = None
     tied: tuple[str, Any] | None = None
+    allauth: Any = None
 
     def claims_for(self, user: Any) -> Claims | None:
         """

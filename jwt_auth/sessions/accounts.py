@@ -93,6 +93,13 @@ def revoked_since(account: Account | None, user: Any) -> dict[str, Exists]:
     return {REVOKED_SINCE: Exists(RevocationEvent.objects.filter(about, recorded_at__gte=account.read_at))}
 
 
+def was_revoked_since(account: Account, user: Any) -> bool:
+    """Return whether `user`, or everybody, was revoked since `account` was read. One query."""
+    facts = revoked_since(account, user)
+    rows = user_rows.users().filter(pk=key_of(user)).annotate(**facts)
+    return bool(facts) and rows.filter(**{REVOKED_SINCE: True}).exists()
+
+
 def account_of(pk: Any) -> Account | None:
     """Return the account with this primary key; None if there is none. One query."""
     return _single(user_rows.users().filter(pk=pk))

@@ -28,6 +28,7 @@ def test_the_tutorial_and_the_guides_are_followed_one_after_another(project, tmp
 
 def test_each_guide_is_followed_there_or_says_why_not():
     elsewhere = {
+        "allauth",  # needs URLs without the sign-in of the other guides
         "custom-user",  # needs another project, because a database keeps its user model
         "from-simplejwt",  # begins with a project of simplejwt
     }
@@ -39,6 +40,13 @@ def test_a_user_model_of_the_projects_own_is_there_from_the_beginning(project):
     reader = Reader(project, "accounts")
     reader.write_first_files(PAGES["tutorial"], "guide")
     reader.follow(PAGES["custom-user"])
+
+
+def test_a_project_that_signs_in_with_allauth(project):
+    pytest.importorskip("allauth")
+    reader = Reader(project, "allauth")
+    reader.write_first_files(PAGES["tutorial"], "guide")
+    reader.follow(PAGES["allauth"])
 
 
 BEFORE = """

@@ -56,7 +56,9 @@ def test_no_block_is_left_untested():
         *("test: json logging", "test: sentry", "test: fernet key", "test: derived fernet keys"),
     }
     # tests/docs/test_guides.py follows these in new projects.
-    known |= {block.how for block in BLOCKS if re.match(r"test: (guide|reports|simplejwt|accounts) ", block.how)}
+    known |= {
+        block.how for block in BLOCKS if re.match(r"test: (guide|reports|simplejwt|accounts|allauth) ", block.how)
+    }
     # tests/issuers/test_other_issuers.py has a token for each of these.
     known |= {block.how for block in BLOCKS if re.match(r"test: issuer \w+$", block.how)}
     known |= {block.how for block in BLOCKS if re.match(r"test: signatures jwt_auth[.a-z_]*$", block.how)}

@@ -1,0 +1,364 @@
+"""Both sessions end together, whichever is asked, and a sign-in that was overtaken by a revocation gives no tokens."""
+
+import pytest
+from allauth.account.signals import authentication_step_completed, user_logged_in as allauth_logged_in
+from allauth.mfa.totp.internal.auth import TOTP
+from asgiref.sync import async_to_sync
+from django.contrib.auth import get_user, get_user_model
+from django.contrib.auth.backends import ModelBackend
+from django.contrib.auth.models import AnonymousUser
+from django.contrib.auth.signals import user_logged_in
+from django.contrib.sessions.backends.db import SessionStore
+from django.core import checks
+from django.core.exceptions import PermissionDenied
+from django.db import OperationalError
+from django.dispatch import Signal
+from django.test import RequestFactory
+from django.utils.functional import SimpleLazyObject
+
+from jwt_auth import sessions
+from jwt_auth.contrib.allauth.middleware import AllauthMiddleware
+from jwt_auth.contrib.allauth.receivers import connect_if_used
+from jwt_auth.models import UserSession
+from jwt_auth.revocation import revoke_all, revoke_user
+from tests.contrib.allauth.urls import SessionView
+from tests.support.allauth_clients import TOTP_SECRET, App, Browser, totp
+from tests.support.clients import PASSWORD, Client
+from tests.support.queries import count_queries
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]  # codes are good for half a minute
+
+
+@pytest.fixture(params=[App, Browser])
+def page(request):
+    """Each of allauth's clients."""
+    return request.param()
+
+
+@pytest.fixture
+def alice(user):
+    user.emailaddress_set.create(email="alice@example.com", verified=True, primary=True)
+    return user
+
+
+@pytest.fixture
+def signed_in(alice):
+    """A browser that has signed in."""
+    browser = Browser()
+    assert browser.login(alice).status_code == 200
+    return browser
+
+
+def change_password(user):
+    other = get_user_model().objects.get(pk=user.pk)
+    other.set_password("another good password")
+    other.save()
+
+
+def change_password_without_signals(user):
+    other = get_user_model()()
+    other.set_password("another good password")
+    get_user_model().objects.filter(pk=user.pk).update(password=other.password)
+
+
+def deactivate(user):
+    get_user_model().objects.filter(pk=user.pk).update(is_active=False)
+
+
+CHANGES = [revoke_user, change_password, change_password_without_signals, deactivate, lambda user: revoke_all()]
+
+
+@pytest.fixture(params=CHANGES, ids=["revoked", "password", "password by SQL", "inactive", "everybody"])
+def change(request):
+    """Something after which tokens of the user must not be usable."""
+    return request.param
+
+
+def got_nothing(page):
+    live = UserSession.objects.filter(revoked_at=None)
+    return page.tokens == {} and not live.exists() and page.status() in {401, 410}
+
+
+# A change while the user signs in
+
+
+def test_a_change_between_two_steps_refuses_the_sign_in(page, alice, change):
+    TOTP.activate(alice, TOTP_SECRET)
+    assert page.login(alice).status_code == 401
+    change(alice)
+    assert page.send("auth/2fa/authenticate", {"code": totp()}).status_code == 401
+    assert got_nothing(page)
+
+
+@pytest.mark.parametrize("moment", ["checked", "signed in"])
+def test_a_change_while_the_credentials_are_checked_refuses_the_sign_in(page, alice, change, moment, monkeypatch):
+    def overtaken(user, **kwargs):
+        change(user)
+        return True
+
+    if moment == "checked":
+        monkeypatch.setattr(ModelBackend, "user_can_authenticate", lambda self, user: overtaken(user))
+    else:
+        user_logged_in.connect(overtaken, weak=False, dispatch_uid="overtaken")
+    try:
+        assert page.login(alice).status_code == 401
+    finally:
+        user_logged_in.disconnect(dispatch_uid="overtaken")
+    monkeypatch.undo()
+    assert got_nothing(page)
+
+
+def test_a_refused_sign_in_can_be_repeated(page, alice, monkeypatch):
+    monkeypatch.setattr(ModelBackend, "user_can_authenticate", lambda self, user: bool(revoke_user(user)))
+    assert page.login(alice).status_code == 401
+    monkeypatch.undo()
+    assert type(page)().login(alice).status_code == 200
+
+
+def test_a_reauthentication_is_refused_if_the_session_ends_meanwhile(page, alice, monkeypatch):
+    page.login(alice)
+    check = get_user_model().check_password
+
+    def overtaken(self, *arguments):
+        sessions.end(page.tokens["refresh_token"])
+        return check(self, *arguments)
+
+    monkeypatch.setattr(get_user_model(), "check_password", overtaken)
+    page.reauthenticate()
+    assert not UserSession.objects.filter(revoked_at=None).exists()
+    assert page.status() in {401, 410}
+
+
+@pytest.mark.parametrize("error", [PermissionDenied, ValueError])
+@pytest.mark.parametrize("step", ["login", "reauthenticate"])
+def test_a_receiver_that_raises_an_error_refuses_the_sign_in(page, alice, error, step):
+    def refuse(**kwargs):
+        raise error
+
+    signal = allauth_logged_in if step == "login" else authentication_step_completed
+    if step == "reauthenticate":
+        page.login(alice)
+    before = page.tokens
+    signal.connect(refuse, weak=False, dispatch_uid="refuse")
+    answer = page.login(alice) if step == "login" else page.reauthenticate()
+    signal.disconnect(dispatch_uid="refuse")
+    assert answer.status_code == (403 if error is PermissionDenied else 500)
+    if step == "login":
+        assert got_nothing(page)
+    else:
+        assert page.tokens == before
+        assert Client().get_me(before["access_token"]).status_code == 200
+        assert page.status() == 200
+    assert type(page)().login(alice).status_code == 200
+
+
+def test_a_page_of_allauth_is_refused_too(alice, monkeypatch):
+    browser = Browser()
+    monkeypatch.setattr(ModelBackend, "user_can_authenticate", lambda self, user: bool(revoke_user(user)))
+    answer = browser.post("/accounts/login/", {"login": "alice", "password": PASSWORD})
+    assert (answer.status_code, answer.json()["code"]) == (401, "invalid_credentials")
+    assert got_nothing(browser)
+    monkeypatch.undo()
+    assert browser.post("/accounts/login/", {"login": "alice", "password": PASSWORD}).status_code == 302
+    assert browser.get("/auth/browser/me/").status_code == 200
+
+
+def test_an_upgrade_of_the_password_s_hash_is_no_new_password(page, alice, settings):
+    new, old = settings.PASSWORD_HASHERS[0], "tests.hashers.OldHasher"
+    settings.PASSWORD_HASHERS = [old, new]
+    alice.set_password(PASSWORD)
+    alice.save()
+    TOTP.activate(alice, TOTP_SECRET)
+    settings.PASSWORD_HASHERS = [new, old]
+    assert page.login(alice).status_code == 401
+    assert get_user_model().objects.get().password != alice.password
+    assert page.send("auth/2fa/authenticate", {"code": totp()}).status_code == 200
+    assert Client().get_me(page.tokens["access_token"]).status_code == 200
+
+
+# Django's session
+
+
+def names(browser):
+    return {browser.get(path).json()["user"] for path in ("/plain/", "/session/")}
+
+
+def test_django_s_session_of_a_browser_ends_with_the_tokens(signed_in, alice):
+    assert names(signed_in) == {"alice"}
+    revoke_user(alice)
+    assert signed_in.get("/session/").json() == {"user": "AnonymousUser"}
+    assert names(signed_in) == {"AnonymousUser"}
+
+
+def test_a_plain_view_sees_the_end_first(signed_in, alice):
+    revoke_user(alice)
+    assert signed_in.get("/plain/").json() == {"user": "AnonymousUser"}
+
+
+@pytest.mark.parametrize("is_over", [False, True])
+def test_an_asynchronous_view_of_drf_gets_the_same_user(signed_in, alice, is_over):
+    request = RequestFactory().get("/session/")
+    request.session = SessionStore(signed_in.cookies["sessionid"].value)
+    request.user = SimpleLazyObject(lambda: get_user(request))
+    if is_over:
+        revoke_user(alice)
+    AllauthMiddleware(lambda request: None).process_view(request, SessionView.as_view(), (), {})
+    assert async_to_sync(request.auser)() == (AnonymousUser() if is_over else alice)
+
+
+def test_a_sign_in_to_the_admin_is_no_business_of_allauth_s(alice):
+    get_user_model().objects.update(is_staff=True)
+    browser = Browser()
+    browser.post("/admin/login/", {"username": "alice", "password": PASSWORD, "next": "/plain/"})
+    assert names(browser) == {"alice"}
+    assert browser.tokens == {}
+    revoke_user(alice)
+    assert names(browser) == {"alice"}
+
+
+def test_the_end_costs_one_query(signed_in, alice):
+    number, answer = count_queries(signed_in.get, "/plain/")
+    assert answer.json() == {"user": "alice"}
+    assert number == 3  # Django's session and user, and the tie
+
+
+def test_a_reauthentication_of_this_app_keeps_allauth_s_session(page, alice):
+    page.login(alice)
+    if isinstance(page, Browser):
+        answer = page.post("/auth/browser/reauthenticate/", {"password": PASSWORD}, content_type="application/json")
+    else:
+        answer = Client().bearer(page.tokens["access_token"]).send("reauthenticate/", {"password": PASSWORD})
+        page.tokens = answer.json()
+    assert answer.status_code == 200
+    assert page.status() == 200
+    tokens = page.tokens
+    page.logout()
+    assert Client().is_dead(tokens)
+
+
+@pytest.mark.parametrize("change", [change_password, deactivate])
+def test_a_sign_in_of_the_project_s_own_gives_tokens_too(alice, change):
+    browser = Browser()
+    assert browser.post("/sign-in/").status_code == 302
+    assert browser.get("/auth/browser/me/").status_code == 200
+    other = Browser()
+    user_logged_in.connect(lambda **kwargs: change(alice), weak=False, dispatch_uid="overtaken")
+    other.post("/sign-in/")
+    user_logged_in.disconnect(dispatch_uid="overtaken")
+    assert other.tokens == {}
+    assert other.status() == 401
+
+
+def test_the_session_whose_cookies_are_replaced_ends(signed_in, alice):
+    former = signed_in.tokens
+    del signed_in.cookies["sessionid"]
+    assert signed_in.login(alice).status_code == 200
+    assert Client().is_dead(former)
+    assert signed_in.get("/auth/browser/me/").status_code == 200
+
+
+def test_cookies_end_with_the_browser_if_allauth_s_do(alice, settings):
+    settings.SESSION_EXPIRE_AT_BROWSER_CLOSE = True
+    answer = Browser().login(alice)
+    assert {answer.cookies[name]["max-age"] for name in ("sessionid", "__Host-Http-refresh")} == {""}
+
+
+def test_a_session_that_is_ended_in_allauth_s_list_ends_here(signed_in, alice):
+    app = App()
+    app.login(alice)
+    page = signed_in.send("auth/sessions", {"sessions": []}, "delete")
+    assert page.status_code in {200, 400}, page.content
+    listed = signed_in.get("/_allauth/browser/v1/auth/sessions").json()["data"]
+    others = [session["id"] for session in listed if not session["is_current"]]
+    assert signed_in.send("auth/sessions", {"sessions": others}, "delete").status_code == 200
+    assert Client().is_dead(app.tokens)
+    assert signed_in.get("/auth/browser/me/").status_code == 200
+
+
+def test_a_session_token_that_has_no_tokens_is_unknown(alice):
+    """As one from before the strategy was set, which no revocation would end."""
+    app, browser = App(), Browser()
+    browser.force_login(alice)
+    app.session_token = browser.cookies["sessionid"].value
+    assert app.status() == 410
+
+
+# Outages
+
+
+def test_an_outage_signs_nobody_in(page, alice, monkeypatch):
+    def down(*args, **kwargs):
+        raise OperationalError("connection refused")
+
+    monkeypatch.setattr("jwt_auth.contrib.allauth.sign_ins.sessions.start", down)
+    monkeypatch.setattr("jwt_auth._django.outages.is_of_server", lambda error: True)
+    answer = page.login(alice)
+    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+    assert answer["Retry-After"]
+    monkeypatch.undo()
+    assert got_nothing(page)
+
+
+@pytest.mark.parametrize("what", ["any_account", "all_sessions", "sessions.start"])
+def test_an_outage_signs_nobody_out(page, alice, monkeypatch, what):
+    page.login(alice)
+
+    def down(*args, **kwargs):
+        raise OperationalError("connection refused")
+
+    monkeypatch.setattr(f"jwt_auth.contrib.allauth.sign_ins.{what}", down)
+    monkeypatch.setattr("jwt_auth._django.outages.is_of_server", lambda error: True)
+    assert page.reauthenticate().status_code == 503
+    if what == "all_sessions":
+        assert page.status() == 503
+    monkeypatch.undo()
+    assert page.status() == 200
+    assert page.reauthenticate().status_code == 200
+
+
+# Settings
+
+
+JWT_USER = "jwt_auth.middleware.JWTUserMiddleware"
+
+
+def problems():
+    return {found.id for found in checks.run_checks() if found.id.startswith("jwt_auth.")}
+
+
+def test_the_settings_of_the_guide_are_right():
+    assert problems() == set()
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "expected"),
+    [
+        ("MIDDLEWARE", lambda value: value[:-1], {"jwt_auth.E091"}),
+        ("MIDDLEWARE", lambda value: [value[-1], *value[:-1]], {"jwt_auth.E091"}),
+        ("MIDDLEWARE", lambda value: [*value[:-1], JWT_USER, value[-1]], {"jwt_auth.E091"}),
+        ("HEADLESS_ADAPTER", lambda value: "allauth.headless.adapter.DefaultHeadlessAdapter", {"jwt_auth.E092"}),
+        ("USERSESSIONS_ADAPTER", lambda value: None, {"jwt_auth.E093"}),
+        ("HEADLESS_TOKEN_STRATEGY", lambda value: None, set()),
+    ],
+)
+def test_a_setting_that_is_missing_is_reported(settings, name, change, expected):
+    setattr(settings, name, change(getattr(settings, name)))
+    if getattr(settings, name) is None:
+        delattr(settings, name)
+    assert problems() == expected
+
+
+@pytest.mark.urls("tests.contrib.allauth.urls_with_login")
+def test_a_sign_in_without_the_second_factor_is_reported():
+    found = [found.msg for found in checks.run_checks() if found.id == "jwt_auth.W090"]
+    assert [message.split()[0] for message in found] == ["/auth/login/", "/auth/browser/login/"]
+
+
+@pytest.mark.parametrize(("name", "number"), [("TokenStrategy", 5), ("SessionTokenStrategy", 0), (None, 0)])
+def test_another_strategy_has_nothing_to_do_with_this_app(settings, monkeypatch, name, number):
+    connected = []
+    monkeypatch.setattr(Signal, "connect", lambda signal, receiver, dispatch_uid: connected.append(receiver))
+    place = "jwt_auth.contrib.allauth.strategy." if number else "allauth.headless.tokens.strategies.sessions."
+    settings.HEADLESS_TOKEN_STRATEGY = name and f"{place}{name}"
+    connect_if_used()
+    assert len(connected) == number

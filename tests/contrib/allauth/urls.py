@@ -1,0 +1,53 @@
+"""The endpoints of this app and of allauth, allauth's pages, and views of the project."""
+
+from typing import Any
+
+from allauth.account.utils import perform_login
+from django.contrib import admin
+from django.contrib.auth import get_user_model
+from django.http import HttpRequest, JsonResponse
+from django.http.response import HttpResponseBase
+from django.urls import include, path
+from django.views.decorators.csrf import csrf_exempt
+from rest_framework.authentication import SessionAuthentication
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from jwt_auth import browser_urls, urls
+
+
+def without_login(module: Any) -> Any:
+    """Return the endpoints of a module but the one that asks for the password alone."""
+    return include(([pattern for pattern in module.urlpatterns if pattern.name != "login"], module.app_name))
+
+
+class SessionView(APIView):
+    authentication_classes = [SessionAuthentication]
+    permission_classes = [AllowAny]
+
+    def get(self, request: Request) -> Response:
+        return Response({"user": str(request.user)})
+
+
+def plain(request: HttpRequest) -> JsonResponse:
+    return JsonResponse({"user": str(request.user)})
+
+
+@csrf_exempt
+def sign_in(request: HttpRequest) -> HttpResponseBase:
+    """A sign-in of the project's own, without a step that allauth records."""
+    return perform_login(request, get_user_model()._default_manager.get(), email_verification="none")
+
+
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("auth/", without_login(urls)),
+    path("auth/browser/", without_login(browser_urls)),
+    path("_allauth/", include("allauth.headless.urls")),
+    path("accounts/", include("allauth.urls")),
+    path("session/", SessionView.as_view()),
+    path("plain/", plain),
+    path("sign-in/", sign_in),
+]

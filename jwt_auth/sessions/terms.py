@@ -74,8 +74,8 @@ class Terms:
 
     def after(self, replaced: UserSession) -> "Terms":
         """Return these terms, completed by those of the session that is replaced."""
-        # From `created_at`, because the authentication may be older. Never longer than a new session may be: the setting
-        # may be shorter than when that one began.
+        # From `created_at`, because the authentication may be older. Never longer than a new session may be: the
+        # setting may be shorter than when that one began.
         span = min(replaced.expires_at - replaced.created_at, longest_timeout())
         return replace(
             self,

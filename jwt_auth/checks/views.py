@@ -109,8 +109,9 @@ def _check_lists() -> Iterator[checks.CheckMessage]:
 
 def _check_reading() -> Iterator[checks.CheckMessage]:
     """Warn if there are views that authenticate requests, and none reads a token."""
-    authenticating = [(view, classes) for view, classes in _views() if classes]
-    reads = any(_reads_tokens(classes) for _, classes in [*lists_of_classes(), *authenticating])
+    authenticating = [(view, classes) for view, classes in _views() if classes and not issubclass(view, TokenView)]
+    defaults = _items(api_settings.DEFAULT_AUTHENTICATION_CLASSES)
+    reads = any(map(_reads_tokens, [defaults, *(classes for _, classes in authenticating)]))
     if authenticating and not reads and not any(middleware_classes(JWTUserMiddleware)):
         view, _ = authenticating[0]
         yield checks.Warning(
@@ -141,7 +142,8 @@ def _check_permissions() -> Iterator[checks.CheckMessage]:
     """Warn if nothing in the project says who may call a view: DRF then lets everybody in, without a token too."""
     if PERMISSIONS in getattr(django_settings, "REST_FRAMEWORK", {}):
         return
-    found = list(_callbacks_of_views())
+    # A sign-in of the project's own says so as well, and nothing about the others.
+    found = [(callback, view) for callback, view in _callbacks_of_views() if not issubclass(view, TokenView)]
     if found and not any(_says_who_may_call(callback, view) for callback, view in found):
         _, view = found[0]
         yield checks.Warning(

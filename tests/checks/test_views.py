@@ -10,7 +10,7 @@ from rest_framework.views import APIView
 
 from jwt_auth.authentication import JWTAuthentication, JWTCookieAuthentication, UserOrClientJWTAuthentication
 from jwt_auth.checks.views import check_views
-from jwt_auth.views import MetadataView
+from jwt_auth.views import LoginView, MetadataView, Reauthentication
 from tests.support.checks import found, ids
 
 OURS = path("auth/", include("jwt_auth.urls"))
@@ -56,6 +56,15 @@ def test_a_view_that_is_decorated_with_its_classes_counts(project):
     assert ids() == ["W018"], "a view of DRF itself"
     own = type("Own", (APIView,), {}).as_view(authentication_classes=[JWTAuthentication])
     project([[SessionAuthentication]], more=[path("x/", own)])
+    assert ids() == []
+
+
+def test_sign_ins_of_the_projects_own_speak_for_no_other_view(project, settings):
+    own = [path("x/", type("Again", (Reauthentication, LoginView), {}).as_view())]
+    project([[SessionAuthentication]], more=own)
+    del settings.REST_FRAMEWORK["DEFAULT_PERMISSION_CLASSES"]
+    assert ids() == ["W018", "W026"]
+    project([], more=own)
     assert ids() == []
 
 

@@ -48,7 +48,7 @@ class Terms:
         Raises:
             TypeError, ValueError: for the first wrong argument.
         """
-        _check_methods(self.amr)
+        check_methods(self.amr)
         _check_level(self.acr)
         _check_timeouts(self.idle_timeout, self.absolute_timeout)
         if self.is_persistent is not None:
@@ -107,7 +107,8 @@ def longest_timeout() -> timedelta:
     return settings.SESSION_MAX_TIMEOUT or settings.SESSION_ABSOLUTE_TIMEOUT
 
 
-def _check_methods(amr: object) -> None:
+def check_methods(amr: object) -> None:
+    """Check that `amr` is a list of methods; raise TypeError or ValueError."""
     if isinstance(amr, str) or not isinstance(amr, Collection):
         raise TypeError(f'amr must be a list of strings, such as ["pwd", "otp"], not {type(amr).__name__}')
     # Without spaces, which separate them in the column; a registered value has none (RFC 8176 section 6.1).

@@ -26,6 +26,7 @@ from jwt_auth.revocation import revoke_session
 from jwt_auth.sessions import any_account, find_account, peer_of
 from jwt_auth.sessions.accounts import read_name
 from jwt_auth.sessions.credentials import Attempt, attempted
+from jwt_auth.sessions.terms import check_methods
 from jwt_auth.sessions.tickets import Ticket, open_ticket
 from jwt_auth.user_model import all_users
 from jwt_auth.views.base import CredentialView
@@ -240,7 +241,9 @@ class SignInView(BearerAnswer, CredentialView):
 
     def _methods(self, outcome: SignIn | Pending) -> tuple[str, ...]:
         """Return the methods of all steps up to this one."""
-        return (*(self.ticket.amr if self.ticket else ()), *(self.amr if outcome.amr is None else outcome.amr))
+        own = self.amr if outcome.amr is None else outcome.amr
+        check_methods(own)  # before it is joined: a string would become a list of its letters
+        return (*(self.ticket.amr if self.ticket else ()), *own)
 
     def _label(self, data: Mapping[str, Any]) -> str:
         return self.ticket.label if self.ticket else data.get("label", "")
@@ -295,9 +298,10 @@ def check_may_sign_in(user: Any, failures: throttling.Failures) -> None:
     if user is None and failures.closed_one():
         raise InvalidCredentialsError("too many wrong credentials were sent for this account: none is compared")
     if user is None:
-        raise InvalidCredentialsError("no backend accepted the credentials")
+        raise InvalidCredentialsError("the credentials authenticate nobody")
     if not isinstance(user, get_user_model()):
-        raise InvalidCredentialsError("the backend returned an object that is no user of this project")
+        kind = type(user).__name__
+        raise InvalidCredentialsError(f"authenticate() returned a {kind}, which is no user of this project")
     if not user.is_active:
         raise InvalidCredentialsError("the user is inactive")
     if failures.are_too_many(key_of(user)):

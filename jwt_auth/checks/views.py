@@ -19,7 +19,7 @@ from jwt_auth.checks.middleware import middleware_classes
 from jwt_auth.conf import get_settings
 from jwt_auth.conf.settings import settings_are_valid
 from jwt_auth.middleware import JWTUserMiddleware
-from jwt_auth.views import MetadataView
+from jwt_auth.views import MetadataView, SignInView
 from jwt_auth.views.base import TokenView
 from jwt_auth.views.metadata import namespaces_in
 
@@ -41,6 +41,7 @@ def check_views(app_configs: Sequence[Any] | None = None, **kwargs: Any) -> list
         *_check_permissions(),
         *_check_endpoints(),
         *_check_metadata(),
+        *_check_sign_ins(),
     ]
 
 
@@ -109,8 +110,9 @@ def _check_lists() -> Iterator[checks.CheckMessage]:
 
 def _check_reading() -> Iterator[checks.CheckMessage]:
     """Warn if there are views that authenticate requests, and none reads a token."""
-    authenticating = [(view, classes) for view, classes in _views() if classes]
-    reads = any(_reads_tokens(classes) for _, classes in [*lists_of_classes(), *authenticating])
+    authenticating = [(view, classes) for view, classes in _views() if classes and not issubclass(view, TokenView)]
+    defaults = _items(api_settings.DEFAULT_AUTHENTICATION_CLASSES)
+    reads = any(map(_reads_tokens, [defaults, *(classes for _, classes in authenticating)]))
     if authenticating and not reads and not any(middleware_classes(JWTUserMiddleware)):
         view, _ = authenticating[0]
         yield checks.Warning(
@@ -141,7 +143,8 @@ def _check_permissions() -> Iterator[checks.CheckMessage]:
     """Warn if nothing in the project says who may call a view: DRF then lets everybody in, without a token too."""
     if PERMISSIONS in getattr(django_settings, "REST_FRAMEWORK", {}):
         return
-    found = list(_callbacks_of_views())
+    # A sign-in of the project's own says so as well, and nothing about the others.
+    found = [(callback, view) for callback, view in _callbacks_of_views() if not issubclass(view, TokenView)]
     if found and not any(_says_who_may_call(callback, view) for callback, view in found):
         _, view = found[0]
         yield checks.Warning(
@@ -182,3 +185,17 @@ def _check_metadata() -> Iterator[checks.CheckMessage]:
             hint='Add path("auth/", include("jwt_auth.urls")); a path of your choice, in any namespace.',
             id="jwt_auth.W086",
         )
+
+
+def _check_sign_ins() -> Iterator[checks.CheckMessage]:
+    for _, view in _callbacks_of_views():
+        if not issubclass(view, SignInView):
+            continue
+        name = view().get_name_field()
+        if name is not None and name not in view.serializer_class(context={"view": view()}).fields:
+            yield checks.Error(
+                f"{view.__name__} looks for the login name in the field {name!r}, which its serializer does not have: "
+                "each sign-in is refused.",
+                hint=f"Add the field to {view.serializer_class.__name__}, or set serializer_class or name_field.",
+                id="jwt_auth.E036",
+            )

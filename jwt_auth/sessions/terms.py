@@ -121,7 +121,7 @@ def longest_timeout() -> timedelta:
 
 
 def check_methods(amr: object) -> None:
-    """Check that an argument is a list of methods that a session can keep; raise TypeError or ValueError."""
+    """Check that `amr` is a list of methods; raise TypeError or ValueError."""
     if isinstance(amr, str) or not isinstance(amr, Collection):
         raise TypeError(f'amr must be a list of strings, such as ["pwd", "otp"], not {type(amr).__name__}')
     # Without spaces, which separate them in the column; a registered value has none (RFC 8176 section 6.1).

@@ -119,7 +119,10 @@ def open_ticket(raw: str, *, step: str, transport: str, now: datetime | None = N
     """
     ticket = _decrypted(raw)
     if (ticket.step, ticket.transport) != (step, transport):
-        raise InvalidCredentialsError(f"the ticket is for the step {ticket.step!r} by {ticket.transport}")
+        raise InvalidCredentialsError(
+            f"the ticket is for the step {ticket.step!r} ({ticket.transport}), and this view is the step {step!r} "
+            f"({transport})"
+        )
     if ticket.expires_at <= (now or timezone.now()):
         raise InvalidCredentialsError("the ticket has expired")
     return ticket

@@ -58,5 +58,6 @@ class Pending:
     def __post_init__(self) -> None:
         require(self.step, "step", str)
         check_json(self.state, "state")
+        require(self.lifetime, "lifetime", timedelta)
         if not timedelta(0) < self.lifetime <= MAX_LIFETIME:
             raise ValueError(f"lifetime must be above 0, and at most {MAX_LIFETIME}")

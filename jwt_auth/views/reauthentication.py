@@ -48,10 +48,21 @@ class Reauthentication(_Base):
 
     The request needs an access token, and only its user can be authenticated. The session of that token ends, in the
     transaction that starts the new one, with the same label, data and timeouts.
+
+    Raises:
+        TypeError: if the class is defined with the sign-in view before this mixin.
     """
 
     authentication_classes = [JWTAuthentication]
     permission_classes = [IsUser, HasSession]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        order = cls.__mro__
+        # The view would be an ordinary sign-in: without a token, and replacing no session.
+        if SignInView in order and order.index(SignInView) < order.index(Reauthentication):
+            text = f"class {cls.__name__}(Reauthentication, ...)"
+            raise TypeError(f"name Reauthentication before the sign-in view: {text}")
 
     @classmethod
     def for_browsers(cls) -> "type[Self]":

@@ -65,7 +65,7 @@ class SignInView(CredentialView):
     amr: Sequence[str] = ()
     step: str = ""
     budget: str = ""
-    ticket: Ticket | None = None
+    _ticket: Ticket | None = None
     transport = BearerAnswer.transport
 
     # How often the credentials are checked if the user is changed or revoked each time before the session has begun.
@@ -89,6 +89,13 @@ class SignInView(CredentialView):
         """
         raise NotImplementedError("override authenticate() in your view")
 
+    @property
+    def ticket(self) -> Ticket:
+        """The ticket of the step before, in a view with a `step`."""
+        if self._ticket is None:
+            raise AttributeError(f"{type(self).__name__} has no `step`, so its requests have no ticket")
+        return self._ticket
+
     def get_name_field(self) -> str | None:
         """Return the name of the field with the login name; None if there is none."""
         return self.name_field
@@ -102,7 +109,7 @@ class SignInView(CredentialView):
 
     def replaces(self, request: Request) -> UUID | None:
         """Return the id of the session that the new one is to replace."""
-        return None if self.ticket is None else self.ticket.replaces
+        return None if self._ticket is None else self._ticket.replaces
 
     def answer(self, request: Request, pair: sessions.TokenPair) -> Response:
         """
@@ -126,8 +133,8 @@ class SignInView(CredentialView):
     def _sign_in(self, request: Request, data: Mapping[str, Any]) -> Response:
         if self.step:
             raw = self.valid(TicketSerializer, request).validated_data["ticket"]
-            self.ticket = open_ticket(raw, step=self.step, transport=self.transport)
-            self._count_for_its_name(request, self.ticket)
+            self._ticket = open_ticket(raw, step=self.step, transport=self.transport)
+            self._count_for_its_name(request, self._ticket)
         failures = throttling.Failures(request, self)
         attempt = Attempt(account=self._account(request), is_closed=failures.are_too_many)
         outcome = self._authenticated(request, data, attempt, failures)
@@ -161,8 +168,8 @@ class SignInView(CredentialView):
                     self.throttled(request, throttle.wait() or 0)
 
     def _account(self, request: Request) -> sessions.Account | None:
-        if self.ticket is not None:
-            return self.ticket.account
+        if self._ticket is not None:
+            return self._ticket.account
         name = read_name(self.get_login_name(request))
         return any_account() if name is None else find_account(name)
 
@@ -190,7 +197,7 @@ class SignInView(CredentialView):
     ) -> Any:
         pks = self._pks() or [attempt.account and attempt.account.pk]
         is_closed = attempt.is_closed(pks[0])  # asked for nobody as well, so that it takes the same time
-        if self.ticket is not None and self.ticket.user is None:
+        if self._ticket is not None and self._ticket.user is None:
             return None
         if is_closed:
             return self.refuse_closed(request, data)
@@ -227,12 +234,12 @@ class SignInView(CredentialView):
 
     def _pks(self) -> list[Any]:
         """Return the primary key of the ticket's user, if there is one."""
-        return [] if self.ticket is None or self.ticket.user is None else [key_of(self.ticket.user)]
+        return [] if self._ticket is None or self._ticket.user is None else [key_of(self._ticket.user)]
 
     def _check_may_sign_in(self, user: Any, failures: throttling.Failures) -> None:
         """Raise an error if the outcome of the check signs nobody in."""
         check_may_sign_in(user, failures)
-        if self.ticket is not None and user != self.ticket.user:
+        if self._ticket is not None and user != self._ticket.user:
             raise InvalidCredentialsError("the ticket is another user's")
 
     def _count_failure(self, request: Request, attempt: Attempt, failures: throttling.Failures) -> None:
@@ -241,15 +248,15 @@ class SignInView(CredentialView):
         failures.count(dict.fromkeys([*attempt.guessed, *self._pks()]) or self._tried_by_name(attempt))
         if attempt.failure_sent:
             return
-        name = self.ticket.user.get_username() if self.ticket and self.ticket.user else self.get_login_name(request)
+        name = self._ticket.user.get_username() if self._ticket and self._ticket.user else self.get_login_name(request)
         credentials = {} if name is None else {"username": name}
         user_login_failed.send(sender=__name__, credentials=credentials, request=request._request)
 
     def _use_up_ticket(self) -> None:
-        if self.ticket is None:
+        if self._ticket is None:
             return
         try:
-            burn("jwt_auth.ticket", self.ticket.jti, self.ticket.expires_at)
+            burn("jwt_auth.ticket", self._ticket.jti, self._ticket.expires_at)
         except ReplayedTokenError as error:
             raise InvalidCredentialsError("the ticket was used before") from error
 
@@ -271,7 +278,7 @@ class SignInView(CredentialView):
             label=self._label(data),
             is_persistent=self._persistence(data),
             state=outcome.state,
-            name=(self.ticket.name if self.ticket else throttling.login_name(request, self)) or "",
+            name=(self._ticket.name if self._ticket else throttling.login_name(request, self)) or "",
         )
         body = {"step": ticket.step, "ticket": ticket.sealed(), "expires_in": int(outcome.lifetime.total_seconds())}
         return Response(body, status=202)
@@ -280,13 +287,13 @@ class SignInView(CredentialView):
         """Return the methods of all steps up to this one, each once: a step may be taken again, as for a new code."""
         own = self.amr if outcome.amr is None else outcome.amr
         check_methods(own)  # before they are joined: the letters of a text would be methods, too
-        return tuple(dict.fromkeys((*(self.ticket.amr if self.ticket else ()), *own)))
+        return tuple(dict.fromkeys((*(self._ticket.amr if self._ticket else ()), *own)))
 
     def _label(self, data: Mapping[str, Any]) -> str:
-        return self.ticket.label if self.ticket else data.get("label", "")
+        return self._ticket.label if self._ticket else data.get("label", "")
 
     def _persistence(self, data: Mapping[str, Any]) -> bool | None:
-        return self.ticket.is_persistent if self.ticket else data.get("remember")
+        return self._ticket.is_persistent if self._ticket else data.get("remember")
 
     def _signed_in(self, request: Request, user: Any, pair: sessions.TokenPair) -> Response:
         """
@@ -337,9 +344,10 @@ def check_may_sign_in(user: Any, failures: throttling.Failures) -> None:
     if user is None and failures.closed_one():
         raise InvalidCredentialsError("too many wrong credentials were sent for this account: none is compared")
     if user is None:
-        raise InvalidCredentialsError("no backend accepted the credentials")
+        raise InvalidCredentialsError("the credentials authenticate nobody")
     if not isinstance(user, get_user_model()):
-        raise InvalidCredentialsError("the backend returned an object that is no user of this project")
+        kind = type(user).__name__
+        raise InvalidCredentialsError(f"authenticate() returned a {kind}, which is no user of this project")
     if not user.is_active:
         raise InvalidCredentialsError("the user is inactive")
     if failures.are_too_many(key_of(user)):

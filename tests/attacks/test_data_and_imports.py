@@ -98,7 +98,7 @@ def test_each_step_of_a_session_is_logged_and_no_secret_with_it(client, make_use
     records = [record for record in caplog.records if record.name == "jwt_auth"]
     messages = " / ".join(record.getMessage() for record in records)
     for step in (
-        "Sign-in refused: no backend",
+        "Sign-in refused: the credentials",
         "started",
         "refreshed",
         "Token refused",

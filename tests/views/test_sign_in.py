@@ -154,7 +154,7 @@ class PasswordStep(CodeStep):
     """Checks the password with the very user that this app has read."""
 
     def authenticate(self, request, data):
-        user = self.ticket.user if self.ticket else request.user
+        user = self.ticket.user if self.step else request.user
         return user if user.check_password(data["code"]) else None
 
 
@@ -401,6 +401,14 @@ def test_an_outcome_that_signs_nobody_in(client, db, told, outcome, status, erro
     assert not UserSession.objects.exists()
 
 
+def test_methods_in_a_string_are_a_mistake_of_the_project(client, user, monkeypatch):
+    Odd.outcome = user
+    for amr, status in (("otp", 500), (["otp"], 200)):
+        monkeypatch.setattr(Odd, "amr", amr)
+        assert client.send("/in/odd/").status_code == status
+    assert list(UserSession.objects.values_list("amr", flat=True)) == ["otp"]
+
+
 def test_an_inactive_user_is_refused(client, user):
     Odd.outcome = user
     assert client.send("/in/odd/").status_code == 200
@@ -450,6 +458,11 @@ def test_the_methods_of_a_sign_in_are_a_list(client, user):
         Odd.outcome = outcome
         assert client.send("/in/odd/").status_code == status, outcome
     assert [session.amr for session in live()] == ["otp"]
+
+
+def test_a_view_without_a_step_has_no_ticket(user):
+    with pytest.raises(AttributeError, match="Code has no `step`"):
+        _ = Code().ticket
 
 
 def test_a_view_that_says_nothing_is_a_mistake_of_the_project(client, user, monkeypatch):
@@ -721,8 +734,9 @@ def test_a_pending_step_has_bounds(user):
     ):
         with pytest.raises(ValueError):
             Pending(user, "code", **wrong)
-    with pytest.raises(TypeError):
-        Pending(user, 1)
+    for name, wrong in (("step", {"step": 1}), ("lifetime", {"step": "code", "lifetime": 300})):
+        with pytest.raises(TypeError, match=name):
+            Pending(user, **wrong)
 
 
 # Re-authentication
@@ -743,6 +757,12 @@ def test_a_reauthentication_replaces_the_session(client, user, clock):
     former, new = UserSession.objects.get(pk=before["sid"]), UserSession.objects.get(pk=after["sid"])
     assert (former.revoked_reason, new.label) == ("replaced", "desk")
     assert client.refresh(answer.json()["refresh_token"]).status_code == 200
+
+
+def test_a_reauthentication_is_named_before_the_sign_in():
+    with pytest.raises(TypeError, match=r"class Again\(Reauthentication, "):
+        type("Again", (Code, Reauthentication), {})
+    assert type("Again", (Reauthentication, Code), {}).for_browsers().permission_classes
 
 
 def test_a_reauthentication_needs_a_token_and_the_right_password(client, user, make_user, told):

@@ -639,7 +639,7 @@ def test_a_ticket_shows_nothing(client, user, ticket):
 
 
 def test_what_an_unknown_name_is_told_is_what_a_known_one_is_told(client, user, clock, count):
-    names = (user.get_username(), "nobody")
+    names = (user.get_username(), "n" * len(user.get_username()))
     queries, answers = zip(*(count(client.send, "/in/mail/", {"name": name}) for name in names), strict=True)
     assert queries[0] == queries[1]
     assert [(answer.status_code, answer.json()["step"], answer.json()["expires_in"]) for answer in answers] == [

@@ -22,6 +22,7 @@ from tests.support.checks import found, ids
 from tests.support.keys import oct_jwk, pem, private_jwk, public_pem
 
 
+@pytest.mark.django_db  # since Django 6.1: the check of a JSONField asks SQLite
 def test_a_sound_project_passes():
     assert found() == []
     call_command("check")
@@ -51,6 +52,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.django_db  # since Django 6.1: the check of a JSONField asks SQLite
 def test_each_fault_is_named_alone(jwt_settings, fault):
     jwt_settings(**FAULTS[fault])
     (message,) = found()
@@ -177,6 +179,7 @@ def test_a_cutoff_field_that_nothing_reads_is_w002(jwt_settings):
     assert "W002" in ids()
 
 
+@pytest.mark.django_db  # since Django 6.1: the check of a JSONField asks SQLite
 def test_atomic_requests_are_warned_of(monkeypatch):
     monkeypatch.setitem(connections["default"].settings_dict, "ATOMIC_REQUESTS", True)
     (message,) = found()
@@ -185,6 +188,7 @@ def test_atomic_requests_are_warned_of(monkeypatch):
     call_command("check")
 
 
+@pytest.mark.django_db  # since Django 6.1: the check of a JSONField asks SQLite
 def test_the_warning_can_be_silenced(monkeypatch, settings):
     monkeypatch.setitem(connections["default"].settings_dict, "ATOMIC_REQUESTS", True)
     settings.SILENCED_SYSTEM_CHECKS = ["jwt_auth.W001"]

@@ -22,7 +22,7 @@ from jwt_auth.contrib.allauth.receivers import connect_if_used
 from jwt_auth.models import UserSession
 from jwt_auth.revocation import revoke_all, revoke_user
 from tests.contrib.allauth.urls import SessionView
-from tests.support.allauth_clients import TOTP_SECRET, App, Browser, totp
+from tests.support.allauth_clients import TOTP_SECRET, App, Browser, code_in_mail, totp
 from tests.support.clients import PASSWORD, Client
 from tests.support.queries import count_queries
 
@@ -281,6 +281,20 @@ def test_a_session_token_that_has_no_tokens_is_unknown(alice):
     browser.force_login(alice)
     app.session_token = browser.cookies["sessionid"].value
     assert app.status() == 410
+
+
+def test_a_step_of_another_user_does_not_untie_the_one_who_is_signed_in(signed_in, alice, make_user, settings):
+    settings.ACCOUNT_LOGIN_ON_PASSWORD_RESET = True
+    settings.ACCOUNT_PASSWORD_RESET_BY_CODE_ENABLED = True
+    bob = make_user("bob")
+    bob.emailaddress_set.create(email="bob@example.com", verified=True, primary=True)
+    TOTP.activate(bob, TOTP_SECRET)
+    signed_in.send("auth/password/request", {"email": "bob@example.com"})
+    body = {"key": code_in_mail(), "password": "another good password"}
+    assert signed_in.send("auth/password/reset", body).status_code == 200
+    assert names(signed_in) == {"alice"}
+    revoke_user(alice)
+    assert names(signed_in) == {"AnonymousUser"}
 
 
 # Outages

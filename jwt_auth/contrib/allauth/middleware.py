@@ -15,6 +15,7 @@ from django.utils.functional import SimpleLazyObject
 from django.views.decorators.debug import sensitive_variables
 
 from jwt_auth import sessions
+from jwt_auth._django.outages import outage_is_unavailable
 from jwt_auth.authentication.note import note_on
 from jwt_auth.contrib.allauth.sign_ins import Progress, begin, has_ended, is_of_app, progress_of, started
 from jwt_auth.contrib.allauth.strategy import unauthorized
@@ -90,11 +91,12 @@ def _may_check_credentials(request: HttpRequest, view: Callable[..., Any]) -> bo
 
 def _sign_out_if_ended(request: HttpRequest) -> bool:
     """Sign the user out of Django if the session of the tokens has ended, and return whether that is so."""
-    is_over = has_ended(request.session)
-    if is_over:
-        logout(request)
-        # The cookies may be those of a later sign-in, without allauth.
-        progress_of(request).has_signed_out = False
+    with outage_is_unavailable():
+        is_over = has_ended(request.session)
+        if is_over:
+            logout(request)
+            # The cookies may be those of a later sign-in, without allauth.
+            progress_of(request).has_signed_out = False
     return is_over
 
 
@@ -123,7 +125,8 @@ def _refuse(request: HttpRequest, progress: Progress) -> None:
     if progress.pair is not None:
         revoke_session(progress.pair.session_id, reason="sign-in refused")
     elif progress.is_complete and has_ended(request.session, must_be_tied=True):
-        logout(request)
+        with outage_is_unavailable():
+            logout(request)
 
 
 @sensitive_variables()

@@ -20,8 +20,8 @@ note of this app is kept in it, under NOTE. This is how it changes:
     tied                the user signs out                              anonymous, and the session ends
     tied                the session has ended, expired, or is refused   anonymous with the next request
 
-The tie is an id in allauth's session, under TIES, and in the row of the session (`UserSession.tied_to`), which a session
-passes on to the one that replaces it.
+The tie is an id in allauth's session, under TIES, and in the row of the session (`UserSession.tied_to`), which passes
+it on to the one that replaces it.
 
 A session starts where its tokens are sent, and never twice for one sign-in: allauth may build several answers to one
 request, of which it sends the last one.
@@ -55,7 +55,7 @@ from jwt_auth.views.recorded import methods_in
 
 NOTE = "_jwt_auth_allauth"
 
-# The ties, each by its user's key. A step of another user, as after a reset of a password, must not untie the one who is
+# The ties, each by its user's key. A step of another user, such as a reset of a password, must not untie the one who is
 # signed in.
 TIES = "_jwt_auth_allauth_ties"
 
@@ -147,10 +147,11 @@ def started(request: HttpRequest) -> TokenPair | None:
         ConfigurationError, UnavailableError: as `sessions.start()`; the user is not signed in, or stays so.
     """
     progress = progress_of(request)
-    if progress.pair is None:
+    if progress.pair is not None:
+        return progress.pair
+    with outage_is_unavailable():  # also for the writes that undo the sign-in
         try:
-            with outage_is_unavailable():
-                progress.pair = _start(request, progress)
+            progress.pair = _start(request, progress)
         except RefusedError as error:
             log_refusal(error, request)
             logout(request)
@@ -217,10 +218,16 @@ def has_ended(session: Any, *, must_be_tied: bool = False) -> bool:
 
 
 def end_tied(session: Any, user: Any) -> bool:
-    """End the session that allauth's is tied to, because the user signs out; return whether there was a tie."""
-    tie = None if user is None else _tie_in(session, _name_of(user))
-    if tie is not None:
-        end_tied_to(tie, key_of(user), actor=user)
+    """
+    End the session that allauth's is tied to, because the user signs out; return whether there was a tie.
+
+    Raises:
+        UnavailableError: if the database can't be asked.
+    """
+    with outage_is_unavailable():
+        tie = None if user is None else _tie_in(session, _name_of(user))
+        if tie is not None:
+            end_tied_to(tie, key_of(user), actor=user)
     return tie is not None
 
 

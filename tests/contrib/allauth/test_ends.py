@@ -49,6 +49,21 @@ def signed_in(alice):
     return browser
 
 
+@pytest.fixture
+def fail(monkeypatch):
+    """Have a function fail as if the database were down, until `fail.undo()`."""
+
+    def down(*args, **kwargs):
+        raise OperationalError("connection refused")
+
+    def fail(path):
+        monkeypatch.setattr(path, down)
+        monkeypatch.setattr("jwt_auth._django.outages.is_of_server", lambda error: True)
+
+    fail.undo = monkeypatch.undo
+    return fail
+
+
 def change_password(user):
     other = get_user_model().objects.get(pk=user.pk)
     other.set_password("another good password")
@@ -328,6 +343,49 @@ def test_an_outage_signs_nobody_out(page, alice, monkeypatch, what):
     monkeypatch.undo()
     assert page.status() == 200
     assert page.reauthenticate().status_code == 200
+
+
+def test_an_outage_while_a_session_ends_is_an_outage(page, alice, fail):
+    page.login(alice)
+    fail("jwt_auth.contrib.allauth.sign_ins.end_tied_to")
+    assert page.logout().status_code == 503
+    assert page.status() == 200
+
+
+@pytest.mark.parametrize("path", ["/plain/", "/session/"])
+def test_an_outage_while_a_session_is_deleted_is_an_outage(signed_in, alice, fail, path):
+    revoke_user(alice)
+    fail("django.contrib.sessions.backends.db.SessionStore.delete")
+    assert signed_in.get(path).status_code == 503
+
+
+def test_an_outage_while_a_session_token_is_read_is_an_outage(alice, fail):
+    app = App()
+    app.login(alice)
+    fail("django.contrib.sessions.backends.db.SessionStore.exists")
+    assert app.status() == 503
+
+
+def test_an_outage_while_a_sign_in_is_undone_is_an_outage(page, alice, fail):
+    fail("jwt_auth.contrib.allauth.sign_ins.sessions.start")
+    fail("django.contrib.sessions.backends.db.SessionStore.delete")
+    assert page.login(alice).status_code == 503
+    fail.undo()
+    assert got_nothing(page)
+
+
+def test_an_outage_while_a_refused_sign_in_is_undone_is_an_outage(alice, fail):
+    def refuse(**kwargs):
+        fail("django.contrib.sessions.backends.db.SessionStore.delete")
+        raise PermissionDenied
+
+    browser = Browser()
+    allauth_logged_in.connect(refuse, weak=False, dispatch_uid="refuse")
+    answer = browser.login(alice)
+    allauth_logged_in.disconnect(dispatch_uid="refuse")
+    assert answer.status_code == 503
+    fail.undo()
+    assert got_nothing(browser)
 
 
 # Settings

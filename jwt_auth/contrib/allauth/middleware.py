@@ -124,7 +124,8 @@ def _refuse(request: HttpRequest, progress: Progress) -> None:
     """
     if progress.pair is not None:
         revoke_session(progress.pair.session_id, reason="sign-in refused")
-    elif progress.is_complete and has_ended(request.session, must_be_tied=True):
+    # The session of the request is no longer the app's, which is tied to none, so that its session token is unknown.
+    elif progress.is_complete and not is_of_app(request) and has_ended(request.session, must_be_tied=True):
         with outage_is_unavailable():
             logout(request)
 

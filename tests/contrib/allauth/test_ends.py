@@ -167,6 +167,20 @@ def test_a_receiver_that_raises_an_error_refuses_the_sign_in(page, alice, error,
     assert type(page)().login(alice).status_code == 200
 
 
+def test_an_app_that_is_refused_leaves_the_session_of_a_cookie_alone(alice, make_user):
+    def refuse(**kwargs):
+        raise PermissionDenied
+
+    app, bob = App(), make_user("bob")
+    app.login(alice)
+    app.force_login(bob)
+    key = app.cookies["sessionid"].value
+    authentication_step_completed.connect(refuse, weak=False, dispatch_uid="refuse")
+    assert app.reauthenticate().status_code == 403
+    authentication_step_completed.disconnect(dispatch_uid="refuse")
+    assert SessionStore(key).get("_auth_user_id") == str(bob.pk)
+
+
 def test_a_page_of_allauth_is_refused_too(alice, monkeypatch):
     browser = Browser()
     monkeypatch.setattr(ModelBackend, "user_can_authenticate", lambda self, user: bool(revoke_user(user)))

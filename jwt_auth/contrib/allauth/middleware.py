@@ -24,6 +24,7 @@ from jwt_auth.http.csrf import SAFE_METHODS
 from jwt_auth.responses import error_response
 from jwt_auth.revocation import revoke_session
 from jwt_auth.sessions import CredentialsChangedError
+from jwt_auth.sessions.django_sessions import sign_out
 from jwt_auth.transports import all_cookies, clear_cookies, set_cookies
 
 __all__ = ["AllauthMiddleware"]
@@ -94,7 +95,7 @@ def _sign_out_if_ended(request: HttpRequest) -> bool:
     with outage_is_unavailable():
         is_over = has_ended(request.session)
         if is_over:
-            logout(request)
+            sign_out(request)
             # The cookies may be those of a later sign-in, without allauth.
             progress_of(request).has_signed_out = False
     return is_over
@@ -105,7 +106,7 @@ def _sign_out_later(request: HttpRequest) -> None:
     user: Any = request.user
 
     def checked() -> Any:
-        request.user = user  # which `logout()` reads, and replaces
+        request.user = user  # which `sign_out()` reads, and replaces
         return request.user if _sign_out_if_ended(request) else user
 
     def loaded() -> Any:

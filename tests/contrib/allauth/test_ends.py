@@ -6,6 +6,7 @@ from allauth.mfa.totp.internal.auth import TOTP
 from asgiref.sync import async_to_sync
 from django.contrib.auth import get_user, get_user_model
 from django.contrib.auth.backends import ModelBackend
+from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.auth.signals import user_logged_in
 from django.contrib.sessions.backends.db import SessionStore
@@ -21,7 +22,7 @@ from jwt_auth.contrib.allauth.middleware import AllauthMiddleware
 from jwt_auth.contrib.allauth.receivers import connect_if_used
 from jwt_auth.models import UserSession
 from jwt_auth.revocation import revoke_all, revoke_user
-from tests.contrib.allauth.urls import SessionView
+from tests.contrib.allauth.urls import SessionView, plain
 from tests.support.allauth_clients import TOTP_SECRET, App, Browser, code_in_mail, totp
 from tests.support.clients import PASSWORD, Client
 from tests.support.queries import count_queries
@@ -232,6 +233,19 @@ def test_an_asynchronous_view_of_drf_gets_the_same_user(signed_in, alice, is_ove
     if is_over:
         revoke_user(alice)
     AllauthMiddleware(lambda request: None).process_view(request, SessionView.as_view(), (), {})
+    assert async_to_sync(request.auser)() == (AnonymousUser() if is_over else alice)
+
+
+@pytest.mark.parametrize("is_over", [False, True])
+def test_a_user_who_was_read_before_the_check_is_signed_out_too(signed_in, alice, is_over):
+    """As by an asynchronous middleware of the project, for a plain asynchronous view."""
+    request = RequestFactory().get("/plain/")
+    request.session = SessionStore(signed_in.cookies["sessionid"].value)
+    AuthenticationMiddleware(lambda request: None).process_request(request)
+    assert async_to_sync(request.auser)() == alice
+    if is_over:
+        revoke_user(alice)
+    AllauthMiddleware(lambda request: None).process_view(request, plain, (), {})
     assert async_to_sync(request.auser)() == (AnonymousUser() if is_over else alice)
 
 

@@ -70,6 +70,7 @@ class Progress:
         is_complete: whether the user has been authenticated, so that tokens are to be sent.
         has_signed_out: whether the user has signed out.
         amr: the methods, if allauth does not record them.
+        note: the note at the step of this request, as Django deletes the session if another user is signed in to it.
         pair: the tokens, as soon as the session has started.
     """
 
@@ -77,6 +78,7 @@ class Progress:
     is_complete: bool = False
     has_signed_out: bool = False
     amr: Sequence[str] | None = None
+    note: Mapping[str, Any] | None = None
     pair: TokenPair | None = None
 
 
@@ -116,7 +118,7 @@ def note_step(request: HttpRequest, user: Any, *, is_recorded: bool) -> None:
         account = account_of(key_of(user))
         is_refused = account is None or (before is not None and was_revoked_since(before, user))
     cutoff = None if account is None else account.cutoff
-    session[NOTE] = {
+    progress_of(request).note = session[NOTE] = {
         "user": _name_of(user),
         # The hash of nobody: the sign-in ends where its session would start.
         "hash": "" if is_refused else user.get_session_auth_hash(),
@@ -127,8 +129,8 @@ def note_step(request: HttpRequest, user: Any, *, is_recorded: bool) -> None:
 
 
 def has_begun(request: HttpRequest, user: Any, lifetime: float) -> bool:
-    """Return whether a first step of the user was completed at most `lifetime` seconds ago."""
-    note = _note_in(_session_of(request), _name_of(user))
+    """Return whether a first step of the user was completed at most `lifetime` seconds ago. The request keeps its note."""
+    progress_of(request).note = note = _note_in(_session_of(request), _name_of(user))
     return "at" in note and time() - note["at"] <= lifetime
 
 
@@ -167,7 +169,7 @@ def started(request: HttpRequest) -> TokenPair | None:
 @sensitive_variables()
 def _start(request: HttpRequest, progress: Progress) -> TokenPair:
     session, user = _session_of(request), request.user
-    note = _note_in(session, _name_of(user))
+    note = progress.note or _note_in(session, _name_of(user))
     account = progress.account or any_account()
     if "hash" in note:
         if not _is_hash_of(user, note["hash"]):

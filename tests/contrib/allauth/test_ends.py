@@ -326,7 +326,9 @@ def test_a_session_token_that_has_no_tokens_is_unknown(alice):
     assert app.status() == 410
 
 
-def test_a_step_of_another_user_does_not_untie_the_one_who_is_signed_in(signed_in, alice, make_user, settings):
+@pytest.fixture
+def bob(signed_in, make_user, settings):
+    """A user who has reset the password in the browser where alice is signed in; the second factor is still due."""
     settings.ACCOUNT_LOGIN_ON_PASSWORD_RESET = True
     settings.ACCOUNT_PASSWORD_RESET_BY_CODE_ENABLED = True
     bob = make_user("bob")
@@ -336,8 +338,24 @@ def test_a_step_of_another_user_does_not_untie_the_one_who_is_signed_in(signed_i
     body = {"key": code_in_mail(), "password": "another good password"}
     assert signed_in.send("auth/password/reset", body).status_code == 200
     assert names(signed_in) == {"alice"}
+    return bob
+
+
+def test_a_step_of_another_user_does_not_untie_the_one_who_is_signed_in(signed_in, alice, bob):
     revoke_user(alice)
     assert names(signed_in) == {"AnonymousUser"}
+
+
+@pytest.mark.parametrize("is_revoked", [False, True])
+def test_another_user_signs_in_unless_revoked_since_the_first_step(signed_in, alice, bob, is_revoked):
+    former = signed_in.tokens
+    if is_revoked:
+        revoke_user(bob)
+    answer = signed_in.send("auth/2fa/authenticate", {"code": totp()})
+    assert answer.status_code == (401 if is_revoked else 200)
+    assert UserSession.objects.filter(user=bob).exists() is not is_revoked
+    assert names(signed_in) == {"AnonymousUser" if is_revoked else "bob"}
+    assert Client().is_dead(former) is not is_revoked
 
 
 # Outages

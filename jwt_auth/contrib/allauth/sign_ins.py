@@ -129,7 +129,7 @@ def note_step(request: HttpRequest, user: Any, *, is_recorded: bool) -> None:
 
 
 def has_begun(request: HttpRequest, user: Any, lifetime: float) -> bool:
-    """Return whether a first step of the user was completed at most `lifetime` seconds ago. The request keeps its note."""
+    """Return whether a first step of the user was completed at most `lifetime` seconds ago; keep its note."""
     progress_of(request).note = note = _note_in(_session_of(request), _name_of(user))
     return "at" in note and time() - note["at"] <= lifetime
 

@@ -26,6 +26,7 @@ from jwt_auth.revocation import revoke_session
 from jwt_auth.sessions import CredentialsChangedError
 from jwt_auth.sessions.django_sessions import sign_out
 from jwt_auth.transports import all_cookies, clear_cookies, set_cookies
+from jwt_auth.views import SessionExchangeView
 
 __all__ = ["AllauthMiddleware"]
 
@@ -52,7 +53,7 @@ class AllauthMiddleware(MiddlewareMixin):
             if _may_check_credentials(request, view):
                 begin(request)
             if request.session.session_key is not None:
-                (_sign_out_later if hasattr(view, "cls") else _sign_out_if_ended)(request)  # `cls` is set by DRF
+                (_sign_out_later if _may_wait(view) else _sign_out_if_ended)(request)
         except UnavailableError as error:
             return _as_json(error, request)
         return None
@@ -88,6 +89,12 @@ def _may_check_credentials(request: HttpRequest, view: Callable[..., Any]) -> bo
     if not modules or _REFRESH in modules:
         return False
     return request.method not in SAFE_METHODS or any(".providers." in name for name in modules)
+
+
+def _may_wait(view: Callable[..., Any]) -> bool:
+    """Return whether `view` asks for `request.user`, as DRF's views do; an exchange reads Django's session itself."""
+    kind = getattr(view, "cls", None)  # set by DRF
+    return kind is not None and not issubclass(kind, SessionExchangeView)
 
 
 def _sign_out_if_ended(request: HttpRequest) -> bool:

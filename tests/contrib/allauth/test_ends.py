@@ -220,6 +220,14 @@ def test_django_s_session_of_a_browser_ends_with_the_tokens(signed_in, alice):
     assert names(signed_in) == {"AnonymousUser"}
 
 
+@pytest.mark.parametrize("is_over", [False, True])
+def test_a_session_that_has_ended_is_not_exchanged(signed_in, jwt_settings, is_over):
+    jwt_settings(SESSION_EXCHANGE="keep")
+    if is_over:
+        sessions.end(signed_in.tokens["refresh_token"])
+    assert signed_in.post("/auth/session/", {}, "application/json").status_code == (401 if is_over else 200)
+
+
 def test_a_plain_view_sees_the_end_first(signed_in, alice):
     revoke_user(alice)
     assert signed_in.get("/plain/").json() == {"user": "AnonymousUser"}

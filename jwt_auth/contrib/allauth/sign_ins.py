@@ -176,7 +176,8 @@ def _start(request: HttpRequest, progress: Progress) -> TokenPair:
             raise CredentialsChangedError("the user was revoked, or has another password, since the first step")
         cutoff = note["cutoff"]
         account = Account(pk=key_of(user), cutoff=None if cutoff is None else datetime.fromisoformat(cutoff))
-    records = _records(request, user)[note.get("records", 0) :]
+    # Without a step, as in a sign-in of the project's own, all records are of earlier sign-ins.
+    records = _records(request, user)[note["records"] :] if "records" in note else []
     tie = _tie_in(session, _name_of(user))
     replaces = None if tie is None else _sid_of(tie, user)
     tied_to = tie or uuid4().hex

@@ -22,6 +22,7 @@ from jwt_auth.contrib.allauth.middleware import AllauthMiddleware
 from jwt_auth.contrib.allauth.receivers import connect_if_used
 from jwt_auth.models import UserSession
 from jwt_auth.revocation import revoke_all, revoke_user
+from jwt_auth.verification import verify
 from tests.contrib.allauth.urls import SessionView, plain
 from tests.support.allauth_clients import TOTP_SECRET, App, Browser, code_in_mail, totp
 from tests.support.clients import PASSWORD, Client
@@ -298,6 +299,13 @@ def test_a_sign_in_of_the_project_s_own_gives_tokens_too(alice, change):
     user_logged_in.disconnect(dispatch_uid="overtaken")
     assert other.tokens == {}
     assert other.status() == 401
+
+
+def test_a_sign_in_of_the_project_s_own_does_not_make_former_methods_fresh(signed_in, clock):
+    assert verify(signed_in.tokens["access_token"]).claims.amr == ("pwd",)
+    clock.shift(60)
+    assert signed_in.post("/sign-in/").status_code == 302
+    assert verify(signed_in.tokens["access_token"]).claims.amr == ()
 
 
 def test_the_session_whose_cookies_are_replaced_ends(signed_in, alice):

@@ -11,6 +11,7 @@ from django.core.management import call_command
 from django.http import JsonResponse
 from django.test import AsyncClient
 from django.urls import path
+from django.utils.decorators import async_only_middleware
 from rest_framework.authentication import SessionAuthentication
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -256,6 +257,27 @@ async def in_asgi(cookies):
     client = AsyncClient(headers={"Host": "www.example.com"})
     client.cookies = cookies
     return (await client.get("/awho/")).json()["user"], (await client.get("/leave/")).status_code
+
+
+@async_only_middleware
+def early_reader(get_response):
+    """Read the user before the tie is checked, as a middleware of the project may."""
+
+    async def middleware(request):
+        await request.auser()
+        return await get_response(request)
+
+    return middleware
+
+
+def test_a_user_who_was_read_before_the_check_is_signed_out_too(visitor, user, settings):
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE[:-1], f"{__name__}.early_reader", TIED]
+    exchange(visitor)
+    assert async_to_sync(in_asgi)(visitor.cookies)[0] == user.get_username()
+    visitor.force_login(user)
+    exchange(visitor)
+    revoke_user(user)
+    assert async_to_sync(in_asgi)(visitor.cookies)[0] is None
 
 
 def test_it_works_in_asgi(visitor, user, client):

@@ -14,6 +14,7 @@ from datetime import datetime, timezone
 from typing import Any
 from uuid import UUID, uuid4
 
+from asgiref.sync import sync_to_async
 from django.contrib.auth import SESSION_KEY, logout
 from django.db.models import F
 from django.http import HttpRequest
@@ -111,8 +112,23 @@ def sign_out_if_ended(request: HttpRequest) -> bool:
         session = _session_of(request)
         if session is None or not has_ended(session):
             return False
-        logout(request)  # its signal ends all others that are tied to the Django session
+        sign_out(request)  # its signal ends all others that are tied to the Django session
     return True
+
+
+def sign_out(request: HttpRequest) -> None:
+    """
+    Sign the user out of Django.
+
+    `logout()` changes `request.user` alone, and `request.auser()` would return the user that it has read before.
+    """
+    logout(request)
+
+    def loaded() -> Any:
+        bool(request.user.is_authenticated)  # reads the user of a later sign-in here, in a thread
+        return request.user
+
+    request.auser = sync_to_async(loaded)
 
 
 def end_tied(request: HttpRequest | None = None, user: Any = None, **kwargs: Any) -> None:

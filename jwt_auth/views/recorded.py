@@ -13,6 +13,10 @@ from typing import Any
 # django-otp the name of the device's model, a slash, and its primary key.
 ALLAUTH, DJANGO_OTP = "account_authentication_methods", "otp_device_id"
 
+# The key of the user whom allauth's records are about, written as under SESSION_KEY. A sign-in that was given up leaves
+# its records in the session, also if another user then signs in with a form that is not allauth's.
+ALLAUTH_USER = "account_authentication_methods_user"
+
 # Values of RFC 8176, and "pop" of the same registry. A passkey may be synced, so its key is not known to be in hardware
 # ("hwk"), nor to be outside ("swk").
 _METHODS = {

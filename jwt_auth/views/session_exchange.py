@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from django.contrib.auth import get_user
+from django.contrib.auth import SESSION_KEY, get_user
 from django.utils import timezone
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
@@ -21,7 +21,7 @@ from jwt_auth.sessions import django_sessions
 from jwt_auth.sessions.credentials import Attempt
 from jwt_auth.sessions.lifecycle import session_id_of
 from jwt_auth.views.outcomes import SignIn
-from jwt_auth.views.recorded import ALLAUTH, DJANGO_OTP, methods_in, time_in
+from jwt_auth.views.recorded import ALLAUTH, ALLAUTH_USER, DJANGO_OTP, methods_in, time_in
 from jwt_auth.views.sign_in import SignInView
 
 
@@ -46,7 +46,7 @@ class SessionExchangeView(SignInView):
     def get_amr(self, request: Request) -> Sequence[str]:
         """Return how the user was authenticated (RFC 8176), as far as allauth or django-otp has recorded it."""
         session = request._request.session
-        return methods_in(session.get(ALLAUTH), session.get(DJANGO_OTP))
+        return methods_in(_records_in(session), session.get(DJANGO_OTP))
 
     def get_authenticated_at(self, request: Request) -> datetime:
         """
@@ -55,7 +55,7 @@ class SessionExchangeView(SignInView):
         A time that is not known counts as earlier than all others.
         """
         session = request._request.session
-        recorded = time_in(session.get(ALLAUTH))
+        recorded = time_in(_records_in(session))
         noted = django_sessions.signed_in_at(session)
         if recorded is None:
             return noted
@@ -108,3 +108,8 @@ class SessionExchangeView(SignInView):
         """Untie the session whose cookies are replaced: it is about to end, and Django's session goes on."""
         found = [session_id_of(raw) for raw in transports.all_cookies(request._request)]
         django_sessions.untie([sid for sid in found if sid is not None])
+
+
+def _records_in(session: Any) -> Any:
+    """Return allauth's records about the user who is signed in to Django; None if there are none."""
+    return session.get(ALLAUTH) if session.get(ALLAUTH_USER) == session.get(SESSION_KEY) else None

@@ -217,10 +217,22 @@ def test_a_clock_that_is_ahead_makes_no_sign_in_of_the_future(visitor, clock):
 def test_methods_that_allauth_recorded(visitor, clock):
     at = timezone.now().timestamp()
     password, code = {"method": "password", "at": at}, {"method": "mfa", "type": "totp", "at": at - 86400}
-    write(visitor, account_authentication_methods=[password, code])
+    records = {"account_authentication_methods": [password, code]}
+    write(visitor, **records, account_authentication_methods_user=visitor.session["_auth_user_id"])
     claims = verify(exchange(visitor).json()["access_token"]).claims
     assert claims.amr == ("pwd", "otp", "mfa")
     assert claims.auth_time == timezone.now() - timedelta(days=1)  # the second factor is as old as that
+
+
+@pytest.mark.parametrize("about", [{}, {"account_authentication_methods_user": "another"}])
+def test_methods_of_another_user_count_for_nothing(visitor, clock, about):
+    """As of a sign-in that was given up at its last step, before this user signed in with a form of Django."""
+    at = timezone.now().timestamp()
+    factors = [{"method": "password", "at": at}, {"method": "mfa", "type": "totp", "at": at}]
+    write(visitor, account_authentication_methods=factors, **about)
+    claims = verify(exchange(visitor).json()["access_token"]).claims
+    assert claims.amr == ()
+    assert claims.auth_time == timezone.now() - timedelta(hours=1)
 
 
 def test_a_password_again_does_not_make_a_device_of_django_otp_fresh(visitor, user, clock):

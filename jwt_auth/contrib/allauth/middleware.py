@@ -15,6 +15,7 @@ from django.utils.functional import SimpleLazyObject
 from django.views.decorators.debug import sensitive_variables
 
 from jwt_auth import sessions
+from jwt_auth._django.outages import outage_is_unavailable
 from jwt_auth.authentication.note import note_on
 from jwt_auth.contrib.allauth.sign_ins import Progress, begin, has_ended, is_of_app, progress_of, started
 from jwt_auth.contrib.allauth.strategy import unauthorized
@@ -23,7 +24,9 @@ from jwt_auth.http.csrf import SAFE_METHODS
 from jwt_auth.responses import error_response
 from jwt_auth.revocation import revoke_session
 from jwt_auth.sessions import CredentialsChangedError
+from jwt_auth.sessions.django_sessions import sign_out
 from jwt_auth.transports import all_cookies, clear_cookies, set_cookies
+from jwt_auth.views import SessionExchangeView
 
 __all__ = ["AllauthMiddleware"]
 
@@ -50,7 +53,7 @@ class AllauthMiddleware(MiddlewareMixin):
             if _may_check_credentials(request, view):
                 begin(request)
             if request.session.session_key is not None:
-                (_sign_out_later if hasattr(view, "cls") else _sign_out_if_ended)(request)  # `cls` is set by DRF
+                (_sign_out_later if _may_wait(view) else _sign_out_if_ended)(request)
         except UnavailableError as error:
             return _as_json(error, request)
         return None
@@ -88,13 +91,20 @@ def _may_check_credentials(request: HttpRequest, view: Callable[..., Any]) -> bo
     return request.method not in SAFE_METHODS or any(".providers." in name for name in modules)
 
 
+def _may_wait(view: Callable[..., Any]) -> bool:
+    """Return whether `view` asks for `request.user`, as DRF's views do; an exchange reads Django's session itself."""
+    kind = getattr(view, "cls", None)  # set by DRF
+    return kind is not None and not issubclass(kind, SessionExchangeView)
+
+
 def _sign_out_if_ended(request: HttpRequest) -> bool:
     """Sign the user out of Django if the session of the tokens has ended, and return whether that is so."""
-    is_over = has_ended(request.session)
-    if is_over:
-        logout(request)
-        # The cookies may be those of a later sign-in, without allauth.
-        progress_of(request).has_signed_out = False
+    with outage_is_unavailable():
+        is_over = has_ended(request.session)
+        if is_over:
+            sign_out(request)
+            # The cookies may be those of a later sign-in, without allauth.
+            progress_of(request).has_signed_out = False
     return is_over
 
 
@@ -103,7 +113,7 @@ def _sign_out_later(request: HttpRequest) -> None:
     user: Any = request.user
 
     def checked() -> Any:
-        request.user = user  # which `logout()` reads, and replaces
+        request.user = user  # which `sign_out()` reads, and replaces
         return request.user if _sign_out_if_ended(request) else user
 
     def loaded() -> Any:
@@ -122,8 +132,10 @@ def _refuse(request: HttpRequest, progress: Progress) -> None:
     """
     if progress.pair is not None:
         revoke_session(progress.pair.session_id, reason="sign-in refused")
-    elif progress.is_complete and has_ended(request.session, must_be_tied=True):
-        logout(request)
+    # The session of the request is no longer the app's, which is tied to none, so that its session token is unknown.
+    elif progress.is_complete and not is_of_app(request) and has_ended(request.session, must_be_tied=True):
+        with outage_is_unavailable():
+            logout(request)
 
 
 @sensitive_variables()

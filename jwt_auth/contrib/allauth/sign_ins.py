@@ -20,8 +20,8 @@ note of this app is kept in it, under NOTE. This is how it changes:
     tied                the user signs out                              anonymous, and the session ends
     tied                the session has ended, expired, or is refused   anonymous with the next request
 
-The tie is an id in the note and in the row of the session (`UserSession.tied_to`), which a session passes on to the one
-that replaces it.
+The tie is an id in allauth's session, under TIES, and in the row of the session (`UserSession.tied_to`), which passes
+it on to the one that replaces it.
 
 A session starts where its tokens are sent, and never twice for one sign-in: allauth may build several answers to one
 request, of which it sends the last one.
@@ -55,6 +55,10 @@ from jwt_auth.views.recorded import methods_in
 
 NOTE = "_jwt_auth_allauth"
 
+# The ties, each by its user's key. A step of another user, such as a reset of a password, must not untie the one who is
+# signed in.
+TIES = "_jwt_auth_allauth_ties"
+
 
 @dataclass(slots=True, kw_only=True)
 class Progress:
@@ -66,6 +70,7 @@ class Progress:
         is_complete: whether the user has been authenticated, so that tokens are to be sent.
         has_signed_out: whether the user has signed out.
         amr: the methods, if allauth does not record them.
+        note: the note at the step of this request, as Django deletes the session if another user is signed in to it.
         pair: the tokens, as soon as the session has started.
     """
 
@@ -73,6 +78,7 @@ class Progress:
     is_complete: bool = False
     has_signed_out: bool = False
     amr: Sequence[str] | None = None
+    note: Mapping[str, Any] | None = None
     pair: TokenPair | None = None
 
 
@@ -112,8 +118,7 @@ def note_step(request: HttpRequest, user: Any, *, is_recorded: bool) -> None:
         account = account_of(key_of(user))
         is_refused = account is None or (before is not None and was_revoked_since(before, user))
     cutoff = None if account is None else account.cutoff
-    session[NOTE] = {
-        **_note_in(session, _name_of(user)),
+    progress_of(request).note = session[NOTE] = {
         "user": _name_of(user),
         # The hash of nobody: the sign-in ends where its session would start.
         "hash": "" if is_refused else user.get_session_auth_hash(),
@@ -124,8 +129,8 @@ def note_step(request: HttpRequest, user: Any, *, is_recorded: bool) -> None:
 
 
 def has_begun(request: HttpRequest, user: Any, lifetime: float) -> bool:
-    """Return whether a first step of the user was completed at most `lifetime` seconds ago."""
-    note = _note_in(_session_of(request), _name_of(user))
+    """Return whether a first step of the user was completed at most `lifetime` seconds ago; keep its note."""
+    progress_of(request).note = note = _note_in(_session_of(request), _name_of(user))
     return "at" in note and time() - note["at"] <= lifetime
 
 
@@ -144,17 +149,18 @@ def started(request: HttpRequest) -> TokenPair | None:
         ConfigurationError, UnavailableError: as `sessions.start()`; the user is not signed in, or stays so.
     """
     progress = progress_of(request)
-    if progress.pair is None:
+    if progress.pair is not None:
+        return progress.pair
+    with outage_is_unavailable():  # also for the writes that undo the sign-in
         try:
-            with outage_is_unavailable():
-                progress.pair = _start(request, progress)
+            progress.pair = _start(request, progress)
         except RefusedError as error:
             log_refusal(error, request)
             logout(request)
         except Exception:  # any error; it is raised again
             session = _session_of(request)
             # After a re-authentication that failed so, the former session goes on.
-            if "tie" not in _note_in(session, _name_of(request.user)):
+            if _tie_in(session, _name_of(request.user)) is None:
                 session.flush()
             raise
     return progress.pair
@@ -163,16 +169,18 @@ def started(request: HttpRequest) -> TokenPair | None:
 @sensitive_variables()
 def _start(request: HttpRequest, progress: Progress) -> TokenPair:
     session, user = _session_of(request), request.user
-    note = _note_in(session, _name_of(user))
+    note = progress.note or _note_in(session, _name_of(user))
     account = progress.account or any_account()
     if "hash" in note:
         if not _is_hash_of(user, note["hash"]):
             raise CredentialsChangedError("the user was revoked, or has another password, since the first step")
         cutoff = note["cutoff"]
         account = Account(pk=key_of(user), cutoff=None if cutoff is None else datetime.fromisoformat(cutoff))
-    records = _records(request, user)[note.get("records", 0) :]
-    replaces = _sid_of(note["tie"], user) if "tie" in note else None
-    tied_to = note.get("tie") or uuid4().hex
+    # Without a step, as in a sign-in of the project's own, all records are of earlier sign-ins.
+    records = _records(request, user)[note["records"] :] if "records" in note else []
+    tie = _tie_in(session, _name_of(user))
+    replaces = None if tie is None else _sid_of(tie, user)
+    tied_to = tie or uuid4().hex
     pair = sessions.start(
         user,  # type: ignore[arg-type]  # the view has checked that somebody is signed in
         account=account,
@@ -183,7 +191,8 @@ def _start(request: HttpRequest, progress: Progress) -> TokenPair:
         peer=peer_of(request),
         transport=UserSession.Transport.BEARER if is_of_app(request) else UserSession.Transport.COOKIE,
     )
-    session[NOTE] = {"user": _name_of(user), "tie": tied_to}
+    session.pop(NOTE, None)
+    session[TIES] = {**session.get(TIES, {}), _name_of(user): tied_to}
     return pair
 
 
@@ -204,7 +213,7 @@ def has_ended(session: Any, *, must_be_tied: bool = False) -> bool:
         name = session.get(SESSION_KEY)
         if name is None:
             return False
-        tie = _note_in(session, name).get("tie")
+        tie = _tie_in(session, name)
         if tie is None:
             return must_be_tied
         row = all_sessions().filter(user_id=name, tied_to=tie).first()
@@ -212,19 +221,25 @@ def has_ended(session: Any, *, must_be_tied: bool = False) -> bool:
 
 
 def end_tied(session: Any, user: Any) -> bool:
-    """End the session that allauth's is tied to, because the user signs out; return whether there was a tie."""
-    tie = None if user is None else _note_in(session, _name_of(user)).get("tie")
-    if tie is not None:
-        end_tied_to(tie, key_of(user), actor=user)
+    """
+    End the session that allauth's is tied to, because the user signs out; return whether there was a tie.
+
+    Raises:
+        UnavailableError: if the database can't be asked.
+    """
+    with outage_is_unavailable():
+        tie = None if user is None else _tie_in(session, _name_of(user))
+        if tie is not None:
+            end_tied_to(tie, key_of(user), actor=user)
     return tie is not None
 
 
 def untie(request: HttpRequest, user: Any) -> bool:
     """Remove the tie to a session that has ended, and return whether there was one."""
     session = _session_of(request)
-    note = _note_in(session, _name_of(user))
-    session[NOTE] = {name: value for name, value in note.items() if name != "tie"}
-    return "tie" in note
+    ties: Mapping[str, str] = session.get(TIES, {})
+    session[TIES] = {name: tie for name, tie in ties.items() if name != _name_of(user)}
+    return _name_of(user) in ties
 
 
 # The parts of the note
@@ -243,6 +258,12 @@ def _note_in(session: Any, name: str) -> Mapping[str, Any]:
     """Return the note about the user with this key; it is empty if there is none."""
     note: Mapping[str, Any] = session.get(NOTE, {})
     return note if note.get("user") == name else {}
+
+
+def _tie_in(session: Any, name: str) -> str | None:
+    """Return the tie of the user with this key; None if there is none."""
+    ties: Mapping[str, str] = session.get(TIES, {})
+    return ties.get(name)
 
 
 def _sid_of(tie: str, user: Any) -> UUID:

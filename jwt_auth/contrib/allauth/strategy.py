@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
 from jwt_auth import sessions
+from jwt_auth._django.outages import outage_is_unavailable
 from jwt_auth.contrib.allauth.sign_ins import has_ended, started
 from jwt_auth.exceptions import ReasonedError
 from jwt_auth.http.logs import log_refusal
@@ -29,10 +30,17 @@ class TokenStrategy(SessionTokenStrategy):  # type: ignore[misc]  # allauth has 
     """
 
     def lookup_session(self, session_token: str) -> Any:
-        session = super().lookup_session(session_token)
-        if session is None or not has_ended(session, must_be_tied=True):
-            return session
-        session.flush()
+        """
+        Return the session of a session token; None if it is unknown.
+
+        Raises:
+            UnavailableError: if the database can't be asked.
+        """
+        with outage_is_unavailable():
+            session = super().lookup_session(session_token)
+            if session is None or not has_ended(session, must_be_tied=True):
+                return session
+            session.flush()
         return None
 
     @sensitive_variables()

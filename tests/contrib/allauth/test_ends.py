@@ -6,6 +6,7 @@ from allauth.mfa.totp.internal.auth import TOTP
 from asgiref.sync import async_to_sync
 from django.contrib.auth import get_user, get_user_model
 from django.contrib.auth.backends import ModelBackend
+from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.auth.signals import user_logged_in
 from django.contrib.sessions.backends.db import SessionStore
@@ -21,8 +22,9 @@ from jwt_auth.contrib.allauth.middleware import AllauthMiddleware
 from jwt_auth.contrib.allauth.receivers import connect_if_used
 from jwt_auth.models import UserSession
 from jwt_auth.revocation import revoke_all, revoke_user
-from tests.contrib.allauth.urls import SessionView
-from tests.support.allauth_clients import TOTP_SECRET, App, Browser, totp
+from jwt_auth.verification import verify
+from tests.contrib.allauth.urls import SessionView, plain
+from tests.support.allauth_clients import TOTP_SECRET, App, Browser, code_in_mail, totp
 from tests.support.clients import PASSWORD, Client
 from tests.support.queries import count_queries
 
@@ -47,6 +49,21 @@ def signed_in(alice):
     browser = Browser()
     assert browser.login(alice).status_code == 200
     return browser
+
+
+@pytest.fixture
+def fail(monkeypatch):
+    """Have a function fail as if the database were down, until `fail.undo()`."""
+
+    def down(*args, **kwargs):
+        raise OperationalError("connection refused")
+
+    def fail(path):
+        monkeypatch.setattr(path, down)
+        monkeypatch.setattr("jwt_auth._django.outages.is_of_server", lambda error: True)
+
+    fail.undo = monkeypatch.undo
+    return fail
 
 
 def change_password(user):
@@ -152,6 +169,20 @@ def test_a_receiver_that_raises_an_error_refuses_the_sign_in(page, alice, error,
     assert type(page)().login(alice).status_code == 200
 
 
+def test_an_app_that_is_refused_leaves_the_session_of_a_cookie_alone(alice, make_user):
+    def refuse(**kwargs):
+        raise PermissionDenied
+
+    app, bob = App(), make_user("bob")
+    app.login(alice)
+    app.force_login(bob)
+    key = app.cookies["sessionid"].value
+    authentication_step_completed.connect(refuse, weak=False, dispatch_uid="refuse")
+    assert app.reauthenticate().status_code == 403
+    authentication_step_completed.disconnect(dispatch_uid="refuse")
+    assert SessionStore(key).get("_auth_user_id") == str(bob.pk)
+
+
 def test_a_page_of_allauth_is_refused_too(alice, monkeypatch):
     browser = Browser()
     monkeypatch.setattr(ModelBackend, "user_can_authenticate", lambda self, user: bool(revoke_user(user)))
@@ -190,6 +221,14 @@ def test_django_s_session_of_a_browser_ends_with_the_tokens(signed_in, alice):
     assert names(signed_in) == {"AnonymousUser"}
 
 
+@pytest.mark.parametrize("is_over", [False, True])
+def test_a_session_that_has_ended_is_not_exchanged(signed_in, jwt_settings, is_over):
+    jwt_settings(SESSION_EXCHANGE="keep")
+    if is_over:
+        sessions.end(signed_in.tokens["refresh_token"])
+    assert signed_in.post("/auth/session/", {}, "application/json").status_code == (401 if is_over else 200)
+
+
 def test_a_plain_view_sees_the_end_first(signed_in, alice):
     revoke_user(alice)
     assert signed_in.get("/plain/").json() == {"user": "AnonymousUser"}
@@ -203,6 +242,19 @@ def test_an_asynchronous_view_of_drf_gets_the_same_user(signed_in, alice, is_ove
     if is_over:
         revoke_user(alice)
     AllauthMiddleware(lambda request: None).process_view(request, SessionView.as_view(), (), {})
+    assert async_to_sync(request.auser)() == (AnonymousUser() if is_over else alice)
+
+
+@pytest.mark.parametrize("is_over", [False, True])
+def test_a_user_who_was_read_before_the_check_is_signed_out_too(signed_in, alice, is_over):
+    """As by an asynchronous middleware of the project, for a plain asynchronous view."""
+    request = RequestFactory().get("/plain/")
+    request.session = SessionStore(signed_in.cookies["sessionid"].value)
+    AuthenticationMiddleware(lambda request: None).process_request(request)
+    assert async_to_sync(request.auser)() == alice
+    if is_over:
+        revoke_user(alice)
+    AllauthMiddleware(lambda request: None).process_view(request, plain, (), {})
     assert async_to_sync(request.auser)() == (AnonymousUser() if is_over else alice)
 
 
@@ -249,6 +301,13 @@ def test_a_sign_in_of_the_project_s_own_gives_tokens_too(alice, change):
     assert other.status() == 401
 
 
+def test_a_sign_in_of_the_project_s_own_does_not_make_former_methods_fresh(signed_in, clock):
+    assert verify(signed_in.tokens["access_token"]).claims.amr == ("pwd",)
+    clock.shift(60)
+    assert signed_in.post("/sign-in/").status_code == 302
+    assert verify(signed_in.tokens["access_token"]).claims.amr == ()
+
+
 def test_the_session_whose_cookies_are_replaced_ends(signed_in, alice):
     former = signed_in.tokens
     del signed_in.cookies["sessionid"]
@@ -283,6 +342,38 @@ def test_a_session_token_that_has_no_tokens_is_unknown(alice):
     assert app.status() == 410
 
 
+@pytest.fixture
+def bob(signed_in, make_user, settings):
+    """A user who has reset the password in the browser where alice is signed in; the second factor is still due."""
+    settings.ACCOUNT_LOGIN_ON_PASSWORD_RESET = True
+    settings.ACCOUNT_PASSWORD_RESET_BY_CODE_ENABLED = True
+    bob = make_user("bob")
+    bob.emailaddress_set.create(email="bob@example.com", verified=True, primary=True)
+    TOTP.activate(bob, TOTP_SECRET)
+    signed_in.send("auth/password/request", {"email": "bob@example.com"})
+    body = {"key": code_in_mail(), "password": "another good password"}
+    assert signed_in.send("auth/password/reset", body).status_code == 200
+    assert names(signed_in) == {"alice"}
+    return bob
+
+
+def test_a_step_of_another_user_does_not_untie_the_one_who_is_signed_in(signed_in, alice, bob):
+    revoke_user(alice)
+    assert names(signed_in) == {"AnonymousUser"}
+
+
+@pytest.mark.parametrize("is_revoked", [False, True])
+def test_another_user_signs_in_unless_revoked_since_the_first_step(signed_in, alice, bob, is_revoked):
+    former = signed_in.tokens
+    if is_revoked:
+        revoke_user(bob)
+    answer = signed_in.send("auth/2fa/authenticate", {"code": totp()})
+    assert answer.status_code == (401 if is_revoked else 200)
+    assert UserSession.objects.filter(user=bob).exists() is not is_revoked
+    assert names(signed_in) == {"AnonymousUser" if is_revoked else "bob"}
+    assert Client().is_dead(former) is not is_revoked
+
+
 # Outages
 
 
@@ -314,6 +405,49 @@ def test_an_outage_signs_nobody_out(page, alice, monkeypatch, what):
     monkeypatch.undo()
     assert page.status() == 200
     assert page.reauthenticate().status_code == 200
+
+
+def test_an_outage_while_a_session_ends_is_an_outage(page, alice, fail):
+    page.login(alice)
+    fail("jwt_auth.contrib.allauth.sign_ins.end_tied_to")
+    assert page.logout().status_code == 503
+    assert page.status() == 200
+
+
+@pytest.mark.parametrize("path", ["/plain/", "/session/"])
+def test_an_outage_while_a_session_is_deleted_is_an_outage(signed_in, alice, fail, path):
+    revoke_user(alice)
+    fail("django.contrib.sessions.backends.db.SessionStore.delete")
+    assert signed_in.get(path).status_code == 503
+
+
+def test_an_outage_while_a_session_token_is_read_is_an_outage(alice, fail):
+    app = App()
+    app.login(alice)
+    fail("django.contrib.sessions.backends.db.SessionStore.exists")
+    assert app.status() == 503
+
+
+def test_an_outage_while_a_sign_in_is_undone_is_an_outage(page, alice, fail):
+    fail("jwt_auth.contrib.allauth.sign_ins.sessions.start")
+    fail("django.contrib.sessions.backends.db.SessionStore.delete")
+    assert page.login(alice).status_code == 503
+    fail.undo()
+    assert got_nothing(page)
+
+
+def test_an_outage_while_a_refused_sign_in_is_undone_is_an_outage(alice, fail):
+    def refuse(**kwargs):
+        fail("django.contrib.sessions.backends.db.SessionStore.delete")
+        raise PermissionDenied
+
+    browser = Browser()
+    allauth_logged_in.connect(refuse, weak=False, dispatch_uid="refuse")
+    answer = browser.login(alice)
+    allauth_logged_in.disconnect(dispatch_uid="refuse")
+    assert answer.status_code == 503
+    fail.undo()
+    assert got_nothing(browser)
 
 
 # Settings

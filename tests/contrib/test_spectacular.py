@@ -20,7 +20,7 @@ from jwt_auth.authentication import (
     JWTCookieAuthentication,
     UserOrClientJWTAuthentication,
 )
-from jwt_auth.views import LoginView, SignInSerializer, SignInView
+from jwt_auth.views import LoginView, Reauthentication, SignInSerializer, SignInView
 from jwt_auth.views.introspection import RESPONSE_MEDIA_TYPE
 from tests.support.api_clients import register
 from tests.support.browser import Browser
@@ -321,3 +321,12 @@ def test_a_sign_in_of_the_projects_own_is_described(view, body, answer):
     assert fields(operation["requestBody"]) == body
     assert answer <= fields(operation["responses"]["200"])
     assert ("access_token" in fields(operation["responses"]["200"])) == (view.transport == "bearer")
+
+
+class PinAgainView(Reauthentication, PinView): ...
+
+
+def test_a_reauthentication_of_the_projects_own_is_described_with_its_token():
+    operation = generate(path("again/", PinAgainView.as_view()))["paths"]["/again/"]["post"]
+    assert {} not in operation["security"]
+    assert operation["security"]

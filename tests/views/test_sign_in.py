@@ -12,9 +12,10 @@ from rest_framework.exceptions import AuthenticationFailed, ValidationError
 from rest_framework.parsers import JSONParser
 
 from jwt_auth import sessions
+from jwt_auth.exceptions import InvalidCredentialsError
 from jwt_auth.models import RevocationEvent, UserSession
 from jwt_auth.revocation import revoke_all, revoke_user
-from jwt_auth.sessions.tickets import MAX_LENGTH
+from jwt_auth.sessions.tickets import MAX_LENGTH, open_ticket
 from jwt_auth.throttling import CountingCache
 from jwt_auth.views import LoginView, Pending, Reauthentication, SignIn, SignInSerializer, SignInView
 from tests.support import forge
@@ -629,6 +630,11 @@ def test_a_ticket_is_no_token(client, user, ticket):
         assert step(client, token, REMOTE_ADDR=next(world)).status_code in (400, 401)
     assert step(client, ticket).status_code == 200
     assert "ticket" in client.send("/in/step/", {"code": CODE}).json()["errors"]
+
+
+def test_a_long_text_is_no_ticket_and_is_not_decrypted():
+    with pytest.raises(InvalidCredentialsError, match="longer than"):
+        open_ticket("x" * (MAX_LENGTH + 1), step="code", transport="bearer")
 
 
 def test_a_ticket_shows_nothing(client, user, ticket):

@@ -35,6 +35,17 @@ hypothesis_settings.register_profile("unhurried", deadline=None, suppress_health
 hypothesis_settings.load_profile("unhurried")
 
 
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
+    """
+    Ask the database for the features that Django remembers, before a test of an outage does.
+
+    Otherwise SQLite would have no JSONField for the rest of the process.
+    """
+    with django_db_blocker.unblock():
+        assert connection.features.supports_json_field
+
+
 @pytest.fixture(autouse=True)
 def _empty_cache() -> None:
     """Throttles count in the cache, and one test must not count for another."""

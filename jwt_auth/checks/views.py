@@ -191,7 +191,7 @@ def _check_sign_ins() -> Iterator[checks.CheckMessage]:
     for _, view in _callbacks_of_views():
         if not issubclass(view, SignInView):
             continue
-        name = view().get_name_field()
+        name = view()._get_name_field()
         if name is not None and name not in view.serializer_class(context={"view": view()}).fields:
             yield checks.Error(
                 f"{view.__name__} looks for the login name in the field {name!r}, which its serializer does not have: "

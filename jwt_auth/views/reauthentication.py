@@ -55,6 +55,7 @@ class Reauthentication(_Base):
 
     authentication_classes = [JWTAuthentication]
     permission_classes = [IsUser, HasSession]
+    name_field: str | None = None  # the name is that of the user who is signed in
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -70,14 +71,10 @@ class Reauthentication(_Base):
         view.authentication_classes = [JWTAuthentication, JWTCookieAuthentication]
         return view
 
-    def get_name_field(self) -> str | None:
-        """Return None: the name is that of the user who is signed in."""
-        return None
-
     def get_login_name(self, request: Request) -> object:
         return user_of(request).get_username()
 
-    def replaces(self, request: Request) -> UUID | None:
+    def _replaces(self, request: Request) -> UUID | None:
         """Return the id of the session of the request's token."""
         return parse_sid(own_sid(request))
 

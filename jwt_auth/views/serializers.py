@@ -100,7 +100,7 @@ class LoginSerializer(SignInSerializer):
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         view = self.context.get("view")
-        name = get_user_model().USERNAME_FIELD if view is None else view.get_name_field()
+        name = get_user_model().USERNAME_FIELD if view is None else view._get_name_field()
         named = {} if name is None else {name: NameField()}
         # Leading and trailing spaces are part of the password.
         return {**named, "password": ExactField(max_length=4096), **super().get_fields()}

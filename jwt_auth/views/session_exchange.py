@@ -18,7 +18,6 @@ from jwt_auth.exceptions import InvalidCredentialsError, NoTokenError
 from jwt_auth.http.csrf_guard import guard
 from jwt_auth.models import UserSession
 from jwt_auth.sessions import django_sessions
-from jwt_auth.sessions.credentials import Attempt
 from jwt_auth.sessions.lifecycle import session_id_of
 from jwt_auth.views.outcomes import SignIn
 from jwt_auth.views.recorded import ALLAUTH, ALLAUTH_USER, DJANGO_OTP, methods_in, time_in
@@ -87,8 +86,8 @@ class SessionExchangeView(SignInView):
             tied_to=django_sessions.tie(asked.session),
         )
 
-    def _count_failure(self, request: Request, attempt: Attempt, failures: throttling.Failures) -> None:
-        """Count nothing: there are no credentials to guess."""
+    def _send_failure(self, request: Request, name: object) -> None:
+        """Send nothing: there are no credentials to guess."""
 
     def _finish(self, request: Request, user: Any, pair: sessions.TokenPair) -> None:
         """Do to Django's session what SESSION_EXCHANGE says."""

@@ -11,8 +11,12 @@ from dataclasses import replace
 from typing import Any
 
 from django.contrib.auth import get_user_model
+from django.core.exceptions import MultipleObjectsReturned, ObjectDoesNotExist, PermissionDenied, ValidationError
+from django.http import Http404
 from django.views.decorators.debug import sensitive_variables
+from rest_framework import exceptions as drf
 from rest_framework.request import Request
+from rest_framework.settings import api_settings
 
 from jwt_auth import throttling
 from jwt_auth._django.outages import is_outage
@@ -25,6 +29,10 @@ from jwt_auth.sessions.accounts import read_name
 from jwt_auth.sessions.credentials import Attempt, attempted
 from jwt_auth.sessions.tickets import Ticket
 from jwt_auth.views.outcomes import Pending, SignIn
+
+# Django's errors for a user, or another row, that does not exist, is not the only one, or may not sign in. Another
+# answer, such as the usual 404, would tell who exists.
+_NOBODY = (ObjectDoesNotExist, MultipleObjectsReturned, Http404, PermissionDenied)
 
 
 class Check:
@@ -86,7 +94,14 @@ class Check:
 
     @sensitive_variables()
     def _ask(self, method: Callable[[Request, Mapping[str, Any]], Any]) -> Any:
-        return method(self._request, self._data)
+        """Return what a method of the project says. Errors by which Django says the same as `None` are refusals."""
+        try:
+            return method(self._request, self._data)
+        except _NOBODY as error:
+            raise InvalidCredentialsError(f"{method.__name__}() raised {type(error).__name__}: {error}") from error
+        except ValidationError as error:
+            of_fields = getattr(error, "message_dict", None)
+            raise drf.ValidationError(of_fields or {api_settings.NON_FIELD_ERRORS_KEY: error.messages}) from error
 
     def _leads_to_closed(self, found: Any) -> bool:
         """
@@ -130,6 +145,8 @@ class Check:
         if not isinstance(user, get_user_model()):
             kind = type(user).__name__
             raise InvalidCredentialsError(f"authenticate() returned a {kind}, which is no user of this project")
+        if user._state.adding:
+            raise TypeError(f"authenticate() returned a {type(user).__name__} that is not saved")
         if not user.is_active:
             raise InvalidCredentialsError("the user is inactive")
         if self._failures.are_too_many(key_of(user)):

@@ -16,7 +16,7 @@ from rest_framework.views import APIView
 
 from jwt_auth.authentication import JWTAuthentication, JWTCookieAuthentication
 from jwt_auth.authentication.errors import as_api_exception
-from jwt_auth.exceptions import InsufficientScopeError
+from jwt_auth.exceptions import InsufficientScopeError, InvalidCredentialsError, ReauthenticationRefusedError
 from jwt_auth.revocation.subjects import parse_sid
 from jwt_auth.views.base import IsUser, authenticated_claims, own_sid, user_of
 from jwt_auth.views.outcomes import Pending, SignIn
@@ -77,6 +77,9 @@ class Reauthentication(_Base):
     def _replaces(self, request: Request) -> UUID | None:
         """Return the id of the session of the request's token."""
         return parse_sid(own_sid(request))
+
+    def _refused(self, reason: str) -> InvalidCredentialsError:
+        return ReauthenticationRefusedError(reason)
 
     @sensitive_variables()
     def authenticate(self, request: Request, data: Mapping[str, Any]) -> Any:

@@ -6,24 +6,29 @@ The base of all sign-ins: a view authenticates the user, and the base class does
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.signals import user_logged_in, user_login_failed
-from django.db import DatabaseError
+from django.db import DatabaseError, router
 from django.views.decorators.debug import sensitive_variables
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 
 from jwt_auth import sessions, throttling, transports
+from jwt_auth._django.outages import outage_is_unavailable
+from jwt_auth._django.transactions import write_atomic
 from jwt_auth.authentication.note import note_on
 from jwt_auth.conf.user_keys import key_of
-from jwt_auth.exceptions import InvalidCredentialsError
+from jwt_auth.exceptions import InvalidCredentialsError, StepRefusedError
 from jwt_auth.http.csrf_guard import hand_out_token
+from jwt_auth.models import UserSession
 from jwt_auth.revocation import revoke_session
 from jwt_auth.sessions import peer_of
+from jwt_auth.sessions.django_sessions import untie
 from jwt_auth.sessions.tickets import Ticket, open_ticket
 from jwt_auth.user_model import all_users
 from jwt_auth.views.base import CredentialView
@@ -67,7 +72,8 @@ class SignInView(CredentialView):
         Return the user whose credentials these are; None if they are wrong.
 
         Return a SignIn to set more than the user, or a Pending if another step is required. An exception of DRF is
-        counted as a failure, and becomes the answer.
+        counted as a failure, and becomes the answer. `DoesNotExist`, `MultipleObjectsReturned`, `Http404` and Django's
+        `PermissionDenied` mean the same as None, and Django's `ValidationError` the same as that of DRF.
 
         Args:
             data: the body, validated by `serializer_class`.
@@ -123,14 +129,23 @@ class SignInView(CredentialView):
     # Whether the credentials of the account of the login name are compared, even if no password of it is checked.
     _compares_by_name = True
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for name in ("authenticate", "refuse_closed", "get_login_name", "answer"):
+            if iscoroutinefunction(getattr(cls, name)):
+                raise TypeError(f"{cls.__name__}.{name}() must not be async: DRF calls it without awaiting it")
+
     @sensitive_variables()
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         data = self.valid(self.serializer_class, request).validated_data
-        for _ in range(self._attempts - 1):
-            # A new password, or a revocation, during the sign-in has the credentials checked again.
-            with suppress(sessions.CredentialsChangedError):
-                return self._sign_in(request, data)
-        return self._sign_in(request, data)
+        try:
+            for _ in range(self._attempts - 1):
+                # A new password, or a revocation, during the sign-in has the credentials checked again.
+                with suppress(sessions.CredentialsChangedError):
+                    return self._sign_in(request, data)
+            return self._sign_in(request, data)
+        except InvalidCredentialsError as error:
+            raise self._refused(error.reason) from error
 
     @sensitive_variables()
     def _sign_in(self, request: Request, data: Mapping[str, Any]) -> Response:
@@ -138,10 +153,13 @@ class SignInView(CredentialView):
         check = Check(self, request, data, step.ticket)
         outcome = check.outcome()
         account = check.account_of(outcome.user)
-        step.use_up()
         if isinstance(outcome, Pending):
-            return _pending_answer(step.next_ticket(outcome, account), outcome)
-        pair = sessions.start(outcome.user, account=account, peer=peer_of(request._request), **step.terms(outcome))
+            ticket = step.next_ticket(outcome, account)
+            step.use_up()
+            return _pending_answer(ticket, outcome)
+        with outage_is_unavailable(), write_atomic(router.db_for_write(UserSession)):
+            pair = sessions.start(outcome.user, account=account, peer=peer_of(request._request), **step.terms(outcome))
+            step.use_up()  # last, so that after an outage the step can be sent again
         return self._signed_in(request, outcome.user, pair)
 
     @sensitive_variables()
@@ -179,6 +197,10 @@ class SignInView(CredentialView):
         with _ended_by_an_error(user, pair):
             self._finish(request, user, pair)
             return self.answer(request, pair)
+
+    def _refused(self, reason: str) -> InvalidCredentialsError:
+        """Return the error with which a refusal is answered."""
+        return StepRefusedError(reason) if self.step else InvalidCredentialsError(reason)
 
     def _get_name_field(self) -> str | None:
         """Return the name of the field with the login name; None if there is none."""
@@ -230,6 +252,7 @@ def _ended_by_an_error(user: Any, pair: sessions.TokenPair) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # any error; it is raised again below
+        untie([pair.session_id])  # this end is no sign-out of the Django session that it may be tied to
         revoke_session(pair.session_id, reason="sign-in refused")
         # Django's own receiver writes `last_login`, which fails if the user was just deleted.
         gone = not all_users().filter(pk=key_of(user)).exists()

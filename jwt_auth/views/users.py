@@ -90,7 +90,8 @@ class LoginView(SignInView):
     @sensitive_variables()
     def authenticate(self, request: Request, data: Mapping[str, Any]) -> Any:
         """Return what Django's `authenticate()` returns for the login name and the password in `data`."""
-        return authenticate(request._request, str(read_name(self.get_login_name(request))), data["password"])
+        name = read_name(self.get_login_name(request))
+        return None if name is None else authenticate(request._request, name, data["password"])
 
     def refuse_closed(self, request: Request, data: Mapping[str, Any]) -> Any:
         return self.authenticate(request, data)  # compares another password, which takes the same time

@@ -33,7 +33,7 @@ class NamedSerializer(SignInSerializer):
 
 
 class Named(SignInView):
-    """What it finds, or raises, is what a test says; else the user with the name."""
+    """Returns the user with the name, unless a test says what it returns or raises."""
 
     serializer_class = NamedSerializer
     name_field = "name"

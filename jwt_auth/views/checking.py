@@ -24,8 +24,8 @@ from jwt_auth.conf.user_keys import key_of
 from jwt_auth.exceptions import InvalidCredentialsError, UnavailableError
 from jwt_auth.http.logs import log_refusal
 from jwt_auth.http.plain import plain
-from jwt_auth.sessions import Account, any_account, find_account
-from jwt_auth.sessions.accounts import read_name
+from jwt_auth.sessions import Account, any_account
+from jwt_auth.sessions.accounts import account_by_name, read_name
 from jwt_auth.sessions.credentials import Attempt, attempted
 from jwt_auth.sessions.tickets import Ticket
 from jwt_auth.views.outcomes import Pending, SignIn
@@ -66,7 +66,7 @@ class Check:
             raise
 
     def account_of(self, user: Any) -> Account | None:
-        """Return the account of `user` from before the check, or that of the login name; None if neither was read."""
+        """Return the account to compare with when `user` signs in, from before the check; None for nobody."""
         return None if user is None else self._attempt.before(key_of(user))
 
     @property
@@ -78,7 +78,7 @@ class Check:
         if self._ticket is not None:
             return self._ticket.account
         name = read_name(self._view.get_login_name(self._request))
-        return any_account() if name is None else find_account(name)
+        return any_account() if name is None else account_by_name(name)
 
     @sensitive_variables()
     def _found(self) -> Any:

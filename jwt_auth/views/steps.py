@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from jwt_auth.authentication.replay import burn
 from jwt_auth.exceptions import InvalidCredentialsError, ReplayedTokenError
-from jwt_auth.sessions import Account, any_account
+from jwt_auth.sessions import Account
 from jwt_auth.sessions.terms import check_methods
 from jwt_auth.sessions.tickets import Ticket
 from jwt_auth.views.outcomes import Pending, SignIn
@@ -60,14 +60,12 @@ class Step:
         Return the ticket of the step that comes next.
 
         Args:
-            account: the account of the user from before the first step, if it was read.
+            account: the account of the user from before the first step; None for an unknown name.
         """
         user, is_there = outcome.user, outcome.user is not None
         return Ticket(
             user=user,
-            # No account was read if the name is no natural key. The ticket needs one: the user may be revoked before
-            # the next step.
-            account=(account or any_account()) if is_there else None,
+            account=account,
             auth_hash=user.get_session_auth_hash() if is_there else "",
             step=outcome.step,
             transport=self.transport,

@@ -17,7 +17,9 @@ from jwt_auth import sessions
 from jwt_auth.authentication import replay
 from jwt_auth.exceptions import UnavailableError
 from jwt_auth.models import UserSession
-from jwt_auth.revocation import revoke_user
+from jwt_auth.revocation import revoke_all, revoke_user
+from jwt_auth.sessions import accounts
+from jwt_auth.sessions.accounts import account_by_name
 from jwt_auth.views import LoginView, Pending, Reauthentication, SignIn, SignInSerializer, SignInView
 from tests.support.answers import assert_error
 from tests.support.browser import Browser
@@ -48,6 +50,26 @@ class Named(SignInView):
 
 def find(name):
     return get_user_model()._default_manager.get(**{get_user_model().USERNAME_FIELD: name})
+
+
+class Alias(SignInView):
+    """Finds the user by a name that is no natural key. `meanwhile` runs during the check."""
+
+    serializer_class = NamedSerializer
+    name_field = "name"
+    meanwhile = None
+
+    def authenticate(self, request, data):
+        name = data["name"].removeprefix("alias of ")
+        user = get_user_model()._default_manager.filter(**{get_user_model().USERNAME_FIELD: name}).first()
+        if user is not None and Alias.meanwhile is not None:
+            Alias.meanwhile(user)
+        return user
+
+
+class AliasFirst(Alias):
+    def authenticate(self, request, data):
+        return Pending(super().authenticate(request, data), "code")
 
 
 class Found(Named):
@@ -101,6 +123,8 @@ WRAPPED = [
 
 VIEWS = {
     "named": Named,
+    "alias": Alias,
+    "alias/first": AliasFirst,
     "found": Found,
     "first": First,
     "code": Code,
@@ -122,6 +146,7 @@ pytestmark = pytest.mark.urls(__name__)
 @pytest.fixture(autouse=True)
 def _as_it_was(monkeypatch):
     monkeypatch.setattr(Named, "outcome", None)
+    monkeypatch.setattr(Alias, "meanwhile", None)
 
 
 def raising(error):
@@ -237,6 +262,41 @@ def test_an_asynchronous_method_is_refused_where_it_is_defined(name):
 def test_a_password_sign_in_without_a_name_signs_nobody_in(client, make_user):
     make_user("None")
     assert_error(client.send("/in/nameless/", {"password": PASSWORD}), 401, "invalid_credentials")
+
+
+# Names that are no natural key
+
+
+@pytest.mark.parametrize("revoke", [revoke_user, lambda user: revoke_all()], ids=["user", "all"])
+@pytest.mark.parametrize("prefix", ["", "alias of "])
+def test_a_revocation_during_the_check_refuses_the_sign_in_whatever_the_name_was(client, user, prefix, revoke):
+    body = {"name": prefix + user.get_username()}
+    assert client.send("/in/alias/", body).status_code == 200
+    Alias.meanwhile = revoke
+    assert_error(client.send("/in/alias/", body), 401, "invalid_credentials")
+    Alias.meanwhile = None
+    assert client.send("/in/alias/", body).status_code == 200
+    Alias.meanwhile = revoke
+    ticket = client.send("/in/alias/first/", body).json()["ticket"]
+    assert_error(step(client, ticket), 401, "invalid_credentials")
+
+
+def test_a_first_step_costs_the_same_for_each_name(client, user, count):
+    names = (user.get_username(), "alias of " + user.get_username(), "nobody")
+    answers = [count(client.send, "/in/alias/first/", {"name": name}) for name in names]
+    assert [(queries, answer.status_code) for queries, answer in answers] == [(2, 202)] * 3
+
+
+def test_two_users_of_one_name_are_no_account(user, make_user, monkeypatch):
+    """A database may compare without case, or a manager may show two."""
+    name, other = user.get_username(), make_user("bob")
+    assert account_by_name(name).pk == user.pk
+    everybody = get_user_model()._default_manager.all()
+    monkeypatch.setattr(accounts, "visible_users", lambda: SimpleNamespace(filter=lambda **names: everybody))
+    assert sessions.find_account(name) is None
+    assert account_by_name(name).read_at is not None
+    other.delete()
+    assert sessions.find_account(name).pk == user.pk
 
 
 # The texts

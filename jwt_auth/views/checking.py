@@ -35,7 +35,7 @@ from jwt_auth.views.outcomes import Pending, SignIn
 _NOBODY = (ObjectDoesNotExist, MultipleObjectsReturned, Http404, PermissionDenied)
 
 
-class Check:
+class CredentialCheck:
     """
     The check of the credentials of one request.
 
@@ -43,14 +43,28 @@ class Check:
         view: the sign-in view; its `authenticate()` compares them.
         data: the body, validated.
         ticket: the ticket of the step before; None in the first step.
+        compares_by_name: whether the credentials of the account of the login name are compared, even if no password of
+            it is checked.
+        send_failure: sends Django's signal, for packages that count failures. Its arguments are the request, and the
+            login name or None.
 
     Raises:
         ParseError: if the view has a name field, and the body has no name whose failures could be counted.
     """
 
     @sensitive_variables()
-    def __init__(self, view: Any, request: Request, data: Mapping[str, Any], ticket: Ticket | None) -> None:
+    def __init__(
+        self,
+        view: Any,
+        request: Request,
+        data: Mapping[str, Any],
+        ticket: Ticket | None,
+        *,
+        compares_by_name: bool,
+        send_failure: Callable[[Request, object], None],
+    ) -> None:
         self._view, self._request, self._data, self._ticket = view, request, data, ticket
+        self._compares_by_name, self._send_failure = compares_by_name, send_failure
         self._failures = throttling.Failures(request, view)
         self._attempt = Attempt(account=self._account(), is_closed=self._failures.are_too_many)
 
@@ -153,11 +167,12 @@ class Check:
             raise InvalidCredentialsError("the credentials are right, but too many wrong ones were sent before")
 
     def _count_failure(self) -> None:
+        """Count a failure, and have Django's signal sent, unless Django has sent it."""
         self._failures.count(self._tried())
         if not self._attempt.failure_sent:
             user = self._user
             name = self._view.get_login_name(self._request) if user is None else user.get_username()
-            self._view._send_failure(self._request, name)
+            self._send_failure(self._request, name)
 
     def _tried(self) -> list[Any]:
         """Return the primary keys of the users whose credentials were compared."""
@@ -165,5 +180,5 @@ class Check:
         own = [] if self._user is None else [key_of(self._user)]
         if tried := list(dict.fromkeys([*self._attempt.guessed, *own])):
             return tried
-        account = self._attempt.account if self._view._compares_by_name else None
+        account = self._attempt.account if self._compares_by_name else None
         return [] if account is None or account.pk is None else [account.pk]

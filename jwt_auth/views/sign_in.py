@@ -10,7 +10,6 @@ from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from django.contrib.auth import get_user_model
 from django.contrib.auth.signals import user_logged_in, user_login_failed
 from django.db import DatabaseError, router
 from django.views.decorators.debug import sensitive_variables
@@ -32,10 +31,10 @@ from jwt_auth.sessions.django_sessions import untie
 from jwt_auth.sessions.tickets import Ticket, open_ticket
 from jwt_auth.user_model import all_users
 from jwt_auth.views.base import CredentialView
-from jwt_auth.views.checking import Check
+from jwt_auth.views.checking import CredentialCheck
 from jwt_auth.views.outcomes import Pending
-from jwt_auth.views.serializers import SignInSerializer, TicketSerializer
-from jwt_auth.views.steps import Step
+from jwt_auth.views.serializers import SignInSerializer, TicketSerializer, name_field_of
+from jwt_auth.views.steps import SignInStep
 from jwt_auth.views.transport import BearerAnswer, CookieAnswer, GuardedView
 
 if TYPE_CHECKING:
@@ -92,7 +91,7 @@ class SignInView(CredentialView):
     def get_login_name(self, request: Request) -> object:
         """Return the login name that failures are counted for, as it was sent; None if there is none."""
         data: Any = request.data
-        name_field = self._get_name_field()
+        name_field = name_field_of(self)
         # A parser of the project may accept a body that is no object, and the serializer has not seen it yet.
         return None if name_field is None or not isinstance(data, Mapping) else data.get(name_field)
 
@@ -124,10 +123,10 @@ class SignInView(CredentialView):
     _ticket: Ticket | None = None
 
     # How often the credentials are checked if the user is changed or revoked each time before the session has begun.
-    _attempts = 1
+    _attempts: int = 1
 
     # Whether the credentials of the account of the login name are compared, even if no password of it is checked.
-    _compares_by_name = True
+    _compares_by_name: bool = True
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -150,7 +149,7 @@ class SignInView(CredentialView):
     @sensitive_variables()
     def _sign_in(self, request: Request, data: Mapping[str, Any]) -> Response:
         step = self._begin(request, data)
-        check = Check(self, request, data, step.ticket)
+        check = self._check(request, data, step.ticket)
         outcome = check.outcome()
         account = check.account_of(outcome.user)
         if isinstance(outcome, Pending):
@@ -163,9 +162,9 @@ class SignInView(CredentialView):
         return self._signed_in(request, outcome.user, pair)
 
     @sensitive_variables()
-    def _begin(self, request: Request, data: Mapping[str, Any]) -> Step:
+    def _begin(self, request: Request, data: Mapping[str, Any]) -> SignInStep:
         ticket = self._ticket = self._open_ticket(request) if self.step else None
-        return Step(
+        return SignInStep(
             ticket=ticket,
             transport=self.transport,
             amr=self.amr,
@@ -180,12 +179,23 @@ class SignInView(CredentialView):
         raw = self.valid(TicketSerializer, request).validated_data["ticket"]
         ticket = open_ticket(raw, step=self.step, transport=self.transport)
         # This step counts for the name of the first one: a ticket of nobody must be used up as somebody's is.
-        if ticket.name and self._get_name_field() is None:
+        if ticket.name and self.name_field is None:
             note_on(request).login_name = ticket.name
             for throttle in self.get_throttles():
                 if isinstance(throttle, throttling.FailedLoginThrottle) and throttle.is_over(request, self):
                     self.throttled(request, throttle.wait() or 0)
         return ticket
+
+    @sensitive_variables()
+    def _check(self, request: Request, data: Mapping[str, Any], ticket: Ticket | None) -> CredentialCheck:
+        return CredentialCheck(
+            self,
+            request,
+            data,
+            ticket,
+            compares_by_name=self._compares_by_name,
+            send_failure=self._send_failure,
+        )
 
     def _signed_in(self, request: Request, user: Any, pair: sessions.TokenPair) -> Response:
         """
@@ -201,10 +211,6 @@ class SignInView(CredentialView):
     def _refused(self, reason: str) -> InvalidCredentialsError:
         """Return the error with which a refusal is answered."""
         return StepRefusedError(reason) if self.step else InvalidCredentialsError(reason)
-
-    def _get_name_field(self) -> str | None:
-        """Return the name of the field with the login name; None if there is none."""
-        return get_user_model().USERNAME_FIELD if self.name_field == "" else self.name_field
 
     def _replaces(self, request: Request) -> UUID | None:
         """Return the id of the session that the new one is to replace."""

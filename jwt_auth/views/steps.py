@@ -18,7 +18,7 @@ from jwt_auth.views.outcomes import Pending, SignIn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class SignInStep:
     """
     One step of a sign-in.
 

@@ -11,45 +11,54 @@ class JWTAuthConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        # Imported here, because they need the models.
+        # Imported here and below, because they need the models.
         from jwt_auth import receivers
-        from jwt_auth.checks import (
-            browser,
-            clients,
-            deploy,
-            django_sessions,
-            issuers,
-            revocation,
-            settings,
-            views,
-        )
-        from jwt_auth.contrib.allauth.checks import check_allauth
         from jwt_auth.http import logs
 
-        register(settings.check_settings, Tags.security)
-        register(browser.check_browser_settings, Tags.security)
-        register(browser.check_error_reports, Tags.security, deploy=True)
-        register(revocation.check_revocation, Tags.security)
-        register(revocation.check_timeouts, Tags.security, deploy=True)
-        register(revocation.check_isolation, Tags.security, deploy=True)
-        register(issuers.check_trust, Tags.security)
-        register(clients.check_client_authentication, Tags.security)
-        register(views.check_views, Tags.security)
-        register(django_sessions.check_session_exchange, Tags.security)
-        register(check_allauth, Tags.security)
-        register(clients.check_used_tokens, Tags.security, deploy=True)
-        register(issuers.check_no_revocation, Tags.security, deploy=True)
-        register(deploy.check_deployment, Tags.security, deploy=True)
-        register(deploy.check_database, Tags.database, deploy=True)
+        _register_checks()
         receivers.connect()
         logs.connect()
-        if apps.is_installed("django.contrib.admin"):
-            from jwt_auth.administration import users
+        _connect_to_packages()
 
-            users.connect()
-        if apps.is_installed("drf_spectacular"):
-            from jwt_auth.contrib import spectacular  # noqa: F401  # the import makes its declarations known
-        if apps.is_installed("allauth.headless"):
-            from jwt_auth.contrib.allauth.receivers import connect_if_used
 
-            connect_if_used()
+def _register_checks() -> None:
+    from jwt_auth.checks import (
+        browser,
+        clients,
+        deploy,
+        django_sessions,
+        issuers,
+        revocation,
+        settings,
+        views,
+    )
+    from jwt_auth.contrib.allauth.checks import check_allauth
+
+    register(settings.check_settings, Tags.security)
+    register(browser.check_browser_settings, Tags.security)
+    register(browser.check_error_reports, Tags.security, deploy=True)
+    register(revocation.check_revocation, Tags.security)
+    register(revocation.check_timeouts, Tags.security, deploy=True)
+    register(revocation.check_isolation, Tags.security, deploy=True)
+    register(issuers.check_trust, Tags.security)
+    register(clients.check_client_authentication, Tags.security)
+    register(views.check_views, Tags.security)
+    register(django_sessions.check_session_exchange, Tags.security)
+    register(check_allauth, Tags.security)
+    register(clients.check_used_tokens, Tags.security, deploy=True)
+    register(issuers.check_no_revocation, Tags.security, deploy=True)
+    register(deploy.check_deployment, Tags.security, deploy=True)
+    register(deploy.check_database, Tags.database, deploy=True)
+
+
+def _connect_to_packages() -> None:
+    if apps.is_installed("django.contrib.admin"):
+        from jwt_auth.administration import users
+
+        users.connect()
+    if apps.is_installed("drf_spectacular"):
+        from jwt_auth.contrib import spectacular  # noqa: F401  # the import makes its declarations known
+    if apps.is_installed("allauth.headless"):
+        from jwt_auth.contrib.allauth.receivers import connect_if_used
+
+        connect_if_used()

@@ -185,11 +185,30 @@ class InvalidCredentialsError(RefusedError):
     detail = _("No active account was found with these credentials.")
 
 
+class StepRefusedError(InvalidCredentialsError):
+    """Raised when a later step of a sign-in fails; also the same for every cause, and for a ticket of nobody."""
+
+    detail = _("This step failed. Try again, or begin the sign-in again.")
+
+
+class ReauthenticationRefusedError(InvalidCredentialsError):
+    """Raised when a re-authentication fails."""
+
+    detail = _("These credentials are not those of the signed-in user.")
+
+
 class NoTokenError(RefusedError):
     """Raised when a request has no token, but needs one."""
 
     code = "not_authenticated"
     detail = _("Authentication credentials were not provided.")
+
+
+class ExchangeRefusedError(InvalidCredentialsError):
+    """Raised when there is no Django session that can be exchanged for tokens."""
+
+    code = NoTokenError.code
+    detail = NoTokenError.detail
 
 
 class InsufficientUserAuthenticationError(RefusedError):

@@ -320,7 +320,7 @@ class Failures:
 
     def __init__(self, request: Request, view: Any) -> None:
         name = login_name(request, view)
-        if name is None and view.get_name_field() is not None:
+        if name is None and view.name_field is not None:
             raise ParseError("The login name can't be read.")
         self._request, self._view, self._name = request, view, name
         self._answers: dict[Any, bool] = {}

@@ -289,8 +289,16 @@ NO_AGES = [
     (ValueError, {"minutes": float("nan")}),
     (TypeError, {"minutes": "5"}),
     (TypeError, {"minutes": True}),
-    (TypeError, {"days": 1}),
+    (TypeError, {"days": "1"}),
+    (TypeError, {"months": 1}),
 ]
+
+
+def test_an_age_has_the_parts_of_a_timedelta():
+    parts = {"weeks": 1, "days": 2, "hours": 3, "minutes": 4, "seconds": 5.5}
+    assert SignedInWithin(**parts).age == timedelta(**parts)
+    for name in parts:
+        assert SignedInWithin(**{name: 2}).age == timedelta(**{name: 2})
 
 
 def test_what_can_t_be_required_is_a_mistake():

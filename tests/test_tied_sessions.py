@@ -225,6 +225,18 @@ def test_a_sign_out_meanwhile_leaves_no_tokens(visitor, monkeypatch):
     assert not UserSession.objects.filter(revoked_at=None).exists()
 
 
+@pytest.mark.parametrize("transport", ["/auth/", "/auth/browser/"])
+def test_an_exchange_that_fails_at_its_end_signs_nobody_out(visitor, user, transport):
+    exchange(visitor, transport)
+    # The question whether the Django session is still there, after the new session has started.
+    with outage(of=lambda sql: "django_session" in sql and "AS" in sql and "LIMIT 1" in sql) as failed:
+        assert_unavailable(visitor.send(f"{transport}session/"))
+    assert len(failed) == 1
+    assert UserSession.objects.filter(revoked_reason="sign-in refused").count() == 1
+    assert user_in(visitor) == user.get_username()
+    exchange(visitor, transport)
+
+
 @pytest.mark.parametrize("page", ["/who/", "/drf/", "/leave/"])
 def test_an_outage_lets_nobody_in_and_signs_nobody_out(visitor, user, client, page):
     pair = exchange(visitor)

@@ -36,6 +36,7 @@ def check_settings(app_configs: Sequence[Any] | None = None, **kwargs: Any) -> l
     return [
         *_check_keys(),
         *_check_names(),
+        *_check_places(),
         *_check_issuers(),
         *_check_effects(),
         *_check_staleness(),
@@ -81,6 +82,38 @@ def _check_names() -> Iterator[checks.CheckMessage]:
             hint='Add "rest_framework", or remove BrowsableAPIRenderer from DEFAULT_RENDERER_CLASSES.',
             id="jwt_auth.W005",
         )
+
+
+# Settings whose names no other package uses; a project may use the others, such as ISSUER, for itself.
+_UNMISTAKABLE = (
+    "ADMIN_ENDPOINTS_AMR",
+    "ADMIN_ENDPOINTS_MAX_AGE",
+    "CLAIMS_CALLABLE",
+    "CLIENT_REPLAY_PROTECTION",
+    "CLIENT_TOKEN_MAX_LIFETIME",
+    "REVOCATION_CACHE",
+    "REVOCATION_MAX_STALENESS",
+    "REVOCATION_ON_STALE",
+    "REVOCATION_PUSH",
+    "ROTATION_GRACE_PERIOD",
+    "SERVICE_AUDIENCES",
+    "SERVICE_TOKEN_LIFETIME",
+    "SESSION_EXCHANGE",
+    "USER_CUTOFF_FIELD",
+    "VERIFIED_TOKEN_CACHE_SIZE",
+)
+
+
+def _check_places() -> Iterator[checks.CheckMessage]:
+    """Look for settings outside of JWT_AUTH. A name that is in it as well is the project's own constant."""
+    inside: Any = raw_settings()
+    for name in _UNMISTAKABLE:
+        if name not in inside and hasattr(django_settings, name):
+            yield checks.Warning(
+                f"{name} has no effect here: this app reads it from JWT_AUTH.",
+                hint=f'Move it: JWT_AUTH = {{"{name}": ...}}. Silence this if other code reads it.',
+                id="jwt_auth.W007",
+            )
 
 
 def _check_issuers() -> Iterator[checks.CheckMessage]:

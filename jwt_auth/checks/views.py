@@ -22,6 +22,7 @@ from jwt_auth.middleware import JWTUserMiddleware
 from jwt_auth.views import MetadataView, SignInView
 from jwt_auth.views.base import TokenView
 from jwt_auth.views.metadata import namespaces_in
+from jwt_auth.views.serializers import name_field_of
 
 DEFAULT = "DEFAULT_AUTHENTICATION_CLASSES"
 PERMISSIONS = "DEFAULT_PERMISSION_CLASSES"
@@ -191,7 +192,7 @@ def _check_sign_ins() -> Iterator[checks.CheckMessage]:
     for _, view in _callbacks_of_views():
         if not issubclass(view, SignInView):
             continue
-        name = view().get_name_field()
+        name = name_field_of(view)
         if name is not None and name not in view.serializer_class(context={"view": view()}).fields:
             yield checks.Error(
                 f"{view.__name__} looks for the login name in the field {name!r}, which its serializer does not have: "

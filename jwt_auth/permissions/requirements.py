@@ -91,13 +91,21 @@ class SignedInWithin(SignInRequirement):
 
     Raises:
         ValueError: for less than a second.
-        TypeError: for anything else than a timedelta, or numbers of hours, minutes and seconds.
+        TypeError: for anything else than a timedelta, or numbers of weeks, days, hours, minutes and seconds.
     """
 
     def __init__(
-        self, age: timedelta | None = None, /, *, hours: float = 0, minutes: float = 0, seconds: float = 0
+        self,
+        age: timedelta | None = None,
+        /,
+        *,
+        weeks: float = 0,
+        days: float = 0,
+        hours: float = 0,
+        minutes: float = 0,
+        seconds: float = 0,
     ) -> None:
-        self.age = _age(age, hours=hours, minutes=minutes, seconds=seconds)
+        self.age = _age(age, weeks=weeks, days=days, hours=hours, minutes=minutes, seconds=seconds)
 
     def __repr__(self) -> str:
         return f"SignedInWithin({self.age!r})"
@@ -184,9 +192,10 @@ class HasACR(SignInRequirement):
 
 def _age(age: timedelta | None, **parts: float) -> timedelta:
     if not isinstance(age, timedelta | None) or not all(type(value) in (int, float) for value in parts.values()):
-        raise TypeError("give a timedelta, or numbers of hours, minutes and seconds: SignedInWithin(minutes=5)")
+        names = ", ".join(parts)
+        raise TypeError(f"give a timedelta, or numbers of {names}: SignedInWithin(minutes=5)")
     if age is not None and any(parts.values()):
-        raise TypeError("give either a timedelta or hours, minutes and seconds")
+        raise TypeError("give either a timedelta or its parts")
     try:
         found = timedelta(**parts) if age is None else age
     except OverflowError as error:

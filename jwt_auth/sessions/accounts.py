@@ -14,7 +14,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import BaseUserManager
 from django.core.exceptions import MultipleObjectsReturned, ObjectDoesNotExist, ValidationError
 from django.db import DatabaseError, DataError
-from django.db.models import Exists, Q, QuerySet
+from django.db.models import Exists, Q, QuerySet, Subquery
 
 from jwt_auth._django.driver_errors import is_of_text
 from jwt_auth.base_models import DatabaseNow
@@ -65,8 +65,19 @@ def find_account(name: str) -> Account | None:
     The user model's default manager decides by its `get_by_natural_key()`, as it does for Django's ModelBackend. One
     query; two if the project has a `get_by_natural_key()` of its own.
     """
+    account = account_by_name(name)
+    return None if account.pk is None else account
+
+
+def account_by_name(name: str) -> Account:
+    """
+    Return the account that signs in as `name`; if there is none, the one that `any_account()` returns.
+
+    The view may find its user by another field than the natural key, and needs the time for that. The number of queries
+    is the same with and without a user of this name: otherwise the time of an answer would tell who exists.
+    """
     account: Account | None = _of_somebody(partial(_find, as_in_form(name)))
-    return account
+    return account or any_account()
 
 
 def any_account() -> Account:
@@ -173,8 +184,7 @@ def _find(name: str) -> Account | None:
     if _has_own_natural_key():
         user = _by_natural_key(name)
         return None if user is None else account_of(key_of(user))
-    # The user that Django's own method would find, with the cutoffs in the same query.
-    return _single(visible_users().filter(**{get_user_model().USERNAME_FIELD: name}))
+    return _find_beside_any(visible_users().filter(**{get_user_model().USERNAME_FIELD: name}))
 
 
 def _has_own_natural_key() -> bool:
@@ -202,10 +212,33 @@ def _by_natural_key(name: str) -> Any:
 def _single(rows: QuerySet[Any]) -> Account | None:
     """Return the account of the only user in `rows`. One query."""
     rows = rows.annotate(jwt_global_cutoff=cutoff.global_cutoff(), jwt_read_at=DatabaseNow())
-    found = list(rows.values_list("pk", "jwt_read_at", cutoff.path_from(), "jwt_global_cutoff")[:2])
-    if len(found) != 1:
+    found = rows.values_list("pk", "jwt_read_at", cutoff.path_from(), "jwt_global_cutoff").first()
+    if found is None:
         return None
-    pk, read_at, *cutoffs = found[0]
+    pk, read_at, *cutoffs = found
+    return Account(pk=pk, cutoff=latest(cutoffs), read_at=read_at)
+
+
+def _find_beside_any(named: QuerySet[Any]) -> Account | None:
+    """
+    Return the account of the only user in `named`, or without one an account that has the time alone. One query.
+
+    It reads any row, since the row of a name that nobody has can't tell the time.
+    """
+    named = named.order_by("pk")
+    facts = {
+        "jwt_pk": Subquery(named.values("pk")[:1]),
+        "jwt_other": Subquery(named.values("pk")[1:2]),
+        "jwt_cutoff": Subquery(named.values(cutoff.path_from())[:1]),
+        "jwt_global_cutoff": cutoff.global_cutoff(),
+        "jwt_read_at": DatabaseNow(),
+    }
+    found = user_rows.users().order_by().annotate(**facts).values_list(*facts).first()
+    if found is None:
+        return None
+    pk, other, *cutoffs, read_at = found
+    if pk is None or other is not None:
+        return Account(pk=None, cutoff=None, read_at=read_at)
     return Account(pk=pk, cutoff=latest(cutoffs), read_at=read_at)
 
 

@@ -101,8 +101,6 @@ def start(
     if replaces is not None:
         require(replaces, "replaces", UUID)
     require_aware(now=now, authenticated_at=authenticated_at)
-    if authenticated_at is not None and authenticated_at > (now or timezone.now()):
-        raise ValueError("authenticated_at is in the future")
     terms = Terms(
         amr=amr,
         acr=acr,
@@ -116,7 +114,7 @@ def start(
         authenticated_at=authenticated_at,
         tied_to=tied_to,
     )
-    terms.check()
+    terms.check(now or timezone.now())
     with outage_is_unavailable():
         return _start(user, account, terms, replaces, now)
 

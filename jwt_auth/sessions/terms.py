@@ -51,13 +51,15 @@ class Terms:
     authenticated_at: datetime | None = None
     tied_to: str = ""
 
-    def check(self) -> None:
+    def check(self, now: datetime) -> None:
         """
-        Check the arguments.
+        Check the arguments of a session that starts at `now`.
 
         Raises:
             TypeError, ValueError: for the first wrong argument.
         """
+        if self.authenticated_at is not None and self.authenticated_at > now:
+            raise ValueError("authenticated_at is in the future")
         check_methods(self.amr)
         _check_level(self.acr)
         _check_timeouts(self.idle_timeout, self.absolute_timeout)

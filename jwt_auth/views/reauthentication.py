@@ -16,7 +16,7 @@ from rest_framework.views import APIView
 
 from jwt_auth.authentication import JWTAuthentication, JWTCookieAuthentication
 from jwt_auth.authentication.errors import as_api_exception
-from jwt_auth.exceptions import InsufficientScopeError
+from jwt_auth.exceptions import InsufficientScopeError, InvalidCredentialsError, ReauthenticationRefusedError
 from jwt_auth.revocation.subjects import parse_sid
 from jwt_auth.views.base import IsUser, authenticated_claims, own_sid, user_of
 from jwt_auth.views.outcomes import Pending, SignIn
@@ -55,6 +55,7 @@ class Reauthentication(_Base):
 
     authentication_classes = [JWTAuthentication]
     permission_classes = [IsUser, HasSession]
+    name_field: str | None = None  # the name is that of the user who is signed in
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -70,16 +71,15 @@ class Reauthentication(_Base):
         view.authentication_classes = [JWTAuthentication, JWTCookieAuthentication]
         return view
 
-    def get_name_field(self) -> str | None:
-        """Return None: the name is that of the user who is signed in."""
-        return None
-
     def get_login_name(self, request: Request) -> object:
         return user_of(request).get_username()
 
-    def replaces(self, request: Request) -> UUID | None:
+    def _replaces(self, request: Request) -> UUID | None:
         """Return the id of the session of the request's token."""
         return parse_sid(own_sid(request))
+
+    def _refused(self, reason: str) -> InvalidCredentialsError:
+        return ReauthenticationRefusedError(reason)
 
     @sensitive_variables()
     def authenticate(self, request: Request, data: Mapping[str, Any]) -> Any:

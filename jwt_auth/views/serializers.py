@@ -84,6 +84,12 @@ def written_key(key: Any) -> int | str:
     return key if type(key) is int else str(key)
 
 
+def name_field_of(view: Any) -> str | None:
+    """Return the name of the field of a sign-in that has the login name; None if there is none."""
+    name: str | None = get_user_model().USERNAME_FIELD if view.name_field == "" else view.name_field
+    return name
+
+
 class SignInSerializer(serializers.Serializer[Any]):
     """
     The fields of all sign-ins: `label`, the user's name for the device, and `remember`.
@@ -100,7 +106,7 @@ class LoginSerializer(SignInSerializer):
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         view = self.context.get("view")
-        name = get_user_model().USERNAME_FIELD if view is None else view.get_name_field()
+        name = get_user_model().USERNAME_FIELD if view is None else name_field_of(view)
         named = {} if name is None else {name: NameField()}
         # Leading and trailing spaces are part of the password.
         return {**named, "password": ExactField(max_length=4096), **super().get_fields()}

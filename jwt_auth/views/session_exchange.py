@@ -14,11 +14,10 @@ from rest_framework.response import Response
 
 from jwt_auth import sessions, throttling, transports
 from jwt_auth.conf import get_settings
-from jwt_auth.exceptions import InvalidCredentialsError, NoTokenError
+from jwt_auth.exceptions import ExchangeRefusedError, InvalidCredentialsError
 from jwt_auth.http.csrf_guard import guard
 from jwt_auth.models import UserSession
 from jwt_auth.sessions import django_sessions
-from jwt_auth.sessions.credentials import Attempt
 from jwt_auth.sessions.lifecycle import session_id_of
 from jwt_auth.views.outcomes import SignIn
 from jwt_auth.views.recorded import ALLAUTH, ALLAUTH_USER, DJANGO_OTP, methods_in, time_in
@@ -64,21 +63,18 @@ class SessionExchangeView(SignInView):
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         if get_settings().SESSION_EXCHANGE is None:
             raise NotFound
-        try:
-            return super().post(request, *args, **kwargs)
-        except InvalidCredentialsError as error:
-            raise NoTokenError(f"the Django session can't be exchanged: {error.reason}") from error
+        return super().post(request, *args, **kwargs)
 
     def authenticate(self, request: Request, data: Mapping[str, Any]) -> SignIn:
-        """Return the user of Django's session; raise NoTokenError if there is none."""
+        """Return the user of Django's session; raise InvalidCredentialsError if there is none."""
         asked = request._request
         if not hasattr(asked, "session"):
-            raise NoTokenError("SessionMiddleware is not in MIDDLEWARE, so there is no Django session")
+            raise InvalidCredentialsError("SessionMiddleware is not in MIDDLEWARE, so there is no Django session")
         user = get_user(asked)  # compares the session's hash with the user's password
         if not user.is_authenticated:
-            raise NoTokenError("nobody is signed in to Django")
+            raise InvalidCredentialsError("nobody is signed in to Django")
         if django_sessions.sign_out_if_ended(asked):
-            raise NoTokenError("a session that the Django session is tied to has ended")
+            raise InvalidCredentialsError("a session that the Django session is tied to has ended")
         return SignIn(
             user,
             amr=self.get_amr(request),
@@ -87,8 +83,11 @@ class SessionExchangeView(SignInView):
             tied_to=django_sessions.tie(asked.session),
         )
 
-    def _count_failure(self, request: Request, attempt: Attempt, failures: throttling.Failures) -> None:
-        """Count nothing: there are no credentials to guess."""
+    def _refused(self, reason: str) -> InvalidCredentialsError:
+        return ExchangeRefusedError(f"the Django session can't be exchanged: {reason}")
+
+    def _send_failure(self, request: Request, name: object) -> None:
+        """Send nothing: there are no credentials to guess."""
 
     def _finish(self, request: Request, user: Any, pair: sessions.TokenPair) -> None:
         """Do to Django's session what SESSION_EXCHANGE says."""
@@ -100,7 +99,7 @@ class SessionExchangeView(SignInView):
                 # A sign-out from before the commit did not find the new session; a later one does.
                 if not session.exists(str(session.session_key)):
                     session.flush()
-                    raise NoTokenError("the user signed out of Django meanwhile")
+                    raise InvalidCredentialsError("the user signed out of Django meanwhile")
                 if self.transport == UserSession.Transport.COOKIE:
                     self._untie_replaced(request)
 

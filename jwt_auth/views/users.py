@@ -8,7 +8,6 @@ from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
-from django.contrib.auth import get_user_model
 from django.db.models import Case, When
 from django.http import Http404
 from django.shortcuts import get_object_or_404
@@ -33,7 +32,7 @@ from jwt_auth.revocation.subjects import parse_sid
 from jwt_auth.revocation.user_sessions import is_unfinished
 from jwt_auth.sessions import accounts, peer_of
 from jwt_auth.sessions.accounts import read_name
-from jwt_auth.sessions.credentials import Attempt, authenticate
+from jwt_auth.sessions.credentials import authenticate
 from jwt_auth.user_model import has_permission, read_key, user_field, visible_users
 from jwt_auth.verification import verify
 from jwt_auth.views.base import (
@@ -79,27 +78,23 @@ class LoginView(SignInView):
     """
     Sign in with a name and a password.
 
-    `name_field` is the name's field in the body; if it is empty, the user model's USERNAME_FIELD.
+    `name_field` is the name's field in the body.
     """
 
     serializer_class: type[Serializer[Any]] = LoginSerializer
-    name_field = ""
+    name_field: str | None = ""
     amr = ("pwd",)
-    attempts = ATTEMPTS
-
-    def get_name_field(self) -> str | None:
-        return self.name_field or get_user_model().USERNAME_FIELD
+    _attempts = ATTEMPTS
+    _compares_by_name = False  # a backend that looks at the account checks its password, and so notes it
 
     @sensitive_variables()
     def authenticate(self, request: Request, data: Mapping[str, Any]) -> Any:
         """Return what Django's `authenticate()` returns for the login name and the password in `data`."""
-        return authenticate(request._request, str(read_name(self.get_login_name(request))), data["password"])
+        name = read_name(self.get_login_name(request))
+        return None if name is None else authenticate(request._request, name, data["password"])
 
     def refuse_closed(self, request: Request, data: Mapping[str, Any]) -> Any:
         return self.authenticate(request, data)  # compares another password, which takes the same time
-
-    def _tried_by_name(self, attempt: Attempt) -> list[Any]:
-        return []  # no backend looked at the account's password, and so nobody guesses it
 
 
 class RefreshView(BearerAnswer, CredentialView):

@@ -127,6 +127,18 @@ def test_another_name_for_the_dict(settings):
     settings.JWT_AUTH = wanted
 
 
+@pytest.mark.parametrize("name", ["SESSION_EXCHANGE", "ROTATION_GRACE_PERIOD"])
+def test_a_setting_beside_the_dict(settings, jwt_settings, name):
+    settings.ISSUER = settings.LEEWAY = "of the project"  # names that a project may use for itself
+    assert found() == []
+    value = {"SESSION_EXCHANGE": "keep", "ROTATION_GRACE_PERIOD": timedelta(seconds=30)}[name]
+    setattr(settings, name, value)
+    (message,) = found()
+    assert (message.id, f'JWT_AUTH = {{"{name}"' in message.hint) == ("jwt_auth.W007", True)
+    jwt_settings(**{name: value})  # with a constant of the project
+    assert found() == []
+
+
 def test_a_staleness_that_outlasts_the_tokens(jwt_settings):
     jwt_settings(REVOCATION="memory", ACCESS_TOKEN_LIFETIME=timedelta(seconds=30))
     for seconds, ids in ((30, ["jwt_auth.W006"]), (29, [])):

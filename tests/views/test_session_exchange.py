@@ -136,6 +136,16 @@ def test_an_anonymous_request_is_no_failed_sign_in(heard, db, user, settings):
     assert Browser().login(user).status_code == 200  # which has a budget of its own
 
 
+def test_a_refusal_is_logged_as_that_of_a_sign_in(visitor, user, log):
+    """There is no token that could be refused."""
+    exchange(Browser())
+    revoke_user(user)
+    exchange(visitor)
+    records = [record for record in log() if record.event.endswith(("refused", "missing"))]
+    assert [(record.event, record.code) for record in records] == [("sign_in_refused", "not_authenticated")] * 2
+    assert "nobody is signed in to Django" in records[0].getMessage()
+
+
 def test_an_exchange_is_no_sign_in_to_django(visitor, user, heard):
     user.refresh_from_db()
     sent, before = heard(user_logged_in), user.last_login

@@ -51,7 +51,7 @@ class OpenIDProvider(ThreadingHTTPServer):
         return None
 
     def answer_token(self, form: dict[str, str]) -> Any:
-        person = self._codes.pop(form["code"], None)  # a code is good for one use
+        person = self._codes.pop(form["code"], None)  # a code is single-use
         if person is None or (form["client_id"], form["client_secret"]) != (CLIENT_ID, CLIENT_SECRET):
             return None
         token = secrets.token_urlsafe()

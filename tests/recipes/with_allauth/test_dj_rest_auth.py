@@ -1,62 +1,29 @@
-"""dj-rest-auth registers users by django-allauth, also those of other providers; this app signs them in."""
+"""dj-rest-auth registers users by django-allauth, also those of other providers; the guide says how they sign in."""
 
 import re
 
 import pytest
 from allauth.account.models import EmailAddress
 from allauth.socialaccount.models import SocialAccount
-from allauth.socialaccount.providers.oauth2.client import OAuth2Client
-from allauth.socialaccount.providers.openid_connect.views import OpenIDConnectOAuth2Adapter
-from dj_rest_auth.registration.serializers import SocialLoginSerializer
+from allauth.socialaccount.signals import pre_social_login
 from dj_rest_auth.views import PasswordResetConfirmView, PasswordResetView
-from django.contrib.auth import get_user_model, logout
+from django.contrib.auth import get_user_model
 from django.core import mail
 from django.urls import include, path
 from django.views.generic import TemplateView
-from rest_framework import serializers
-from rest_framework.exceptions import PermissionDenied
 
 from jwt_auth.models import UserSession
-from jwt_auth.views import LoginView, SignInView
+from jwt_auth.revocation import revoke_user
 from tests.support import openid_provider
 from tests.support.answers import assert_error
 from tests.support.browser import Browser
 from tests.support.clients import PASSWORD
+from tests.support.docs import code_of
 from tests.support.recipes import end_others, make_the_tour
 
-
-class Login(LoginView):
-    def authenticate(self, request, data):
-        user = super().authenticate(request, data)
-        if user and not EmailAddress.objects.filter(user=user, verified=True).exists():
-            raise PermissionDenied("Verify your e-mail address first.", "email_unverified")
-        return user
-
-
-class Example(OpenIDConnectOAuth2Adapter):
-    def __init__(self, request):
-        super().__init__(request, "example")
-
-
-class CodeSerializer(serializers.Serializer):
-    code = serializers.CharField()
-
-
-class Social(SignInView):
-    serializer_class = CodeSerializer
-    adapter_class = Example
-    client_class = OAuth2Client
-    callback_url = "https://www.example.com/signed-in-at-the-provider/"
-
-    def authenticate(self, request, data):
-        check = SocialLoginSerializer(data=data, context={"request": request, "view": self})
-        check.is_valid(raise_exception=True)
-        user = check.validated_data["user"]
-        if request._request.user != user:
-            return None  # allauth requires something else first, such as a verified address
-        logout(request._request)  # allauth has also signed the user in to Django
-        return user
-
+RECIPE = {"__name__": __name__}
+exec(compile(code_of("dj-rest-auth.md", "from allauth.account.models"), "the guide", "exec"), RECIPE)
+Login, Social = RECIPE["Login"], RECIPE["Social"]
 
 urlpatterns = [
     path("auth/login/", Login.as_view()),
@@ -200,3 +167,20 @@ def test_an_inactive_user_does_not_sign_in(client, provider, db, is_active):
     get_user_model().objects.update(is_active=is_active)
     answer = client.send("social/", {"code": provider.approve(**CAROL)})
     assert answer.status_code == (200 if is_active else 401)
+
+
+@pytest.mark.parametrize("revokes", [True, False])
+def test_a_revocation_during_the_check_is_noticed(client, provider, db, revokes):
+    assert client.send("social/", {"code": provider.approve(**CAROL)}).status_code == 200
+
+    def revoke(sociallogin, **kwargs):
+        if revokes:
+            revoke_user(sociallogin.user)
+
+    pre_social_login.connect(revoke)
+    try:
+        answer = client.send("social/", {"code": provider.approve(**CAROL)})
+    finally:
+        pre_social_login.disconnect(revoke)
+    assert answer.status_code == (401 if revokes else 200)
+    assert UserSession.objects.filter(revoked_at=None).count() == (0 if revokes else 2)

@@ -125,6 +125,12 @@ def _cells(titles: Iterable[str], values: Iterable[str]) -> str:
     return format_html_join("", '<td data-label="{}">{}</td>', zip(titles, values, strict=True))
 
 
+def sign_in_of(session: UserSession) -> str:
+    """Return the time of a sign-in and its methods, if there are any."""
+    time = moment(session.started_at)
+    return f"{time} ({session.amr})" if session.amr else time
+
+
 def duration(value: timedelta) -> str:
     """Return a duration as text for people."""
     return str(value).removesuffix(", 0:00:00")

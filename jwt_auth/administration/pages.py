@@ -95,7 +95,8 @@ class ReadOnlyAdmin(ForgedRequestMixin, SavingMixin, admin.ModelAdmin):  # type:
 
     def lookup_allowed(self, lookup: str, value: Any, request: Any = None) -> bool:
         """Allow lookups of shown fields only, so that hidden values can't be guessed letter by letter via the URL."""
-        shown = {"id", *self.shown_otherwise, *(self.fields or ()), *self.list_filter}
+        filters = (getattr(each, "parameter_name", each) for each in self.list_filter)
+        shown = {"id", *self.shown_otherwise, *(self.fields or ()), *filters}
         return lookup.partition("__")[0] in shown and super().lookup_allowed(lookup, value, request)
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:

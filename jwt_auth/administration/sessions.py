@@ -31,6 +31,7 @@ from jwt_auth.administration.columns import (
     moment,
     moment_column,
     peers_of,
+    sign_in_of,
     url_of,
 )
 from jwt_auth.administration.lists import Matches, RowsOfUsers, each_word, find_users, keys_of, newest
@@ -45,6 +46,7 @@ from jwt_auth.administration.pages import (
     staff_of,
 )
 from jwt_auth.administration.questions import SHOWN, attempt, confirm, read, selection
+from jwt_auth.administration.session_filters import LiveFilter, MethodFilter, SharedFilter
 from jwt_auth.models import UserSession
 from jwt_auth.revocation import database, revoke_sessions
 from jwt_auth.sessions.terms import idle_timeout_of
@@ -60,39 +62,12 @@ _ADDRESS = re.compile(r"[0-9]{1,3}\.[0-9.]*|[0-9A-Fa-f]*:[0-9A-Fa-f:.]*")
 FROM_USER = "?from=user"
 
 
-class LiveFilter(admin.SimpleListFilter):
-    """Filter by live or ended, whatever the reason for the end."""
-
-    title = _("state")
-    parameter_name = "state"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
-        return [("live", states.LIVE), ("ended", states.ENDED)]
-
-    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        live = database.is_live(timezone.now())
-        return {"live": queryset.filter(live), "ended": queryset.filter(~live)}.get(self.value() or "", queryset)
-
-
-class SharedFilter(admin.SimpleListFilter):
-    """Filter by whether another peer used a refresh token of the session within the grace period."""
-
-    title = _("shared")
-    parameter_name = "shared"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
-        return [("yes", _("Used by another address or agent"))]
-
-    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        return queryset.filter(shared_at__isnull=False) if self.value() == "yes" else queryset
-
-
 class UserSessionAdmin(ReadOnlyAdmin):
     """One row for each sign-in. The handle and the hashes that tokens depend on are not shown."""
 
     list_display = ["owner", "device", "state", "last_used", "address", "started"]
     list_display_links = ["device"]
-    list_filter = [LiveFilter, SharedFilter, "transport", "started_at"]
+    list_filter = [LiveFilter, SharedFilter, "transport", MethodFilter, "started_at"]
     ordering = ["-started_at"]
     newest_by = "started_at"
     search_help_text = _(
@@ -103,10 +78,11 @@ class UserSessionAdmin(ReadOnlyAdmin):
     actions = ["revoke_selected"]
     fields = [
         *("state", "owner", "label", "transport", "peers", "shared", "started_at", "last_issued_at"),
-        *("amr", "acr", "own_data", "is_persistent", "counter", "rotated_at", "idle"),
+        *("amr", "acr", "own_data", "is_tied", "is_persistent", "counter", "rotated_at", "idle"),
         *("idle_expires_at", "expires_at", "revoked_at", "revoked_reason", "sid"),
     ]
-    # `shared` and `peers` have the columns of these names, `state` whether the session is live.
+    # `shared` and `peers` have the columns of these names, `state` whether the session is live. `is_tied` says whether
+    # `tied_to` has an id, which is not shown; so that column is missing here.
     shown_otherwise = (
         *("user", "ip_address", "user_agent", "last_ip_address", "last_user_agent"),
         *("shared_at", "shared_ip_address", "shared_user_agent", "shared_rotations"),
@@ -172,7 +148,6 @@ class UserSessionAdmin(ReadOnlyAdmin):
     # Columns and facts
 
     last_used = moment_column("last_issued_at", _("last used"))
-    started = moment_column("started_at", _("signed in"))
 
     @column(_("user"), ordering="user")
     def owner(self, session: UserSession) -> str:
@@ -189,6 +164,10 @@ class UserSessionAdmin(ReadOnlyAdmin):
     @column(_("address"), ordering="ip_address")
     def address(self, session: UserSession) -> str:
         return address_of(session)
+
+    @column(_("signed in"), ordering="started_at")
+    def started(self, session: UserSession) -> str:
+        return sign_in_of(session)
 
     @column(_("state"))
     def state(self, session: UserSession) -> str:
@@ -210,6 +189,11 @@ class UserSessionAdmin(ReadOnlyAdmin):
     @admin.display(description=_("used by"))
     def peers(self, session: UserSession) -> str:
         return peers_of(session)
+
+    @admin.display(description=_("tied to a Django session"))
+    def is_tied(self, session: UserSession) -> str:
+        """Return whether there is a tie, and never its id."""
+        return gettext("Yes: each ends with the other") if session.tied_to else gettext("No")
 
     @admin.display(description=_("idle timeout"))
     def idle(self, session: UserSession) -> str:

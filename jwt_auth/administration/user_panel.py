@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from jwt_auth._django.admin_sites import admin_of
-from jwt_auth.administration.columns import address_of, device_of, moment, url_of
+from jwt_auth.administration.columns import address_of, device_of, moment, sign_in_of, url_of
 from jwt_auth.administration.pages import allows, changelist_url, describe, left_of
 from jwt_auth.administration.sessions import UserSessionAdmin, end_url
 from jwt_auth.conf.user_keys import key_of
@@ -54,7 +54,7 @@ def _row(site: Any, request: HttpRequest, session: UserSession) -> dict[str, Any
         "is_shared": session.is_shared,
         "address": address_of(session),
         "last_used": moment(session.last_issued_at),
-        "started": moment(session.started_at),
+        "started": sign_in_of(session),
         "end_url": end_url(site, session) if may_end else None,
     }
 

@@ -51,8 +51,9 @@ class Microseconds(Func):
         return self.as_sql(compiler, connection, template=template, **context)
 
     def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
-        # A text: "2026-05-17 12:30:15.250000", or without the fraction.
-        seconds, fraction = "STRFTIME('%%%%s', %(expressions)s)", "SUBSTR(%(expressions)s, 21)"
+        # A text: "2026-05-17 12:30:15.250000", or without the fraction. STRFTIME would round it to milliseconds, and
+        # from .9995 on return the next second, to which the fraction is then added once more.
+        seconds, fraction = "STRFTIME('%%%%s', SUBSTR(%(expressions)s, 1, 19))", "SUBSTR(%(expressions)s, 21)"
         template = f"(CAST({seconds} AS INTEGER) * 1000000 + CAST({fraction} AS INTEGER))"
         return self.as_sql(compiler, connection, template=template, **context)
 

@@ -116,6 +116,15 @@ def test_the_terms_of_the_sign_in_are_readable(user, session, browser):
     assert "SESSION_IDLE_TIMEOUT" not in page
 
 
+def test_a_session_says_whether_it_is_tied_to_a_django_session_and_never_to_which(user, session, browser):
+    tied = sessions.start(user, tied_to="0123456789abcdef" * 2)
+    for sid, says in ((tied.session_id, "Yes: each ends with the other"), (session.pk, "No")):
+        page = text_of(browser.get(session_url("change", sid)))
+        assert re.search(rf"Tied to a Django session:</label>\s*<div class=.readonly.>{says}</div>", page)
+        assert "0123456789abcdef" not in page
+    assert "0123456789abcdef" not in text_of(browser.get(session_url("changelist")))
+
+
 def test_the_page_of_the_user_says_so_too(session, user, browser):
     assert ">Shared<" not in text_of(browser.get(user_url("change", user.pk)))
     share(session)
@@ -204,7 +213,7 @@ def test_nothing_secret_is_shown(session, user, browser, page):
         assert secret not in shown
 
 
-@pytest.mark.parametrize("name", ["handle", "auth_hash", "upgraded_auth_hash", "user__password"])
+@pytest.mark.parametrize("name", ["handle", "auth_hash", "upgraded_auth_hash", "tied_to", "user__password"])
 def test_nothing_secret_can_be_guessed_letter_by_letter(session, browser, name):
     """
     Django's lists accept lookups of any field in the address: an empty page would tell a wrong guess from a right one.
@@ -243,6 +252,35 @@ def test_the_list_is_filtered_by_state_and_by_transport(client, user, make_user,
     revoke_all()
     assert listed(browser, state="live") == set()
     assert len(listed(browser, state="ended")) == 5
+
+
+AMR = {"phone": ["pwd"], "laptop": ["pwd", "otp", "mfa"], "tablet": ["otpx", "xpwd"], "old": []}
+
+
+def test_the_list_and_the_user_s_page_say_how_the_user_signed_in(user, browser):
+    for label, amr in AMR.items():
+        sessions.start(user, amr=amr, label=label)
+    page = text_of(browser.get(session_url("changelist")))
+    cells = dict(zip(column_of(page, "device"), column_of(page, "started"), strict=True))
+    assert {label: re.findall(r"\((.*)\)$", cell) for label, cell in cells.items()} == {
+        label: [" ".join(amr)] if amr else [] for label, amr in AMR.items()
+    }
+    assert " (pwd otp mfa)</td>" in text_of(browser.get(user_url("change", user.pk)))
+
+
+def test_the_list_is_filtered_by_method(user, browser):
+    for label, amr in AMR.items():
+        sessions.start(user, amr=amr, label=label)
+    assert listed(browser) == listed(browser, method="") == set(AMR)
+    for method, labels in {
+        "pwd": {"phone", "laptop"},
+        "otp": {"laptop"},
+        "mfa": {"laptop"},
+        "xpwd": {"tablet"},  # a method of the project's own
+        "%": set(),
+        "sms": set(),
+    }.items():
+        assert listed(browser, method=method) == labels, method
 
 
 def test_the_list_is_searched_by_name_and_by_address(client, user, make_user, browser):
@@ -284,7 +322,9 @@ def test_an_address_that_is_not_shown_is_searched_by_those_alone_who_may_look_at
     assert "robert" not in text_of(browser.get(session_url("changelist")))
 
 
-@pytest.mark.parametrize("query", ["q=%00", "user__exact=x", "state=x", "p=9999", "o=99", "started_at__gte=x"])
+@pytest.mark.parametrize(
+    "query", ["q=%00", "user__exact=x", "state=x", "method=%00", "p=9999", "o=99", "started_at__gte=x"]
+)
 def test_a_strange_address_is_no_error(session, browser, query):
     assert browser.get(f"{session_url('changelist')}?{query}").status_code in (200, 302)
 

@@ -3,7 +3,7 @@
 import pytest
 
 from jwt_auth.models import UserSession
-from tests.browser.app import App
+from tests.browser.app import HEARTBEAT, App
 from tests.support.clients import PASSWORD
 
 TOO_OLD = 61  # seconds
@@ -137,6 +137,22 @@ def test_other_tabs_stay_signed_in_and_keep_what_is_typed(tab, open_app, user, s
     other.is_signed_in(user)
     other.expect(other.page.locator("#note-text")).to_have_value("half a no")
     other.press("Add").has_notes("half a no")
+
+
+def test_an_outage_is_announced_in_the_dialog_because_the_page_behind_it_is_inert(tab, server_clock, look):
+    server_clock.shift(TOO_OLD)
+    tab.pay().is_asked()
+    announced = tab.question.get_by_role("status")
+    tab.page.context.set_offline(True)
+    tab.confirm().fails("Confirm", "The server can’t be reached.")
+    tab.expect(announced.first).to_contain_text("This signs nobody out")
+    tab.expect(announced.first).to_be_in_viewport(ratio=1)
+    look(tab.page, "password-outage")
+    tab.page.context.set_offline(False)
+    tab.later(HEARTBEAT).expect(tab.page.locator("#trouble")).to_be_hidden()
+    tab.confirm().has_paid()
+    for name in ("trouble", "status"):  # back where they are for the rest of the page
+        tab.expect(tab.page.locator(f"body > #{name} ~ main")).to_be_visible()
 
 
 def test_the_question_ends_with_the_session(tab, open_app, user, server_clock):

@@ -280,6 +280,12 @@ def test_other_servers_are_answered_as_it_says(said, client, user, staff, jwt_se
     said("revoke_global", boss.send("revoke/global/", {"sub_id": subject}))
 
 
+def fields(schema, content):
+    """Return the names of the fields of a body, or of an answer."""
+    name = content["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+    return schema["components"]["schemas"][name]["properties"].keys()
+
+
 class PinSerializer(SignInSerializer):
     pin = serializers.CharField()
 
@@ -314,13 +320,31 @@ def test_a_sign_in_of_the_projects_own_is_described(view, body, answer):
     assert ("403" in operation["responses"]) == (view.transport == "cookie")
     assert operation["security"] == [{}]
 
-    def fields(content):
-        name = content["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
-        return schema["components"]["schemas"][name]["properties"].keys()
+    assert fields(schema, operation["requestBody"]) == body
+    tokens = fields(schema, operation["responses"]["200"])
+    assert answer <= tokens
+    assert ("access_token" in tokens) == (view.transport == "bearer")
 
-    assert fields(operation["requestBody"]) == body
-    assert answer <= fields(operation["responses"]["200"])
-    assert ("access_token" in fields(operation["responses"]["200"])) == (view.transport == "bearer")
+
+class CodeSerializer(SignInSerializer):
+    code = serializers.CharField()
+
+
+class CodeView(SignInView):
+    serializer_class = CodeSerializer
+
+
+class PlainView(SignInView):
+    """Its body has the fields of each sign-in, and no others."""
+
+
+def test_each_sign_in_of_the_projects_own_has_a_body_of_its_own():
+    views = {"pin": PinView, "code": CodeView, "plain": PlainView}
+    schema = generate(*(path(f"{name}/", view.as_view()) for name, view in views.items()))
+    bodies = {name: fields(schema, schema["paths"][f"/{name}/"]["post"]["requestBody"]) for name in views}
+    usual = {"label", "remember"}
+    assert bodies == {"pin": {*usual, "pin"}, "code": {*usual, "code"}, "plain": usual}
+    assert {"Pin", "Code", "JWTSignIn"} <= schema["components"]["schemas"].keys()
 
 
 class PinAgainView(Reauthentication, PinView): ...

@@ -29,6 +29,7 @@ def test_the_tutorial_and_the_guides_are_followed_one_after_another(project, tmp
 def test_each_guide_is_followed_there_or_says_why_not():
     elsewhere = {
         "allauth",  # needs URLs without the sign-in of the other guides
+        "dj-rest-auth",  # the same
         "custom-user",  # needs another project, because a database keeps its user model
         "from-simplejwt",  # begins with a project of simplejwt
     }
@@ -47,6 +48,13 @@ def test_a_project_that_signs_in_with_allauth(project):
     reader = Reader(project, "allauth")
     reader.write_first_files(PAGES["tutorial"], "guide")
     reader.follow(PAGES["allauth"])
+
+
+def test_a_project_that_registers_users_with_dj_rest_auth(project):
+    pytest.importorskip("allauth")
+    reader = Reader(project, "dj-rest-auth")
+    reader.write_first_files(PAGES["tutorial"], "guide")
+    reader.follow(PAGES["dj-rest-auth"])
 
 
 BEFORE = """

@@ -57,7 +57,9 @@ def test_no_block_is_left_untested():
     }
     # tests/docs/test_guides.py follows these in new projects.
     known |= {
-        block.how for block in BLOCKS if re.match(r"test: (guide|reports|simplejwt|accounts|allauth) ", block.how)
+        block.how
+        for block in BLOCKS
+        if re.match(r"test: (guide|reports|simplejwt|accounts|allauth|dj-rest-auth) ", block.how)
     }
     # tests/issuers/test_other_issuers.py has a token for each of these.
     known |= {block.how for block in BLOCKS if re.match(r"test: issuer \w+$", block.how)}

@@ -45,6 +45,17 @@ def test_without_news_one_query_is_made_and_with_news_three():
     assert (len(queries), again.rows, again.is_complete) == (1, [], True)
 
 
+@pytest.mark.parametrize("microsecond", [0, 1, 499_999, 500_000, 999_499, 999_500, 999_999])
+def test_times_are_read_to_the_microsecond(microsecond):
+    """A database may round them: a reader would then take its newest event for one of another table."""
+    moment = NOW.replace(microsecond=microsecond)
+    now = record(3, created_at=moment, cutoff=moment, expires_at=moment)
+    answer = step(begun(now - SECOND), TABLE, now, 100)
+    assert [(row.created_at, row.cutoff, row.expires_at) for row in answer.rows] == [(moment, moment, moment)]
+    again = step(answer.window, TABLE, now, 100)
+    assert (again.begins_anew, again.is_complete) == (False, True)
+
+
 @pytest.mark.parametrize("ahead", [timedelta(days=-1), timedelta(days=1)], ids=["behind", "ahead"])
 def test_a_machine_whose_clock_is_wrong_asks_again_with_the_databases_time(ahead):
     now = record(5)

@@ -9,7 +9,6 @@ not rename these.
 from typing import Any
 
 from drf_spectacular.extensions import OpenApiSerializerExtension
-from drf_spectacular.utils import extend_schema_serializer
 from rest_framework.serializers import BaseSerializer
 
 
@@ -31,7 +30,18 @@ class FixedSchema(dict[str, Any]):
 
 
 class FixedNames(OpenApiSerializerExtension):
-    """Describe a serializer as usual, with fixed names. The subclasses have one serializer each."""
+    """
+    Describe a serializer as usual, with fixed names. The subclasses have one serializer each.
+
+    Attributes:
+        component: the name of the component. It is not set on the serializer, from which a project's would inherit it:
+            two components of one name are described as one.
+    """
+
+    component = ""
+
+    def get_name(self, auto_schema: Any, direction: Any) -> str:
+        return self.component
 
     def map_serializer(self, auto_schema: Any, direction: Any) -> Any:
         return FixedSchema(auto_schema._map_serializer(self.target, direction, bypass_extensions=True))
@@ -43,5 +53,4 @@ def name_components(*modules: Any) -> None:
     for each in classes:
         if issubclass(each, BaseSerializer) and each.__module__.startswith("jwt_auth."):
             name = f"JWT{each.__name__.removesuffix('Serializer')}"
-            extend_schema_serializer(component_name=name)(each)
-            type(name, (FixedNames,), {"target_class": each})
+            type(name, (FixedNames,), {"target_class": each, "component": name})

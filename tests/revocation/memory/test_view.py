@@ -27,6 +27,7 @@ from jwt_auth.revocation.window import REACH
 from jwt_auth.signals import user_revoked
 from jwt_auth.verification import averify, verify
 from tests.support import forge
+from tests.support.clocks import NOW
 from tests.support.other_processes import end
 from tests.support.outages import outage
 from tests.support.queries import Queries
@@ -427,8 +428,13 @@ def test_what_many_transactions_commit_at_once_is_taken_page_by_page(
     assert len(view._list) == 14
 
 
+@pytest.mark.parametrize("microsecond", [250_000, 999_500, 999_999])
 @pytest.mark.parametrize("number", [3, 10_000])
-def test_without_news_a_question_is_one_query_and_with_news_three(in_memory, ticks, plain, client, user, number):
+def test_without_news_a_question_is_one_query_and_with_news_three(
+    in_memory, ticks, plain, client, user, clock, number, microsecond
+):
+    """The events have the time of the clock, which is stopped: its fraction must not decide."""
+    clock.move_to(NOW.replace(microsecond=microsecond))
     in_memory()
     end(client.tokens(user), number)
     kept, late = client.tokens(user), client.tokens(user)
@@ -615,6 +621,22 @@ def test_a_wall_clock_that_is_put_back_while_the_database_is_down_is_noticed_all
         assert [plain(pair) for pair in (*dead, living)] == [503, 503, 503, 503]
     ticks.forward(2)
     assert [plain(pair) for pair in (*dead, living)] == [401, 401, 401, 200]
+
+
+def test_a_sign_in_after_a_revocation_is_accepted_whatever_the_fraction_of_its_second(
+    in_memory, ticks, plain, client, user, clock, elsewhere
+):
+    in_memory()
+    clock.move_to(NOW.replace(microsecond=999_700))
+    old = client.tokens(user)
+    assert plain(old) == 200
+    clock.shift(timedelta(microseconds=100))
+    with elsewhere():
+        revoke_user(user)
+    clock.shift(timedelta(milliseconds=50))
+    new = client.tokens(user)
+    ticks.forward(1)
+    assert (plain(old), plain(new)) == (401, 200)
 
 
 @pytest.mark.parametrize("step", [timedelta(0), timedelta(seconds=1)])

@@ -5,6 +5,9 @@ import { byId, clearErrors, onSubmit } from "./dom.js";
 export class PasswordQuestion {
   #dialog = byId("again");
   #field = byId("again-password");
+  // What is said about the whole page. It moves into the dialog while that is open: everything behind it is inert, so
+  // that nobody would see or hear an outage.
+  #announcements = [byId("trouble"), byId("status")];
 
   /** @param {(proof: object) => Promise<void>} reauthenticate of JWTSession */
   constructor(reauthenticate) {
@@ -29,9 +32,11 @@ export class PasswordQuestion {
     this.#field.value = "";
     this.#field.ariaInvalid = "false";
     this.#dialog.returnValue = "";
+    this.#dialog.prepend(...this.#announcements);
     this.#dialog.showModal();
     return new Promise((resolve) => {
       const close = () => {
+        document.querySelector("main").before(...this.#announcements);
         this.#field.value = "";
         resolve(this.#dialog.returnValue === "done");
       };

@@ -122,6 +122,26 @@ export class JWTSession extends EventTarget {
       this.#renewals += 1;
       this.#set({ state: "unknown", user: null, ...lifeOf(await response.json()) });
     });
+    await this.#arrive();
+  }
+
+  /**
+   * Sign in, or again, by a request of your own that sets the session's cookies, such as one to django-allauth.
+   * @param {() => Promise<Response>} send sends it. Only one with a status of 200 to 299 has signed the user in
+   * @returns {Promise<Response>} the response
+   */
+  async signInBy(send) {
+    const response = await this.#alone(send); // as above
+    if (!response.ok) return response;
+    this.#renewals += 1;
+    this.#signIns += 1;
+    if (this.state === "signed-out") this.#set({ state: "unknown" });
+    await this.#arrive();
+    return response;
+  }
+
+  /** Find out who has signed in, and tell the other tabs. */
+  async #arrive() {
     await this.check();
     if (this.state === "signed-out") {
       const message = "The browser does not send the session’s cookies, or sends others beside them.";

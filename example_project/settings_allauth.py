@@ -5,6 +5,8 @@ It is made as docs/how-to/allauth.md says, and requires `pip install -e ".[allau
 Open it at http://localhost, because there are no passkeys for an IP address such as 127.0.0.1.
 """
 
+import django
+
 from example_project.settings import *  # noqa: F403  # settings files inherit this way
 from example_project.settings import DATA_DIR, INSTALLED_APPS, MIDDLEWARE
 
@@ -15,6 +17,7 @@ INSTALLED_APPS = [
     "allauth.account",
     "allauth.mfa",
     "allauth.headless",
+    "django.contrib.humanize",  # for allauth's list of passkeys
 ]
 
 MIDDLEWARE = [
@@ -35,9 +38,13 @@ AUTHENTICATION_BACKENDS = [
 HEADLESS_TOKEN_STRATEGY = "jwt_auth.contrib.allauth.strategy.TokenStrategy"
 HEADLESS_ADAPTER = "jwt_auth.contrib.allauth.adapter.HeadlessAdapter"
 
-# Users of the example have no e-mail address.
+# Users of the example have no e-mail address; allauth's mails go to the console.
 ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
+if django.VERSION >= (6, 1):
+    MAILERS = {"default": {"BACKEND": "django.core.mail.backends.console.EmailBackend"}}
+else:
+    EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
 
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes", "webauthn"]
 MFA_PASSKEY_LOGIN_ENABLED = True

@@ -17,7 +17,7 @@ import pytest
 from tests.browser.admin_pages import confirm, follow, said
 from tests.browser.app import DESKTOP, PHONE, App
 from tests.support.allauth_clients import totp
-from tests.support.example_project import FAST, SERVES, demo, passwords_of, port_of, write_settings
+from tests.support.example_project import FAST, SERVES, SETTINGS, demo, passwords_of, port_of, write_settings
 
 pytest.importorskip("allauth")  # which requires Python 3.11
 
@@ -142,7 +142,7 @@ class Tab(App):
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("example")
     module = write_settings(folder, FAST, "example_project.settings_allauth")
-    with demo(folder, module, "--serve", until=SERVES) as (_, output):
+    with demo(folder, SETTINGS[0], "--serve", "--settings", module, until=SERVES) as (_, output):
         yield Site(f"http://localhost:{port_of(output)}", passwords_of(output))
 
 
@@ -211,6 +211,7 @@ def test_a_password_and_a_code_sign_in(open_tab, look, options):
 def test_a_passkey_signs_in(tab):
     person = tab.sign_up()
     tab.add_passkey(person)
+    assert tab.status("/accounts/2fa/webauthn/") == 200
     tab.back().leave().press("Sign in with a passkey").is_signed_in(person).signed_in_by("pop")
 
 

@@ -19,6 +19,7 @@ from example_project.demo.command import waits
 from example_project.demo.server import free_port
 from example_project.management.commands import demo_servers
 from tests.support.commands import Terminal
+from tests.support.docs import code_of
 from tests.support.example_project import (
     FAST,
     SERVES,
@@ -242,6 +243,15 @@ def test_it_serves_at_once_at_the_given_port_until_it_is_stopped(tmp_path, numbe
         process.send_signal(number)
         assert process.wait(30) == 0
         assert free_port(port) == port, "the server still runs"
+
+
+def test_with_allauth_it_has_no_story_to_tell_and_the_guide_only_serves(tmp_path):
+    pytest.importorskip("allauth")
+    refused = manage(tmp_path, "example_project.settings_allauth", "demo", "--no-input", "--serve")
+    assert refused.returncode == 1
+    assert "Run it with --serve, and without --no-input." in refused.stderr
+    command = "manage.py demo --serve --settings example_project.settings_allauth"  # tests/browser/test_allauth.py
+    assert command in code_of("allauth.md", "python3 -m venv")
 
 
 @pytest.mark.skipif(not hasattr(os, "openpty"), reason="needs a pseudo-terminal")

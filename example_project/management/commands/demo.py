@@ -43,7 +43,9 @@ class Command(StoryCommand):
         log = settings.DATA_DIR / "demo_server.log"
         has_story = not serve or not interactive
         if has_story and not _has_login():
-            raise CommandError("With these settings no password alone signs in, as in the story. Run it with --serve.")
+            raise CommandError(
+                "The story needs login/, which these settings lack. Run it with --serve, and without --no-input."
+            )
         try:
             port = server.free_port(port)
             call_command("migrate", verbosity=0, interactive=False)

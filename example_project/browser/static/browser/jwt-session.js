@@ -127,12 +127,12 @@ export class JWTSession extends EventTarget {
 
   /**
    * Sign in, or again, by a request of your own that sets the session's cookies, such as one to django-allauth.
-   * @param {() => Promise<Response>} send sends it. Only one with a status of 200 to 299 has signed the user in
-   * @returns {Promise<Response>} the response
+   * @param {() => Promise<Response>} send sends it; with a status of 200 the user is signed in
+   * @returns {Promise<Response>} the response, also if a step is missing
    */
   async signInBy(send) {
     const response = await this.#alone(send); // as above
-    if (!response.ok) return response;
+    if (response.status !== 200) return response;
     this.#renewals += 1;
     this.#signIns += 1;
     if (this.state === "signed-out") this.#set({ state: "unknown" });

@@ -21,7 +21,7 @@ export class Allauth {
    */
   async signIn(path, proof) {
     const response = await this.#session.signInBy(() => this.#sendAnew(path, proof));
-    if (response.ok) return [];
+    if (response.status === 200) return [];
     const { body, error } = await refusalOf(response);
     const flows = body.data?.flows ?? [];
     const pending = flows.find((flow) => flow.id === "mfa_authenticate" && flow.is_pending);

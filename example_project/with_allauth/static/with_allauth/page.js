@@ -10,8 +10,9 @@ const { allauth: base, methods } = document.body.dataset;
 const allauth = new Allauth(base, session);
 parts.push(new Methods(session, methods));
 
-/** Show the form for the second factor, of which the user has these kinds. */
+/** Show the form for the second factor, if one of these kinds is still missing. */
 function askFor(kinds) {
+  if (kinds.length === 0) return;
   const hasCode = kinds.includes("totp") || kinds.includes("recovery_codes");
   byId("code-step").hidden = !hasCode;
   byId("second-passkey").hidden = !(kinds.includes("webauthn") && hasPasskeys());
@@ -22,19 +23,17 @@ function askFor(kinds) {
 function show(id) {
   for (const form of ["sign-in", "second"]) byId(form).hidden = form !== id;
   byId("second").reset();
+  byId("field-code").ariaInvalid = "false";
 }
 
-async function goOn(kinds) {
-  if (kinds.length > 0) askFor(kinds);
-}
-
-onSignIn(async ({ username, password }) => goOn(await allauth.signIn("auth/login", { username, password })));
+onSignIn(async ({ username, password }) => askFor(await allauth.signIn("auth/login", { username, password })));
 
 onSubmit(byId("second"), async () => {
   const field = byId("field-code");
   try {
     await allauth.signIn("auth/2fa/authenticate", { code: field.value });
   } catch (error) {
+    field.ariaInvalid = "true";
     field.select();
     throw error;
   }
@@ -46,7 +45,7 @@ onClick(byId("start-again"), () => {
 });
 
 for (const id of ["passkey", "again-passkey"]) byId(id).hidden = !hasPasskeys();
-onClick(byId("passkey"), async () => goOn(await allauth.signInWithPasskey("auth/webauthn/login")));
+onClick(byId("passkey"), async () => askFor(await allauth.signInWithPasskey("auth/webauthn/login")));
 onClick(byId("again-passkey"), async () => {
   await allauth.signInWithPasskey("auth/webauthn/reauthenticate");
   question.finish();

@@ -4,18 +4,17 @@ The example project with allauth: a newcomer's server, and real passkeys of Chro
 WebAuthn refuses pages whose certificate is not trusted, so this is plain http at localhost, as the demo serves it.
 """
 
-import base64
-import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
-from tests.browser.admin_pages import confirm, follow, said
-from tests.browser.app import DESKTOP, PHONE, App
+from tests.browser.admin_pages import check_fit, confirm, follow, said
+from tests.browser.allauth_tab import AUTHENTICATOR, Person, Tab
+from tests.browser.app import DESKTOP, PHONE
 from tests.support.allauth_clients import totp
 from tests.support.example_project import FAST, SERVES, SETTINGS, demo, passwords_of, port_of, write_settings
 
@@ -28,29 +27,14 @@ LOOKS = [
     pytest.param({"viewport": PHONE, "color_scheme": "dark"}, id="phone-dark"),
 ]
 
-AUTHENTICATOR = {
-    "protocol": "ctap2",
-    "transport": "internal",
-    "hasResidentKey": True,
-    "hasUserVerification": True,
-    "isUserVerified": True,
-    "automaticPresenceSimulation": True,
-}
+# The people of these tests all come from one address.
+UNLIMITED = "ACCOUNT_RATE_LIMITS = False\n"
 
 ALLAUTH = "/_allauth/browser/v1/auth/session"
 SIGN_OUT = """async () => {
     const token = /csrftoken=([^;]*)/.exec(document.cookie)[1];
     await fetch("/_allauth/browser/v1/auth/session", { method: "DELETE", headers: { "X-CSRFToken": token } });
 }"""
-
-
-@dataclass(frozen=True)
-class Person:
-    name: str
-    password: str
-
-    def get_username(self) -> str:
-        return self.name
 
 
 @dataclass(frozen=True)
@@ -61,87 +45,10 @@ class Site:
     passwords: dict[str, str]
 
 
-class Tab(App):
-    """A tab of somebody who signs in with allauth."""
-
-    def fill_in(self, user: Any, password: str = "", label: str = "") -> None:
-        self.page.get_by_label("Username").fill(user.name)
-        self.page.get_by_label("Password", exact=True).fill(password or user.password)
-        self.press("Sign in")
-
-    def sign_up(self) -> Person:
-        """Make an account with allauth's form; return its owner, who is signed in."""
-        person = Person(f"user-{uuid4().hex[:8]}", "correct horse battery staple")
-        follow(self.page, "text=Create one")
-        self.submit(username=person.name, password1=person.password, password2=person.password)
-        self.is_signed_in(person)
-        return person
-
-    def submit(self, button: str = "main [type=submit]", **fields: str) -> None:
-        """Fill in a form of allauth, and send it."""
-        for name, value in fields.items():
-            self.page.fill(f"main [name={name}]", value)
-        follow(self.page, button)
-
-    def leave(self) -> "Tab":
-        """Sign out."""
-        self.press("Sign out").is_signed_out()
-        return self
-
-    def follow_to(self, link: str, password: str) -> None:
-        """Follow a link of the page to one of allauth's, which asks for the password first."""
-        follow(self.page, f"#signed-in a:text-is('{link}')")
-        self.submit(password=password)
-
-    def add_totp(self, person: Person) -> str:
-        """Set up an app for codes; return the secret that is shown."""
-        self.follow_to("codes of an app", person.password)
-        secret = self.page.get_by_label("Authenticator secret").input_value()
-        self.submit(code=totp(secret))
-        return secret
-
-    def add_passkey(self, person: Person) -> None:
-        self.follow_to("a passkey", person.password)
-        self.page.check("input[name=passwordless]")
-        self.submit("main [type=button]", name="laptop")
-
-    def back(self) -> "Tab":
-        follow(self.page, "text=Back to the page")
-        return self
-
-    def is_asked_for_a_code(self) -> "Tab":
-        self.expect(self.page.get_by_role("heading", name="One more step")).to_be_visible()
-        self.expect(self.page.get_by_label("Code", exact=True)).to_be_focused()
-        return self
-
-    def send_code(self, code: str) -> "Tab":
-        self.page.get_by_label("Code", exact=True).fill(code)
-        self.press("Go on")
-        return self
-
-    def signed_in_by(self, *methods: str) -> "Tab":
-        """Expect these methods in the access token, and on the page."""
-        self.expect(self.page.locator("#methods")).to_have_text(" ".join(methods) or "none")
-        payload = self.tokens["access"].split(".")[1]
-        claims = json.loads(base64.urlsafe_b64decode(payload + "=="))
-        assert tuple(claims.get("amr", ())) == methods
-        return self
-
-    @property
-    def tokens(self) -> dict[str, str]:
-        """The tokens in the cookies, which no script can read."""
-        cookies = self.page.context.cookies()
-        return {each["name"]: each["value"] for each in cookies if each["name"] in {"access", "refresh"}}
-
-    def status(self, path: str) -> int:
-        """Return the status of a request with the cookies of this browser."""
-        return self.page.context.request.get(f"{self.url}{path}", max_redirects=0).status
-
-
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("example")
-    module = write_settings(folder, FAST, "example_project.settings_allauth")
+    module = write_settings(folder, FAST + UNLIMITED, "example_project.settings_allauth")
     with demo(folder, SETTINGS[0], "--serve", "--settings", module, until=SERVES) as (_, output):
         yield Site(f"http://localhost:{port_of(output)}", passwords_of(output))
 
@@ -189,17 +96,18 @@ def enter_admin(page: Any, served: Site) -> None:
 @pytest.mark.parametrize("options", LOOKS)
 def test_a_password_and_a_code_sign_in(open_tab, look, options):
     tab = open_tab(**options)
-    look(tab.page, "allauth-sign-in")
+    fits = partial(check_fit, tab.page, look=look, elements="a, label, button, .hint, .helptext, h1, h2")
+    assert fits("allauth-sign-in") > 5
     person = tab.sign_up()
     tab.signed_in_by()
     secret = tab.add_totp(person)
-    look(tab.page, "allauth-methods")
+    assert fits("allauth-methods") > 3
     tab.back().signed_in_by("pwd")
-    look(tab.page, "allauth-signed-in")
+    assert fits("allauth-signed-in") > 5
     tab.leave().fill_in(person)
     tab.is_asked_for_a_code()
     assert tab.tokens == {}
-    look(tab.page, "allauth-code")
+    assert fits("allauth-code") > 5
     tab.send_code(totp(secret)).is_signed_in(person).signed_in_by("pwd", "otp", "mfa")
     tab.write_note("Buy milk").press("Renew now")
     tab.expect(tab.page.locator("#renewals")).to_contain_text("Renewed once")
@@ -212,7 +120,11 @@ def test_a_passkey_signs_in(tab):
     person = tab.sign_up()
     tab.add_passkey(person)
     assert tab.status("/accounts/2fa/webauthn/") == 200
-    tab.back().leave().press("Sign in with a passkey").is_signed_in(person).signed_in_by("pop")
+    tab.back().leave()
+    other = Tab(tab.page.context.new_page(), tab.url)
+    other.open().is_signed_out()
+    tab.press("Sign in with a passkey").is_signed_in(person).signed_in_by("pop")
+    other.is_signed_in(person)
 
 
 def test_a_passkey_is_a_second_factor(tab):
@@ -230,6 +142,7 @@ def test_a_wrong_code_is_announced_and_gives_no_tokens(tab):
     tab.is_asked_for_a_code().send_code(wrong(right)).fails("Go on", "Incorrect code")
     assert tab.tokens == {}
     assert tab.status(ALLAUTH) == 401
+    tab.press("Start again").is_signed_out().fill_in(person)
     tab.is_asked_for_a_code().send_code(right).is_signed_in(person).signed_in_by("pwd", "otp", "mfa")
 
 
@@ -246,9 +159,31 @@ def test_a_wrong_password_is_announced_and_gives_no_tokens(tab, served):
     tab.sign_in(alice).signed_in_by("pwd")
 
 
+REFUSALS = {
+    "too many": ({"status": 429, "body": "<h1>429 Too Many Requests</h1>"}, "Too many attempts"),
+    "an outage": ({"status": 503, "json": {"code": "unavailable", "detail": "Try again."}}, "Try again."),
+    "overtaken by a revocation": ({"status": 401, "json": {"data": {"flows": [{"id": "login"}]}}}, "Start again."),
+}
+
+
+@pytest.mark.parametrize(("answer", "text"), REFUSALS.values(), ids=REFUSALS)
+def test_each_refusal_is_announced(tab, served, answer, text):
+    alice = Person("alice", served.passwords["alice"])
+    tab.page.route("**/auth/login", lambda route: route.fulfill(**answer), times=1)
+    tab.fill_in(alice)
+    tab.fails("Sign in", text)
+    tab.sign_in(alice)
+
+
 def test_without_a_passkey_the_user_is_told_so(tab):
     tab.press("Sign in with a passkey").fails("Sign in with a passkey", "No passkey was used")
     tab.sign_up()
+
+
+def test_at_an_ip_address_the_user_is_told_where_passkeys_work(new_context, served):
+    tab = Tab(new_context().new_page(), served.url.replace("localhost", "127.0.0.1"))
+    tab.open().press("Sign in with a passkey")
+    tab.fails("Sign in with a passkey", "the host name localhost")
 
 
 def test_somebody_who_is_signed_in_to_the_admin_signs_in_here_as_another(tab, served):
@@ -289,12 +224,14 @@ def test_revoke_all_tokens_in_the_admin_ends_both_sessions_of_that_user(tab, ope
     other_person = other.sign_up()
     former = tab.tokens
     assert not is_over(tab)
+    tab.stop_the_clock()
     revoke(staff, person)
     tab.page.get_by_label("A new note").fill("Too late")
     tab.press("Add").is_signed_out("ended from elsewhere")
     assert is_over(tab)
     tab.page.context.add_cookies([{"name": name, "value": value, "url": tab.url} for name, value in former.items()])
     assert is_over(tab)
+    tab.page.clock.resume()
     tab.page.goto("/accounts/2fa/")
     assert re.fullmatch(r"/accounts/login/\?next=.*", tab.page.url.removeprefix(tab.url))
     assert not is_over(other)
@@ -320,6 +257,7 @@ def test_a_sign_out_ends_the_other_session_too(tab, open_tab, at):
     other.sign_up()
     former = tab.tokens
     if at == "allauth":
+        tab.stop_the_clock()
         tab.page.evaluate(SIGN_OUT)
         tab.press("Renew now").is_signed_out()
     else:

@@ -131,12 +131,15 @@ export class JWTSession extends EventTarget {
    * @returns {Promise<Response>} the response, also if a step is missing
    */
   async signInBy(send) {
-    const response = await this.#alone(send); // as above
-    if (response.status !== 200) return response;
-    this.#renewals += 1;
-    this.#signIns += 1;
-    if (this.state === "signed-out") this.#set({ state: "unknown" });
-    await this.#arrive();
+    const response = await this.#alone(async () => {
+      const answer = await send();
+      if (answer.status !== 200) return answer;
+      this.#renewals += 1;
+      this.#signIns += 1;
+      if (this.state === "signed-out") this.#set({ state: "unknown" });
+      return answer;
+    });
+    if (response.status === 200) await this.#arrive();
     return response;
   }
 

@@ -53,13 +53,17 @@ export class Allauth {
 
 export const hasPasskeys = () => Boolean(globalThis.PublicKeyCredential?.parseRequestOptionsFromJSON);
 
+const FAULTS = {
+  NotAllowedError: "No passkey was used. Try again, or use another way.", // the browser doesn't tell why
+  SecurityError: "Passkeys need https, or the host name localhost instead of an IP address.",
+};
+
 async function sign(options) {
   try {
     const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON(options);
     return (await navigator.credentials.get({ publicKey })).toJSON();
   } catch (error) {
-    if (error.name !== "NotAllowedError") throw error;
-    throw new Error("No passkey was used. Try again, or use another way.");
+    throw error.name in FAULTS ? new Error(FAULTS[error.name]) : error;
   }
 }
 

@@ -90,6 +90,16 @@ def enter_admin(page: Any, served: Site) -> None:
     assert page.url == f"{served.url}/admin/"
 
 
+@pytest.fixture
+def tab_with_passkey(tab):
+    """A tab whose user has a passkey, and has signed in with it."""
+    person = tab.sign_up()
+    tab.add_passkey(person)
+    tab.back().leave().press("Sign in with a passkey").is_signed_in(person).signed_in_by("pop")
+    tab.person = person
+    return tab
+
+
 # Sign-ins
 
 
@@ -127,10 +137,9 @@ def test_a_passkey_signs_in(tab):
     other.is_signed_in(person)
 
 
-def test_a_passkey_is_a_second_factor(tab):
-    person = tab.sign_up()
-    tab.add_passkey(person)
-    tab.back().leave().fill_in(person)
+def test_a_passkey_is_a_second_factor(tab_with_passkey):
+    tab, person = tab_with_passkey, tab_with_passkey.person
+    tab.leave().fill_in(person)
     tab.is_asked_for_a_code().press("Use a passkey").is_signed_in(person).signed_in_by("pwd", "pop", "mfa")
 
 
@@ -186,13 +195,20 @@ def test_at_an_ip_address_the_user_is_told_where_passkeys_work(new_context, serv
     tab.fails("Sign in with a passkey", "the host name localhost")
 
 
-def test_somebody_who_is_signed_in_to_the_admin_signs_in_here_as_another(tab, served):
+@pytest.mark.parametrize("how", ["password", "passkey"])
+def test_somebody_who_is_signed_in_to_the_admin_signs_in_here_as_another(tab_with_passkey, served, how):
+    tab, person = tab_with_passkey, tab_with_passkey.person
+    tab.leave()
     enter_admin(tab.page, served)
     tab.page.goto("/")
-    alice = Person("alice", served.passwords["alice"])
-    tab.is_signed_out().sign_in(alice)
+    tab.is_signed_out()
+    if how == "password":
+        tab.fill_in(person)
+        tab.is_asked_for_a_code().press("Use a passkey").is_signed_in(person).signed_in_by("pwd", "pop", "mfa")
+    else:
+        tab.press("Sign in with a passkey").is_signed_in(person).signed_in_by("pop")
     tab.page.goto("/admin/")
-    assert "authenticated as alice" in tab.page.inner_text("#content")
+    assert f"authenticated as {person.name}" in tab.page.inner_text("#content")
 
 
 # Ends
@@ -271,16 +287,6 @@ def test_a_sign_out_ends_the_other_session_too(tab, open_tab, at):
 
 
 # A fresh sign-in
-
-
-@pytest.fixture
-def tab_with_passkey(tab):
-    """A tab whose user has a passkey, and signed in with a password and a code before."""
-    person = tab.sign_up()
-    tab.add_passkey(person)
-    tab.back().leave().press("Sign in with a passkey").is_signed_in(person).signed_in_by("pop")
-    tab.person = person
-    return tab
 
 
 def pay(tab: Tab) -> None:

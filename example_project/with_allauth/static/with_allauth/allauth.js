@@ -16,11 +16,20 @@ export class Allauth {
   }
 
   /**
+   * Begin a sign-in: if a user is signed in to Django only, as in its admin, sign them out. Otherwise allauth refuses a
+   * password, and does not record a passkey, so that `amr` would lack it.
+   */
+  async begin() {
+    const response = await this.#send("GET", "auth/session");
+    if (response.ok) await this.#send("DELETE", "auth/session");
+  }
+
+  /**
    * Send one step of a sign-in. Rejects with a SessionError if it is refused.
    * @returns {Promise<string[]>} the kinds of second factors of which one is still missing; empty if the user is signed in
    */
   async signIn(path, proof) {
-    const response = await this.#session.signInBy(() => this.#sendAnew(path, proof));
+    const response = await this.#session.signInBy(() => this.#send("POST", path, proof));
     if (response.status === 200) return [];
     const { body, error } = await refusalOf(response);
     const flows = body.data?.flows ?? [];
@@ -35,14 +44,6 @@ export class Allauth {
     if (!response.ok) throw (await refusalOf(response)).error;
     const { publicKey } = (await response.json()).data.request_options;
     return this.signIn(path, { credential: await sign(publicKey) });
-  }
-
-  /** Send a step; if somebody is signed in to Django only, as in its admin, sign them out first. */
-  async #sendAnew(path, proof) {
-    const response = await this.#send("POST", path, proof);
-    if (response.status !== 409) return response;
-    await this.#send("DELETE", "auth/session");
-    return this.#send("POST", path, proof);
   }
 
   #send(method, path, body) {

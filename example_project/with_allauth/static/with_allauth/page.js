@@ -26,7 +26,10 @@ function show(id) {
   byId("field-code").ariaInvalid = "false";
 }
 
-onSignIn(async ({ username, password }) => askFor(await allauth.signIn("auth/login", { username, password })));
+onSignIn(async ({ username, password }) => {
+  await allauth.begin();
+  askFor(await allauth.signIn("auth/login", { username, password }));
+});
 
 onSubmit(byId("second"), async () => {
   const field = byId("field-code");
@@ -45,7 +48,10 @@ onClick(byId("start-again"), () => {
 });
 
 for (const id of ["passkey", "again-passkey"]) byId(id).hidden = !hasPasskeys();
-onClick(byId("passkey"), async () => askFor(await allauth.signInWithPasskey("auth/webauthn/login")));
+onClick(byId("passkey"), async () => {
+  await allauth.begin();
+  askFor(await allauth.signInWithPasskey("auth/webauthn/login"));
+});
 onClick(byId("again-passkey"), async () => {
   await allauth.signInWithPasskey("auth/webauthn/reauthenticate");
   question.finish();

@@ -36,7 +36,7 @@ class PageView(TemplateView):
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         model = get_user_model()
         return super().get_context_data(
-            auth_base=reverse("jwt_auth_browser:login").removesuffix("login/"),
+            auth_base=reverse("jwt_auth_browser:me").removesuffix("me/"),
             notes_url=reverse("note-list"),
             payments_url=reverse("payment"),
             username_field=model.USERNAME_FIELD,

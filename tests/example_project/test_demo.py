@@ -8,23 +8,29 @@ import signal
 import socket
 import subprocess
 import sys
-from contextlib import closing, contextmanager
-from functools import partial
+from contextlib import closing
 from http.client import HTTPConnection
 from types import SimpleNamespace
 
 import pytest
-from django.conf import settings
 from django.core.management import CommandError, call_command
 
 from example_project.demo.command import waits
 from example_project.demo.server import free_port
 from example_project.management.commands import demo_servers
 from tests.support.commands import Terminal
-from tests.support.example_project import SETTINGS, environment, manage, write_settings
-
-# The lines of a settings module with a fast password hasher.
-FAST = 'PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]\n'
+from tests.support.docs import code_of
+from tests.support.example_project import (
+    FAST,
+    SERVES,
+    SETTINGS,
+    demo,
+    manage,
+    passwords_of,
+    port_of,
+    read,
+    write_settings,
+)
 
 STORY = [
     ("Without a token the API refuses", "401 Unauthorized", '"code": "not_authenticated"'),
@@ -58,14 +64,6 @@ def steps_of(output):
     """Return the title and text of each step, in order."""
     _, *parts = re.split(r"^(\d+\. .*)$", output, flags=re.MULTILINE)
     return [(title.split(". ", 1)[1], text) for title, text in zip(parts[::2], parts[1::2], strict=True)]
-
-
-def passwords_of(output):
-    return dict(re.findall(r"^   (alice|bob|admin) +(\S+)$", output, re.MULTILINE))
-
-
-def port_of(output):
-    return int(re.search(r"http://127\.0\.0\.1:(\d+)/", output)[1])
 
 
 def assert_told(done):
@@ -196,36 +194,8 @@ def test_without_a_standard_input_a_story_does_not_wait(monkeypatch):
 # --serve, --port
 
 
-@contextmanager
-def demo(data_dir, *arguments, until, stdin=subprocess.DEVNULL):
-    """Run the demo in the block; the value is the process, and its output up to the words `until`."""
-    with subprocess.Popen(
-        [sys.executable, "manage.py", "demo", *arguments],
-        cwd=settings.BASE_DIR,
-        env=environment(data_dir, write_settings(data_dir, FAST)),
-        stdin=stdin,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        # Processes in the background of a shell may ignore Ctrl-C.
-        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
-    ) as process:
-        try:
-            yield process, read(process, until)
-        finally:
-            process.terminate()
-
-
-def read(process, until):
-    said = ""
-    while until not in said and (character := process.stdout.read(1)):
-        said += character
-    assert until in said, said
-    return said
-
-
 def serving(data_dir, *arguments):
-    return demo(data_dir, "--serve", *arguments, until="Ctrl-C stops the server")
+    return demo(data_dir, write_settings(data_dir, FAST), "--serve", *arguments, until=SERVES)
 
 
 class Reader:
@@ -275,12 +245,21 @@ def test_it_serves_at_once_at_the_given_port_until_it_is_stopped(tmp_path, numbe
         assert free_port(port) == port, "the server still runs"
 
 
+def test_with_allauth_it_has_no_story_to_tell_and_the_guide_only_serves(tmp_path):
+    pytest.importorskip("allauth")
+    refused = manage(tmp_path, "example_project.settings_allauth", "demo", "--no-input", "--serve")
+    assert refused.returncode == 1
+    assert "Run it with --serve, and without --no-input." in refused.stderr
+    command = "manage.py demo --serve --settings example_project.settings_allauth"  # tests/browser/test_allauth.py
+    assert command in code_of("allauth.md", "python3 -m venv")
+
+
 @pytest.mark.skipif(not hasattr(os, "openpty"), reason="needs a pseudo-terminal")
 @pytest.mark.thorough
 def test_at_a_terminal_it_waits_for_enter_and_ctrl_c_ends_it_and_its_server(tmp_path):
     keyboard, terminal = os.openpty()
     try:
-        with demo(tmp_path, until="Press Enter", stdin=terminal) as (process, first):
+        with demo(tmp_path, write_settings(tmp_path, FAST), until="Press Enter", stdin=terminal) as (process, first):
             os.write(keyboard, b"\n")
             second = read(process, "Press Enter")
             assert [title for title, _ in steps_of(first + second)] == [title for title, _, _ in STORY[:2]]

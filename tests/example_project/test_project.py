@@ -127,6 +127,15 @@ def test_django_finds_nothing_to_complain_about(tmp_path, module, arguments):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.parametrize(
+    "arguments", [["check", "--fail-level", "WARNING"], ["makemigrations", "--check"]], ids=" ".join
+)
+def test_nor_about_the_project_with_allauth(tmp_path, arguments):
+    pytest.importorskip("allauth")
+    done = manage(tmp_path, "example_project.settings_allauth", *arguments)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 @pytest.mark.parametrize("module", ["example_project.settings_server1", "example_project.server2.settings"])
 def test_nor_about_two_servers_of_which_one_has_no_database(tmp_path, module):
     done = manage(tmp_path, module, "check", "--fail-level", "WARNING")

@@ -93,9 +93,9 @@ def code_in_mail() -> str:
     return found[1]
 
 
-def totp() -> str:
-    """Return the present code of TOTP_SECRET (RFC 6238)."""
-    digest = hmac.digest(base64.b32decode(TOTP_SECRET), (int(time()) // 30).to_bytes(8, "big"), "sha1")
+def totp(secret: str = TOTP_SECRET) -> str:
+    """Return the present code of a secret in base32 (RFC 6238)."""
+    digest = hmac.digest(base64.b32decode(secret), (int(time()) // 30).to_bytes(8, "big"), "sha1")
     start = digest[-1] & 15
     number = int.from_bytes(digest[start : start + 4], "big") & 0x7FFFFFFF
     return f"{number % 10**6:06}"

@@ -6,10 +6,12 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from django.conf import settings
 from django.core.management import CommandError, CommandParser, call_command
+from django.urls import NoReverseMatch, reverse
 
 from example_project.demo import server
 from example_project.demo.command import INTERRUPTED, StoryCommand, waits
@@ -39,18 +41,23 @@ class Command(StoryCommand):
 
     def handle(self, *args: Any, port: int, serve: bool, one_server: bool, interactive: bool, **options: Any) -> None:
         log = settings.DATA_DIR / "demo_server.log"
+        has_story = not serve or not interactive
+        if has_story and not _has_login():
+            raise CommandError(
+                "The story needs login/, which these settings lack. Run it with --serve, and without --no-input."
+            )
         try:
             port = server.free_port(port)
             call_command("migrate", verbosity=0, interactive=False)
             passwords = make_users()
             address = f"{server.HOST}:{port}"
             with server.running(port, log) as process:
-                if not serve or not interactive:
+                if has_story:
                     self.tell(address, passwords, interactive)
                     if not one_server:
                         self.tell_of_two_servers(interactive)
                 if serve:
-                    self.serve(process, address, passwords)
+                    self.serve(process, f"localhost:{port}", passwords)  # there are no passkeys for an IP address
         except server.ServerError as error:
             raise CommandError(str(error)) from error
         except StepFailedError as error:
@@ -101,3 +108,9 @@ class Command(StoryCommand):
             self.write("\nStopped.")
         else:
             raise server.ServerError("The server stopped unexpectedly.")
+
+
+def _has_login() -> bool:
+    with suppress(NoReverseMatch):
+        return bool(reverse("jwt_auth:login"))
+    return False

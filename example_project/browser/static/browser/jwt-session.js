@@ -122,6 +122,29 @@ export class JWTSession extends EventTarget {
       this.#renewals += 1;
       this.#set({ state: "unknown", user: null, ...lifeOf(await response.json()) });
     });
+    await this.#arrive();
+  }
+
+  /**
+   * Sign in, or again, by a request of your own that sets the session's cookies, such as one to django-allauth.
+   * @param {() => Promise<Response>} send sends it; with a status of 200 the user is signed in
+   * @returns {Promise<Response>} the response, also if a step is missing
+   */
+  async signInBy(send) {
+    const response = await this.#alone(async () => {
+      const answer = await send();
+      if (answer.status !== 200) return answer;
+      this.#renewals += 1;
+      this.#signIns += 1;
+      if (this.state === "signed-out") this.#set({ state: "unknown" });
+      return answer;
+    });
+    if (response.status === 200) await this.#arrive();
+    return response;
+  }
+
+  /** Find out who has signed in, and tell the other tabs. */
+  async #arrive() {
     await this.check();
     if (this.state === "signed-out") {
       const message = "The browser does not send the session’s cookies, or sends others beside them.";

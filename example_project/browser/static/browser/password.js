@@ -21,7 +21,7 @@ export class PasswordQuestion {
         if (error.code === "invalid_credentials") throw new Error("This is not your password.");
         throw error;
       }
-      this.#dialog.close("done");
+      this.finish();
     });
     byId("again-cancel").addEventListener("click", () => this.cancel());
   }
@@ -42,6 +42,11 @@ export class PasswordQuestion {
       };
       this.#dialog.addEventListener("close", close, { once: true });
     });
+  }
+
+  /** The user has signed in again. */
+  finish() {
+    this.#dialog.close("done");
   }
 
   /** Give up, as when the user has signed out in another tab. */

@@ -1,0 +1,83 @@
+/** A client of allauth's headless API for browsers, as far as a sign-in needs it. The browser keeps all sessions. */
+
+import { SessionError } from "../browser/jwt-session.js";
+
+export class Allauth {
+  #base;
+  #session;
+
+  /**
+   * @param {string} base the path at which the API for browsers begins
+   * @param {JWTSession} session which begins when allauth has signed the user in
+   */
+  constructor(base, session) {
+    this.#base = new URL(base, location.href);
+    this.#session = session;
+  }
+
+  /**
+   * Begin a sign-in: if a user is signed in to Django only, as in its admin, sign them out. Otherwise allauth refuses a
+   * password, and does not record a passkey, so that `amr` would lack it.
+   */
+  async begin() {
+    const response = await this.#send("GET", "auth/session");
+    if (response.ok) await this.#send("DELETE", "auth/session");
+  }
+
+  /**
+   * Send one step of a sign-in. Rejects with a SessionError if it is refused.
+   * @returns {Promise<string[]>} the kinds of second factors of which one is still missing; empty if the user is signed in
+   */
+  async signIn(path, proof) {
+    const response = await this.#session.signInBy(() => this.#send("POST", path, proof));
+    if (response.status === 200) return [];
+    const { body, error } = await refusalOf(response);
+    const flows = body.data?.flows ?? [];
+    const pending = flows.find((flow) => flow.id === "mfa_authenticate" && flow.is_pending);
+    if (response.status !== 401 || !pending) throw error;
+    return pending.types;
+  }
+
+  /** The same with a passkey: the browser asks the user which one. */
+  async signInWithPasskey(path) {
+    const response = await this.#send("GET", path);
+    if (!response.ok) throw (await refusalOf(response)).error;
+    const { publicKey } = (await response.json()).data.request_options;
+    return this.signIn(path, { credential: await sign(publicKey) });
+  }
+
+  #send(method, path, body) {
+    const headers = { "Content-Type": "application/json", "X-CSRFToken": csrfToken() };
+    return fetch(new URL(path, this.#base), { method, headers, body: body && JSON.stringify(body) });
+  }
+}
+
+export const hasPasskeys = () => Boolean(globalThis.PublicKeyCredential?.parseRequestOptionsFromJSON);
+
+const FAULTS = {
+  NotAllowedError: "No passkey was used. Try again, or use another way.", // the browser doesn't tell why
+  SecurityError: "Passkeys need https, or the host name localhost instead of an IP address.",
+};
+
+async function sign(options) {
+  try {
+    const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON(options);
+    return (await navigator.credentials.get({ publicKey })).toJSON();
+  } catch (error) {
+    throw error.name in FAULTS ? new Error(FAULTS[error.name]) : error;
+  }
+}
+
+/** Django changes this token at each sign-in, so it is read for each request. */
+const csrfToken = () => /(?:^|; )csrftoken=([^;]*)/.exec(document.cookie)?.[1] ?? "";
+
+/** Return the body of a response, and the error to show. allauth has a list of errors, and jwt_auth one with a code. */
+async function refusalOf(response) {
+  const error = await SessionError.of(response.clone());
+  const body = await response.json().catch(() => ({}));
+  const [first] = body.errors ?? [];
+  if (first) Object.assign(error, { code: first.code, message: first.message });
+  else if (response.status === 429) error.code = "throttled";
+  else if (response.status === 401 && !body.detail) error.message = "The sign-in was refused, or took too long. Start again.";
+  return { body, error };
+}

@@ -1,0 +1,28 @@
+"""
+The URLs of the example project with allauth, which takes the place of this app's `login/`.
+"""
+
+from typing import Any
+
+from django.contrib import admin
+from django.urls import include, path
+
+from example_project.with_allauth.views import AllauthPageView, MethodsView
+from jwt_auth import browser_urls, urls
+
+
+def without_login(module: Any) -> Any:
+    """Leave out the endpoint that compares the password alone: it would not ask for the second factor."""
+    return include(([pattern for pattern in module.urlpatterns if pattern.name != "login"], module.app_name))
+
+
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("auth/", without_login(urls)),
+    path("auth/browser/", without_login(browser_urls)),
+    path("_allauth/", include("allauth.headless.urls")),
+    path("accounts/", include("allauth.urls")),
+    path("api/", include("example_project.notes.urls")),
+    path("api/methods/", MethodsView.as_view(), name="methods"),
+    path("", AllauthPageView.as_view(), name="page"),
+]

@@ -1,0 +1,111 @@
+"""The example project's page with allauth, and allauth's own pages, as a person uses them."""
+
+import base64
+import json
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+from tests.browser.admin_pages import follow
+from tests.browser.app import App
+from tests.support.allauth_clients import totp
+
+# Chromium's virtual authenticator: it always finds its user present, and verifies them.
+AUTHENTICATOR = {
+    "protocol": "ctap2",
+    "transport": "internal",
+    "hasResidentKey": True,
+    "hasUserVerification": True,
+    "isUserVerified": True,
+    "automaticPresenceSimulation": True,
+}
+
+
+@dataclass(frozen=True)
+class Person:
+    name: str
+    password: str
+
+    def get_username(self) -> str:
+        return self.name
+
+
+class Tab(App):
+    """A tab of somebody who signs in with allauth."""
+
+    def fill_in(self, user: Any, password: str = "", label: str = "") -> None:
+        self.page.get_by_label("Username").fill(user.name)
+        self.page.get_by_label("Password", exact=True).fill(password or user.password)
+        self.press("Sign in")
+
+    def sign_up(self) -> Person:
+        """Make an account with allauth's form; return its owner, who is signed in."""
+        person = Person(f"user-{uuid4().hex[:8]}", "correct horse battery staple")
+        follow(self.page, "text=Create one")
+        self.submit(username=person.name, password1=person.password, password2=person.password)
+        self.is_signed_in(person)
+        return person
+
+    def submit(self, button: str = "main [type=submit]", **fields: str) -> None:
+        """Fill in a form of allauth, and send it."""
+        for name, value in fields.items():
+            self.page.fill(f"main [name={name}]", value)
+        follow(self.page, button)
+
+    def leave(self) -> "Tab":
+        """Sign out."""
+        self.press("Sign out").is_signed_out()
+        return self
+
+    def follow_to(self, link: str, password: str) -> None:
+        """Follow a link of the page to one of allauth's, which asks for the password first."""
+        follow(self.page, f"#signed-in a:text-is('{link}')")
+        self.submit(password=password)
+
+    def add_totp(self, person: Person) -> str:
+        """Set up an app for codes; return the secret that is shown."""
+        self.follow_to("codes of an app", person.password)
+        secret = self.page.get_by_label("Authenticator secret").input_value()
+        self.submit(code=totp(secret))
+        return secret
+
+    def add_passkey(self, person: Person) -> None:
+        self.follow_to("a passkey", person.password)
+        self.page.check("input[name=passwordless]")
+        self.submit("main [type=button]", name="laptop")
+
+    def back(self) -> "Tab":
+        follow(self.page, "text=Back to the page")
+        return self
+
+    def stop_the_clock(self) -> None:
+        """Stop the page's timers, so that its heartbeat does not make the next request."""
+        self.page.clock.pause_at(self.page.evaluate("Date.now() / 1000 + 1"))
+
+    def is_asked_for_a_code(self) -> "Tab":
+        self.expect(self.page.get_by_role("heading", name="One more step")).to_be_visible()
+        self.expect(self.page.get_by_label("Code", exact=True)).to_be_focused()
+        return self
+
+    def send_code(self, code: str) -> "Tab":
+        self.page.get_by_label("Code", exact=True).fill(code)
+        self.press("Go on")
+        return self
+
+    def signed_in_by(self, *methods: str) -> "Tab":
+        """Expect these methods in the access token, and on the page."""
+        self.expect(self.page.locator("#methods")).to_have_text(" ".join(methods) or "none")
+        payload = self.tokens["access"].split(".")[1]
+        claims = json.loads(base64.urlsafe_b64decode(payload + "=="))
+        assert tuple(claims.get("amr", ())) == methods
+        return self
+
+    @property
+    def tokens(self) -> dict[str, str]:
+        """The tokens in the cookies, which no script can read."""
+        cookies = self.page.context.cookies()
+        return {each["name"]: each["value"] for each in cookies if each["name"] in {"access", "refresh"}}
+
+    def status(self, path: str) -> int:
+        """Return the status of a request with the cookies of this browser."""
+        return self.page.context.request.get(f"{self.url}{path}", max_redirects=0).status

@@ -24,7 +24,9 @@ from jwt_auth._django.outages import outage_is_unavailable
 from jwt_auth.conf import get_settings
 from jwt_auth.exceptions import RevokedTokenError
 from jwt_auth.models import UserSession
+from jwt_auth.revocation import user_rows
 from jwt_auth.revocation.database import all_sessions, refusal_of
+from jwt_auth.revocation.events import atomic
 from jwt_auth.revocation.operations import end_sessions
 
 NOTE = "_jwt_auth"
@@ -149,8 +151,11 @@ def end_tied(request: HttpRequest | None = None, user: Any = None, **kwargs: Any
 def end_tied_to(tied_to: str, user_pk: Any, actor: Any = None) -> None:
     """End the sessions of a user that are tied to a Django session."""
     rows = UserSession.objects.filter(user_id=user_pk, tied_to=tied_to, revoked_at=None)
-    if sids := list(rows.values_list("pk", flat=True)):
-        end_sessions(sids, reason=REASON, actor=actor)
+    if not rows.exists():
+        return
+    with atomic():
+        user_rows.lock_user(user_pk)  # a session that is being replaced passes its tie on
+        end_sessions(list(rows.values_list("pk", flat=True)), reason=REASON, actor=actor)
 
 
 def tie_of_allauth(session: Any, name: str) -> str | None:

@@ -184,7 +184,8 @@ def started(request: HttpRequest) -> TokenPair | None:
     Start the session of a sign-in that is complete, once, and return its tokens.
 
     Returns:
-        None if the sign-in is refused. The user is then signed out of allauth's session.
+        None if the sign-in is refused. The user is then signed out of allauth's session, unless that is tied to a live
+        one.
 
     Raises:
         ConfigurationError, UnavailableError: as `sessions.start()`; the user is not signed in, or stays so.
@@ -197,7 +198,10 @@ def started(request: HttpRequest) -> TokenPair | None:
             progress.pair = _start(request, progress)
         except RefusedError as error:
             log_refusal(error, request)
-            logout(request)
+            progress.is_complete = False
+            # Of several re-authentications at once, the first one has replaced the session, which goes on.
+            if has_ended(_session_of(request), must_be_tied=True):
+                logout(request)
         except Exception:  # any error; it is raised again
             session = _session_of(request)
             # After a re-authentication that failed so, the former session goes on.

@@ -148,6 +148,23 @@ def test_a_reauthentication_is_refused_if_the_session_ends_meanwhile(page, alice
     assert page.status() in {401, 410}
 
 
+def test_a_reauthentication_that_another_one_overtakes_is_refused_alone(page, alice, monkeypatch):
+    def overtaken(user, **options):
+        start(user, **options)
+        return start(user, **options)
+
+    page.login(alice)
+    former, start = page.tokens, sessions.start
+    monkeypatch.setattr(sessions, "start", overtaken)
+    assert page.reauthenticate().status_code == 401
+    monkeypatch.undo()
+    assert page.tokens == former
+    assert Client().is_dead(former)
+    assert page.status() == 200
+    assert page.reauthenticate().status_code == 200
+    assert UserSession.objects.filter(revoked_at=None).count() == 1
+
+
 @pytest.mark.parametrize("change", [None, revoke_user, change_password, lambda user: revoke_all()])
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_a_new_password_signs_nobody_in_whom_anything_else_has_signed_out(page, alice, monkeypatch, change, moment):

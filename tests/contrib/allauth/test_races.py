@@ -1,5 +1,6 @@
 """allauth's flows while their user is revoked or deactivated, or gets another password: no token stays usable."""
 
+from copy import copy
 from functools import partial
 from threading import Event
 from time import sleep
@@ -13,8 +14,9 @@ from django.core.cache import cache
 from jwt_auth.contrib.allauth import middleware
 from jwt_auth.models import UserSession
 from jwt_auth.revocation import revoke_user
+from jwt_auth.sessions import django_sessions
 from tests.support.allauth_clients import TOTP_SECRET, App, Browser, add_passkey, code_in_mail, totp
-from tests.support.clients import PASSWORD
+from tests.support.clients import PASSWORD, Client
 from tests.support.races import all_dead
 from tests.support.selection import THOROUGH
 
@@ -142,6 +144,54 @@ def test_a_change_leaves_no_token_and_no_session(client, alice, at_once, kind, f
         401,
         410,
     }  # 400 for what is a wrong password by now, and 410 for a session that is over
+
+
+def in_another_tab(page):
+    other = copy(page)
+    other.cookies = copy(page.cookies)
+    return other
+
+
+def again_here(page):
+    """Authenticate with the endpoint of this app, and return its answer."""
+    if isinstance(page, Browser):
+        return page.post("/auth/browser/reauthenticate/", {"password": PASSWORD}, content_type="application/json")
+    answer = Client().bearer(page.tokens["access_token"]).send("reauthenticate/", {"password": PASSWORD})
+    page.tokens = answer.json() if answer.status_code == 200 else page.tokens
+    return answer
+
+
+@pytest.mark.parametrize("again", [App.reauthenticate, again_here], ids=["allauth", "here"])
+def test_a_sign_out_ends_a_session_that_is_being_replaced(client, alice, at_once, kind, again, monkeypatch):
+    """The sign-out has found the session, and not ended it yet."""
+
+    def end_slowly(*args, **kwargs):
+        found.set()
+        sleep(0.2)
+        return end_sessions(*args, **kwargs)
+
+    found, end_sessions = Event(), django_sessions.end_sessions
+    page = anew(kind, alice)
+    assert page.login(alice).status_code == 200
+    other, before = in_another_tab(page), page.tokens
+    monkeypatch.setattr(django_sessions, "end_sessions", end_slowly)
+    at_once(lambda: found.wait(10) and again(page), other.logout)
+    assert other.status() in {401, 410}
+    assert all_dead(client, filter(None, (before, page.tokens)))
+    assert not UserSession.objects.filter(revoked_at=None).exists()
+
+
+def test_of_reauthentications_at_once_one_replaces_the_session(client, alice, at_once, kind):
+    for _ in range(TRIALS):
+        page = anew(kind, alice)
+        assert page.login(alice).status_code == 200
+        before, tabs = page.tokens, [in_another_tab(page) for _ in range(3)]
+        answers = at_once(*(tab.reauthenticate for tab in tabs))
+        assert {answer.status_code for answer in answers} <= {200, 401}
+        assert client.is_dead(before)
+        assert page.status() == 200
+        # The last one to replace the others.
+        assert [client.is_dead(tab.tokens) for tab in tabs].count(False) == 1
 
 
 @pytest.mark.parametrize("flow", FLOWS)

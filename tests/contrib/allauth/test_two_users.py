@@ -102,7 +102,7 @@ def browser(alice, bob, settings):
     """
     A browser where alice is signed in, and bob has reset the password and sent a second factor.
 
-    He has not said yet whether the browser is to be trusted.
+    They have not said yet whether the browser is to be trusted.
     """
     settings.ACCOUNT_LOGIN_ON_PASSWORD_RESET = True
     settings.ACCOUNT_PASSWORD_RESET_BY_CODE_ENABLED = True

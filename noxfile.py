@@ -90,6 +90,11 @@ def thorough(session: nox.Session) -> None:
             with _timed(took, f"{database}, {user} user model"):
                 where = {"TEST_DATABASE": database, "TEST_USER": user}
                 session.run(*suite, *ignored, env={**everything, **where})
+    for database, user in (("postgresql", "stock"), ("mariadb", "uuid")):
+        with _timed(took, f"allauth's flows on {database}"):
+            where = {"TEST_DATABASE": database, "TEST_USER": user}
+            of_allauth = ("--ds", "tests.contrib.allauth.settings", "tests/contrib/allauth")
+            session.run(*suite, *of_allauth, env={**everything, **where})
     for name in apart:
         with _timed(took, name):
             database = "postgresql" if name in ("tests/browser", "tests/deployment") else "sqlite"

@@ -10,7 +10,6 @@ from django.contrib.auth import SESSION_KEY
 from django.http import HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
 from django.utils.cache import patch_vary_headers
-from django.utils.functional import SimpleLazyObject
 from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 
@@ -22,6 +21,7 @@ from jwt_auth.authentication.note import note_on
 from jwt_auth.claims import Claims
 from jwt_auth.conf import get_settings
 from jwt_auth.exceptions import InsufficientScopeError, InsufficientUserAuthenticationError, UnavailableError
+from jwt_auth.http.checked_user import check_later
 from jwt_auth.http.logs import log_outage
 from jwt_auth.responses import error_response
 from jwt_auth.sessions import django_sessions
@@ -158,7 +158,7 @@ class TiedSessionMiddleware(_Middleware):
         if get_settings().SESSION_EXCHANGE != "tie" or session is None or session.session_key is None:
             return None
         if hasattr(view, "cls"):  # set by DRF
-            _check_later(request)
+            check_later(request, _check_tie)
             return None
         try:
             _check_tie(request)
@@ -194,26 +194,6 @@ def _check_tie(request: HttpRequest) -> bool:
     if tied_to := django_sessions.tie_of(session):
         note_on(request).tied = (tied_to, session[SESSION_KEY])
     return False
-
-
-def _check_later(request: HttpRequest) -> None:
-    """Have `request.user` make the check when it is first used."""
-    user: Any = getattr(request, "user", None)
-
-    def checked() -> Any:
-        # `logout()` reads `request.user`, which would call this function again.
-        request.user = user
-        return request.user if _check_tie(request) else user
-
-    async def auser() -> Any:
-        return await sync_to_async(loaded)()
-
-    def loaded() -> Any:
-        found = checked()
-        return found if found.is_authenticated else request.user  # read here, in a thread
-
-    request.user = SimpleLazyObject(checked)  # type: ignore[assignment]
-    request.auser = auser
 
 
 def _has_user(request: HttpRequest) -> bool:

@@ -43,6 +43,9 @@ from jwt_auth.user_model import manager_is_plain, visible_users
 
 WATCHED = frozenset({"password", "is_active"})
 
+# The reason for the end of the sessions of a user who has a new password.
+CREDENTIALS_CHANGED = "password changed"
+
 # The attribute that keeps the former values of a user's row from pre_save to post_save.
 _BEFORE = "_jwt_auth_before"
 
@@ -209,7 +212,7 @@ def _compare(instance: Any, **kwargs: Any) -> None:
 def _end_of(instance: Any, before: dict[str, Any]) -> str | None:
     """Return the reason why the tokens of the user end with this save; None if they stay."""
     if _has_new_password(instance, before):
-        return "password changed"
+        return CREDENTIALS_CHANGED
     now = {"is_active": instance.is_active} if _is_usual() else _facts_of(_visible(instance))
     if before.get("is_active") and not now["is_active"]:
         return "user deactivated"

@@ -27,7 +27,7 @@ from tests.support.clients import PASSWORD, Client  # noqa: E402
 from tests.support.clocks import NOW, Ticks, python_time  # noqa: E402
 from tests.support.keys import pem  # noqa: E402
 from tests.support.queries import count_queries  # noqa: E402
-from tests.support.selection import select  # noqa: E402
+from tests.support.selection import IS_ON_SQLITE, select  # noqa: E402
 from tests.support.threads import MAX_THREADS, PATIENCE  # noqa: E402
 
 # The speed of the machine must not decide about a test.
@@ -63,6 +63,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.get_closest_marker("concurrent") and not connection.features.has_select_for_update:
+        assert IS_ON_SQLITE, "the settings do not read TEST_DATABASE"
         pytest.skip("SQLite has one lock for the whole database: run with TEST_DATABASE=postgresql or mariadb")
 
 

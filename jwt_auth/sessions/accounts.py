@@ -99,9 +99,7 @@ def revoked_since(account: Account | None, user: Any) -> dict[str, Exists]:
     """
     if account is None or account.read_at is None or account.pk == key_of(user):
         return {}
-    scope = RevocationEvent.Scope
-    about = Q(scope=scope.USER, subject=user_id_of(user)) | Q(scope=scope.ALL)
-    return {REVOKED_SINCE: Exists(RevocationEvent.objects.filter(about, recorded_at__gte=account.read_at))}
+    return {REVOKED_SINCE: Exists(_revocations_since(account, user))}
 
 
 def was_revoked_since(account: Account, user: Any) -> bool:
@@ -109,6 +107,17 @@ def was_revoked_since(account: Account, user: Any) -> bool:
     facts = revoked_since(account, user)
     rows = user_rows.users().filter(pk=key_of(user)).annotate(**facts)
     return bool(facts) and rows.filter(**{REVOKED_SINCE: True}).exists()
+
+
+def reasons_since(account: Account, user: Any) -> list[str]:
+    """Return the reasons of the revocations of `user`, or of everybody, since `account` was read. One query."""
+    return list(_revocations_since(account, user).values_list("reason", flat=True))
+
+
+def _revocations_since(account: Account, user: Any) -> QuerySet[RevocationEvent]:
+    scope = RevocationEvent.Scope
+    about = Q(scope=scope.USER, subject=user_id_of(user)) | Q(scope=scope.ALL)
+    return RevocationEvent.objects.filter(about, recorded_at__gte=account.read_at)
 
 
 def account_of(pk: Any) -> Account | None:

@@ -24,10 +24,16 @@ from jwt_auth._django.outages import outage_is_unavailable
 from jwt_auth.conf import get_settings
 from jwt_auth.exceptions import RevokedTokenError
 from jwt_auth.models import UserSession
+from jwt_auth.revocation import user_rows
 from jwt_auth.revocation.database import all_sessions, refusal_of
+from jwt_auth.revocation.events import atomic
 from jwt_auth.revocation.operations import end_sessions
 
 NOTE = "_jwt_auth"
+
+# The ties of allauth's sign-ins (contrib.allauth), each by its user's key. A step of another user, such as a reset of a
+# password, must not untie the one who is signed in.
+TIES = "_jwt_auth_allauth_ties"
 
 # django-otp's key for the device that the user has verified.
 OTP_DEVICE = "otp_device_id"
@@ -145,8 +151,26 @@ def end_tied(request: HttpRequest | None = None, user: Any = None, **kwargs: Any
 def end_tied_to(tied_to: str, user_pk: Any, actor: Any = None) -> None:
     """End the sessions of a user that are tied to a Django session."""
     rows = UserSession.objects.filter(user_id=user_pk, tied_to=tied_to, revoked_at=None)
-    if sids := list(rows.values_list("pk", flat=True)):
-        end_sessions(sids, reason=REASON, actor=actor)
+    if not rows.exists():
+        return
+    with atomic():
+        user_rows.lock_user(user_pk)  # a session that is being replaced passes its tie on
+        end_sessions(list(rows.values_list("pk", flat=True)), reason=REASON, actor=actor)
+
+
+def tie_of_allauth(session: Any, name: str) -> str | None:
+    """Return the tie of a sign-in with allauth by the user with this key; None if there is none."""
+    ties: Mapping[str, str] = session.get(TIES, {})
+    return ties.get(name)
+
+
+def sid_tied_to(tied_to: str, user_pk: Any) -> UUID:
+    """Return the id of the session that is tied so; raise RevokedTokenError if it has just ended. One query."""
+    rows = UserSession.objects.filter(user_id=user_pk, tied_to=tied_to, revoked_at=None)
+    sid: UUID | None = rows.values_list("pk", flat=True).first()
+    if sid is None:
+        raise RevokedTokenError("the session to be replaced has ended")
+    return sid
 
 
 def untie(sids: Collection[UUID]) -> None:

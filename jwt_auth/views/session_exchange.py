@@ -5,6 +5,7 @@ The exchange of a Django session for tokens: a sign-in without credentials, by a
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.contrib.auth import SESSION_KEY, get_user
 from django.utils import timezone
@@ -14,7 +15,7 @@ from rest_framework.response import Response
 
 from jwt_auth import sessions, throttling, transports
 from jwt_auth.conf import get_settings
-from jwt_auth.exceptions import ExchangeRefusedError, InvalidCredentialsError
+from jwt_auth.exceptions import ExchangeRefusedError, InvalidCredentialsError, RevokedTokenError
 from jwt_auth.http.csrf_guard import guard
 from jwt_auth.models import UserSession
 from jwt_auth.sessions import django_sessions
@@ -63,7 +64,10 @@ class SessionExchangeView(SignInView):
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         if get_settings().SESSION_EXCHANGE is None:
             raise NotFound
-        return super().post(request, *args, **kwargs)
+        try:
+            return super().post(request, *args, **kwargs)
+        except RevokedTokenError as error:  # of the session that would have been replaced
+            raise self._refused(error.reason) from error
 
     def authenticate(self, request: Request, data: Mapping[str, Any]) -> SignIn:
         """Return the user of Django's session; raise InvalidCredentialsError if there is none."""
@@ -80,7 +84,7 @@ class SessionExchangeView(SignInView):
             amr=self.get_amr(request),
             # The clock that noted the time may be ahead, and `sessions.start()` refuses a time in the future.
             authenticated_at=min(self.get_authenticated_at(request), timezone.now()),
-            tied_to=django_sessions.tie(asked.session),
+            tied_to=self._tie_of_allauth(request) or django_sessions.tie(asked.session),
         )
 
     def _refused(self, reason: str) -> InvalidCredentialsError:
@@ -88,6 +92,26 @@ class SessionExchangeView(SignInView):
 
     def _send_failure(self, request: Request, name: object) -> None:
         """Send nothing: there are no credentials to guess."""
+
+    def _replaces(self, request: Request) -> UUID | None:
+        """
+        Return the id of the session that allauth's sign-in began in this browser, if both go on with the new one.
+
+        Its cookies are replaced. Without a successor its end would be that of allauth's session, too.
+        """
+        tie = self._tie_of_allauth(request)
+        return None if tie is None else django_sessions.sid_tied_to(tie, request._request.session[SESSION_KEY])
+
+    def _tie_of_allauth(self, request: Request) -> str | None:
+        """Return the tie that the new session takes over; None if it takes over none."""
+        session: Any = getattr(request._request, "session", {})
+        if (
+            SESSION_KEY not in session
+            or self.transport != UserSession.Transport.COOKIE
+            or get_settings().SESSION_EXCHANGE == "end"
+        ):
+            return None
+        return django_sessions.tie_of_allauth(session, session[SESSION_KEY])
 
     def _finish(self, request: Request, user: Any, pair: sessions.TokenPair) -> None:
         """Do to Django's session what SESSION_EXCHANGE says."""

@@ -7,15 +7,16 @@ from time import time
 from typing import Any
 
 from django.core import mail
-from django.test import Client
+from django.test import Client as DjangoClient
 
-from tests.support.clients import PASSWORD
+from tests.support.clients import PASSWORD, Client
+from tests.support.passkeys import Passkey
 
 # The key in RFC 6238, appendix B.
 TOTP_SECRET = base64.b32encode(b"12345678901234567890").decode()
 
 
-class AllauthClient(Client):
+class AllauthClient(DjangoClient):
     """A client that speaks JSON with allauth."""
 
     kind = ""
@@ -29,7 +30,7 @@ class AllauthClient(Client):
         return getattr(self, method)(url, body or {}, content_type="application/json", **options)
 
     def login(self, user: Any, password: str = PASSWORD) -> Any:  # type: ignore[override]
-        return self.send("auth/login", {"username": user.get_username(), "password": password})
+        return self.send("auth/login", {user.USERNAME_FIELD: user.get_username(), "password": password})
 
     def reauthenticate(self) -> Any:
         return self.send("auth/reauthenticate", {"password": PASSWORD})
@@ -84,6 +85,19 @@ class Browser(AllauthClient):
         names = {"access_token": "__Host-Http-access", "refresh_token": "__Host-Http-refresh"}
         found = {key: self.cookies[name].value for key, name in names.items() if name in self.cookies}
         return {key: value for key, value in found.items() if value}
+
+
+def add_passkey(user: Any) -> Passkey:
+    """Return a passkey that the user has added with an app, which has then signed out."""
+    app, passkey = App(), Passkey()
+    app.login(user)
+    app.reauthenticate()
+    options = app.send("account/authenticators/webauthn?passwordless", method="get").json()["data"]
+    body = {"name": "phone", "credential": passkey.register(options["creation_options"])}
+    assert app.send("account/authenticators/webauthn", body).status_code == 200
+    assert Client().get_me(app.tokens["access_token"]).status_code == 200  # no sign-in, and no sign-out
+    app.logout()
+    return passkey
 
 
 def code_in_mail() -> str:

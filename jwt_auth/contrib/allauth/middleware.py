@@ -5,21 +5,29 @@ The middleware for allauth: cookies for browsers, and the ends of Django's sessi
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from asgiref.sync import sync_to_async
 from django.contrib.auth import logout
 from django.http import HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
 from django.utils.cache import add_never_cache_headers
 from django.utils.deprecation import MiddlewareMixin
-from django.utils.functional import SimpleLazyObject
 from django.views.decorators.debug import sensitive_variables
 
 from jwt_auth import sessions
 from jwt_auth._django.outages import outage_is_unavailable
 from jwt_auth.authentication.note import note_on
-from jwt_auth.contrib.allauth.sign_ins import Progress, begin, has_ended, is_of_app, progress_of, started
+from jwt_auth.contrib.allauth.sign_ins import (
+    Progress,
+    begin,
+    end_former,
+    has_ended,
+    is_of_app,
+    progress_of,
+    remember,
+    started,
+)
 from jwt_auth.contrib.allauth.strategy import unauthorized
 from jwt_auth.exceptions import JWTAuthError, UnavailableError
+from jwt_auth.http.checked_user import check_later
 from jwt_auth.http.csrf import SAFE_METHODS
 from jwt_auth.responses import error_response
 from jwt_auth.revocation import revoke_session
@@ -53,7 +61,10 @@ class AllauthMiddleware(MiddlewareMixin):
             if _may_check_credentials(request, view):
                 begin(request)
             if request.session.session_key is not None:
-                (_sign_out_later if _may_wait(view) else _sign_out_if_ended)(request)
+                if _may_wait(view):
+                    check_later(request, _sign_out_if_ended)
+                else:
+                    _sign_out_if_ended(request)
         except UnavailableError as error:
             return _as_json(error, request)
         return None
@@ -64,6 +75,7 @@ class AllauthMiddleware(MiddlewareMixin):
         if progress is None:
             return response
         try:
+            end_former(request)
             if response.status_code >= 400:
                 _refuse(request, progress)
             elif progress.is_complete and request.user.is_authenticated and not is_of_app(request):
@@ -105,23 +117,9 @@ def _sign_out_if_ended(request: HttpRequest) -> bool:
             sign_out(request)
             # The cookies may be those of a later sign-in, without allauth.
             progress_of(request).has_signed_out = False
+        else:
+            remember(request, request.session)
     return is_over
-
-
-def _sign_out_later(request: HttpRequest) -> None:
-    """Have `request.user` make the check when a view uses it."""
-    user: Any = request.user
-
-    def checked() -> Any:
-        request.user = user  # which `sign_out()` reads, and replaces
-        return request.user if _sign_out_if_ended(request) else user
-
-    def loaded() -> Any:
-        bool(request.user.is_authenticated)  # reads the user here, in a thread
-        return request.user
-
-    request.user = SimpleLazyObject(checked)  # type: ignore[assignment]
-    request.auser = sync_to_async(loaded)
 
 
 def _refuse(request: HttpRequest, progress: Progress) -> None:

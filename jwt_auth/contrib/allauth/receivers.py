@@ -9,7 +9,7 @@ from django.contrib.auth.signals import user_logged_out
 from django.http import HttpRequest
 from django.utils.module_loading import import_string
 
-from jwt_auth.contrib.allauth.sign_ins import end_tied, has_begun, note_step, progress_of, untie
+from jwt_auth.contrib.allauth.sign_ins import end_tied, has_begun, note_new_password, note_step, progress_of, untie
 
 
 def connect_if_used() -> None:
@@ -48,12 +48,10 @@ def _step_completed(
 
     A code that comes some minutes after a password counts as a second step: of the two, the older one is then compared.
     """
-    from allauth.account import app_settings
-
     is_further = method == "code" or (method == "mfa" and not passwordless)
     if reauthenticated:
         progress_of(request).is_complete = True
-    elif is_further and has_begun(request, user, app_settings.LOGIN_TIMEOUT):
+    elif is_further and has_begun(request, user):
         return
     if method == "password_reset":
         progress_of(request).account = None  # the new password is a revocation after it, by this request itself
@@ -70,10 +68,11 @@ def _password_changed(request: HttpRequest, user: Any, **kwargs: Any) -> None:
 
     The change has ended all sessions, also that of the tokens here.
     """
-    if request.user.is_authenticated and untie(request, user):
+    tie = untie(request, user) if request.user.is_authenticated else None
+    if tie is not None:
         progress = progress_of(request)
-        progress.account, progress.amr, progress.is_complete = None, ("pwd",), True
-        note_step(request, user, is_recorded=False)
+        progress.amr, progress.is_complete = ("pwd",), True
+        note_new_password(request, user, tie)
 
 
 def _logged_out(request: HttpRequest | None = None, user: Any = None, **kwargs: Any) -> None:

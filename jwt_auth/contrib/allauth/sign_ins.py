@@ -17,7 +17,7 @@ note of this app is kept in it, under NOTE. This is how it changes:
                                                                         former one
     tied                the user changes the password                   tied to a new session; all others have ended
     tied                a view of this app replaces the session         tied to the new session
-    tied                the user signs out                              anonymous, and the session ends
+    tied                the user signs out, or another one signs in     anonymous, or the other one's; the session ends
     tied                the session has ended, expired, or is refused   anonymous with the next request
 
 The tie is an id in allauth's session, under TIES, and in the row of the session (`UserSession.tied_to`), which passes
@@ -32,7 +32,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from time import time
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from django.contrib.auth import SESSION_KEY, logout
 from django.http import HttpRequest
@@ -44,20 +44,38 @@ from jwt_auth import sessions
 from jwt_auth._django.outages import outage_is_unavailable
 from jwt_auth.authentication.note import note_on
 from jwt_auth.conf.user_keys import key_of
-from jwt_auth.exceptions import RefusedError, RevokedTokenError
+from jwt_auth.exceptions import RefusedError
 from jwt_auth.http.logs import log_refusal
 from jwt_auth.models import UserSession
+from jwt_auth.receivers import CREDENTIALS_CHANGED
 from jwt_auth.revocation.database import all_sessions, refusal_of
 from jwt_auth.sessions import Account, CredentialsChangedError, TokenPair, any_account, peer_of
-from jwt_auth.sessions.accounts import account_of, was_revoked_since
-from jwt_auth.sessions.django_sessions import end_tied_to
+from jwt_auth.sessions.accounts import account_of, reasons_since, was_revoked_since
+from jwt_auth.sessions.django_sessions import TIES, end_tied_to, sid_tied_to, tie_of_allauth
 from jwt_auth.views.recorded import methods_in
 
 NOTE = "_jwt_auth_allauth"
 
-# The ties, each by its user's key. A step of another user, such as a reset of a password, must not untie the one who is
-# signed in.
-TIES = "_jwt_auth_allauth_ties"
+# allauth measures the age of a sign-in from a later moment of the same request.
+_LONGEST_REQUEST = 60  # seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Former:
+    """
+    The contents of allauth's session before the view. Django deletes them if another user signs in to it.
+
+    Args:
+        session: allauth's session.
+        name: the key of the user who is signed in; None if nobody is.
+        tie: that user's tie; None if there is none.
+        note: the note about a sign-in that has begun; empty if there is none.
+    """
+
+    session: Any
+    name: str | None
+    tie: str | None
+    note: Mapping[str, Any]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -70,7 +88,8 @@ class Progress:
         is_complete: whether the user has been authenticated, so that tokens are to be sent.
         has_signed_out: whether the user has signed out.
         amr: the methods, if allauth does not record them.
-        note: the note at the step of this request, as Django deletes the session if another user is signed in to it.
+        note: the note at the step of this request.
+        former: what allauth's session held before the view.
         pair: the tokens, as soon as the session has started.
     """
 
@@ -79,6 +98,7 @@ class Progress:
     has_signed_out: bool = False
     amr: Sequence[str] | None = None
     note: Mapping[str, Any] | None = None
+    former: Former | None = None
     pair: TokenPair | None = None
 
 
@@ -113,25 +133,46 @@ def note_step(request: HttpRequest, user: Any, *, is_recorded: bool) -> None:
     Args:
         is_recorded: whether the last of allauth's records is that of this step.
     """
-    before, session = progress_of(request).account, _session_of(request)
+    before = progress_of(request).account
     with outage_is_unavailable():
         account = account_of(key_of(user))
-        is_refused = account is None or (before is not None and was_revoked_since(before, user))
+        is_refused = before is not None and was_revoked_since(before, user)
+    _note(request, user, account, is_refused=is_refused, records=len(_records(request, user)) - is_recorded)
+
+
+def note_new_password(request: HttpRequest, user: Any, tie: str) -> None:
+    """
+    Note the user who has just changed the password, and whose session was tied so. Three queries.
+
+    The change has ended that session. If anything else has ended it as well since the request began, the user is not
+    signed in again.
+    """
+    before = progress_of(request).account
+    with outage_is_unavailable():
+        account = account_of(key_of(user))
+        others = [] if before is None else reasons_since(before, user)
+        ended = UserSession.objects.filter(user_id=key_of(user), tied_to=tie, revoked_at__isnull=False)
+        is_ended_otherwise = ended.exclude(revoked_reason=CREDENTIALS_CHANGED).exists()
+    is_refused = is_ended_otherwise or others not in ([], [CREDENTIALS_CHANGED])
+    _note(request, user, account, is_refused=is_refused, records=len(_records(request, user)))
+
+
+def _note(request: HttpRequest, user: Any, account: Account | None, *, is_refused: bool, records: int) -> None:
     cutoff = None if account is None else account.cutoff
-    progress_of(request).note = session[NOTE] = {
+    progress_of(request).note = _session_of(request)[NOTE] = {
         "user": _name_of(user),
         # The hash of nobody: the sign-in ends where its session would start.
-        "hash": "" if is_refused else user.get_session_auth_hash(),
+        "hash": "" if account is None or is_refused else user.get_session_auth_hash(),
         "cutoff": None if cutoff is None else cutoff.isoformat(),
         "at": time(),
-        "records": len(_records(request, user)) - is_recorded,  # of earlier sign-ins
+        "records": records,  # of earlier sign-ins
     }
 
 
-def has_begun(request: HttpRequest, user: Any, lifetime: float) -> bool:
-    """Return whether a first step of the user was completed at most `lifetime` seconds ago; keep its note."""
-    progress_of(request).note = note = _note_in(_session_of(request), _name_of(user))
-    return "at" in note and time() - note["at"] <= lifetime
+def has_begun(request: HttpRequest, user: Any) -> bool:
+    """Return whether a first step of the user was completed before, so that allauth still waits; keep its note."""
+    progress_of(request).note = note = _note_about(request, user)
+    return bool(note)
 
 
 # The session
@@ -143,7 +184,8 @@ def started(request: HttpRequest) -> TokenPair | None:
     Start the session of a sign-in that is complete, once, and return its tokens.
 
     Returns:
-        None if the sign-in is refused. The user is then signed out of allauth's session.
+        None if the sign-in is refused. The user is then signed out of allauth's session, unless that is tied to a live
+        one.
 
     Raises:
         ConfigurationError, UnavailableError: as `sessions.start()`; the user is not signed in, or stays so.
@@ -156,11 +198,14 @@ def started(request: HttpRequest) -> TokenPair | None:
             progress.pair = _start(request, progress)
         except RefusedError as error:
             log_refusal(error, request)
-            logout(request)
+            progress.is_complete = False
+            # Of several re-authentications at once, the first one has replaced the session, which goes on.
+            if has_ended(_session_of(request), must_be_tied=True):
+                logout(request)
         except Exception:  # any error; it is raised again
             session = _session_of(request)
             # After a re-authentication that failed so, the former session goes on.
-            if _tie_in(session, _name_of(request.user)) is None:
+            if tie_of_allauth(session, _name_of(request.user)) is None:
                 session.flush()
             raise
     return progress.pair
@@ -169,7 +214,7 @@ def started(request: HttpRequest) -> TokenPair | None:
 @sensitive_variables()
 def _start(request: HttpRequest, progress: Progress) -> TokenPair:
     session, user = _session_of(request), request.user
-    note = progress.note or _note_in(session, _name_of(user))
+    note = _note_about(request, user)
     account = progress.account or any_account()
     if "hash" in note:
         if not _is_hash_of(user, note["hash"]):
@@ -178,8 +223,8 @@ def _start(request: HttpRequest, progress: Progress) -> TokenPair:
         account = Account(pk=key_of(user), cutoff=None if cutoff is None else datetime.fromisoformat(cutoff))
     # Without a step, as in a sign-in of the project's own, all records are of earlier sign-ins.
     records = _records(request, user)[note["records"] :] if "records" in note else []
-    tie = _tie_in(session, _name_of(user))
-    replaces = None if tie is None else _sid_of(tie, user)
+    tie = tie_of_allauth(session, _name_of(user))
+    replaces = None if tie is None else sid_tied_to(tie, key_of(user))
     tied_to = tie or uuid4().hex
     pair = sessions.start(
         user,  # type: ignore[arg-type]  # the view has checked that somebody is signed in
@@ -213,7 +258,7 @@ def has_ended(session: Any, *, must_be_tied: bool = False) -> bool:
         name = session.get(SESSION_KEY)
         if name is None:
             return False
-        tie = _tie_in(session, name)
+        tie = tie_of_allauth(session, name)
         if tie is None:
             return must_be_tied
         row = all_sessions().filter(user_id=name, tied_to=tie).first()
@@ -228,18 +273,43 @@ def end_tied(session: Any, user: Any) -> bool:
         UnavailableError: if the database can't be asked.
     """
     with outage_is_unavailable():
-        tie = None if user is None else _tie_in(session, _name_of(user))
+        tie = None if user is None else tie_of_allauth(session, _name_of(user))
         if tie is not None:
             end_tied_to(tie, key_of(user), actor=user)
     return tie is not None
 
 
-def untie(request: HttpRequest, user: Any) -> bool:
-    """Remove the tie to a session that has ended, and return whether there was one."""
+def untie(request: HttpRequest, user: Any) -> str | None:
+    """Remove the tie to a session that has ended, and return it; None if there was none."""
     session = _session_of(request)
-    ties: Mapping[str, str] = session.get(TIES, {})
-    session[TIES] = {name: tie for name, tie in ties.items() if name != _name_of(user)}
-    return _name_of(user) in ties
+    ties: dict[str, str] = {**session.get(TIES, {})}
+    tie = ties.pop(_name_of(user), None)
+    session[TIES] = ties
+    return tie
+
+
+def remember(request: HttpRequest, session: Any) -> None:
+    """Remember what allauth's session holds before the view."""
+    name: str | None = session.get(SESSION_KEY)
+    tie = None if name is None else tie_of_allauth(session, name)
+    progress_of(request).former = Former(session=session, name=name, tie=tie, note=session.get(NOTE, {}))
+
+
+def end_former(request: HttpRequest) -> None:
+    """
+    End the session that allauth's was tied to before the view, if the view has removed the tie.
+
+    Django's `login()` does so for another user, without the signal of a sign-out.
+
+    Raises:
+        UnavailableError: if the database can't be asked.
+    """
+    former = progress_of(request).former
+    if former is None or former.name is None or former.tie is None:
+        return
+    if tie_of_allauth(former.session, former.name) != former.tie:
+        with outage_is_unavailable():
+            end_tied_to(former.tie, former.name)
 
 
 # The parts of the note
@@ -254,25 +324,23 @@ def _name_of(user: Any) -> str:
     return str(user._meta.pk.value_to_string(user))
 
 
-def _note_in(session: Any, name: str) -> Mapping[str, Any]:
-    """Return the note about the user with this key; it is empty if there is none."""
+def _note_about(request: HttpRequest, user: Any) -> Mapping[str, Any]:
+    """
+    Return the note about the user: of a step in this request, or of one for which allauth still waits.
+
+    It is empty if there is none. A note of a sign-in that was given up must not say how a later one was begun.
+    """
+    from allauth.account import app_settings  # allauth's models have to be loaded
+
+    progress, name = progress_of(request), _name_of(user)
+    if progress.note and progress.note["user"] == name:
+        return progress.note
+    session, former = _session_of(request), progress.former
     note: Mapping[str, Any] = session.get(NOTE, {})
-    return note if note.get("user") == name else {}
-
-
-def _tie_in(session: Any, name: str) -> str | None:
-    """Return the tie of the user with this key; None if there is none."""
-    ties: Mapping[str, str] = session.get(TIES, {})
-    return ties.get(name)
-
-
-def _sid_of(tie: str, user: Any) -> UUID:
-    """Return the id of the session that is tied so; raise RevokedTokenError if it has just ended. One query."""
-    rows = UserSession.objects.filter(user_id=key_of(user), tied_to=tie, revoked_at=None)
-    sid: UUID | None = rows.values_list("pk", flat=True).first()
-    if sid is None:
-        raise RevokedTokenError("the session to be replaced has ended")
-    return sid
+    if not note and former is not None and former.session is session:
+        note = former.note
+    is_due = bool(note) and time() - note["at"] <= app_settings.LOGIN_TIMEOUT + _LONGEST_REQUEST
+    return note if is_due and note["user"] == name else {}
 
 
 def _is_hash_of(user: Any, noted: str) -> bool:

@@ -12,7 +12,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from jwt_auth import sessions
 from jwt_auth._django.outages import outage_is_unavailable
-from jwt_auth.contrib.allauth.sign_ins import has_ended, started
+from jwt_auth.contrib.allauth.sign_ins import has_ended, is_of_app, remember, started
 from jwt_auth.exceptions import ReasonedError
 from jwt_auth.http.logs import log_refusal
 from jwt_auth.sessions import peer_of
@@ -38,10 +38,13 @@ class TokenStrategy(SessionTokenStrategy):  # type: ignore[misc]  # allauth has 
         """
         with outage_is_unavailable():
             session = super().lookup_session(session_token)
-            if session is None or not has_ended(session, must_be_tied=True):
-                return session
-            session.flush()
-        return None
+            if session is not None and has_ended(session, must_be_tied=True):
+                session.flush()
+                return None
+            request = context.request
+            if session is not None and is_of_app(request):
+                remember(request, session)
+        return session
 
     @sensitive_variables()
     def create_access_token_payload(self, request: HttpRequest) -> dict[str, Any]:

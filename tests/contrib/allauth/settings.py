@@ -1,11 +1,18 @@
-"""A project that signs in with allauth's headless API, as the guide says."""
+"""
+A project that signs in with allauth's headless API, as the guide says.
 
-from typing import Any
+The environment names the database and the user model, as in tests/settings.py. With `TEST_USER=uuid` users have no name
+but their address.
+"""
+
+from tests import settings as usual
+from tests.settings import AUTH_USER_MODEL, DATABASES, JWT_AUTH
+
+__all__ = ["AUTH_USER_MODEL", "DATABASES", "JWT_AUTH"]
 
 SECRET_KEY = "a secret key of the tests, long enough for Django's own checks to be content"
 ALLOWED_HOSTS = ["*"]
 ROOT_URLCONF = "tests.contrib.allauth.urls"
-DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}  # required by Django 6.1
@@ -25,6 +32,8 @@ INSTALLED_APPS = [
     "allauth.socialaccount.providers.dummy",
     "allauth.headless",
     "allauth.usersessions",
+    # That of the user model.
+    *(app for app in usual.INSTALLED_APPS if app in {"example_project.accounts", "tests.uuid_accounts"}),
 ]
 MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -67,10 +76,10 @@ USERSESSIONS_ADAPTER = "jwt_auth.contrib.allauth.usersessions.UserSessionsAdapte
 ACCOUNT_EMAIL_VERIFICATION = "mandatory"
 ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = True
 ACCOUNT_LOGIN_BY_CODE_ENABLED = True
-ACCOUNT_LOGIN_METHODS = {"username", "email"}
-ACCOUNT_SIGNUP_FIELDS = ["email*", "username*", "password1*"]
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None if AUTH_USER_MODEL == "uuid_accounts.Account" else "username"
+_NAMES = ["email", "username"] if ACCOUNT_USER_MODEL_USERNAME_FIELD else ["email"]
+ACCOUNT_LOGIN_METHODS = set(_NAMES)
+ACCOUNT_SIGNUP_FIELDS = [*(f"{name}*" for name in _NAMES), "password1*"]
 ACCOUNT_RATE_LIMITS = False
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes", "webauthn"]
 MFA_PASSKEY_LOGIN_ENABLED = True
-
-JWT_AUTH: dict[str, Any] = {}

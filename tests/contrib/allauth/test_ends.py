@@ -1,6 +1,7 @@
 """Both sessions end together, whichever is asked, and a sign-in that was overtaken by a revocation gives no tokens."""
 
 import pytest
+from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.signals import authentication_step_completed, user_logged_in as allauth_logged_in
 from allauth.mfa.totp.internal.auth import TOTP
 from asgiref.sync import async_to_sync
@@ -21,8 +22,9 @@ from jwt_auth import sessions
 from jwt_auth.contrib.allauth.middleware import AllauthMiddleware
 from jwt_auth.contrib.allauth.receivers import connect_if_used
 from jwt_auth.models import UserSession
-from jwt_auth.revocation import revoke_all, revoke_user
+from jwt_auth.revocation import revoke_all, revoke_session, revoke_user
 from jwt_auth.verification import verify
+from jwt_auth.views import SessionExchangeView
 from tests.contrib.allauth.urls import SessionView, plain
 from tests.support.allauth_clients import TOTP_SECRET, App, Browser, code_in_mail, totp
 from tests.support.clients import PASSWORD, Client
@@ -146,6 +148,62 @@ def test_a_reauthentication_is_refused_if_the_session_ends_meanwhile(page, alice
     assert page.status() in {401, 410}
 
 
+def test_a_reauthentication_that_another_one_overtakes_is_refused_alone(page, alice, monkeypatch):
+    def overtaken(user, **options):
+        start(user, **options)
+        return start(user, **options)
+
+    page.login(alice)
+    former, start = page.tokens, sessions.start
+    monkeypatch.setattr(sessions, "start", overtaken)
+    assert page.reauthenticate().status_code == 401
+    monkeypatch.undo()
+    assert page.tokens == former
+    assert Client().is_dead(former)
+    assert page.status() == 200
+    assert page.reauthenticate().status_code == 200
+    assert UserSession.objects.filter(revoked_at=None).count() == 1
+
+
+@pytest.mark.parametrize("change", [None, revoke_user, change_password, lambda user: revoke_all()])
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_new_password_signs_nobody_in_whom_anything_else_has_signed_out(page, alice, monkeypatch, change, moment):
+    def overtaken(adapter, user, password):
+        if change is not None and moment == "before":
+            change(alice)
+        set_password(adapter, user, password)
+        if change is not None and moment == "after":
+            change(alice)
+
+    set_password = DefaultAccountAdapter.set_password
+    monkeypatch.setattr(DefaultAccountAdapter, "set_password", overtaken)
+    page.login(alice)
+    former = page.tokens
+    body = {"current_password": PASSWORD, "new_password": "one more good password"}
+    answer = page.send("account/password/change", body)
+    assert answer.status_code == (200 if change is None else 401)
+    assert Client().is_dead(former)
+    if change is None:
+        assert not Client().is_dead(page.tokens)
+    assert page.status() in ({200} if change is None else {401, 410})
+    assert UserSession.objects.filter(revoked_at=None).exists() is (change is None)
+
+
+@pytest.mark.parametrize("end", [sessions.end, lambda token: revoke_session(UserSession.objects.get().pk)])
+def test_a_new_password_does_not_revive_a_session_that_has_just_ended(page, alice, monkeypatch, end):
+    def overtaken(adapter, user, password):
+        end(page.tokens["refresh_token"])
+        set_password(adapter, user, password)
+
+    set_password = DefaultAccountAdapter.set_password
+    monkeypatch.setattr(DefaultAccountAdapter, "set_password", overtaken)
+    page.login(alice)
+    body = {"current_password": PASSWORD, "new_password": "one more good password"}
+    assert page.send("account/password/change", body).status_code == 401
+    assert page.status() in {401, 410}
+    assert not UserSession.objects.filter(revoked_at=None).exists()
+
+
 @pytest.mark.parametrize("error", [PermissionDenied, ValueError])
 @pytest.mark.parametrize("step", ["login", "reauthenticate"])
 def test_a_receiver_that_raises_an_error_refuses_the_sign_in(page, alice, error, step):
@@ -229,6 +287,67 @@ def test_a_session_that_has_ended_is_not_exchanged(signed_in, jwt_settings, is_o
     assert signed_in.post("/auth/session/", {}, "application/json").status_code == (401 if is_over else 200)
 
 
+TIED = "jwt_auth.middleware.TiedSessionMiddleware"
+
+
+@pytest.fixture(params=["keep", "tie"])
+def exchange(request, signed_in, jwt_settings, settings):
+    """Exchange the Django session of the browser for cookies, or for tokens in the body, and return the answer."""
+    jwt_settings(SESSION_EXCHANGE=request.param)
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, TIED]
+    return lambda place="browser/": signed_in.post(f"/auth/{place}session/", {}, "application/json")
+
+
+def test_an_exchange_for_cookies_goes_on_with_allauth_s_session(signed_in, exchange):
+    for _ in range(2):
+        former = signed_in.tokens
+        assert exchange().status_code == 200
+        assert Client().is_dead(former)
+        assert names(signed_in) == {"alice"}
+        assert signed_in.status() == 200
+        assert UserSession.objects.filter(revoked_at=None).count() == 1
+    tokens = signed_in.tokens
+    signed_in.logout()
+    assert Client().is_dead(tokens)
+
+
+def test_the_end_of_exchanged_cookies_ends_allauth_s_session(signed_in, exchange):
+    exchange()
+    sessions.end(signed_in.tokens["refresh_token"])
+    assert signed_in.status() == 401
+    assert names(signed_in) == {"AnonymousUser"}
+
+
+def test_an_exchange_for_cookies_is_refused_if_the_session_has_just_ended(signed_in, exchange, monkeypatch):
+    methods = SessionExchangeView.get_amr
+
+    def overtaken(view, request):
+        sessions.end(signed_in.tokens["refresh_token"])
+        return methods(view, request)
+
+    monkeypatch.setattr(SessionExchangeView, "get_amr", overtaken)
+    answer = exchange()
+    assert (answer.status_code, answer.json()["code"]) == (401, "not_authenticated")
+    assert not UserSession.objects.filter(revoked_at=None).exists()
+
+
+def test_an_exchange_for_other_tokens_leaves_the_cookies(signed_in, exchange):
+    answer = exchange("")
+    assert answer.status_code == 200
+    assert names(signed_in) == {"alice"}
+    assert not Client().is_dead(answer.json())
+    assert signed_in.get("/auth/browser/me/").status_code == 200
+
+
+def test_an_exchange_that_ends_django_s_session_ends_allauth_s(signed_in, jwt_settings):
+    jwt_settings(SESSION_EXCHANGE="end")
+    former = signed_in.tokens
+    assert signed_in.post("/auth/browser/session/", {}, "application/json").status_code == 200
+    assert Client().is_dead(former)
+    assert names(signed_in) == {"AnonymousUser"}
+    assert not Client().is_dead(signed_in.tokens)
+
+
 def test_a_plain_view_sees_the_end_first(signed_in, alice):
     revoke_user(alice)
     assert signed_in.get("/plain/").json() == {"user": "AnonymousUser"}
@@ -301,6 +420,29 @@ def test_a_sign_in_of_the_project_s_own_gives_tokens_too(alice, change):
     assert other.status() == 401
 
 
+@pytest.mark.parametrize("wait", [60, 961])
+def test_a_note_counts_as_long_as_allauth_waits_for_the_next_step(alice, clock, wait):
+    TOTP.activate(alice, TOTP_SECRET)
+    browser = Browser()
+    assert browser.login(alice).status_code == 401
+    alice.authenticator_set.all().delete()  # for a sign-in of the project's own, which is no further step
+    clock.shift(wait)
+    assert browser.post("/sign-in/").status_code == 302
+    assert verify(browser.tokens["access_token"]).claims.amr == (("pwd",) if wait == 60 else ())
+
+
+@pytest.mark.parametrize("wait", [60, 961])
+def test_a_change_after_a_sign_in_that_was_given_up_refuses_none_that_is_begun_later(alice, clock, wait):
+    TOTP.activate(alice, TOTP_SECRET)
+    browser = Browser()
+    assert browser.login(alice).status_code == 401
+    alice.authenticator_set.all().delete()
+    revoke_user(alice)
+    clock.shift(wait)
+    assert browser.post("/sign-in/").status_code == (401 if wait == 60 else 302)
+    assert (browser.tokens == {}) is (wait == 60)
+
+
 def test_a_sign_in_of_the_project_s_own_does_not_make_former_methods_fresh(signed_in, clock):
     assert verify(signed_in.tokens["access_token"]).claims.amr == ("pwd",)
     clock.shift(60)
@@ -371,7 +513,7 @@ def test_another_user_signs_in_unless_revoked_since_the_first_step(signed_in, al
     assert answer.status_code == (401 if is_revoked else 200)
     assert UserSession.objects.filter(user=bob).exists() is not is_revoked
     assert names(signed_in) == {"AnonymousUser" if is_revoked else "bob"}
-    assert Client().is_dead(former) is not is_revoked
+    assert Client().is_dead(former)  # Django has deleted alice's session
 
 
 # Outages

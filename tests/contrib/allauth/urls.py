@@ -7,6 +7,7 @@ from django.contrib import admin
 from django.contrib.auth import get_user_model
 from django.http import HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
+from django.test import override_settings
 from django.urls import include, path
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework.authentication import SessionAuthentication
@@ -41,12 +42,17 @@ def sign_in(request: HttpRequest) -> HttpResponseBase:
     return perform_login(request, get_user_model()._default_manager.get(), email_verification="none")
 
 
+with override_settings(MFA_TRUST_ENABLED=True):  # allauth has URLs for it only if it is on when they are made
+    of_allauth = [
+        path("_allauth/", include("allauth.headless.urls")),
+        path("accounts/", include("allauth.urls")),
+    ]
+
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("auth/", without_login(urls)),
     path("auth/browser/", without_login(browser_urls)),
-    path("_allauth/", include("allauth.headless.urls")),
-    path("accounts/", include("allauth.urls")),
+    *of_allauth,
     path("session/", SessionView.as_view()),
     path("plain/", plain),
     path("sign-in/", sign_in),

@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib import admin
 from django.urls import include, path
 
-from example_project.with_allauth.views import AllauthPageView, MethodsView
+from example_project.with_allauth.views import AllauthPageView
 from jwt_auth import browser_urls, urls
 
 
@@ -23,6 +23,5 @@ urlpatterns = [
     path("_allauth/", include("allauth.headless.urls")),
     path("accounts/", include("allauth.urls")),
     path("api/", include("example_project.notes.urls")),
-    path("api/methods/", MethodsView.as_view(), name="methods"),
     path("", AllauthPageView.as_view(), name="page"),
 ]

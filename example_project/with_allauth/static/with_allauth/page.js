@@ -5,10 +5,10 @@ import { onSignIn, parts, question, session } from "../browser/shell.js";
 import { Allauth, hasPasskeys } from "./allauth.js";
 import { Methods } from "./methods.js";
 
-const { allauth: base, methods } = document.body.dataset;
+const { allauth: base, auth } = document.body.dataset;
 
 const allauth = new Allauth(base, session);
-parts.push(new Methods(session, methods));
+parts.push(new Methods(session, `${auth}me/`));
 
 /** Show the form for the second factor, if one of these kinds is still missing. */
 function askFor(kinds) {

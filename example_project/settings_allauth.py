@@ -1,8 +1,8 @@
 """
 The example project with django-allauth: users sign in with a password and a code, or with a passkey.
 
-It is made as docs/how-to/allauth.md says, and requires `pip install -e ".[allauth]"` with Python 3.11 or later.
-Open it at http://localhost, because there are no passkeys for an IP address such as 127.0.0.1.
+It follows docs/how-to/allauth.md, and requires `pip install -e ".[allauth]"` with Python 3.11 or later.
+Open it at http://localhost, because passkeys do not work at an IP address such as 127.0.0.1.
 """
 
 import django
@@ -38,7 +38,7 @@ AUTHENTICATION_BACKENDS = [
 HEADLESS_TOKEN_STRATEGY = "jwt_auth.contrib.allauth.strategy.TokenStrategy"
 HEADLESS_ADAPTER = "jwt_auth.contrib.allauth.adapter.HeadlessAdapter"
 
-# Users of the example have no e-mail address; allauth's mails go to the console.
+# Users of the example project have no e-mail address; allauth's mails go to the console.
 ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
 if django.VERSION >= (6, 1):

@@ -186,9 +186,9 @@ class InvalidCredentialsError(RefusedError):
 
 
 class StepRefusedError(InvalidCredentialsError):
-    """Raised when a later step of a sign-in fails; also the same for every cause, and for a ticket of nobody."""
+    """Raised when a later step of a sign-in fails. It is the same for every cause, and for an unknown user's ticket."""
 
-    detail = _("This step failed. Try again, or begin the sign-in again.")
+    detail = _("This step failed. Try again, or start the sign-in again.")
 
 
 class ReauthenticationRefusedError(InvalidCredentialsError):

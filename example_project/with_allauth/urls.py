@@ -1,5 +1,5 @@
 """
-The URLs of the example project with allauth, which takes the place of this app's `login/`.
+The URLs of the example project with allauth, which replaces this app's `login/`.
 """
 
 from typing import Any
@@ -12,7 +12,7 @@ from jwt_auth import browser_urls, urls
 
 
 def without_login(module: Any) -> Any:
-    """Leave out the endpoint that compares the password alone: it would not ask for the second factor."""
+    """Leave out the endpoint that checks the password alone: it would not ask for the second factor."""
     return include(([pattern for pattern in module.urlpatterns if pattern.name != "login"], module.app_name))
 
 

@@ -126,7 +126,7 @@ def _cells(titles: Iterable[str], values: Iterable[str]) -> str:
 
 
 def sign_in_of(session: UserSession) -> str:
-    """Return the time of a sign-in and its methods, if there are any."""
+    """Return the time of the sign-in, and its methods if there are any."""
     time = moment(session.started_at)
     return f"{time} ({session.amr})" if session.amr else time
 

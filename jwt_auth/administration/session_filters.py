@@ -1,5 +1,5 @@
 """
-The filters of the list of sessions. They look at the rows of the list alone: the newest ones, or those of a search.
+The filters of the list of sessions. They filter the rows of the list only: the newest ones, or those of a search.
 """
 
 from typing import Any
@@ -46,8 +46,8 @@ class MethodFilter(admin.SimpleListFilter):
     """
     Filter by a method of the sign-in: a value of `amr`.
 
-    The links are those to the methods that this app and its `contrib` know, because the methods in use could be found
-    by reading all rows only. The address may name any other.
+    There are links for the methods that this app and its `contrib` record, because finding the methods in use would
+    mean reading all rows. The address may name any other method.
     """
 
     title = _("method")
@@ -57,14 +57,14 @@ class MethodFilter(admin.SimpleListFilter):
         return [
             ("pwd", _("Password (pwd)")),
             ("otp", _("One-time code (otp)")),
-            ("sms", _("Code by SMS (sms)")),
+            ("sms", _("SMS code (sms)")),
             ("pop", _("Passkey or security key (pop)")),
-            ("mfa", _("Several factors (mfa)")),
+            ("mfa", _("Multiple factors (mfa)")),
         ]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         if not (method := self.value()):
             return queryset
-        # With a space around each method, because one name may be a part of another.
+        # Spaces around each method, because one name may be part of another.
         spaced = queryset.alias(jwt_auth_methods=Concat(Value(" "), "amr", Value(" ")))
         return spaced.filter(jwt_auth_methods__contains=f" {method} ")

@@ -192,7 +192,7 @@ class UserSessionAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("tied to a Django session"))
     def is_tied(self, session: UserSession) -> str:
-        """Return whether there is a tie, and never its id."""
+        """Return whether there is a tie, but not its id."""
         return gettext("Yes: each ends with the other") if session.tied_to else gettext("No")
 
     @admin.display(description=_("idle timeout"))

@@ -84,7 +84,7 @@ def _check_names() -> Iterator[checks.CheckMessage]:
         )
 
 
-# Settings whose names no other package uses; a project may use the others, such as ISSUER, for itself.
+# Settings with names that no other package uses; the project may use the others, such as ISSUER, for itself.
 _UNMISTAKABLE = (
     "ADMIN_ENDPOINTS_AMR",
     "ADMIN_ENDPOINTS_MAX_AGE",
@@ -105,7 +105,7 @@ _UNMISTAKABLE = (
 
 
 def _check_places() -> Iterator[checks.CheckMessage]:
-    """Look for settings outside of JWT_AUTH. A name that is in it as well is the project's own constant."""
+    """Look for settings outside JWT_AUTH. If a name is in JWT_AUTH as well, the outer one is the project's own."""
     inside: Any = raw_settings()
     for name in _UNMISTAKABLE:
         if name not in inside and hasattr(django_settings, name):

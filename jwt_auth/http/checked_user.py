@@ -1,5 +1,5 @@
 """
-A user of a request who is checked only if a view asks for `request.user`.
+A check of the request's user that is made only if a view uses `request.user`.
 """
 
 from collections.abc import Callable
@@ -12,10 +12,10 @@ from django.utils.functional import SimpleLazyObject
 
 def check_later(request: HttpRequest, check: Callable[[HttpRequest], bool]) -> None:
     """
-    Have `request.user` and `request.auser()` make `check` when one of them is first used.
+    Have `request.user` and `request.auser()` call `check` when one of them is first used.
 
     Args:
-        check: returns whether it has signed the user out. If it raises an error, it is made again at the next use.
+        check: returns whether it has signed the user out. If it raises an error, it is called again at the next use.
     """
     user: Any = getattr(request, "user", None)
 

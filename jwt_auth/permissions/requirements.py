@@ -91,7 +91,7 @@ class SignedInWithin(SignInRequirement):
 
     Raises:
         ValueError: for less than a second.
-        TypeError: for anything else than a timedelta, or numbers of weeks, days, hours, minutes and seconds.
+        TypeError: for anything other than a timedelta, or numbers of weeks, days, hours, minutes and seconds.
     """
 
     def __init__(
@@ -195,7 +195,7 @@ def _age(age: timedelta | None, **parts: float) -> timedelta:
         names = ", ".join(parts)
         raise TypeError(f"give a timedelta, or numbers of {names}: SignedInWithin(minutes=5)")
     if age is not None and any(parts.values()):
-        raise TypeError("give either a timedelta or its parts")
+        raise TypeError("give either a timedelta or numbers, not both")
     try:
         found = timedelta(**parts) if age is None else age
     except OverflowError as error:

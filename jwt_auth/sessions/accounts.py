@@ -73,8 +73,8 @@ def account_by_name(name: str) -> Account:
     """
     Return the account that signs in as `name`; if there is none, the one that `any_account()` returns.
 
-    The view may find its user by another field than the natural key, and needs the time for that. The number of queries
-    is the same with and without a user of this name: otherwise the time of an answer would tell who exists.
+    The view may find its user by a field other than the natural key, and then needs `read_at`. The number of queries is
+    the same with and without a user of this name: otherwise the duration of an answer would reveal who exists.
     """
     account: Account | None = _of_somebody(partial(_find, as_in_form(name)))
     return account or any_account()
@@ -230,9 +230,9 @@ def _single(rows: QuerySet[Any]) -> Account | None:
 
 def _find_beside_any(named: QuerySet[Any]) -> Account | None:
     """
-    Return the account of the only user in `named`, or without one an account that has the time alone. One query.
+    Return the account of the only user in `named`; without one, an account with nothing but `read_at`. One query.
 
-    It reads any row, since the row of a name that nobody has can't tell the time.
+    The query starts from an arbitrary user's row, because a name that nobody has gives no row with the time.
     """
     named = named.order_by("pk")
     facts = {

@@ -32,7 +32,7 @@ from jwt_auth.revocation.operations import end_sessions
 NOTE = "_jwt_auth"
 
 # The ties of allauth's sign-ins (contrib.allauth), each by its user's key. A step of another user, such as a reset of a
-# password, must not untie the one who is signed in.
+# password, must not untie the user who is signed in.
 TIES = "_jwt_auth_allauth_ties"
 
 # django-otp's key for the device that the user has verified.
@@ -154,7 +154,7 @@ def end_tied_to(tied_to: str, user_pk: Any, actor: Any = None) -> None:
     if not rows.exists():
         return
     with atomic():
-        user_rows.lock_user(user_pk)  # a session that is being replaced passes its tie on
+        user_rows.lock_user(user_pk)  # a session that is being replaced passes on its tie
         end_sessions(list(rows.values_list("pk", flat=True)), reason=REASON, actor=actor)
 
 
@@ -165,7 +165,7 @@ def tie_of_allauth(session: Any, name: str) -> str | None:
 
 
 def sid_tied_to(tied_to: str, user_pk: Any) -> UUID:
-    """Return the id of the session that is tied so; raise RevokedTokenError if it has just ended. One query."""
+    """Return the id of the session with this tie; raise RevokedTokenError if it has just ended. One query."""
     rows = UserSession.objects.filter(user_id=user_pk, tied_to=tied_to, revoked_at=None)
     sid: UUID | None = rows.values_list("pk", flat=True).first()
     if sid is None:

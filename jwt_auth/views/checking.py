@@ -1,9 +1,10 @@
 """
-The check of the credentials in one step of a sign-in: if they are compared at all, who may sign in, and for whom a
+The check of the credentials in one step of a sign-in: whether they are compared at all, who may sign in, and for whom a
 failure counts.
 
-An account without a failure left is closed: its credentials are not compared. Neither the answer nor its duration may
-tell whether an account exists, or is closed. So the budgets are asked for nobody as often as for a user.
+An account that has no failures left is closed: its credentials are not compared. Neither the answer nor its duration
+may reveal whether an account exists, or is closed. So the budgets are read for an unknown user as often as for a known
+one.
 """
 
 from collections.abc import Callable, Mapping
@@ -31,7 +32,7 @@ from jwt_auth.sessions.tickets import Ticket
 from jwt_auth.views.outcomes import Pending, SignIn
 
 # Django's errors for a user, or another row, that does not exist, is not the only one, or may not sign in. Another
-# answer, such as the usual 404, would tell who exists.
+# answer, such as the usual 404, would reveal who exists.
 _NOBODY = (ObjectDoesNotExist, MultipleObjectsReturned, Http404, PermissionDenied)
 
 
@@ -43,8 +44,8 @@ class CredentialCheck:
         view: the sign-in view; its `authenticate()` compares them.
         data: the body, validated.
         ticket: the ticket of the step before; None in the first step.
-        compares_by_name: whether the credentials of the account of the login name are compared, even if no password of
-            it is checked.
+        compares_by_name: whether a failure counts for the account with the login name even if Django has not checked
+            its password.
         send_failure: sends Django's signal, for packages that count failures. Its arguments are the request, and the
             login name or None.
 
@@ -70,7 +71,7 @@ class CredentialCheck:
 
     @sensitive_variables()
     def outcome(self) -> SignIn | Pending:
-        """Return what the view says; count a failure if nobody may sign in, and raise the reason."""
+        """Return the view's outcome. If it lets nobody sign in, count a failure and raise the reason."""
         try:
             found = attempted(self._attempt, self._found)
             return self._accepted(found if isinstance(found, SignIn | Pending) else SignIn(found))
@@ -97,7 +98,7 @@ class CredentialCheck:
     @sensitive_variables()
     def _found(self) -> Any:
         known = self._attempt.account and self._attempt.account.pk
-        # Asked for nobody as well, so that it takes the same time.
+        # Asked for an unknown user as well, so that it takes the same time.
         is_closed = self._attempt.is_closed(known if self._user is None else key_of(self._user))
         if self._ticket is not None and self._user is None:
             return None
@@ -108,7 +109,7 @@ class CredentialCheck:
 
     @sensitive_variables()
     def _ask(self, method: Callable[[Request, Mapping[str, Any]], Any]) -> Any:
-        """Return what a method of the project says. Errors by which Django says the same as `None` are refusals."""
+        """Return the result of a project's method. Errors of Django that mean the same as `None` become refusals."""
         try:
             return method(self._request, self._data)
         except _NOBODY as error:
@@ -119,11 +120,11 @@ class CredentialCheck:
 
     def _leads_to_closed(self, found: Any) -> bool:
         """
-        Return whether the next step would be that of an account without a failure left.
+        Return whether the next step would be that of an account that has no failures left.
 
-        The view may have found the user by another field than the natural key, so this account was not asked for yet.
-        Another answer than for an unknown name would reveal that it exists. An unknown name is asked for as well, so
-        that both take the same time.
+        The view may have found the user by a field other than the natural key; this account's budget was then not read
+        yet. An answer other than that for an unknown name would reveal that the account exists. The budget is also read
+        for an unknown name, so that both take the same time.
         """
         if not isinstance(found, Pending):
             return False
@@ -142,16 +143,16 @@ class CredentialCheck:
         return outcome
 
     def _hidden(self, pending: Pending) -> Pending:
-        """Return the step of nobody for an inactive user: a view that does not tell who is there must not tell this."""
+        """Return the step of an unknown user for an inactive one: a view that hides who exists must hide this, too."""
         user = pending.user
         if not isinstance(user, get_user_model()) or user.is_active or self._failures.are_too_many(key_of(user)):
             return pending
-        reason = "the user is inactive, which the answer does not tell"
+        reason = "the user is inactive, which the answer does not reveal"
         log_refusal(InvalidCredentialsError(reason), plain(self._request))
         return replace(pending, user=None)
 
     def _demand_active(self, user: Any) -> None:
-        """Raise an error unless `user` is an active user whose account has a failure left."""
+        """Raise an error unless `user` is an active user whose account has failures left."""
         if user is None and self._failures.closed_one():
             raise InvalidCredentialsError("too many wrong credentials were sent for this account: none is compared")
         if user is None:
@@ -176,7 +177,7 @@ class CredentialCheck:
 
     def _tried(self) -> list[Any]:
         """Return the primary keys of the users whose credentials were compared."""
-        # Also that of the ticket, if a view checks another user's password beside the code.
+        # Also the ticket's user, if a view checks another user's password beside the code.
         own = [] if self._user is None else [key_of(self._user)]
         if tried := list(dict.fromkeys([*self._attempt.guessed, *own])):
             return tried

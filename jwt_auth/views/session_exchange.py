@@ -97,7 +97,7 @@ class SessionExchangeView(SignInView):
         """
         Return the id of the session that allauth's sign-in began in this browser, if both go on with the new one.
 
-        Its cookies are replaced. Without a successor its end would be that of allauth's session, too.
+        Its cookies are replaced. If no session followed it, its end would also end allauth's session.
         """
         tie = self._tie_of_allauth(request)
         return None if tie is None else django_sessions.sid_tied_to(tie, request._request.session[SESSION_KEY])

@@ -1,7 +1,7 @@
 """
 The base of all sign-ins: a view authenticates the user, and the base class does the rest.
 
-`checking` has the check of the credentials and its failures, and `steps` what one step leaves to the next one.
+`checking` has the check of the credentials and its failures, and `steps` has what one step passes on to the next one.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -59,7 +59,7 @@ class SignInView(CredentialView):
         budget: the name of the counts of this view; LOGIN_THROTTLE limits the views with the same name together.
     """
 
-    # What a project overrides: these attributes, `authenticate()`, and where needed the three methods below it.
+    # A project overrides these attributes, `authenticate()`, and if needed the three methods below it.
     serializer_class: type[Serializer[Any]] = SignInSerializer
     name_field: str | None = None
     amr: Sequence[str] = ()
@@ -72,7 +72,7 @@ class SignInView(CredentialView):
 
         Return a SignIn to set more than the user, or a Pending if another step is required. An exception of DRF is
         counted as a failure, and becomes the answer. `DoesNotExist`, `MultipleObjectsReturned`, `Http404` and Django's
-        `PermissionDenied` mean the same as None, and Django's `ValidationError` the same as that of DRF.
+        `PermissionDenied` mean the same as None, and Django's `ValidationError` means the same as DRF's.
 
         Args:
             data: the body, validated by `serializer_class`.
@@ -92,14 +92,14 @@ class SignInView(CredentialView):
         """Return the login name that failures are counted for, as it was sent; None if there is none."""
         data: Any = request.data
         name_field = name_field_of(self)
-        # A parser of the project may accept a body that is no object, and the serializer has not seen it yet.
+        # A parser of the project may accept a body that is not an object, and the serializer has not seen it yet.
         return None if name_field is None or not isinstance(data, Mapping) else data.get(name_field)
 
     def answer(self, request: Request, pair: sessions.TokenPair) -> Response:
         """
         Return the answer with the tokens: in the body, or in cookies.
 
-        A project's own is asked for browsers, too, and may refuse the sign-in by an error.
+        An override is called for browsers, too; if it raises an error, the sign-in is refused.
         """
         sender = CookieAnswer if self.transport == CookieAnswer.transport else BearerAnswer
         return sender().answer(request, pair)
@@ -117,7 +117,7 @@ class SignInView(CredentialView):
             raise AttributeError(f"{type(self).__name__} has no `step`, so its requests have no ticket")
         return self._ticket
 
-    # What follows is the same for all projects. The views of this app change these values.
+    # The rest is the same for all projects. The views of this app change these values.
     throttle_classes = [throttling.LoginThrottle, throttling.FailedLoginThrottle, throttling.FailedNameThrottle]
     transport = BearerAnswer.transport
     _ticket: Ticket | None = None
@@ -125,7 +125,7 @@ class SignInView(CredentialView):
     # How often the credentials are checked if the user is changed or revoked each time before the session has begun.
     _attempts: int = 1
 
-    # Whether the credentials of the account of the login name are compared, even if no password of it is checked.
+    # Whether a failure counts for the account with the login name even if Django has not checked its password.
     _compares_by_name: bool = True
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -178,7 +178,7 @@ class SignInView(CredentialView):
     def _open_ticket(self, request: Request) -> Ticket:
         raw = self.valid(TicketSerializer, request).validated_data["ticket"]
         ticket = open_ticket(raw, step=self.step, transport=self.transport)
-        # This step counts for the name of the first one: a ticket of nobody must be used up as somebody's is.
+        # This step counts for the first one's name: the limit must apply to an unknown user's ticket, too.
         if ticket.name and self.name_field is None:
             note_on(request).login_name = ticket.name
             for throttle in self.get_throttles():
@@ -209,7 +209,7 @@ class SignInView(CredentialView):
             return self.answer(request, pair)
 
     def _refused(self, reason: str) -> InvalidCredentialsError:
-        """Return the error with which a refusal is answered."""
+        """Return the error that becomes the answer to a refusal."""
         return StepRefusedError(reason) if self.step else InvalidCredentialsError(reason)
 
     def _replaces(self, request: Request) -> UUID | None:
@@ -221,7 +221,7 @@ class SignInView(CredentialView):
         user_logged_in.send(sender=user.__class__, request=request._request, user=user)
 
     def _send_failure(self, request: Request, name: object) -> None:
-        """Send Django's signal, for packages that count failures; `authenticate()` of Django has not sent it."""
+        """Send Django's signal, for packages that count failures; Django's `authenticate()` has not sent it."""
         credentials = {} if name is None else {"username": name}
         user_login_failed.send(sender=__name__, credentials=credentials, request=request._request)
 
@@ -258,7 +258,7 @@ def _ended_by_an_error(user: Any, pair: sessions.TokenPair) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # any error; it is raised again below
-        untie([pair.session_id])  # this end is no sign-out of the Django session that it may be tied to
+        untie([pair.session_id])  # otherwise this would end the Django session that it may be tied to
         revoke_session(pair.session_id, reason="sign-in refused")
         # Django's own receiver writes `last_login`, which fails if the user was just deleted.
         gone = not all_users().filter(pk=key_of(user)).exists()

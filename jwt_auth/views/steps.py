@@ -1,5 +1,5 @@
 """
-One step of a sign-in: what the steps before have settled, and what the next step, or the session, gets from it.
+One step of a sign-in: what the steps before have settled, and what it passes on to the next step, or to the session.
 """
 
 from collections.abc import Sequence
@@ -57,10 +57,10 @@ class SignInStep:
 
     def next_ticket(self, outcome: Pending, account: Account | None) -> Ticket:
         """
-        Return the ticket of the step that comes next.
+        Return the ticket for the next step.
 
         Args:
-            account: the account of the user from before the first step; None for an unknown name.
+            account: the user's account, as it was before the first step; None for an unknown name.
         """
         user, is_there = outcome.user, outcome.user is not None
         return Ticket(
@@ -88,7 +88,7 @@ class SignInStep:
             raise InvalidCredentialsError("the ticket was used before") from error
 
     def _methods(self, outcome: SignIn | Pending) -> tuple[str, ...]:
-        """Return the methods of all steps up to this one, each once: a step may be taken again, as for a new code."""
+        """Return the methods of all steps up to this one, each once: a step may be repeated, as for a new code."""
         own = self.amr if outcome.amr is None else outcome.amr
         check_methods(own)  # before they are joined: the letters of a text would be methods, too
         return tuple(dict.fromkeys((*(self.ticket.amr if self.ticket else ()), *own)))

@@ -63,8 +63,8 @@ class Tab(App):
         self.submit(password=password)
 
     def add_totp(self, person: Person) -> str:
-        """Set up an app for codes; return the secret that is shown."""
-        self.follow_to("codes of an app", person.password)
+        """Set up an authenticator app; return the secret that is shown."""
+        self.follow_to("an authenticator app", person.password)
         secret = self.page.get_by_label("Authenticator secret").input_value()
         self.submit(code=totp(secret))
         return secret
@@ -89,7 +89,7 @@ class Tab(App):
 
     def send_code(self, code: str) -> "Tab":
         self.page.get_by_label("Code", exact=True).fill(code)
-        self.press("Go on")
+        self.press("Continue")
         return self
 
     def signed_in_by(self, *methods: str) -> "Tab":

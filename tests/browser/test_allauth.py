@@ -148,7 +148,7 @@ def test_a_wrong_code_is_announced_and_gives_no_tokens(tab):
     secret = tab.add_totp(person)
     tab.back().leave().fill_in(person)
     right = totp(secret)
-    tab.is_asked_for_a_code().send_code(wrong(right)).fails("Go on", "Incorrect code")
+    tab.is_asked_for_a_code().send_code(wrong(right)).fails("Continue", "Incorrect code")
     assert tab.tokens == {}
     assert tab.status(ALLAUTH) == 401
     tab.press("Start again").is_signed_out().fill_in(person)
@@ -262,7 +262,7 @@ def test_a_revocation_overtakes_a_sign_in_that_lacks_the_code(tab, staff):
     tab.back().leave().fill_in(person)
     tab.is_asked_for_a_code()
     revoke(staff, person)
-    tab.send_code(totp(secret)).fails("Go on", "Start again")
+    tab.send_code(totp(secret)).fails("Continue", "Start again")
     assert tab.tokens == {}
     assert tab.status(ALLAUTH) == 401
 

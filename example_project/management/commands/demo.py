@@ -44,7 +44,7 @@ class Command(StoryCommand):
         has_story = not serve or not interactive
         if has_story and not _has_login():
             raise CommandError(
-                "The story needs login/, which these settings lack. Run it with --serve, and without --no-input."
+                "The story needs login/, which these settings leave out. Run it with --serve, and without --no-input."
             )
         try:
             port = server.free_port(port)
@@ -57,7 +57,7 @@ class Command(StoryCommand):
                     if not one_server:
                         self.tell_of_two_servers(interactive)
                 if serve:
-                    self.serve(process, f"localhost:{port}", passwords)  # there are no passkeys for an IP address
+                    self.serve(process, f"localhost:{port}", passwords)  # passkeys do not work at an IP address
         except server.ServerError as error:
             raise CommandError(str(error)) from error
         except StepFailedError as error:

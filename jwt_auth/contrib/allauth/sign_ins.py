@@ -56,14 +56,14 @@ from jwt_auth.views.recorded import methods_in
 
 NOTE = "_jwt_auth_allauth"
 
-# allauth measures the age of a sign-in from a later moment of the same request.
+# allauth measures the age of a sign-in from a later point in the same request.
 _LONGEST_REQUEST = 60  # seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Former:
     """
-    The contents of allauth's session before the view. Django deletes them if another user signs in to it.
+    The contents of allauth's session before the view ran. Django deletes them if another user signs in to it.
 
     Args:
         session: allauth's session.
@@ -89,7 +89,7 @@ class Progress:
         has_signed_out: whether the user has signed out.
         amr: the methods, if allauth does not record them.
         note: the note at the step of this request.
-        former: what allauth's session held before the view.
+        former: the contents of allauth's session before the view ran.
         pair: the tokens, as soon as the session has started.
     """
 
@@ -142,7 +142,7 @@ def note_step(request: HttpRequest, user: Any, *, is_recorded: bool) -> None:
 
 def note_new_password(request: HttpRequest, user: Any, tie: str) -> None:
     """
-    Note the user who has just changed the password, and whose session was tied so. Three queries.
+    Note the user who has just changed the password; their session had the tie `tie`. Three queries.
 
     The change has ended that session. If anything else has ended it as well since the request began, the user is not
     signed in again.
@@ -170,7 +170,7 @@ def _note(request: HttpRequest, user: Any, account: Account | None, *, is_refuse
 
 
 def has_begun(request: HttpRequest, user: Any) -> bool:
-    """Return whether a first step of the user was completed before, so that allauth still waits; keep its note."""
+    """Return whether the user has completed a first step, and allauth waits for the next one; keep its note."""
     progress_of(request).note = note = _note_about(request, user)
     return bool(note)
 
@@ -184,8 +184,8 @@ def started(request: HttpRequest) -> TokenPair | None:
     Start the session of a sign-in that is complete, once, and return its tokens.
 
     Returns:
-        None if the sign-in is refused. The user is then signed out of allauth's session, unless that is tied to a live
-        one.
+        None if the sign-in is refused. The user is then signed out of allauth's session, unless it is tied to a live
+        session.
 
     Raises:
         ConfigurationError, UnavailableError: as `sessions.start()`; the user is not signed in, or stays so.
@@ -289,7 +289,7 @@ def untie(request: HttpRequest, user: Any) -> str | None:
 
 
 def remember(request: HttpRequest, session: Any) -> None:
-    """Remember what allauth's session holds before the view."""
+    """Remember the contents of allauth's session before the view runs."""
     name: str | None = session.get(SESSION_KEY)
     tie = None if name is None else tie_of_allauth(session, name)
     progress_of(request).former = Former(session=session, name=name, tie=tie, note=session.get(NOTE, {}))
@@ -297,9 +297,9 @@ def remember(request: HttpRequest, session: Any) -> None:
 
 def end_former(request: HttpRequest) -> None:
     """
-    End the session that allauth's was tied to before the view, if the view has removed the tie.
+    End the session that allauth's session was tied to before the view ran, if the view has removed the tie.
 
-    Django's `login()` does so for another user, without the signal of a sign-out.
+    Django's `login()` removes it if another user signs in, and sends no signal of a sign-out.
 
     Raises:
         UnavailableError: if the database can't be asked.
@@ -326,9 +326,9 @@ def _name_of(user: Any) -> str:
 
 def _note_about(request: HttpRequest, user: Any) -> Mapping[str, Any]:
     """
-    Return the note about the user: of a step in this request, or of one for which allauth still waits.
+    Return the note about the user: from a step in this request, or from a sign-in that allauth still keeps open.
 
-    It is empty if there is none. A note of a sign-in that was given up must not say how a later one was begun.
+    It is empty if there is none. The note of a sign-in that was given up must not count for a later one.
     """
     from allauth.account import app_settings  # allauth's models have to be loaded
 

@@ -34,8 +34,8 @@ class FixedNames(OpenApiSerializerExtension):
     Describe a serializer as usual, with fixed names. The subclasses have one serializer each.
 
     Attributes:
-        component: the name of the component. It is not set on the serializer, from which a project's would inherit it:
-            two components of one name are described as one.
+        component: the name of the component. It is not set on the serializer, because a project's subclass would
+            inherit it: two components with one name are described as one.
     """
 
     component = ""

@@ -126,8 +126,8 @@ export class JWTSession extends EventTarget {
   }
 
   /**
-   * Sign in, or again, by a request of your own that sets the session's cookies, such as one to django-allauth.
-   * @param {() => Promise<Response>} send sends it; with a status of 200 the user is signed in
+   * Sign in, also again, with a request of your own that sets the session's cookies, such as one to django-allauth.
+   * @param {() => Promise<Response>} send sends the request; a response with status 200 signs the user in
    * @returns {Promise<Response>} the response, also if a step is missing
    */
   async signInBy(send) {

@@ -1,4 +1,4 @@
-/** The page: a name and a password sign in. */
+/** The page: users sign in with a name and a password. */
 
 import { onSignIn, session } from "./shell.js";
 

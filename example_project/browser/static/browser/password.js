@@ -5,8 +5,8 @@ import { byId, clearErrors, onSubmit } from "./dom.js";
 export class PasswordQuestion {
   #dialog = byId("again");
   #field = byId("again-password");
-  // What is said about the whole page. It moves into the dialog while that is open: everything behind it is inert, so
-  // that nobody would see or hear an outage.
+  // The messages about the whole page. They move into the dialog while it is open: everything behind it is inert, so
+  // nobody would see or hear of an outage.
   #announcements = [byId("trouble"), byId("status")];
 
   /** @param {(proof: object) => Promise<void>} reauthenticate of JWTSession */
@@ -44,7 +44,7 @@ export class PasswordQuestion {
     });
   }
 
-  /** The user has signed in again. */
+  /** Close the dialog: the user has signed in again. */
   finish() {
     this.#dialog.close("done");
   }

@@ -1,5 +1,5 @@
 /**
- * What the page shows for the current state, and where the keyboard focus is. How a user signs in is in page.js.
+ * The page shows the parts for the current state, and moves the keyboard focus. page.js has the way to sign in.
  */
 
 import { Clock } from "./clock.js";
@@ -15,7 +15,7 @@ const { auth, notes: notesUrl, payments: paymentsUrl, username: usernameField } 
 
 export const session = new JWTSession({ base: auth, heartbeat: 5, signInAgain: () => question.ask() });
 export const question = new PasswordQuestion((proof) => session.reauthenticate(proof));
-/** The parts that are loaded for each user, and cleared after. */
+/** The parts that are loaded for each user, and cleared afterwards. */
 export const parts = [new Notes(session, notesUrl), new Devices(session), new Payments(session, paymentsUrl)];
 const [clock, sight] = [new Clock(session), new Sight(session)];
 
@@ -80,7 +80,7 @@ function load() {
   for (const part of parts) part.load();
 }
 
-/** Call `signIn` with the fields of the form. */
+/** Call `signIn` with the fields of the form when it is sent. */
 export function onSignIn(signIn) {
   onSubmit(byId("sign-in"), async () => {
     const fields = [byId("field-username"), byId("field-password")];

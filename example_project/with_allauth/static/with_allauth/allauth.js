@@ -1,4 +1,4 @@
-/** A client of allauth's headless API for browsers, as far as a sign-in needs it. The browser keeps all sessions. */
+/** A client of allauth's headless API, as far as sign-ins in a browser need it. The browser keeps all sessions. */
 
 import { SessionError } from "../browser/jwt-session.js";
 
@@ -8,7 +8,7 @@ export class Allauth {
 
   /**
    * @param {string} base the path at which the API for browsers begins
-   * @param {JWTSession} session which begins when allauth has signed the user in
+   * @param {JWTSession} session begins when allauth has signed the user in
    */
   constructor(base, session) {
     this.#base = new URL(base, location.href);
@@ -26,7 +26,7 @@ export class Allauth {
 
   /**
    * Send one step of a sign-in. Rejects with a SessionError if it is refused.
-   * @returns {Promise<string[]>} the kinds of second factors of which one is still missing; empty if the user is signed in
+   * @returns {Promise<string[]>} the kinds of second factors, if one is still missing; empty if the user is signed in
    */
   async signIn(path, proof) {
     const response = await this.#session.signInBy(() => this.#send("POST", path, proof));
@@ -38,7 +38,7 @@ export class Allauth {
     return pending.types;
   }
 
-  /** The same with a passkey: the browser asks the user which one. */
+  /** Do the same with a passkey: the browser asks the user which one. */
   async signInWithPasskey(path) {
     const response = await this.#send("GET", path);
     if (!response.ok) throw (await refusalOf(response)).error;
@@ -55,8 +55,8 @@ export class Allauth {
 export const hasPasskeys = () => Boolean(globalThis.PublicKeyCredential?.parseRequestOptionsFromJSON);
 
 const FAULTS = {
-  NotAllowedError: "No passkey was used. Try again, or use another way.", // the browser doesn't tell why
-  SecurityError: "Passkeys need https, or the host name localhost instead of an IP address.",
+  NotAllowedError: "No passkey was used. Try again, or choose another method.", // the browser doesn't tell why
+  SecurityError: "Passkeys require HTTPS, or the host name localhost instead of an IP address.",
 };
 
 async function sign(options) {

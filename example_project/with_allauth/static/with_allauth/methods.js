@@ -1,4 +1,4 @@
-/** What the access token says of the sign-in. No script can read the token, so the page asks the server. */
+/** The methods of the sign-in in the access token. No script can read the token, so the page asks the server. */
 
 import { attempt, byId } from "../browser/dom.js";
 import { SessionError } from "../browser/jwt-session.js";

@@ -1,4 +1,4 @@
-/** The page with allauth: a password, then a code if the user has set that up; or a passkey. */
+/** The page with allauth: users sign in with a password, and a second factor if they have one; or with a passkey. */
 
 import { byId, onClick, onSubmit } from "../browser/dom.js";
 import { onSignIn, parts, question, session } from "../browser/shell.js";

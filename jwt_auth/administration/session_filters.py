@@ -50,7 +50,7 @@ class MethodFilter(admin.SimpleListFilter):
     mean reading all rows. The address may name any other method.
     """
 
-    title = _("method")
+    title = _("sign-in method")
     parameter_name = "method"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Any:

@@ -13,7 +13,7 @@ from urllib.parse import parse_qs
 import jwt  # of PyJWT, which allauth uses as well
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-CLIENT_ID, CLIENT_SECRET = "this-app", "a secret of both"
+CLIENT_ID, CLIENT_SECRET = "this-app", "the secret shared with the provider"
 
 
 class OpenIDProvider(ThreadingHTTPServer):

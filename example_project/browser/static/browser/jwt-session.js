@@ -130,7 +130,7 @@ export class JWTSession extends EventTarget {
    * @param {() => Promise<Response>} send sends the request; a response with status 200 signs the user in
    * @returns {Promise<Response>} the response, also if a step is missing
    */
-  async signInBy(send) {
+  async signInWith(send) {
     const response = await this.#alone(async () => {
       const answer = await send();
       if (answer.status !== 200) return answer;

@@ -29,7 +29,7 @@ export class Allauth {
    * @returns {Promise<string[]>} the kinds of second factors, if one is still missing; empty if the user is signed in
    */
   async signIn(path, proof) {
-    const response = await this.#session.signInBy(() => this.#send("POST", path, proof));
+    const response = await this.#session.signInWith(() => this.#send("POST", path, proof));
     if (response.status === 200) return [];
     const { body, error } = await refusalOf(response);
     const flows = body.data?.flows ?? [];

@@ -5,13 +5,13 @@ import os
 import shutil
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.support.deployment import PATIENCE, Cluster, missing
+from tests.support.deployment import Cluster, missing
+from tests.support.sockets import wait_for
 
 # As docs/how-to/production.md recommends; the pool is smaller than the number of threads that use it.
 SETTINGS = {
@@ -38,11 +38,7 @@ class Bouncer:
         user = {"user": "postgres", "group": "postgres"} if os.geteuid() == 0 else {}
         command = [binary, "-q", str(self.configuration)]
         self.process = subprocess.Popen(command, stderr=subprocess.DEVNULL, cwd="/", **user)
-        deadline = time.monotonic() + PATIENCE
-        while not (self.directory / ".s.PGSQL.5432").exists():
-            assert self.process.poll() is None, "PgBouncer ended"
-            assert time.monotonic() < deadline, "PgBouncer does not start"
-            time.sleep(0.01)
+        wait_for(self.directory / ".s.PGSQL.5432", self.process)
 
     def kill(self) -> None:
         self.process.kill()

@@ -4,14 +4,13 @@ import os
 import shutil
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-PATIENCE = 20  # seconds
+from tests.support.sockets import wait_for
 
 
 @contextmanager
@@ -28,11 +27,7 @@ def redis_server() -> Iterator[str]:
         arguments = ["--port", "0", "--unixsocket", str(socket), "--save", "", "--dir", directory]
         process = subprocess.Popen([binary, *arguments], stdout=subprocess.DEVNULL)
         try:
-            deadline = time.monotonic() + PATIENCE
-            while not socket.exists():
-                assert process.poll() is None
-                assert time.monotonic() < deadline
-                time.sleep(0.01)
+            wait_for(socket, process)
             yield f"unix://{socket}"
         finally:
             process.kill()

@@ -119,6 +119,34 @@ def test_what_one_user_wrote_is_not_sent_in_the_name_of_another(app, user, make_
     assert not Note.objects.exists()
 
 
+def test_nor_while_the_same_tab_does_not_know_who_has_signed_in_by_another_request(app, user, make_user):
+    app.sign_in(user)
+    status = app.page.evaluate(
+        """async (credentials) => {
+            const { JWTSession } = await import("/static/browser/jwt-session.js");
+            const tab = new JWTSession({ name: "tab" });
+            await tab.check();
+            const send = window.fetch;
+            const headers = { "Content-Type": "application/json" };
+            const post = (values) => ({ method: "POST", headers, body: JSON.stringify(values) });
+            const login = () => send("/auth/browser/login/", post(credentials));
+            window.fetch = async (...request) => {
+                await send("/auth/browser/logout/", post({}));
+                const answer = await send(...request); // 401
+                const never = new Promise(() => {});
+                window.fetch = (asked, init) => (asked.url?.endsWith("/me/") ? never : send(asked, init));
+                tab.signInWith(login); // its question who that is has no answer yet
+                await navigator.locks.request("tab", () => {});
+                return answer;
+            };
+            return (await tab.fetch("/api/notes/", post({ text: "Alice's secret" }))).status;
+        }""",
+        {user.USERNAME_FIELD: make_user("bob").get_username(), "password": PASSWORD},
+    )
+    assert status == 401
+    assert not Note.objects.exists()
+
+
 # Time
 
 

@@ -28,7 +28,7 @@ request, of which it sends the last one.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from time import time
 from typing import Any
@@ -52,7 +52,7 @@ from jwt_auth.revocation.database import all_sessions, refusal_of
 from jwt_auth.sessions import Account, CredentialsChangedError, TokenPair, any_account, peer_of
 from jwt_auth.sessions.accounts import account_of, reasons_since, was_revoked_since
 from jwt_auth.sessions.django_sessions import TIES, end_tied_to, sid_tied_to, tie_of_allauth
-from jwt_auth.views.recorded import methods_in
+from jwt_auth.views.recorded import ALLAUTH, ALLAUTH_USER, methods_in
 
 NOTE = "_jwt_auth_allauth"
 
@@ -90,6 +90,8 @@ class Progress:
         amr: the methods, if allauth does not record them.
         note: the note at the step of this request.
         former: the contents of allauth's session before the view ran.
+        records: allauth's records by the key of their user, from before the view or from its last step. Django deletes
+            them from its session if another user signs in to it.
         pair: the tokens, as soon as the session has started.
     """
 
@@ -99,6 +101,7 @@ class Progress:
     amr: Sequence[str] | None = None
     note: Mapping[str, Any] | None = None
     former: Former | None = None
+    records: dict[str | None, list[dict[str, Any]]] = field(default_factory=dict)
     pair: TokenPair | None = None
 
 
@@ -137,7 +140,7 @@ def note_step(request: HttpRequest, user: Any, *, is_recorded: bool) -> None:
     with outage_is_unavailable():
         account = account_of(key_of(user))
         is_refused = before is not None and was_revoked_since(before, user)
-    _note(request, user, account, is_refused=is_refused, records=len(_records(request, user)) - is_recorded)
+    _note(request, user, account, is_refused=is_refused, records=len(_keep_records(request, user)) - is_recorded)
 
 
 def note_new_password(request: HttpRequest, user: Any, tie: str) -> None:
@@ -172,6 +175,7 @@ def _note(request: HttpRequest, user: Any, account: Account | None, *, is_refuse
 def has_begun(request: HttpRequest, user: Any) -> bool:
     """Return whether the user has completed a first step, and allauth waits for the next one; keep its note."""
     progress_of(request).note = note = _note_about(request, user)
+    _keep_records(request, user)
     return bool(note)
 
 
@@ -292,7 +296,9 @@ def remember(request: HttpRequest, session: Any) -> None:
     """Remember the contents of allauth's session before the view runs."""
     name: str | None = session.get(SESSION_KEY)
     tie = None if name is None else tie_of_allauth(session, name)
-    progress_of(request).former = Former(session=session, name=name, tie=tie, note=session.get(NOTE, {}))
+    progress = progress_of(request)
+    progress.former = Former(session=session, name=name, tie=tie, note=session.get(NOTE, {}))
+    progress.records[session.get(ALLAUTH_USER)] = session.get(ALLAUTH, [])
 
 
 def end_former(request: HttpRequest) -> None:
@@ -349,7 +355,13 @@ def _is_hash_of(user: Any, noted: str) -> bool:
 
 
 def _records(request: HttpRequest, user: Any) -> list[dict[str, Any]]:
+    """Return allauth's records about the user, also those that Django has just deleted with another user's session."""
     from allauth.account.authentication import get_authentication_records  # allauth's models have to be loaded
 
     records: list[dict[str, Any]] = get_authentication_records(request, user)
+    return records or progress_of(request).records.get(_name_of(user), [])
+
+
+def _keep_records(request: HttpRequest, user: Any) -> list[dict[str, Any]]:
+    progress_of(request).records[_name_of(user)] = records = _records(request, user)
     return records

@@ -57,6 +57,8 @@ def test_a_sign_in_of_another_user_ends_the_former_session(page, alice, bob, has
     assert by_passkey(page, passkey).status_code == 200
     assert Client().is_dead(former)
     assert signed_in_as(page) == "bob"
+    claims = verify(page.tokens["access_token"]).claims
+    assert (claims.sub, claims.amr) == (str(bob.pk), ("pop",))  # Django has deleted the records with alice's session
     assert not Client().is_dead(page.tokens)
     assert not UserSession.objects.filter(user=alice, revoked_at=None).exists()
 
@@ -130,7 +132,7 @@ def test_a_browser_that_is_to_be_trusted(browser, bob, is_revoked):
     assert Client().is_dead(former)
     if not is_revoked:
         claims = verify(browser.tokens["access_token"]).claims
-        assert (claims.sub, claims.amr) == (str(bob.pk), ())  # Django has deleted the records with alice's session
+        assert (claims.sub, claims.amr) == (str(bob.pk), ("otp", "mfa"))  # of the steps before
 
 
 def test_a_browser_that_is_to_be_trusted_by_the_only_user(bob, settings):

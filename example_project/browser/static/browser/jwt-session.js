@@ -127,7 +127,8 @@ export class JWTSession extends EventTarget {
 
   /**
    * Sign in, also again, with a request of your own that sets the session's cookies, such as one to django-allauth.
-   * @param {() => Promise<Response>} send sends the request; a response with status 200 signs the user in
+   * @param {() => Promise<Response>} send sends the request; a response with status 200 signs the user in. Use the
+   *   browser's `fetch()`: that of this object would wait for a refresh, which waits for `send`
    * @returns {Promise<Response>} the response, also if a step is missing
    */
   async signInWith(send) {
@@ -135,11 +136,14 @@ export class JWTSession extends EventTarget {
       const answer = await send();
       if (answer.status !== 200) return answer;
       this.#renewals += 1;
-      this.#signIns += 1;
-      if (this.state === "signed-out") this.#set({ state: "unknown" });
+      // Until it is known who that is, no request that waits may be sent again: it may be another user's.
+      Object.assign(this, { state: "unknown", user: null, id: null });
       return answer;
     });
-    if (response.status === 200) await this.#arrive();
+    if (response.status === 200) {
+      await this.#arrive();
+      this.#signIns += 1;
+    }
     return response;
   }
 

@@ -17,7 +17,7 @@ export class Allauth {
 
   /**
    * Begin a sign-in: if a user is signed in to Django only, as in its admin, sign them out. Otherwise allauth refuses a
-   * password, and does not record a passkey, so that `amr` would lack it.
+   * password.
    */
   async begin() {
     const response = await this.#send("GET", "auth/session");

@@ -8,6 +8,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.auth.signals import user_login_failed
 from django.core.exceptions import MultipleObjectsReturned, PermissionDenied, ValidationError
+from django.db import OperationalError
 from django.http import Http404
 from django.shortcuts import get_object_or_404
 from django.urls import include, path
@@ -25,7 +26,7 @@ from tests.support.answers import assert_error
 from tests.support.browser import Browser
 from tests.support.clients import PASSWORD
 from tests.support.guessing import addresses
-from tests.support.outages import assert_unavailable, outage
+from tests.support.outages import GONE, assert_unavailable, outage
 
 CODE = "314159"
 
@@ -225,6 +226,14 @@ def test_a_validation_error_of_django_is_one_of_drf(client, user, heard, error, 
     assert_error(answer, 400, "invalid_request")
     assert answer.json()["errors"] == errors
     assert len(failed) == 1
+
+
+@pytest.mark.parametrize("error", [OperationalError(GONE), UnavailableError("the directory does not answer")])
+def test_an_outage_during_the_check_is_no_failure(client, user, heard, error):
+    failed = heard(user_login_failed)
+    Named.outcome = raising(error)
+    assert_unavailable(client.send("/in/named/", named(user)))
+    assert failed == []
 
 
 @pytest.mark.parametrize("wrap", WRAPPED)

@@ -38,7 +38,8 @@ AUTHENTICATION_BACKENDS = [
 HEADLESS_TOKEN_STRATEGY = "jwt_auth.contrib.allauth.strategy.TokenStrategy"
 HEADLESS_ADAPTER = "jwt_auth.contrib.allauth.adapter.HeadlessAdapter"
 
-# Users of the example project have no e-mail address; allauth's mails go to the console.
+# Users of the example project have no e-mail address, unless they add one at /accounts/email/. Mails go to the output
+# of the server: under `demo --serve` to the log that the command names.
 ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
 if django.VERSION >= (6, 1):

@@ -92,6 +92,12 @@ class Tab(App):
         self.press("Continue")
         return self
 
+    def offers(self, *buttons: str) -> "Tab":
+        """Expect these buttons in the dialog for a fresh sign-in."""
+        shown = self.page.get_by_role("dialog").get_by_role("button").filter(visible=True)
+        self.expect(shown).to_have_text(list(buttons))
+        return self
+
     def signed_in_by(self, *methods: str) -> "Tab":
         """Expect these methods in the access token, and on the page."""
         self.expect(self.page.locator("#methods")).to_have_text(" ".join(methods) or "none")

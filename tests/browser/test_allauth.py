@@ -189,12 +189,6 @@ def test_without_a_passkey_the_user_is_told_so(tab):
     tab.sign_up()
 
 
-def test_at_an_ip_address_the_user_is_told_where_passkeys_work(new_context, served):
-    tab = Tab(new_context().new_page(), served.url.replace("localhost", "127.0.0.1"))
-    tab.open().press("Sign in with a passkey")
-    tab.fails("Sign in with a passkey", "the host name localhost")
-
-
 @pytest.mark.parametrize("how", ["password", "passkey"])
 def test_somebody_who_is_signed_in_to_the_admin_signs_in_here_as_another(tab_with_passkey, served, how):
     tab, person = tab_with_passkey, tab_with_passkey.person
@@ -300,17 +294,101 @@ def pay(tab: Tab) -> None:
     tab.expect(tab.page.get_by_role("dialog", name="Is it still you?")).to_be_visible()
 
 
-@pytest.mark.parametrize(("how", "amr"), [("password", ("pwd",)), ("passkey", ("pop",))])
-def test_a_payment_asks_for_the_password_or_a_passkey(tab_with_passkey, look, how, amr):
-    tab, former = tab_with_passkey, tab_with_passkey.tokens
+@pytest.fixture
+def tab_with_all_ways(tab_with_passkey):
+    """The same tab; its user also has an authenticator app, whose secret is `tab.secret`."""
+    tab = tab_with_passkey
+    tab.secret = tab.add_totp(tab.person)
+    tab.back().signed_in_by("pwd")
+    return tab
+
+
+WAYS = {"password": ("pwd",), "code": ("otp",), "passkey": ("pop",)}
+
+
+@pytest.mark.parametrize(("how", "amr"), WAYS.items(), ids=WAYS)
+def test_a_payment_asks_for_the_password_a_code_or_a_passkey(tab_with_all_ways, how, amr):
+    tab, former = tab_with_all_ways, tab_with_all_ways.tokens
     pay(tab)
-    look(tab.page, "allauth-again")
     if how == "password":
         tab.page.get_by_label("Your password").fill(tab.person.password)
         tab.press("Confirm")
+    elif how == "code":
+        right = totp(tab.secret)
+        tab.page.get_by_label("Your code").fill(wrong(right))
+        tab.press("Use the code").fails("Use the code", "Incorrect code")
+        tab.expect(tab.page.get_by_label("Your code")).to_have_attribute("aria-invalid", "true")
+        tab.page.get_by_label("Your code").fill(right)
+        tab.press("Use the code")
     else:
         tab.press("Use a passkey")
     tab.expect(tab.page.locator("#paid")).to_have_text("10.00 paid to Bob.")
     tab.is_signed_in(tab.person).signed_in_by(*amr)
     assert not is_over(tab)
     assert not set(former.values()) & set(tab.tokens.values())
+    tab.expect(tab.page.locator("#again-field-code")).to_have_value("")
+
+
+@pytest.mark.parametrize("options", LOOKS)
+def test_the_dialog_offers_only_what_the_user_has_set_up(open_tab, look, options):
+    tab = open_tab(**options)
+    fits = partial(check_fit, tab.page, look=look, elements="dialog :is(p, label, button, .hint, h2)")
+    person = tab.sign_up()
+    pay(tab)
+    tab.offers("Confirm", "Cancel")
+    fits("allauth-again-password")
+    tab.press("Cancel")
+    tab.add_totp(person)
+    tab.back()
+    pay(tab)
+    tab.offers("Confirm", "Use the code", "Cancel").press("Cancel")
+    follow(tab.page, "#signed-in a:text-is('a passkey')")  # confirmed a moment ago
+    tab.submit("main [type=button]", name="laptop")
+    tab.back()
+    pay(tab)
+    tab.offers("Confirm", "Use the code", "Use a passkey", "Cancel")
+    fits("allauth-again")
+
+
+# allauth's own pages
+
+
+@pytest.mark.parametrize("options", LOOKS)
+def test_allauths_pages_fit_the_screen(open_tab, look, options):
+    tab = open_tab(**options)
+    fits = partial(check_fit, tab.page, look=look, elements="a, label, button, p, th, td, h1, h2")
+    person = tab.sign_up()
+    tab.follow_to("an authenticator app", person.password)
+    assert fits("allauth-totp") > 5
+    shown = "element => element.scrollWidth <= element.clientWidth"
+    assert tab.page.get_by_label("Authenticator secret").evaluate(shown), "a part of the secret is cut off"
+    tab.back()
+    follow(tab.page, "#signed-in a:text-is('a passkey')")
+    assert fits("allauth-new-passkey") > 5
+    tab.page.check("input[name=passwordless]")
+    tab.submit("main [type=button]", name="laptop")
+    tab.page.goto("/accounts/2fa/webauthn/")
+    assert fits("allauth-passkeys") > 5
+
+
+def test_allauths_pages_say_nothing_late_and_offer_no_mail_to_users_without_an_address(tab):
+    tab.sign_up()
+    follow(tab.page, "#signed-in a:text-is('all methods')")
+    assert "Successfully signed in" not in tab.page.inner_text("body")
+    tab.page.goto("/")
+    tab.leave().page.goto("/accounts/login/")
+    assert tab.page.get_by_label("Password").is_visible()
+    assert "Forgot" not in tab.page.inner_text("body")
+
+
+def test_at_an_ip_address_each_page_says_where_passkeys_work(new_context, served):
+    tab = Tab(new_context().new_page(), served.url.replace("localhost", "127.0.0.1"))
+    tab.open().press("Sign in with a passkey")
+    tab.fails("Sign in with a passkey", "the host name localhost")
+    person = tab.sign_up()
+    tab.expect(tab.page.get_by_role("link", name="a passkey")).to_be_hidden()
+    tab.expect(tab.page.locator("#about-passkeys")).to_contain_text("the host name localhost")
+    tab.page.goto(f"{tab.url}/accounts/2fa/webauthn/add/")
+    tab.submit(password=person.password)
+    tab.page.locator("main [type=button]").click()
+    tab.expect(tab.page.get_by_role("alert")).to_contain_text("the host name localhost")

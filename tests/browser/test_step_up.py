@@ -120,6 +120,21 @@ def test_a_second_refusal_is_an_error_and_no_second_question(tab):
     assert (tab.paid, tab.confirmed) == ([401, 401], [200])
 
 
+def test_a_refused_field_is_marked_and_its_reason_is_announced(tab):
+    tab.page.get_by_label("Recipient").fill("Bob & Söhne")
+    tab.page.get_by_label("Amount").fill("abc")
+    tab.press("Pay").fails("Pay", "A valid number is required.")
+    for name, invalid in (("recipient", "false"), ("amount", "true")):
+        tab.expect(tab.page.locator(f"#{name}")).to_have_attribute("aria-invalid", invalid)
+    tab.still_has(recipient="Bob & Söhne", amount="abc").pay().has_paid()
+
+
+def test_the_last_announcement_ends_with_the_session(tab):
+    status = tab.page.locator("#status")
+    tab.pay().has_paid().expect(status).to_have_text("10.00 paid to Bob & Söhne.")
+    tab.press("Sign out").is_signed_out().expect(status).to_be_empty()
+
+
 def test_an_expired_token_is_renewed_first_and_also_while_the_user_types(tab, server_clock):
     server_clock.shift(ENDED)
     tab.pay().is_asked()

@@ -236,6 +236,7 @@ def test_it_serves_at_once_at_the_given_port_until_it_is_stopped(tmp_path, numbe
     with serving(tmp_path, "--port", str(port)) as (process, output):
         assert steps_of(output) == []
         assert port_of(output) == port
+        assert f"\nThe server's log: {tmp_path / 'demo_server.log'}\n" in output
         body = {"username": "alice", "password": passwords_of(output)["alice"]}
         with closing(HTTPConnection("127.0.0.1", port)) as connection:
             connection.request("POST", "/auth/login/", json.dumps(body), {"Content-Type": "application/json"})

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -57,7 +58,8 @@ class Command(StoryCommand):
                     if not one_server:
                         self.tell_of_two_servers(interactive)
                 if serve:
-                    self.serve(process, f"localhost:{port}", passwords)  # passkeys do not work at an IP address
+                    # Passkeys do not work at an IP address.
+                    self.serve(process, f"localhost:{port}", passwords, log)
         except server.ServerError as error:
             raise CommandError(str(error)) from error
         except StepFailedError as error:
@@ -96,12 +98,13 @@ class Command(StoryCommand):
         for name, password in passwords.items():
             self.write(f"   {name:<6} {password}")
 
-    def serve(self, process: subprocess.Popen[bytes], address: str, passwords: Mapping[str, str]) -> None:
+    def serve(self, process: subprocess.Popen[bytes], address: str, passwords: Mapping[str, str], log: Path) -> None:
         try:
             self.write(self.style.SUCCESS("\nThe server is running. Open one of these pages in your browser:"))
             self.write(f"   http://{address}/        for every user: notes and devices; no script can read the tokens")
             self.write(f"   http://{address}/admin/  for admin: sessions, users, and the buttons that revoke")
             self.introduce(passwords)
+            self.write(f"The server's log: {log}")
             self.write("Ctrl-C stops the server.")
             process.wait()
         except KeyboardInterrupt:

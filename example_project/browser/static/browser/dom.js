@@ -67,7 +67,7 @@ function placeBehind(button) {
 function explain(error) {
   if (error instanceof TypeError) return "The server can’t be reached. Try again in a moment.";
   if (error.code === "throttled") return `Too many attempts. Try again in ${error.retryAfter ?? 60} seconds.`;
-  return error.message;
+  return Object.values(error.errors ?? {}).flat().join(" ") || error.message;
 }
 
 /** Format a time for people, with the date unless it is today. */

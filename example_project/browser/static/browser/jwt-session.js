@@ -383,11 +383,11 @@ async function wantsSignIn(response) {
   return (await SessionError.of(response.clone())).code === STEP_UP;
 }
 
-/** A refusal by the server: `status`, the stable `code`, a `message` for people, and `retryAfter` in seconds or null. */
+/** A refusal: `status`, the stable `code`, a `message` for people, `errors` by field, `retryAfter` in seconds or null. */
 export class SessionError extends Error {
-  constructor({ status, code, message, retryAfter }) {
+  constructor({ status, code, message, retryAfter, errors = {} }) {
     super(message);
-    Object.assign(this, { name: "SessionError", status, code, retryAfter });
+    Object.assign(this, { name: "SessionError", status, code, retryAfter, errors });
   }
 
   static async of(response) {
@@ -397,6 +397,7 @@ export class SessionError extends Error {
       code: body.code ?? "unknown",
       message: body.detail ?? `The server answered with status ${response.status}.`,
       retryAfter: Number(response.headers.get("Retry-After")) || null,
+      errors: body.errors,
     });
   }
 }

@@ -1,8 +1,8 @@
-/** The question for the password, for a request that needs a fresh sign-in. What was typed elsewhere stays there. */
+/** The dialog for a request that needs a fresh sign-in: it asks for the password. What was typed elsewhere stays there. */
 
 import { byId, clearErrors, onSubmit } from "./dom.js";
 
-export class PasswordQuestion {
+export class PasswordDialog {
   #dialog = byId("again");
   #field = byId("again-password");
   // The messages about the whole page. They move into the dialog while it is open: everything behind it is inert, so

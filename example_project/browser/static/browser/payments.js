@@ -35,7 +35,11 @@ export class Payments {
       body: JSON.stringify(Object.fromEntries(new FormData(this.#form))),
     });
     // What was typed stays, so that the user can try again.
-    if (!response.ok) throw await SessionError.of(response);
+    if (!response.ok) {
+      const error = await SessionError.of(response);
+      for (const field of fields) field.ariaInvalid = String(field.name in error.errors);
+      throw error;
+    }
     const { recipient, amount } = await response.json();
     this.clear();
     this.#paid.textContent = `${amount} paid to ${recipient}.`;

@@ -7,14 +7,14 @@ import { Devices } from "./devices.js";
 import { byId, clearErrors, onClick, onSubmit, say } from "./dom.js";
 import { JWTSession } from "./jwt-session.js";
 import { Notes } from "./notes.js";
-import { PasswordQuestion } from "./password.js";
+import { PasswordDialog } from "./password.js";
 import { Payments } from "./payments.js";
 import { Sight } from "./sight.js";
 
 const { auth, notes: notesUrl, payments: paymentsUrl, username: usernameField } = document.body.dataset;
 
-export const session = new JWTSession({ base: auth, heartbeat: 5, signInAgain: () => question.ask() });
-export const question = new PasswordQuestion((proof) => session.reauthenticate(proof));
+export const session = new JWTSession({ base: auth, heartbeat: 5, signInAgain: () => passwordDialog.ask() });
+export const passwordDialog = new PasswordDialog((proof) => session.reauthenticate(proof));
 /** The parts that are loaded for each user, and cleared afterwards. */
 export const parts = [new Notes(session, notesUrl), new Devices(session), new Payments(session, paymentsUrl)];
 const [clock, sight] = [new Clock(session), new Sight(session)];
@@ -43,8 +43,9 @@ session.addEventListener("change", () => {
     load(); // the same user has signed in again: what is typed stays
     return;
   }
-  question.cancel();
+  passwordDialog.cancel();
   clearErrors();
+  say(""); // screen readers still find the last announcement, such as a payment of the former user
   for (const part of [...parts, clock]) part.clear();
   (session.state === "signed-in" ? showSignedIn : showSignedOut)(before.state !== "unknown");
   sight.look();

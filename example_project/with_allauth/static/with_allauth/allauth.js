@@ -46,6 +46,12 @@ export class Allauth {
     return this.signIn(path, { credential: await sign(publicKey) });
   }
 
+  /** Return the kinds of factors beside the password that the user has set up; none if the answer is missing. */
+  async factors() {
+    const response = await this.#send("GET", "account/authenticators").catch(() => null);
+    return response?.ok ? (await response.json()).data.map(({ type }) => type) : [];
+  }
+
   #send(method, path, body) {
     const headers = { "Content-Type": "application/json", "X-CSRFToken": csrfToken() };
     return fetch(new URL(path, this.#base), { method, headers, body: body && JSON.stringify(body) });
@@ -54,17 +60,25 @@ export class Allauth {
 
 export const hasPasskeys = () => Boolean(globalThis.PublicKeyCredential?.parseRequestOptionsFromJSON);
 
-const FAULTS = {
-  NotAllowedError: "No passkey was used. Try again, or choose another method.", // the browser doesn't tell why
-  SecurityError: "Passkeys require HTTPS, or the host name localhost instead of an IP address.",
-};
+/** Return why this page can't use passkeys; an empty text if it can. */
+export const hindrance = () =>
+  isSecureContext && !/^[\d.]+$|^\[/.test(location.hostname)
+    ? ""
+    : "Passkeys require HTTPS, or the host name localhost instead of an IP address.";
+
+/** Return a text for people about an error of navigator.credentials. */
+export function passkeyFault(error) {
+  if (hindrance()) return hindrance();
+  // The browser doesn't tell why.
+  return error.name === "NotAllowedError" ? "No passkey was used. Try again, or choose another method." : error.message;
+}
 
 async function sign(options) {
   try {
     const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON(options);
     return (await navigator.credentials.get({ publicKey })).toJSON();
   } catch (error) {
-    throw error.name in FAULTS ? new Error(FAULTS[error.name]) : error;
+    throw new Error(passkeyFault(error));
   }
 }
 
@@ -76,7 +90,7 @@ async function refusalOf(response) {
   const error = await SessionError.of(response.clone());
   const body = await response.json().catch(() => ({}));
   const [first] = body.errors ?? [];
-  if (first) Object.assign(error, { code: first.code, message: first.message });
+  if (first) Object.assign(error, { code: first.code, message: first.message, errors: {} });
   else if (response.status === 429) error.code = "throttled";
   else if (response.status === 401 && !body.detail) error.message = "The sign-in was refused, or took too long. Start again.";
   return { body, error };

@@ -5,6 +5,7 @@ System checks of the project's own sign-ins: whether they can work, are reached,
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from django.apps import apps
 from django.core import checks
 
 from jwt_auth.checks.urlconf import Place, answering, places
@@ -19,7 +20,7 @@ def check_sign_ins(app_configs: Sequence[Any] | None = None, **kwargs: Any) -> l
         return []
     found = places()
     reached = [place for place in found if place.is_endpoint and answering(place, found).callback is place.callback]
-    return [*_check_names(found), *_check_reached(found, reached), *_check_avoided(reached)]
+    return [*_check_names(found), *_check_reached(found, reached), *_check_avoided(reached), *_check_factors(reached)]
 
 
 def _check_names(found: Sequence[Place]) -> Iterator[checks.CheckMessage]:
@@ -65,6 +66,18 @@ def _check_avoided(reached: Sequence[Place]) -> Iterator[checks.CheckMessage]:
                     f"{own[0]}.for_browsers().as_view(). Silence this if the password alone is enough.",
                     id="jwt_auth.W028",
                 )
+
+
+def _check_factors(reached: Sequence[Place]) -> Iterator[checks.CheckMessage]:
+    """Warn about this app's own sign-ins if allauth, which they do not ask, knows the second factors of users."""
+    for place in _with_password(reached, is_again=False) if apps.is_installed("allauth.mfa") else ():
+        if not place.is_of_project:
+            yield checks.Warning(
+                f"/{place.route} signs in users who have a second factor at allauth by their password alone.",
+                hint="Include the URLs of jwt_auth without the one named login: include(([pattern for pattern in "
+                'urls.urlpatterns if pattern.name != "login"], urls.app_name)); the same with browser_urls.',
+                id="jwt_auth.W090",
+            )
 
 
 def _with_password(found: Sequence[Place], is_again: bool) -> Iterator[Place]:

@@ -122,6 +122,15 @@ def test_an_endpoint_for_the_password_alone_is_w028(urls, own, expected):
     assert all(map(str.startswith, (message.msg for message in messages), expected))
 
 
+def test_a_sign_in_beside_second_factors_of_allauth_is_w090(urls, monkeypatch):
+    urls([OURS])
+    assert ids() == []
+    monkeypatch.setattr("jwt_auth.checks.sign_ins.apps.is_installed", lambda name: name == "allauth.mfa")
+    assert [message.id for message in check_sign_ins()] == ["jwt_auth.W090"]
+    urls([path("auth/login/", Named.as_view()), OURS])
+    assert check_sign_ins() == []
+
+
 def test_nothing_is_said_while_the_settings_are_wrong(urls, jwt_settings):
     urls([OURS, LOGIN])
     jwt_settings(LEEWAY=5)

@@ -42,11 +42,21 @@ def check_views(app_configs: Sequence[Any] | None = None, **kwargs: Any) -> list
 
 def lists_of_classes() -> Iterator[tuple[str, list[Any]]]:
     """Yield the name and the classes of the default list, and of each view of the project with a list of its own."""
-    defaults = _items(api_settings.DEFAULT_AUTHENTICATION_CLASSES)
+    defaults = default_classes()
     yield DEFAULT, defaults
     for view, classes in _views():
         if classes != defaults:
             yield view.__name__, classes
+
+
+def default_classes() -> list[Any]:
+    """Return DRF's default list."""
+    return _items(api_settings.DEFAULT_AUTHENTICATION_CLASSES)
+
+
+def authenticating_views() -> list[tuple[Any, list[Any]]]:
+    """Return the views of the project that authenticate requests, and their classes; without sign-ins of its own."""
+    return [(view, classes) for view, classes in _views() if classes and not issubclass(view, TokenView)]
 
 
 def _views() -> Iterator[tuple[Any, list[Any]]]:
@@ -83,9 +93,8 @@ def _check_lists() -> Iterator[checks.CheckMessage]:
 
 def _check_reading() -> Iterator[checks.CheckMessage]:
     """Warn if there are views that authenticate requests, and none reads a token."""
-    authenticating = [(view, classes) for view, classes in _views() if classes and not issubclass(view, TokenView)]
-    defaults = _items(api_settings.DEFAULT_AUTHENTICATION_CLASSES)
-    reads = any(map(_reads_tokens, [defaults, *(classes for _, classes in authenticating)]))
+    authenticating = authenticating_views()
+    reads = any(map(_reads_tokens, [default_classes(), *(classes for _, classes in authenticating)]))
     if authenticating and not reads and not any(middleware_classes(JWTUserMiddleware)):
         view, _ = authenticating[0]
         yield checks.Warning(

@@ -53,7 +53,7 @@ def error_response(exc: Exception, request: HttpRequest | Request | None = None)
 def _as_api_exception(exc: Exception, request: HttpRequest | Request | None) -> drf.APIException | None:
     asked = request and plain(request)
     if isinstance(exc, drf.Throttled):
-        log_throttled(asked, asked and note_on(asked).limit)
+        log_throttled(asked, note_on(asked).limit if asked else None)
     if isinstance(exc, drf.APIException):
         return _with_reason(exc, request)
     if isinstance(exc, ReasonedError):

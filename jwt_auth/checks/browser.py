@@ -16,7 +16,7 @@ from django.utils.module_loading import import_string
 
 from jwt_auth.authentication import JWTCookieAuthentication
 from jwt_auth.checks.middleware import middleware_classes
-from jwt_auth.checks.urlconf import places
+from jwt_auth.checks.urlconf import routed_views
 from jwt_auth.checks.views import authenticating_views, default_classes, lists_of_classes
 from jwt_auth.conf import get_settings
 from jwt_auth.conf.rules import without_prefix
@@ -166,10 +166,10 @@ def _check_reading() -> Iterator[checks.CheckMessage]:
     lists = [default_classes(), *(classes for _, classes in views)]
     if get_settings().REVOCATION == "none" or not views or _has_cookie_class(lists):
         return
-    for place in places():
-        if issubclass(place.view, SignInView) and place.view.transport == CookieAnswer.transport:
+    for routed in routed_views():
+        if issubclass(routed.view, SignInView) and routed.view.transport == CookieAnswer.transport:
             yield checks.Warning(
-                f"/{place.route} gives browsers their tokens in cookies, and no view reads these: for example, "
+                f"/{routed.route} gives browsers their tokens in cookies, and no view reads these: for example, "
                 f"{views[0][0].__name__} treats users who are signed in as anonymous.",
                 hint='Add "jwt_auth.authentication.JWTCookieAuthentication" to DEFAULT_AUTHENTICATION_CLASSES of '
                 "REST_FRAMEWORK, or to authentication_classes of the views. Silence this if your own classes read the "

@@ -8,7 +8,7 @@ from typing import Any
 from django.apps import apps
 from django.core import checks
 
-from jwt_auth.checks.urlconf import Place, answering, places
+from jwt_auth.checks.urlconf import RoutedView, answering, routed_views
 from jwt_auth.conf.settings import settings_are_valid
 from jwt_auth.views import LoginView, Reauthentication, SignInView
 from jwt_auth.views.serializers import name_field_of
@@ -18,13 +18,14 @@ def check_sign_ins(app_configs: Sequence[Any] | None = None, **kwargs: Any) -> l
     """Check the sign-ins in the URLconf, if our own settings are valid; else `checks.settings` reports them."""
     if not settings_are_valid():
         return []
-    found = places()
-    reached = [place for place in found if place.is_endpoint and answering(place, found).callback is place.callback]
+    found = routed_views()
+    endpoints = [routed for routed in found if routed.is_endpoint]
+    reached = [routed for routed in endpoints if answering(routed, found).callback is routed.callback]
     return [*_check_names(found), *_check_reached(found, reached), *_check_avoided(reached), *_check_factors(reached)]
 
 
-def _check_names(found: Sequence[Place]) -> Iterator[checks.CheckMessage]:
-    for view in (place.view for place in found if place.is_of_project and issubclass(place.view, SignInView)):
+def _check_names(found: Sequence[RoutedView]) -> Iterator[checks.CheckMessage]:
+    for view in (routed.view for routed in found if routed.is_of_project and issubclass(routed.view, SignInView)):
         name = name_field_of(view)
         if name is not None and name not in view.serializer_class(context={"view": view()}).fields:
             yield checks.Error(
@@ -35,20 +36,20 @@ def _check_names(found: Sequence[Place]) -> Iterator[checks.CheckMessage]:
             )
 
 
-def _check_reached(found: Sequence[Place], reached: Sequence[Place]) -> Iterator[checks.CheckMessage]:
+def _check_reached(found: Sequence[RoutedView], reached: Sequence[RoutedView]) -> Iterator[checks.CheckMessage]:
     """Warn about each endpoint that the project derived, if another view answers at its URL."""
-    for place in found:
-        if place.is_endpoint and place.is_of_project and place not in reached:
+    for routed in found:
+        if routed.is_endpoint and routed.is_of_project and routed not in reached:
             yield checks.Warning(
-                f"{place.view.__name__} is never called at /{place.route}: {answering(place, found).name} comes before "
-                "it in the URLconf.",
-                hint=f"Put the path() of {place.view.__name__} before the one that matches first, such as that of "
+                f"{routed.view.__name__} is never called at /{routed.route}: {answering(routed, found).name} comes "
+                "before it in the URLconf.",
+                hint=f"Put the path() of {routed.view.__name__} before the one that matches first, such as that of "
                 'include("jwt_auth.urls").',
                 id="jwt_auth.W027",
             )
 
 
-def _check_avoided(reached: Sequence[Place]) -> Iterator[checks.CheckMessage]:
+def _check_avoided(reached: Sequence[RoutedView]) -> Iterator[checks.CheckMessage]:
     """
     Warn if the project has a sign-in that does more than to check the password, and an endpoint that checks it alone.
 
@@ -56,11 +57,11 @@ def _check_avoided(reached: Sequence[Place]) -> Iterator[checks.CheckMessage]:
     """
     for is_again in (False, True):
         with_password = list(_with_password(reached, is_again))
-        own = [place.view.__name__ for place in with_password if place.is_of_project and _does_more(place.view)]
-        for place in with_password if own else ():
-            if not place.is_of_project:
+        own = [routed.view.__name__ for routed in with_password if routed.is_of_project and _does_more(routed.view)]
+        for routed in with_password if own else ():
+            if not routed.is_of_project:
                 yield checks.Warning(
-                    f"/{place.route} gives tokens for the password alone: whatever else {own[0]} requires can be "
+                    f"/{routed.route} gives tokens for the password alone: whatever else {own[0]} requires can be "
                     "avoided.",
                     hint=f"Put a path() with the same route before it, with {own[0]}.as_view(), or for browsers with "
                     f"{own[0]}.for_browsers().as_view(). Silence this if the password alone is enough.",
@@ -68,23 +69,23 @@ def _check_avoided(reached: Sequence[Place]) -> Iterator[checks.CheckMessage]:
                 )
 
 
-def _check_factors(reached: Sequence[Place]) -> Iterator[checks.CheckMessage]:
+def _check_factors(reached: Sequence[RoutedView]) -> Iterator[checks.CheckMessage]:
     """Warn about this app's own sign-ins if allauth, which they do not ask, knows the second factors of users."""
-    for place in _with_password(reached, is_again=False) if apps.is_installed("allauth.mfa") else ():
-        if not place.is_of_project:
+    for routed in _with_password(reached, is_again=False) if apps.is_installed("allauth.mfa") else ():
+        if not routed.is_of_project:
             yield checks.Warning(
-                f"/{place.route} signs in users who have a second factor at allauth by their password alone.",
+                f"/{routed.route} signs in users who have a second factor at allauth by their password alone.",
                 hint="Include the URLs of jwt_auth without the one named login: include(([pattern for pattern in "
                 'urls.urlpatterns if pattern.name != "login"], urls.app_name)); the same with browser_urls.',
                 id="jwt_auth.W090",
             )
 
 
-def _with_password(found: Sequence[Place], is_again: bool) -> Iterator[Place]:
+def _with_password(found: Sequence[RoutedView], is_again: bool) -> Iterator[RoutedView]:
     """Yield the views that check the password: the re-authentications, or the others."""
-    for place in found:
-        if issubclass(place.view, LoginView) and issubclass(place.view, Reauthentication) is is_again:
-            yield place
+    for routed in found:
+        if issubclass(routed.view, LoginView) and issubclass(routed.view, Reauthentication) is is_again:
+            yield routed
 
 
 def _does_more(view: type[LoginView]) -> bool:

@@ -22,7 +22,7 @@ _LITERAL = re.compile(r"[\w./-]*")
 
 
 @dataclass(frozen=True)
-class Place:
+class RoutedView:
     """A view in the URLconf, and its route there."""
 
     route: str
@@ -42,35 +42,35 @@ class Place:
 
     @property
     def is_endpoint(self) -> bool:
-        """Whether it is an endpoint of this app, or derived from one."""
+        """True for an endpoint of this app, and for a view that is derived from one."""
         return issubclass(self.view, TokenView)
 
     @property
     def is_of_project(self) -> bool:
-        """Whether it is a view of DRF that no package brought."""
+        """True for a view of DRF that no package brought."""
         return issubclass(self.view, APIView) and not self.view.__module__.startswith(_NOT_OF_THE_PROJECT)
 
 
-def places() -> list[Place]:
+def routed_views() -> list[RoutedView]:
     """Return the views in the order in which Django tries them."""
     with suppress(ImportError, AttributeError, ImproperlyConfigured):  # Django's own checks report these errors
-        return list(_places_in(get_resolver().url_patterns, ""))
+        return list(_routed_views_in(get_resolver().url_patterns, ""))
     return []
 
 
-def _places_in(patterns: Sequence[URLPattern | URLResolver], prefix: str) -> Iterator[Place]:
+def _routed_views_in(patterns: Sequence[URLPattern | URLResolver], prefix: str) -> Iterator[RoutedView]:
     for pattern in patterns:
         route = prefix + str(pattern.pattern).removeprefix("^")
         if isinstance(pattern, URLResolver):
-            yield from _places_in(pattern.url_patterns, route)
+            yield from _routed_views_in(pattern.url_patterns, route)
         else:
-            yield Place(route.removesuffix("$"), pattern.callback)
+            yield RoutedView(route.removesuffix("$"), pattern.callback)
 
 
-def answering(place: Place, all_places: Sequence[Place]) -> Place:
-    """Return the view that answers requests to the route of `place`: Django uses the first one that matches."""
-    callback = next(other for other in all_places if other.route == place.route).callback
-    if _LITERAL.fullmatch(place.route):
+def answering(routed: RoutedView, all_views: Sequence[RoutedView]) -> RoutedView:
+    """Return the view that answers requests to the route of `routed`: Django uses the first one that matches."""
+    callback = next(other for other in all_views if other.route == routed.route).callback
+    if _LITERAL.fullmatch(routed.route):
         with suppress(Resolver404):  # of a pattern whose class is the project's own
-            callback = resolve(f"/{place.route}").func
-    return Place(place.route, callback)
+            callback = resolve(f"/{routed.route}").func
+    return RoutedView(routed.route, callback)

@@ -14,7 +14,7 @@ from rest_framework.views import APIView
 
 from jwt_auth.authentication import JWTAuthentication
 from jwt_auth.checks.middleware import middleware_classes
-from jwt_auth.checks.urlconf import Place, places
+from jwt_auth.checks.urlconf import RoutedView, routed_views
 from jwt_auth.conf import get_settings
 from jwt_auth.conf.settings import settings_are_valid
 from jwt_auth.middleware import JWTUserMiddleware
@@ -61,16 +61,16 @@ def authenticating_views() -> list[tuple[Any, list[Any]]]:
 
 def _views() -> Iterator[tuple[Any, list[Any]]]:
     """Yield each view of the project that DRF made, and its authentication classes."""
-    for place in _places_of_project():
-        yield place.view, _items(_classes_of(place))
+    for routed in _views_of_project():
+        yield routed.view, _items(_classes_of(routed))
 
 
-def _places_of_project() -> list[Place]:
-    return [place for place in places() if place.is_of_project]
+def _views_of_project() -> list[RoutedView]:
+    return [routed for routed in routed_views() if routed.is_of_project]
 
 
-def _classes_of(place: Place) -> Any:
-    return getattr(place.callback, "initkwargs", {}).get("authentication_classes", place.view.authentication_classes)
+def _classes_of(routed: RoutedView) -> Any:
+    return getattr(routed.callback, "initkwargs", {}).get("authentication_classes", routed.view.authentication_classes)
 
 
 def _items(classes: Any) -> list[Any]:
@@ -81,7 +81,7 @@ def _items(classes: Any) -> list[Any]:
 def _check_lists() -> Iterator[checks.CheckMessage]:
     """Report a single class where a list belongs, often a tuple without its comma: each request would be a 500."""
     lists: list[tuple[str, Any]] = [(DEFAULT, api_settings.DEFAULT_AUTHENTICATION_CLASSES)]
-    lists += [(place.view.__name__, _classes_of(place)) for place in _places_of_project()]
+    lists += [(routed.view.__name__, _classes_of(routed)) for routed in _views_of_project()]
     for where, classes in lists:
         if not isinstance(classes, list | tuple):
             yield checks.Error(
@@ -126,7 +126,7 @@ def _check_permissions() -> Iterator[checks.CheckMessage]:
     if PERMISSIONS in getattr(django_settings, "REST_FRAMEWORK", {}):
         return
     # A sign-in of the project's own says so as well, and nothing about the others.
-    found = [place for place in _places_of_project() if not issubclass(place.view, TokenView)]
+    found = [routed for routed in _views_of_project() if not issubclass(routed.view, TokenView)]
     if found and not any(map(_says_who_may_call, found)):
         yield checks.Warning(
             f"No view requires a token: {PERMISSIONS} is not set, and no view has permission_classes. For example, "
@@ -137,19 +137,19 @@ def _check_permissions() -> Iterator[checks.CheckMessage]:
         )
 
 
-def _says_who_may_call(place: Place) -> bool:
-    if "permission_classes" in getattr(place.callback, "initkwargs", {}):
+def _says_who_may_call(routed: RoutedView) -> bool:
+    if "permission_classes" in getattr(routed.callback, "initkwargs", {}):
         return True
     names = ("permission_classes", "get_permissions", "check_permissions")
-    return any(getattr(place.view, name) is not getattr(APIView, name) for name in names)
+    return any(getattr(routed.view, name) is not getattr(APIView, name) for name in names)
 
 
 def _check_endpoints() -> Iterator[checks.CheckMessage]:
     """Warn if there is no endpoint to sign in or to refresh at, and tokens are not those of other servers."""
-    found, settings = places(), get_settings()
+    found, settings = routed_views(), get_settings()
     if not found or settings.REVOCATION == "none" or settings.TRUSTED_ISSUERS:
         return
-    if not any(issubclass(place.view, TokenView) for place in found):
+    if not any(issubclass(routed.view, TokenView) for routed in found):
         yield checks.Warning(
             "No endpoint of this app is in the URLconf: nobody can sign in, or refresh a token.",
             hint='Add path("auth/", include("jwt_auth.urls")) to its urlpatterns, or silence this if another '
@@ -159,7 +159,7 @@ def _check_endpoints() -> Iterator[checks.CheckMessage]:
 
 
 def _check_metadata() -> Iterator[checks.CheckMessage]:
-    used = any(issubclass(place.view, MetadataView) for place in places())
+    used = any(issubclass(routed.view, MetadataView) for routed in routed_views())
     if used and not any(namespaces_in(get_resolver().url_patterns)):
         yield checks.Warning(
             "MetadataView is in the URLconf, but the endpoints that it names are not: it answers 404.",

@@ -41,9 +41,9 @@ def _check_reached(found: Sequence[RoutedView], reached: Sequence[RoutedView]) -
     for routed in found:
         if routed.is_endpoint and routed.is_of_project and routed not in reached:
             yield checks.Warning(
-                f"{routed.view.__name__} is never called at /{routed.route}: {answering(routed, found).name} comes "
+                f"{routed.name_in_project} is never called at /{routed.route}: {answering(routed, found).name} comes "
                 "before it in the URLconf.",
-                hint=f"Put the path() of {routed.view.__name__} before the one that matches first, such as that of "
+                hint=f"Put the path() of {routed.name_in_project} before the one that matches first, such as that of "
                 'include("jwt_auth.urls").',
                 id="jwt_auth.W027",
             )
@@ -57,7 +57,7 @@ def _check_avoided(reached: Sequence[RoutedView]) -> Iterator[checks.CheckMessag
     """
     for is_again in (False, True):
         with_password = list(_with_password(reached, is_again))
-        own = [routed.view.__name__ for routed in with_password if routed.is_of_project and _does_more(routed.view)]
+        own = [routed.name_in_project for routed in with_password if routed.is_of_project and _does_more(routed.view)]
         for routed in with_password if own else ():
             if not routed.is_of_project:
                 yield checks.Warning(

@@ -41,6 +41,12 @@ class RoutedView:
         return f"{found.__module__}.{getattr(found, '__qualname__', found)}"
 
     @property
+    def name_in_project(self) -> str:
+        """The name of the class, as the project wrote it: `for_browsers()` derives another one from it."""
+        base = self.view.__bases__[-1].__name__
+        return base if self.view.__name__ == f"Browser{base}" else self.view.__name__
+
+    @property
     def is_endpoint(self) -> bool:
         """True for an endpoint of this app, and for a view that is derived from one."""
         return issubclass(self.view, TokenView)

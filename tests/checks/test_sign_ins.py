@@ -87,6 +87,14 @@ def test_another_view_that_answers_first_is_w027(urls, before, own):
     assert ids() == []
 
 
+@pytest.mark.parametrize("own", [LOGIN, LOGIN_OF_BROWSERS])
+def test_a_view_has_the_name_that_the_project_gave_it(urls, own):
+    urls([own, OURS, OURS_FOR_BROWSERS])
+    (message,) = found()
+    assert "whatever else Password requires" in message.msg
+    assert "Password.as_view(), or for browsers with Password.for_browsers().as_view()" in message.hint
+
+
 @pytest.mark.parametrize("own", ["auth/<slug:step>/", "(?:auth|in)/code/"])
 def test_routes_with_parameters_are_no_paths(urls, own):
     kind = path if "<" in own else re_path

@@ -30,6 +30,7 @@ def _register_checks() -> None:
         issuers,
         revocation,
         settings,
+        sign_ins,
         views,
     )
     from jwt_auth.contrib.allauth.checks import check_allauth
@@ -43,6 +44,7 @@ def _register_checks() -> None:
     register(issuers.check_trust, Tags.security)
     register(clients.check_client_authentication, Tags.security)
     register(views.check_views, Tags.security)
+    register(sign_ins.check_sign_ins, Tags.security)
     register(django_sessions.check_session_exchange, Tags.security)
     register(check_allauth, Tags.security)
     register(clients.check_used_tokens, Tags.security, deploy=True)

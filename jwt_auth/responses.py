@@ -14,6 +14,7 @@ from rest_framework.views import set_rollback
 from jwt_auth._django.outages import is_outage
 from jwt_auth.authentication.classes import refusal_of
 from jwt_auth.authentication.errors import as_api_exception
+from jwt_auth.authentication.note import note_on
 from jwt_auth.exceptions import ReasonedError, RegistrationError, UnavailableError, UnstorableTextError
 from jwt_auth.http.logs import log_outage, log_refusal, log_throttled
 from jwt_auth.http.plain import plain
@@ -52,7 +53,7 @@ def error_response(exc: Exception, request: HttpRequest | Request | None = None)
 def _as_api_exception(exc: Exception, request: HttpRequest | Request | None) -> drf.APIException | None:
     asked = request and plain(request)
     if isinstance(exc, drf.Throttled):
-        log_throttled(asked)
+        log_throttled(asked, note_on(asked).limit if asked else None)
     if isinstance(exc, drf.APIException):
         return _with_reason(exc, request)
     if isinstance(exc, ReasonedError):

@@ -110,12 +110,20 @@ class AddressThrottle(SimpleRateThrottle):
         if not self.is_counted(request, view):
             return True
         try:
-            return super().allow_request(request, view)
+            allowed = super().allow_request(request, view)
         except UnavailableError as error:
             if self.is_required and request.method not in (*SAFE_METHODS, "DELETE"):
                 raise
             log_uncounted(error, request._request)
             return True
+        if not allowed:
+            note_on(request).limit = self.setting
+        return allowed
+
+    @property
+    def setting(self) -> str:
+        """The setting that has the rate, for the log."""
+        return f'DEFAULT_THROTTLE_RATES["{self.scope}"]'
 
     def is_counted(self, request: Request, view: "APIView") -> bool:
         """Return whether the request counts; preflights and methods that the view doesn't have do not."""
@@ -230,6 +238,7 @@ class LoginThrottle(AddressThrottle):
 
     scope = "jwt_auth_login"
     is_required = True
+    setting = "LOGIN_THROTTLE"
 
     def get_cache_key(self, request: Request, view: "APIView") -> str | None:
         return self.hashed(f"{budget_of(view)}{self.ident(request)}")

@@ -29,6 +29,7 @@ class Note:
         client: the API client that signed its token.
         client_assertion: the token in its body (RFC 7523 section 2.2).
         login_name: the login name in its body, in the form that all its spellings share; see `throttling`.
+        limit: the setting with the rate that it exceeds.
         tied: the id that ties sessions to the Django session that the request began with, and its user's key.
         allauth: the progress of a sign-in with allauth; see `contrib.allauth`.
     """
@@ -40,6 +41,7 @@ class Note:
     client: "RegisteredClient | None" = None
     client_assertion: str | None = None
     login_name: str | None = None
+    limit: str = ""
     tied: tuple[str, Any] | None = None
     allauth: Any = None
 

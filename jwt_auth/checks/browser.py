@@ -3,7 +3,8 @@ System checks of the settings that cookies depend on, besides our own.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 from django.conf import settings as django_settings
@@ -15,20 +16,23 @@ from django.utils.module_loading import import_string
 
 from jwt_auth.authentication import JWTCookieAuthentication
 from jwt_auth.checks.middleware import middleware_classes
-from jwt_auth.checks.views import lists_of_classes
+from jwt_auth.checks.urlconf import routed_views
+from jwt_auth.checks.views import authenticating_views, default_classes, lists_of_classes
 from jwt_auth.conf import get_settings
 from jwt_auth.conf.rules import without_prefix
 from jwt_auth.conf.settings import settings_are_valid
 from jwt_auth.error_reports import ExceptionReporterFilter
 from jwt_auth.http.csrf import can_match
 from jwt_auth.middleware import JWTUserMiddleware, VaryMiddleware
+from jwt_auth.views import SignInView
+from jwt_auth.views.transport import CookieAnswer
 
 
 def check_browser_settings(app_configs: Sequence[Any] | None = None, **kwargs: Any) -> list[checks.CheckMessage]:
     """Check cookies, CSRF, CORS and middleware, if our own settings are valid; else `checks.settings` reports them."""
     if not settings_are_valid():
         return []
-    return [*_check_names(), *_check_csrf(), *_check_other_sites(), *_check_middleware()]
+    return [*_check_names(), *_check_csrf(), *_check_other_sites(), *_check_middleware(), *_check_reading()]
 
 
 def check_error_reports(app_configs: Sequence[Any] | None = None, **kwargs: Any) -> list[checks.CheckMessage]:
@@ -156,6 +160,25 @@ def _check_middleware() -> Iterator[checks.CheckMessage]:
         )
 
 
+def _check_reading() -> Iterator[checks.CheckMessage]:
+    """Warn if browsers get tokens in cookies, and there are views that authenticate requests, but none reads them."""
+    views = authenticating_views()
+    lists = [default_classes(), *(classes for _, classes in views)]
+    if get_settings().REVOCATION == "none" or not views or _has_cookie_class(lists):
+        return
+    for routed in routed_views():
+        if issubclass(routed.view, SignInView) and routed.view.transport == CookieAnswer.transport:
+            yield checks.Warning(
+                f"/{routed.route} gives browsers their tokens in cookies, and no view reads these: for example, "
+                f"{views[0][0].__name__} treats users who are signed in as anonymous.",
+                hint='Add "jwt_auth.authentication.JWTCookieAuthentication" to DEFAULT_AUTHENTICATION_CLASSES of '
+                "REST_FRAMEWORK, or to authentication_classes of the views. Silence this if your own classes read the "
+                "cookies.",
+                id="jwt_auth.W049",
+            )
+            return
+
+
 def _comes_after(one: type, other: type) -> bool:
     """Return whether MIDDLEWARE has both, and `one` is further inside."""
     order = [found for found in middleware_classes(object) if issubclass(found, (one, other))]
@@ -164,7 +187,10 @@ def _comes_after(one: type, other: type) -> bool:
 
 def _authenticates_by_cookie() -> bool:
     """Return whether cookies authenticate requests, in any view of the project."""
-    classes = [found for _, listed in lists_of_classes() for found in listed]
-    for found in middleware_classes(JWTUserMiddleware):
-        classes += found.authentication_classes
-    return any(issubclass(found, JWTCookieAuthentication) for found in classes)
+    return _has_cookie_class(classes for _, classes in lists_of_classes())
+
+
+def _has_cookie_class(lists: Iterable[list[Any]]) -> bool:
+    """Return whether cookies authenticate requests in one of the `lists` of classes, or in plain views."""
+    found = [*chain(*lists), *chain(*(found.authentication_classes for found in middleware_classes(JWTUserMiddleware)))]
+    return any(issubclass(item, JWTCookieAuthentication) for item in found)

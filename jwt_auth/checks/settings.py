@@ -3,6 +3,7 @@ System checks of the settings, the keys in them, and the names that they refer t
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import fields
 from difflib import get_close_matches
 from typing import Any
 
@@ -84,7 +85,7 @@ def _check_names() -> Iterator[checks.CheckMessage]:
         )
 
 
-# Settings with names that no other package uses; the project may use the others, such as ISSUER, for itself.
+# Settings with names that no other package uses; a project may use one of the others, such as ISSUER, for itself.
 _UNMISTAKABLE = (
     "ADMIN_ENDPOINTS_AMR",
     "ADMIN_ENDPOINTS_MAX_AGE",
@@ -107,8 +108,11 @@ _UNMISTAKABLE = (
 def _check_places() -> Iterator[checks.CheckMessage]:
     """Look for settings outside JWT_AUTH. If a name is in JWT_AUTH as well, the outer one is the project's own."""
     inside: Any = raw_settings()
-    for name in _UNMISTAKABLE:
-        if name not in inside and hasattr(django_settings, name):
+    outside = [field.name for field in fields(Settings) if hasattr(django_settings, field.name)]
+    # Two of them, and none in JWT_AUTH: all were written for this app, in the wrong place.
+    are_ours = not inside and len(outside) > 1
+    for name in outside:
+        if name not in inside and (are_ours or name in _UNMISTAKABLE):
             yield checks.Warning(
                 f"{name} has no effect here: this app reads it from JWT_AUTH.",
                 hint=f'Move it: JWT_AUTH = {{"{name}": ...}}. Silence this if other code reads it.',

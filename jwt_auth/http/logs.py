@@ -171,10 +171,11 @@ def log_let_through(error: CsrfError, request: HttpRequest) -> None:
     _log(logging.WARNING, "csrf_let_through", text, error.reason, **fields)
 
 
-def log_throttled(request: HttpRequest | None) -> None:
-    """Log a request over its rate limit."""
-    fields = _of_request(request, "throttled", "too many requests")
-    _log(logging.WARNING, "request_throttled", "Throttled: %s.", fields["path"], **fields)
+def log_throttled(request: HttpRequest | None, limit: str | None) -> None:
+    """Log a request over its rate limit; `limit` is the setting that has it, unless it is a throttle of the project."""
+    reason = f"too many requests for {limit}" if limit else "too many requests"
+    fields = _of_request(request, "throttled", reason)
+    _log(logging.WARNING, "request_throttled", "Throttled: %s, %s.", fields["path"], reason, **fields)
 
 
 def log_uncounted(error: UnavailableError, request: HttpRequest | None) -> None:

@@ -63,7 +63,7 @@ class SessionExchangeView(SignInView):
 
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         if get_settings().SESSION_EXCHANGE is None:
-            raise NotFound
+            raise NotFound("SESSION_EXCHANGE is not set, so no session is exchanged.")
         try:
             return super().post(request, *args, **kwargs)
         except RevokedTokenError as error:  # of the session that would have been replaced

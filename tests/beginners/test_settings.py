@@ -129,14 +129,29 @@ def test_another_name_for_the_dict(settings):
 
 @pytest.mark.parametrize("name", ["SESSION_EXCHANGE", "ROTATION_GRACE_PERIOD"])
 def test_a_setting_beside_the_dict(settings, jwt_settings, name):
+    jwt_settings(AUDIENCE="x")
     settings.ISSUER = settings.LEEWAY = "of the project"  # names that a project may use for itself
     assert found() == []
     value = {"SESSION_EXCHANGE": "keep", "ROTATION_GRACE_PERIOD": timedelta(seconds=30)}[name]
     setattr(settings, name, value)
     (message,) = found()
     assert (message.id, f'JWT_AUTH = {{"{name}"' in message.hint) == ("jwt_auth.W007", True)
-    jwt_settings(**{name: value})  # with a constant of the project
+    jwt_settings(AUDIENCE="x", **{name: value})  # with a constant of the project
     assert found() == []
+
+
+def test_settings_beside_an_empty_dict(settings):
+    settings.JWT_AUTH = {}
+    settings.ISSUER = "of the project"
+    assert found() == []
+    settings.ACCESS_TOKEN_LIFETIME = timedelta(minutes=1)
+    messages = found()
+    assert {message.id for message in messages} == {"jwt_auth.W007"}
+    assert [message.msg.split()[0] for message in messages] == ["ISSUER", "ACCESS_TOKEN_LIFETIME"]
+    del settings.JWT_AUTH
+    assert found() == messages
+    settings.JWT_AUTH = {"AUDIENCE": "x"}
+    assert found() == [], "both are of the project"
 
 
 def test_a_staleness_that_outlasts_the_tokens(jwt_settings):

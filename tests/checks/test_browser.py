@@ -11,6 +11,7 @@ from rest_framework.views import APIView
 from jwt_auth.authentication import JWTAuthentication, JWTCookieAuthentication
 from jwt_auth.checks import browser
 from jwt_auth.middleware import JWTUserMiddleware, VaryMiddleware
+from jwt_auth.views import LoginView, Reauthentication
 from tests.support.checks import found, ids
 
 DJANGOS = "django.middleware.csrf.CsrfViewMiddleware"
@@ -234,6 +235,42 @@ def test_a_cache_that_stores_responses_before_they_have_vary_is_w048(settings, a
     settings.MIDDLEWARE = [OURS, *others, cache]
     authenticate_with(HEADER_ALONE)
     assert ids() == [], "Django adds Vary for the header itself"
+
+
+@pytest.mark.parametrize(
+    ("endpoints", "classes", "expected"),
+    [
+        (path("auth/browser/", include("jwt_auth.browser_urls")), [JWTAuthentication], ["W049"]),
+        (path("in/", LoginView.for_browsers().as_view()), [JWTAuthentication], ["W049"]),
+        (path("again/", type("Again", (Reauthentication, LoginView), {}).for_browsers().as_view()), [], []),
+        (path("auth/browser/", include("jwt_auth.browser_urls")), [StrictAuthentication], []),
+        # Browsers get no cookies, or no view of the project authenticates anybody.
+        (path("auth/", include("jwt_auth.urls")), [JWTAuthentication], []),
+        (path("auth/browser/", include("jwt_auth.browser_urls")), [], []),
+    ],
+)
+def test_cookies_that_no_view_reads_are_w049(settings, authenticate_with, jwt_settings, endpoints, classes, expected):
+    authenticate_with(HEADER_ALONE)
+    shop = type("Shop", (APIView,), {"authentication_classes": classes}).as_view()
+    settings.ROOT_URLCONF = type("Project", (), {"urlpatterns": [endpoints, path("shop/", shop)]})
+    assert ids() == expected
+    jwt_settings(REVOCATION="none")
+    assert ids() == [], "nobody signs in here"
+
+
+@pytest.mark.parametrize("reader", ["default", "middleware"])
+def test_what_reads_cookies_outside_of_the_views_counts(settings, authenticate_with, reader):
+    authenticate_with(HEADER_ALONE)
+    shop = type("Shop", (APIView,), {"authentication_classes": [JWTAuthentication]}).as_view()
+    # The re-authentication reads cookies as well, but for itself alone.
+    own = [path("again/", type("Again", (Reauthentication, LoginView), {}).for_browsers().as_view())]
+    settings.ROOT_URLCONF = type("Project", (), {"urlpatterns": [*own, path("shop/", shop)]})
+    assert ids() == ["W049"]
+    if reader == "default":
+        settings.REST_FRAMEWORK = {"DEFAULT_AUTHENTICATION_CLASSES": [f"{__name__}.StrictAuthentication"]}
+    else:
+        settings.MIDDLEWARE = [*settings.MIDDLEWARE, "jwt_auth.middleware.JWTUserMiddleware"]
+    assert "W049" not in ids()
 
 
 def test_middleware_that_can_not_be_imported_does_not_end_the_check(settings, jwt_settings):

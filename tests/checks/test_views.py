@@ -2,7 +2,6 @@
 
 import pytest
 from django.urls import include, path
-from rest_framework import serializers
 from rest_framework.authentication import BasicAuthentication, SessionAuthentication
 from rest_framework.decorators import api_view, authentication_classes, permission_classes
 from rest_framework.permissions import AllowAny, IsAuthenticated
@@ -11,7 +10,7 @@ from rest_framework.views import APIView
 
 from jwt_auth.authentication import JWTAuthentication, JWTCookieAuthentication, UserOrClientJWTAuthentication
 from jwt_auth.checks.views import check_views
-from jwt_auth.views import LoginView, MetadataView, Reauthentication, SignInSerializer, SignInView
+from jwt_auth.views import LoginView, MetadataView, Reauthentication
 from tests.support.checks import found, ids
 
 OURS = path("auth/", include("jwt_auth.urls"))
@@ -186,24 +185,3 @@ def test_nothing_is_said_while_the_settings_are_wrong(project, jwt_settings):
 def test_urls_that_can_not_be_read_are_for_django_to_name(settings):
     settings.ROOT_URLCONF = "no_such_module"
     assert check_views() == []
-
-
-class NamedSerializer(SignInSerializer):
-    name = serializers.CharField()
-
-
-@pytest.mark.parametrize(
-    ("base", "names", "expected"),
-    [
-        (SignInView, {"name_field": "name"}, ["E036"]),
-        (SignInView, {"name_field": "name", "serializer_class": NamedSerializer}, []),
-        (SignInView, {}, []),
-        (LoginView, {}, []),
-        (LoginView, {"name_field": "login"}, []),
-        (LoginView, {"serializer_class": NamedSerializer}, ["E036"]),
-    ],
-)
-def test_a_sign_in_whose_serializer_lacks_the_name_is_e036(project, base, names, expected):
-    own = type("Own", (base,), names)
-    project([[JWTAuthentication]], more=[path("in/", own.as_view()), path("browser/in/", own.for_browsers().as_view())])
-    assert ids() == expected * 2

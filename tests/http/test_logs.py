@@ -139,6 +139,20 @@ def test_projects_that_use_our_handler_are_logged_too(log):
     request = Request(APIRequestFactory().get("/notes/"))
     assert error_response(Throttled(5), request).status_code == 429
     assert (log()[-1].event, log()[-1].path) == ("request_throttled", "/notes/")
+    assert log()[-1].reason == "too many requests", "the throttle is the project's own"
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [("login/", "LOGIN_THROTTLE"), ("refresh/", 'DEFAULT_THROTTLE_RATES["jwt_auth_refresh"]')],
+)
+def test_a_request_over_a_limit_of_this_app_names_the_setting(log, client, user, settings, jwt_settings, url, name):
+    jwt_settings(LOGIN_THROTTLE="1/min")
+    settings.REST_FRAMEWORK = {**settings.REST_FRAMEWORK, "DEFAULT_THROTTLE_RATES": {"jwt_auth_refresh": "1/min"}}
+    assert client.send(url, {}).status_code == 400
+    assert client.send(url, {}).status_code == 429
+    assert log()[-1].reason == f"too many requests for {name}"
+    assert log()[-1].getMessage() == f"Throttled: /auth/{url}, too many requests for {name}."
 
 
 @pytest.mark.parametrize("number", [1.5, Decimal("1.5"), 2, True])

@@ -105,7 +105,9 @@ def test_cookies_in_browsers(visitor):
 
 def test_it_is_off_unless_the_setting_says_otherwise(visitor, jwt_settings):
     jwt_settings(SESSION_EXCHANGE=None)
-    assert [exchange(visitor, where).status_code for where in ("/auth/", "/auth/browser/")] == [404, 404]
+    answers = [exchange(visitor, where) for where in ("/auth/", "/auth/browser/")]
+    assert [answer.status_code for answer in answers] == [404, 404]
+    assert all("SESSION_EXCHANGE is not set" in answer.json()["detail"] for answer in answers)
 
 
 def test_a_page_of_another_site_can_exchange_nothing(visitor):

@@ -5,31 +5,30 @@ Nothing here imports allauth, unless the strategy is in use and the apps are the
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from typing import Any
 
 from django.apps import apps
 from django.conf import settings as django_settings
 from django.contrib.auth.middleware import AuthenticationMiddleware, LoginRequiredMiddleware
 from django.core import checks
-from django.urls import NoReverseMatch, reverse
 from django.utils.module_loading import import_string
 
 from jwt_auth.middleware import JWTUserMiddleware
 
 _PLACE = "jwt_auth.contrib.allauth"
+_MIDDLEWARE = f"{_PLACE}.middleware.AllauthMiddleware"
 _APPS = ("django.contrib.sessions", "allauth.account", "allauth.headless")
 
 
 def check_allauth(app_configs: Sequence[Any] | None = None, **kwargs: Any) -> list[checks.CheckMessage]:
-    """Check the rest of the settings, if HEADLESS_TOKEN_STRATEGY names the strategy of this app."""
+    """Check the rest of the settings if HEADLESS_TOKEN_STRATEGY is that of this app, and otherwise the setting."""
     path = str(getattr(django_settings, "HEADLESS_TOKEN_STRATEGY", ""))
     missing = [name for name in _APPS if not apps.is_installed(name)]
     if missing:
         return list(_check_apps(missing)) if path.startswith(_PLACE) else []
     if not _is_a(path, f"{_PLACE}.strategy.TokenStrategy"):
-        return []
-    return [*_check_middleware(), *_check_adapters(), *_check_urls()]
+        return list(_check_strategy())
+    return [*_check_middleware(), *_check_adapters()]
 
 
 def _check_apps(missing: list[str]) -> Iterator[checks.CheckMessage]:
@@ -41,12 +40,25 @@ def _check_apps(missing: list[str]) -> Iterator[checks.CheckMessage]:
     )
 
 
+def _check_strategy() -> Iterator[checks.CheckMessage]:
+    if _names_a("HEADLESS_ADAPTER", f"{_PLACE}.adapter.HeadlessAdapter"):
+        found = "HEADLESS_ADAPTER"
+    elif any(issubclass(item, import_string(_MIDDLEWARE)) for item in _middleware_classes()):
+        found = "AllauthMiddleware"
+    else:
+        return
+    yield checks.Error(
+        f"{found} is that of jwt_auth, and HEADLESS_TOKEN_STRATEGY is not: who signs in with allauth gets no tokens.",
+        hint=f'Set HEADLESS_TOKEN_STRATEGY = "{_PLACE}.strategy.TokenStrategy", or derive your strategy from it.',
+        id="jwt_auth.E094",
+    )
+
+
 def _check_middleware() -> Iterator[checks.CheckMessage]:
-    ours = import_string(f"{_PLACE}.middleware.AllauthMiddleware")
-    # Those that set or ask for the user, in their order; allauth's own is a function.
+    ours = import_string(_MIDDLEWARE)
+    # Those that set or ask for the user, in their order.
     kinds = (AuthenticationMiddleware, ours, LoginRequiredMiddleware, JWTUserMiddleware)
-    found = [item for item in map(import_string, django_settings.MIDDLEWARE) if isinstance(item, type)]
-    order = [kind for item in found for kind in kinds if issubclass(item, kind)]
+    order = [kind for item in _middleware_classes() for kind in kinds if issubclass(item, kind)]
     if order[:2] != [AuthenticationMiddleware, ours]:
         yield checks.Error(
             "MIDDLEWARE lacks AllauthMiddleware, or has it in the wrong place: browsers get no tokens, and Django's "
@@ -75,14 +87,9 @@ def _check_adapters() -> Iterator[checks.CheckMessage]:
         )
 
 
-def _check_urls() -> Iterator[checks.CheckMessage]:
-    for name in ("jwt_auth:login", "jwt_auth_browser:login") if apps.is_installed("allauth.mfa") else ():
-        with suppress(NoReverseMatch):
-            yield checks.Warning(
-                f"{reverse(name)} signs in users who have a second factor by their password alone.",
-                hint="Include the URLs of jwt_auth without the one named login.",
-                id="jwt_auth.W090",
-            )
+def _middleware_classes() -> list[type]:
+    """Return the classes in MIDDLEWARE; allauth's own middleware is a function."""
+    return [item for item in map(import_string, django_settings.MIDDLEWARE) if isinstance(item, type)]
 
 
 def _names_a(setting: str, wanted: str) -> bool:

@@ -614,7 +614,7 @@ def test_the_settings_of_the_guide_are_right():
         ("MIDDLEWARE", lambda value: [*value[:-1], JWT_USER, value[-1]], {"jwt_auth.E091"}),
         ("HEADLESS_ADAPTER", lambda value: "allauth.headless.adapter.DefaultHeadlessAdapter", {"jwt_auth.E092"}),
         ("USERSESSIONS_ADAPTER", lambda value: None, {"jwt_auth.E093"}),
-        ("HEADLESS_TOKEN_STRATEGY", lambda value: None, set()),
+        ("HEADLESS_TOKEN_STRATEGY", lambda value: None, {"jwt_auth.E094"}),
     ],
 )
 def test_a_setting_that_is_missing_is_reported(settings, name, change, expected):
@@ -624,8 +624,21 @@ def test_a_setting_that_is_missing_is_reported(settings, name, change, expected)
     assert problems() == expected
 
 
+def test_a_part_without_the_strategy_is_reported(settings):
+    adapter, settings.HEADLESS_ADAPTER = settings.HEADLESS_ADAPTER, "allauth.headless.adapter.DefaultHeadlessAdapter"
+    del settings.HEADLESS_TOKEN_STRATEGY
+    assert problems() == {"jwt_auth.E094"}, "the middleware is there"
+    settings.MIDDLEWARE = settings.MIDDLEWARE[:-1]
+    assert problems() == set(), "nothing of this app is there"
+    settings.HEADLESS_ADAPTER = adapter
+    assert problems() == {"jwt_auth.E094"}
+
+
 @pytest.mark.urls("tests.contrib.allauth.urls_with_login")
-def test_a_sign_in_without_the_second_factor_is_reported():
+@pytest.mark.parametrize("has_strategy", [True, False])
+def test_a_sign_in_without_the_second_factor_is_reported(settings, has_strategy):
+    if not has_strategy:
+        del settings.HEADLESS_TOKEN_STRATEGY
     found = [found.msg for found in checks.run_checks() if found.id == "jwt_auth.W090"]
     assert [message.split()[0] for message in found] == ["/auth/login/", "/auth/browser/login/"]
 

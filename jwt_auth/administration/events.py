@@ -29,7 +29,7 @@ from jwt_auth.administration.pages import (
     name_fields_of_users,
     staff_of,
 )
-from jwt_auth.administration.questions import EverythingForm, attempt, confirm, read
+from jwt_auth.administration.questions import EverythingForm, attempt, confirm, fate_of_logins, read
 from jwt_auth.conf import get_settings
 from jwt_auth.conf.user_keys import user_id_of
 from jwt_auth.models import ClientKey, RegisteredClient, RevocationEvent, SigningKey, UserSession
@@ -145,9 +145,10 @@ class RevocationEventAdmin(ReadOnlyAdmin):
             title=_("Revoke everything"),
             warning=_(
                 "Every access and refresh token of every user will be refused, and this can't be undone. All users "
-                "have to sign in again, possibly more at once than your site is used to. Logins with Django's own "
-                "sessions, as in this admin, continue. API clients continue, too: with their keys they sign new tokens."
-            ),
+                "have to sign in again, possibly more at once than your site is used to. %(logins)s "
+                "API clients continue, too: with their keys they sign new tokens."
+            )
+            % {"logins": fate_of_logins()},
             summary={
                 _("users with live sessions"): users,
                 _("live sessions"): sessions,

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, TypeVar
 
 from django import forms
+from django.conf import settings as django_settings
 from django.contrib.admin import helpers
 from django.contrib.admin.widgets import AdminTextInputWidget
 from django.db import DatabaseError, router
@@ -22,6 +23,7 @@ from jwt_auth._django.slices import Counted
 from jwt_auth._django.transactions import write_atomic
 from jwt_auth.administration.columns import Text, url_of
 from jwt_auth.administration.pages import describe
+from jwt_auth.conf import get_settings
 from jwt_auth.models import RevocationEvent
 
 # The number of objects that a confirmation page names; the rest are only counted.
@@ -88,6 +90,14 @@ def selection(request: HttpRequest, action: str) -> list[tuple[str, Any]]:
 def read(request: HttpRequest, form_class: type[ReasonForm] = ReasonForm) -> ReasonForm:
     """Return the form of a confirmation page, bound if the request was sent from that page."""
     return form_class(request.POST if request.POST.get(_CONFIRMED) else None)
+
+
+def fate_of_logins() -> str:
+    """Return a sentence that says which logins with Django's own sessions end with the tokens."""
+    # A session is tied to tokens by an exchange, or by a sign-in with allauth whose tokens are this app's.
+    if get_settings().SESSION_EXCHANGE == "tie" or getattr(django_settings, "HEADLESS_TOKEN_STRATEGY", None):
+        return gettext("Logins with Django's own sessions that are tied to these tokens end, too; all others continue.")
+    return gettext("Logins with Django's own sessions, as in this admin, continue.")
 
 
 def confirm(

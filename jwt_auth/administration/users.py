@@ -46,7 +46,16 @@ from jwt_auth.administration.pages import (
     sees_clients,
     staff_of,
 )
-from jwt_auth.administration.questions import SHOWN, ReasonForm, UserForm, attempt, confirm, read, selection
+from jwt_auth.administration.questions import (
+    SHOWN,
+    ReasonForm,
+    UserForm,
+    attempt,
+    confirm,
+    fate_of_logins,
+    read,
+    selection,
+)
 from jwt_auth.administration.saving import SavingMixin
 from jwt_auth.conf.user_keys import key_of
 from jwt_auth.models import RegisteredClient, UserSession
@@ -73,8 +82,7 @@ SESSIONS_LISTED = 100
 
 WARNING = _(
     "Every access and refresh token issued until now will be refused, and this can't be undone. "
-    "Anyone who knows the password can sign in again. Logins with Django's own sessions, as in this admin, continue. "
-    "API clients continue, too, unless you end them here."
+    "Anyone who knows the password can sign in again. %(logins)s API clients continue, too, unless you end them here."
 )
 
 
@@ -233,7 +241,7 @@ def _ask(
         request,
         form,
         title=_title(users),
-        warning=WARNING,
+        warning=WARNING % {"logins": fate_of_logins()},
         summary=numbers,
         button=_("Revoke all tokens"),
         objects=users[:SHOWN],

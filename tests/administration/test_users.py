@@ -21,7 +21,7 @@ from jwt_auth.administration import users as extension
 from jwt_auth.models import RegisteredClient, RevocationEvent, UserSession
 from jwt_auth.revocation import cutoff, revoke_all, revoke_user
 from jwt_auth.sessions import Peer
-from tests.support.admin import MANY, client_url, grant, served, session_url, signed_in, text_of, user_url
+from tests.support.admin import MANY, client_url, event_url, grant, served, session_url, signed_in, text_of, user_url
 from tests.support.queries import count_queries
 from tests.support.rows import begin
 
@@ -289,6 +289,21 @@ def test_the_question_names_one_user_and_counts_some(user, make_user, browser):
     assert f"revoke all tokens of {user}</h1>" in text_of(browser.get(user_url("revoke_tokens", user.pk)))
     page = text_of(browser.post(user_url("changelist"), select([user, make_user("bob")])))
     assert "<h1>Revoke all tokens of 2 users</h1>" in page
+
+
+@pytest.mark.parametrize("everybody", [False, True], ids=["one user", "everybody"])
+def test_the_question_says_which_logins_with_djangos_sessions_end(user, browser, jwt_settings, settings, everybody):
+    url = event_url("revoke_all") if everybody else user_url("revoke_tokens", user.pk)
+    all_continue = "Logins with Django&#x27;s own sessions, as in this admin, continue."
+    tied_end = "Logins with Django&#x27;s own sessions that are tied to these tokens end, too; all others continue."
+    for mode in ("keep", "end"):
+        jwt_settings(SESSION_EXCHANGE=mode)
+        assert all_continue in text_of(browser.get(url))
+    settings.HEADLESS_TOKEN_STRATEGY = "jwt_auth.contrib.allauth.strategy.TokenStrategy"
+    assert tied_end in text_of(browser.get(url))
+    del settings.HEADLESS_TOKEN_STRATEGY
+    jwt_settings(SESSION_EXCHANGE="tie")
+    assert tied_end in text_of(browser.get(url))
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,7 @@ def test_each_guide_is_followed_there_or_says_why_not():
     elsewhere = {
         "allauth",  # needs URLs without the sign-in of the other guides
         "dj-rest-auth",  # the same
+        "second-factor",  # the same
         "custom-user",  # needs another project, because a database keeps its user model
         "from-simplejwt",  # begins with a project of simplejwt
     }
@@ -55,6 +56,13 @@ def test_a_project_that_registers_users_with_dj_rest_auth(project):
     reader = Reader(project, "dj-rest-auth")
     reader.write_first_files(PAGES["tutorial"], "guide")
     reader.follow(PAGES["dj-rest-auth"])
+
+
+def test_a_project_with_a_second_factor(project):
+    pytest.importorskip("django_otp")
+    reader = Reader(project, "second-factor")
+    reader.write_first_files(PAGES["tutorial"], "guide")
+    reader.follow(PAGES["second-factor"])
 
 
 BEFORE = """

@@ -47,7 +47,7 @@ BLOCKS = [
 
 
 def code_of(page, first):
-    """Return the code of the block of a guide whose first line begins with `first`."""
+    """Return the code of the block of a guide that begins with `first`."""
     (code,) = (block.code for block in BLOCKS if block.page.name == page and block.code.startswith(first))
     return code
 

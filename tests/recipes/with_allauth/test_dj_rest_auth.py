@@ -22,7 +22,8 @@ from tests.support.docs import code_of
 from tests.support.recipes import end_others, make_the_tour
 
 RECIPE = {"__name__": __name__}
-exec(compile(code_of("dj-rest-auth.md", "from allauth.account.models"), "the guide", "exec"), RECIPE)
+FIRST_LINES = "from allauth.account.models import EmailAddress\nfrom allauth.socialaccount"
+exec(compile(code_of("dj-rest-auth.md", FIRST_LINES), "the guide", "exec"), RECIPE)
 Login, Social = RECIPE["Login"], RECIPE["Social"]
 
 urlpatterns = [

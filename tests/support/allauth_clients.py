@@ -7,16 +7,15 @@ from time import time
 from typing import Any
 
 from django.core import mail
-from django.test import Client as DjangoClient
+from django.test import Client
 
-from tests.support.clients import PASSWORD, Client
-from tests.support.passkeys import Passkey
+from tests.support.clients import PASSWORD
 
 # The key in RFC 6238, appendix B.
 TOTP_SECRET = base64.b32encode(b"12345678901234567890").decode()
 
 
-class AllauthClient(DjangoClient):
+class AllauthClient(Client):
     """A client that speaks JSON with allauth."""
 
     kind = ""
@@ -85,19 +84,6 @@ class Browser(AllauthClient):
         names = {"access_token": "__Host-Http-access", "refresh_token": "__Host-Http-refresh"}
         found = {key: self.cookies[name].value for key, name in names.items() if name in self.cookies}
         return {key: value for key, value in found.items() if value}
-
-
-def add_passkey(user: Any) -> Passkey:
-    """Return a passkey that the user has added with an app, which has then signed out."""
-    app, passkey = App(), Passkey()
-    app.login(user)
-    app.reauthenticate()
-    options = app.send("account/authenticators/webauthn?passwordless", method="get").json()["data"]
-    body = {"name": "phone", "credential": passkey.register(options["creation_options"])}
-    assert app.send("account/authenticators/webauthn", body).status_code == 200
-    assert Client().get_me(app.tokens["access_token"]).status_code == 200  # no sign-in, and no sign-out
-    app.logout()
-    return passkey
 
 
 def code_in_mail() -> str:

@@ -10,6 +10,9 @@ from fido2.cose import ES256
 from fido2.utils import websafe_encode
 from fido2.webauthn import AttestationObject, AttestedCredentialData, AuthenticatorData, CollectedClientData
 
+from tests.support.allauth_clients import App
+from tests.support.clients import Client
+
 _FLAGS = AuthenticatorData.FLAG
 
 
@@ -53,3 +56,16 @@ class Passkey:
         name = websafe_encode(self.credential_id)
         parts = {"clientDataJSON": websafe_encode(client_data), **response}
         return {"type": "public-key", "id": name, "rawId": name, "clientExtensionResults": {}, "response": parts}
+
+
+def add_passkey(user: Any) -> Passkey:
+    """Return a passkey that the user has added with an app, which has then signed out."""
+    app, passkey = App(), Passkey()
+    app.login(user)
+    app.reauthenticate()
+    options = app.send("account/authenticators/webauthn?passwordless", method="get").json()["data"]
+    body = {"name": "phone", "credential": passkey.register(options["creation_options"])}
+    assert app.send("account/authenticators/webauthn", body).status_code == 200
+    assert Client().get_me(app.tokens["access_token"]).status_code == 200  # no sign-in, and no sign-out
+    app.logout()
+    return passkey

@@ -12,8 +12,9 @@ from jwt_auth import sessions
 from jwt_auth.models import UserSession
 from jwt_auth.revocation import revoke_user
 from jwt_auth.verification import verify
-from tests.support.allauth_clients import TOTP_SECRET, App, Browser, add_passkey, code_in_mail, totp
+from tests.support.allauth_clients import TOTP_SECRET, App, Browser, code_in_mail, totp
 from tests.support.clients import PASSWORD, Client
+from tests.support.passkeys import add_passkey
 from tests.support.queries import count_queries
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]  # codes are good for half a minute

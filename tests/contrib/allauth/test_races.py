@@ -15,8 +15,9 @@ from jwt_auth.contrib.allauth import middleware
 from jwt_auth.models import UserSession
 from jwt_auth.revocation import revoke_user
 from jwt_auth.sessions import django_sessions
-from tests.support.allauth_clients import TOTP_SECRET, App, Browser, add_passkey, code_in_mail, totp
+from tests.support.allauth_clients import TOTP_SECRET, App, Browser, code_in_mail, totp
 from tests.support.clients import PASSWORD, Client
+from tests.support.passkeys import add_passkey
 from tests.support.races import all_dead
 from tests.support.selection import THOROUGH
 

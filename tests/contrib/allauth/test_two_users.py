@@ -8,8 +8,9 @@ from django.db import OperationalError
 from jwt_auth.models import UserSession
 from jwt_auth.revocation import revoke_user
 from jwt_auth.verification import verify
-from tests.support.allauth_clients import TOTP_SECRET, App, Browser, add_passkey, code_in_mail, totp
+from tests.support.allauth_clients import TOTP_SECRET, App, Browser, code_in_mail, totp
 from tests.support.clients import Client
+from tests.support.passkeys import add_passkey
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]  # codes are good for half a minute
 

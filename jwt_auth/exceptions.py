@@ -314,6 +314,18 @@ class RevokedTokenError(TokenError):
     detail = _("The token has been revoked.")
 
 
+class MissingUserError(RevokedTokenError):
+    """Raised when the user of a token no longer exists."""
+
+
+class InactivePrincipalError(RevokedTokenError):
+    """Raised when the user of a token, or the client that signed it, is inactive."""
+
+
+class StaleCredentialsError(RevokedTokenError):
+    """Raised when the user of a token has another password than at the sign-in."""
+
+
 class RefreshTokenReusedError(RevokedTokenError):
     """Raised when a refresh token is reused after the grace period, or by two peers in three consecutive rotations."""
 

@@ -22,7 +22,7 @@ from jwt_auth.claims import Claims
 from jwt_auth.conf import get_settings
 from jwt_auth.conf.settings import cached_until_settings_change
 from jwt_auth.conf.user_keys import user_id_of
-from jwt_auth.exceptions import InvalidClaimError, JWTAuthError, RevokedTokenError
+from jwt_auth.exceptions import InactivePrincipalError, InvalidClaimError, JWTAuthError, MissingUserError
 from jwt_auth.jose.encoding import base64url_encode
 from jwt_auth.models import UserSession
 from jwt_auth.user_model import manager_is_plain, read_key, user_field, visible_users
@@ -159,9 +159,9 @@ def _read(sub: str) -> Any:
     with outage_is_unavailable():
         user = visible_users().filter(**{name: sub}).first()
     if user is None or user_id_of(user) != sub:
-        raise RevokedTokenError("the user is gone")
+        raise MissingUserError("the user is gone")
     if not user.is_active:
-        raise RevokedTokenError("the user is inactive")
+        raise InactivePrincipalError("the user is inactive")
     return user
 
 

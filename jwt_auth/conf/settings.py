@@ -69,6 +69,10 @@ def _issuers(value: object) -> str | None:
     )
 
 
+def _simplejwt(value: object) -> str | None:
+    return rules.mapping(value) and 'must be a dict of options, such as {"ACCEPT_UNTIL": date(2030, 1, 31)}'
+
+
 def _audiences(value: object) -> str | None:
     try:
         parse_audiences(value, MAX_SERVICE_TOKEN_LIFETIME)
@@ -129,6 +133,8 @@ class Settings:
     ADMIN_ENDPOINTS_AMR: tuple[str, ...] = setting((), rules.list_of(rules.sign_in_method))
     LOGIN_THROTTLE: str = setting("10/min", rules.rate)
     REALM: str = setting("api", rules.realm)
+    # Its options have rules of their own: simplejwt.py.
+    SIMPLEJWT: Mapping[str, Any] | None = setting(None, rules.optional(_simplejwt))
 
 
 _RULES = rules.rules_of(Settings)

@@ -83,6 +83,7 @@ class Issuer:
         policy: the rules for its tokens.
         look_ups: the ways to find the principal; `sub` has no meaning without `iss`.
         count: called with the `kid` of each signature that was verified.
+        verify_signature: replaces `tokens.verify_signature`, for tokens that another package has signed here.
     """
 
     name: str
@@ -90,6 +91,7 @@ class Issuer:
     policy: Policy
     look_ups: LookUps
     count: Callable[[str], None] | None = None
+    verify_signature: Callable[[UnverifiedToken, Key, Policy], Claims] | None = None
 
 
 # Finds the issuer that an unverified token names, which may not have signed it; raises UntrustedIssuerError.

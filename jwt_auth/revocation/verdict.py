@@ -9,7 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from jwt_auth.claims import Claims, later, moment
-from jwt_auth.exceptions import ExpiredTokenError, RevokedTokenError
+from jwt_auth.exceptions import (
+    ExpiredTokenError,
+    InactivePrincipalError,
+    RevokedTokenError,
+    StaleCredentialsError,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,11 +96,11 @@ def verdict(claims: Claims, state: State | None, now: datetime) -> None:
     if state.session_revoked:
         raise RevokedTokenError("the session is revoked")
     if not state.principal_active:
-        raise RevokedTokenError(f"the {state.principal} is inactive")
+        raise InactivePrincipalError(f"the {state.principal} is inactive")
     if refused_by_cutoff(claims, latest(state.cutoffs)):
         raise RevokedTokenError("the session began before the cutoff")
     if state.credentials_stale:
-        raise RevokedTokenError("the password was changed since")
+        raise StaleCredentialsError("the password was changed since")
     if state.session_ends_at is not None and state.session_ends_at <= now:
         raise ExpiredTokenError("the session, or the client's key, is over")
 

@@ -3,7 +3,7 @@
 from jwt_auth.http.peer import Peer, peer_of
 from jwt_auth.sessions.accounts import Account, any_account, find_account
 from jwt_auth.sessions.lifecycle import end, refresh
-from jwt_auth.sessions.pairs import TokenPair
+from jwt_auth.sessions.results import TokenPair
 from jwt_auth.sessions.starting import CredentialsChangedError, start
 
 __all__ = [

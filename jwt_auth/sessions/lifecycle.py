@@ -38,8 +38,17 @@ from jwt_auth.revocation.user_rows import Ended
 from jwt_auth.revocation.user_sessions import is_unfinished
 from jwt_auth.revocation.verdict import verdict
 from jwt_auth.sessions import refresh_tokens, retries, sharing, shown
-from jwt_auth.sessions.pairs import AccessToken, TokenPair, claims_for, pair, sign
-from jwt_auth.sessions.refresh_tokens import MISUSES, TOLERATED, Case, case_of, misuse_error
+from jwt_auth.sessions.extensions import end_former, refresh_former
+from jwt_auth.sessions.pairs import claims_for, pair, sign
+from jwt_auth.sessions.refresh_tokens import (
+    MISUSES,
+    TOLERATED,
+    Case,
+    case_of,
+    is_shaped_like_a_refresh_token,
+    misuse_error,
+)
+from jwt_auth.sessions.results import AccessToken, TokenPair
 from jwt_auth.sessions.terms import idle_timeout_of
 from jwt_auth.signals import refresh_token_reused, send_on_commit, token_refreshed
 
@@ -101,6 +110,8 @@ def refresh(
     """
     require_aware(now=now)
     with outage_is_unavailable():
+        if not is_shaped_like_a_refresh_token(raw) and (former := refresh_former(raw, peer=peer, now=now)):
+            return former
         handle, presented = refresh_tokens.unsign(raw)
         retry = None if retry_key is None else retries.digest_of(retry_key, handle)
         attempt = _Attempt(
@@ -246,7 +257,8 @@ def end(raw: str, *, reason: str = "logout", now: datetime | None = None) -> UUI
     End the session of a refresh token or an access token; an expired token is accepted too.
 
     Returns:
-        The session's id, even if the session had ended before; None if the token is not one of ours.
+        The session's id, even if the session had ended before; None if the token is not one of ours. For a token of
+        another package that is still accepted, the id is that of the session that it may be exchanged for.
 
     Raises:
         UnavailableError: if the database, or the keys, can't be read.
@@ -254,7 +266,9 @@ def end(raw: str, *, reason: str = "logout", now: datetime | None = None) -> UUI
     require_record(reason, now=now)
     with outage_is_unavailable():
         sid, session = _session_of(raw)
-        if sid is not None and (session is None or session.revoked_at is None):
+        if sid is None:
+            return end_former(raw, reason=reason, now=now)
+        if session is None or session.revoked_at is None:
             end_session(sid, None if session is None else _ended(session), reason=reason, now=now)
     return sid
 

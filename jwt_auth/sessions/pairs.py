@@ -1,13 +1,11 @@
 """
-The result of a sign-in and a refresh: an access token that is signed for a session, and its refresh token.
+The tokens of a session: an access token that is signed for it, and its refresh token.
 """
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from jwt_auth.claims import REGISTERED, Claims
 from jwt_auth.conf import get_settings, rules
@@ -18,33 +16,9 @@ from jwt_auth.jose import tokens
 from jwt_auth.keyring.stored import own_keys
 from jwt_auth.models import UserSession
 from jwt_auth.sessions import refresh_tokens
+from jwt_auth.sessions.extensions import further_claims
+from jwt_auth.sessions.results import AccessToken, TokenPair
 from jwt_auth.transports import check_cookie_size
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AccessToken:
-    """A signed access token; `expires_in` is in seconds."""
-
-    raw: str = field(repr=False)
-    expires_in: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TokenPair:
-    """
-    The tokens that a sign-in or a refresh returns.
-
-    `expires_in` and `refresh_expires_in` are in seconds.
-
-    If the session is not persistent, its cookies end with the browser.
-    """
-
-    access_token: str = field(repr=False)
-    expires_in: int
-    refresh_token: str = field(repr=False)
-    refresh_expires_in: int
-    session_id: UUID
-    is_persistent: bool = True
 
 
 def claims_for(session: UserSession, now: datetime) -> Claims:
@@ -70,8 +44,8 @@ def claims_for(session: UserSession, now: datetime) -> Claims:
 
 
 def sign(claims: Claims, session: UserSession) -> AccessToken:
-    """Return the access token with `claims`, and with those of CLAIMS_CALLABLE."""
-    values = {**_custom_claims(session), **claims.as_dict()}
+    """Return the access token with `claims`, and with those of CLAIMS_CALLABLE and of extensions."""
+    values = {**further_claims(session), **_custom_claims(session), **claims.as_dict()}
     raw = tokens.encode(values, own_keys().signing, ACCESS_TOKEN_TYPE)
     if session.transport == UserSession.Transport.COOKIE:
         check_cookie_size(raw)

@@ -27,7 +27,8 @@ from jwt_auth.revocation.verdict import latest
 from jwt_auth.sessions import accounts, arrivals
 from jwt_auth.sessions.accounts import Account
 from jwt_auth.sessions.django_sessions import untie
-from jwt_auth.sessions.pairs import TokenPair, claims_for, pair, sign
+from jwt_auth.sessions.pairs import claims_for, pair, sign
+from jwt_auth.sessions.results import TokenPair
 from jwt_auth.sessions.terms import Terms
 from jwt_auth.signals import send_on_commit, session_started
 from jwt_auth.user_model import as_made, visible_rows

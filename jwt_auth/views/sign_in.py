@@ -157,9 +157,14 @@ class SignInView(CredentialView):
             step.use_up()
             return _pending_answer(ticket, outcome)
         with outage_is_unavailable(), write_atomic(router.db_for_write(UserSession)):
-            pair = sessions.start(outcome.user, account=account, peer=peer_of(request._request), **step.terms(outcome))
+            pair = self._start(request, outcome.user, account, step.terms(outcome))
             step.use_up()  # last, so that after an outage the step can be sent again
         return self._signed_in(request, outcome.user, pair)
+
+    def _start(
+        self, request: Request, user: Any, account: sessions.Account | None, terms: Mapping[str, Any]
+    ) -> sessions.TokenPair:
+        return sessions.start(user, account=account, peer=peer_of(request._request), **terms)
 
     @sensitive_variables()
     def _begin(self, request: Request, data: Mapping[str, Any]) -> SignInStep:

@@ -1,0 +1,60 @@
+"""
+Extensions of sessions by packages in `contrib`: other claims in access tokens, and tokens of another package that are
+still accepted while a project moves here.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from jwt_auth.http.peer import Peer
+from jwt_auth.models import UserSession
+from jwt_auth.sessions.results import TokenPair
+
+
+class Extension:
+    """
+    What one package adds to sessions. Its methods are called whether or not the project uses the package.
+    """
+
+    def claims(self, session: UserSession) -> Mapping[str, Any]:
+        """Return claims for the access tokens of `session`, beside those of CLAIMS_CALLABLE, which come first."""
+        return {}
+
+    def refresh(self, raw: str, *, peer: Peer | None, now: datetime | None) -> TokenPair | None:
+        """
+        Exchange a former refresh token for the tokens of a session; return None if `raw` is no such token.
+
+        Raises:
+            TokenError: if it is one, and is refused.
+        """
+        return None
+
+    def end(self, raw: str, *, reason: str, now: datetime | None) -> UUID | None:
+        """Revoke a former token, and end the session that it was exchanged for; None if `raw` is no such token."""
+        return None
+
+
+_extensions: list[Extension] = []
+
+
+def connect_extension(extension: Extension) -> None:
+    _extensions.append(extension)
+
+
+def further_claims(session: UserSession) -> dict[str, Any]:
+    """Return the claims of all extensions for the access tokens of `session`."""
+    return {name: value for extension in _extensions for name, value in extension.claims(session).items()}
+
+
+def refresh_former(raw: str, *, peer: Peer | None, now: datetime | None) -> TokenPair | None:
+    """Exchange a refresh token of another package; return None if it is of none. See `Extension.refresh`."""
+    pairs = (extension.refresh(raw, peer=peer, now=now) for extension in _extensions)
+    return next((pair for pair in pairs if pair is not None), None)
+
+
+def end_former(raw: str, *, reason: str, now: datetime | None) -> UUID | None:
+    """Revoke a token of another package; return None if it is of none. See `Extension.end`."""
+    sids = (extension.end(raw, reason=reason, now=now) for extension in _extensions)
+    return next((sid for sid in sids if sid is not None), None)

@@ -1,12 +1,14 @@
-"""Start, refresh and end sessions."""
+"""Start, refresh, update and end sessions."""
 
 from jwt_auth.http.peer import Peer, peer_of
 from jwt_auth.sessions.accounts import Account, any_account, find_account
 from jwt_auth.sessions.lifecycle import end, refresh
-from jwt_auth.sessions.pairs import TokenPair
+from jwt_auth.sessions.pairs import AccessToken, TokenPair
 from jwt_auth.sessions.starting import CredentialsChangedError, start
+from jwt_auth.sessions.updating import update
 
 __all__ = [
+    "AccessToken",
     "Account",
     "CredentialsChangedError",
     "Peer",
@@ -17,4 +19,5 @@ __all__ = [
     "peer_of",
     "refresh",
     "start",
+    "update",
 ]

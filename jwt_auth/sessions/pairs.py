@@ -4,7 +4,7 @@ The result of a sign-in and a refresh: an access token that is signed for a sess
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -23,10 +23,18 @@ from jwt_auth.transports import check_cookie_size
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessToken:
-    """A signed access token; `expires_in` is in seconds."""
+    """
+    A signed access token without a refresh token, for a client that has one.
+
+    `expires_in` is in seconds, and so is `refresh_expires_in`: the session ends then unless it is refreshed.
+
+    If the session is not persistent, its cookies end with the browser.
+    """
 
     raw: str = field(repr=False)
     expires_in: int
+    refresh_expires_in: int
+    is_persistent: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +83,22 @@ def sign(claims: Claims, session: UserSession) -> AccessToken:
     raw = tokens.encode(values, own_keys().signing, ACCESS_TOKEN_TYPE)
     if session.transport == UserSession.Transport.COOKIE:
         check_cookie_size(raw)
-    return AccessToken(raw=raw, expires_in=int(claims.exp - claims.iat))
+    return AccessToken(
+        raw=raw,
+        expires_in=int(claims.exp - claims.iat),
+        refresh_expires_in=int(session.ends_at.timestamp() - claims.iat),
+        is_persistent=session.is_persistent,
+    )
+
+
+def issue(session: UserSession, now: datetime) -> AccessToken:
+    """
+    Return an access token that is issued without a refresh, to be answered by itself.
+
+    It expires with the session at the latest: only a refresh prolongs that.
+    """
+    claims = claims_for(session, now)
+    return sign(replace(claims, exp=min(claims.exp, int(session.ends_at.timestamp()))), session)
 
 
 def pair(session: UserSession, access: AccessToken, now: datetime) -> TokenPair:

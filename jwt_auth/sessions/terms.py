@@ -66,7 +66,7 @@ class Terms:
         if self.is_persistent is not None:
             require(self.is_persistent, "is_persistent", bool)
         if self.data is not None:
-            _check_storable(check_json(self.data, "data"))
+            check_data(self.data)
         require(self.tied_to, "tied_to", str)
         require(self.peer, "peer", Peer, "peer_of(request) returns one")
         require_text(self.label, "label")
@@ -159,6 +159,19 @@ def _check_timeouts(idle: timedelta | None, absolute: timedelta | None) -> None:
 def _check_label(label: str) -> None:
     if len(label) > _LONGEST_LABEL or not is_line(label):
         raise UnstorableTextError(f"label must be one line of at most {_LONGEST_LABEL} characters")
+
+
+def check_data(data: object) -> dict[str, Any]:
+    """
+    Return the `data` of a session as the column will have it.
+
+    Raises:
+        TypeError, ValueError: for data that is no dict, no JSON, longer than MAX_DATA, or can't be stored.
+    """
+    text = check_json(data, "data")
+    _check_storable(text)
+    values: dict[str, Any] = json.loads(text)
+    return values
 
 
 def _check_storable(text: str) -> None:

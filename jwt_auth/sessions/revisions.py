@@ -33,6 +33,8 @@ from jwt_auth.sessions import shown
 from jwt_auth.sessions.pairs import claims_for
 from jwt_auth.sessions.refusals import named_in_refusals
 
+SESSION_ID = "the id of a UserSession, such as request.auth.session_id"
+
 # How often a request reads the row at most.
 READS = 5
 

@@ -61,7 +61,7 @@ class Terms:
         if self.authenticated_at is not None and self.authenticated_at > now:
             raise ValueError("authenticated_at is in the future")
         check_methods(self.amr)
-        _check_level(self.acr)
+        check_level(self.acr)
         _check_timeouts(self.idle_timeout, self.absolute_timeout)
         if self.is_persistent is not None:
             require(self.is_persistent, "is_persistent", bool)
@@ -133,7 +133,8 @@ def check_methods(amr: object) -> None:
         raise ValueError(f"amr is longer than {_LONGEST} characters")
 
 
-def _check_level(acr: object) -> None:
+def check_level(acr: object) -> None:
+    """Check that `acr` is a level, or None; raise TypeError or ValueError."""
     if acr is None:
         return
     require(acr, "acr", str)

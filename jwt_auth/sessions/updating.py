@@ -16,10 +16,8 @@ from jwt_auth._django.outages import outage_is_unavailable
 from jwt_auth.conf.arguments import require, require_aware
 from jwt_auth.exceptions import UnavailableError
 from jwt_auth.sessions.pairs import AccessToken, issue
-from jwt_auth.sessions.revisions import READS, TOO_BUSY, load_live, revise
+from jwt_auth.sessions.revisions import READS, SESSION_ID, TOO_BUSY, load_live, revise
 from jwt_auth.sessions.terms import check_data
-
-SESSION_ID = "the id of a UserSession, such as request.auth.session_id"
 
 
 @sensitive_variables()

@@ -36,9 +36,8 @@ from jwt_auth.revocation import cutoff, database, user_rows
 from jwt_auth.revocation.events import atomic
 from jwt_auth.revocation.user_sessions import spared
 from jwt_auth.revocation.verdict import latest, verdict
-from jwt_auth.sessions import shown
 from jwt_auth.sessions.pairs import AccessToken, claims_for, issue
-from jwt_auth.sessions.revisions import SESSION_ID, load_live, revise
+from jwt_auth.sessions.revisions import SESSION_ID, load_live, revised
 from jwt_auth.sessions.terms import check_level, check_methods
 
 
@@ -122,9 +121,11 @@ def _begin_anew(session_id: UUID, amr: Collection[str], acr: str | None, now: da
     }
     vars(session).update(moved)
     access = issue(session, now)
-    # The cutoff of the next revocation is later than the last use.
-    is_moved = revise(session, now, **moved, **shown.used_at(session, session.started_at))
-    return access if is_moved else None
+    # Found by the key alone: the row is locked, and its end was checked. With the condition for that in the statement,
+    # MariaDB may take an index, and a refresh that waits for the row has locked its entry there.
+    row = UserSession.objects.filter(pk=session_id, revoked_at=None)
+    # The last use is not before the beginning, because the next cutoff is later than that.
+    return access if row.update(**revised(session, session.started_at, **moved)) else None
 
 
 def _is_to_be_moved(session: UserSession, now: datetime) -> bool:

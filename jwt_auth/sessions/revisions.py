@@ -64,5 +64,9 @@ def as_read(session: UserSession, now: datetime) -> QuerySet[UserSession]:
 
 def revise(session: UserSession, now: datetime, **changes: Any) -> bool:
     """Write what the tokens of `session` say, and that one is issued; return False if the row is not as it was read."""
-    columns = {**shown.used_at(session, now), **changes, "revision": F("revision") + 1}
-    return bool(as_read(session, now).update(**columns))
+    return bool(as_read(session, now).update(**revised(session, now, **changes)))
+
+
+def revised(session: UserSession, now: datetime, **changes: Any) -> dict[str, Any]:
+    """Return the columns of a session whose tokens say something else, and that is used at `now`."""
+    return {**shown.used_at(session, now), **changes, "revision": F("revision") + 1}

@@ -26,6 +26,7 @@ from tests.support.browser import Browser
 from tests.support.clients import PASSWORD, Client
 from tests.support.clocks import NOW
 from tests.support.forge import claims_of
+from tests.support.other_processes import by_another_process
 from tests.support.outages import outage
 from tests.urls import urlpatterns as usual_urls
 
@@ -185,6 +186,17 @@ def test_the_signal_counts_the_sessions_that_have_ended(user, own, other, heard)
         change(user)
         assert not sent
     assert [(signal, facts["sessions_revoked"]) for signal, facts in sent] == [(signals.user_revoked, 1)]
+
+
+def test_another_process_in_memory_mode_learns_it_as_any_new_password(
+    user, own, other, jwt_settings, ticks, monkeypatch
+):
+    jwt_settings(REVOCATION="memory")
+    assert me(own.access_token) == 200
+    with by_another_process(monkeypatch), sessions.kept(own.session_id) as kept:
+        change(user)
+    ticks.forward(60)
+    assert [me(kept.access_token.raw), me(own.access_token), me(other.access_token)] == [200, 401, 401]
 
 
 @pytest.mark.usefixtures("_mode")

@@ -4,10 +4,12 @@ The claims of a token (RFC 7519, RFC 9068) as a value, and the rules about audie
 Pure: functions of values alone, with `now` passed in.
 """
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Any
+from uuid import UUID
 
 from jwt_auth.exceptions import ExpiredTokenError, InvalidClaimError
 from jwt_auth.lines import is_line
@@ -26,6 +28,8 @@ REGISTERED = frozenset(
         *("amr", "acr", "scope", "act", "cnf", "one_time"),
     )
 )
+
+_SID = re.compile("[0-9a-f]{32}")
 
 _ABSENT = object()
 
@@ -104,6 +108,13 @@ class Claims:
     def is_limited(self) -> bool:
         """True if the token is valid only for its scopes; False for that of a sign-in at this server."""
         return self.scope is not None
+
+    @property
+    def session_id(self) -> UUID | None:
+        """The id of the session that the token is of; None for any token but that of a sign-in at this server."""
+        if self.is_limited or self.sid is None:
+            return None
+        return UUID(hex=self.sid) if _SID.fullmatch(self.sid) else None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the claims in the form that a token has; `all` is not used."""

@@ -60,6 +60,8 @@ class UserSession(Described, Authenticated, MaybeShared):
     )
     handle = models.CharField(_("handle"), max_length=32, default=new_handle, editable=False)
     counter = models.PositiveIntegerField(_("refreshes"), default=0)
+    # Counts the changes of what its tokens say, apart from refreshes; see sessions/updating.py.
+    revision = models.PositiveIntegerField(_("revision"), default=0, editable=False)
     started_at = models.DateTimeField(_("signed in at"), help_text=_("“auth_time” in its tokens."))
     last_issued_at = models.DateTimeField(_("last used at"))
     # The newest use in an hour before that of `last_issued_at`; see sessions/shown.py.
@@ -83,7 +85,7 @@ class UserSession(Described, Authenticated, MaybeShared):
 
     objects = PrimaryManager()
 
-    DESCRIPTIVE = frozenset({"label", "ip_address", "user_agent", "data"})
+    DESCRIPTIVE = frozenset({"label", "ip_address", "user_agent"})
 
     class Meta:
         verbose_name = _("session")

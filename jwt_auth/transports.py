@@ -18,7 +18,7 @@ from jwt_auth.conf.rules import without_prefix
 from jwt_auth.exceptions import ConfigurationError, MalformedTokenError
 from jwt_auth.jose.mistakes import mistake_in
 
-__all__ = ["bearer_body", "bearer_token", "clear_cookies", "set_cookies"]
+__all__ = ["bearer_body", "bearer_token", "clear_cookies", "set_access_cookie", "set_cookies"]
 
 logger = logging.getLogger("jwt_auth")
 
@@ -145,10 +145,19 @@ def set_cookies(request: HttpRequest, response: HttpResponse, pair: Any) -> None
     settings = get_settings()
     if name_of_cookie(request, settings.COOKIE_ACCESS_NAME) == settings.COOKIE_ACCESS_NAME and _is_plain_http(request):
         warn_of_plain_http()
-    max_age = pair.refresh_expires_in if pair.is_persistent else None
+    max_age = _max_age(pair)
     _set_cookie(request, response, settings.COOKIE_ACCESS_NAME, pair.access_token, max_age)
     if list(_cookies(request, settings.COOKIE_REFRESH_NAME)) != [pair.refresh_token]:
         _set_cookie(request, response, settings.COOKIE_REFRESH_NAME, pair.refresh_token, max_age)
+
+
+def set_access_cookie(request: HttpRequest, response: HttpResponse, access: Any) -> None:
+    """
+    Put an AccessToken into the cookie of the access token, which lasts as long as with set_cookies().
+
+    Call it only for a session with cookies; a client with tokens in bodies would have one in a cookie as well.
+    """
+    _set_cookie(request, response, get_settings().COOKIE_ACCESS_NAME, access.raw, _max_age(access))
 
 
 def clear_cookies(request: HttpRequest, response: HttpResponse) -> None:
@@ -210,6 +219,11 @@ def warn_of_plain_http() -> None:
         reason,
         extra={"event": "cookies_lost", "reason": reason},
     )
+
+
+def _max_age(tokens: Any) -> int | None:
+    """Return the Max-Age of cookies with a TokenPair or an AccessToken: the time until the session ends."""
+    return tokens.refresh_expires_in if tokens.is_persistent else None
 
 
 def _set_cookie(request: HttpRequest, response: HttpResponse, name: str, value: str, max_age: int | None) -> None:

@@ -294,6 +294,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("counter", models.PositiveIntegerField(default=0, verbose_name="refreshes")),
+                ("revision", models.PositiveIntegerField(default=0, editable=False, verbose_name="revision")),
                 (
                     "started_at",
                     models.DateTimeField(help_text="“auth_time” in its tokens.", verbose_name="signed in at"),

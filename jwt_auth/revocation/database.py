@@ -63,7 +63,7 @@ def session_of_token(sid: uuid.UUID, subject: str) -> QuerySet[UserSession]:
 
 # Columns that no verdict needs. Each would cost a request a few microseconds; code that reads one loads it then.
 _UNJUDGED = (
-    *("created_at", "handle", "counter", "last_issued_at", "settled_at", "rotated_at", "revoked_reason"),
+    *("created_at", "handle", "counter", "revision", "last_issued_at", "settled_at", "rotated_at", "revoked_reason"),
     *("transport", "label", "ip_address", "user_agent", "last_ip_address", "last_user_agent", "retry_digest"),
     *("amr", "acr", "idle_timeout", "is_persistent", "data", "tied_to"),
     *("shared_at", "shared_ip_address", "shared_user_agent", "shared_counter", "shared_rotations"),
@@ -86,6 +86,11 @@ def _compiled(alias: str) -> CompiledQuery:
 def find_by_handle(handle: str, **annotations: Expression) -> UserSession | None:
     """Return the session of a refresh token, with the user and all that `state_of` needs."""
     return _adopting(all_sessions().annotate(**annotations).filter(handle=handle).first())
+
+
+def find_by_id(sid: uuid.UUID) -> UserSession | None:
+    """Return the session `sid`, with the user and all that `state_of` needs."""
+    return _adopting(all_sessions().filter(pk=sid).first())
 
 
 def _adopting(session: UserSession | None) -> UserSession | None:

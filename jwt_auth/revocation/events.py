@@ -38,9 +38,9 @@ _DATED_AT_ONCE = 500
 Actor: TypeAlias = AbstractBaseUser | str | None
 
 
-def atomic() -> Any:
+def atomic(*, savepoint: bool = False) -> Any:
     """Return the transaction for everything that is written about sessions."""
-    return write_atomic(router.db_for_write(UserSession), savepoint=False)
+    return write_atomic(router.db_for_write(UserSession), savepoint=savepoint)
 
 
 def deny_key(

@@ -7,6 +7,8 @@ sessions with or without a mark, so the rows of a user who has more than MARKED 
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -28,7 +30,7 @@ class Found:
 
     Args:
         newest: the last time when one of them, live or not, was used.
-        unfinished: the number of those that are neither revoked nor expired.
+        unfinished: the number of those that are neither revoked nor expired, nor `spared`.
         live: the number of those that are not before the user's cutoff or the global one either.
     """
 
@@ -42,14 +44,31 @@ class Found:
         return self.unfinished <= MARKED
 
 
+# The sessions that stay while this code revokes their users; see `spared`.
+_spared: ContextVar[frozenset[UUID]] = ContextVar("jwt_auth_spared", default=frozenset())
+
 # Stands for more sessions than a revocation marks.
 MANY = Found(unfinished=MARKED + 1)
+
+
+@contextmanager
+def spared(sid: UUID) -> Iterator[None]:
+    """
+    Leave out the session `sid` when revocations of users in this block mark and count sessions.
+
+    The cutoff refuses it all the same: the caller has to move it, in the same transaction. See sessions/keeping.py.
+    """
+    token = _spared.set(_spared.get() | {sid})
+    try:
+        yield
+    finally:
+        _spared.reset(token)
 
 
 def sessions_of(user_pks: Iterable[Any], now: datetime) -> dict[Any, Found]:
     """Return the sessions' numbers for each user who has or had sessions, by the user's key. One query."""
     path = cutoffs.path_from("user__")
-    not_ended = is_unfinished(now)
+    not_ended = is_unfinished(now) & _not_spared()
     after_cutoffs = (Q(**{path: None}) | Q(started_at__gte=F(path))) & (
         Q(global_cutoff=None) | Q(started_at__gte=F("global_cutoff"))
     )
@@ -66,7 +85,11 @@ def sessions_of(user_pks: Iterable[Any], now: datetime) -> dict[Any, Found]:
 
 def unfinished(user_pks: Iterable[Any], now: datetime) -> QuerySet[UserSession]:
     """Return the sessions of users that are neither revoked nor expired."""
-    return UserSession.objects.filter(is_unfinished(now), user_id__in=list(user_pks))
+    return UserSession.objects.filter(is_unfinished(now) & _not_spared(), user_id__in=list(user_pks))
+
+
+def _not_spared() -> Q:
+    return ~Q(pk__in=_spared.get()) if _spared.get() else Q()
 
 
 def is_unfinished(now: datetime) -> Q:

@@ -4,15 +4,14 @@ The life of a session after its start: refresh and end. All code that rotates re
 The rule for a refresh token that was used before is in `refresh_tokens`, `retries` and `sharing`.
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from django.db.models import Expression
-from django.db.models.functions import Greatest
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
@@ -25,7 +24,6 @@ from jwt_auth.exceptions import (
     InvalidTokenError,
     MalformedTokenError,
     RevokedTokenError,
-    TokenError,
     UnavailableError,
 )
 from jwt_auth.http.peer import Peer
@@ -35,7 +33,6 @@ from jwt_auth.revocation import database, subjects
 from jwt_auth.revocation.events import atomic
 from jwt_auth.revocation.operations import end_session
 from jwt_auth.revocation.user_rows import Ended
-from jwt_auth.revocation.user_sessions import is_unfinished
 from jwt_auth.revocation.verdict import verdict
 from jwt_auth.sessions import refresh_tokens, retries, sharing, shown
 from jwt_auth.sessions.extensions import end_former, refresh_former
@@ -48,7 +45,9 @@ from jwt_auth.sessions.refresh_tokens import (
     is_shaped_like_a_refresh_token,
     misuse_error,
 )
+from jwt_auth.sessions.refusals import named_in_refusals
 from jwt_auth.sessions.results import AccessToken, TokenPair
+from jwt_auth.sessions.revisions import READS, TOO_BUSY, as_read
 from jwt_auth.sessions.terms import idle_timeout_of
 from jwt_auth.signals import refresh_token_reused, send_on_commit, token_refreshed
 
@@ -126,21 +125,19 @@ def refresh(
 
 @sensitive_variables()
 def _refresh(handle: str, attempt: _Attempt) -> TokenPair:
-    session, access, case = _load_and_judge(handle, attempt)
-    with _named_in_refusals(session):
-        if case is Case.FRESH and not _rotate(session, attempt):
-            # Another request was faster: a rotation, a logout or a revocation. Read the row again.
-            session, access, case = _load_and_judge(handle, attempt)
-            if case is Case.FRESH:
-                raise UnavailableError("the row still has the old counter")
-        if case in TOLERATED and not sharing.is_tolerated(session, attempt.peer, attempt.now()):
-            case = Case.SHARED
-        if case in MISUSES:
-            raise _end_misused(session, attempt, case)
-        if case is not Case.FRESH:
-            _note_use(session, attempt.now())
-    send_on_commit(token_refreshed, UserSession, session=session, rotated=case is Case.FRESH)
-    return pair(session, access, attempt.now())
+    for _ in range(READS):
+        session, access, case = _load_and_judge(handle, attempt)
+        with named_in_refusals(session):
+            if case in TOLERATED and not sharing.is_tolerated(session, attempt.peer, attempt.now()):
+                case = Case.SHARED
+            if case in MISUSES:
+                raise _end_misused(session, attempt, case)
+            is_as_read = _rotate(session, attempt) if case is Case.FRESH else _note_use(session, attempt.now())
+        if is_as_read:
+            send_on_commit(token_refreshed, UserSession, session=session, rotated=case is Case.FRESH)
+            return pair(session, access, attempt.now())
+        # Another request was faster: a rotation, an update, a logout or a revocation. Read the row again.
+    raise UnavailableError(TOO_BUSY)
 
 
 def _load_and_judge(handle: str, attempt: _Attempt) -> tuple[UserSession, AccessToken, Case]:
@@ -154,7 +151,7 @@ def _load_and_judge(handle: str, attempt: _Attempt) -> tuple[UserSession, Access
         raise RevokedTokenError("there is no session of this handle")
     now, waited = attempt.now(), attempt.waited()
     claims = claims_for(session, now)
-    with _named_in_refusals(session):
+    with named_in_refusals(session):
         verdict(claims, database.state_of(session), now)
     case = case_of(
         attempt.presented, session, waited=waited, retry=attempt.retry, peer=attempt.peer, now=attempt.moment
@@ -162,32 +159,21 @@ def _load_and_judge(handle: str, attempt: _Attempt) -> tuple[UserSession, Access
     return session, sign(claims, session), case
 
 
-@contextmanager
-def _named_in_refusals(session: UserSession) -> Iterator[None]:
-    """Name `session` in an error that refuses its token, for the log."""
-    try:
-        yield
-    except TokenError as error:
-        error.sid, error.user_id = session.sid, str(session.user_id)
-        raise
-
-
 def _rotate(session: UserSession, attempt: _Attempt) -> bool:
-    """Increment the counter, unless another request has; the condition of the UPDATE decides every race."""
+    """Increment the counter, unless the row has changed; the condition of the UPDATE decides every race."""
     retries.refuse_repeated(attempt.retry, session)
     now, former = attempt.now(), refresh_tokens.rotated_by(session)
     moved = {
         "counter": session.counter + 1,
         "rotated_at": attempt.moment or refresh_tokens.database_time(),
-        "last_issued_at": _latest_use(now),
-        "settled_at": shown.settled_at(session, now),
+        **shown.used_at(session, now),
         **sharing.last_peer(attempt.peer),
         "retry_digest": attempt.retry,
         "idle_expires_at": min(now + idle_timeout_of(session), session.expires_at),
         # The hash matched, maybe by a key of SECRET_KEY_FALLBACKS. Under the current key that fallback can be removed.
         "auth_hash": session.user.get_session_auth_hash(),
     }
-    unmoved = UserSession.objects.filter(is_unfinished(now), pk=session.pk, counter=session.counter)
+    unmoved = as_read(session, now).filter(counter=session.counter)
     began = seconds()
     rows = unmoved.update(**moved)
     if rows:
@@ -198,27 +184,23 @@ def _rotate(session: UserSession, attempt: _Attempt) -> bool:
     return bool(rows)
 
 
-def _note_use(session: UserSession, now: datetime) -> None:
+def _note_use(session: UserSession, now: datetime) -> bool:
     """
     Move `last_issued_at` for a token that is issued without a rotation; within MAX_LEEWAY it may stay.
 
     The end of a revocation's event is reckoned from it, and a client may repeat a request days after the rotation. The
     write also waits for a transaction that is about to end the session.
 
-    Raises:
-        RevokedTokenError: if the session has ended since it was read.
+    Returns:
+        False if that was to be written, and the session has ended, or its tokens say something else, since it was read.
     """
     if now - session.last_issued_at <= MAX_LEEWAY:
-        return
-    moved = {"last_issued_at": _latest_use(now), "settled_at": shown.settled_at(session, now)}
-    if not UserSession.objects.filter(is_unfinished(now), pk=session.pk).update(**moved):
-        raise RevokedTokenError("the session has just ended")
+        return True
+    moved = shown.used_at(session, now)
+    if not as_read(session, now).update(**moved):
+        return False
     _update(session, moved)
-
-
-def _latest_use(now: datetime) -> Greatest:
-    # Never moved back, even if another machine's clock was ahead: a cutoff is set later than this time.
-    return Greatest("last_issued_at", now, output_field=UserSession._meta.get_field("last_issued_at"))
+    return True
 
 
 def _update(session: UserSession, moved: Mapping[str, Any]) -> None:

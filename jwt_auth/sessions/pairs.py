@@ -4,6 +4,7 @@ The tokens of a session: an access token that is signed for it, and its refresh 
 
 import secrets
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -49,7 +50,22 @@ def sign(claims: Claims, session: UserSession) -> AccessToken:
     raw = tokens.encode(values, own_keys().signing, ACCESS_TOKEN_TYPE)
     if session.transport == UserSession.Transport.COOKIE:
         check_cookie_size(raw)
-    return AccessToken(raw=raw, expires_in=int(claims.exp - claims.iat))
+    return AccessToken(
+        raw=raw,
+        expires_in=int(claims.exp - claims.iat),
+        refresh_expires_in=int(session.ends_at.timestamp() - claims.iat),
+        is_persistent=session.is_persistent,
+    )
+
+
+def issue(session: UserSession, now: datetime) -> AccessToken:
+    """
+    Return an access token that is issued without a refresh, to be answered by itself.
+
+    It expires with the session at the latest: only a refresh prolongs that.
+    """
+    claims = claims_for(session, now)
+    return sign(replace(claims, exp=min(claims.exp, int(session.ends_at.timestamp()))), session)
 
 
 def pair(session: UserSession, access: AccessToken, now: datetime) -> TokenPair:

@@ -8,10 +8,18 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessToken:
-    """A signed access token; `expires_in` is in seconds."""
+    """
+    A signed access token without a refresh token, for a client that has one.
+
+    `expires_in` is in seconds, and so is `refresh_expires_in`: the session ends then unless it is refreshed.
+
+    If the session is not persistent, its cookies end with the browser.
+    """
 
     raw: str = field(repr=False)
     expires_in: int
+    refresh_expires_in: int
+    is_persistent: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

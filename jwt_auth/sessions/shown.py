@@ -6,6 +6,9 @@ the grace period. So only the sign-in and past full hours are shown: the value c
 """
 
 from datetime import datetime, timezone
+from typing import Any
+
+from django.db.models.functions import Greatest
 
 from jwt_auth.models import UserSession
 
@@ -17,8 +20,16 @@ def last_used_at(session: UserSession, now: datetime) -> datetime:
     return max(hour, session.started_at)
 
 
-def settled_at(session: UserSession, now: datetime) -> datetime | None:
-    """Return the new value of the column `settled_at` for a use of the session at `now`."""
+def used_at(session: UserSession, now: datetime) -> dict[str, Any]:
+    """Return the columns for a use of the session at `now`: a token is issued, at `now` or before."""
+    return {
+        # Never moved back, even if another machine's clock was ahead: a cutoff is set later than this time.
+        "last_issued_at": Greatest("last_issued_at", now, output_field=UserSession._meta.get_field("last_issued_at")),
+        "settled_at": _settled_at(session, now),
+    }
+
+
+def _settled_at(session: UserSession, now: datetime) -> datetime | None:
     return session.last_issued_at if hour_of(session.last_issued_at) < hour_of(now) else session.settled_at
 
 

@@ -61,12 +61,12 @@ class Terms:
         if self.authenticated_at is not None and self.authenticated_at > now:
             raise ValueError("authenticated_at is in the future")
         check_methods(self.amr)
-        _check_level(self.acr)
+        check_level(self.acr)
         _check_timeouts(self.idle_timeout, self.absolute_timeout)
         if self.is_persistent is not None:
             require(self.is_persistent, "is_persistent", bool)
         if self.data is not None:
-            _check_storable(check_json(self.data, "data"))
+            check_data(self.data)
         require(self.tied_to, "tied_to", str)
         require(self.peer, "peer", Peer, "peer_of(request) returns one")
         require_text(self.label, "label")
@@ -133,7 +133,8 @@ def check_methods(amr: object) -> None:
         raise ValueError(f"amr is longer than {_LONGEST} characters")
 
 
-def _check_level(acr: object) -> None:
+def check_level(acr: object) -> None:
+    """Check that `acr` is a level, or None; raise TypeError or ValueError."""
     if acr is None:
         return
     require(acr, "acr", str)
@@ -159,6 +160,19 @@ def _check_timeouts(idle: timedelta | None, absolute: timedelta | None) -> None:
 def _check_label(label: str) -> None:
     if len(label) > _LONGEST_LABEL or not is_line(label):
         raise UnstorableTextError(f"label must be one line of at most {_LONGEST_LABEL} characters")
+
+
+def check_data(data: object) -> dict[str, Any]:
+    """
+    Return the `data` of a session as the column will have it.
+
+    Raises:
+        TypeError, ValueError: for data that is no dict, no JSON, longer than MAX_DATA, or can't be stored.
+    """
+    text = check_json(data, "data")
+    _check_storable(text)
+    values: dict[str, Any] = json.loads(text)
+    return values
 
 
 def _check_storable(text: str) -> None:

@@ -6,12 +6,24 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.core import mail
 from django.urls import include, path
+from djoser.views import UserViewSet
+from rest_framework.response import Response
 
+from jwt_auth import sessions
 from tests.support.answers import assert_error
 from tests.support.clients import PASSWORD
 from tests.support.recipes import end_others, make_the_tour
 
+
+class Users(UserViewSet):
+    def set_password(self, request, *args, **kwargs):
+        with sessions.kept(request.auth.session_id) as kept:
+            super().set_password(request, *args, **kwargs)
+        return Response({"access_token": kept.access_token.raw})
+
+
 urlpatterns = [
+    path("kept/", Users.as_view({"post": "set_password"})),
     path("auth/", include("jwt_auth.urls")),
     path("", include("djoser.urls")),
 ]
@@ -59,6 +71,19 @@ def test_a_new_password_ends_all_sessions_also_the_one_that_sets_it(client, user
     assert client.is_dead(own)
     assert client.is_dead(other)
     assert client.login(user, NEW).status_code == 200
+
+
+def test_one_call_keeps_the_session_that_sets_a_new_password(client, user):
+    own, other = client.tokens(user), client.tokens(user)
+    body = {"current_password": "wrong", "new_password": NEW}
+    sender = client.bearer(own["access_token"])
+    assert sender.send("/kept/", body).status_code == 400
+    assert not client.is_dead(other)
+    answer = sender.send("/kept/", {**body, "current_password": PASSWORD})
+    assert client.get_me(answer.json()["access_token"]).status_code == 200
+    assert client.refresh(own["refresh_token"]).status_code == 200
+    assert client.get_me(own["access_token"]).status_code == 401
+    assert client.is_dead(other)
 
 
 def test_a_new_address_ends_all_sessions_until_it_is_confirmed(client, user):

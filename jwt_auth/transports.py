@@ -107,13 +107,22 @@ def bearer_body(pair: Any) -> Mapping[str, Any]:
 # Cookies
 
 
+def sends_access_cookie() -> bool:
+    """Return whether browsers get their access tokens in a cookie; if not, they get them in bodies."""
+    return get_settings().BROWSER_ACCESS_TOKEN == "cookie"  # noqa: S105  # the name of a place
+
+
 def access_cookie(request: HttpRequest) -> str | None:
     """
-    Return the access token in its cookie; None if there is no such cookie.
+    Return the access token in its cookie; None if there is no such cookie, or browsers get access tokens in bodies.
+
+    In the latter case no cookie may authenticate: it would be one from before, or one that somebody has planted.
 
     Raises:
         MalformedTokenError: when there are several that differ: it can't be known which one was planted.
     """
+    if not sends_access_cookie():
+        return None
     return _only(_cookies(request, get_settings().COOKIE_ACCESS_NAME))
 
 
@@ -136,6 +145,9 @@ def set_cookies(request: HttpRequest, response: HttpResponse, pair: Any) -> None
     Put a TokenPair into cookies; both last as long as the session, or until the browser is closed if the session is not
     persistent.
 
+    If BROWSER_ACCESS_TOKEN is "body", only the refresh token is put into its cookie, and the cookie of an access token
+    from before is deleted.
+
     Browsers thus still send an expired access token: the answer can say that it has expired, and a sign-out can
     find its session.
 
@@ -146,7 +158,10 @@ def set_cookies(request: HttpRequest, response: HttpResponse, pair: Any) -> None
     if name_of_cookie(request, settings.COOKIE_ACCESS_NAME) == settings.COOKIE_ACCESS_NAME and _is_plain_http(request):
         warn_of_plain_http()
     max_age = pair.refresh_expires_in if pair.is_persistent else None
-    _set_cookie(request, response, settings.COOKIE_ACCESS_NAME, pair.access_token, max_age)
+    if sends_access_cookie():
+        _set_cookie(request, response, settings.COOKIE_ACCESS_NAME, pair.access_token, max_age)
+    elif _cookies(request, settings.COOKIE_ACCESS_NAME):
+        _set_cookie(request, response, settings.COOKIE_ACCESS_NAME, "", 0)
     if list(_cookies(request, settings.COOKIE_REFRESH_NAME)) != [pair.refresh_token]:
         _set_cookie(request, response, settings.COOKIE_REFRESH_NAME, pair.refresh_token, max_age)
 
@@ -163,18 +178,24 @@ def clear_cookies(request: HttpRequest, response: HttpResponse) -> None:
 
 
 def cookie_body(pair: Any) -> Mapping[str, Any]:
-    """Return a TokenPair as the body of an answer to a browser's login and refresh: all but the tokens."""
-    body = bearer_body(pair)
-    return {name: body[name] for name in ("expires_in", "refresh_expires_in", "session")}
+    """
+    Return a TokenPair as the body of an answer to a browser's login and refresh: all that is not in cookies.
+
+    The refresh token is never in it. The access token is, if BROWSER_ACCESS_TOKEN is "body".
+    """
+    hidden = ("access_token", "token_type", "refresh_token") if sends_access_cookie() else ("refresh_token",)
+    return {name: value for name, value in bearer_body(pair).items() if name not in hidden}
 
 
 def check_cookie_size(access_token: str) -> None:
     """
-    Check that a cookie with this access token is not too large.
+    Check that a cookie with this access token, if it will be in one, is not too large.
 
     Raises:
         ConfigurationError: when a browser might silently drop the cookie.
     """
+    if not sends_access_cookie():
+        return
     size = len(get_settings().COOKIE_ACCESS_NAME) + len(access_token)
     if size > MAX_COOKIE:
         raise ConfigurationError(

@@ -162,6 +162,9 @@ class JWTCookieAuthentication(JWTAuthentication):
     If there is a bearer header too, only the header counts, and this class does nothing. A bad cookie leaves the
     request anonymous, because browsers send cookies by themselves. A good cookie alone is not enough for a request that
     may change something: it must also come from a page of this site.
+
+    If BROWSER_ACCESS_TOKEN is "body", this class does nothing: browsers then send access tokens in the header, for
+    JWTAuthentication.
     """
 
     headers = ("Authorization", "Cookie")

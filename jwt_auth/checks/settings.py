@@ -89,6 +89,7 @@ def _check_names() -> Iterator[checks.CheckMessage]:
 _UNMISTAKABLE = (
     "ADMIN_ENDPOINTS_AMR",
     "ADMIN_ENDPOINTS_MAX_AGE",
+    "BROWSER_ACCESS_TOKEN",
     "CLAIMS_CALLABLE",
     "CLIENT_REPLAY_PROTECTION",
     "CLIENT_TOKEN_MAX_LIFETIME",

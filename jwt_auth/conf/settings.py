@@ -119,6 +119,7 @@ class Settings:
     SERVICE_TOKEN_LIFETIME: timedelta = setting(
         timedelta(seconds=120), rules.duration(MIN_SERVICE_TOKEN_LIFETIME, MAX_SERVICE_TOKEN_LIFETIME)
     )
+    BROWSER_ACCESS_TOKEN: str = setting("cookie", rules.one_of("cookie", "body"))
     COOKIE_ACCESS_NAME: str = setting("__Host-Http-access", rules.cookie_name)
     COOKIE_REFRESH_NAME: str = setting("__Host-Http-refresh", rules.cookie_name)
     COOKIE_SAMESITE: str = setting("Strict", rules.one_of("Strict", "Lax", "None"))

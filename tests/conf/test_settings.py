@@ -175,6 +175,7 @@ GOOD_AND_BAD = {
         [timedelta(seconds=10), timedelta(minutes=5)],
         [60, None, timedelta(seconds=9), timedelta(seconds=301), -MINUTE],
     ),
+    "BROWSER_ACCESS_TOKEN": (["cookie", "body"], ["Cookie", "header", "", None, ["body"]]),
     "COOKIE_ACCESS_NAME": (
         ["__Host-Http-shop_access", "__Host-access", "__Host-" + "a" * 100],
         ["access", "__Host-", "__Host-Http-", "__Secure-access", "__host-access", "__Host-a b", "__Host-a=b", None, 1],

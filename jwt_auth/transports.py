@@ -155,7 +155,7 @@ def set_cookies(request: HttpRequest, response: HttpResponse, pair: Any) -> None
     which this answer would overwrite if it came last.
     """
     settings = get_settings()
-    if name_of_cookie(request, settings.COOKIE_ACCESS_NAME) == settings.COOKIE_ACCESS_NAME and _is_plain_http(request):
+    if not _is_development(request) and _is_plain_http(request):
         warn_of_plain_http()
     max_age = pair.refresh_expires_in if pair.is_persistent else None
     if sends_access_cookie():
@@ -207,7 +207,12 @@ def check_cookie_size(access_token: str) -> None:
 
 def name_of_cookie(request: HttpRequest, name: str) -> str:
     """Return the cookie's name; on plain http under DEBUG without the prefix, which browsers refuse there."""
-    return without_prefix(name) if django_settings.DEBUG and not request.is_secure() else name
+    return without_prefix(name) if _is_development(request) else name
+
+
+def _is_development(request: HttpRequest) -> bool:
+    """Return whether cookies are sent over plain http, which only a developer's own server does."""
+    return django_settings.DEBUG and not request.is_secure()
 
 
 def _is_plain_http(request: HttpRequest) -> bool:
@@ -234,13 +239,12 @@ def warn_of_plain_http() -> None:
 
 
 def _set_cookie(request: HttpRequest, response: HttpResponse, name: str, value: str, max_age: int | None) -> None:
-    name_now = name_of_cookie(request, name)
     response.set_cookie(
-        name_now,
+        name_of_cookie(request, name),
         value,
         max_age=max_age,
         path="/",
-        secure=name_now == name,
+        secure=not _is_development(request),
         httponly=True,
         samesite=get_settings().COOKIE_SAMESITE,  # type: ignore[arg-type]  # conf has checked that it is one of three
     )

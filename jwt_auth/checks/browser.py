@@ -19,7 +19,7 @@ from jwt_auth.checks.middleware import middleware_classes
 from jwt_auth.checks.urlconf import routed_views
 from jwt_auth.checks.views import authenticating_views, default_classes, lists_of_classes
 from jwt_auth.conf import get_settings
-from jwt_auth.conf.rules import without_prefix
+from jwt_auth.conf.rules import COOKIE_PREFIXES, without_prefix
 from jwt_auth.conf.settings import settings_are_valid
 from jwt_auth.error_reports import ExceptionReporterFilter
 from jwt_auth.http.csrf import can_match
@@ -63,6 +63,14 @@ def _check_names() -> Iterator[checks.CheckMessage]:
                     hint=f"Change one of them; under DEBUG on plain http, {name} is {without_prefix(name)}.",
                     id="jwt_auth.E044",
                 )
+    for name in settings.COOKIE_NAMES_WITHOUT_PREFIX:
+        yield checks.Warning(
+            f"The cookie {name} has no prefix: another host of the domain, or anybody on plain http, can plant one of "
+            "that name, and so sign your visitors in to an account of theirs, or out.",
+            hint=f'As soon as no client reads {name} any more, name the cookie "{COOKIE_PREFIXES[0]}{name}", and '
+            "remove the name from COOKIE_NAMES_WITHOUT_PREFIX.",
+            id="jwt_auth.W056",
+        )
 
 
 def _check_csrf() -> Iterator[checks.CheckMessage]:

@@ -55,7 +55,7 @@ def test_no_block_is_left_untested():
         *("test: settings without database", "test: cookies"),
         *("test: json logging", "test: sentry", "test: fernet key", "test: derived fernet keys"),
     }
-    # tests/docs/test_guides.py follows these in new projects.
+    # tests/docs/test_guides.py and test_namesakes.py follow these in new projects.
     known |= {
         block.how
         for block in BLOCKS

@@ -23,11 +23,13 @@ from jwt_auth.authentication import (
     JWTAuthentication,
     JWTCookieAuthentication,
     UserOrClientJWTAuthentication,
+    remembered,
 )
 from jwt_auth.authentication.note import note_on
 from jwt_auth.authentication.remembered import LONGEST
 from jwt_auth.models import UsedToken, UserSession
 from jwt_auth.revocation import revoke_session
+from jwt_auth.verification import verify
 from tests.support.api_clients import register
 from tests.support.browser import HOST, ORIGIN, Browser
 from tests.support.outages import outage
@@ -290,12 +292,40 @@ def test_with_other_settings_the_token_is_verified_again(raw, jwt_settings):
     assert code_of(lambda: JWTAuthentication().authenticate(request)) == "invalid_token"
 
 
-def test_in_the_tables_of_another_tenant_the_token_is_verified_again(raw, monkeypatch, count):
-    request = bearer(raw)
+def test_in_the_tables_of_another_tenant_the_token_is_verified_again(raw, monkeypatch, count, jwt_settings):
     monkeypatch.setattr(connections["default"], "schema_name", "red", raising=False)
+    jwt_settings()  # what is known of the database is forgotten
+    request = bearer(raw)
     assert [count(JWTAuthentication().authenticate, request)[0] for _ in range(2)] == [1, 0]
     monkeypatch.setattr(connections["default"], "schema_name", "blue")
     assert [count(JWTAuthentication().authenticate, request)[0] for _ in range(2)] == [1, 0]
+
+
+class TenantRouter:
+    """A router that chooses the database of the current tenant."""
+
+    current = "default"
+
+    def db_for_write(self, model, **hints):
+        return self.current
+
+
+@pytest.fixture
+def another_database(monkeypatch):
+    """The name of a second database, which is never connected to."""
+    monkeypatch.setitem(connections.settings, "blue", connections.settings["default"])
+    yield "blue"
+    del connections["blue"]
+
+
+def test_in_the_database_of_another_tenant_the_token_is_verified_again(raw, monkeypatch, settings, another_database):
+    settings.DATABASE_ROUTERS = [tenant := TenantRouter()]
+    request, verified, asked = bearer(raw), verify(raw), []
+    monkeypatch.setattr(remembered, "verify", lambda *args, **options: asked.append(tenant.current) or verified)
+    for database in ("default", "default", another_database, another_database):
+        tenant.current = database
+        assert JWTAuthentication().authenticate(request)
+    assert asked == ["default", another_database]
 
 
 @pytest.mark.parametrize(("staleness", "longest"), [(60, LONGEST), (0.2, 0.2)])

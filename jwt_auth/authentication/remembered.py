@@ -126,7 +126,7 @@ def _tables_in(database: str) -> str:
 
 @cached_until_settings_change
 def _switching() -> dict[str, bool]:
-    """Whether a database has several sets of tables, by its name."""
+    """Return the names of the databases that were asked for, each with whether it has several sets of tables."""
     return {}
 
 

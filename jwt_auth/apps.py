@@ -28,6 +28,7 @@ def _register_checks() -> None:
         deploy,
         django_sessions,
         issuers,
+        namesakes,
         revocation,
         settings,
         sign_ins,
@@ -36,6 +37,7 @@ def _register_checks() -> None:
     from jwt_auth.contrib.allauth.checks import check_allauth
 
     register(settings.check_settings, Tags.security)
+    register(namesakes.check_namesakes, Tags.security)
     register(browser.check_browser_settings, Tags.security)
     register(browser.check_error_reports, Tags.security, deploy=True)
     register(revocation.check_revocation, Tags.security)

@@ -107,13 +107,22 @@ def bearer_body(pair: Any) -> Mapping[str, Any]:
 # Cookies
 
 
+def sends_access_cookie() -> bool:
+    """Return whether browsers get their access tokens in a cookie; if not, they get them in bodies."""
+    return get_settings().BROWSER_ACCESS_TOKEN == "cookie"  # noqa: S105  # the name of a place
+
+
 def access_cookie(request: HttpRequest) -> str | None:
     """
-    Return the access token in its cookie; None if there is no such cookie.
+    Return the access token in its cookie; None if there is no such cookie, or browsers get access tokens in bodies.
+
+    In the latter case no cookie may authenticate: it would be one from before, or one that somebody has planted.
 
     Raises:
         MalformedTokenError: when there are several that differ: it can't be known which one was planted.
     """
+    if not sends_access_cookie():
+        return None
     return _only(_cookies(request, get_settings().COOKIE_ACCESS_NAME))
 
 
@@ -136,6 +145,9 @@ def set_cookies(request: HttpRequest, response: HttpResponse, pair: Any) -> None
     Put a TokenPair into cookies; both last as long as the session, or until the browser is closed if the session is not
     persistent.
 
+    If BROWSER_ACCESS_TOKEN is "body", only the refresh token is put into its cookie, and the cookie of an access token
+    from before is deleted.
+
     Browsers thus still send an expired access token: the answer can say that it has expired, and a sign-out can
     find its session.
 
@@ -143,10 +155,10 @@ def set_cookies(request: HttpRequest, response: HttpResponse, pair: Any) -> None
     which this answer would overwrite if it came last.
     """
     settings = get_settings()
-    if name_of_cookie(request, settings.COOKIE_ACCESS_NAME) == settings.COOKIE_ACCESS_NAME and _is_plain_http(request):
+    if not _is_development(request) and _is_plain_http(request):
         warn_of_plain_http()
     max_age = _max_age(pair)
-    _set_cookie(request, response, settings.COOKIE_ACCESS_NAME, pair.access_token, max_age)
+    _set_access_cookie(request, response, pair.access_token, max_age)
     if list(_cookies(request, settings.COOKIE_REFRESH_NAME)) != [pair.refresh_token]:
         _set_cookie(request, response, settings.COOKIE_REFRESH_NAME, pair.refresh_token, max_age)
 
@@ -155,9 +167,10 @@ def set_access_cookie(request: HttpRequest, response: HttpResponse, access: Any)
     """
     Put an AccessToken into the cookie of the access token, which lasts as long as with set_cookies().
 
-    Call it only for a session with cookies; a client with tokens in bodies would have one in a cookie as well.
+    Call it only for a session with cookies; a client with tokens in bodies would have one in a cookie as well. If
+    BROWSER_ACCESS_TOKEN is "body", it sets no cookie: put `access.raw` into your answer.
     """
-    _set_cookie(request, response, get_settings().COOKIE_ACCESS_NAME, access.raw, _max_age(access))
+    _set_access_cookie(request, response, access.raw, _max_age(access))
 
 
 def clear_cookies(request: HttpRequest, response: HttpResponse) -> None:
@@ -172,18 +185,24 @@ def clear_cookies(request: HttpRequest, response: HttpResponse) -> None:
 
 
 def cookie_body(pair: Any) -> Mapping[str, Any]:
-    """Return a TokenPair as the body of an answer to a browser's login and refresh: all but the tokens."""
-    body = bearer_body(pair)
-    return {name: body[name] for name in ("expires_in", "refresh_expires_in", "session")}
+    """
+    Return a TokenPair as the body of an answer to a browser's login and refresh: all that is not in cookies.
+
+    The refresh token is never in it. The access token is, if BROWSER_ACCESS_TOKEN is "body".
+    """
+    hidden = ("access_token", "token_type", "refresh_token") if sends_access_cookie() else ("refresh_token",)
+    return {name: value for name, value in bearer_body(pair).items() if name not in hidden}
 
 
 def check_cookie_size(access_token: str) -> None:
     """
-    Check that a cookie with this access token is not too large.
+    Check that a cookie with this access token, if it will be in one, is not too large.
 
     Raises:
         ConfigurationError: when a browser might silently drop the cookie.
     """
+    if not sends_access_cookie():
+        return
     size = len(get_settings().COOKIE_ACCESS_NAME) + len(access_token)
     if size > MAX_COOKIE:
         raise ConfigurationError(
@@ -195,7 +214,12 @@ def check_cookie_size(access_token: str) -> None:
 
 def name_of_cookie(request: HttpRequest, name: str) -> str:
     """Return the cookie's name; on plain http under DEBUG without the prefix, which browsers refuse there."""
-    return without_prefix(name) if django_settings.DEBUG and not request.is_secure() else name
+    return without_prefix(name) if _is_development(request) else name
+
+
+def _is_development(request: HttpRequest) -> bool:
+    """Return whether cookies are sent over plain http, which only a developer's own server does."""
+    return django_settings.DEBUG and not request.is_secure()
 
 
 def _is_plain_http(request: HttpRequest) -> bool:
@@ -226,14 +250,21 @@ def _max_age(tokens: Any) -> int | None:
     return tokens.refresh_expires_in if tokens.is_persistent else None
 
 
+def _set_access_cookie(request: HttpRequest, response: HttpResponse, raw: str, max_age: int | None) -> None:
+    name = get_settings().COOKIE_ACCESS_NAME
+    if sends_access_cookie():
+        _set_cookie(request, response, name, raw, max_age)
+    elif _cookies(request, name):
+        _set_cookie(request, response, name, "", 0)
+
+
 def _set_cookie(request: HttpRequest, response: HttpResponse, name: str, value: str, max_age: int | None) -> None:
-    name_now = name_of_cookie(request, name)
     response.set_cookie(
-        name_now,
+        name_of_cookie(request, name),
         value,
         max_age=max_age,
         path="/",
-        secure=name_now == name,
+        secure=not _is_development(request),
         httponly=True,
         samesite=get_settings().COOKIE_SAMESITE,  # type: ignore[arg-type]  # conf has checked that it is one of three
     )

@@ -63,3 +63,10 @@ def test_when_our_settings_are_what_is_wrong_all_are_hidden(rf, jwt_settings):
     rf.cookies["language"] = "eo"
     jwt_settings(COOKIE_ACCESS_NAME=3)
     assert "eo" not in ExceptionReporterFilter().get_safe_cookies(rf.get("/")).values()
+
+
+def test_a_name_that_has_no_prefix_is_hidden(rf, jwt_settings):
+    rf.cookies["renewal"] = "secret"  # Django itself hides names such as refresh_token
+    assert "secret" in ExceptionReporterFilter().get_safe_cookies(rf.get("/")).values()
+    jwt_settings(COOKIE_REFRESH_NAME="renewal", COOKIE_NAMES_WITHOUT_PREFIX=["renewal"])
+    assert "secret" not in ExceptionReporterFilter().get_safe_cookies(rf.get("/")).values()

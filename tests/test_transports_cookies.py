@@ -95,6 +95,91 @@ def test_cookies_are_named_as_the_settings_say(jwt_settings, user):
     assert browser.me().status_code == 200
 
 
+# Names without a prefix
+
+
+PLAIN = {
+    "COOKIE_ACCESS_NAME": "access_token",
+    "COOKIE_REFRESH_NAME": "refresh_token",
+    "COOKIE_NAMES_WITHOUT_PREFIX": ["access_token", "refresh_token"],
+}
+
+
+@pytest.fixture
+def plain_names(jwt_settings):
+    jwt_settings(**PLAIN)
+
+
+class PlainBrowser(Browser):
+    access_name, refresh_name = "access_token", "refresh_token"
+
+
+def test_a_name_without_a_prefix_changes_nothing_else_to_the_byte(plain_names, user, clock):
+    browser = PlainBrowser()
+    answer = browser.login(user)
+    assert [cookie.OutputString() for cookie in answer.cookies.values()] == [
+        f"{name}={browser.cookie(name)}; expires=Sun, 31 May 2026 12:30:15 GMT; HttpOnly; Max-Age=1209600; Path=/; "
+        "SameSite=Strict; Secure"
+        for name in ("access_token", "refresh_token")
+    ]
+    assert browser.me().status_code == 200
+    assert browser.renew().status_code == 200
+    answer = browser.send("logout/")
+    assert [cookie.OutputString() for cookie in answer.cookies.values()] == [
+        f'{name}=""; expires=Sun, 17 May 2026 12:30:15 GMT; HttpOnly; Max-Age=0; Path=/; SameSite=Strict; Secure'
+        for name in ("access_token", "refresh_token")
+    ]
+
+
+def test_one_name_alone_may_be_the_exception(jwt_settings, user):
+    jwt_settings(COOKIE_REFRESH_NAME="refresh_token", COOKIE_NAMES_WITHOUT_PREFIX=["refresh_token"])
+    browser = Browser().sign_in(user)
+    assert set(browser.cookies) == {ACCESS, "refresh_token"}
+    assert (browser.me().status_code, browser.renew().status_code) == (200, 200)
+
+
+@pytest.mark.parametrize(("debug", "secure"), [(True, False), (True, True), (False, True)])
+def test_only_under_debug_on_plain_http_the_cookies_are_not_secure(plain_names, user, settings, debug, secure):
+    settings.DEBUG = debug
+    scheme = "https" if secure else "http"
+    browser = PlainBrowser(secure=secure, HTTP_ORIGIN=f"{scheme}://www.example.com")
+    answer = browser.login(user)
+    assert [bool(cookie["secure"]) for cookie in answer.cookies.values()] == [secure, secure]
+    assert browser.me().status_code == 200
+    assert [bool(cookie["secure"]) for cookie in browser.send("logout/").cookies.values()] == [secure, secure]
+
+
+def test_a_planted_cookie_beside_ours_counts_for_nobody(plain_names, user, make_user):
+    browser, attacker = PlainBrowser().sign_in(user), PlainBrowser().sign_in(make_user("mallory"))
+    names = ("access_token", "refresh_token")
+    header = "; ".join(f"{name}={who.cookie(name)}" for name in names for who in (attacker, browser))
+    both = PlainBrowser(HTTP_COOKIE=header)
+    assert both.me().status_code == 401
+    assert (both.renew().status_code, both.renew().json()["code"]) == (401, "invalid_token")
+    assert browser.me().status_code == attacker.me().status_code == 200
+    assert both.send("logout/").status_code == 204
+    assert browser.is_signed_out()
+    assert attacker.is_signed_out()
+
+
+def test_a_sign_in_over_a_planted_session_starts_another_one(plain_names, user, make_user):
+    """No user's session comes into the hands of somebody who has planted a cookie."""
+    attacker = PlainBrowser().sign_in(make_user("mallory"))
+    victim = PlainBrowser()
+    victim.cookies.load(attacker.cookies.output(header="", sep=";"))
+    planted = attacker.pair
+    assert victim.login(user).status_code == 200
+    assert not set(victim.pair.values()) & set(planted.values())
+    assert attacker.is_signed_out()
+    assert victim.me().json()["user"][user.USERNAME_FIELD] == user.get_username()
+
+
+@pytest.mark.parametrize("blank", ["\xa0", "\u2000"])
+def test_a_name_with_a_blank_of_another_kind_is_another_plain_name_too(plain_names, blank):
+    on_the_wire = blank.encode().decode("latin-1")
+    assert transports.access_cookie(request(f"{on_the_wire}access_token=planted; access_token=ours")) == "ours"
+
+
 # Size
 
 

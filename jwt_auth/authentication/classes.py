@@ -3,7 +3,7 @@ The DRF authentication classes, for tokens in the Authorization header or in a c
 """
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import iscoroutinefunction
@@ -100,10 +100,14 @@ class JWTAuthentication(BaseAuthentication):
 
     @sensitive_variables("raw")
     def verify(self, request: HttpRequest | Request, raw: str) -> "Verified":
-        """See verification.verify(). REVOCATION_ON_STALE decides what happens if the known revocations are too old."""
-        verify, verify_by_last_known, refuse_with = _late()
+        """
+        See verification.verify(). The verdict is remembered for the rest of the request: see `remembered`.
+
+        REVOCATION_ON_STALE decides what happens if the known revocations are too old.
+        """
+        verify_once, verify_by_last_known, refuse_with = _late()
         try:
-            verified = verify(raw, issuers=self.issuers, ask_database=self.ask_database)
+            verified = verify_once(note_on(request), raw, issuers=self.issuers, ask_database=self.ask_database)
         except RevocationUnavailableError:
             if get_settings().REVOCATION_ON_STALE == "deny" or request.method not in READ_METHODS:
                 raise
@@ -111,16 +115,23 @@ class JWTAuthentication(BaseAuthentication):
         if _is_for_asynchronous_code(request):
             load_row(verified.user)  # here and not there: only here is a thread that can query
         if verified.one_time:
-            self.use_up(verified.claims)
+            self.use_up(request, raw, verified.claims)
         refuse_with(verified.user, as_api_exception)
         return verified
 
-    def use_up(self, claims: Claims) -> None:
-        """Use up a single-use token. This is the last check, so that no token is used up that is refused anyway."""
-        from jwt_auth.authentication.replay import burn  # needs the models
+    @sensitive_variables("raw")
+    def use_up(self, request: HttpRequest | Request, raw: str, claims: Claims) -> None:
+        """
+        Use up a single-use token, once for each request.
+
+        This is the last check, so that no token is used up that is refused anyway.
+        """
+        from jwt_auth.authentication.remembered import use_up_once
+        from jwt_auth.authentication.replay import burn  # both need the models
 
         until = claims.expires_at + get_settings().LEEWAY
-        burn(claims.iss, str(claims.jti), until, only_revokes=self.only_revokes)
+        use_it_up = partial(burn, claims.iss, str(claims.jti), until, only_revokes=self.only_revokes)
+        use_up_once(note_on(request), raw, use_it_up, only_revokes=self.only_revokes)
 
     def raw_token(self, request: HttpRequest) -> str | None:
         """
@@ -151,6 +162,9 @@ class JWTCookieAuthentication(JWTAuthentication):
     If there is a bearer header too, only the header counts, and this class does nothing. A bad cookie leaves the
     request anonymous, because browsers send cookies by themselves. A good cookie alone is not enough for a request that
     may change something: it must also come from a page of this site.
+
+    If BROWSER_ACCESS_TOKEN is "body", this class does nothing: browsers then send access tokens in the header, for
+    JWTAuthentication.
     """
 
     headers = ("Authorization", "Cookie")
@@ -195,11 +209,12 @@ class ClientJWTAuthentication(JWTAuthentication):
     def verify(self, request: HttpRequest | Request, raw: str) -> "Verified":
         verified = super().verify(request, raw)
         if verified.client_key is not None:
-            self.check_request(plain(request), verified.claims, verified.client_key)
+            self.check_request(plain(request), raw, verified.claims, verified.client_key)
             note_on(request).client = verified.client_key.client
         return verified
 
-    def check_request(self, request: HttpRequest, claims: Claims, key: "ClientKey") -> None:
+    @sensitive_variables("raw")
+    def check_request(self, request: HttpRequest, raw: str, claims: Claims, key: "ClientKey") -> None:
         """
         Check that a client's valid token fits the request, and use it up if it is single-use.
 
@@ -215,7 +230,7 @@ class ClientJWTAuthentication(JWTAuthentication):
         if _is_single_use(request):
             if claims.jti is None:
                 raise InvalidClaimError("jti", "is missing, and the token is single-use")
-            self.use_up(claims)
+            self.use_up(request, raw, claims)
         note_client_key(key)
 
 
@@ -263,7 +278,8 @@ def refusal_of(request: HttpRequest | Request) -> TokenError | None:
 @cache
 def _late() -> "tuple[Callable[..., Verified], Callable[..., Verified], Callable[..., None]]":
     # Imported here, because they need the models; and only once, because an import statement costs each request time.
+    from jwt_auth.authentication.remembered import verify_once
     from jwt_auth.principals import refuse_with
-    from jwt_auth.verification import verify, verify_by_last_known
+    from jwt_auth.verification import verify_by_last_known
 
-    return verify, verify_by_last_known, refuse_with
+    return verify_once, verify_by_last_known, refuse_with

@@ -37,12 +37,17 @@ def _reason(request: HttpRequest, by_cookie: bool) -> str:
     # Not in `request.GET`, which answers 400 if there are too many parameters.
     if _PARAMETER.search(request.META.get("QUERY_STRING", "")):
         return f"a token in the URL is not read; send {_SEND}"
+    if not transports.sends_access_cookie() and transports.all_cookies(request):
+        return (
+            'BROWSER_ACCESS_TOKEN is "body", so no cookie authenticates; send the access token that the sign-in or the '
+            f"refresh returned: {_SEND}"
+        )
     if not by_cookie and transports.all_cookies(request):
         return (
             "the view reads no cookies, and the token came in one; add JWTCookieAuthentication to its "
             "authentication_classes, or to DEFAULT_AUTHENTICATION_CLASSES"
         )
-    if by_cookie:
+    if by_cookie and transports.sends_access_cookie():
         name = transports.name_of_cookie(request, get_settings().COOKIE_ACCESS_NAME)
         return (
             f"the request has neither the cookie {name} nor an Authorization header; a page of another host or port "

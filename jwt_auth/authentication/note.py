@@ -2,7 +2,7 @@
 The notes of this app on a request while it is handled: the attribute `request.jwt_auth`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from django.http import HttpRequest
@@ -13,6 +13,7 @@ from jwt_auth.exceptions import TokenError
 from jwt_auth.http.plain import plain
 
 if TYPE_CHECKING:
+    from jwt_auth.authentication.remembered import Verdict
     from jwt_auth.models import RegisteredClient
 
 
@@ -32,6 +33,8 @@ class Note:
         limit: the setting with the rate that it exceeds.
         tied: the id that ties sessions to the Django session that the request began with, and its user's key.
         allauth: the progress of a sign-in with allauth; see `contrib.allauth`.
+        verdict: the last verdict on a token of the request; see `remembered`.
+        used_up: the single-use tokens that it has used up, each with whether a view that only revokes did so.
     """
 
     varies_on: frozenset[str] = frozenset()
@@ -44,6 +47,9 @@ class Note:
     limit: str = ""
     tied: tuple[str, Any] | None = None
     allauth: Any = None
+    # Not shown: they contain tokens.
+    verdict: "Verdict | None" = field(default=None, repr=False)
+    used_up: frozenset[tuple[str, bool]] = field(default=frozenset(), repr=False)
 
     def claims_for(self, user: Any) -> Claims | None:
         """

@@ -14,16 +14,17 @@ from django.middleware.cache import UpdateCacheMiddleware
 from django.middleware.csrf import CsrfViewMiddleware
 from django.utils.module_loading import import_string
 
-from jwt_auth.authentication import JWTCookieAuthentication
+from jwt_auth.authentication import JWTAuthentication, JWTCookieAuthentication
 from jwt_auth.checks.middleware import middleware_classes
 from jwt_auth.checks.urlconf import routed_views
 from jwt_auth.checks.views import authenticating_views, default_classes, lists_of_classes
 from jwt_auth.conf import get_settings
-from jwt_auth.conf.rules import without_prefix
+from jwt_auth.conf.rules import COOKIE_PREFIXES, without_prefix
 from jwt_auth.conf.settings import settings_are_valid
 from jwt_auth.error_reports import ExceptionReporterFilter
 from jwt_auth.http.csrf import can_match
 from jwt_auth.middleware import JWTUserMiddleware, VaryMiddleware
+from jwt_auth.transports import sends_access_cookie
 from jwt_auth.views import SignInView
 from jwt_auth.views.transport import CookieAnswer
 
@@ -32,18 +33,19 @@ def check_browser_settings(app_configs: Sequence[Any] | None = None, **kwargs: A
     """Check cookies, CSRF, CORS and middleware, if our own settings are valid; else `checks.settings` reports them."""
     if not settings_are_valid():
         return []
-    return [*_check_names(), *_check_csrf(), *_check_other_sites(), *_check_middleware(), *_check_reading()]
+    reading = _check_reading() if sends_access_cookie() else _check_reading_of_header()
+    return [*_check_names(), *_check_csrf(), *_check_other_sites(), *_check_middleware(), *reading]
 
 
 def check_error_reports(app_configs: Sequence[Any] | None = None, **kwargs: Any) -> list[checks.CheckMessage]:
     """Check that Django's error mails hide the tokens in cookies. For `--deploy`: development sends no mails."""
-    if not settings_are_valid() or not _authenticates_by_cookie():
+    if not settings_are_valid() or not _acts_by_cookie():
         return []
     if issubclass(import_string(django_settings.DEFAULT_EXCEPTION_REPORTER_FILTER), ExceptionReporterFilter):
         return []
     return [
         checks.Warning(
-            "Cookies authenticate requests, and Django's error mails list the cookies with their tokens.",
+            "Cookies have the tokens of browsers, and Django's error mails list the cookies.",
             hint='Set DEFAULT_EXCEPTION_REPORTER_FILTER = "jwt_auth.error_reports.ExceptionReporterFilter".',
             id="jwt_auth.W045",
         )
@@ -61,6 +63,14 @@ def _check_names() -> Iterator[checks.CheckMessage]:
                     hint=f"Change one of them; under DEBUG on plain http, {name} is {without_prefix(name)}.",
                     id="jwt_auth.E044",
                 )
+    for name in settings.COOKIE_NAMES_WITHOUT_PREFIX:
+        yield checks.Warning(
+            f"The cookie {name} has no prefix: another host of the domain, or anybody on plain http, can plant one of "
+            "that name, and so sign your visitors in to an account of theirs, or out.",
+            hint=f'As soon as no client reads {name} any more, name the cookie "{COOKIE_PREFIXES[0]}{name}", and '
+            "remove the name from COOKIE_NAMES_WITHOUT_PREFIX.",
+            id="jwt_auth.W056",
+        )
 
 
 def _check_csrf() -> Iterator[checks.CheckMessage]:
@@ -109,7 +119,7 @@ def _check_other_sites() -> Iterator[checks.CheckMessage]:
             '(without a slash at the end), "https://*.example.org" or "capacitor://localhost".',
             id="jwt_auth.W046",
         )
-    if _authenticates_by_cookie() and getattr(django_settings, "CORS_ALLOW_CREDENTIALS", False):
+    if _acts_by_cookie() and getattr(django_settings, "CORS_ALLOW_CREDENTIALS", False):
         yield from _check_cors()
 
 
@@ -179,15 +189,33 @@ def _check_reading() -> Iterator[checks.CheckMessage]:
             return
 
 
+def _check_reading_of_header() -> Iterator[checks.CheckMessage]:
+    """Warn if a view reads access tokens in cookies alone, and browsers get them in bodies."""
+    for name, classes in lists_of_classes():
+        readers = [found for found in classes if issubclass(found, JWTAuthentication)]
+        if readers and all(issubclass(found, JWTCookieAuthentication) for found in readers):
+            yield checks.Warning(
+                f'BROWSER_ACCESS_TOKEN is "body", and {name} has JWTCookieAuthentication without JWTAuthentication: '
+                "nobody can sign in there, because no access token is in a cookie.",
+                hint='Put "jwt_auth.authentication.JWTAuthentication" in its place, which reads the header.',
+                id="jwt_auth.W057",
+            )
+
+
 def _comes_after(one: type, other: type) -> bool:
     """Return whether MIDDLEWARE has both, and `one` is further inside."""
     order = [found for found in middleware_classes(object) if issubclass(found, (one, other))]
     return len(order) > 1 and issubclass(order[-1], one) and issubclass(order[0], other)
 
 
+def _acts_by_cookie() -> bool:
+    """Return whether a cookie authenticates requests, or, with its refresh token, returns an access token."""
+    return not sends_access_cookie() or _authenticates_by_cookie()
+
+
 def _authenticates_by_cookie() -> bool:
     """Return whether cookies authenticate requests, in any view of the project."""
-    return _has_cookie_class(classes for _, classes in lists_of_classes())
+    return sends_access_cookie() and _has_cookie_class(classes for _, classes in lists_of_classes())
 
 
 def _has_cookie_class(lists: Iterable[list[Any]]) -> bool:

@@ -254,10 +254,22 @@ def parse_rate(value: object) -> tuple[int, int]:
 
 
 def cookie_name(value: object) -> str | None:
-    """The name of a cookie that is bound to https and one host."""
-    prefixed = isinstance(value, str) and value.startswith(COOKIE_PREFIXES)
-    ok = prefixed and re.fullmatch(r"[A-Za-z0-9_.-]{1,100}", without_prefix(str(value)))
+    """The name of a cookie that is bound to https and one host; without the prefix the project has to list it."""
+    # Browsers also know other prefixes, and these in other cases: such a name would be neither one nor the other.
+    rest = without_prefix(value) if isinstance(value, str) else ""
+    ok = re.fullmatch(r"[A-Za-z0-9_.-]{1,100}", rest) and (rest != value or not rest.startswith("__"))
     return None if ok else f"must be {' or '.join(COOKIE_PREFIXES)} and letters, digits, '_', '-' or '.'"
+
+
+def plain_cookie_name(value: object) -> str | None:
+    """The name of a cookie without a prefix."""
+    ok = isinstance(value, str) and cookie_name(value) is None and not is_prefixed(value)
+    return None if ok else "must be the name of a cookie of this app, without a prefix"
+
+
+def is_prefixed(name: str) -> bool:
+    """Return whether a cookie of this name is bound to https and to one host."""
+    return name.startswith(COOKIE_PREFIXES)
 
 
 def without_prefix(name: str) -> str:

@@ -123,8 +123,10 @@ class Settings:
     SERVICE_TOKEN_LIFETIME: timedelta = setting(
         timedelta(seconds=120), rules.duration(MIN_SERVICE_TOKEN_LIFETIME, MAX_SERVICE_TOKEN_LIFETIME)
     )
+    BROWSER_ACCESS_TOKEN: str = setting("cookie", rules.one_of("cookie", "body"))
     COOKIE_ACCESS_NAME: str = setting("__Host-Http-access", rules.cookie_name)
     COOKIE_REFRESH_NAME: str = setting("__Host-Http-refresh", rules.cookie_name)
+    COOKIE_NAMES_WITHOUT_PREFIX: tuple[str, ...] = setting((), rules.list_of(rules.plain_cookie_name))
     COOKIE_SAMESITE: str = setting("Strict", rules.one_of("Strict", "Lax", "None"))
     CSRF_MODE: str = setting("fetch_metadata", rules.one_of("fetch_metadata", "django", "log_only"))
     CLEAR_SITE_DATA: tuple[str, ...] = setting(("cache", "storage"), rules.list_of(rules.site_data))
@@ -260,6 +262,7 @@ def _contradictions_of_audiences(settings: Settings) -> Iterator[ConfigurationEr
 
 
 def _contradictions_of_cookies(settings: Settings) -> Iterator[ConfigurationError]:
+    yield from _contradictions_of_cookie_names(settings)
     if without_prefix(settings.COOKIE_ACCESS_NAME) == without_prefix(settings.COOKIE_REFRESH_NAME):
         yield ConfigurationError(
             "E041",
@@ -272,6 +275,26 @@ def _contradictions_of_cookies(settings: Settings) -> Iterator[ConfigurationErro
             'COOKIE_SAMESITE is "None" and CSRF_MODE is "log_only": any site could act as the user.',
             'Set CSRF_MODE to "fetch_metadata".',
         )
+
+
+def _contradictions_of_cookie_names(settings: Settings) -> Iterator[ConfigurationError]:
+    names = {name: getattr(settings, name) for name in ("COOKIE_ACCESS_NAME", "COOKIE_REFRESH_NAME")}
+    for setting_name, name in names.items():
+        if not rules.is_prefixed(name) and name not in settings.COOKIE_NAMES_WITHOUT_PREFIX:
+            yield ConfigurationError(
+                "E047",
+                f"{setting_name} is {name!r}, without a prefix: other hosts of the domain, and anybody on plain http, "
+                "could plant the cookie.",
+                f'Name it "{rules.COOKIE_PREFIXES[0]}{name}". If clients that can\'t be changed yet know it by this '
+                "name, list the name in COOKIE_NAMES_WITHOUT_PREFIX, for as long as they do.",
+            )
+    for name in settings.COOKIE_NAMES_WITHOUT_PREFIX:
+        if name not in names.values():
+            yield ConfigurationError(
+                "E048",
+                f"COOKIE_NAMES_WITHOUT_PREFIX has {name!r}, which is not the name of a cookie of this app.",
+                "Remove it, or correct it: the names are those of COOKIE_ACCESS_NAME and COOKIE_REFRESH_NAME.",
+            )
 
 
 def _contradictions_of_stored_keys(settings: Settings) -> Iterator[ConfigurationError]:

@@ -23,6 +23,7 @@ from jwt_auth.conf import lifetimes
 from jwt_auth.conf.user_keys import key_of
 from jwt_auth.models import RevocationEvent, UserSession
 from jwt_auth.process.clock import seconds
+from jwt_auth.process.last_change import note_change
 from jwt_auth.revocation.memory import notifications, view
 from jwt_auth.revocation.memory.uncommitted import announce
 from jwt_auth.revocation.subjects import key_subject
@@ -127,6 +128,7 @@ def write_events(events: list[RevocationEvent]) -> None:
     """Write several events. One query; SQLite writes them in hundreds."""
     began_at = seconds()
     RevocationEvent.objects.bulk_create(events)
+    note_change()
     announce(events, _after_commit, began_at)
 
 
@@ -134,6 +136,7 @@ def write_event(event: RevocationEvent) -> RevocationEvent:
     """Write one event."""
     began_at = seconds()
     event.save(force_insert=True)
+    note_change()
     announce([event], _after_commit, began_at)
     return event
 

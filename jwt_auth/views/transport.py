@@ -1,6 +1,8 @@
 """
 The two transports of the endpoints: tokens in the body and the Authorization header, or in httpOnly cookies.
 
+If BROWSER_ACCESS_TOKEN is "body", browsers get the refresh token in its cookie, and the access token in the body.
+
 Each endpoint that accepts cookies is guarded against requests from other sites. All others ignore cookies.
 """
 
@@ -27,7 +29,7 @@ class BearerAnswer:
 
 
 class CookieAnswer:
-    """Send tokens in cookies, and never in a body."""
+    """Send tokens in cookies: both of them, or the refresh token alone. The refresh token is never in a body."""
 
     transport = UserSession.Transport.COOKIE
 

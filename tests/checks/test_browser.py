@@ -54,7 +54,9 @@ def authenticate_with(settings):
         ({"COOKIE_SECURE": True}, "E040"),
         ({"COOKIE_HTTPONLY": False}, "E040"),
         ({"COOKIE_PATH": "/api"}, "E040"),
-        ({"COOKIE_ACCESS_NAME": "access"}, "E004"),
+        ({"COOKIE_ACCESS_NAME": "__Secure-access"}, "E004"),
+        ({"COOKIE_ACCESS_NAME": "access"}, "E047"),
+        ({"COOKIE_NAMES_WITHOUT_PREFIX": ["access"]}, "E048"),
         ({"COOKIE_ACCESS_NAME": "__Host-a", "COOKIE_REFRESH_NAME": "__Host-Http-a"}, "E041"),
         ({"COOKIE_SAMESITE": "None", "CSRF_MODE": "log_only"}, "E042"),
         ({"CLEAR_SITE_DATA": ["cookies"]}, "E004"),
@@ -72,6 +74,32 @@ def test_the_hint_says_why_a_domain_can_not_be_set(jwt_settings):
     (message,) = found()
     assert message.msg == 'JWT_AUTH["COOKIE_DOMAIN"] can\'t be set.'
     assert message.hint == "With a Domain, each host below it would get the tokens and could plant others. Remove it."
+
+
+def test_a_name_without_a_prefix_is_w056_for_as_long_as_it_is_in_use(jwt_settings):
+    names = {"COOKIE_ACCESS_NAME": "access_token", "COOKIE_REFRESH_NAME": "refresh_token"}
+    jwt_settings(**names, COOKIE_NAMES_WITHOUT_PREFIX=list(names.values()))
+    assert ids() == ["W056", "W056"]
+    access, refresh = found()
+    assert (access.level, "access_token" in access.msg) == (checks.WARNING, True)
+    assert '"__Host-Http-refresh_token"' in refresh.hint
+    call_command("check")
+    jwt_settings(**{name: f"__Host-Http-{value}" for name, value in names.items()}, COOKIE_NAMES_WITHOUT_PREFIX=[])
+    assert ids() == []
+
+
+def test_the_error_says_how_to_state_the_exception(jwt_settings):
+    jwt_settings(COOKIE_REFRESH_NAME="refresh_token")
+    (message,) = found()
+    assert "plant" in message.msg
+    assert '"__Host-Http-refresh_token"' in message.hint
+    assert "COOKIE_NAMES_WITHOUT_PREFIX" in message.hint
+
+
+@pytest.mark.parametrize("name", ["sessionid", "csrftoken"])
+def test_a_name_without_a_prefix_that_django_uses_is_e044(jwt_settings, name):
+    jwt_settings(COOKIE_REFRESH_NAME=name, COOKIE_NAMES_WITHOUT_PREFIX=[name])
+    assert ids() == ["E044", "W056"]
 
 
 @pytest.mark.parametrize("other", ["SESSION_COOKIE_NAME", "CSRF_COOKIE_NAME", "LANGUAGE_COOKIE_NAME"])

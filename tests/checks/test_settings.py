@@ -44,6 +44,8 @@ FAULTS = {
     "E011": {"SIGNING_KEY": oct_jwk(bytes(31))},
     "E012": {"SIGNING_KEY": {**oct_jwk(bytes(64)), "alg": "HS512"}},
     "E014": {"SIGNING_KEY": oct_jwk(b"hunter2" * 10)},
+    "E047": {"COOKIE_REFRESH_NAME": "refresh_token"},
+    "E048": {"COOKIE_NAMES_WITHOUT_PREFIX": ["refresh_token"]},
     "E050": {"ISSUER": "client_of_mine"},
     "E020": {"USER_CUTOFF_FIELD": "no_such_field"},
     "E021": {"USER_CUTOFF_FIELD": "last_login"},

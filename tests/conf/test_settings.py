@@ -175,11 +175,13 @@ GOOD_AND_BAD = {
         [timedelta(seconds=10), timedelta(minutes=5)],
         [60, None, timedelta(seconds=9), timedelta(seconds=301), -MINUTE],
     ),
+    "BROWSER_ACCESS_TOKEN": (["cookie", "body"], ["Cookie", "header", "", None, ["body"]]),
     "COOKIE_ACCESS_NAME": (
         ["__Host-Http-shop_access", "__Host-access", "__Host-" + "a" * 100],
-        ["access", "__Host-", "__Host-Http-", "__Secure-access", "__host-access", "__Host-a b", "__Host-a=b", None, 1],
+        ["", "__Host-", "__Host-Http-", "__Secure-access", "__host-access", "__Host-a b", "a=b", "a" * 101, None, 1],
     ),
-    "COOKIE_REFRESH_NAME": (["__Host-Http-shop_refresh"], ["refresh", "__Host-é", "__Host-a;b", None, b"__Host-a"]),
+    "COOKIE_REFRESH_NAME": (["__Host-Http-shop_refresh"], ["réfresh", "__Host-é", "__Host-a;b", None, b"__Host-a"]),
+    "COOKIE_NAMES_WITHOUT_PREFIX": ([[], ()], ["refresh", None, ["__Host-a"], ["__Secure-a"], [""], ["a b"], [1]]),
     "COOKIE_SAMESITE": (["Strict", "Lax", "None"], ["strict", "", None, False, ["Lax"]]),
     "CSRF_MODE": (["fetch_metadata", "django", "log_only"], ["off", "", None, False, ["django"]]),
     "CLEAR_SITE_DATA": ([[], ("cache",), ["cache", "storage"]], [["cookies"], ["*"], "cache", None, [1], [[]]]),
@@ -252,6 +254,12 @@ def test_all_faults_are_named_at_once():
         ({"SIGNING_KEY_FALLBACKS": ["key.pem"], "SIGNING_KEY": "key.pem"}, []),
         ({"ALGORITHM": "ES256", "SIGNING_KEY_FALLBACKS": ["a"], "UNKNOWN_NAME_OF_ALL": 1}, ["E002", "E007", "E008"]),
         ({"ALGORITHM": "ES256", "LEEWAY": 1}, ["E004"]),
+        ({"COOKIE_ACCESS_NAME": "access"}, ["E047"]),
+        ({"COOKIE_REFRESH_NAME": "refresh", "COOKIE_NAMES_WITHOUT_PREFIX": ["refresh"]}, []),
+        ({"COOKIE_ACCESS_NAME": "a", "COOKIE_REFRESH_NAME": "r", "COOKIE_NAMES_WITHOUT_PREFIX": ["r"]}, ["E047"]),
+        ({"COOKIE_NAMES_WITHOUT_PREFIX": ["refresh"]}, ["E048"]),
+        ({"COOKIE_NAMES_WITHOUT_PREFIX": ["Http-access"]}, ["E048"]),
+        ({"COOKIE_REFRESH_NAME": "access", "COOKIE_NAMES_WITHOUT_PREFIX": ["access"]}, ["E041"]),
     ],
 )
 def test_settings_that_contradict_each_other_are_named(values, expected):

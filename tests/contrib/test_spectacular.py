@@ -354,3 +354,19 @@ def test_a_reauthentication_of_the_projects_own_is_described_with_its_token():
     operation = generate(path("again/", PinAgainView.as_view()))["paths"]["/again/"]["post"]
     assert {} not in operation["security"]
     assert operation["security"]
+
+
+def test_browsers_that_get_access_tokens_in_bodies_are_described(jwt_settings, user):
+    jwt_settings(BROWSER_ACCESS_TOKEN="body")
+    own = path("in/", type("OwnIn", (LoginView,), {}).for_browsers().as_view())
+    schema = generate(*PATTERNS, own)
+    answer = schema["paths"]["/auth/browser/login/"]["post"]["responses"]["200"]["content"]["application/json"]
+    (component,) = [answer["schema"]["$ref"].rpartition("/")[2]]
+    members = set(schema["components"]["schemas"][component]["properties"])
+    assert members == set(Browser().login(user).json())
+    for name in ("/auth/browser/refresh/", "/auth/browser/reauthenticate/", "/auth/browser/session/", "/in/"):
+        assert schema["paths"][name]["post"]["responses"]["200"]["content"]["application/json"] == answer
+    assert schema["paths"]["/auth/browser/me/"]["get"]["security"] == [BEARER]
+    assert "jwtCookieAuth" not in schema["components"]["securitySchemes"]
+    bearer = schema["paths"]["/auth/login/"]["post"]["responses"]["200"]["content"]["application/json"]
+    assert bearer["schema"] != answer["schema"]

@@ -55,11 +55,11 @@ def test_no_block_is_left_untested():
         *("test: settings without database", "test: cookies"),
         *("test: json logging", "test: sentry", "test: fernet key", "test: derived fernet keys"),
     }
-    # tests/docs/test_guides.py follows these in new projects.
+    # tests/docs/test_guides.py and test_namesakes.py follow these in new projects.
     known |= {
         block.how
         for block in BLOCKS
-        if re.match(r"test: (guide|reports|simplejwt|accounts|allauth|dj-rest-auth|second-factor) ", block.how)
+        if re.match(r"test: (guide|reports|simplejwt|namesake|accounts|allauth|dj-rest-auth|second-factor) ", block.how)
     }
     # tests/issuers/test_other_issuers.py has a token for each of these.
     known |= {block.how for block in BLOCKS if re.match(r"test: issuer \w+$", block.how)}

@@ -4,7 +4,10 @@ import json
 
 import pytest
 from django.db import connection, connections
+from django.test import RequestFactory
+from rest_framework.exceptions import AuthenticationFailed
 
+from jwt_auth.authentication import JWTAuthentication
 from jwt_auth.jose.encoding import base64url_decode
 from jwt_auth.models import ClientKey, UserSession
 from jwt_auth.revocation import revoke_session
@@ -12,6 +15,7 @@ from jwt_auth.revocation.feed import pieces
 from tests.support.api_clients import register
 from tests.support.browser import Browser
 from tests.support.clients import Client
+from tests.support.queries import count_queries
 
 pytestmark = pytest.mark.skipif(connection.vendor != "postgresql", reason="only PostgreSQL has schemas")
 
@@ -71,6 +75,18 @@ def test_a_token_is_valid_only_at_its_tenant(at, signed_in):
     at("red")
     assert not Client().is_dead(pair)
     assert browser.me().status_code == 200
+
+
+def test_a_verdict_that_a_request_remembers_counts_only_at_its_tenant(at, red, signed_in, jwt_settings):
+    """As with a middleware that switches to the tenant of the token's user, and a view that authenticates again."""
+    jwt_settings()  # the process may know that this database has one schema, which the fixture has changed
+    request = RequestFactory().get("/", headers={"authorization": f"Bearer {signed_in[0]['access_token']}"})
+    at("red")
+    assert JWTAuthentication().authenticate(request)[0] == red
+    assert count_queries(JWTAuthentication().authenticate, request)[0] == 0
+    at("blue")
+    with pytest.raises(AuthenticationFailed):
+        JWTAuthentication().authenticate(request)
 
 
 def test_a_client_is_known_at_its_tenant_and_the_use_of_its_key_is_noted_there(

@@ -31,9 +31,14 @@ class CookieAnswerSerializer(drf.Serializer[Any]):
     session = drf.UUIDField()
 
 
-class BearerAnswerSerializer(CookieAnswerSerializer):
+class AccessAnswerSerializer(CookieAnswerSerializer):
+    """The answer to a browser if BROWSER_ACCESS_TOKEN is "body"."""
+
     access_token = drf.CharField()
     token_type = drf.CharField(help_text="Bearer")
+
+
+class BearerAnswerSerializer(AccessAnswerSerializer):
     refresh_token = drf.CharField()
 
 

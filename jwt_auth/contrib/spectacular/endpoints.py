@@ -15,6 +15,7 @@ from jwt_auth.contrib.spectacular import bodies
 from jwt_auth.contrib.spectacular.names import name_components
 from jwt_auth.models import UserSession
 from jwt_auth.revocation.feed.pieces import FEED_TYPE
+from jwt_auth.transports import sends_access_cookie
 from jwt_auth.views import client_serializers as clients, serializers
 from jwt_auth.views.introspection import RESPONSE_MEDIA_TYPE
 
@@ -45,14 +46,21 @@ class Operation:
     def declare(self, prefix: str) -> Any:
         """Return the decorator that declares the operation to drf-spectacular."""
         errors = dict.fromkeys((*self.refusals, 503), bodies.ErrorSerializer)
+        answers = {status: _as_sent(answer) for status, answer in self.answers.items()}
         return extend_schema(
             operation_id=prefix + self.name,
             summary=self.text.partition(".")[0],
             description=self.text,
             request=self.takes,
             parameters=list(self.parameters),
-            responses={**errors, **self.answers},
+            responses={**errors, **answers},
         )
+
+
+def _as_sent(answer: Any) -> Any:
+    """Return the serializer of an answer; for that of browsers with tokens it depends on BROWSER_ACCESS_TOKEN."""
+    in_body = answer is bodies.CookieAnswerSerializer and not sends_access_cookie()
+    return bodies.AccessAnswerSerializer if in_body else answer
 
 
 def declare(view: str, **operations: Operation) -> None:
@@ -81,7 +89,7 @@ class SignIns(OpenApiViewExtension):
     def view_replacement(self) -> Any:
         view = self.target
         by_cookie = view.transport == UserSession.Transport.COOKIE
-        tokens = bodies.CookieAnswerSerializer if by_cookie else bodies.BearerAnswerSerializer
+        tokens = _as_sent(bodies.CookieAnswerSerializer) if by_cookie else bodies.BearerAnswerSerializer
         errors = dict.fromkeys((400, 401, *((403,) if by_cookie else ()), 429, 503), bodies.ErrorSerializer)
         described = extend_schema(
             request=_body_of(view), responses={200: tokens, 202: bodies.PendingSerializer, **errors}

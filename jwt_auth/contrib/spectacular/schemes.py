@@ -9,6 +9,7 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 
 from jwt_auth.authentication import JWTAuthentication
 from jwt_auth.conf import get_settings
+from jwt_auth.transports import sends_access_cookie
 
 BEARER = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
 
@@ -29,11 +30,18 @@ class JWTScheme(OpenApiAuthenticationExtension):
 
 class JWTCookieScheme(JWTScheme):
     target_class = "jwt_auth.authentication.JWTCookieAuthentication"
-    name = "jwtCookieAuth"
     priority = -2
 
+    @property
+    def name(self) -> list[str]:  # type: ignore[override]  # drf-spectacular reads it of an instance only
+        """The scheme; none if BROWSER_ACCESS_TOKEN is "body", because no cookie authenticates then."""
+        return ["jwtCookieAuth"] if sends_access_cookie() else []
+
+    def get_security_requirement(self, auto_schema: Any) -> Any:
+        return [{name: []} for name in self.name]
+
     def get_security_definition(self, auto_schema: Any) -> Any:
-        return {"type": "apiKey", "in": "cookie", "name": get_settings().COOKIE_ACCESS_NAME}
+        return [{"type": "apiKey", "in": "cookie", "name": get_settings().COOKIE_ACCESS_NAME} for _ in self.name]
 
 
 class ClientJWTScheme(JWTScheme):

@@ -77,6 +77,18 @@ def test_an_app_s_answer_has_what_allauth_says_and_a_browser_s_no_token(alice):
     assert browser.get("/auth/browser/me/").status_code == 200
 
 
+def test_a_browser_that_gets_access_tokens_in_bodies_refreshes_after_a_sign_in(alice, jwt_settings):
+    jwt_settings(BROWSER_ACCESS_TOKEN="body")
+    browser = Browser()
+    answer = browser.login(alice)
+    assert set(answer.json()["meta"]) == {"is_authenticated"}
+    assert "__Host-Http-access" not in answer.cookies
+    assert answer.cookies["__Host-Http-refresh"]["httponly"]
+    refreshed = browser.post("/auth/browser/refresh/")
+    assert refreshed.status_code == 200, refreshed.content
+    assert Client().get_me(refreshed.json()["access_token"]).status_code == 200
+
+
 def test_a_code_by_mail_signs_in(page, alice):
     assert page.send("auth/code/request", {"email": "alice@example.com"}).status_code == 401
     assert page.send("auth/code/confirm", {"code": "wrong"}).status_code == 400

@@ -14,9 +14,7 @@ from jwt_auth.sessions.results import TokenPair
 
 
 class Extension:
-    """
-    What one package adds to sessions. Its methods are called whether or not the project uses the package.
-    """
+    """The additions of one package to sessions. Its methods are called even if the project does not use it."""
 
     def claims(self, session: UserSession) -> Mapping[str, Any]:
         """Return claims for the access tokens of `session`, beside those of CLAIMS_CALLABLE, which come first."""

@@ -129,6 +129,16 @@ def go_on(raw: str) -> str | None:
     return pair.access_token if ended is None else None
 
 
+def stay(user: User, claims: Claims) -> tuple[str, str | None]:
+    sid: UUID | None = claims.session_id
+    assert sid is not None
+    access: sessions.AccessToken = sessions.update(sid, data={"org": 7})
+    with sessions.kept(sid, amr=["pwd"]) as kept:
+        user.save()
+    newest: sessions.AccessToken | None = kept.access_token
+    return access.raw, None if newest is None else newest.raw
+
+
 def call(path: Path) -> int:
     signer = Signer(
         client_id="client_x",

@@ -21,7 +21,7 @@ from jwt_auth.contrib.simplejwt.causes import AnotherTypeError, refusal
 from jwt_auth.contrib.simplejwt.exceptions import AuthenticationFailed, InvalidToken
 from jwt_auth.contrib.simplejwt.options import options
 from jwt_auth.contrib.simplejwt.request_token import TokenClaims, readable
-from jwt_auth.exceptions import InvalidTokenError, MissingUserError, RevokedTokenError, TokenError, UnavailableError
+from jwt_auth.exceptions import InvalidTokenError, RevokedTokenError, TokenError, UnavailableError
 from jwt_auth.http.logs import log_outage, log_refusal
 from jwt_auth.http.plain import plain
 
@@ -176,12 +176,12 @@ def default_user_authentication_rule(user: Any) -> bool:
 
 @sensitive_variables("raw")
 def _explained(error: TokenError, raw: str) -> TokenError:
-    """Return `error`, as exactly as simplejwt names the reason. At most one query, and only for refused tokens."""
-    from jwt_auth.contrib.simplejwt.users import is_of_deleted_user  # needs the models, as the next line does
+    """Return `error`, as exactly as simplejwt names the reason. See `because_of_user` for the queries."""
+    from jwt_auth.contrib.simplejwt.users import because_of_user  # needs the models, as the next line does
     from jwt_auth.sessions.refresh_tokens import unsign
 
-    if type(error) is RevokedTokenError:
-        return MissingUserError(error.reason) if is_of_deleted_user(raw) else error
+    if isinstance(error, RevokedTokenError):
+        return because_of_user(error, raw)
     with suppress(InvalidTokenError):
         unsign(raw)
         return AnotherTypeError(error.reason)

@@ -22,12 +22,14 @@ from jwt_auth.conf import get_settings, rules
 from jwt_auth.contrib.simplejwt.causes import REVOKED, AnotherTypeError, is_revoked, text_of
 from jwt_auth.contrib.simplejwt.exceptions import TokenError
 from jwt_auth.contrib.simplejwt.options import options
+from jwt_auth.contrib.simplejwt.users import because_of_user_of
 from jwt_auth.exceptions import (
     ExpiredTokenError,
     IdempotencyKeyError,
     InactivePrincipalError,
     InvalidTokenError,
     MalformedTokenError,
+    MissingUserError,
     RevokedTokenError,
     TokenError as RefusedToken,
     UnavailableError,
@@ -51,7 +53,7 @@ def exchange(raw: object, request: HttpRequest | None, no_active_account: str | 
     with _in_words_of_simplejwt(request):
         try:
             _ask_rule(token)
-            return sessions.refresh(token, peer=peer, retry_key=retry_key)
+            return _refreshed(token, peer, retry_key)
         except InactivePrincipalError as error:
             log_refusal(error, request)
             raise drf.AuthenticationFailed(str(no_active_account), "no_active_account") from error
@@ -98,6 +100,18 @@ def end(raw: object, request: HttpRequest | None) -> None:
         # A user who may not sign in may still sign out.
         if isinstance(refused, ExpiredTokenError) or (refused is not None and is_revoked(refused)):
             raise refused
+
+
+@sensitive_variables()
+def _refreshed(token: str, peer: sessions.Peer | None, retry_key: str | None) -> sessions.TokenPair:
+    """Refresh; an error names the user if the session has ended because of its user. One more query for an error."""
+    try:
+        return sessions.refresh(token, peer=peer, retry_key=retry_key)
+    except RevokedTokenError as error:
+        if is_shaped_like_a_refresh_token(token) and is_revoked(error):
+            session, _ = find(token)
+            raise (because_of_user_of(session) if session is not None else None) or error from error
+        raise
 
 
 def _text_of_token(raw: object) -> str:
@@ -149,8 +163,8 @@ def _check(token: str) -> None:
     """Raise the error that a refresh with this token would raise, but change nothing. One query."""
     session, presented = find(token)
     if session is None:
-        raise RevokedTokenError("there is no session of this handle")
-    if refused := refusal_of(session, timezone.now()):
+        raise MissingUserError("there is no session of this handle, maybe because its user was deleted")
+    if refused := because_of_user_of(session) or refusal_of(session, timezone.now()):
         raise refused
     refuse_misuse(presented, session)
 

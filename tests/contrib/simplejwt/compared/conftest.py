@@ -1,4 +1,4 @@
-"""These tests need the apps of simplejwt; tests/contrib/simplejwt/test_compared.py runs them in a process of its own."""
+"""These tests need the apps of simplejwt; tests/contrib/test_simplejwt_requests.py runs them in a process of its own."""
 
 from typing import Any
 

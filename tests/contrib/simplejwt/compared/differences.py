@@ -11,7 +11,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Answer:
-    """What a client sees of an answer; tokens are replaced by their kind."""
+    """An answer as a client sees it; tokens are replaced by their kind."""
 
     status: int
     headers: Mapping[str, str]

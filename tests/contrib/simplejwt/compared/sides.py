@@ -132,7 +132,7 @@ def ask(side: Side, asked: Asked) -> Answer:
 def _docstring_of(side: Side, answer: Any) -> str:
     """Return the description of the view of this app that has answered."""
     view = answer.renderer_context["view"] if hasattr(answer, "renderer_context") and side.prefix == "now" else None
-    return view.get_view_description() if view else "none"
+    return view.get_view_description() if view else "no view of this app"
 
 
 def _filled(value: Any, values: Mapping[str, str]) -> Any:

@@ -41,15 +41,15 @@ def test_a_request_gets_the_same_answer(asked, make_user, clock):
         with undone():
             answers.append(ask(Side(prefix, make_user(), clock), asked))
     before, now = answers
-    for id in (*asked.differs, *everywhere(asked)):
-        changed = DIFFERENCES[id].change(before)
-        assert changed != before, f"this answer does not need the difference {id!r}"
+    for name in (*asked.differs, *everywhere(asked)):
+        changed = DIFFERENCES[name].change(before)
+        assert changed != before, f"this answer does not need the difference {name!r}"
         before = changed
     assert now == before
 
 
 def test_no_difference_is_stale():
-    needed = {id for asked in REQUESTS for id in (*asked.differs, *everywhere(asked))}
+    needed = {name for asked in REQUESTS for name in (*asked.differs, *everywhere(asked))}
     assert needed == DIFFERENCES.keys()
 
 

@@ -32,7 +32,7 @@ class Side:
             refresh = RefreshToken.for_user(self.user)
             self.tokens = {"access": str(refresh.access_token), "refresh": str(refresh)}
         else:
-            pair = sessions.start(self.user)
+            pair = sessions.start(self.user, amr=["pwd"])
             self.tokens = {"access": pair.access_token, "refresh": pair.refresh_token}
 
     def post(self, path: str, **body: str) -> Any:
@@ -86,6 +86,12 @@ def with_another_password(side: Side) -> None:
 
 def seconds_later(seconds: float) -> Callable[[Side], None]:
     return lambda side: side.clock.shift(seconds)
+
+
+def failed_ten_times(side: Side) -> None:
+    for _ in range(10):
+        body = {side.user.USERNAME_FIELD: side.user.get_username(), "password": "wrong"}
+        assert side.post("token/", **body).status_code == 401
 
 
 def tampered(side: Side) -> None:

@@ -108,7 +108,9 @@ def test_requests_and_answers(schema, url, body, answer):
 
 
 def test_the_components_have_the_names_that_generated_clients_know(schema):
-    assert {"TokenObtainPair", "TokenRefresh", "TokenVerify", "TokenBlacklist"} <= schema["components"]["schemas"].keys()
+    assert {"TokenObtainPair", "TokenRefresh", "TokenVerify", "TokenBlacklist"} <= schema["components"][
+        "schemas"
+    ].keys()
 
 
 def test_serializers_of_the_project():

@@ -88,7 +88,8 @@ class PairSerializers(OpenApiSerializerExtension):
         # One component may be for both: what is read-only is then no part of a request.
         if direction == "response" or not spectacular_settings.COMPONENT_SPLIT_REQUEST:
             tokens = _tokens_of(type(self.target))
-            properties = {**dict.fromkeys(tokens, {"type": "string", "readOnly": True}), **schema.get("properties", {})}
+            added = {name: {"type": "string", "readOnly": True} for name in tokens}
+            properties = {**added, **schema.get("properties", {})}
             schema = {**schema, "properties": properties, "required": sorted({*schema.get("required", ()), *tokens})}
         return schema
 

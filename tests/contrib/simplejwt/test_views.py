@@ -297,7 +297,7 @@ def test_text_that_the_database_can_not_store_is_400(client, user, monkeypatch):
 
 def test_our_throttles_stay_beside_those_of_the_project(client, settings, tokens):
     assert client.post("/never/", {"token": tokens["access"]}, format="json")["Retry-After"] == "7"
-    settings.REST_FRAMEWORK = {"DEFAULT_THROTTLE_RATES": {"jwt_auth_verify": "2/min"}  # one was counted above}
+    settings.REST_FRAMEWORK = {"DEFAULT_THROTTLE_RATES": {"jwt_auth_verify": "2/min"}}  # one was counted above
     for expected in (200, 429):
         answer = client.post("/api/token/verify/", {"token": tokens["access"]}, format="json")
         assert answer.status_code == expected

@@ -226,12 +226,9 @@ class Grant:
             self._write(self.session_id, changes)
 
     def end(self, reason: str) -> bool:
-        """End the session; return False if it had ended before, or has not begun."""
-        sid = self.session_id
-        if sid is None:
-            return False
+        """End the session, which has to have begun; return False if it had ended before."""
         with _for_any_view(self._sign_in), outage_is_unavailable():
-            return revoke_session(sid, reason=reason)
+            return revoke_session(self.session_id, reason=reason)  # type: ignore[arg-type]  # it has begun
 
     @sensitive_variables()
     def _start(self, wishes: Wishes) -> None:

@@ -121,7 +121,7 @@ class Token:
         return self.payload.get(name, default)
 
     def __str__(self) -> str:
-        raise NotImplementedError
+        return self.token or ""
 
     def set_jti(self) -> None:
         """Give the token a new id."""
@@ -155,13 +155,19 @@ class Token:
         if moment(ends) <= (current_time or self.current_time) - get_settings().LEEWAY:
             raise TokenError(_("Token '{}' claim has expired").format(claim))
 
+    @sensitive_variables()
     def _read(self, raw: str, verify: bool) -> None:
-        """Read the claims of the text of a token."""
-        raise NotImplementedError
+        """Read the claims of the text of a token, of any type."""
+        if not is_shaped_like_a_refresh_token(raw):
+            self._know(_claims_of_access_token(raw, verify))
+            return
+        session = read_refresh_token(raw, verifies=verify)
+        named = own_claims(session.user, _options(), "refresh")
+        self._know({**kept_in(session.data), **named, **_times_of(session)})
 
     def _times(self) -> dict[str, Any]:
-        """Return the claims of `TIMED` as those of the session's token."""
-        raise NotImplementedError
+        """Return the claims of TIMED as the session's token has them."""
+        return {}
 
     def _fill(self) -> None:
         times = self._times()
@@ -344,23 +350,8 @@ class UntypedToken(Token):
     lifetime = timedelta(0)
     _types = ("untyped",)
 
-    def __str__(self) -> str:
-        return self.token or ""
-
     def verify_token_type(self) -> None:
         """Accept each type."""
-
-    @sensitive_variables()
-    def _read(self, raw: str, verify: bool) -> None:
-        if not is_shaped_like_a_refresh_token(raw):
-            self._know(_claims_of_access_token(raw, verify))
-            return
-        session = read_refresh_token(raw, verifies=verify)
-        named = own_claims(session.user, _options(), "refresh")
-        self._know({**kept_in(session.data), **named, **_times_of(session)})
-
-    def _times(self) -> dict[str, Any]:
-        return {}
 
 
 @sensitive_variables()

@@ -18,7 +18,7 @@ from rest_framework.views import APIView
 from jwt_auth.contrib.simplejwt.exceptions import TokenError
 from jwt_auth.contrib.simplejwt.sign_in import TokenObtainPairSerializer, TokenObtainPairView, TokenObtainSerializer
 from jwt_auth.contrib.simplejwt.tokens import AccessToken, RefreshToken
-from jwt_auth.exceptions import UnavailableError
+from jwt_auth.exceptions import UnavailableError, UnstorableTextError
 from jwt_auth.models import UserSession
 from jwt_auth.revocation import revoke_user
 from jwt_auth.throttling import CountingCache
@@ -210,7 +210,35 @@ class Tokenless(TokenObtainSerializer):
         return {"token": str(self.get_token(self.user))}
 
 
+class Answering(TokenObtainPairSerializer):
+    """Refuses with an answer, and not with an error."""
+
+    def validate(self, attrs):
+        user = find(attrs[name_field()])
+        return {"success": user is not None and user.check_password(attrs["password"])}
+
+
+class Unstorable(TokenObtainPairSerializer):
+    def validate(self, attrs):
+        raise UnstorableTextError("No.")
+
+
+class Renamed(TokenObtainPairSerializer):
+    """Has another field in the place of that of simplejwt."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        del self.fields[name_field()]
+        self.fields["login"] = serializers.CharField()
+
+    def validate(self, attrs):
+        return super().validate({name_field(): attrs["login"].lower(), "password": attrs["password"]})
+
+
 SERIALIZERS = {
+    "answering": Answering,
+    "unstorable": Unstorable,
+    "renamed-login": Renamed,
     "plain": TokenObtainPairSerializer,
     "claims": Claims,
     "answer": Answer,
@@ -275,6 +303,20 @@ class TokensInPost(TokenObtainPairView):
         return Response({**response.data, "refresh": str(refresh), "access": str(refresh.access_token)})
 
 
+class OnlyInPost(TokenObtainPairView):
+    """Does all by itself."""
+
+    def post(self, request, *args, **kwargs):
+        user = find(request.data[name_field()])
+        after(user)
+        return Response({"refresh": str(RefreshToken.for_user(user))})
+
+
+class Reads(TokenObtainPairView):
+    def post(self, request, *args, **kwargs):
+        return Response({"user_id": AccessToken(request.data["access"])["user_id"]})
+
+
 class OfTheSettings(TokenObtainPairView):
     _serializer_class = f"{__name__}.Answer"
 
@@ -320,6 +362,8 @@ VIEWS = {
     "by-hand": ByHand,
     "refuses-later": RefusesLater,
     "in-post": TokensInPost,
+    "only-in-post": OnlyInPost,
+    "reads": Reads,
     "of-the-settings": OfTheSettings,
     "no-throttle": NoThrottle,
     "throttled-more": ThrottledMore,
@@ -491,6 +535,32 @@ def test_a_view_with_a_post_of_its_own(user, post, client, name):
 def test_tokens_that_post_makes_are_of_the_same_session(user, post, client):
     before, later = assert_one_session(client, post(user, "/view/in-post/").json())
     assert before["late"] == later["late"] == 1
+
+
+def test_a_post_that_does_all_by_itself(user, post, client):
+    answer = post(user, "/view/only-in-post/")
+    assert client.refresh(answer.json()["refresh"]).status_code == 200
+
+    def change(user):
+        type(user)._default_manager.filter(pk=user.pk).update(password="another")
+
+    Hook.after = change
+    answer = post(user, "/view/only-in-post/")
+    assert (answer.status_code, answer.json()) == (401, NO_ACCOUNT)
+
+
+def test_a_token_that_is_refused_in_post(user, client):
+    raw = str(AccessToken.for_user(user))
+    assert client.send("/view/reads/", {"access": raw}).json() == {"user_id": str(user.pk)}
+    answer = client.send("/view/reads/", {"access": "x"})
+    assert (answer.status_code, answer.json()) == (401, {"detail": "Token is invalid", "code": "token_not_valid"})
+
+
+def test_the_page_of_drf(user, client):
+    for method in ("get", "post"):
+        answer = getattr(client, method)("/plain/", {}, HTTP_ACCEPT="text/html")
+        assert answer["Content-Type"] == "text/html; charset=utf-8"
+        assert b'name="password"' in answer.content
 
 
 def test_the_serializer_of_the_settings(user, post, jwt_settings):
@@ -751,6 +821,39 @@ def test_a_closed_account(user, post, client, monkeypatch):
     assert UserSession.objects.count() == 0
 
 
+@pytest.mark.parametrize("path", ["/answering/", "/renamed-login/"])
+def test_failures_of_other_shapes_close_a_name(user, client, path):
+    """An answer that only says that the password is wrong, and a field with another name."""
+    names, places = {each: user.get_username() for each in ("login", name_field())}, addresses()
+    for _ in range(100):
+        client.send(path, {**names, "password": "wrong"}, REMOTE_ADDR=next(places))
+    assert client.send(path, {**names, "password": PASSWORD}, REMOTE_ADDR=next(places)).status_code == 429
+
+
+def test_an_answer_about_a_wrong_password_is_a_failure(user, post, heard):
+    failed = heard(user_login_failed)
+    assert post(user, "/answering/", password="wrong").json() == {"success": False}
+    assert len(failed) == 1
+    assert post(user, "/plain/").status_code == 200
+    assert len(failed) == 1
+
+
+def test_a_renamed_field(user, post, client):
+    assert_one_session(client, post(user, "/renamed-login/").json())
+
+
+def test_a_hash_that_is_upgraded(user, post, client, settings):
+    settings.PASSWORD_HASHERS = ["tests.hashers.OldHasher", *settings.PASSWORD_HASHERS]
+    user.set_password(PASSWORD)
+    user.save()
+    settings.PASSWORD_HASHERS = [*settings.PASSWORD_HASHERS[1:], "tests.hashers.OldHasher"]
+    assert_one_session(client, post(user).json())
+    UserSession.objects.all().delete()
+    assert_one_session(client, post(user).json())
+    user.refresh_from_db()
+    assert not user.password.startswith("old")
+
+
 def test_throttles_of_the_project_count_as_well(user, post):
     assert [post(user, "/view/throttled-more/").status_code for _ in range(2)] == [200, 429]
 
@@ -764,6 +867,30 @@ def test_an_outage_of_the_database(user, post, heard):
         answer = post(user)
     assert (answer.status_code, answer["Retry-After"]) == (503, "1")
     assert failed == []
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("queries", range(1, 6))
+def test_an_outage_in_the_middle(user, post, heard, queries):
+    failed = heard(user_login_failed)
+    with outage(after=queries):
+        answer = post(user, "/django-login/")
+    assert (answer.status_code, answer["Retry-After"]) == (503, "1")
+    assert failed == []
+    assert UserSession.objects.filter(revoked_at=None).count() <= (queries == 5)  # nobody has got its tokens
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(drf.PermissionDenied(), 503), (Response(status=403), 403)], ids=["raised", "returned"]
+)
+def test_an_outage_at_the_end_of_a_refused_session(user, post, error, status):
+    RefusesLater.error = error
+    with outage(of=lambda sql: "revoked_at" in sql and sql.startswith("UPDATE")):
+        assert post(user, "/view/refuses-later/").status_code == status
+
+
+def test_a_text_that_the_database_can_not_store(user, post):
+    assert post(user, "/unstorable/").status_code == 400
 
 
 def test_an_outage_of_the_cache(user, post, monkeypatch):

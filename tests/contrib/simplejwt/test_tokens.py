@@ -1,5 +1,6 @@
 """The token classes of simplejwt, as the code and the tests of projects use them."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -11,6 +12,7 @@ from rest_framework.exceptions import APIException
 from rest_framework.test import APIClient
 
 from jwt_auth import sessions
+from jwt_auth.contrib.simplejwt import reading
 from jwt_auth.contrib.simplejwt.exceptions import AuthenticationFailed, TokenError
 from jwt_auth.contrib.simplejwt.tokens import AccessToken, RefreshToken, Token, UntypedToken
 from jwt_auth.models import RevocationEvent, UserSession
@@ -535,6 +537,14 @@ def test_texts_that_are_no_tokens(db, raw):
             kind(raw)
 
 
+def test_a_single_use_token(user, monkeypatch):
+    """Only a request uses it up."""
+    raw = str(AccessToken.for_user(user))
+    monkeypatch.setattr(reading, "verify", lambda raw: replace(verify(raw), one_time=True))
+    with pytest.raises(TokenError, match=r"^Token is invalid$"):
+        AccessToken(raw)
+
+
 def test_changed_tokens(user):
     refresh = RefreshToken.for_user(user)
     for kind, raw in (
@@ -581,8 +591,10 @@ def test_an_untyped_token(user):
         assert token["exp"] > token["iat"]
         assert token["jti"]
         assert str(token) == raw
-    with pytest.raises(KeyError):
-        UntypedToken(raw)["other"]
+    for token, name in ((UntypedToken(raw), "other"), (UntypedToken(), "jti")):
+        with pytest.raises(KeyError):
+            token[name]
+    assert str(UntypedToken()) == ""
 
 
 def test_a_check_of_the_project(user):

@@ -156,8 +156,8 @@ def _refusal_of_refresh_token(token: str) -> RefusedToken | None:
             _check(token)
     except RefusedToken as error:
         return error
-    error = _explained(MalformedTokenError("no refresh token"), token)
-    return error if isinstance(error, ExpiredTokenError | AnotherTypeError) else None
+    found = _explained(MalformedTokenError("no refresh token"), token)
+    return found if isinstance(found, ExpiredTokenError | AnotherTypeError) else None
 
 
 @sensitive_variables()

@@ -25,7 +25,7 @@ class AuthenticationFailed(drf.AuthenticationFailed):
             body["detail"] = detail
         if code is not None:
             body["code"] = code
-        super().__init__(body)  # type: ignore[arg-type]  # DRF accepts a dict for each exception
+        super().__init__(body)
 
 
 class InvalidToken(AuthenticationFailed):

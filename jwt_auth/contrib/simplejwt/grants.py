@@ -180,8 +180,8 @@ class Grant:
     @property
     def claims(self) -> Mapping[str, Any]:
         """The claims that the session keeps."""
-        claims: Mapping[str, Any] = self._data.get(KEY, {})
-        return claims
+        claims = self._data.get(KEY)
+        return claims if isinstance(claims, dict) else {}
 
     def session(self) -> UserSession:
         """
@@ -221,12 +221,12 @@ class Grant:
             return
         changes: dict[str, Any] = {}
         if wishes.claims != self.claims:
-            changes["data"] = self._data = _data(wishes.claims, self._data)
+            changes["data"] = _data(wishes.claims, self._data)
         if self.pair is not None and _differ(wishes.ends_at, self._ends_at):
-            self._ends_at = wishes.ends_at
             changes.update(_columns(wishes.ends_at))
         if changes:
             self._write(self.session_id, changes)
+            self._data, self._ends_at = changes.get("data", self._data), wishes.ends_at
 
     def end(self, reason: str) -> bool:
         """End the session, which has to have begun; return False if it had ended before."""

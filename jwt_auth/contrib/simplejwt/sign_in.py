@@ -258,7 +258,9 @@ class TokenObtainPairView(SignInView, GenericAPIView[Any]):
             self._refuse_unreadable_name(request)
             check = check_of(self, request, attrs)
             user = check.outcome().user
-        except Exception:
+        except Exception as error:
+            if isinstance(error, drf.APIException) and error.status_code < 500:
+                log_refusal(InvalidCredentialsError(f"the serializer raised {type(error).__name__}"), request._request)
             self._sign_in_request.end()
             raise
         grant = self._sign_in_request.begun()

@@ -691,6 +691,12 @@ def test_wrong_credentials(make_user, post, heard, count, case):
     assert queries == 2  # for each of them
 
 
+def test_a_refusal_is_logged(user, post, log):
+    post(user, password="wrong")
+    (record,) = [record for record in log() if getattr(record, "code", "") == "invalid_credentials"]
+    assert record.reason == "the serializer raised AuthenticationFailed"
+
+
 def test_the_message_of_the_serializer(user, post):
     assert post(user, "/answer/", password="wrong").json() == {"detail": "Wrong name or password."}
 

@@ -347,10 +347,25 @@ def test_an_end_that_is_set_after_the_start(user, clock, client):
 
 
 def test_an_end_beyond_the_longest_timeout(user):
-    for token in (RefreshToken.for_user(user), RefreshToken.for_user(user)):
+    token = RefreshToken.for_user(user)
+    for has_begun in (False, True):
+        ends = token["exp"] if has_begun else None
         token.set_exp(lifetime=timedelta(days=4000))
-        with pytest.raises(ValueError, match="SESSION_MAX_TIMEOUT"):
-            str(token)
+        for _ in range(2):
+            with pytest.raises(ValueError, match="SESSION_MAX_TIMEOUT"):
+                str(token)
+        del token["exp"]
+        assert str(token)
+        assert ends in (None, token["exp"])
+
+
+def test_a_session_whose_data_has_something_else_there(user):
+    raw = str(RefreshToken.for_user(user))
+    UserSession.objects.update(data={"claims": 7})
+    token = RefreshToken(raw)
+    assert verify(str(token.access_token)).user == user
+    token["role"] = "editor"
+    assert claims_of(str(token.access_token))["role"] == "editor"
 
 
 def test_other_claims_with_times(user, clock):

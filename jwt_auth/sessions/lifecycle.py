@@ -36,7 +36,7 @@ from jwt_auth.revocation.user_rows import Ended
 from jwt_auth.revocation.verdict import verdict
 from jwt_auth.sessions import refresh_tokens, retries, sharing, shown
 from jwt_auth.sessions.extensions import end_former, refresh_former
-from jwt_auth.sessions.pairs import claims_for, pair, sign
+from jwt_auth.sessions.pairs import claims_for, issue, pair, sign
 from jwt_auth.sessions.refresh_tokens import (
     MISUSES,
     TOLERATED,
@@ -201,6 +201,23 @@ def _note_use(session: UserSession, now: datetime) -> bool:
         return False
     _update(session, moved)
     return True
+
+
+@sensitive_variables()
+def another_access_token(session: UserSession, now: datetime | None = None) -> AccessToken:
+    """
+    Return another access token of a session that is live, and leave its refresh token as it is. At most one query.
+
+    Raises:
+        RevokedTokenError: if the session has ended, or its tokens say something else, since it was read.
+        ConfigurationError, UnavailableError: as for refresh().
+    """
+    with outage_is_unavailable():
+        now = now or timezone.now()
+        access = issue(session, now)
+        if not _note_use(session, now):
+            raise RevokedTokenError("the session has ended, or was changed, since it was read")
+    return access
 
 
 def _update(session: UserSession, moved: Mapping[str, Any]) -> None:

@@ -252,6 +252,22 @@ class _BrowserSignIn(GuardedView):
         return False
 
 
+# For sign-ins that start their session in the middle of the check.
+
+
+@sensitive_variables()
+def check_of(view: SignInView, request: Request, data: Mapping[str, Any]) -> CredentialCheck:
+    """Return the check of the credentials in a request to `view`, which has one step."""
+    return view._check(request, data, None)
+
+
+def complete(view: SignInView, request: Request, user: Any, pair: sessions.TokenPair) -> None:
+    """Finish a sign-in whose session `view` has started itself; if an error is raised, the session ends."""
+    request.user = user
+    with _ended_by_an_error(user, pair):
+        view._finish(request, user, pair)
+
+
 def _pending_answer(ticket: Ticket, outcome: Pending) -> Response:
     body = {"step": ticket.step, "ticket": ticket.sealed(), "expires_in": int(outcome.lifetime.total_seconds())}
     return Response(body, status=202)

@@ -42,8 +42,6 @@ from jwt_auth.views import Pending, SignInView
 from jwt_auth.views.sign_in import check_of, complete
 from jwt_auth.views.users import ATTEMPTS
 
-__all__ = ["PasswordField", "TokenObtainPairSerializer", "TokenObtainPairView", "TokenObtainSerializer"]
-
 _DEFAULT = SimpleJWT().TOKEN_OBTAIN_SERIALIZER
 
 

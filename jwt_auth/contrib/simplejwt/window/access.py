@@ -19,7 +19,7 @@ from jwt_auth.contrib.simplejwt.window.package import (
     package,
     read,
 )
-from jwt_auth.contrib.simplejwt.window.users import find_user, is_denied, is_orphaned, is_used, state_of
+from jwt_auth.contrib.simplejwt.window.users import find_user, state_of
 from jwt_auth.issuers.base import Issuer, LookUp, LookUps, Verified
 from jwt_auth.jose.keys import Key
 from jwt_auth.jose.tokens import UnverifiedToken
@@ -63,10 +63,8 @@ def _issuer_of(kind: Kind) -> Issuer:
 def _look_up(kind: Kind) -> LookUp:
     def look_up(claims: Claims, now: datetime) -> tuple[State, Verified]:
         former = Former(kind=kind, claims=claims)
-        denied = is_denied(former.subject)
-        facts = {"jwt_denied": denied | is_used(former.digest) if kind.is_exchanged else denied}
-        row, user = find_user(claims, jwt_orphaned=is_orphaned(claims), **facts)
+        row, user = find_user(former)
         check_by_package(former.as_token(now))
-        return state_of(row, user, claims, now), Verified(claims=claims, user=user)
+        return state_of(row, user, former, now), Verified(claims=claims, user=user)
 
     return look_up

@@ -13,7 +13,7 @@ from django.views.decorators.debug import sensitive_variables
 from jwt_auth.authentication.replay import record
 from jwt_auth.conf.user_keys import key_of, user_id_of
 from jwt_auth.contrib.simplejwt.window.package import Former, blacklist, former_of, is_open, kept_until
-from jwt_auth.contrib.simplejwt.window.users import family_subject, find_user, is_denied
+from jwt_auth.contrib.simplejwt.window.users import family_subject, find_user
 from jwt_auth.exceptions import InvalidTokenError, MissingUserError, ReplayedTokenError
 from jwt_auth.revocation.events import atomic
 from jwt_auth.revocation.operations import deny_token, end_session
@@ -50,7 +50,7 @@ def end_former(raw: str, *, reason: str, now: datetime | None) -> UUID | None:
 
 def _find_user(former: Former) -> tuple[Any, Any]:
     with suppress(MissingUserError):
-        return find_user(former.claims, jwt_denied=is_denied(former.subject))
+        return find_user(former)
     return None, None
 
 

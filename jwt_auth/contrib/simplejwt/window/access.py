@@ -11,7 +11,7 @@ from jwt_auth.claims import Claims
 from jwt_auth.conf.settings import cached_until_settings_change
 from jwt_auth.contrib.simplejwt.window.package import (
     NAME,
-    Former,
+    FormerToken,
     Kind,
     check_by_package,
     is_open,
@@ -62,7 +62,7 @@ def _issuer_of(kind: Kind) -> Issuer:
 
 def _look_up(kind: Kind) -> LookUp:
     def look_up(claims: Claims, now: datetime) -> tuple[State, Verified]:
-        former = Former(kind=kind, claims=claims)
+        former = FormerToken(kind=kind, claims=claims)
         row, user = find_user(former)
         check_by_package(former.as_token(now))
         return state_of(row, user, former, now), Verified(claims=claims, user=user)

@@ -13,7 +13,7 @@ from jwt_auth._django.outages import outage_is_unavailable
 from jwt_auth.authentication.replay import record
 from jwt_auth.claims import REGISTERED, check_claims, moment
 from jwt_auth.contrib.simplejwt.window.package import (
-    Former,
+    FormerToken,
     blacklist,
     check_by_package,
     former_of,
@@ -82,7 +82,7 @@ def check_former(raw: str, *, now: datetime | None = None) -> bool:
 
 
 @sensitive_variables()
-def _find(raw: str, now: datetime) -> tuple[Former, Any, bool] | None:
+def _find(raw: str, now: datetime) -> tuple[FormerToken, Any, bool] | None:
     """
     Return the former token in `raw`, its user, and whether it is used up; None if there is none that is exchanged.
 
@@ -105,7 +105,7 @@ def _find(raw: str, now: datetime) -> tuple[Former, Any, bool] | None:
     return former, user, False
 
 
-def _refusal_by_package(former: Former, now: datetime) -> TokenError | None:
+def _refusal_by_package(former: FormerToken, now: datetime) -> TokenError | None:
     """Return the error if simplejwt itself refuses a token whose signature and claims are good."""
     from rest_framework_simplejwt.exceptions import TokenError as PackageError
 
@@ -121,7 +121,7 @@ def _refusal_by_package(former: Former, now: datetime) -> TokenError | None:
     return None
 
 
-def _exchange(former: Former, user: Any, peer: Peer | None, now: datetime | None) -> TokenPair | None:
+def _exchange(former: FormerToken, user: Any, peer: Peer | None, now: datetime | None) -> TokenPair | None:
     """Start the session of a token that was checked; return None if another request has used the token up."""
 
     def use_up() -> bool:
@@ -139,7 +139,7 @@ def _exchange(former: Former, user: Any, peer: Peer | None, now: datetime | None
         raise StaleCredentialsError(str(error)) from error
 
 
-def _terms(former: Former, peer: Peer | None, now: datetime) -> Terms:
+def _terms(former: FormerToken, peer: Peer | None, now: datetime) -> Terms:
     """
     Return the terms of the session for a former token.
 
@@ -159,7 +159,7 @@ def _terms(former: Former, peer: Peer | None, now: datetime) -> Terms:
     return terms
 
 
-def _own_claims(former: Former) -> Mapping[str, Any]:
+def _own_claims(former: FormerToken) -> Mapping[str, Any]:
     """Return the claims that the project has added: those that simplejwt copies, except those that this app sets."""
     from rest_framework_simplejwt.tokens import RefreshToken
 

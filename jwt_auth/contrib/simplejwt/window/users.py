@@ -14,7 +14,7 @@ from jwt_auth._django.compiled import CompiledQuery
 from jwt_auth.claims import Claims, moment
 from jwt_auth.conf.settings import cached_until_settings_change
 from jwt_auth.conf.user_keys import user_id_of
-from jwt_auth.contrib.simplejwt.window.package import NAME, Former, package
+from jwt_auth.contrib.simplejwt.window.package import NAME, FormerToken, package
 from jwt_auth.exceptions import MissingUserError
 from jwt_auth.models import RevocationEvent, UsedToken, UserSession
 from jwt_auth.revocation import cutoff, wall_clock
@@ -25,7 +25,7 @@ from jwt_auth.user_model import as_made, manager_is_plain, read_key, user_field,
 Scope = RevocationEvent.Scope
 
 
-def find_user(former: Former) -> tuple[Any, Any]:
+def find_user(former: FormerToken) -> tuple[Any, Any]:
     """
     Return the row of a token's user, with the annotations that `state_of` needs, and the user.
 
@@ -47,7 +47,7 @@ def find_user(former: Former) -> tuple[Any, Any]:
     return row, user
 
 
-def _first(key: Any, former: Former) -> Any:
+def _first(key: Any, former: FormerToken) -> Any:
     values = {
         "key": key,
         "subject": former.subject,
@@ -103,7 +103,7 @@ def family_subject(claims: Claims) -> str:
     return token_subject(f"{NAME} refresh", claims.sub)
 
 
-def state_of(row: Any, user: Any, former: Former, now: datetime) -> State:
+def state_of(row: Any, user: Any, former: FormerToken, now: datetime) -> State:
     """Return the state of a former token that `find_user` has found the user of."""
     state = State(
         token_denied=bool(row.jwt_denied or row.jwt_used),

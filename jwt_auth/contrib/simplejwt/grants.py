@@ -24,6 +24,7 @@ from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import ImproperlyConfigured
+from django.db.models import F
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -252,7 +253,7 @@ class Grant:
             raise TokenError(BLACKLISTED)
         self._access = None  # the next one has the new claims
         if self._session is not None:
-            vars(self._session).update(changes)
+            vars(self._session).update(changes, revision=self._session.revision + 1)
 
     @sensitive_variables()
     def _rotate(self) -> None:
@@ -263,8 +264,12 @@ class Grant:
 
 
 def write(sid: UUID, changes: Mapping[str, Any]) -> bool:
-    """Write columns of a session that has not been revoked; return whether they were written. One query."""
-    return bool(UserSession.objects.filter(pk=sid, revoked_at=None).update(**changes))
+    """
+    Write columns of a session that has not been revoked; return whether they were written. One query.
+
+    A refresh that has read the row before reads it again, so that it does not answer with the former claims.
+    """
+    return bool(UserSession.objects.filter(pk=sid, revoked_at=None).update(**changes, revision=F("revision") + 1))
 
 
 def _data(claims: Mapping[str, Any], others: Mapping[str, Any]) -> dict[str, Any]:

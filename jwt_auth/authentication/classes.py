@@ -126,12 +126,16 @@ class JWTAuthentication(BaseAuthentication):
 
         This is the last check, so that no token is used up that is refused anyway.
         """
-        from jwt_auth.authentication.remembered import use_up_once
-        from jwt_auth.authentication.replay import burn  # both need the models
+        from jwt_auth.authentication.remembered import use_up_once  # needs the models
+
+        use_up_once(note_on(request), raw, partial(self.record_use, claims), only_revokes=self.only_revokes)
+
+    def record_use(self, claims: Claims) -> None:
+        """Record the use of a single-use token; raise ReplayedTokenError if it was used before."""
+        from jwt_auth.authentication.replay import burn  # needs the models
 
         until = claims.expires_at + get_settings().LEEWAY
-        use_it_up = partial(burn, claims.iss, str(claims.jti), until, only_revokes=self.only_revokes)
-        use_up_once(note_on(request), raw, use_it_up, only_revokes=self.only_revokes)
+        burn(claims.iss, str(claims.jti), until, only_revokes=self.only_revokes)
 
     def raw_token(self, request: HttpRequest) -> str | None:
         """

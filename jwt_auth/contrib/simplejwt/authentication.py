@@ -151,7 +151,7 @@ class JWTAuthentication(authentication.JWTAuthentication):
 
         verified = verify(raw, issuers=self.issuers, ask_database=self.ask_database)
         if verified.one_time:
-            self.use_up(verified.claims)
+            self.record_use(verified.claims)
         refuse_with(verified.user, refusal)
         return verified
 

@@ -56,7 +56,7 @@ from uuid import UUID
 
 from jwt_auth.contrib.simplejwt.window.access import find_former
 from jwt_auth.contrib.simplejwt.window.ending import end_former
-from jwt_auth.contrib.simplejwt.window.exchange import exchange_former
+from jwt_auth.contrib.simplejwt.window.exchange import check_former, exchange_former
 from jwt_auth.http.peer import Peer
 from jwt_auth.issuers.directory import connect_former
 from jwt_auth.sessions.extensions import Extension, connect_extension
@@ -68,6 +68,9 @@ class WindowExtension(Extension):
 
     def refresh(self, raw: str, *, peer: Peer | None, now: datetime | None) -> TokenPair | None:
         return exchange_former(raw, peer=peer, now=now)
+
+    def check(self, raw: str, *, now: datetime | None) -> bool:
+        return check_former(raw, now=now)
 
     def end(self, raw: str, *, reason: str, now: datetime | None) -> UUID | None:
         return end_former(raw, reason=reason, now=now)

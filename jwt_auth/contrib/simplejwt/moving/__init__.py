@@ -1,0 +1,5 @@
+"""
+What `manage.py jwt_migrate simplejwt` knows: what becomes of each setting of simplejwt, and of each line of a project.
+
+`settings` and `code` read, and `report` and `changes` write. Nothing here imports simplejwt.
+"""

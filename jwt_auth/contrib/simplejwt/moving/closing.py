@@ -1,0 +1,55 @@
+"""
+Whether the window for former tokens can be closed.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from django.apps import apps
+from django.db.models import Max
+
+from jwt_auth.conf.simplejwt import simplejwt
+from jwt_auth.contrib.simplejwt.moving.project import Reading
+
+# What a person does when nothing needs simplejwt any more.
+LAST_STEPS = (
+    'Remove ACCEPT_UNTIL from JWT_AUTH["SIMPLEJWT"], and SIMPLE_JWT from the settings.',
+    "manage.py migrate token_blacklist zero drops its tables, if it is installed.",
+    "Remove rest_framework_simplejwt and its token_blacklist from INSTALLED_APPS, and it from the requirements.",
+    'JWT_AUTH["SIMPLEJWT"] and the imports of jwt_auth.contrib.simplejwt stay for as long as clients need them.',
+)
+
+
+def reasons_to_wait(reading: Reading, now: datetime) -> list[str]:
+    """Return why simplejwt is still needed, as sentences; none if it is not."""
+    return [*_window(now), *_tokens(now), *_code(reading)]
+
+
+def _window(now: datetime) -> list[str]:
+    options = simplejwt()
+    end = None if options is None else options.ACCEPT_UNTIL
+    if end is None or end <= now:
+        return []
+    return [f"Former tokens are accepted until {end:%Y-%m-%d %H:%M} UTC (ACCEPT_UNTIL)."]
+
+
+def _tokens(now: datetime) -> list[str]:
+    """Look into the table of simplejwt, if the project has it: it knows all refresh tokens that were issued."""
+    if not apps.is_installed("rest_framework_simplejwt.token_blacklist"):
+        return []
+    model: Any = apps.get_app_config("token_blacklist").get_model("OutstandingToken")
+    rows = model._default_manager.filter(expires_at__gt=now, blacklistedtoken=None)
+    found = rows.aggregate(last=Max("expires_at"))
+    if found["last"] is None:
+        return []
+    users = rows.values("user_id").distinct().count()
+    text = (
+        f"{rows.count():,} refresh tokens of {users:,} users were not exchanged yet; the last one expires at "
+        f"{found['last']:%Y-%m-%d %H:%M} UTC. After the window these users sign in again."
+    )
+    return [text]
+
+
+def _code(reading: Reading) -> list[str]:
+    stays = [place for place in reading.places if not place.advice.startswith("Stays")]
+    return [f"{place.path.relative_to(reading.root)}:{place.line} still names simplejwt." for place in stays]

@@ -1,0 +1,97 @@
+"""
+The text of `manage.py jwt_migrate simplejwt`, for a person who has not read the guide.
+"""
+
+from collections.abc import Iterator, Sequence
+from textwrap import wrap
+
+from jwt_auth.contrib.simplejwt.moving import surroundings
+from jwt_auth.contrib.simplejwt.moving.code import Place
+from jwt_auth.contrib.simplejwt.moving.project import Reading
+from jwt_auth.contrib.simplejwt.moving.settings import RULES
+
+_WIDTH = 100
+
+# What clients may notice, in the order in which they meet it.
+CLIENTS = (
+    "A refresh returns a new `refresh`, which the client must store; the old one works for a minute more.",
+    "A refresh token is no JWT any more: clients can't read `exp` in it. An access token still is one.",
+    "An access token has other claims besides user_id, token_type and yours: iss, aud, sub, sid, auth_time.",
+    "A token of a user who was revoked, signed out or has a new password is refused at once, not at its `exp`.",
+    "Too many wrong passwords, or refreshes, are answered with 429 and Retry-After.",
+    "If the database is down, the answer is 503 with Retry-After, and the tokens stay good.",
+)
+
+_UNTIL = (
+    "Keep simplejwt installed and in INSTALLED_APPS, and SIMPLE_JWT in the settings, until "
+    "manage.py jwt_migrate simplejwt --check says that all former tokens have expired."
+)
+
+
+def lines(reading: Reading) -> Iterator[str]:
+    """Yield the lines of the report."""
+    yield from _section("Before you begin", list(surroundings.problems(reading.root, reading.values)))
+    yield from _settings(reading)
+    yield from _code(reading)
+    yield from _section("What clients may notice", CLIENTS)
+    yield from _section("Then", _then(reading))
+
+
+def _section(title: str, items: Sequence[str]) -> Iterator[str]:
+    if items:
+        yield from ("", title, "")
+    for item in items:
+        yield from wrap(item, _WIDTH, initial_indent="  - ", subsequent_indent="    ")
+
+
+def _settings(reading: Reading) -> Iterator[str]:
+    yield from ("", "Settings", "")
+    for name in reading.values:
+        rule = RULES.get(name)
+        if rule is None:
+            yield f"  {name}: no setting of simplejwt 5.5; nothing is read here."
+            continue
+        place = f" as {rule.place}" if rule.place else ""
+        yield from wrap(
+            f"{name}: {rule.fate.value}{place}. {rule.reason}", _WIDTH, initial_indent="  ", subsequent_indent="    "
+        )
+    if not reading.values:
+        yield "  SIMPLE_JWT is not set: the defaults of simplejwt are carried over."
+    yield ""
+    yield from (f"    {line}" for line in reading.written.as_code().splitlines())
+    yield from _section("Decide", reading.written.notices)
+
+
+def _code(reading: Reading) -> Iterator[str]:
+    changed = [place for place in reading.places if place.new is not None]
+    yield from ("", f"Code: {len(changed)} places change, {len(reading.by_hand())} are for you to look at")
+    for place in reading.places:
+        yield from ("", f"  {place.path.relative_to(reading.root)}:{place.line}")
+        yield from _place(place)
+    for path, error in reading.unread:
+        yield from ("", f"  {path.relative_to(reading.root)}: can't be read: {error}")
+
+
+def _place(place: Place) -> Iterator[str]:
+    yield from (f"    - {line}" for line in place.old.splitlines())
+    if place.new is not None:
+        yield from (f"    + {line.strip()}" for line in place.new.splitlines())
+    if place.advice:
+        yield from wrap(place.advice, _WIDTH, initial_indent="    ! ", subsequent_indent="      ")
+
+
+def _then(reading: Reading) -> list[str]:
+    return [
+        *(
+            []
+            if reading.has_settings
+            else ["manage.py jwt_migrate simplejwt --write makes these changes, after it has shown them."]
+        ),
+        "manage.py migrate makes the tables, and manage.py check says what is left.",
+        _UNTIL,
+        "Deploy all processes at once: a process with simplejwt knows none of the new tokens.",
+        *(
+            f"{path.relative_to(reading.root)}:{line}: remove simplejwt when that is so."
+            for path, line in surroundings.simplejwt_in_lists(reading.root)
+        ),
+    ]

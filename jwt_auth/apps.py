@@ -64,3 +64,7 @@ def _connect_to_packages() -> None:
         from jwt_auth.contrib.allauth.receivers import connect_if_used
 
         connect_if_used()
+
+    from jwt_auth.contrib.simplejwt import window
+
+    window.connect()

@@ -49,7 +49,7 @@ def burn(iss: str, jti: str, until: datetime, *, only_revokes: bool = False, now
         ReplayedTokenError: when it was used before.
         UnavailableError: when that can't be found out.
     """
-    digest = _digest(iss, jti)
+    digest = digest_of(iss, jti)
     cache = shared_cache()
     if cache is not None:
         try:
@@ -59,7 +59,7 @@ def burn(iss: str, jti: str, until: datetime, *, only_revokes: bool = False, now
                 raise
         else:
             return
-    _write(digest, until + _MARGIN)
+    record(digest, until)
 
 
 def shared_cache() -> HelpingCache | None:
@@ -70,7 +70,8 @@ def shared_cache() -> HelpingCache | None:
     return helping_cache(alias)
 
 
-def _digest(iss: str, jti: str) -> UUID:
+def digest_of(iss: str, jti: str) -> UUID:
+    """Return the key of a used token, and of nothing else."""
     # Neither of the two contains NUL, so no other pair makes the same text.
     sha256 = hashlib.sha256(f"{iss}\0{jti}".encode()).digest()
     # With a valid version, because MariaDB stores no other UUIDs; 122 bits of the hash remain.
@@ -95,10 +96,11 @@ def _add(cache: HelpingCache, digest: UUID, life: timedelta) -> None:
         raise ReplayedTokenError("the token was used before")
 
 
-def _write(digest: UUID, expires_at: datetime) -> None:
+def record(digest: UUID, until: datetime) -> None:
+    """Use up a token that expires at `until`, in the database; raise ReplayedTokenError when it was used before."""
     with outage_is_unavailable():
         try:
             with transaction.atomic(using=router.db_for_write(UsedToken)):
-                UsedToken.objects.create(digest=digest, expires_at=expires_at)
+                UsedToken.objects.create(digest=digest, expires_at=until + _MARGIN)
         except IntegrityError:
             raise ReplayedTokenError("the token was used before") from None

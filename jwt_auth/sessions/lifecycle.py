@@ -55,6 +55,9 @@ from jwt_auth.signals import refresh_token_reused, send_on_commit, token_refresh
 # Seconds for which a rotation may wait for a lock, or for its commit, without being dated anew.
 _LONG = 5.0
 
+# The counter of a token of another package that a session was exchanged for: it precedes the first refresh token.
+_FORMER = -1
+
 # The reasons for the end of a session, for the record.
 _REASONS = {
     Case.SHARED: "refresh token shared",
@@ -121,6 +124,29 @@ def refresh(
             arrived_at=now or timezone.now(),
             moment=now,
         )
+        return _refresh(handle, attempt)
+
+
+@sensitive_variables()
+def refresh_exchanged(
+    sid: UUID, *, peer: Peer | None = None, arrived_at: datetime, now: datetime | None = None
+) -> TokenPair:
+    """
+    Do for a token of another package, which was exchanged for the session `sid` before, what `refresh` does for the
+    predecessor of the newest refresh token: its exchange was the rotation to the first one.
+
+    Args:
+        arrived_at: when the request arrived; aware.
+
+    Raises:
+        RevokedTokenError: if there is no such session, because the token was revoked; otherwise as refresh().
+        RefreshTokenReusedError, ExpiredTokenError, ConfigurationError, UnavailableError: as refresh().
+    """
+    with outage_is_unavailable():
+        handle = UserSession.objects.filter(pk=sid).values_list("handle", flat=True).first()
+        if handle is None:
+            raise RevokedTokenError("the token was used up, and has no session")
+        attempt = _Attempt(presented=_FORMER, peer=peer, retry=None, arrived_at=arrived_at, moment=now)
         return _refresh(handle, attempt)
 
 

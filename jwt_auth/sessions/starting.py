@@ -2,12 +2,13 @@
 The start of a session, for a user whose credentials were just checked.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.db.models import Expression
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
@@ -24,17 +25,19 @@ from jwt_auth.revocation.operations import end_session
 from jwt_auth.revocation.user_rows import Ended
 from jwt_auth.revocation.user_sessions import is_unfinished
 from jwt_auth.revocation.verdict import latest
-from jwt_auth.sessions import accounts, arrivals
+from jwt_auth.sessions import accounts, arrivals, refresh_tokens
 from jwt_auth.sessions.accounts import Account
 from jwt_auth.sessions.django_sessions import untie
 from jwt_auth.sessions.pairs import claims_for, pair, sign
-from jwt_auth.sessions.results import TokenPair
+from jwt_auth.sessions.results import AccessToken, TokenPair
 from jwt_auth.sessions.terms import Terms
 from jwt_auth.signals import send_on_commit, session_started
 from jwt_auth.user_model import as_made, visible_rows
 
 # The reason for the end of a session that a new sign-in of its user replaces.
 REPLACED = "replaced"
+
+_CHANGED = "the user is missing, hidden, inactive, or has a new cutoff or another password"
 
 
 class CredentialsChangedError(InvalidCredentialsError):
@@ -132,18 +135,62 @@ def _start(
         found = _reload(user, account, terms.authenticated_at, now)
         replaced = _end_replaced(replaces, user, now) if found is not None and replaces is not None else None
         if found is not None and (replaces is None or replaced is not None):
-            row, fresh = found
-            arrivals.make_room(row, now)
-            session = _create(fresh, _cutoff_of(row), terms if replaced is None else terms.after(replaced), now)
-            access = sign(claims_for(session, now), session)
-            send_on_commit(session_started, UserSession, session=session)
+            session, access = _begin(found, terms if replaced is None else terms.after(replaced), now)
             arrivals.look_at_device(session)
     # Raised outside the block: inside, they would mark the caller's transaction for rollback.
     if found is None:
-        raise CredentialsChangedError("the user is missing, hidden, inactive, or has a new cutoff or another password")
+        raise CredentialsChangedError(_CHANGED)
     if replaces is not None and replaced is None:
         raise RevokedTokenError("the session to be replaced has ended")
     return pair(session, access, now)
+
+
+@sensitive_variables()
+def exchange(
+    user: AbstractBaseUser, terms: Terms, *, sid: UUID, use_up: Callable[[], bool], now: datetime | None = None
+) -> TokenPair | None:
+    """
+    Start the session `sid` of `user` for a token of another package that was just checked, and that is used up.
+
+    It is no sign-in: `new_device_seen` is not sent. The exchange counts as a rotation, so that the newest refresh token
+    stays the same in the grace period, for all requests with the former one.
+
+    Args:
+        terms: with the time of the former sign-in as `authenticated_at`.
+        sid: an id that belongs to this token alone.
+        use_up: uses up the token, in the transaction and under the lock of the user's row. If it returns False, the
+            token was used before.
+
+    Returns:
+        None if the token was used before. Then no session starts.
+
+    Raises:
+        CredentialsChangedError: as start().
+        ConfigurationError, UnavailableError: as start().
+        ValueError: for `terms` beyond their limits.
+    """
+    terms.check(now or timezone.now())
+    columns = {"id": sid, "rotated_at": now or refresh_tokens.database_time()}
+    begun = None
+    with outage_is_unavailable(), atomic():
+        user_rows.lock_user(key_of(user))
+        now = now or timezone.now()
+        found = _reload(user, None, terms.authenticated_at, now)
+        if found is not None and use_up():
+            begun = _begin(found, terms, now, **columns)
+    if found is None:
+        raise CredentialsChangedError(_CHANGED)
+    return None if begun is None else pair(*begun, now)
+
+
+def _begin(found: tuple[Any, Any], terms: Terms, now: datetime, **columns: Any) -> tuple[UserSession, AccessToken]:
+    """Begin a session, with these further `columns`, for what `_reload` found; return it with its access token."""
+    row, fresh = found
+    arrivals.make_room(row, now)
+    session = _create(fresh, _cutoff_of(row), terms, now, **columns)
+    access = sign(claims_for(session, now), session)
+    send_on_commit(session_started, UserSession, session=session)
+    return session, access
 
 
 def _reload(
@@ -189,13 +236,17 @@ def _end_replaced(sid: UUID, user: Any, now: datetime) -> UserSession | None:
     return session if is_ended else None
 
 
-def _create(user: Any, newest_cutoff: datetime | None, terms: Terms, now: datetime) -> UserSession:
+def _create(user: Any, newest_cutoff: datetime | None, terms: Terms, now: datetime, **columns: Any) -> UserSession:
     begins_at = now if newest_cutoff is None else max(now, later(newest_cutoff, cutoff.TICK))
-    return UserSession.objects.create(
+    session = UserSession.objects.create(
         user=user,
         created_at=now,
         started_at=terms.authenticated_at or begins_at,
         last_issued_at=begins_at,
         auth_hash=user.get_session_auth_hash(),
         **terms.columns(now),
+        **columns,
     )
+    for name in [name for name, value in columns.items() if isinstance(value, Expression)]:
+        vars(session).pop(name)  # only the database knows the value: it is loaded when it is read
+    return session

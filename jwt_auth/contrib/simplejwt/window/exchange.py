@@ -1,0 +1,130 @@
+"""
+The exchange of a former refresh token, or of a sliding token, for a session: once, in one transaction.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
+
+from jwt_auth.authentication.replay import record
+from jwt_auth.claims import REGISTERED, check_claims, moment
+from jwt_auth.contrib.simplejwt.window.package import (
+    Former,
+    blacklist,
+    check_by_package,
+    former_of,
+    is_open,
+    kept_until,
+    package,
+)
+from jwt_auth.contrib.simplejwt.window.users import find_user, is_denied, is_used, state_of
+from jwt_auth.exceptions import (
+    ExpiredTokenError,
+    InactivePrincipalError,
+    InvalidTokenError,
+    ReplayedTokenError,
+    StaleCredentialsError,
+)
+from jwt_auth.http.peer import Peer
+from jwt_auth.revocation.verdict import verdict
+from jwt_auth.sessions.lifecycle import refresh_exchanged
+from jwt_auth.sessions.results import TokenPair
+from jwt_auth.sessions.starting import CredentialsChangedError, exchange
+from jwt_auth.sessions.terms import Terms
+
+
+@sensitive_variables()
+def exchange_former(raw: str, *, peer: Peer | None, now: datetime | None) -> TokenPair | None:
+    """
+    Exchange a former refresh token or sliding token for a session; None if `raw` is none, or after the window's end.
+
+    Raises:
+        InvalidTokenError, ExpiredTokenError, RevokedTokenError: if it is one, and is refused. RefreshTokenReusedError
+            ends the session that it was exchanged for.
+        ConfigurationError: if simplejwt can't be asked; otherwise as sessions.start().
+        UnavailableError: as sessions.start(). The token is not used up.
+    """
+    if not is_open(now) or (former := former_of(raw)) is None or not former.kind.is_exchanged:
+        return None
+    arrived_at = now or timezone.now()
+    check_claims(former.claims, former.kind.policy, arrived_at)
+    facts = {"jwt_denied": is_denied(former.subject), "jwt_used": is_used(former.digest)}
+    row, user = find_user(former.claims, **facts)
+    if not row.jwt_used:
+        verdict(former.claims, state_of(row, user, former.claims, arrived_at), arrived_at)
+        _check_by_package(former, user, arrived_at)
+        pair = _exchange(former, user, peer, now)
+        if pair is not None:
+            return pair
+    return refresh_exchanged(former.digest, peer=peer, arrived_at=arrived_at, now=now)
+
+
+def _check_by_package(former: Former, user: Any, now: datetime) -> None:
+    """Make the checks that simplejwt makes at a refresh; raise InvalidTokenError or RevokedTokenError."""
+    from rest_framework_simplejwt.exceptions import TokenError
+
+    settings, token = package().settings, former.as_token(now)
+    check_by_package(token)
+    if former.kind.is_access:  # a sliding token, which has two ends
+        try:
+            token.check_exp(settings.SLIDING_TOKEN_REFRESH_EXP_CLAIM)
+        except TokenError as error:
+            raise ExpiredTokenError(f"simplejwt refuses the token: {error}") from error
+    if not settings.USER_AUTHENTICATION_RULE(user):
+        raise InactivePrincipalError("USER_AUTHENTICATION_RULE refuses the user")
+
+
+def _exchange(former: Former, user: Any, peer: Peer | None, now: datetime | None) -> TokenPair | None:
+    """Start the session of a token that was checked; return None if another request has used the token up."""
+
+    def use_up() -> bool:
+        try:
+            record(former.digest, kept_until(former.claims))
+        except ReplayedTokenError:
+            return False
+        blacklist(former.as_token(now or timezone.now()))
+        return True
+
+    terms = _terms(former, peer, now or timezone.now())
+    try:
+        return exchange(user, terms, sid=former.digest, use_up=use_up, now=now)
+    except CredentialsChangedError as error:
+        raise StaleCredentialsError(str(error)) from error
+
+
+def _terms(former: Former, peer: Peer | None, now: datetime) -> Terms:
+    """
+    Return the terms of the session for a former token.
+
+    Raises:
+        InvalidTokenError: if its claims don't fit into a session's `data`.
+    """
+    claims = _own_claims(former)
+    terms = Terms(
+        data={"claims": claims} if claims else None,
+        peer=peer or Peer(),
+        authenticated_at=min(moment(former.claims.iat), now),  # the clocks of two machines differ
+    )
+    try:
+        terms.check(now)
+    except ValueError as error:
+        raise InvalidTokenError(f"the token's own claims can't be kept: {error}") from error
+    return terms
+
+
+def _own_claims(former: Former) -> Mapping[str, Any]:
+    """Return the claims that the project has added: those that simplejwt copies, except those that this app sets."""
+    from rest_framework_simplejwt.tokens import RefreshToken
+
+    settings = package().settings
+    not_copied = {
+        *REGISTERED,
+        *RefreshToken.no_copy_claims,
+        settings.USER_ID_CLAIM,
+        settings.REVOKE_TOKEN_CLAIM,
+        settings.SLIDING_TOKEN_REFRESH_EXP_CLAIM,
+    }
+    return {name: value for name, value in former.claims.all.items() if name not in not_copied}

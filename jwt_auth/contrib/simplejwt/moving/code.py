@@ -3,18 +3,20 @@ The places in a project's code that name simplejwt, and what each becomes. It re
 """
 
 import ast
-from collections.abc import Iterator
+import re
 from dataclasses import dataclass
+from enum import Enum
 from importlib import import_module
 from pathlib import Path
 
-from jwt_auth.contrib.simplejwt.moving.settings import PACKAGE, assigned
+from jwt_auth.contrib.simplejwt.moving.files import Source, lines_of
+from jwt_auth.contrib.simplejwt.moving.settings import PACKAGE, RULES, assigned
 
 # The package whose modules have the names of simplejwt's.
 OURS = "jwt_auth.contrib.simplejwt"
 
-# Directories that hold no code of the project.
-_SKIPPED = frozenset(("node_modules", "site-packages", "__pycache__", "build", "dist"))
+# The modules that both have.
+_MODULES = ("authentication", "exceptions", "serializers", "tokens", "views")
 
 # What takes the place of a name that has none in OURS.
 ADVICE = {
@@ -22,7 +24,7 @@ ADVICE = {
     "TokenObtainSlidingView": "There are no sliding tokens: use TokenObtainPairView, or cookies.",
     "TokenRefreshSlidingView": "There are no sliding tokens: use TokenRefreshView, or cookies.",
     "OutstandingToken": "UserSession has one row for each sign-in; revoke_user(user) ends all of a user.",
-    "BlacklistedToken": "sessions.end(token), or revoke_user(user), takes tokens back.",
+    "BlacklistedToken": "sessions.end(token), or revoke_user(user), revokes tokens.",
     "TokenUser": 'REVOCATION = "memory" needs no query either, and has real users.',
     "JWTStatelessUserAuthentication": 'JWTAuthentication with REVOCATION = "memory" needs no query either.',
     "JWTTokenUserAuthentication": 'JWTAuthentication with REVOCATION = "memory" needs no query either.',
@@ -30,10 +32,25 @@ ADVICE = {
     "token_backend": "verification.verify(raw) verifies a token, and sessions.start(user) issues one.",
     "TokenBackend": "verification.verify(raw) verifies a token, and sessions.start(user) issues one.",
     "TokenBackendError": "verification.verify(raw) raises jwt_auth.exceptions.InvalidTokenError.",
+    "*": "Name what is imported.",
 }
 _NO_ADVICE = "Nothing here has this name: see what the code needs it for."
+_COMMENT = "Split this import: it has comments, and only some of its names have a place here."
+_FORMATTED = "This text is put together when the program runs: see what it names."
+_TABLES = "This needs the tables of simplejwt: drop it before they are dropped."
+_OVERRIDE = "This changes SIMPLE_JWT: change JWT_AUTH as well, where the setting has a place there."
 
 _APPS = (PACKAGE, f"{PACKAGE}.token_blacklist")
+_LABEL = "token_blacklist"
+
+
+class Kind(Enum):
+    """What becomes of a place."""
+
+    CHANGES = "changes"
+    PART = "changes in part"
+    DECIDE = "for you to look at"
+    STAYS = "stays for now"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +62,7 @@ class Place:
         start, end: the first and the last character, as offsets in the text.
         line: the number of the line, from 1.
         old: the text of the place.
-        new: what it becomes; None if a person has to decide.
+        new: what it becomes; None if the command does not change it.
         advice: what to do, or why nothing is to be done now.
     """
 
@@ -54,68 +71,69 @@ class Place:
     end: int
     line: int
     old: str
+    kind: Kind
     new: str | None = None
     advice: str = ""
 
-
-def python_files(root: Path) -> Iterator[Path]:
-    """Yield the files of a project, without those of its virtual environment, in the order of their names."""
-    for path in sorted(root.iterdir()):
-        if path.is_dir() and not _is_skipped(path):
-            yield from python_files(path)
-        elif path.suffix == ".py" and path.is_file():
-            yield path
-
-
-def _is_skipped(path: Path) -> bool:
-    # pyvenv.cfg marks a virtual environment, whatever its name.
-    is_foreign = path.name in _SKIPPED or (path / "pyvenv.cfg").exists()
-    return is_foreign or path.name.startswith(".") or path.is_symlink()
+    @property
+    def needs_a_person(self) -> bool:
+        return self.kind in (Kind.PART, Kind.DECIDE)
 
 
 def names_in(module: str) -> frozenset[str]:
     """Return the names that our module has in the place of `module`, a module of simplejwt; none if there is none."""
     if module == PACKAGE:
-        return frozenset()
-    try:
-        return frozenset(vars(import_module(OURS + module.removeprefix(PACKAGE))))
-    except ModuleNotFoundError:
-        return frozenset()
+        return frozenset(name for name in _MODULES if names_in(f"{PACKAGE}.{name}"))
+    name = module.removeprefix(f"{PACKAGE}.")
+    return frozenset(vars(import_module(f"{OURS}.{name}"))) if name in _MODULES else frozenset()
 
 
-def places_in(path: Path, text: str) -> list[Place]:
+def places_in(source: Source) -> list[Place]:
     """
     Return the places of a file, in the order of the text.
 
     Raises:
-        SyntaxError: if it is no Python of this version.
+        SyntaxError, ValueError, RecursionError: if it is no Python of this version.
     """
-    if PACKAGE not in text and "SIMPLE_JWT" not in text:
+    if not any(word in source.text for word in (PACKAGE, "SIMPLE_JWT", _LABEL)):
         return []
-    reader = _Reader(path, text)
-    reader.visit(ast.parse(text))
+    reader = _Reader(source)
+    reader.visit(ast.parse(source.text))
     return sorted(reader.places, key=lambda place: place.start)
 
 
 class _Reader(ast.NodeVisitor):
-    def __init__(self, path: Path, text: str) -> None:
+    def __init__(self, source: Source) -> None:
         self.places: list[Place] = []
-        self._path, self._text = path, text
-        # Columns of a syntax tree count bytes.
+        self._source, self._text = source, source.text
+        self._modules: dict[str, str] = {}  # names that stand for a module of simplejwt
         self._lines = [0]
-        for line in text.splitlines(keepends=True):
+        lines = lines_of(source.text)
+        for line in lines:
             self._lines.append(self._lines[-1] + len(line))
-        self._bytes = [line.encode() for line in text.splitlines(keepends=True)]
+        # Columns of a syntax tree count bytes.
+        self._bytes = [line.encode() for line in lines]
 
     def _offset(self, line: int, column: int) -> int:
         return self._lines[line - 1] + len(self._bytes[line - 1][:column].decode())
 
-    def _note(self, node: ast.expr | ast.stmt, *, new: str | None = None, advice: str = "") -> None:
+    def _span(self, node: ast.expr | ast.stmt) -> tuple[int, int]:
         start = self._offset(node.lineno, node.col_offset)
-        end = self._offset(node.end_lineno or node.lineno, node.end_col_offset or 0)
-        old = self._text[start:end]
+        return start, self._offset(node.end_lineno or node.lineno, node.end_col_offset or 0)
+
+    def _note(self, node: ast.expr | ast.stmt, kind: Kind, *, new: str | None = None, advice: str = "") -> None:
+        start, end = self._span(node)
         self.places.append(
-            Place(path=self._path, start=start, end=end, line=node.lineno, old=old, new=new, advice=advice)
+            Place(
+                path=self._source.path,
+                start=start,
+                end=end,
+                line=node.lineno,
+                old=self._text[start:end],
+                kind=kind,
+                new=new,
+                advice=advice,
+            )
         )
 
     def visit_Assign(self, node: ast.Assign) -> None:
@@ -128,57 +146,112 @@ class _Reader(ast.NodeVisitor):
         if assigned(node) != "SIMPLE_JWT":  # which simplejwt reads as long as its tokens are accepted
             self.generic_visit(node)
 
+    def visit_Name(self, node: ast.Name) -> None:
+        if node.id == "SIMPLE_JWT":  # beside its assignment: SIMPLE_JWT["..."] = ..., SIMPLE_JWT.update(...)
+            self._note(node, Kind.DECIDE, advice=_OVERRIDE)
+
     def visit_keyword(self, node: ast.keyword) -> None:
         if node.arg == "SIMPLE_JWT":
-            self._note(node.value, advice="A test that overrides SIMPLE_JWT has no effect here: override JWT_AUTH.")
+            self._note(
+                node.value,
+                Kind.DECIDE,
+                advice="A test that overrides SIMPLE_JWT has no effect here: override JWT_AUTH.",
+            )
+        self.generic_visit(node)
+
+    def visit_Subscript(self, node: ast.Subscript) -> None:
+        value, key = node.value, node.slice
+        if isinstance(value, ast.Attribute) and value.attr == "SIMPLE_JWT" and isinstance(key, ast.Constant):
+            if key.value not in RULES:
+                self._note(node, Kind.STAYS, advice="A name of your own stays in SIMPLE_JWT.")
+                return
         self.generic_visit(node)
 
     def visit_Attribute(self, node: ast.Attribute) -> None:
         if node.attr == "SIMPLE_JWT":
-            self._note(node, advice="Read JWT_AUTH, or jwt_auth.conf.get_settings().")
+            advice = "This goes on to read SIMPLE_JWT: read JWT_AUTH, or jwt_auth.conf.get_settings()."
+            self._note(node, Kind.DECIDE, advice=advice)
+        elif isinstance(node.value, ast.Name) and (module := self._modules.get(node.value.id)):
+            if node.attr not in names_in(module):
+                self._note(node, Kind.DECIDE, advice=ADVICE.get(node.attr, _NO_ADVICE))
         self.generic_visit(node)
 
     def visit_Import(self, node: ast.Import) -> None:
         if any(_is_of_package(alias.name) for alias in node.names):
-            self._note(node, advice=f"Import the names from {OURS}.")
+            self._note(node, Kind.DECIDE, advice=f"Import the names from {OURS}.")
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
-        if node.level or not _is_of_package(node.module or ""):
-            return
         module = node.module or ""
+        if node.level or not _is_of_package(module):
+            return
         ours = names_in(module)
         moved = [alias for alias in node.names if alias.name in ours]
         left = [alias for alias in node.names if alias.name not in ours]
-        indent = " " * node.col_offset
-        lines = [_import(OURS + module.removeprefix(PACKAGE), moved)] if moved else []
-        lines += [_import(module, left)] if left else []
+        if module == PACKAGE:
+            self._modules |= {alias.asname or alias.name: f"{PACKAGE}.{alias.name}" for alias in moved}
         advice = " ".join(dict.fromkeys(f"{alias.name}: {ADVICE.get(alias.name, _NO_ADVICE)}" for alias in left))
-        self._note(node, new=f"\n{indent}".join(lines) if moved else None, advice=advice)
+        start, end = self._span(node)
+        old = self._text[start:end]
+        if not moved:
+            self._note(node, Kind.DECIDE, advice=advice)
+        elif not left and module in old:  # a comment, and the form of the statement, stay as they are
+            self._note(node, Kind.CHANGES, new=old.replace(module, _ours(module), 1))
+        elif "#" in old:
+            self._note(node, Kind.DECIDE, advice=f"{_COMMENT} {advice}".rstrip())
+        else:
+            kind = Kind.PART if left else Kind.CHANGES
+            self._note(node, kind, new=self._split(start, module, moved, left), advice=advice)
+
+    def _split(self, start: int, module: str, moved: list[ast.alias], left: list[ast.alias]) -> str:
+        """Return the imports that stand in the place of one, of which only some names move."""
+        lines = [_import(_ours(module), moved), *([_import(module, left)] if left else [])]
+        before = re.split(r"[\r\n]", self._text[:start])[-1]
+        return "; ".join(lines) if before.strip() else f"{self._source.newline}{before}".join(lines)
 
     def visit_JoinedStr(self, node: ast.JoinedStr) -> None:
-        """Do nothing: the parts of an f-string have no places of their own before Python 3.12."""
+        """Note the whole of an f-string: its parts have no places of their own before Python 3.12."""
+        texts = [part.value for part in node.values if isinstance(part, ast.Constant)]
+        if any(PACKAGE in str(text) for text in texts):
+            self._note(node, Kind.DECIDE, advice=_FORMATTED)
 
     def visit_Constant(self, node: ast.Constant) -> None:
-        if not isinstance(node.value, str) or not _is_of_package(node.value):
+        value = node.value
+        if not isinstance(value, str):
             return
-        if node.value in _APPS:
-            self._note(node, advice="Stays as long as former tokens are accepted.")
-            return
-        module, _, name = node.value.rpartition(".")
+        if value in _APPS:
+            self._note(node, Kind.STAYS, advice="Stays as long as former tokens are accepted.")
+        elif value == _LABEL or re.fullmatch(rf"{_LABEL}\.\w+", value):
+            self._note(node, Kind.DECIDE, advice=_TABLES)
+        elif _is_of_package(value):
+            self._visit_path(node, value)
+
+    def _visit_path(self, node: ast.Constant, path: str) -> None:
+        """Note a dotted path: of a module, a class, or an attribute of one, as in `mock.patch`."""
+        start, end = self._span(node)
+        module, name = _divided(path)
         if name in names_in(module):
-            quote = "'" if (ast.get_source_segment(self._text, node) or "").startswith("'") else '"'
-            self._note(node, new=f"{quote}{OURS}{node.value.removeprefix(PACKAGE)}{quote}")
+            quote = "'" if "'" in self._text[start:end] else '"'
+            self._note(node, Kind.CHANGES, new=f"{quote}{_ours(path)}{quote}")
         else:
-            self._note(node, advice=ADVICE.get(name, _NO_ADVICE))
+            self._note(node, Kind.DECIDE, advice=ADVICE.get(name, _NO_ADVICE))
+
+
+def _divided(path: str) -> tuple[str, str]:
+    """Return the module of simplejwt in a dotted path, and the first name behind it."""
+    first, *others = path.removeprefix(f"{PACKAGE}.").split(".")
+    if others and first in _MODULES:
+        return f"{PACKAGE}.{first}", others[0]
+    return PACKAGE, ([first, *others])[-1]
+
+
+def _ours(path: str) -> str:
+    return OURS + path.removeprefix(PACKAGE)
 
 
 def _is_of_package(name: str) -> bool:
-    return name == PACKAGE or (name.startswith(f"{PACKAGE}.") and " " not in name)
+    return re.fullmatch(rf"{PACKAGE}(\.\w+)*", name) is not None
 
 
 def _import(module: str, aliases: list[ast.alias]) -> str:
     names = [alias.name + (f" as {alias.asname}" if alias.asname else "") for alias in aliases]
-    line = f"from {module} import {', '.join(names)}"
-    if len(line) <= 88:
-        return line
-    return "\n".join([f"from {module} import (", *(f"    {name}," for name in names), ")"])
+    return f"from {module} import {', '.join(names)}"

@@ -56,12 +56,11 @@ class Command(DatabaseCommand):
         self.stdout.write("")
         confirm(self, yes=yes, otherwise="Nothing was written")
         for change in changes:
-            with change.path.open("w", encoding="utf-8", newline="") as file:
-                file.write(change.after)
+            change.write()
         lines = sum(change.count() for change in changes)
         self.stdout.write(self.style.SUCCESS(f"{len(changes)} files written, {lines} lines changed."))
-        for place in reading.by_hand():
-            self.stdout.write(printable(f"{place.path.relative_to(reading.root)}:{place.line}: {place.advice}"))
+        for line in report.left(reading):
+            self.stdout.write(printable(line))
 
     def _coloured(self, line: str) -> str:
         if line.startswith("+"):

@@ -9,6 +9,7 @@ from django.apps import apps
 from django.db.models import Max
 
 from jwt_auth.conf.simplejwt import simplejwt
+from jwt_auth.contrib.simplejwt.moving.code import Kind
 from jwt_auth.contrib.simplejwt.moving.project import Reading
 
 # What a person does when nothing needs simplejwt any more.
@@ -51,5 +52,6 @@ def _tokens(now: datetime) -> list[str]:
 
 
 def _code(reading: Reading) -> list[str]:
-    stays = [place for place in reading.places if not place.advice.startswith("Stays")]
-    return [f"{place.path.relative_to(reading.root)}:{place.line} still names simplejwt." for place in stays]
+    left = [place for place in reading.places if place.kind is not Kind.STAYS]
+    named = [f"{place.path.relative_to(reading.root)}:{place.line} still names simplejwt." for place in left]
+    return [*named, *(f"{path.relative_to(reading.root)} can't be read: {error}" for path, error in reading.unread)]

@@ -38,7 +38,7 @@ _NO_ADVICE = "Nothing here has this name: see what the code needs it for."
 _COMMENT = "Split this import: it has comments, and only some of its names have a place here."
 _FORMATTED = "This text is put together when the program runs: see what it names."
 _TABLES = "This needs the tables of simplejwt: drop it before they are dropped."
-_OVERRIDE = "This changes SIMPLE_JWT: change JWT_AUTH as well, where the setting has a place there."
+_OVERRIDE = "This reads or changes SIMPLE_JWT: do the same with JWT_AUTH, where the setting has a place there."
 
 _APPS = (PACKAGE, f"{PACKAGE}.token_blacklist")
 _LABEL = "token_blacklist"
@@ -161,19 +161,19 @@ class _Reader(ast.NodeVisitor):
 
     def visit_Subscript(self, node: ast.Subscript) -> None:
         value, key = node.value, node.slice
-        if isinstance(value, ast.Attribute) and value.attr == "SIMPLE_JWT" and isinstance(key, ast.Constant):
-            if key.value not in RULES:
-                self._note(node, Kind.STAYS, advice="A name of your own stays in SIMPLE_JWT.")
-                return
-        self.generic_visit(node)
+        is_item = isinstance(value, ast.Attribute) and value.attr == "SIMPLE_JWT" and isinstance(key, ast.Constant)
+        if is_item and key.value not in RULES:  # type: ignore[attr-defined]  # it is a Constant
+            self._note(node, Kind.STAYS, advice="A name of your own stays in SIMPLE_JWT.")
+        else:
+            self.generic_visit(node)
 
     def visit_Attribute(self, node: ast.Attribute) -> None:
         if node.attr == "SIMPLE_JWT":
             advice = "This goes on to read SIMPLE_JWT: read JWT_AUTH, or jwt_auth.conf.get_settings()."
             self._note(node, Kind.DECIDE, advice=advice)
-        elif isinstance(node.value, ast.Name) and (module := self._modules.get(node.value.id)):
-            if node.attr not in names_in(module):
-                self._note(node, Kind.DECIDE, advice=ADVICE.get(node.attr, _NO_ADVICE))
+        module = self._modules.get(node.value.id) if isinstance(node.value, ast.Name) else None
+        if module is not None and node.attr not in names_in(module):
+            self._note(node, Kind.DECIDE, advice=ADVICE.get(node.attr, _NO_ADVICE))
         self.generic_visit(node)
 
     def visit_Import(self, node: ast.Import) -> None:
@@ -214,13 +214,21 @@ class _Reader(ast.NodeVisitor):
         if any(PACKAGE in str(text) for text in texts):
             self._note(node, Kind.DECIDE, advice=_FORMATTED)
 
+    def visit_Tuple(self, node: ast.Tuple) -> None:
+        values = [part.value for part in node.elts if isinstance(part, ast.Constant)]
+        if len(values) == 2 and values[0] == _LABEL:  # the dependency of a migration
+            self._note(node, Kind.DECIDE, advice=_TABLES)
+        self.generic_visit(node)
+
     def visit_Constant(self, node: ast.Constant) -> None:
         value = node.value
         if not isinstance(value, str):
             return
         if value in _APPS:
             self._note(node, Kind.STAYS, advice="Stays as long as former tokens are accepted.")
-        elif value == _LABEL or re.fullmatch(rf"{_LABEL}\.\w+", value):
+        elif value == "SIMPLE_JWT":
+            self._note(node, Kind.DECIDE, advice=_OVERRIDE)
+        elif value.startswith(f"{_LABEL}.") and value.count(".") == 1:  # the model of a foreign key
             self._note(node, Kind.DECIDE, advice=_TABLES)
         elif _is_of_package(value):
             self._visit_path(node, value)

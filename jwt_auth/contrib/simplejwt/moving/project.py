@@ -4,7 +4,7 @@ A project of simplejwt: what was found in its files, and what becomes of it.
 
 import ast
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -12,8 +12,10 @@ from typing import Any
 
 from django.conf import settings as django_settings
 
+from jwt_auth.contrib.simplejwt.moving import files
 from jwt_auth.contrib.simplejwt.moving.changes import Change, rewritten, with_settings
-from jwt_auth.contrib.simplejwt.moving.code import Place, places_in, python_files
+from jwt_auth.contrib.simplejwt.moving.code import Place, places_in
+from jwt_auth.contrib.simplejwt.moving.files import Source
 from jwt_auth.contrib.simplejwt.moving.settings import Translator, Written, sources_of
 
 
@@ -25,84 +27,96 @@ class Reading:
     Args:
         values: SIMPLE_JWT in force; empty if the project does not set it.
         settings_file: where JWT_AUTH belongs; None if no file of the project has the settings.
+        other_files: more files that set SIMPLE_JWT, such as those of another stage.
         has_settings: whether the project sets JWT_AUTH already.
         places: all places that name simplejwt.
         unread: files that are no Python of this version, with the error.
     """
 
     root: Path
-    texts: Mapping[Path, str]
+    sources: tuple[Source, ...]
     values: Mapping[str, Any]
     written: Written
     settings_file: Path | None
+    other_files: tuple[Path, ...]
     has_settings: bool
     places: tuple[Place, ...]
     unread: tuple[tuple[Path, str], ...]
 
+    @property
+    def writes_settings(self) -> bool:
+        """Whether JWT_AUTH is written; otherwise a person has to do it."""
+        return self.settings_file is not None and not self.has_settings
+
     def changes(self) -> list[Change]:
         """Return the changes that need nobody's decision."""
         changes = []
-        for path, before in self.texts.items():
-            after = rewritten(before, [place for place in self.places if place.path == path])
-            if path == self.settings_file and not self.has_settings:
-                after = with_settings(after, self.written)
-            if after != before:
-                changes.append(Change(path, before, after))
+        for source in self.sources:
+            after = rewritten(source.text, [place for place in self.places if place.path == source.path])
+            if self.writes_settings and source.path == self.settings_file:
+                after = with_settings(source, after, self.written)
+            if after != source.text:
+                ast.parse(after)  # a fault of this command must not reach the file
+                changes.append(Change(source, after))
         return changes
 
     def by_hand(self) -> list[Place]:
         """Return the places that a person has to look at."""
-        return [place for place in self.places if place.advice]
+        return [place for place in self.places if place.needs_a_person]
 
 
 def read(root: Path, today: date) -> Reading:
     """Read the project whose files are below `root`."""
-    texts: dict[Path, str] = {}
+    sources: list[Source] = []
     places: list[Place] = []
     unread: list[tuple[Path, str]] = []
-    for path in python_files(root):
+    for path in files.python_files(root):
         found = _read(path)
         if isinstance(found, Exception):
             unread.append((path, str(found)))
         else:
-            texts[path], its_places = found
-            places += its_places
-    settings_file = _settings_file(texts)
-    sources = _sources(texts, settings_file)
+            sources.append(found[0])
+            places += found[1]
+    setting = _files_that_set(sources)
+    settings_file = _settings_file(sources, setting)
     values: Mapping[str, Any] = getattr(django_settings, "SIMPLE_JWT", {})
     return Reading(
         root=root,
-        texts=texts,
+        sources=tuple(sources),
         values=values,
-        written=Translator(values, sources, today).written(),
+        written=Translator(values, setting[settings_file] if settings_file in setting else {}, today).written(),
         settings_file=settings_file,
+        other_files=tuple(path for path in setting if path != settings_file),
         has_settings=bool(getattr(django_settings, "JWT_AUTH", {})),
         places=tuple(places),
         unread=tuple(unread),
     )
 
 
-def _read(path: Path) -> tuple[str, list[Place]] | Exception:
-    """Return the text of a file and its places, or the error that prevents it."""
+def _read(path: Path) -> tuple[Source, list[Place]] | Exception:
+    """Return a file and its places, or the error that prevents it."""
     try:
-        # newline="" keeps the ends of lines as they are.
-        with path.open(encoding="utf-8", newline="") as file:
-            text = file.read()
-        return text, places_in(path, text)
-    except (SyntaxError, ValueError, OSError) as error:
+        source = files.read(path)
+        return source, places_in(source)
+    except (SyntaxError, ValueError, RecursionError, OSError) as error:
         return error
 
 
-def _settings_file(texts: Mapping[Path, str]) -> Path | None:
-    """Return the file that sets SIMPLE_JWT; without one, that of the settings module."""
-    setting = [path for path, text in texts.items() if "SIMPLE_JWT" in text and sources_of(ast.parse(text), text)]
-    if setting:
-        return setting[0]
+def _files_that_set(sources: Iterable[Source]) -> Mapping[Path, Mapping[str, str]]:
+    """Return the files that set SIMPLE_JWT to a dict, each with its expressions."""
+    found = {
+        source.path: sources_of(ast.parse(source.text), source.text)
+        for source in sources
+        if "SIMPLE_JWT" in source.text
+    }
+    return {path: expressions for path, expressions in found.items() if expressions}
+
+
+def _settings_file(sources: Iterable[Source], setting: Mapping[Path, Mapping[str, str]]) -> Path | None:
+    """Return the file that sets SIMPLE_JWT, the settings module first; without one, the settings module."""
     module = getattr(django_settings, "SETTINGS_MODULE", None)
     spec = importlib.util.find_spec(module) if module else None
     path = Path(spec.origin) if spec and spec.origin else None
-    return path if path in texts else None
-
-
-def _sources(texts: Mapping[Path, str], path: Path | None) -> Mapping[str, str]:
-    return {} if path is None else sources_of(ast.parse(texts[path]), texts[path])
+    if setting and path not in setting:
+        return next(iter(setting))
+    return path if any(source.path == path for source in sources) else None

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from textwrap import wrap
 
 from jwt_auth.contrib.simplejwt.moving import surroundings
-from jwt_auth.contrib.simplejwt.moving.code import Place
+from jwt_auth.contrib.simplejwt.moving.code import Kind, Place
 from jwt_auth.contrib.simplejwt.moving.project import Reading
 from jwt_auth.contrib.simplejwt.moving.settings import RULES
 
@@ -49,7 +49,7 @@ def _settings(reading: Reading) -> Iterator[str]:
     for name in reading.values:
         rule = RULES.get(name)
         if rule is None:
-            yield f"  {name}: no setting of simplejwt 5.5; nothing is read here."
+            yield f"  {name}: a name of your own, which stays in SIMPLE_JWT for your code."
             continue
         place = f" as {rule.place}" if rule.place else ""
         yield from wrap(
@@ -59,12 +59,23 @@ def _settings(reading: Reading) -> Iterator[str]:
         yield "  SIMPLE_JWT is not set: the defaults of simplejwt are carried over."
     yield ""
     yield from (f"    {line}" for line in reading.written.as_code().splitlines())
-    yield from _section("Decide", reading.written.notices)
+    yield from _section("Decide", [*_where(reading), *reading.written.notices])
+
+
+def _where(reading: Reading) -> Iterator[str]:
+    """Yield what a person has to know about the files of the settings."""
+    if reading.has_settings:
+        yield "JWT_AUTH is set already, so it is not written: set what it lacks of the above."
+    elif reading.settings_file is None:
+        yield "No file below this directory has the settings: add the above to them."
+    for path in reading.other_files:
+        yield f"{path.relative_to(reading.root)} sets SIMPLE_JWT too: set JWT_AUTH there as well."
 
 
 def _code(reading: Reading) -> Iterator[str]:
-    changed = [place for place in reading.places if place.new is not None]
-    yield from ("", f"Code: {len(changed)} places change, {len(reading.by_hand())} are for you to look at")
+    changed = sum(place.new is not None for place in reading.places)
+    stay = sum(place.kind is Kind.STAYS for place in reading.places)
+    yield from ("", f"Code: {changed} places change, {len(reading.by_hand())} are for you to look at, {stay} stay")
     for place in reading.places:
         yield from ("", f"  {place.path.relative_to(reading.root)}:{place.line}")
         yield from _place(place)
@@ -81,12 +92,9 @@ def _place(place: Place) -> Iterator[str]:
 
 
 def _then(reading: Reading) -> list[str]:
+    can_write = bool(reading.changes())
     return [
-        *(
-            []
-            if reading.has_settings
-            else ["manage.py jwt_migrate simplejwt --write makes these changes, after it has shown them."]
-        ),
+        *(["manage.py jwt_migrate simplejwt --write makes these changes, after it has shown them."] * can_write),
         "manage.py migrate makes the tables, and manage.py check says what is left.",
         _UNTIL,
         "Deploy all processes at once: a process with simplejwt knows none of the new tokens.",
@@ -95,3 +103,13 @@ def _then(reading: Reading) -> list[str]:
             for path, line in surroundings.simplejwt_in_lists(reading.root)
         ),
     ]
+
+
+def left(reading: Reading) -> Iterator[str]:
+    """Yield what remains for a person after the changes were written, with the lines before the changes."""
+    yield from _section("Before you go on", list(surroundings.problems(reading.root, reading.values)))
+    yield from _section("Decide", [*_where(reading), *reading.written.notices])
+    places = [f"{place.path.relative_to(reading.root)}:{place.line}: {place.advice}" for place in reading.by_hand()]
+    unread = [f"{path.relative_to(reading.root)} can't be read: {error}" for path, error in reading.unread]
+    yield from _section("Look at", [*places, *unread])
+    yield from _section("Then", _then(reading)[1:])

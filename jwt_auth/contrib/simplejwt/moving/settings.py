@@ -3,11 +3,14 @@ What becomes of the settings in SIMPLE_JWT.
 """
 
 import ast
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from enum import Enum
 from typing import Any, NamedTuple
+
+from django.conf import settings as django_settings
 
 from jwt_auth.conf.settings import MAX_LEEWAY
 from jwt_auth.jose.algorithms import HMAC_ALGORITHMS
@@ -36,18 +39,28 @@ class Rule:
     reason: str
 
 
-# Settings that SIMPLEJWT has under the same name.
-_LANGUAGE = 'JWT_AUTH["SIMPLEJWT"]'
-_SAME = Rule(Fate.KEPT, _LANGUAGE, "For as long as clients need it.")
+def _place(name: str) -> str:
+    return f'JWT_AUTH["{name}"]'
+
+
+def _in_simplejwt(name: str) -> str:
+    return f'JWT_AUTH["SIMPLEJWT"]["{name}"]'
+
+
+def _same(name: str) -> Rule:
+    """Return the rule of a setting that SIMPLEJWT has under the same name."""
+    return Rule(Fate.KEPT, _in_simplejwt(name), "For as long as clients need it.")
+
+
 _SLIDING = Rule(
     Fate.GONE, "", "An access token that renews itself can't be told from a stolen one; former ones are exchanged once."
 )
 
 RULES: Mapping[str, Rule] = {
-    "ACCESS_TOKEN_LIFETIME": Rule(Fate.KEPT, "JWT_AUTH", "At most a day."),
+    "ACCESS_TOKEN_LIFETIME": Rule(Fate.KEPT, _place("ACCESS_TOKEN_LIFETIME"), "At most a day."),
     "REFRESH_TOKEN_LIFETIME": Rule(
         Fate.RENAMED,
-        'JWT_AUTH["SESSION_IDLE_TIMEOUT"]',
+        _place("SESSION_IDLE_TIMEOUT"),
         "Each refresh restarts it, up to SESSION_ABSOLUTE_TIMEOUT.",
     ),
     "ROTATE_REFRESH_TOKENS": Rule(Fate.ALWAYS, "", "A refresh returns a new refresh token, which clients must store."),
@@ -55,34 +68,40 @@ RULES: Mapping[str, Rule] = {
         Fate.ALWAYS, "", "A refresh token is single-use, with a grace period for parallel requests."
     ),
     "UPDATE_LAST_LOGIN": Rule(Fate.ALWAYS, "", "Django's own receiver writes it at each sign-in."),
-    "ALGORITHM": Rule(Fate.KEPT, "JWT_AUTH", "It may name more algorithms than before."),
+    "ALGORITHM": Rule(Fate.KEPT, _place("ALGORITHM"), "It may name more algorithms than before."),
     "SIGNING_KEY": Rule(
-        Fate.KEPT, "JWT_AUTH", "A key pair stays. A text for HMAC is not kept: the key is derived from SECRET_KEY."
+        Fate.KEPT,
+        _place("SIGNING_KEY"),
+        "A key pair stays. A text for HMAC is not kept: the key is derived from SECRET_KEY.",
     ),
     "VERIFYING_KEY": Rule(Fate.ALWAYS, "", "It follows from SIGNING_KEY."),
-    "AUDIENCE": Rule(Fate.KEPT, "JWT_AUTH", "One name; ISSUER if it is not set."),
-    "ISSUER": Rule(Fate.KEPT, "JWT_AUTH", 'Tokens always have one; "jwt_auth" if it is not set.'),
+    "AUDIENCE": Rule(Fate.KEPT, _place("AUDIENCE"), "One name; ISSUER if it is not set."),
+    "ISSUER": Rule(Fate.KEPT, _place("ISSUER"), 'Tokens always have one; "jwt_auth" if it is not set.'),
     "JSON_ENCODER": Rule(Fate.GONE, "", "Have CLAIMS_CALLABLE, or get_token(), set strings, numbers and lists."),
-    "JWK_URL": Rule(
-        Fate.RENAMED, 'JWT_AUTH["TRUSTED_ISSUERS"]', "Tokens of another server: an entry with its JWKS_URL."
+    "JWK_URL": Rule(Fate.RENAMED, _place("TRUSTED_ISSUERS"), "Tokens of another server: an entry with its JWKS_URL."),
+    "LEEWAY": Rule(Fate.KEPT, _place("LEEWAY"), "A timedelta of at most a minute."),
+    "AUTH_HEADER_TYPES": _same("AUTH_HEADER_TYPES"),
+    "AUTH_HEADER_NAME": _same("AUTH_HEADER_NAME"),
+    "USER_ID_FIELD": Rule(
+        Fate.KEPT,
+        f"{_place('USER_ID_FIELD')} and {_in_simplejwt('USER_ID_FIELD')}",
+        "For `sub`, and for the former claim.",
     ),
-    "LEEWAY": Rule(Fate.KEPT, "JWT_AUTH", "A timedelta of at most a minute."),
-    "AUTH_HEADER_TYPES": _SAME,
-    "AUTH_HEADER_NAME": _SAME,
-    "USER_ID_FIELD": Rule(Fate.KEPT, f"JWT_AUTH and {_LANGUAGE}", "For `sub`, and for the former claim."),
-    "USER_ID_CLAIM": _SAME,
-    "USER_AUTHENTICATION_RULE": Rule(Fate.KEPT, _LANGUAGE, "is_active is required in any case."),
+    "USER_ID_CLAIM": _same("USER_ID_CLAIM"),
+    "USER_AUTHENTICATION_RULE": Rule(
+        Fate.KEPT, _in_simplejwt("USER_AUTHENTICATION_RULE"), "is_active is required in any case."
+    ),
     "AUTH_TOKEN_CLASSES": Rule(Fate.GONE, "", "The access token is the only kind that authenticates a request."),
-    "TOKEN_TYPE_CLAIM": _SAME,
+    "TOKEN_TYPE_CLAIM": _same("TOKEN_TYPE_CLAIM"),
     "JTI_CLAIM": Rule(Fate.ALWAYS, "", "It is `jti`."),
     "TOKEN_USER_CLASS": Rule(Fate.GONE, "", 'REVOCATION = "memory" needs no query either, and has real users.'),
     "SLIDING_TOKEN_REFRESH_EXP_CLAIM": _SLIDING,
     "SLIDING_TOKEN_LIFETIME": _SLIDING,
     "SLIDING_TOKEN_REFRESH_LIFETIME": _SLIDING,
-    "TOKEN_OBTAIN_SERIALIZER": _SAME,
-    "TOKEN_REFRESH_SERIALIZER": _SAME,
-    "TOKEN_VERIFY_SERIALIZER": _SAME,
-    "TOKEN_BLACKLIST_SERIALIZER": _SAME,
+    "TOKEN_OBTAIN_SERIALIZER": _same("TOKEN_OBTAIN_SERIALIZER"),
+    "TOKEN_REFRESH_SERIALIZER": _same("TOKEN_REFRESH_SERIALIZER"),
+    "TOKEN_VERIFY_SERIALIZER": _same("TOKEN_VERIFY_SERIALIZER"),
+    "TOKEN_BLACKLIST_SERIALIZER": _same("TOKEN_BLACKLIST_SERIALIZER"),
     "SLIDING_TOKEN_OBTAIN_SERIALIZER": _SLIDING,
     "SLIDING_TOKEN_REFRESH_SERIALIZER": _SLIDING,
     "CHECK_REVOKE_TOKEN": Rule(Fate.ALWAYS, "", "A new password ends the sessions that began with the old one."),
@@ -109,6 +128,9 @@ _SERIALIZERS = (
 
 # The package's own names; a project's values under these are replaced by ours.
 PACKAGE = "rest_framework_simplejwt"
+
+# A private key that stands in the settings file itself.
+_SECRET = re.compile(r"-----BEGIN|[\w+/=-]{64}")
 
 # How long after the last possible expiry of a former token the window stays open.
 _SPARE = timedelta(days=1)
@@ -166,7 +188,15 @@ class Translator:
         self._language()
         return Written(options=self._options, simplejwt=self._simplejwt, notices=tuple(self._notices))
 
-    def _source(self, name: str) -> str:
+    def _set(self, place: dict[str, str], name: str) -> None:
+        """Set an option of the same name, or say that it can't be done here."""
+        source = self._source(name)
+        if source is None:
+            self._notices.append(f"{name} is set by code: set it in JWT_AUTH in the same way.")
+        else:
+            place[name] = source
+
+    def _source(self, name: str) -> str | None:
         return self._sources.get(name) or _expression(self._values[name])
 
     def _lifetimes(self) -> None:
@@ -193,7 +223,8 @@ class Translator:
     def _lifetime(self, name: str) -> "_Lifetime":
         if name not in self._values:
             return _LIFETIMES[name]
-        return _Lifetime(self._values[name], self._source(name))
+        value: timedelta = self._values[name]
+        return _Lifetime(value, self._source(name) or repr(value))
 
     def _sliding(self) -> timedelta:
         """Return how long a sliding token lives, if the project uses them."""
@@ -203,32 +234,34 @@ class Translator:
     def _keys(self) -> None:
         algorithm = self._values.get("ALGORITHM", "HS256")
         if algorithm in HMAC_ALGORITHMS:
-            if "SIGNING_KEY" in self._values:
+            if self._values.get("SIGNING_KEY", django_settings.SECRET_KEY) != django_settings.SECRET_KEY:
                 self._notices.append(
                     "SIGNING_KEY is not carried over: a key of HMAC is derived from SECRET_KEY. Other servers that "
                     "verified with it need a key pair (ALGORITHM and SIGNING_KEY), whose public half this server "
                     "publishes."
                 )
             return
-        for name in ("ALGORITHM", "SIGNING_KEY"):
-            if self._values.get(name):
-                self._options[name] = self._source(name)
+        self._set(self._options, "ALGORITHM")
         if not self._values.get("SIGNING_KEY"):
             self._notices.append("There is no SIGNING_KEY to sign with: set it to the private key.")
+        elif "SIGNING_KEY" in self._sources and not _SECRET.search(self._sources["SIGNING_KEY"]):
+            self._options["SIGNING_KEY"] = self._sources["SIGNING_KEY"]
+        else:
+            self._notices.append("SIGNING_KEY is not shown here: set it in JWT_AUTH to what SIMPLE_JWT has.")
 
     def _names(self) -> None:
         if self._values.get("ISSUER"):
-            self._options["ISSUER"] = self._source("ISSUER")
+            self._set(self._options, "ISSUER")
         audience = self._values.get("AUDIENCE")
         if isinstance(audience, str):
-            self._options["AUDIENCE"] = self._source("AUDIENCE")
+            self._set(self._options, "AUDIENCE")
         elif audience:
             self._notices.append("AUDIENCE had several names; a token of this server has one: set AUDIENCE to it.")
         leeway = self._values.get("LEEWAY")
         if leeway:
             self._leeway(leeway)
         if self._values.get("USER_ID_FIELD", "id") not in ("id", "pk"):
-            self._options["USER_ID_FIELD"] = self._source("USER_ID_FIELD")
+            self._set(self._options, "USER_ID_FIELD")
         if self._values.get("JWK_URL"):
             self._notices.append(
                 f"JWK_URL was {self._values['JWK_URL']}: tokens of another server. Add TRUSTED_ISSUERS with its `iss`, "
@@ -237,7 +270,7 @@ class Translator:
 
     def _leeway(self, leeway: Any) -> None:
         span = leeway if isinstance(leeway, timedelta) else timedelta(seconds=leeway)
-        source = self._source("LEEWAY")
+        source = self._source("LEEWAY") or repr(leeway)
         self._options["LEEWAY"] = source if isinstance(leeway, timedelta) else f"timedelta(seconds={source})"
         if span > MAX_LEEWAY:
             self._options["LEEWAY"] = "timedelta(seconds=60)"
@@ -245,11 +278,11 @@ class Translator:
 
     def _language(self) -> None:
         for name, default in _DEFAULTS.items():
-            if name in self._values and _same(self._values[name], default) is False:
-                self._simplejwt[name] = self._source(name)
+            if name in self._values and not _equal(self._values[name], default):
+                self._set(self._simplejwt, name)
         for name in _SERIALIZERS:
             if name in self._values and not str(self._values[name]).startswith(f"{PACKAGE}."):
-                self._simplejwt[name] = self._source(name)
+                self._set(self._simplejwt, name)
         if "AUTH_TOKEN_CLASSES" in self._values:
             own = [path for path in self._values["AUTH_TOKEN_CLASSES"] if not str(path).startswith(f"{PACKAGE}.")]
             if own:
@@ -259,16 +292,21 @@ class Translator:
                 )
 
 
-def _same(value: Any, default: Any) -> bool:
+def _equal(value: Any, default: Any) -> bool:
     if isinstance(default, tuple):
         return ((value,) if isinstance(value, str) else tuple(value)) == default
     return bool(value == default)
 
 
-def _expression(value: Any) -> str:
-    """Return Python code for a value that was not found in a file."""
+def _expression(value: Any) -> str | None:
+    """Return Python code for a value that was not found in a file; None if it has none, such as a function."""
     if isinstance(value, timedelta):
-        return f"timedelta(seconds={value.total_seconds():g})"
+        seconds = value.days * 86400 + value.seconds
+        return f"timedelta(seconds={seconds})"
+    try:
+        ast.literal_eval(repr(value))
+    except (SyntaxError, ValueError):
+        return None
     return repr(value)
 
 

@@ -15,7 +15,7 @@ from jwt_auth.sessions.results import TokenPair
 
 class Extension:
     """
-    What one package adds to sessions. Its methods are called whether or not the project uses the package.
+    The additions of one package to sessions. Its methods are called whether or not the project uses the package.
     """
 
     def claims(self, session: UserSession) -> Mapping[str, Any]:

@@ -28,6 +28,7 @@ from jwt_auth.authentication.errors import as_api_exception
 from jwt_auth.authentication.note import note_on
 from jwt_auth.conf import rules
 from jwt_auth.conf.simplejwt import SimpleJWT, simplejwt
+from jwt_auth.contrib.simplejwt.bounds import BoundedBody
 from jwt_auth.contrib.simplejwt.exceptions import InvalidToken, TokenError
 from jwt_auth.contrib.simplejwt.grants import NO_ACCOUNT, SignInRequest, current_sign_in, signing_in
 from jwt_auth.contrib.simplejwt.tokens import RefreshToken, Token
@@ -114,7 +115,7 @@ class TokenObtainPairSerializer(TokenObtainSerializer):
         return {**data, "refresh": str(refresh), "access": str(refresh.access_token)}
 
 
-class TokenObtainPairView(SignInView, GenericAPIView[Any]):
+class TokenObtainPairView(BoundedBody, SignInView, GenericAPIView[Any]):
     """
     Answer a sign-in with the validated data of the serializer, in which the tokens are.
 

@@ -3,14 +3,17 @@ The views with the names of simplejwt, and the same as functions.
 """
 
 from jwt_auth.contrib.simplejwt.base import TokenViewBase
+from jwt_auth.contrib.simplejwt.sign_in import TokenObtainPairView
 from jwt_auth.throttling import RefreshThrottle, RevokeThrottle, VerifyThrottle
 
 __all__ = [
     "TokenBlacklistView",
+    "TokenObtainPairView",
     "TokenRefreshView",
     "TokenVerifyView",
     "TokenViewBase",
     "token_blacklist",
+    "token_obtain_pair",
     "token_refresh",
     "token_verify",
 ]
@@ -37,6 +40,7 @@ class TokenBlacklistView(TokenViewBase):
     own_throttle_classes = (RevokeThrottle,)
 
 
+token_obtain_pair = TokenObtainPairView.as_view()
 token_refresh = TokenRefreshView.as_view()
 token_verify = TokenVerifyView.as_view()
 token_blacklist = TokenBlacklistView.as_view()

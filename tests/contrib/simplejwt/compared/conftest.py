@@ -1,4 +1,4 @@
-"""These tests need the apps of simplejwt; tests/contrib/simplejwt/test_compared.py runs them in a process of its own."""
+"""The settings of the apps of simplejwt are in no other run: tests/contrib/test_simplejwt_requests.py runs these."""
 
 from typing import Any
 

@@ -11,7 +11,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Answer:
-    """What a client sees of an answer; tokens are replaced by their kind."""
+    """An answer as a client sees it; tokens are replaced by their kind."""
 
     status: int
     headers: Mapping[str, str]
@@ -28,7 +28,7 @@ class Difference:
 
 
 # What stands for tokens of this app in an answer.
-ACCESS = "access token with aud, auth_time, client_id, exp, iat, iss, jti, sid, sub, token_type, user_id"
+ACCESS = "access token with amr, aud, auth_time, client_id, exp, iat, iss, jti, sid, sub, token_type, user_id"
 REFRESH = "refresh token"
 DOCSTRING = "docstring of the view"
 KEY, NAME = "key of the user", "name of the user"
@@ -70,6 +70,13 @@ def _with_body(answer: Answer, **values: Any) -> Answer:
     return replace(answer, body={**answer.body, **values})
 
 
+def _with_other_texts(answer: Answer) -> Answer:
+    fields = answer.body["actions"]["POST"]
+    if "password" in fields:
+        fields = {**fields, "password": {**fields["password"], "max_length": 4096}}
+    return _with_body(answer, description=DOCSTRING, actions={"POST": fields})
+
+
 DIFFERENCES = {
     "no-store": Difference(
         "`Cache-Control: no-store`",
@@ -85,6 +92,32 @@ DIFFERENCES = {
         "the form of a refresh token",
         "It is no JWT, so a client can't read its `exp`.",
         lambda answer: _with_body(answer, refresh=REFRESH),
+    ),
+    "spaces": Difference(
+        "spaces around a password",
+        "They are part of it, as in Django's own form; simplejwt removes them, and nobody can have such a password.",
+        lambda answer: _answer(
+            401,
+            {"detail": "No active account found with the given credentials"},
+            "POST, OPTIONS",
+            challenge=True,
+        ),
+    ),
+    "long password": Difference(
+        "a password of more than 4,096 characters",
+        "It is refused with 400 and not hashed, which takes time.",
+        lambda answer: _answer(
+            400, {"password": ["Ensure this field has no more than 4096 characters."]}, "POST, OPTIONS"
+        ),
+    ),
+    "throttle": Difference(
+        "too many sign-ins, refreshes or sign-outs",
+        "The answer is 429 with `Retry-After`. `LOGIN_THROTTLE` and `DEFAULT_THROTTLE_RATES` set the rates.",
+        lambda answer: _with_header(
+            _answer(429, {"detail": "Request was throttled. Expected available in 60 seconds."}, "POST, OPTIONS"),
+            "Retry-After",
+            "60",
+        ),
     ),
     "grace": Difference(
         "a refresh token that is sent twice within 60 seconds",
@@ -151,8 +184,8 @@ DIFFERENCES = {
         lambda answer: refused_at_view("Token is invalid"),
     ),
     "description": Difference(
-        "`description` in the answer to OPTIONS",
-        "It is the docstring of the view, which has other words.",
-        lambda answer: _with_body(answer, description=DOCSTRING),
+        "the texts in the answer to OPTIONS",
+        "`description` is the docstring of the view, which has other words; a password has a `max_length`.",
+        _with_other_texts,
     ),
 }

@@ -2,6 +2,7 @@
 
 from tests.contrib.simplejwt.compared import sides
 from tests.contrib.simplejwt.compared.sides import Asked
+from tests.support.clients import PASSWORD
 
 GARBAGE = "not a token"
 TYPES = {"json": "json", "form": "application/x-www-form-urlencoded", "multipart": "multipart"}
@@ -11,7 +12,7 @@ def _bodies(path: str, name: str) -> list[Asked]:
     """Malformed bodies, which are the same for each view that reads one token."""
 
     def asked(title: str, body: object, form: str = "json", **facts: object) -> Asked:
-        return Asked(title=f"{path} {title}", path=path, body=body, form=form, **facts)  # type: ignore[arg-type]
+        return Asked(title=f"{path} {name} {title}", path=path, body=body, form=form, **facts)  # type: ignore[arg-type]
 
     return [
         asked("without a body", None),
@@ -34,13 +35,13 @@ def _bodies(path: str, name: str) -> list[Asked]:
         asked("with a body of 100,000 bytes", {name: "x", "more": "y" * 100_000}, differs=("long",)),
         asked("nested 20,000 times", "[" * 20_000, "application/json", differs=("nested",)),
         asked("as a form without the field", "a=b", TYPES["form"]),
-        Asked(title=f"{path} by GET", path=path, method="get"),
-        Asked(title=f"{path} by HEAD", path=path, method="head"),
-        Asked(title=f"{path} by PUT", path=path, method="put", body={}),
-        Asked(title=f"{path} by OPTIONS", path=path, method="options", differs=("description",)),
-        Asked(title=f"{path} as a page", path=path, body={}, headers={"HTTP_ACCEPT": "text/html"}),
-        Asked(title=f"{path} opened as a page", path=path, method="get", headers={"HTTP_ACCEPT": "text/html"}),
-        Asked(title=f"{path} for XML", path=path, body={}, headers={"HTTP_ACCEPT": "application/xml"}),
+        Asked(title=f"{path} {name} by GET", path=path, method="get"),
+        Asked(title=f"{path} {name} by HEAD", path=path, method="head"),
+        Asked(title=f"{path} {name} by PUT", path=path, method="put", body={}),
+        Asked(title=f"{path} {name} by OPTIONS", path=path, method="options", differs=("description",)),
+        Asked(title=f"{path} {name} as a page", path=path, body={}, headers={"HTTP_ACCEPT": "text/html"}),
+        Asked(title=f"{path} {name} opened as a page", path=path, method="get", headers={"HTTP_ACCEPT": "text/html"}),
+        Asked(title=f"{path} {name} for XML", path=path, body={}, headers={"HTTP_ACCEPT": "application/xml"}),
     ]
 
 
@@ -146,6 +147,52 @@ REFRESH = [
         after=sides.with_another_password,
         differs=("password",),
     ),
+]
+
+
+def _sign_in(title: str, *, name: object = "{name}", password: object = PASSWORD, **facts: object) -> Asked:
+    body = {"{name_field}": name, "password": password}
+    return Asked(title=f"sign in, {title}", path="token/", body=body, **facts)  # type: ignore[arg-type]
+
+
+SIGN_IN = [
+    *_bodies("token/", "{name_field}"),
+    # Spaces, and a long text, are compared below, with a name.
+    *(each for each in _bodies("token/", "password")[:13] if "spaces" not in each.title and "long" not in each.title),
+    _sign_in("JSON", differs=NEW_TOKENS),
+    _sign_in("a form", form="multipart", differs=NEW_TOKENS),
+    Asked(
+        title="sign in, an urlencoded form",
+        path="token/",
+        body=f"{{name_field}}={{name}}&password={PASSWORD}",
+        form=TYPES["form"],
+        differs=NEW_TOKENS,
+    ),
+    _sign_in("with an invalid token in the header", headers={"HTTP_AUTHORIZATION": "Bearer x"}, differs=NEW_TOKENS),
+    _sign_in("as a page", headers={"HTTP_ACCEPT": "text/html"}),
+    _sign_in("spaces around the name", name=" {name} ", differs=NEW_TOKENS),
+    _sign_in("another password", password="wrong"),
+    _sign_in("an empty password", password=""),
+    _sign_in("null as the password", password=None),
+    _sign_in("a number as the password", password=12345),
+    _sign_in("a list as the password", password=[PASSWORD]),
+    _sign_in("a password beyond ASCII", password="пароль 密码"),
+    _sign_in("a NUL in the password", password="a\0b"),
+    _sign_in("spaces around the password", password=f" {PASSWORD} ", differs=("spaces",)),
+    _sign_in("a password of 5,000 characters", password="x" * 5000, differs=("long password",)),
+    _sign_in("another name", name="nobody"),
+    _sign_in("an empty name", name=""),
+    _sign_in("null as the name", name=None),
+    _sign_in("a number as the name", name=12345),
+    _sign_in("true as the name", name=True),
+    _sign_in("an object as the name", name={"a": "{name}"}),
+    _sign_in("a name beyond ASCII", name="Алиса"),
+    _sign_in("a NUL in the name", name="{name}\0"),
+    _sign_in("a line break in the name", name="al\nice"),
+    _sign_in("a name of 5,000 characters", name="x" * 5000),
+    _sign_in("an inactive user", after=sides.inactive),
+    _sign_in("a deleted user", after=sides.deleted),
+    _sign_in("after ten wrong passwords", after=sides.failed_ten_times, differs=("throttle",)),
 ]
 
 VERIFY = [
@@ -298,4 +345,16 @@ PROTECTED = [
     ),
 ]
 
-REQUESTS = [*REFRESH, *VERIFY, *SIGN_OUT, *PROTECTED]
+# With AUTH_HEADER_TYPES = ("JWT", "Bearer").
+OF_TWO_TYPES = [
+    Asked(title="a view of two types, without a header", path="protected/", method="get"),
+    _protected("the first of two types", "JWT {access}"),
+    _protected("the second of two types", "Bearer {access}"),
+    _protected("two types in lower case", "jwt {access}"),
+    _protected("a refused token of the second of two types", "Bearer garbage"),
+    _protected("an inactive user of two types", "JWT {access}", after=sides.inactive),
+    Asked(title="refresh with garbage, two types", path="token/refresh/", body={"refresh": "x"}),
+    _sign_in("another password, two types", password="wrong"),
+]
+
+REQUESTS = [*SIGN_IN, *REFRESH, *VERIFY, *SIGN_OUT, *PROTECTED]

@@ -29,6 +29,5 @@ SIMPLE_JWT = {
 JWT_AUTH = {
     **JWT_AUTH,
     "SESSION_IDLE_TIMEOUT": timedelta(days=1),
-    "CLAIMS_CALLABLE": lambda user, session: {"user_id": str(user.pk), "token_type": "access"},
     "SIMPLEJWT": {"AUTH_HEADER_TYPES": ("Bearer",)},
 }

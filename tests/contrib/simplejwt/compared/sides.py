@@ -32,7 +32,7 @@ class Side:
             refresh = RefreshToken.for_user(self.user)
             self.tokens = {"access": str(refresh.access_token), "refresh": str(refresh)}
         else:
-            pair = sessions.start(self.user)
+            pair = sessions.start(self.user, amr=["pwd"])
             self.tokens = {"access": pair.access_token, "refresh": pair.refresh_token}
 
     def post(self, path: str, **body: str) -> Any:
@@ -88,6 +88,12 @@ def seconds_later(seconds: float) -> Callable[[Side], None]:
     return lambda side: side.clock.shift(seconds)
 
 
+def failed_ten_times(side: Side) -> None:
+    for _ in range(10):
+        body = {side.user.USERNAME_FIELD: side.user.get_username(), "password": "wrong"}
+        assert side.post("token/", **body).status_code == 401
+
+
 def tampered(side: Side) -> None:
     """Another letter in the middle of each signature; the last one has bits that mean nothing."""
     for name, raw in side.tokens.items():
@@ -132,7 +138,7 @@ def ask(side: Side, asked: Asked) -> Answer:
 def _docstring_of(side: Side, answer: Any) -> str:
     """Return the description of the view of this app that has answered."""
     view = answer.renderer_context["view"] if hasattr(answer, "renderer_context") and side.prefix == "now" else None
-    return view.get_view_description() if view else "none"
+    return view.get_view_description() if view else "no view of this app"
 
 
 def _filled(value: Any, values: Mapping[str, str]) -> Any:

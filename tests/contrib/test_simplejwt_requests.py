@@ -1,4 +1,4 @@
-"""Requests to simplejwt and to its stand-in, compared in a process of its own: its apps would take part in all tests."""
+"""Requests to simplejwt and to its stand-in, compared in a process of its own, which has the apps of simplejwt."""
 
 from tests.support.other_settings import run_tests
 

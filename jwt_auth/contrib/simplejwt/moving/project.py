@@ -79,12 +79,13 @@ def read(root: Path, today: date) -> Reading:
             places += found[1]
     setting = _files_that_set(sources)
     settings_file = _settings_file(sources, setting)
+    expressions = {} if settings_file is None else setting.get(settings_file, {})
     values: Mapping[str, Any] = getattr(django_settings, "SIMPLE_JWT", {})
     return Reading(
         root=root,
         sources=tuple(sources),
         values=values,
-        written=Translator(values, setting[settings_file] if settings_file in setting else {}, today).written(),
+        written=Translator(values, expressions, today).written(),
         settings_file=settings_file,
         other_files=tuple(path for path in setting if path != settings_file),
         has_settings=bool(getattr(django_settings, "JWT_AUTH", {})),

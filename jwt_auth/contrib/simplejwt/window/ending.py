@@ -56,7 +56,12 @@ def _find_user(former: Former) -> tuple[Any, Any]:
 
 def _end(former: Former, row: Any, user: Any, reason: str, now: datetime | None) -> None:
     until = kept_until(former.claims)
-    facts: dict[str, Any] = {"sub": "" if user is None else user_id_of(user), "until": until, "reason": reason, "now": now}
+    facts: dict[str, Any] = {
+        "sub": "" if user is None else user_id_of(user),
+        "until": until,
+        "reason": reason,
+        "now": now,
+    }
     if former.kind.is_access and not getattr(row, "jwt_denied", False):
         deny_token(former.subject, **facts)
     if not former.kind.is_exchanged:

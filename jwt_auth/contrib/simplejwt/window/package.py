@@ -300,6 +300,6 @@ def has_blacklist() -> bool:
     """Return whether simplejwt's blacklist is installed, in the database of the sessions."""
     if not apps.is_installed(BLACKLIST):
         return False
-    return router.db_for_write(apps.get_model("token_blacklist", "BlacklistedToken")) == router.db_for_write(
-        UserSession
-    )
+    from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken
+
+    return router.db_for_write(BlacklistedToken) == router.db_for_write(UserSession)

@@ -1,0 +1,150 @@
+"""Signing out with tokens of simplejwt."""
+
+from datetime import timedelta
+
+import pytest
+from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken
+from rest_framework_simplejwt.tokens import AccessToken, SlidingToken
+
+from jwt_auth.contrib.simplejwt.window.package import NAME, digest_of
+from jwt_auth.exceptions import RevokedTokenError, UnavailableError
+from jwt_auth.models import RevocationEvent, UsedToken, UserSession
+from jwt_auth.sessions import end, refresh
+from jwt_auth.signals import session_revoked, token_revoked
+from jwt_auth.verification import verify
+from tests.support.clocks import NOW
+from tests.support.former import former_access, former_pair, former_sliding, resigned, rolled_back_refresh
+from tests.support.outages import outage
+
+COMMITS = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def raw(user, clock):
+    return former_pair(user)["refresh"]
+
+
+def test_over_http(client, user, raw):
+    assert client.send("revoke/", {"token": raw}).status_code == 200
+    assert client.refresh(raw).status_code == 401
+    assert client.refresh(former_pair(user)["refresh"]).status_code == 200
+
+
+@COMMITS
+def test_a_refresh_token_that_was_not_exchanged_is_used_up(user, raw, heard):
+    other = former_pair(user)["refresh"]
+    sent = heard(token_revoked, session_revoked)
+    sid = end(raw, reason="signed out")
+    assert sid == digest_of(NAME, AccessToken(raw, verify=False)["jti"])
+    assert [(signal, facts["event"].reason) for signal, facts in sent] == [(token_revoked, "signed out")]
+    assert not UserSession.objects.exists()
+    with pytest.raises(RevokedTokenError):
+        refresh(raw)
+    assert not rolled_back_refresh(raw)
+    assert rolled_back_refresh(other)
+    assert refresh(other)
+
+
+def test_it_refuses_access_tokens_of_its_user_from_before(user, raw, clock, make_user):
+    bob = make_user("bob")
+    before, bobs = former_access(user), former_access(bob)
+    clock.shift(2)
+    end(raw)
+    clock.shift(2)
+    with pytest.raises(RevokedTokenError):
+        verify(before)
+    assert verify(bobs).user == bob
+    assert verify(former_access(user)).user == user
+
+
+@COMMITS
+def test_the_session_of_one_that_was_exchanged_ends(raw, heard):
+    pair = refresh(raw)
+    sent = heard(token_revoked, session_revoked)
+    assert end(raw, reason="signed out") == pair.session_id
+    assert [signal for signal, _ in sent] == [session_revoked]
+    assert UserSession.objects.get().revoked_reason == "signed out"
+    for refused in (raw, pair.refresh_token):
+        with pytest.raises(RevokedTokenError):
+            refresh(refused)
+
+
+def test_again_it_changes_nothing(raw, user):
+    sid = end(raw)
+    assert end(raw) == sid
+    assert RevocationEvent.objects.count() == BlacklistedToken.objects.count() == UsedToken.objects.count() == 1
+
+
+def test_an_expired_one_still_ends_its_session(raw, clock):
+    pair = refresh(raw)
+    clock.shift(timedelta(days=15))
+    UserSession.objects.update(idle_expires_at=NOW + timedelta(days=20))
+    assert end(raw) == pair.session_id
+    assert UserSession.objects.get().revoked_at is not None
+
+
+def test_an_access_token_is_denied_alone(user, clock):
+    one, other = former_access(user), former_access(user)
+    assert end(one) is not None
+    assert end(one) is not None
+    assert RevocationEvent.objects.get().scope == "token"
+    with pytest.raises(RevokedTokenError, match="denied"):
+        verify(one)
+    assert verify(other).user == user
+
+
+def test_a_sliding_token_is_denied_and_used_up(user, clock, package_settings):
+    package_settings(AUTH_TOKEN_CLASSES=(AccessToken, SlidingToken))
+    access, raw, other = former_access(user), former_sliding(user), former_sliding(user)
+    clock.shift(1)
+    end(raw)
+    with pytest.raises(RevokedTokenError):
+        verify(raw)
+    with pytest.raises(RevokedTokenError):
+        refresh(raw)
+    assert verify(access)
+    pair = refresh(other)
+    assert end(other) == pair.session_id
+    with pytest.raises(RevokedTokenError):
+        refresh(pair.refresh_token)
+
+
+def test_the_token_of_a_user_who_is_gone(user, raw):
+    user.delete()
+    assert end(raw) is not None
+    assert end(raw) is not None
+
+
+@pytest.mark.parametrize("changes", [{"token_type": "other"}, {"headers": {"kid": "one"}}, {"user_id": None}])
+def test_others_are_none_of_ours(raw, changes):
+    assert end(resigned(raw, **changes)) is None
+    assert end("x") is None
+    assert end(raw[:-2] + ("AA" if raw[-2:] != "AA" else "BB")) is None
+    assert not UsedToken.objects.exists()
+    assert refresh(raw)
+
+
+def test_after_the_end_it_is_no_token_of_ours(raw, jwt_settings):
+    jwt_settings(SIMPLEJWT={"ACCEPT_UNTIL": NOW})
+    assert end(raw) is None
+    jwt_settings(SIMPLEJWT={"ACCEPT_UNTIL": NOW + timedelta(days=1)})
+    assert end(raw) is not None
+
+
+@COMMITS
+def test_an_outage_at_any_statement_changes_nothing(user):
+    statements = 0
+    while True:
+        raw = former_pair(user)["refresh"]
+        try:
+            with outage(after=statements):
+                end(raw)
+        except UnavailableError:
+            assert not UsedToken.objects.exists()
+            assert not RevocationEvent.objects.exists()
+            assert rolled_back_refresh(raw)
+            statements += 1
+            continue
+        break
+    assert statements >= 5
+    assert not rolled_back_refresh(raw)

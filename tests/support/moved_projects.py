@@ -15,7 +15,7 @@ import threading
 from base64 import urlsafe_b64decode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import datetime
+from datetime import datetime, timezone
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -165,7 +165,18 @@ def after(clock: time_machine.Traveller) -> Facts:
         shutil.copy("new.tokens", "new.former")
         one.logout()
         facts["new_left"] = refreshed(url, "new.former")
+    facts["can_close_later"] = _later(clock)
     return {**facts, "suite": suite()}
+
+
+def _later(clock: time_machine.Traveller) -> str:
+    from jwt_auth.conf.simplejwt import simplejwt
+
+    moment = datetime.now(timezone.utc)
+    clock.move_to(simplejwt().ACCEPT_UNTIL)
+    said = can_close()
+    clock.move_to(moment)
+    return said
 
 
 def can_close() -> str:

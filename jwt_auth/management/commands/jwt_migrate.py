@@ -74,5 +74,5 @@ class Command(DatabaseCommand):
         if reasons:
             raise CommandError("simplejwt can't go yet.", returncode=NOTHING_DONE)
         self.stdout.write(self.style.SUCCESS("Nothing needs simplejwt any more."))
-        for line in closing.LAST_STEPS:
-            self.stdout.write(f"- {line}")
+        for step in closing.last_steps(reading):
+            self.stdout.write(printable(f"- {step}"))

@@ -13,12 +13,23 @@ from jwt_auth.contrib.simplejwt.moving.code import Kind
 from jwt_auth.contrib.simplejwt.moving.project import Reading
 
 # What a person does when nothing needs simplejwt any more.
-LAST_STEPS = (
-    'Remove ACCEPT_UNTIL from JWT_AUTH["SIMPLEJWT"], and SIMPLE_JWT from the settings.',
+_STEPS = (
+    'Remove ACCEPT_UNTIL from JWT_AUTH["SIMPLEJWT"].',
     "manage.py migrate token_blacklist zero drops its tables, if it is installed.",
     "Remove rest_framework_simplejwt and its token_blacklist from INSTALLED_APPS, and it from the requirements.",
     'JWT_AUTH["SIMPLEJWT"] and the imports of jwt_auth.contrib.simplejwt stay for as long as clients need them.',
 )
+
+
+def last_steps(reading: Reading) -> list[str]:
+    """Return what a person does when nothing needs simplejwt, as sentences."""
+    readers = [place for place in reading.places if place.kind in (Kind.SETTING, Kind.OWN)]
+    verb = "names" if len(readers) == 1 else "name"
+    named = ", ".join(f"{place.path.relative_to(reading.root)}:{place.line}" for place in readers)
+    setting = "Remove SIMPLE_JWT from the settings."
+    if named:
+        setting = f"Remove the settings of simplejwt from SIMPLE_JWT, which {named} {verb}."
+    return [*_STEPS, setting]
 
 
 def reasons_to_wait(reading: Reading, now: datetime) -> list[str]:
@@ -52,6 +63,6 @@ def _tokens(now: datetime) -> list[str]:
 
 
 def _code(reading: Reading) -> list[str]:
-    left = [place for place in reading.places if place.kind is not Kind.STAYS]
+    left = [place for place in reading.places if place.needs_the_package]
     named = [f"{place.path.relative_to(reading.root)}:{place.line} still names simplejwt." for place in left]
     return [*named, *(f"{path.relative_to(reading.root)} can't be read: {error}" for path, error in reading.unread)]

@@ -40,6 +40,9 @@ _FORMATTED = "This text is put together when the program runs: see what it names
 _TABLES = "This needs the tables of simplejwt: drop it before they are dropped."
 _OVERRIDE = "This reads or changes SIMPLE_JWT: do the same with JWT_AUTH, where the setting has a place there."
 
+# Settings that JWT_AUTH has in any case.
+_CARRIED = {"ACCESS_TOKEN_LIFETIME": "ACCESS_TOKEN_LIFETIME", "REFRESH_TOKEN_LIFETIME": "SESSION_IDLE_TIMEOUT"}
+
 _APPS = (PACKAGE, f"{PACKAGE}.token_blacklist")
 _LABEL = "token_blacklist"
 
@@ -50,7 +53,9 @@ class Kind(Enum):
     CHANGES = "changes"
     PART = "changes in part"
     DECIDE = "for you to look at"
+    SETTING = "names SIMPLE_JWT, for you to look at"
     STAYS = "stays for now"
+    OWN = "stays"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +82,12 @@ class Place:
 
     @property
     def needs_a_person(self) -> bool:
-        return self.kind in (Kind.PART, Kind.DECIDE)
+        return self.kind in (Kind.PART, Kind.DECIDE, Kind.SETTING)
+
+    @property
+    def needs_the_package(self) -> bool:
+        """Whether this is code that fails without simplejwt."""
+        return self.kind in (Kind.CHANGES, Kind.PART, Kind.DECIDE)
 
 
 def names_in(module: str) -> frozenset[str]:
@@ -148,29 +158,34 @@ class _Reader(ast.NodeVisitor):
 
     def visit_Name(self, node: ast.Name) -> None:
         if node.id == "SIMPLE_JWT":  # beside its assignment: SIMPLE_JWT["..."] = ..., SIMPLE_JWT.update(...)
-            self._note(node, Kind.DECIDE, advice=_OVERRIDE)
+            self._note(node, Kind.SETTING, advice=_OVERRIDE)
 
     def visit_keyword(self, node: ast.keyword) -> None:
         if node.arg == "SIMPLE_JWT":
             self._note(
                 node.value,
-                Kind.DECIDE,
+                Kind.SETTING,
                 advice="A test that overrides SIMPLE_JWT has no effect here: override JWT_AUTH.",
             )
         self.generic_visit(node)
 
     def visit_Subscript(self, node: ast.Subscript) -> None:
-        value, key = node.value, node.slice
-        is_item = isinstance(value, ast.Attribute) and value.attr == "SIMPLE_JWT" and isinstance(key, ast.Constant)
-        if is_item and key.value not in RULES:  # type: ignore[attr-defined]  # it is a Constant
-            self._note(node, Kind.STAYS, advice="A name of your own stays in SIMPLE_JWT.")
+        """Note `settings.SIMPLE_JWT["NAME"]`, which reads another setting, or stays if the name is the project's own."""
+        start, end = self._span(node)
+        read = re.fullmatch(r"(?s)(.*\.)SIMPLE_JWT(\[['\"])(\w+)(['\"]\])", self._text[start:end])
+        if read is None or not isinstance(node.value, ast.Attribute):
+            self.generic_visit(node)
+        elif name := _CARRIED.get(read[3]):
+            self._note(node, Kind.CHANGES, new=f"{read[1]}JWT_AUTH{read[2]}{name}{read[4]}")
+        elif read[3] not in RULES:
+            self._note(node, Kind.OWN, advice="A name of your own stays in SIMPLE_JWT.")
         else:
             self.generic_visit(node)
 
     def visit_Attribute(self, node: ast.Attribute) -> None:
         if node.attr == "SIMPLE_JWT":
             advice = "This goes on to read SIMPLE_JWT: read JWT_AUTH, or jwt_auth.conf.get_settings()."
-            self._note(node, Kind.DECIDE, advice=advice)
+            self._note(node, Kind.SETTING, advice=advice)
         module = self._modules.get(node.value.id) if isinstance(node.value, ast.Name) else None
         if module is not None and node.attr not in names_in(module):
             self._note(node, Kind.DECIDE, advice=ADVICE.get(node.attr, _NO_ADVICE))
@@ -227,7 +242,7 @@ class _Reader(ast.NodeVisitor):
         if value in _APPS:
             self._note(node, Kind.STAYS, advice="Stays as long as former tokens are accepted.")
         elif value == "SIMPLE_JWT":
-            self._note(node, Kind.DECIDE, advice=_OVERRIDE)
+            self._note(node, Kind.SETTING, advice=_OVERRIDE)
         elif value.startswith(f"{_LABEL}.") and value.count(".") == 1:  # the model of a foreign key
             self._note(node, Kind.DECIDE, advice=_TABLES)
         elif _is_of_package(value):

@@ -22,6 +22,13 @@ CLIENTS = (
     "If the database is down, the answer is 503 with Retry-After, and the tokens stay good.",
 )
 
+# What the project's own tests may notice.
+TESTS = (
+    "A test that uses a refresh token twice: set ROTATION_GRACE_PERIOD to timedelta(0) in the settings of the tests.",
+    "Tests that sign in more than ten times a minute: raise LOGIN_THROTTLE there, or clear the cache in setUp().",
+    "A test that compares `exp` with `iat`: an access token may live some seconds less than ACCESS_TOKEN_LIFETIME.",
+)
+
 _UNTIL = (
     "Keep simplejwt installed and in INSTALLED_APPS, and SIMPLE_JWT in the settings, until "
     "manage.py jwt_migrate simplejwt --check says that all former tokens have expired."
@@ -34,6 +41,7 @@ def lines(reading: Reading) -> Iterator[str]:
     yield from _settings(reading)
     yield from _code(reading)
     yield from _section("What clients may notice", CLIENTS)
+    yield from _section("What your tests may notice", TESTS)
     yield from _section("Then", _then(reading))
 
 
@@ -74,7 +82,7 @@ def _where(reading: Reading) -> Iterator[str]:
 
 def _code(reading: Reading) -> Iterator[str]:
     changed = sum(place.new is not None for place in reading.places)
-    stay = sum(place.kind is Kind.STAYS for place in reading.places)
+    stay = sum(place.kind in (Kind.STAYS, Kind.OWN) for place in reading.places)
     yield from ("", f"Code: {changed} places change, {len(reading.by_hand())} are for you to look at, {stay} stay")
     for place in reading.places:
         yield from ("", f"  {place.path.relative_to(reading.root)}:{place.line}")
@@ -97,6 +105,7 @@ def _then(reading: Reading) -> list[str]:
         *(["manage.py jwt_migrate simplejwt --write makes these changes, after it has shown them."] * can_write),
         "manage.py migrate makes the tables, and manage.py check says what is left.",
         _UNTIL,
+        'JWT_AUTH["SIMPLEJWT"]["ACCEPT_UNTIL"] is reckoned from today: set it anew on the day of the deployment.',
         "Deploy all processes at once: a process with simplejwt knows none of the new tokens.",
         *(
             f"{path.relative_to(reading.root)}:{line}: remove simplejwt when that is so."
@@ -112,4 +121,5 @@ def left(reading: Reading) -> Iterator[str]:
     places = [f"{place.path.relative_to(reading.root)}:{place.line}: {place.advice}" for place in reading.by_hand()]
     unread = [f"{path.relative_to(reading.root)} can't be read: {error}" for path, error in reading.unread]
     yield from _section("Look at", [*places, *unread])
+    yield from _section("What your tests may notice", TESTS)
     yield from _section("Then", _then(reading)[1:])

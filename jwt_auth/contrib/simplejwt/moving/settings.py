@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from enum import Enum
+from math import ceil
 from typing import Any, NamedTuple
 
 from django.conf import settings as django_settings
@@ -132,10 +133,6 @@ PACKAGE = "rest_framework_simplejwt"
 # A private key that stands in the settings file itself.
 _SECRET = re.compile(r"-----BEGIN|[\w+/=-]{64}")
 
-# How long after the last possible expiry of a former token the window stays open.
-_SPARE = timedelta(days=1)
-
-
 class _Lifetime(NamedTuple):
     """A lifetime, and the expression for it."""
 
@@ -201,7 +198,8 @@ class Translator:
 
     def _lifetimes(self) -> None:
         access, refresh = self._lifetime("ACCESS_TOKEN_LIFETIME"), self._lifetime("REFRESH_TOKEN_LIFETIME")
-        until = self._today + max(access.value, refresh.value, self._sliding()) + _SPARE
+        longest = max(access.value, refresh.value, self._sliding())
+        until = self._today + timedelta(days=ceil(longest / _DAY))  # a date ends with its day
         self._simplejwt["ACCEPT_UNTIL"] = f"date({until.year}, {until.month}, {until.day})"
         if access.value > _DAY:
             self._notices.append(

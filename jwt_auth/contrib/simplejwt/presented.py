@@ -93,6 +93,8 @@ def end(raw: object, request: HttpRequest | None) -> None:
     token = _text_of_token(raw)
     with _in_words_of_simplejwt(request):
         refused = _refusal_of_refresh_token(token)
+        if refused is not None and not is_shaped_like_a_refresh_token(token):
+            raise refused  # simplejwt does not sign out by an access token
         if isinstance(refused, InvalidTokenError):
             raise refused
         if sessions.end(token) is None and refused is None:
@@ -176,8 +178,6 @@ def _explained(error: InvalidTokenError, token: str) -> RefusedToken:
         claims = verification.identify_only(token)
     except InvalidTokenError:
         return error
-    if claims.sid is None or claims.iss != get_settings().ISSUER:
-        return error  # a token of another package, which names no session
     if claims.expires_at <= timezone.now() - get_settings().LEEWAY:
         return ExpiredTokenError("an access token, which has expired")
     return AnotherTypeError("an access token")

@@ -37,10 +37,10 @@ def because_of_user(error: RevokedTokenError, raw: str) -> RevokedTokenError:
     A user who is deleted, or becomes inactive, or has a new password, is often noticed by the end of the sessions. At
     most two queries, for a refused token alone. If the database can't be asked, `error` is exact enough.
     """
+    if type(error) is not RevokedTokenError:
+        return error  # it is about the user already
     try:
         claims = verification.identify_only(raw)
-        if claims.sid is None or type(error) is not RevokedTokenError:
-            return error
         with outage_is_unavailable():
             session = find_by_token(claims)
         if session is not None:

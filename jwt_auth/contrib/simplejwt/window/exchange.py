@@ -26,7 +26,9 @@ from jwt_auth.exceptions import (
     InactivePrincipalError,
     InvalidTokenError,
     ReplayedTokenError,
+    RevokedTokenError,
     StaleCredentialsError,
+    TokenError,
 )
 from jwt_auth.http.peer import Peer
 from jwt_auth.revocation.verdict import verdict
@@ -51,30 +53,37 @@ def exchange_former(raw: str, *, peer: Peer | None, now: datetime | None) -> Tok
         return None
     arrived_at = now or timezone.now()
     check_claims(former.claims, former.kind.policy, arrived_at)
+    # Before the row is read: if another request exchanges the token meanwhile, which also puts it on the blacklist, the
+    # row already says that it is used.
+    refusal = _refusal_by_package(former, arrived_at)
     facts = {"jwt_denied": is_denied(former.subject), "jwt_used": is_used(former.digest)}
     row, user = find_user(former.claims, **facts)
     if not row.jwt_used:
+        if refusal is not None:
+            raise refusal
         verdict(former.claims, state_of(row, user, former.claims, arrived_at), arrived_at)
-        _check_by_package(former, user, arrived_at)
+        if not package().settings.USER_AUTHENTICATION_RULE(user):
+            raise InactivePrincipalError("USER_AUTHENTICATION_RULE refuses the user")
         pair = _exchange(former, user, peer, now)
         if pair is not None:
             return pair
     return refresh_exchanged(former.digest, peer=peer, arrived_at=arrived_at, now=now)
 
 
-def _check_by_package(former: Former, user: Any, now: datetime) -> None:
-    """Make the checks that simplejwt makes at a refresh; raise InvalidTokenError or RevokedTokenError."""
-    from rest_framework_simplejwt.exceptions import TokenError
+def _refusal_by_package(former: Former, now: datetime) -> TokenError | None:
+    """Return the error if simplejwt itself refuses a token whose signature and claims are good."""
+    from rest_framework_simplejwt.exceptions import TokenError as PackageError
 
-    settings, token = package().settings, former.as_token(now)
-    check_by_package(token)
-    if former.kind.is_access:  # a sliding token, which has two ends
-        try:
-            token.check_exp(settings.SLIDING_TOKEN_REFRESH_EXP_CLAIM)
-        except TokenError as error:
-            raise ExpiredTokenError(f"simplejwt refuses the token: {error}") from error
-    if not settings.USER_AUTHENTICATION_RULE(user):
-        raise InactivePrincipalError("USER_AUTHENTICATION_RULE refuses the user")
+    token = former.as_token(now)
+    try:
+        check_by_package(token)
+        if former.kind.is_access:  # a sliding token, which has two ends
+            token.check_exp(package().settings.SLIDING_TOKEN_REFRESH_EXP_CLAIM)
+    except RevokedTokenError as error:
+        return error
+    except PackageError as error:
+        return ExpiredTokenError(f"simplejwt refuses the token: {error}")
+    return None
 
 
 def _exchange(former: Former, user: Any, peer: Peer | None, now: datetime | None) -> TokenPair | None:

@@ -12,6 +12,7 @@ from rest_framework_simplejwt.tokens import AccessToken, RefreshToken, SlidingTo
 
 from jwt_auth import sessions
 from jwt_auth.claims import moment
+from jwt_auth.contrib.simplejwt.window import package, users
 from jwt_auth.contrib.simplejwt.window.package import NAME, digest_of
 from jwt_auth.exceptions import (
     ExpiredTokenError,
@@ -238,19 +239,48 @@ def test_a_clock_that_was_ahead(user, raw, package_backend):
     assert UserSession.objects.get().started_at == timezone.now()
 
 
-def test_a_change_of_the_user_during_the_exchange_refuses_it(user, raw, monkeypatch):
-    from jwt_auth.contrib.simplejwt.window import exchange as module
+def test_a_change_of_the_user_during_the_exchange_refuses_it(user, raw, package_settings):
+    def change(found):
+        get_user_model().objects.filter(pk=found.pk).update(password="another")
+        return True
 
-    check = module._check_by_package
-
-    def change_then_check(*arguments):
-        get_user_model().objects.filter(pk=user.pk).update(password="another")
-        return check(*arguments)
-
-    monkeypatch.setattr(module, "_check_by_package", change_then_check)
+    package_settings(USER_AUTHENTICATION_RULE=change)
     with pytest.raises(StaleCredentialsError):
         refresh(raw)
     assert not UsedToken.objects.exists()
+
+
+def test_one_that_is_exchanged_during_the_exchange_gives_the_same_tokens(raw, package_settings):
+    pairs = []
+
+    def exchange_too(found):
+        if not pairs:
+            pairs.append(None)
+            pairs[0] = refresh(raw)
+        return True
+
+    package_settings(USER_AUTHENTICATION_RULE=exchange_too)
+    assert refresh(raw).refresh_token == pairs[0].refresh_token
+    assert UserSession.objects.get()
+
+
+def test_one_that_is_signed_out_during_the_exchange_is_refused(raw, package_settings):
+    package_settings(USER_AUTHENTICATION_RULE=lambda found: sessions.end(raw))
+    with pytest.raises(RevokedTokenError):
+        refresh(raw)
+    assert not UserSession.objects.exists()
+
+
+@pytest.mark.parametrize("shown", [True, False])
+def test_a_user_whom_the_manager_makes(user, raw, monkeypatch, shown):
+    """The project's manager is asked for the user; it may hide the user a moment after the row was read."""
+    monkeypatch.setattr(users, "as_made", lambda row, shown: row if visible else None)
+    visible = shown
+    if shown:
+        assert refresh(raw)
+    else:
+        with pytest.raises(MissingUserError, match="gone"):
+            refresh(raw)
 
 
 # Once
@@ -356,8 +386,6 @@ def test_a_cache_for_used_tokens_is_not_asked(raw, jwt_settings):
 
 
 def test_without_the_blacklist_app_it_is_used_up_here(raw, monkeypatch):
-    from jwt_auth.contrib.simplejwt.window import package
-
     monkeypatch.setattr(package, "BLACKLIST", "elsewhere")
     refresh(raw)
     assert not BlacklistedToken.objects.exists()
@@ -365,8 +393,6 @@ def test_without_the_blacklist_app_it_is_used_up_here(raw, monkeypatch):
 
 
 def test_a_blacklist_in_another_database_is_left_alone(raw, monkeypatch):
-    from jwt_auth.contrib.simplejwt.window import package
-
     class Router:
         def db_for_write(self, model):
             return "other" if model is BlacklistedToken else "default"

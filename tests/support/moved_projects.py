@@ -2,7 +2,7 @@
 The stages of a project's move, each in a process of its own: `python -m tests.support.moved_projects STAGE MOMENT`, in
 the directory of a copied project.
 
-A stage writes what it saw as JSON to facts.json. Its clock begins at MOMENT, and only its steps move it.
+A stage writes what it saw as JSON to facts.json. Its clock stands at MOMENT, and only its steps move it.
 """
 
 import importlib
@@ -217,7 +217,7 @@ def closed(clock: time_machine.Traveller) -> Facts:
 def main(stage: str, moment: str) -> None:
     if stage == "closed":  # an import of it fails
         sys.modules["rest_framework_simplejwt"] = None  # type: ignore[assignment]
-    with time_machine.travel(datetime.fromisoformat(moment)) as clock:
+    with time_machine.travel(datetime.fromisoformat(moment), tick=False) as clock:
         _setup()
         if stage not in ("before", "rollback"):
             _stop_the_clock_of_the_database()

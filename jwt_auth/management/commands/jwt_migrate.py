@@ -9,6 +9,7 @@ from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
 from jwt_auth.contrib.simplejwt.moving import closing, project, report
+from jwt_auth.contrib.simplejwt.moving.changes import Change
 from jwt_auth.http.text import printable
 from jwt_auth.management.base import DatabaseCommand
 from jwt_auth.management.terminal import MISUSED, NOTHING_DONE, add_yes, confirm
@@ -50,17 +51,23 @@ class Command(DatabaseCommand):
         for change in changes:
             for line in change.diff(reading.root):
                 self.stdout.write(self._coloured(printable(line)))
-        if not changes:
-            self.stdout.write("There is nothing to change.")
-            return
-        self.stdout.write("")
-        confirm(self, yes=yes, otherwise="Nothing was written")
-        for change in changes:
-            change.write()
-        lines = sum(change.count() for change in changes)
-        self.stdout.write(self.style.SUCCESS(f"{len(changes)} files written, {lines} lines changed."))
+        self.stdout.write("" if changes else "There is nothing to change.")
+        if changes:
+            confirm(self, yes=yes, otherwise="Nothing was written")
+            self._write_files(changes)
         for line in report.left(reading):
             self.stdout.write(printable(line))
+
+    def _write_files(self, changes: list[Change]) -> None:
+        written = 0
+        try:
+            for change in changes:
+                change.write()
+                written += 1
+        except OSError as error:
+            raise CommandError(f"{written} files were written, and then this failed: {error}") from error
+        lines = sum(change.count() for change in changes)
+        self.stdout.write(self.style.SUCCESS(f"{len(changes)} files written, {lines} lines changed."))
 
     def _coloured(self, line: str) -> str:
         if line.startswith("+"):

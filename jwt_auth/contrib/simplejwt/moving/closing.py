@@ -54,12 +54,13 @@ def _tokens(now: datetime) -> list[str]:
     found = rows.aggregate(last=Max("expires_at"))
     if found["last"] is None:
         return []
-    users = rows.values("user_id").distinct().count()
-    text = (
-        f"{rows.count():,} refresh tokens of {users:,} users were not exchanged yet; the last one expires at "
-        f"{found['last']:%Y-%m-%d %H:%M} UTC. After the window these users sign in again."
-    )
-    return [text]
+    number, users = rows.count(), rows.values("user_id").distinct().count()
+    end = f"{found['last']:%Y-%m-%d %H:%M} UTC. After the window"
+    if number == 1:
+        return [f"1 refresh token of 1 user was not exchanged yet; it expires at {end} this user signs in again."]
+    of = "1 user" if users == 1 else f"{users:,} users"
+    text = f"{number:,} refresh tokens of {of} were not exchanged yet; the last one expires at {end} "
+    return [f"{text}{'this user signs' if users == 1 else 'these users sign'} in again."]
 
 
 def _code(reading: Reading) -> list[str]:

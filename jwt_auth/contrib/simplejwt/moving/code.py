@@ -170,7 +170,7 @@ class _Reader(ast.NodeVisitor):
         self.generic_visit(node)
 
     def visit_Subscript(self, node: ast.Subscript) -> None:
-        """Note `settings.SIMPLE_JWT["NAME"]`, which reads another setting, or stays if the name is the project's own."""
+        """Note `settings.SIMPLE_JWT["NAME"]`: it reads another setting, or the name is the project's own."""
         start, end = self._span(node)
         read = re.fullmatch(r"(?s)(.*\.)SIMPLE_JWT(\[['\"])(\w+)(['\"]\])", self._text[start:end])
         if read is None or not isinstance(node.value, ast.Attribute):

@@ -42,7 +42,8 @@ def lines(reading: Reading) -> Iterator[str]:
     yield from _code(reading)
     yield from _section("What clients may notice", CLIENTS)
     yield from _section("What your tests may notice", TESTS)
-    yield from _section("Then", _then(reading))
+    writes = "manage.py jwt_migrate simplejwt --write makes these changes, after it has shown them."
+    yield from _section("Then", [*([writes] if reading.changes() else []), *_then(reading)])
 
 
 def _section(title: str, items: Sequence[str]) -> Iterator[str]:
@@ -83,7 +84,7 @@ def _where(reading: Reading) -> Iterator[str]:
 def _code(reading: Reading) -> Iterator[str]:
     changed = sum(place.new is not None for place in reading.places)
     stay = sum(place.kind in (Kind.STAYS, Kind.OWN) for place in reading.places)
-    yield from ("", f"Code: {changed} places change, {len(reading.by_hand())} are for you to look at, {stay} stay")
+    yield from ("", f"Places in the code: {changed} to change, {len(reading.by_hand())} to look at, {stay} to stay")
     for place in reading.places:
         yield from ("", f"  {place.path.relative_to(reading.root)}:{place.line}")
         yield from _place(place)
@@ -100,9 +101,7 @@ def _place(place: Place) -> Iterator[str]:
 
 
 def _then(reading: Reading) -> list[str]:
-    can_write = bool(reading.changes())
     return [
-        *(["manage.py jwt_migrate simplejwt --write makes these changes, after it has shown them."] * can_write),
         "manage.py migrate makes the tables, and manage.py check says what is left.",
         _UNTIL,
         'JWT_AUTH["SIMPLEJWT"]["ACCEPT_UNTIL"] is reckoned from today: set it anew on the day of the deployment.',
@@ -115,11 +114,11 @@ def _then(reading: Reading) -> list[str]:
 
 
 def left(reading: Reading) -> Iterator[str]:
-    """Yield what remains for a person after the changes were written, with the lines before the changes."""
+    """Yield what is left for a person; the numbers of lines are those before the changes."""
     yield from _section("Before you go on", list(surroundings.problems(reading.root, reading.values)))
     yield from _section("Decide", [*_where(reading), *reading.written.notices])
     places = [f"{place.path.relative_to(reading.root)}:{place.line}: {place.advice}" for place in reading.by_hand()]
     unread = [f"{path.relative_to(reading.root)} can't be read: {error}" for path, error in reading.unread]
     yield from _section("Look at", [*places, *unread])
     yield from _section("What your tests may notice", TESTS)
-    yield from _section("Then", _then(reading)[1:])
+    yield from _section("Then", _then(reading))

@@ -133,6 +133,7 @@ PACKAGE = "rest_framework_simplejwt"
 # A private key that stands in the settings file itself.
 _SECRET = re.compile(r"-----BEGIN|[\w+/=-]{64}")
 
+
 class _Lifetime(NamedTuple):
     """A lifetime, and the expression for it."""
 

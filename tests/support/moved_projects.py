@@ -226,10 +226,13 @@ def main(stage: str, moment: str) -> None:
 
 
 def _stop_the_clock_of_the_database() -> None:
-    from jwt_auth.sessions import refresh_tokens
-    from tests.support.clocks import python_time
+    from django.db.models import DateTimeField, Value
+    from django.utils import timezone as django_timezone
 
-    refresh_tokens.database_time = python_time
+    from jwt_auth.sessions import refresh_tokens
+
+    # As in tests.support.clocks, which imports pytest.
+    refresh_tokens.database_time = lambda: Value(django_timezone.now(), output_field=DateTimeField())
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from django.core.management import CommandError
 from jwt_auth.contrib.simplejwt.moving import files, surroundings
 from jwt_auth.contrib.simplejwt.moving.changes import rewritten, with_settings
 from jwt_auth.contrib.simplejwt.moving.code import names_in, places_in
-from jwt_auth.contrib.simplejwt.moving.files import Source
+from jwt_auth.contrib.simplejwt.moving.files import ProjectFile
 from jwt_auth.contrib.simplejwt.moving.settings import RULES, Translator
 from tests.support.commands import run, type_in
 
@@ -57,7 +57,7 @@ def move(root, *arguments):
 
 def after(text, path="code.py"):
     """Return the new text of a file, and the advice for each place that a person has to look at."""
-    source = Source(Path(path), text, "utf-8")
+    source = ProjectFile(Path(path), text, "utf-8")
     places = places_in(source)
     new = rewritten(text, places)
     ast.parse(new)
@@ -138,6 +138,8 @@ def test_other_code_is_left_alone(text):
         ("x = 'rest_framework_simplejwt.tokens.SlidingToken'\n", "There are no sliding tokens"),
         ("x = 'rest_framework_simplejwt.token_blacklist.models.OutstandingToken'\n", "UserSession"),
         ("x = f'rest_framework_simplejwt.{name}'\n", "put together when the program runs"),
+        ("x = f\"{load('rest_framework_simplejwt.views')}\"\n", "put together when the program runs"),
+        ("x = f\"{settings.SIMPLE_JWT['ALGORITHM']}\"\n", "goes on to read SIMPLE_JWT"),
         ("@override_settings(SIMPLE_JWT={})\ndef f(): ...\n", "override JWT_AUTH"),
         ("SIMPLE_JWT['ALGORITHM'] = 'HS512'\n", "do the same with JWT_AUTH"),
         ("SIMPLE_JWT.update(ALGORITHM='HS512')\n", "do the same with JWT_AUTH"),
@@ -391,7 +393,7 @@ def test_each_setting_of_simplejwt_has_a_rule():
 def test_jwt_auth_stands_behind_simple_jwt_with_what_it_imports(text, new):
     found = written({})
     newline = "\r\n" if "\r" in new else "\n"
-    after = with_settings(Source(Path("settings.py"), text, "utf-8"), text, found)
+    after = with_settings(ProjectFile(Path("settings.py"), text, "utf-8"), text, found)
     assert after == new.replace("{}", "\0").replace("SIMPLE_JWT = \0", "SIMPLE_JWT = {}").replace(
         "\0", found.as_code().replace("\n", newline)
     )
@@ -401,7 +403,7 @@ def test_jwt_auth_stands_behind_simple_jwt_with_what_it_imports(text, new):
 def test_a_qualified_name_needs_no_import():
     values = {"ACCESS_TOKEN_LIFETIME": timedelta(minutes=5), "REFRESH_TOKEN_LIFETIME": timedelta(days=1)}
     found = written(values, dict.fromkeys(values, "datetime.timedelta(days=1)"))
-    after = with_settings(Source(Path("s.py"), "import datetime\n", "utf-8"), "import datetime\n", found)
+    after = with_settings(ProjectFile(Path("s.py"), "import datetime\n", "utf-8"), "import datetime\n", found)
     assert after.startswith("from datetime import date\nimport datetime\n")
 
 

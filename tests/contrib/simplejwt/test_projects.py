@@ -289,10 +289,12 @@ def test_a_project_moves_with_its_users_and_its_clients(copy: Copy, name: str, t
     assert f"{written} lines changed." in moved["output"]
     for sentence in kind.said:
         assert sentence in " ".join(moved["output"].split()), moved["output"]
+    command = Path(shutil.copytree(copy.root, tmp_path / "command"))
     copy.edit(kind.by_hand)
+    by_hand = lines_changed(command, copy.root)
+    print(f"{name}: {moved['seconds']:.2f} s, {written} lines by the command, {by_hand} by hand")  # noqa: T201  # pytest -rP
     check_moved(copy.run("after"), kind, before)
     assert (copy.root / "client.py").read_text() == client
-    print(f"{name}: {moved['seconds']:.2f} s, {written} lines by the command")  # noqa: T201  # for pytest -rP
 
     for path in [copy.root / "db.sqlite3", *copy.root.glob("*.tokens")]:
         shutil.copy(path, former.root)

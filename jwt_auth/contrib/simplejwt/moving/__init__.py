@@ -1,5 +1,6 @@
 """
-What `manage.py jwt_migrate simplejwt` knows: what becomes of each setting of simplejwt, and of each line of a project.
+The knowledge of `manage.py jwt_migrate simplejwt`: what becomes of each setting of simplejwt, and of each line of a
+project.
 
 `settings` and `code` read, and `report` and `changes` write. Nothing here imports simplejwt.
 """

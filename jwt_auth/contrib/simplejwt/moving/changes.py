@@ -10,8 +10,8 @@ from difflib import unified_diff
 from pathlib import Path
 
 from jwt_auth.contrib.simplejwt.moving import files
-from jwt_auth.contrib.simplejwt.moving.code import Place
-from jwt_auth.contrib.simplejwt.moving.files import Source, lines_of
+from jwt_auth.contrib.simplejwt.moving.code import Mention
+from jwt_auth.contrib.simplejwt.moving.files import ProjectFile, lines_of
 from jwt_auth.contrib.simplejwt.moving.settings import Written, assigned
 
 # The names of `datetime` that JWT_AUTH may need.
@@ -22,7 +22,7 @@ _NAMES = ("date", "timedelta")
 class Change:
     """A file as it is, and the text that it becomes."""
 
-    source: Source
+    source: ProjectFile
     after: str
 
     def diff(self, root: Path) -> Iterator[str]:
@@ -42,7 +42,7 @@ class Change:
         files.write(self.source.path, self.after, self.source.encoding)
 
 
-def rewritten(text: str, places: Iterable[Place]) -> str:
+def rewritten(text: str, places: Iterable[Mention]) -> str:
     """Return a text with the new text of each place that has one."""
     for place in sorted(places, key=lambda place: place.start, reverse=True):
         if place.new is not None:
@@ -50,7 +50,7 @@ def rewritten(text: str, places: Iterable[Place]) -> str:
     return text
 
 
-def with_settings(source: Source, text: str, written: Written) -> str:
+def with_settings(source: ProjectFile, text: str, written: Written) -> str:
     """
     Return the text of a settings file with JWT_AUTH, and with the imports that it needs.
 

@@ -1,5 +1,5 @@
 """
-Whether the window for former tokens can be closed.
+The reasons for which the window for former tokens, and simplejwt, can't be closed yet.
 """
 
 from datetime import datetime
@@ -9,7 +9,7 @@ from django.apps import apps
 from django.db.models import Max
 
 from jwt_auth.conf.simplejwt import simplejwt
-from jwt_auth.contrib.simplejwt.moving.code import Kind
+from jwt_auth.contrib.simplejwt.moving.code import Handling
 from jwt_auth.contrib.simplejwt.moving.project import Reading
 
 # What a person does when nothing needs simplejwt any more.
@@ -23,7 +23,7 @@ _STEPS = (
 
 def last_steps(reading: Reading) -> list[str]:
     """Return what a person does when nothing needs simplejwt, as sentences."""
-    readers = [place for place in reading.places if place.kind in (Kind.SETTING, Kind.OWN)]
+    readers = [place for place in reading.places if place.kind in (Handling.SETTING, Handling.OWN)]
     verb = "names" if len(readers) == 1 else "name"
     named = ", ".join(f"{place.path.relative_to(reading.root)}:{place.line}" for place in readers)
     setting = "Remove SIMPLE_JWT from the settings."

@@ -9,7 +9,7 @@ from enum import Enum
 from importlib import import_module
 from pathlib import Path
 
-from jwt_auth.contrib.simplejwt.moving.files import Source, lines_of
+from jwt_auth.contrib.simplejwt.moving.files import ProjectFile, lines_of
 from jwt_auth.contrib.simplejwt.moving.settings import PACKAGE, RULES, assigned
 
 # The package whose modules have the names of simplejwt's.
@@ -38,6 +38,7 @@ _NO_ADVICE = "Nothing here has this name: see what the code needs it for."
 _COMMENT = "Split this import: it has comments, and only some of its names have a place here."
 _FORMATTED = "This text is put together when the program runs: see what it names."
 _TABLES = "This needs the tables of simplejwt: drop it before they are dropped."
+_READ = "This goes on to read SIMPLE_JWT: read JWT_AUTH, or jwt_auth.conf.get_settings()."
 _OVERRIDE = "This reads or changes SIMPLE_JWT: do the same with JWT_AUTH, where the setting has a place there."
 
 # Settings that JWT_AUTH has in any case.
@@ -47,8 +48,8 @@ _APPS = (PACKAGE, f"{PACKAGE}.token_blacklist")
 _LABEL = "token_blacklist"
 
 
-class Kind(Enum):
-    """What becomes of a place."""
+class Handling(Enum):
+    """The way in which a place is handled."""
 
     CHANGES = "changes"
     PART = "changes in part"
@@ -59,7 +60,7 @@ class Kind(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class Mention:
     """
     One place in a file.
 
@@ -76,18 +77,18 @@ class Place:
     end: int
     line: int
     old: str
-    kind: Kind
+    kind: Handling
     new: str | None = None
     advice: str = ""
 
     @property
     def needs_a_person(self) -> bool:
-        return self.kind in (Kind.PART, Kind.DECIDE, Kind.SETTING)
+        return self.kind in (Handling.PART, Handling.DECIDE, Handling.SETTING)
 
     @property
     def needs_the_package(self) -> bool:
-        """Whether this is code that fails without simplejwt."""
-        return self.kind in (Kind.CHANGES, Kind.PART, Kind.DECIDE)
+        """True for code that fails without simplejwt."""
+        return self.kind in (Handling.CHANGES, Handling.PART, Handling.DECIDE)
 
 
 def names_in(module: str) -> frozenset[str]:
@@ -98,7 +99,7 @@ def names_in(module: str) -> frozenset[str]:
     return frozenset(vars(import_module(f"{OURS}.{name}"))) if name in _MODULES else frozenset()
 
 
-def places_in(source: Source) -> list[Place]:
+def places_in(source: ProjectFile) -> list[Mention]:
     """
     Return the places of a file, in the order of the text.
 
@@ -113,8 +114,8 @@ def places_in(source: Source) -> list[Place]:
 
 
 class _Reader(ast.NodeVisitor):
-    def __init__(self, source: Source) -> None:
-        self.places: list[Place] = []
+    def __init__(self, source: ProjectFile) -> None:
+        self.places: list[Mention] = []
         self._source, self._text = source, source.text
         self._modules: dict[str, str] = {}  # names that stand for a module of simplejwt
         self._lines = [0]
@@ -131,10 +132,10 @@ class _Reader(ast.NodeVisitor):
         start = self._offset(node.lineno, node.col_offset)
         return start, self._offset(node.end_lineno or node.lineno, node.end_col_offset or 0)
 
-    def _note(self, node: ast.expr | ast.stmt, kind: Kind, *, new: str | None = None, advice: str = "") -> None:
+    def _note(self, node: ast.expr | ast.stmt, kind: Handling, *, new: str | None = None, advice: str = "") -> None:
         start, end = self._span(node)
         self.places.append(
-            Place(
+            Mention(
                 path=self._source.path,
                 start=start,
                 end=end,
@@ -158,13 +159,13 @@ class _Reader(ast.NodeVisitor):
 
     def visit_Name(self, node: ast.Name) -> None:
         if node.id == "SIMPLE_JWT":  # beside its assignment: SIMPLE_JWT["..."] = ..., SIMPLE_JWT.update(...)
-            self._note(node, Kind.SETTING, advice=_OVERRIDE)
+            self._note(node, Handling.SETTING, advice=_OVERRIDE)
 
     def visit_keyword(self, node: ast.keyword) -> None:
         if node.arg == "SIMPLE_JWT":
             self._note(
                 node.value,
-                Kind.SETTING,
+                Handling.SETTING,
                 advice="A test that overrides SIMPLE_JWT has no effect here: override JWT_AUTH.",
             )
         self.generic_visit(node)
@@ -176,24 +177,23 @@ class _Reader(ast.NodeVisitor):
         if read is None or not isinstance(node.value, ast.Attribute):
             self.generic_visit(node)
         elif name := _CARRIED.get(read[3]):
-            self._note(node, Kind.CHANGES, new=f"{read[1]}JWT_AUTH{read[2]}{name}{read[4]}")
+            self._note(node, Handling.CHANGES, new=f"{read[1]}JWT_AUTH{read[2]}{name}{read[4]}")
         elif read[3] not in RULES:
-            self._note(node, Kind.OWN, advice="A name of your own stays in SIMPLE_JWT.")
+            self._note(node, Handling.OWN, advice="A name of your own stays in SIMPLE_JWT.")
         else:
             self.generic_visit(node)
 
     def visit_Attribute(self, node: ast.Attribute) -> None:
         if node.attr == "SIMPLE_JWT":
-            advice = "This goes on to read SIMPLE_JWT: read JWT_AUTH, or jwt_auth.conf.get_settings()."
-            self._note(node, Kind.SETTING, advice=advice)
+            self._note(node, Handling.SETTING, advice=_READ)
         module = self._modules.get(node.value.id) if isinstance(node.value, ast.Name) else None
         if module is not None and node.attr not in names_in(module):
-            self._note(node, Kind.DECIDE, advice=ADVICE.get(node.attr, _NO_ADVICE))
+            self._note(node, Handling.DECIDE, advice=ADVICE.get(node.attr, _NO_ADVICE))
         self.generic_visit(node)
 
     def visit_Import(self, node: ast.Import) -> None:
         if any(_is_of_package(alias.name) for alias in node.names):
-            self._note(node, Kind.DECIDE, advice=f"Import the names from {OURS}.")
+            self._note(node, Handling.DECIDE, advice=f"Import the names from {OURS}.")
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
         module = node.module or ""
@@ -208,13 +208,13 @@ class _Reader(ast.NodeVisitor):
         start, end = self._span(node)
         old = self._text[start:end]
         if not moved:
-            self._note(node, Kind.DECIDE, advice=advice)
+            self._note(node, Handling.DECIDE, advice=advice)
         elif not left and module in old:  # a comment, and the form of the statement, stay as they are
-            self._note(node, Kind.CHANGES, new=old.replace(module, _ours(module), 1))
+            self._note(node, Handling.CHANGES, new=old.replace(module, _ours(module), 1))
         elif "#" in old:
-            self._note(node, Kind.DECIDE, advice=f"{_COMMENT} {advice}".rstrip())
+            self._note(node, Handling.DECIDE, advice=f"{_COMMENT} {advice}".rstrip())
         else:
-            kind = Kind.PART if left else Kind.CHANGES
+            kind = Handling.PART if left else Handling.CHANGES
             self._note(node, kind, new=self._split(start, module, moved, left), advice=advice)
 
     def _split(self, start: int, module: str, moved: list[ast.alias], left: list[ast.alias]) -> str:
@@ -225,14 +225,16 @@ class _Reader(ast.NodeVisitor):
 
     def visit_JoinedStr(self, node: ast.JoinedStr) -> None:
         """Note the whole of an f-string: its parts have no places of their own before Python 3.12."""
-        texts = [part.value for part in node.values if isinstance(part, ast.Constant)]
-        if any(PACKAGE in str(text) for text in texts):
-            self._note(node, Kind.DECIDE, advice=_FORMATTED)
+        inside = list(ast.walk(node))
+        if any(isinstance(part, ast.Constant) and PACKAGE in str(part.value) for part in inside):
+            self._note(node, Handling.DECIDE, advice=_FORMATTED)
+        elif any("SIMPLE_JWT" in (getattr(part, "attr", ""), getattr(part, "id", "")) for part in inside):
+            self._note(node, Handling.SETTING, advice=_READ)
 
     def visit_Tuple(self, node: ast.Tuple) -> None:
         values = [part.value for part in node.elts if isinstance(part, ast.Constant)]
         if len(values) == 2 and values[0] == _LABEL:  # the dependency of a migration
-            self._note(node, Kind.DECIDE, advice=_TABLES)
+            self._note(node, Handling.DECIDE, advice=_TABLES)
         self.generic_visit(node)
 
     def visit_Constant(self, node: ast.Constant) -> None:
@@ -240,11 +242,11 @@ class _Reader(ast.NodeVisitor):
         if not isinstance(value, str):
             return
         if value in _APPS:
-            self._note(node, Kind.STAYS, advice="Stays as long as former tokens are accepted.")
+            self._note(node, Handling.STAYS, advice="Stays as long as former tokens are accepted.")
         elif value == "SIMPLE_JWT":
-            self._note(node, Kind.SETTING, advice=_OVERRIDE)
+            self._note(node, Handling.SETTING, advice=_OVERRIDE)
         elif value.startswith(f"{_LABEL}.") and value.count(".") == 1:  # the model of a foreign key
-            self._note(node, Kind.DECIDE, advice=_TABLES)
+            self._note(node, Handling.DECIDE, advice=_TABLES)
         elif _is_of_package(value):
             self._visit_path(node, value)
 
@@ -254,9 +256,9 @@ class _Reader(ast.NodeVisitor):
         module, name = _divided(path)
         if name in names_in(module):
             quote = "'" if "'" in self._text[start:end] else '"'
-            self._note(node, Kind.CHANGES, new=f"{quote}{_ours(path)}{quote}")
+            self._note(node, Handling.CHANGES, new=f"{quote}{_ours(path)}{quote}")
         else:
-            self._note(node, Kind.DECIDE, advice=ADVICE.get(name, _NO_ADVICE))
+            self._note(node, Handling.DECIDE, advice=ADVICE.get(name, _NO_ADVICE))
 
 
 def _divided(path: str) -> tuple[str, str]:

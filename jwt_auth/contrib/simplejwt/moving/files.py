@@ -14,7 +14,7 @@ _SKIPPED = frozenset(("node_modules", "site-packages", "__pycache__", "build", "
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ProjectFile:
     """The text of a file, with the ends of lines as they are, and its encoding."""
 
     path: Path
@@ -43,7 +43,7 @@ def _is_skipped(path: Path) -> bool:
     return is_foreign or path.name.startswith(".") or path.is_symlink()
 
 
-def read(path: Path) -> Source:
+def read(path: Path) -> ProjectFile:
     """
     Return the text of a file, in the encoding that its first lines name.
 
@@ -55,7 +55,7 @@ def read(path: Path) -> Source:
     with path.open("rb") as file:
         encoding, _ = tokenize.detect_encoding(file.readline)
     with path.open(encoding=encoding, newline="") as opened:
-        return Source(path, opened.read(), encoding)
+        return ProjectFile(path, opened.read(), encoding)
 
 
 def write(path: Path, text: str, encoding: str) -> None:

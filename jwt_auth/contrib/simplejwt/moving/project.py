@@ -14,15 +14,15 @@ from django.conf import settings as django_settings
 
 from jwt_auth.contrib.simplejwt.moving import files
 from jwt_auth.contrib.simplejwt.moving.changes import Change, rewritten, with_settings
-from jwt_auth.contrib.simplejwt.moving.code import Place, places_in
-from jwt_auth.contrib.simplejwt.moving.files import Source
+from jwt_auth.contrib.simplejwt.moving.code import Mention, places_in
+from jwt_auth.contrib.simplejwt.moving.files import ProjectFile
 from jwt_auth.contrib.simplejwt.moving.settings import Translator, Written, sources_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
     """
-    What was read.
+    All that was read of a project.
 
     Args:
         values: SIMPLE_JWT in force; empty if the project does not set it.
@@ -34,18 +34,18 @@ class Reading:
     """
 
     root: Path
-    sources: tuple[Source, ...]
+    sources: tuple[ProjectFile, ...]
     values: Mapping[str, Any]
     written: Written
     settings_file: Path | None
     other_files: tuple[Path, ...]
     has_settings: bool
-    places: tuple[Place, ...]
+    places: tuple[Mention, ...]
     unread: tuple[tuple[Path, str], ...]
 
     @property
     def writes_settings(self) -> bool:
-        """Whether JWT_AUTH is written; otherwise a person has to do it."""
+        """True if JWT_AUTH is written; otherwise a person has to do it."""
         return self.settings_file is not None and not self.has_settings
 
     def changes(self) -> list[Change]:
@@ -60,15 +60,15 @@ class Reading:
                 changes.append(Change(source, after))
         return changes
 
-    def by_hand(self) -> list[Place]:
+    def by_hand(self) -> list[Mention]:
         """Return the places that a person has to look at."""
         return [place for place in self.places if place.needs_a_person]
 
 
 def read(root: Path, today: date) -> Reading:
     """Read the project whose files are below `root`."""
-    sources: list[Source] = []
-    places: list[Place] = []
+    sources: list[ProjectFile] = []
+    places: list[Mention] = []
     unread: list[tuple[Path, str]] = []
     for path in files.python_files(root):
         found = _read(path)
@@ -94,7 +94,7 @@ def read(root: Path, today: date) -> Reading:
     )
 
 
-def _read(path: Path) -> tuple[Source, list[Place]] | Exception:
+def _read(path: Path) -> tuple[ProjectFile, list[Mention]] | Exception:
     """Return a file and its places, or the error that prevents it."""
     try:
         source = files.read(path)
@@ -103,7 +103,7 @@ def _read(path: Path) -> tuple[Source, list[Place]] | Exception:
         return error
 
 
-def _files_that_set(sources: Iterable[Source]) -> Mapping[Path, Mapping[str, str]]:
+def _files_that_set(sources: Iterable[ProjectFile]) -> Mapping[Path, Mapping[str, str]]:
     """Return the files that set SIMPLE_JWT to a dict, each with its expressions."""
     found = {
         source.path: sources_of(ast.parse(source.text), source.text)
@@ -113,7 +113,7 @@ def _files_that_set(sources: Iterable[Source]) -> Mapping[Path, Mapping[str, str
     return {path: expressions for path, expressions in found.items() if expressions}
 
 
-def _settings_file(sources: Iterable[Source], setting: Mapping[Path, Mapping[str, str]]) -> Path | None:
+def _settings_file(sources: Iterable[ProjectFile], setting: Mapping[Path, Mapping[str, str]]) -> Path | None:
     """Return the file that sets SIMPLE_JWT, the settings module first; without one, the settings module."""
     module = getattr(django_settings, "SETTINGS_MODULE", None)
     spec = importlib.util.find_spec(module) if module else None

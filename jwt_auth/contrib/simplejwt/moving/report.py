@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from textwrap import wrap
 
 from jwt_auth.contrib.simplejwt.moving import surroundings
-from jwt_auth.contrib.simplejwt.moving.code import Kind, Place
+from jwt_auth.contrib.simplejwt.moving.code import Handling, Mention
 from jwt_auth.contrib.simplejwt.moving.project import Reading
 from jwt_auth.contrib.simplejwt.moving.settings import RULES
 
@@ -83,7 +83,7 @@ def _where(reading: Reading) -> Iterator[str]:
 
 def _code(reading: Reading) -> Iterator[str]:
     changed = sum(place.new is not None for place in reading.places)
-    stay = sum(place.kind in (Kind.STAYS, Kind.OWN) for place in reading.places)
+    stay = sum(place.kind in (Handling.STAYS, Handling.OWN) for place in reading.places)
     yield from ("", f"Places in the code: {changed} to change, {len(reading.by_hand())} to look at, {stay} to stay")
     for place in reading.places:
         yield from ("", f"  {place.path.relative_to(reading.root)}:{place.line}")
@@ -92,7 +92,7 @@ def _code(reading: Reading) -> Iterator[str]:
         yield from ("", f"  {path.relative_to(reading.root)}: can't be read: {error}")
 
 
-def _place(place: Place) -> Iterator[str]:
+def _place(place: Mention) -> Iterator[str]:
     yield from (f"    - {line}" for line in place.old.splitlines())
     if place.new is not None:
         yield from (f"    + {line.strip()}" for line in place.new.splitlines())

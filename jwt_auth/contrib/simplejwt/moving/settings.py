@@ -1,5 +1,5 @@
 """
-What becomes of the settings in SIMPLE_JWT.
+The settings in SIMPLE_JWT, and what becomes of them.
 """
 
 import ast
@@ -23,7 +23,7 @@ _MONTH = timedelta(days=30)
 
 
 class Fate(Enum):
-    """What becomes of a setting."""
+    """The fate of a setting."""
 
     KEPT = "kept"
     RENAMED = "renamed"
@@ -33,7 +33,7 @@ class Fate(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What becomes of one setting: its place in JWT_AUTH, if it has one, and the reason."""
+    """The fate of one setting: its place in JWT_AUTH, if it has one, and the reason."""
 
     fate: Fate
     place: str

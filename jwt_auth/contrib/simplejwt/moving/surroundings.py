@@ -1,5 +1,5 @@
 """
-What a project has to change before it moves: versions of packages, and settings of Django.
+The changes that a project makes before it moves: versions of packages, and settings of Django.
 """
 
 import re
@@ -68,7 +68,7 @@ def allows(versions: str, needed: str) -> bool:
 def _reaches(match: re.Match[str], needed: tuple[int, ...]) -> bool:
     operator, version = match["operator"], _numbers(match["version"])
     if operator in ("~=", "~", "^") or match["any"]:  # ~=5.1 is any of 5 from 5.1 on, ==5.* is any of 5
-        kept = {"^": 1, "~=": len(version) - 1, "~": 2}.get(operator, len(version))
+        kept = {"^": 1, "~=": len(version) - 1, "~": min(len(version), 2)}.get(operator, len(version))
         return operator in ("!=", ">=", ">") or version[:kept] >= needed[:kept]
     if operator == "<":
         return _padded(version) > _padded(needed)

@@ -1,4 +1,4 @@
-"""What the front end does, in Python: cookies in a jar, a refresh when the access cookie is gone or refused."""
+"""The front end, in Python: cookies in a jar, a refresh when the access cookie is gone or refused."""
 
 import http.cookiejar
 import sys

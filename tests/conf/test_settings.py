@@ -296,7 +296,11 @@ def test_importing_writes_nothing_into_the_settings_of_the_project():
 
 
 @pytest.mark.parametrize(
-    "module", ["authentication", "conf", "claims", "exceptions", "jose.encoding", "jose.jwk", "jose.tokens", "signals"]
+    "module",
+    [
+        *("authentication", "conf", "claims", "exceptions", "jose.encoding", "jose.jwk", "jose.tokens", "signals"),
+        "contrib.simplejwt.authentication",
+    ],
 )
 def test_what_is_named_in_settings_can_be_imported_before_the_apps_are_ready(module):
     done = run(f"""

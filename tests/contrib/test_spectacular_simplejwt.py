@@ -6,6 +6,7 @@ from django.test import override_settings
 from django.urls import include, path
 from drf_spectacular.drainage import GENERATOR_STATS
 from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.settings import spectacular_settings
 from drf_spectacular.validation import validate_schema
 from rest_framework import serializers
 from rest_framework.response import Response
@@ -119,6 +120,13 @@ def test_serializers_of_the_project():
     assert answer_of(schema, "/mine/") == {"access", "refresh", "role"}
     assert body_of(schema, "/cookie/") == set()
     assert answer_of(schema, "/cookie/") == {"access", "refresh"}
+
+
+def test_components_of_requests_and_of_answers_may_be_two(monkeypatch):
+    monkeypatch.setattr(spectacular_settings, "COMPONENT_SPLIT_REQUEST", True)
+    schema = generate(path("mine/", SignIn.as_view()))
+    assert body_of(schema, "/mine/") == {"username", "password", "lang"}
+    assert answer_of(schema, "/mine/") == {"access", "refresh", "role"}
 
 
 def test_a_view_that_chooses_by_the_request_gets_a_schema():

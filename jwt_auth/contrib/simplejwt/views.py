@@ -1,5 +1,5 @@
 """
-The views with the names of simplejwt, and the same as functions.
+The views with the names of simplejwt.
 """
 
 from jwt_auth.contrib.simplejwt.base import TokenViewBase
@@ -12,10 +12,6 @@ __all__ = [
     "TokenRefreshView",
     "TokenVerifyView",
     "TokenViewBase",
-    "token_blacklist",
-    "token_obtain_pair",
-    "token_refresh",
-    "token_verify",
 ]
 
 
@@ -40,6 +36,7 @@ class TokenBlacklistView(TokenViewBase):
     own_throttle_classes = (RevokeThrottle,)
 
 
+# The same as functions, as simplejwt has them.
 token_obtain_pair = TokenObtainPairView.as_view()
 token_refresh = TokenRefreshView.as_view()
 token_verify = TokenVerifyView.as_view()

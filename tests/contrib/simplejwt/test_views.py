@@ -1,5 +1,7 @@
 """Refresh, verify and sign out by the views and serializers of simplejwt, as projects use and override them."""
 
+from uuid import uuid4
+
 import pytest
 from django.contrib.auth import get_user_model
 from django.db import DataError, connections
@@ -18,7 +20,9 @@ from jwt_auth.contrib.simplejwt.serializers import (
     TokenRefreshSerializer,
     TokenVerifySerializer,
 )
+from jwt_auth.exceptions import InactivePrincipalError, RevokedTokenError
 from jwt_auth.models import UserSession
+from jwt_auth.sessions.extensions import Extension
 from tests.support.outages import outage
 
 INVALID = {"detail": "Token is invalid", "code": "token_not_valid"}
@@ -333,3 +337,46 @@ def test_the_challenge_names_the_realm_and_the_first_type(post, jwt_settings):
     jwt_settings(SIMPLEJWT={"AUTH_HEADER_TYPES": ("JWT", "Bearer")}, REALM="shop")
     for name in ("refresh", "blacklist"):
         assert post(name, refresh="x")["WWW-Authenticate"] == 'JWT realm="shop"'
+
+
+# Refresh tokens of another package, while the project moves
+
+
+class Former(Extension):
+    """A package whose tokens begin with "former"."""
+
+    def __init__(self):
+        self.ended = []
+
+    def check(self, raw, *, now):
+        if raw == "former, revoked":
+            raise RevokedTokenError("a test")
+        if raw == "former, of an inactive user":
+            raise InactivePrincipalError("a test")
+        return raw.startswith("former")
+
+    def end(self, raw, *, reason, now):
+        self.ended.append(raw)
+        return uuid4() if raw.startswith("former") else None
+
+
+@pytest.fixture
+def former(monkeypatch):
+    extension = Former()
+    monkeypatch.setattr("jwt_auth.sessions.extensions._extensions", [extension])
+    return extension
+
+
+def test_former_refresh_tokens_are_verified(post, former):
+    answered(post("verify", token="former"), 200, {})
+    answered(post("verify", token="former, revoked"), 400, {"non_field_errors": ["Token is blacklisted"]})
+    answered(post("verify", token="former, of an inactive user"), 401, REVOKED)
+    answered(post("verify", token="x"), 401, INVALID)
+
+
+def test_former_refresh_tokens_sign_out(post, former):
+    answered(post("blacklist", refresh="former"), 200, {})
+    answered(post("blacklist", refresh="former, revoked"), 401, REVOKED)
+    answered(post("blacklist", refresh="former, of an inactive user"), 200, {})
+    assert former.ended == ["former", "former, revoked", "former, of an inactive user"]
+    answered(post("blacklist", refresh="x"), 401, INVALID)

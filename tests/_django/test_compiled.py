@@ -2,6 +2,7 @@
 
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -269,3 +270,16 @@ def test_an_outage_while_a_row_is_read_says_nothing_either(claims, monkeypatch):
 
 def _fail(*args):
     raise OperationalError("down")
+
+
+def test_parameters_may_be_numbers_and_times(user):
+    def find(number, since):
+        return UserSession.objects.filter(counter=number, created_at__gte=since)
+
+    session = UserSession.objects.get(pk=sessions.start(user).session_id)
+    fields = {"number": UserSession._meta.get_field("counter"), "since": UserSession._meta.get_field("created_at")}
+    compiled = CompiledQuery(find, **fields)
+    assert compiled.is_compiled
+    assert compiled.first(number=0, since=session.created_at) == session
+    assert compiled.first(number=1, since=session.created_at) is None
+    assert compiled.first(number=0, since=session.created_at + timedelta(seconds=1)) is None

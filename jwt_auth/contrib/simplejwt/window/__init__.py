@@ -44,6 +44,8 @@ simplejwt finds these tokens dead, and all others alive.
 Access tokens of simplejwt have no link with their refresh token. ORPHANED errs on the safe side: it also refuses those
 of the user's other devices, whose refresh tokens go on.
 
+A cutoff is compared with `iat`, which is by the clock of another machine: the token is refused up to LEEWAY later.
+
 A session that is exchanged begins now: its timeouts are those of a new sign-in. Its `auth_time` is the former `iat`, so
 each later cutoff refuses it. It keeps the project's own claims, all of them: a token whose claims are too long for
 `UserSession.data` is refused, and its user signs in again.
@@ -61,7 +63,7 @@ from jwt_auth.sessions.extensions import Extension, connect_extension
 from jwt_auth.sessions.results import TokenPair
 
 
-class Window(Extension):
+class WindowExtension(Extension):
     """Exchanges and revokes the tokens that simplejwt has issued."""
 
     def refresh(self, raw: str, *, peer: Peer | None, now: datetime | None) -> TokenPair | None:
@@ -74,4 +76,4 @@ class Window(Extension):
 def connect() -> None:
     """Have the app ask the window for tokens that are not its own. Nothing is imported before there is one."""
     connect_former(find_former)
-    connect_extension(Window())
+    connect_extension(WindowExtension())

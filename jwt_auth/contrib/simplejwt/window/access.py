@@ -11,7 +11,7 @@ from jwt_auth.claims import Claims
 from jwt_auth.conf.settings import cached_until_settings_change
 from jwt_auth.contrib.simplejwt.window.package import (
     NAME,
-    Former,
+    FormerToken,
     Kind,
     check_by_package,
     is_open,
@@ -19,7 +19,7 @@ from jwt_auth.contrib.simplejwt.window.package import (
     package,
     read,
 )
-from jwt_auth.contrib.simplejwt.window.users import find_user, is_denied, is_orphaned, is_used, state_of
+from jwt_auth.contrib.simplejwt.window.users import find_user, state_of
 from jwt_auth.issuers.base import Issuer, LookUp, LookUps, Verified
 from jwt_auth.jose.keys import Key
 from jwt_auth.jose.tokens import UnverifiedToken
@@ -62,11 +62,9 @@ def _issuer_of(kind: Kind) -> Issuer:
 
 def _look_up(kind: Kind) -> LookUp:
     def look_up(claims: Claims, now: datetime) -> tuple[State, Verified]:
-        former = Former(kind=kind, claims=claims)
-        denied = is_denied(former.subject)
-        facts = {"jwt_denied": denied | is_used(former.digest) if kind.is_exchanged else denied}
-        row, user = find_user(claims, jwt_orphaned=is_orphaned(claims), **facts)
+        former = FormerToken(kind=kind, claims=claims)
+        row, user = find_user(former)
         check_by_package(former.as_token(now))
-        return state_of(row, user, claims, now), Verified(claims=claims, user=user)
+        return state_of(row, user, former, now), Verified(claims=claims, user=user)
 
     return look_up

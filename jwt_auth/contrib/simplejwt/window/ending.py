@@ -12,8 +12,8 @@ from django.views.decorators.debug import sensitive_variables
 
 from jwt_auth.authentication.replay import record
 from jwt_auth.conf.user_keys import key_of, user_id_of
-from jwt_auth.contrib.simplejwt.window.package import Former, blacklist, former_of, is_open, kept_until
-from jwt_auth.contrib.simplejwt.window.users import family_subject, find_user, is_denied
+from jwt_auth.contrib.simplejwt.window.package import FormerToken, blacklist, former_of, is_open, kept_until
+from jwt_auth.contrib.simplejwt.window.users import family_subject, find_user
 from jwt_auth.exceptions import InvalidTokenError, MissingUserError, ReplayedTokenError
 from jwt_auth.revocation.events import atomic
 from jwt_auth.revocation.operations import deny_token, end_session
@@ -48,13 +48,13 @@ def end_former(raw: str, *, reason: str, now: datetime | None) -> UUID | None:
     return None if former is None else former.digest
 
 
-def _find_user(former: Former) -> tuple[Any, Any]:
+def _find_user(former: FormerToken) -> tuple[Any, Any]:
     with suppress(MissingUserError):
-        return find_user(former.claims, jwt_denied=is_denied(former.subject))
+        return find_user(former)
     return None, None
 
 
-def _end(former: Former, row: Any, user: Any, reason: str, now: datetime | None) -> None:
+def _end(former: FormerToken, row: Any, user: Any, reason: str, now: datetime | None) -> None:
     until = kept_until(former.claims)
     facts: dict[str, Any] = {
         "sub": "" if user is None else user_id_of(user),

@@ -9,10 +9,11 @@ from typing import Any
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
+from jwt_auth._django.outages import outage_is_unavailable
 from jwt_auth.authentication.replay import record
 from jwt_auth.claims import REGISTERED, check_claims, moment
 from jwt_auth.contrib.simplejwt.window.package import (
-    Former,
+    FormerToken,
     blacklist,
     check_by_package,
     former_of,
@@ -20,7 +21,7 @@ from jwt_auth.contrib.simplejwt.window.package import (
     kept_until,
     package,
 )
-from jwt_auth.contrib.simplejwt.window.users import find_user, is_denied, is_used, state_of
+from jwt_auth.contrib.simplejwt.window.users import find_user, state_of
 from jwt_auth.exceptions import (
     ExpiredTokenError,
     InactivePrincipalError,
@@ -49,28 +50,62 @@ def exchange_former(raw: str, *, peer: Peer | None, now: datetime | None) -> Tok
         ConfigurationError: if simplejwt can't be asked; otherwise as sessions.start().
         UnavailableError: as sessions.start(). The token is not used up.
     """
+    arrived_at = now or timezone.now()
+    if (found := _find(raw, arrived_at)) is None:
+        return None
+    former, user, is_used = found
+    pair = None if is_used else _exchange(former, user, peer, now)
+    return pair or refresh_exchanged(former.digest, peer=peer, arrived_at=arrived_at, now=now)
+
+
+@sensitive_variables()
+def check_former(raw: str, *, now: datetime | None = None) -> bool:
+    """
+    Check whether a former refresh token or sliding token could be exchanged, and change nothing.
+
+    Returns:
+        False if `raw` is none, or after the window's end.
+
+    Raises:
+        InvalidTokenError, ExpiredTokenError, RevokedTokenError: if it is one, and is refused, or was used before.
+        ConfigurationError: if simplejwt can't be asked.
+        UnavailableError: if the database can't be asked.
+    """
+    with outage_is_unavailable():
+        found = _find(raw, now or timezone.now())
+    if found is None:
+        return False
+    _, _, is_used = found
+    if is_used:
+        raise RevokedTokenError("the token was used before")
+    return True
+
+
+@sensitive_variables()
+def _find(raw: str, now: datetime) -> tuple[FormerToken, Any, bool] | None:
+    """
+    Return the former token in `raw`, its user, and whether it is used up; None if there is none that is exchanged.
+
+    A token that is not used up has passed all checks: those of simplejwt and ours.
+    """
     if not is_open(now) or (former := former_of(raw)) is None or not former.kind.is_exchanged:
         return None
-    arrived_at = now or timezone.now()
-    check_claims(former.claims, former.kind.policy, arrived_at)
+    check_claims(former.claims, former.kind.policy, now)
     # Before the row is read: if another request exchanges the token meanwhile, which also puts it on the blacklist, the
     # row already says that it is used.
-    refusal = _refusal_by_package(former, arrived_at)
-    facts = {"jwt_denied": is_denied(former.subject), "jwt_used": is_used(former.digest)}
-    row, user = find_user(former.claims, **facts)
-    if not row.jwt_used:
-        if refusal is not None:
-            raise refusal
-        verdict(former.claims, state_of(row, user, former.claims, arrived_at), arrived_at)
-        if not package().settings.USER_AUTHENTICATION_RULE(user):
-            raise InactivePrincipalError("USER_AUTHENTICATION_RULE refuses the user")
-        pair = _exchange(former, user, peer, now)
-        if pair is not None:
-            return pair
-    return refresh_exchanged(former.digest, peer=peer, arrived_at=arrived_at, now=now)
+    refusal = _refusal_by_package(former, now)
+    row, user = find_user(former)
+    if row.jwt_used:
+        return former, user, True
+    if refusal is not None:
+        raise refusal
+    verdict(former.claims, state_of(row, user, former, now), now)
+    if not package().settings.USER_AUTHENTICATION_RULE(user):
+        raise InactivePrincipalError("USER_AUTHENTICATION_RULE refuses the user")
+    return former, user, False
 
 
-def _refusal_by_package(former: Former, now: datetime) -> TokenError | None:
+def _refusal_by_package(former: FormerToken, now: datetime) -> TokenError | None:
     """Return the error if simplejwt itself refuses a token whose signature and claims are good."""
     from rest_framework_simplejwt.exceptions import TokenError as PackageError
 
@@ -86,7 +121,7 @@ def _refusal_by_package(former: Former, now: datetime) -> TokenError | None:
     return None
 
 
-def _exchange(former: Former, user: Any, peer: Peer | None, now: datetime | None) -> TokenPair | None:
+def _exchange(former: FormerToken, user: Any, peer: Peer | None, now: datetime | None) -> TokenPair | None:
     """Start the session of a token that was checked; return None if another request has used the token up."""
 
     def use_up() -> bool:
@@ -104,7 +139,7 @@ def _exchange(former: Former, user: Any, peer: Peer | None, now: datetime | None
         raise StaleCredentialsError(str(error)) from error
 
 
-def _terms(former: Former, peer: Peer | None, now: datetime) -> Terms:
+def _terms(former: FormerToken, peer: Peer | None, now: datetime) -> Terms:
     """
     Return the terms of the session for a former token.
 
@@ -124,7 +159,7 @@ def _terms(former: Former, peer: Peer | None, now: datetime) -> Terms:
     return terms
 
 
-def _own_claims(former: Former) -> Mapping[str, Any]:
+def _own_claims(former: FormerToken) -> Mapping[str, Any]:
     """Return the claims that the project has added: those that simplejwt copies, except those that this app sets."""
     from rest_framework_simplejwt.tokens import RefreshToken
 

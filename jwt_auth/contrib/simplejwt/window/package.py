@@ -81,14 +81,14 @@ class Kind:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Package:
-    """What simplejwt has read from the project's settings: the settings in force, and its tokens by their types."""
+    """The settings that simplejwt has read from the project, and its tokens by their types."""
 
     settings: Any
     kinds: Mapping[str, Kind]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Former:
+class FormerToken:
     """A former token with a good signature; its times are not checked yet."""
 
     kind: Kind
@@ -209,7 +209,7 @@ def _kind(token_class: "type[Token]", *, is_access: bool, is_exchanged: bool) ->
 # Its tokens
 
 
-def former_of(raw: str) -> Former | None:
+def former_of(raw: str) -> FormerToken | None:
     """
     Return the former token in `raw`, of any age; None if it is of none of the kinds.
 
@@ -234,7 +234,7 @@ def kind_of(token: UnverifiedToken) -> Kind | None:
     return found.kinds.get(token_type) if isinstance(token_type, str) else None
 
 
-def read(token: UnverifiedToken, kind: Kind) -> Former:
+def read(token: UnverifiedToken, kind: Kind) -> FormerToken:
     """
     Return a former token, of any age, whose signature, issuer and audience simplejwt has checked.
 
@@ -247,7 +247,7 @@ def read(token: UnverifiedToken, kind: Kind) -> Former:
         payload = kind.backend.decode(token.raw)  # type: ignore[arg-type]  # annotated as a Token, and given as text
     except TokenBackendError as error:
         raise InvalidTokenError(f"simplejwt refuses the token: {error}: {error.__cause__}") from error
-    return Former(kind=kind, claims=_claims_of(payload))
+    return FormerToken(kind=kind, claims=_claims_of(payload))
 
 
 def _claims_of(payload: Mapping[str, Any]) -> Claims:

@@ -10,7 +10,7 @@ from django.utils import timezone
 from rest_framework_simplejwt.exceptions import TokenError
 from rest_framework_simplejwt.tokens import AccessToken, RefreshToken, SlidingToken, UntypedToken
 
-from jwt_auth import sessions
+from jwt_auth import sessions, urls
 from jwt_auth.contrib.simplejwt.window.package import NAME, digest_of, kind_of
 from jwt_auth.exceptions import (
     ExpiredTokenError,
@@ -356,3 +356,49 @@ def test_nothing_is_written_for_it(access):
     verify(access)
     assert not UserSession.objects.exists()
     assert not UsedToken.objects.exists()
+
+
+# Over HTTP
+
+
+@ALL_MODES
+def test_each_endpoint_answers_to_it(client, user, jwt_settings, clock, mode):
+    jwt_settings(REVOCATION=mode)
+    answers = {}
+    for pattern in urls.urlpatterns:
+        path = str(pattern.pattern).replace("<uuid:pk>", "0" * 8 + "-0000-4000-8000-" + "0" * 12)
+        path = path.replace("<uuid:session_id>", "00000000-0000-4000-8000-000000000000")
+        for method in ("get", "post", "patch", "delete"):
+            clock.shift(30)  # after the last revocation
+            answer = client.bearer(former_access(user)).send(path, {"token": "x"}, method=method)
+            answers[method, path] = answer.status_code
+    assert max(answers.values()) < 500, answers
+    assert answers["get", "me/"] == answers["get", "sessions/"] == 200
+
+
+@ALL_MODES
+def test_signing_out_with_it_ends_it(client, user, access, jwt_settings, mode):
+    jwt_settings(REVOCATION=mode)
+    other = former_access(user)
+    assert client.bearer(access).send("logout/").status_code == 204
+    assert client.get_me(access).status_code == 401
+    assert client.get_me(other).status_code == 200
+
+
+def test_signing_out_everywhere_with_it_ends_all(client, user, clock):
+    access, pair = former_access(user), sessions.start(user)
+    clock.shift(20)
+    assert client.bearer(access).send("logout/all/").status_code == 204
+    assert client.get_me(access).status_code == client.get_me(pair.access_token).status_code == 401
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("mode", ["database", "memory"])
+def test_an_exchanged_session_is_one_of_ours_in_each_mode(client, user, jwt_settings, clock, ticks, mode):
+    jwt_settings(REVOCATION=mode)
+    pair = former_pair(user)
+    clock.shift(1000)
+    new = client.refresh(pair["refresh"]).json()
+    assert client.get_me(new["access_token"]).status_code == 200
+    assert client.send("logout/", {"refresh_token": pair["refresh"]}).status_code == 204
+    assert client.is_dead(new)

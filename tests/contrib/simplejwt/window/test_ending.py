@@ -95,7 +95,7 @@ def test_an_access_token_is_denied_alone(user, clock):
 
 def test_a_sliding_token_is_denied_and_used_up(user, clock, package_settings):
     package_settings(AUTH_TOKEN_CLASSES=(AccessToken, SlidingToken))
-    access, raw, other = former_access(user), former_sliding(user), former_sliding(user)
+    access, raw, other, of_device = former_access(user), *(former_sliding(user) for _ in range(3))
     clock.shift(1)
     end(raw)
     with pytest.raises(RevokedTokenError):
@@ -105,6 +105,8 @@ def test_a_sliding_token_is_denied_and_used_up(user, clock, package_settings):
     assert verify(access)
     pair = refresh(other)
     assert end(other) == pair.session_id
+    assert verify(of_device)
+    assert refresh(of_device)
     with pytest.raises(RevokedTokenError):
         refresh(pair.refresh_token)
 

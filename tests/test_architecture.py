@@ -62,7 +62,7 @@ def test_the_page_on_the_architecture_is_made_from_the_contract():
 def test_the_contract_names_all_that_stands_at_the_root_and_no_more():
     named = {name for floor in contract() for name in floor}
     assert named == {path.stem for path in modules_of(APP)} - {"migrations"}
-    assert len(contract()) == 15
+    assert len(contract()) == 16
 
 
 def test_the_root_can_be_held_in_the_head():

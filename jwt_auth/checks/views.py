@@ -17,6 +17,7 @@ from jwt_auth.checks.middleware import middleware_classes
 from jwt_auth.checks.urlconf import RoutedView, routed_views
 from jwt_auth.conf import get_settings
 from jwt_auth.conf.settings import settings_are_valid
+from jwt_auth.contrib.simplejwt.base import TokenViewBase
 from jwt_auth.middleware import JWTUserMiddleware
 from jwt_auth.views import MetadataView
 from jwt_auth.views.base import TokenView
@@ -149,7 +150,7 @@ def _check_endpoints() -> Iterator[checks.CheckMessage]:
     found, settings = routed_views(), get_settings()
     if not found or settings.REVOCATION == "none" or settings.TRUSTED_ISSUERS:
         return
-    if not any(issubclass(routed.view, TokenView) for routed in found):
+    if not any(issubclass(routed.view, TokenView | TokenViewBase) for routed in found):
         yield checks.Warning(
             "No endpoint of this app is in the URLconf: nobody can sign in, or refresh a token.",
             hint='Add path("auth/", include("jwt_auth.urls")) to its urlpatterns, or silence this if another '

@@ -11,6 +11,7 @@ from django.http import HttpResponse
 from django.urls import include, path
 
 from jwt_auth.conf.installed import require_apps
+from jwt_auth.contrib.simplejwt.views import token_refresh
 from jwt_auth.jose.encoding import base64url_encode
 from tests.support.checks import found
 from tests.support.keys import oct_jwk, pem, public_pem
@@ -181,6 +182,12 @@ class Included:
     urlpatterns = [*urlpatterns, path("auth/", include("jwt_auth.urls"))]
 
 
+class Moved:
+    """A project that came from simplejwt, and signs users in by a view of its own."""
+
+    urlpatterns = [*urlpatterns, path("refresh/", token_refresh)]
+
+
 def test_endpoints_that_are_not_included(settings, jwt_settings):
     settings.ROOT_URLCONF = __name__
     (message,) = found()
@@ -188,5 +195,7 @@ def test_endpoints_that_are_not_included(settings, jwt_settings):
     jwt_settings(REVOCATION="none")  # a server that only verifies
     assert "jwt_auth.W025" not in [message.id for message in found()]
     jwt_settings(REVOCATION="database")
+    settings.ROOT_URLCONF = Moved
+    assert "jwt_auth.W025" not in [message.id for message in found()]
     settings.ROOT_URLCONF = Included
     assert found() == []

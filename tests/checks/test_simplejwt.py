@@ -77,6 +77,13 @@ def test_simple_jwt_that_is_no_dict_is_w100_too(settings):
     assert ids() == ["W100"]
 
 
+def test_simple_jwt_with_names_of_the_project_alone_passes(settings):
+    settings.SIMPLE_JWT = {"AUTH_COOKIE": "access_token"}
+    assert ids() == []
+    settings.SIMPLE_JWT = {"AUTH_COOKIE": "access_token", "LEEWAY": 5}
+    assert ids() == ["W100"]
+
+
 def test_simple_jwt_beside_an_open_window_passes(settings, jwt_settings):
     settings.SIMPLE_JWT = {"ROTATE_REFRESH_TOKENS": True}
     jwt_settings(SIMPLEJWT={"ACCEPT_UNTIL": date(2100, 1, 1)})

@@ -77,6 +77,8 @@ def _check_leftover() -> Iterator[checks.CheckMessage]:
     if former is None:
         return
     known = former if isinstance(former, Mapping) else {}
+    if known and not any(name in FORMER for name in known):
+        return  # names that the project's own code reads
     places = " ".join(f"{name}: {FORMER[name]}" for name in known if name in FORMER)
     yield checks.Warning(
         "SIMPLE_JWT is in the settings, but this app does not read it.",

@@ -1,0 +1,124 @@
+"""
+The text of `manage.py jwt_migrate simplejwt`, for a person who has not read the guide.
+"""
+
+from collections.abc import Iterator, Sequence
+from textwrap import wrap
+
+from jwt_auth.contrib.simplejwt.moving import surroundings
+from jwt_auth.contrib.simplejwt.moving.code import Handling, Mention
+from jwt_auth.contrib.simplejwt.moving.project import Reading
+from jwt_auth.contrib.simplejwt.moving.settings import RULES
+
+_WIDTH = 100
+
+# What clients may notice, in the order in which they meet it.
+CLIENTS = (
+    "A refresh returns a new `refresh`, which the client must store; the old one works for a minute more.",
+    "A refresh token is no JWT any more: clients can't read `exp` in it. An access token still is one.",
+    "An access token has other claims besides user_id, token_type and yours: iss, aud, sub, sid, auth_time.",
+    "A token of a user who was revoked, signed out or has a new password is refused at once, not at its `exp`.",
+    "Too many wrong passwords, or refreshes, are answered with 429 and Retry-After.",
+    "If the database is down, the answer is 503 with Retry-After, and the tokens stay good.",
+)
+
+# What the project's own tests may notice.
+TESTS = (
+    "A test that uses a refresh token twice: set ROTATION_GRACE_PERIOD to timedelta(0) in the settings of the tests.",
+    "Tests that sign in more than ten times a minute: raise LOGIN_THROTTLE there, or clear the cache in setUp().",
+    "A test that compares `exp` with `iat`: an access token may live some seconds less than ACCESS_TOKEN_LIFETIME.",
+)
+
+_UNTIL = (
+    "Keep simplejwt installed and in INSTALLED_APPS, and SIMPLE_JWT in the settings, until "
+    "manage.py jwt_migrate simplejwt --check says that all former tokens have expired."
+)
+
+
+def lines(reading: Reading) -> Iterator[str]:
+    """Yield the lines of the report."""
+    yield from _section("Before you begin", list(surroundings.problems(reading.root, reading.values)))
+    yield from _settings(reading)
+    yield from _code(reading)
+    yield from _section("What clients may notice", CLIENTS)
+    yield from _section("What your tests may notice", TESTS)
+    writes = "manage.py jwt_migrate simplejwt --write makes these changes, after it has shown them."
+    yield from _section("Then", [*([writes] if reading.changes() else []), *_then(reading)])
+
+
+def _section(title: str, items: Sequence[str]) -> Iterator[str]:
+    if items:
+        yield from ("", title, "")
+    for item in items:
+        yield from wrap(item, _WIDTH, initial_indent="  - ", subsequent_indent="    ")
+
+
+def _settings(reading: Reading) -> Iterator[str]:
+    yield from ("", "Settings", "")
+    for name in reading.values:
+        rule = RULES.get(name)
+        if rule is None:
+            yield f"  {name}: a name of your own, which stays in SIMPLE_JWT for your code."
+            continue
+        place = f" as {rule.place}" if rule.place else ""
+        yield from wrap(
+            f"{name}: {rule.fate.value}{place}. {rule.reason}", _WIDTH, initial_indent="  ", subsequent_indent="    "
+        )
+    if not reading.values:
+        yield "  SIMPLE_JWT is not set: the defaults of simplejwt are carried over."
+    yield ""
+    yield from (f"    {line}" for line in reading.written.as_code().splitlines())
+    yield from _section("Decide", [*_where(reading), *reading.written.notices])
+
+
+def _where(reading: Reading) -> Iterator[str]:
+    """Yield what a person has to know about the files of the settings."""
+    if reading.has_settings:
+        yield "JWT_AUTH is set already, so it is not written: set what it lacks of the above."
+    elif reading.settings_file is None:
+        yield "No file below this directory has the settings: add the above to them."
+    for path in reading.other_files:
+        yield f"{path.relative_to(reading.root)} sets SIMPLE_JWT too: set JWT_AUTH there as well."
+
+
+def _code(reading: Reading) -> Iterator[str]:
+    changed = sum(place.new is not None for place in reading.places)
+    stay = sum(place.kind in (Handling.STAYS, Handling.OWN) for place in reading.places)
+    yield from ("", f"Places in the code: {changed} to change, {len(reading.by_hand())} to look at, {stay} to stay")
+    for place in reading.places:
+        yield from ("", f"  {place.path.relative_to(reading.root)}:{place.line}")
+        yield from _place(place)
+    for path, error in reading.unread:
+        yield from ("", f"  {path.relative_to(reading.root)}: can't be read: {error}")
+
+
+def _place(place: Mention) -> Iterator[str]:
+    yield from (f"    - {line}" for line in place.old.splitlines())
+    if place.new is not None:
+        yield from (f"    + {line.strip()}" for line in place.new.splitlines())
+    if place.advice:
+        yield from wrap(place.advice, _WIDTH, initial_indent="    ! ", subsequent_indent="      ")
+
+
+def _then(reading: Reading) -> list[str]:
+    return [
+        "manage.py migrate makes the tables, and manage.py check says what is left.",
+        _UNTIL,
+        'JWT_AUTH["SIMPLEJWT"]["ACCEPT_UNTIL"] is reckoned from today: set it anew on the day of the deployment.',
+        "Deploy all processes at once: a process with simplejwt knows none of the new tokens.",
+        *(
+            f"{path.relative_to(reading.root)}:{line}: remove simplejwt when that is so."
+            for path, line in surroundings.simplejwt_in_lists(reading.root)
+        ),
+    ]
+
+
+def left(reading: Reading) -> Iterator[str]:
+    """Yield what is left for a person; the numbers of lines are those before the changes."""
+    yield from _section("Before you go on", list(surroundings.problems(reading.root, reading.values)))
+    yield from _section("Decide", [*_where(reading), *reading.written.notices])
+    places = [f"{place.path.relative_to(reading.root)}:{place.line}: {place.advice}" for place in reading.by_hand()]
+    unread = [f"{path.relative_to(reading.root)} can't be read: {error}" for path, error in reading.unread]
+    yield from _section("Look at", [*places, *unread])
+    yield from _section("What your tests may notice", TESTS)
+    yield from _section("Then", _then(reading))

@@ -1,0 +1,331 @@
+"""
+The settings in SIMPLE_JWT, and what becomes of them.
+"""
+
+import ast
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from enum import Enum
+from math import ceil
+from typing import Any, NamedTuple
+
+from django.conf import settings as django_settings
+
+from jwt_auth.conf.settings import MAX_LEEWAY
+from jwt_auth.jose.algorithms import HMAC_ALGORITHMS
+
+_MINUTE, _DAY = timedelta(minutes=1), timedelta(days=1)
+
+# The default of SESSION_ABSOLUTE_TIMEOUT.
+_MONTH = timedelta(days=30)
+
+
+class Fate(Enum):
+    """The fate of a setting."""
+
+    KEPT = "kept"
+    RENAMED = "renamed"
+    ALWAYS = "always so"
+    GONE = "gone"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """The fate of one setting: its place in JWT_AUTH, if it has one, and the reason."""
+
+    fate: Fate
+    place: str
+    reason: str
+
+
+def _place(name: str) -> str:
+    return f'JWT_AUTH["{name}"]'
+
+
+def _in_simplejwt(name: str) -> str:
+    return f'JWT_AUTH["SIMPLEJWT"]["{name}"]'
+
+
+def _same(name: str) -> Rule:
+    """Return the rule of a setting that SIMPLEJWT has under the same name."""
+    return Rule(Fate.KEPT, _in_simplejwt(name), "For as long as clients need it.")
+
+
+_SLIDING = Rule(
+    Fate.GONE, "", "An access token that renews itself can't be told from a stolen one; former ones are exchanged once."
+)
+
+RULES: Mapping[str, Rule] = {
+    "ACCESS_TOKEN_LIFETIME": Rule(Fate.KEPT, _place("ACCESS_TOKEN_LIFETIME"), "At most a day."),
+    "REFRESH_TOKEN_LIFETIME": Rule(
+        Fate.RENAMED,
+        _place("SESSION_IDLE_TIMEOUT"),
+        "Each refresh restarts it, up to SESSION_ABSOLUTE_TIMEOUT.",
+    ),
+    "ROTATE_REFRESH_TOKENS": Rule(Fate.ALWAYS, "", "A refresh returns a new refresh token, which clients must store."),
+    "BLACKLIST_AFTER_ROTATION": Rule(
+        Fate.ALWAYS, "", "A refresh token is single-use, with a grace period for parallel requests."
+    ),
+    "UPDATE_LAST_LOGIN": Rule(Fate.ALWAYS, "", "Django's own receiver writes it at each sign-in."),
+    "ALGORITHM": Rule(Fate.KEPT, _place("ALGORITHM"), "It may name more algorithms than before."),
+    "SIGNING_KEY": Rule(
+        Fate.KEPT,
+        _place("SIGNING_KEY"),
+        "A key pair stays. A text for HMAC is not kept: the key is derived from SECRET_KEY.",
+    ),
+    "VERIFYING_KEY": Rule(Fate.ALWAYS, "", "It follows from SIGNING_KEY."),
+    "AUDIENCE": Rule(Fate.KEPT, _place("AUDIENCE"), "One name; ISSUER if it is not set."),
+    "ISSUER": Rule(Fate.KEPT, _place("ISSUER"), 'Tokens always have one; "jwt_auth" if it is not set.'),
+    "JSON_ENCODER": Rule(Fate.GONE, "", "Have CLAIMS_CALLABLE, or get_token(), set strings, numbers and lists."),
+    "JWK_URL": Rule(Fate.RENAMED, _place("TRUSTED_ISSUERS"), "Tokens of another server: an entry with its JWKS_URL."),
+    "LEEWAY": Rule(Fate.KEPT, _place("LEEWAY"), "A timedelta of at most a minute."),
+    "AUTH_HEADER_TYPES": _same("AUTH_HEADER_TYPES"),
+    "AUTH_HEADER_NAME": _same("AUTH_HEADER_NAME"),
+    "USER_ID_FIELD": Rule(
+        Fate.KEPT,
+        f"{_place('USER_ID_FIELD')} and {_in_simplejwt('USER_ID_FIELD')}",
+        "For `sub`, and for the former claim.",
+    ),
+    "USER_ID_CLAIM": _same("USER_ID_CLAIM"),
+    "USER_AUTHENTICATION_RULE": Rule(
+        Fate.KEPT, _in_simplejwt("USER_AUTHENTICATION_RULE"), "is_active is required in any case."
+    ),
+    "AUTH_TOKEN_CLASSES": Rule(Fate.GONE, "", "The access token is the only kind that authenticates a request."),
+    "TOKEN_TYPE_CLAIM": _same("TOKEN_TYPE_CLAIM"),
+    "JTI_CLAIM": Rule(Fate.ALWAYS, "", "It is `jti`."),
+    "TOKEN_USER_CLASS": Rule(Fate.GONE, "", 'REVOCATION = "memory" needs no query either, and has real users.'),
+    "SLIDING_TOKEN_REFRESH_EXP_CLAIM": _SLIDING,
+    "SLIDING_TOKEN_LIFETIME": _SLIDING,
+    "SLIDING_TOKEN_REFRESH_LIFETIME": _SLIDING,
+    "TOKEN_OBTAIN_SERIALIZER": _same("TOKEN_OBTAIN_SERIALIZER"),
+    "TOKEN_REFRESH_SERIALIZER": _same("TOKEN_REFRESH_SERIALIZER"),
+    "TOKEN_VERIFY_SERIALIZER": _same("TOKEN_VERIFY_SERIALIZER"),
+    "TOKEN_BLACKLIST_SERIALIZER": _same("TOKEN_BLACKLIST_SERIALIZER"),
+    "SLIDING_TOKEN_OBTAIN_SERIALIZER": _SLIDING,
+    "SLIDING_TOKEN_REFRESH_SERIALIZER": _SLIDING,
+    "CHECK_REVOKE_TOKEN": Rule(Fate.ALWAYS, "", "A new password ends the sessions that began with the old one."),
+    "REVOKE_TOKEN_CLAIM": Rule(Fate.GONE, "", "The session remembers the password, so no token has a hash of it."),
+    "CHECK_USER_IS_ACTIVE": Rule(Fate.ALWAYS, "", "Tokens of inactive users are refused."),
+}
+
+# The defaults of simplejwt for options of SIMPLEJWT: what a project sets to these values, it need not set here.
+_DEFAULTS: Mapping[str, Any] = {
+    "AUTH_HEADER_TYPES": ("Bearer",),
+    "AUTH_HEADER_NAME": "HTTP_AUTHORIZATION",
+    "USER_ID_FIELD": "id",
+    "USER_ID_CLAIM": "user_id",
+    "TOKEN_TYPE_CLAIM": "token_type",
+    "USER_AUTHENTICATION_RULE": "rest_framework_simplejwt.authentication.default_user_authentication_rule",
+}
+
+_SERIALIZERS = (
+    "TOKEN_OBTAIN_SERIALIZER",
+    "TOKEN_REFRESH_SERIALIZER",
+    "TOKEN_VERIFY_SERIALIZER",
+    "TOKEN_BLACKLIST_SERIALIZER",
+)
+
+# The package's own names; a project's values under these are replaced by ours.
+PACKAGE = "rest_framework_simplejwt"
+
+# A private key that stands in the settings file itself.
+_SECRET = re.compile(r"-----BEGIN|[\w+/=-]{64}")
+
+
+class _Lifetime(NamedTuple):
+    """A lifetime, and the expression for it."""
+
+    value: timedelta
+    source: str
+
+
+# The defaults of simplejwt.
+_LIFETIMES = {
+    "ACCESS_TOKEN_LIFETIME": _Lifetime(timedelta(minutes=5), "timedelta(minutes=5)"),
+    "REFRESH_TOKEN_LIFETIME": _Lifetime(_DAY, "timedelta(days=1)"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """JWT_AUTH for a project: the options as Python expressions, and what a person has to know or decide."""
+
+    options: Mapping[str, str]
+    simplejwt: Mapping[str, str]
+    notices: tuple[str, ...] = field(default=())
+
+    def as_code(self) -> str:
+        """Return the assignment, as a settings file has it."""
+        lines = ["JWT_AUTH = {", *(f'    "{name}": {value},' for name, value in self.options.items())]
+        lines += ['    "SIMPLEJWT": {', *(f'        "{name}": {value},' for name, value in self.simplejwt.items())]
+        return "\n".join([*lines, "    },", "}"]) + "\n"
+
+
+class Translator:
+    """
+    The translation of one SIMPLE_JWT.
+
+    Args:
+        values: the setting in force; empty if the project does not set it.
+        sources: for each name, the expression in the settings file, which may read a variable of the environment.
+        today: the date from which the window is reckoned.
+    """
+
+    def __init__(self, values: Mapping[str, Any], sources: Mapping[str, str], today: date) -> None:
+        self._values, self._sources, self._today = values, sources, today
+        self._options: dict[str, str] = {}
+        self._simplejwt: dict[str, str] = {}
+        self._notices: list[str] = []
+
+    def written(self) -> Written:
+        self._lifetimes()
+        self._keys()
+        self._names()
+        self._language()
+        return Written(options=self._options, simplejwt=self._simplejwt, notices=tuple(self._notices))
+
+    def _set(self, place: dict[str, str], name: str) -> None:
+        """Set an option of the same name, or say that it can't be done here."""
+        source = self._source(name)
+        if source is None:
+            self._notices.append(f"{name} is set by code: set it in JWT_AUTH in the same way.")
+        else:
+            place[name] = source
+
+    def _source(self, name: str) -> str | None:
+        return self._sources.get(name) or _expression(self._values[name])
+
+    def _lifetimes(self) -> None:
+        access, refresh = self._lifetime("ACCESS_TOKEN_LIFETIME"), self._lifetime("REFRESH_TOKEN_LIFETIME")
+        longest = max(access.value, refresh.value, self._sliding())
+        until = self._today + timedelta(days=ceil(longest / _DAY))  # a date ends with its day
+        self._simplejwt["ACCEPT_UNTIL"] = f"date({until.year}, {until.month}, {until.day})"
+        if access.value > _DAY:
+            self._notices.append(
+                f"ACCESS_TOKEN_LIFETIME was {access.value}; a day is the longest. Clients that refresh after a 401 "
+                "notice nothing; clients that wait for `exp` read it from the token."
+            )
+            access = _Lifetime(_DAY, "timedelta(days=1)")
+        if refresh.value < max(access.value, _MINUTE):
+            self._notices.append(
+                f"REFRESH_TOKEN_LIFETIME was {refresh.value}: a session lasts a minute at least, and as long as an "
+                "access token."
+            )
+            refresh = access if access.value >= _MINUTE else _Lifetime(_MINUTE, "timedelta(minutes=1)")
+        self._options["ACCESS_TOKEN_LIFETIME"] = access.source
+        self._options["SESSION_IDLE_TIMEOUT"] = refresh.source
+        if refresh.value > _MONTH:
+            self._options["SESSION_ABSOLUTE_TIMEOUT"] = refresh.source
+
+    def _lifetime(self, name: str) -> "_Lifetime":
+        if name not in self._values:
+            return _LIFETIMES[name]
+        value: timedelta = self._values[name]
+        return _Lifetime(value, self._source(name) or repr(value))
+
+    def _sliding(self) -> timedelta:
+        """Return how long a sliding token lives, if the project uses them."""
+        lifetime: timedelta = self._values.get("SLIDING_TOKEN_REFRESH_LIFETIME", timedelta(0))
+        return lifetime
+
+    def _keys(self) -> None:
+        algorithm = self._values.get("ALGORITHM", "HS256")
+        if algorithm in HMAC_ALGORITHMS:
+            if self._values.get("SIGNING_KEY", django_settings.SECRET_KEY) != django_settings.SECRET_KEY:
+                self._notices.append(
+                    "SIGNING_KEY is not carried over: a key of HMAC is derived from SECRET_KEY. Other servers that "
+                    "verified with it need a key pair (ALGORITHM and SIGNING_KEY), whose public half this server "
+                    "publishes."
+                )
+            return
+        self._set(self._options, "ALGORITHM")
+        if not self._values.get("SIGNING_KEY"):
+            self._notices.append("There is no SIGNING_KEY to sign with: set it to the private key.")
+        elif "SIGNING_KEY" in self._sources and not _SECRET.search(self._sources["SIGNING_KEY"]):
+            self._options["SIGNING_KEY"] = self._sources["SIGNING_KEY"]
+        else:
+            self._notices.append("SIGNING_KEY is not shown here: set it in JWT_AUTH to what SIMPLE_JWT has.")
+
+    def _names(self) -> None:
+        if self._values.get("ISSUER"):
+            self._set(self._options, "ISSUER")
+        audience = self._values.get("AUDIENCE")
+        if isinstance(audience, str):
+            self._set(self._options, "AUDIENCE")
+        elif audience:
+            self._notices.append("AUDIENCE had several names; a token of this server has one: set AUDIENCE to it.")
+        leeway = self._values.get("LEEWAY")
+        if leeway:
+            self._leeway(leeway)
+        if self._values.get("USER_ID_FIELD", "id") not in ("id", "pk"):
+            self._set(self._options, "USER_ID_FIELD")
+        if self._values.get("JWK_URL"):
+            self._notices.append(
+                f"JWK_URL was {self._values['JWK_URL']}: tokens of another server. Add TRUSTED_ISSUERS with its `iss`, "
+                "JWKS_URL, ALGORITHMS and AUDIENCE."
+            )
+
+    def _leeway(self, leeway: Any) -> None:
+        span = leeway if isinstance(leeway, timedelta) else timedelta(seconds=leeway)
+        source = self._source("LEEWAY") or repr(leeway)
+        self._options["LEEWAY"] = source if isinstance(leeway, timedelta) else f"timedelta(seconds={source})"
+        if span > MAX_LEEWAY:
+            self._options["LEEWAY"] = "timedelta(seconds=60)"
+            self._notices.append(f"LEEWAY was {span}; a minute is the longest.")
+
+    def _language(self) -> None:
+        for name, default in _DEFAULTS.items():
+            if name in self._values and not _equal(self._values[name], default):
+                self._set(self._simplejwt, name)
+        for name in _SERIALIZERS:
+            if name in self._values and not str(self._values[name]).startswith(f"{PACKAGE}."):
+                self._set(self._simplejwt, name)
+        if "AUTH_TOKEN_CLASSES" in self._values:
+            own = [path for path in self._values["AUTH_TOKEN_CLASSES"] if not str(path).startswith(f"{PACKAGE}.")]
+            if own:
+                self._notices.append(
+                    f"AUTH_TOKEN_CLASSES names {', '.join(map(str, own))}: in SIMPLE_JWT it must name classes of "
+                    "simplejwt itself while former tokens are accepted, because these are read by it."
+                )
+
+
+def _equal(value: Any, default: Any) -> bool:
+    if isinstance(default, tuple):
+        return ((value,) if isinstance(value, str) else tuple(value)) == default
+    return bool(value == default)
+
+
+def _expression(value: Any) -> str | None:
+    """Return Python code for a value that was not found in a file; None if it has none, such as a function."""
+    if isinstance(value, timedelta):
+        seconds = value.days * 86400 + value.seconds
+        return f"timedelta(seconds={seconds})"
+    try:
+        ast.literal_eval(repr(value))
+    except (SyntaxError, ValueError):
+        return None
+    return repr(value)
+
+
+def sources_of(tree: ast.Module, text: str) -> Mapping[str, str]:
+    """Return the expressions of a SIMPLE_JWT that is assigned in a settings file as a dict; none if there is none."""
+    for node in tree.body:
+        if assigned(node) == "SIMPLE_JWT" and isinstance(node.value, ast.Dict):  # type: ignore[attr-defined]  # it has a value
+            pairs = zip(node.value.keys, node.value.values, strict=True)  # type: ignore[attr-defined]  # the same
+            return {
+                str(key.value): ast.get_source_segment(text, value) or ""
+                for key, value in pairs
+                if isinstance(key, ast.Constant)
+            }
+    return {}
+
+
+def assigned(node: ast.stmt) -> str | None:
+    """Return the name that a statement assigns a value to; None for other statements."""
+    if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
+        return node.targets[0].id
+    if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value is not None:
+        return node.target.id
+    return None

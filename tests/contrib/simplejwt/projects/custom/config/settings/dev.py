@@ -1,0 +1,5 @@
+from .base import *  # noqa
+
+DEBUG = True
+
+PASSWORD_HASHERS = ['django.contrib.auth.hashers.MD5PasswordHasher']

@@ -262,7 +262,7 @@ def test_an_outage_hides_no_refusal(client, user, access):
 
 def test_a_single_use_token_is_used_up_without_a_request_too(user, access, monkeypatch):
     used = []
-    monkeypatch.setattr(JWTAuthentication, "use_up", lambda self, claims: used.append(claims.jti))
+    monkeypatch.setattr(JWTAuthentication, "record_use", lambda self, claims: used.append(claims.jti))
     claims = JWTAuthentication().get_validated_token(access)
     assert used == []
     verified = Verified(claims=claims, user=user, one_time=True)

@@ -1,0 +1,109 @@
+"""
+The base of the views with the names of simplejwt.
+"""
+
+from typing import Any
+
+from django.db import connections, transaction
+from django.utils.module_loading import import_string
+from django.views.decorators.debug import sensitive_variables
+from rest_framework import exceptions as drf
+from rest_framework.generics import GenericAPIView
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from jwt_auth._django.driver_errors import is_of_text
+from jwt_auth._django.outages import is_outage
+from jwt_auth.authentication.errors import as_api_exception
+from jwt_auth.authentication.note import note_on
+from jwt_auth.conf import get_settings
+from jwt_auth.contrib.simplejwt.exceptions import InvalidToken, TokenError
+from jwt_auth.contrib.simplejwt.options import options
+from jwt_auth.exceptions import JWTAuthError, UnavailableError
+from jwt_auth.http.logs import log_outage, log_throttled
+from jwt_auth.views.parsers import MAX_BODY
+
+
+class TokenViewBase(GenericAPIView[Any]):
+    """
+    Base of the views: the work is done by the serializer, which a project may replace.
+
+    Parsers, renderers and the exception handler are the project's own. The throttles of this app come before those of
+    the project, and stay if a subclass sets `throttle_classes`. ATOMIC_REQUESTS does not apply, because an error would
+    roll back the revocation that it reports.
+
+    Attributes:
+        serializer_class: the serializer.
+        _serializer_class: its dotted path, or the option of SIMPLEJWT that has the path, if there is no
+            `serializer_class`.
+        own_throttle_classes: the throttles of this app.
+    """
+
+    permission_classes: Any = ()
+    authentication_classes: Any = ()
+    serializer_class: Any = None
+    _serializer_class: str = ""
+    own_throttle_classes: tuple[Any, ...] = ()
+    www_authenticate_realm = ""
+
+    @classmethod
+    def as_view(cls, **initkwargs: Any) -> Any:
+        view = super().as_view(**initkwargs)
+        for alias in connections:
+            view = transaction.non_atomic_requests(using=alias)(view)
+        return view
+
+    def get_serializer_class(self) -> Any:
+        if self.serializer_class:
+            return self.serializer_class
+        return import_string(getattr(options(), self._serializer_class, self._serializer_class))
+
+    def get_authenticate_header(self, request: Request) -> str:
+        return f'{options().AUTH_HEADER_TYPES[0]} realm="{self.www_authenticate_realm or get_settings().REALM}"'
+
+    def get_throttles(self) -> list[Any]:
+        return [*(throttle() for throttle in self.own_throttle_classes), *super().get_throttles()]
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        if _length_of(request) > MAX_BODY:
+            raise drf.ParseError(f"The body has more than {MAX_BODY} bytes.")
+        super().initial(request, *args, **kwargs)
+
+    @sensitive_variables()
+    def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        serializer = self.get_serializer(data=request.data)
+        try:
+            serializer.is_valid(raise_exception=True)
+        except TokenError as error:
+            raise InvalidToken(*error.args[:1]) from error
+        return Response(serializer.validated_data)
+
+    def handle_exception(self, exc: Exception) -> Response:
+        return super().handle_exception(_as_api_exception(exc, self.request))
+
+    def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
+        response = super().finalize_response(request, response, *args, **kwargs)
+        response.headers.setdefault("Cache-Control", "no-store")
+        return response
+
+
+def _length_of(request: Request) -> int:
+    try:
+        return int(request.META.get("CONTENT_LENGTH") or 0)
+    except ValueError:
+        return 0  # Django reads no body then
+
+
+def _as_api_exception(exc: Exception, request: Request) -> Exception:
+    """Return an exception that the project's handler answers; errors of the server stay what they are."""
+    asked = request._request
+    if isinstance(exc, drf.Throttled):
+        log_throttled(asked, note_on(asked).limit)
+    elif isinstance(exc, UnavailableError) or is_outage(exc):
+        log_outage(exc, asked)
+        return as_api_exception(exc if isinstance(exc, JWTAuthError) else UnavailableError(str(exc)))
+    elif is_of_text(exc):  # an old database may have a narrower encoding than the text of a client
+        return drf.ParseError("The request contains characters that the database can't store.")
+    elif isinstance(exc, RecursionError):  # DRF's parser does not limit the depth of a body
+        return drf.ParseError("The body is nested too deeply.")
+    return exc

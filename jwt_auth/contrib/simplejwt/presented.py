@@ -1,0 +1,169 @@
+"""
+Tokens in the body of a request: each function does what one view is for, and refuses in the words of simplejwt.
+
+Each raises TokenError if the token is refused, and an APIException (503) in an outage. Anything but a string counts as
+an invalid token: a project's serializer may have found none.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.functional import Promise
+from django.views.decorators.debug import sensitive_variables
+from rest_framework import exceptions as drf
+
+from jwt_auth import sessions, verification
+from jwt_auth._django.outages import outage_is_unavailable
+from jwt_auth.authentication.errors import as_api_exception
+from jwt_auth.conf import get_settings, rules
+from jwt_auth.contrib.simplejwt.causes import REVOKED, AnotherTypeError, is_revoked, text_of
+from jwt_auth.contrib.simplejwt.exceptions import TokenError
+from jwt_auth.contrib.simplejwt.options import options
+from jwt_auth.exceptions import (
+    ExpiredTokenError,
+    IdempotencyKeyError,
+    InactivePrincipalError,
+    InvalidTokenError,
+    MalformedTokenError,
+    RevokedTokenError,
+    TokenError as RefusedToken,
+    UnavailableError,
+)
+from jwt_auth.http.logs import log_outage, log_refusal
+from jwt_auth.revocation.database import refusal_of
+from jwt_auth.sessions.refresh_tokens import find, is_shaped_like_a_refresh_token, refuse_misuse
+
+
+@sensitive_variables()
+def exchange(raw: object, request: HttpRequest | None, no_active_account: str | Promise) -> sessions.TokenPair:
+    """
+    Return the new tokens for a refresh token; `no_active_account` is the text for a user who may not sign in.
+
+    Raises:
+        AuthenticationFailed: if the user is inactive, or USER_AUTHENTICATION_RULE refuses the user.
+    """
+    token = _text_of_token(raw)
+    peer = None if request is None else sessions.peer_of(request)
+    retry_key = None if request is None else request.headers.get("Idempotency-Key")
+    with _in_words_of_simplejwt(request):
+        try:
+            _ask_rule(token)
+            return sessions.refresh(token, peer=peer, retry_key=retry_key)
+        except InactivePrincipalError as error:
+            log_refusal(error, request)
+            raise drf.AuthenticationFailed(str(no_active_account), "no_active_account") from error
+        except InvalidTokenError as error:
+            raise _explained(error, token) from error
+
+
+@sensitive_variables()
+def refuse_invalid(raw: object, request: HttpRequest | None) -> None:
+    """
+    Accept a refresh token, or an access token, that a request could be sent with.
+
+    Raises:
+        ValidationError: if a refresh token was revoked, or was used before.
+    """
+    token = _text_of_token(raw)
+    with _in_words_of_simplejwt(request):
+        if not is_shaped_like_a_refresh_token(token):
+            verification.verify(token)
+            return
+        try:
+            _check(token)
+        except RevokedTokenError as error:
+            if not is_revoked(error):
+                raise
+            log_refusal(error, request)
+            raise drf.ValidationError(REVOKED) from error
+
+
+@sensitive_variables()
+def end(raw: object, request: HttpRequest | None) -> None:
+    """
+    End the session of a refresh token.
+
+    It ends also if the token is refused, because it was used before or has expired: only its owner, or a thief, has it.
+    """
+    token = _text_of_token(raw)
+    with _in_words_of_simplejwt(request):
+        refused = _refusal_of_refresh_token(token)
+        if isinstance(refused, InvalidTokenError):
+            raise refused
+        if sessions.end(token) is None and refused is None:
+            raise MalformedTokenError("the token belongs to no session")
+        # A user who may not sign in may still sign out.
+        if isinstance(refused, ExpiredTokenError) or (refused is not None and is_revoked(refused)):
+            raise refused
+
+
+def _text_of_token(raw: object) -> str:
+    return raw if isinstance(raw, str) else ""
+
+
+@contextmanager
+def _in_words_of_simplejwt(request: HttpRequest | None) -> Iterator[None]:
+    try:
+        with outage_is_unavailable():
+            yield
+    except RefusedToken as error:
+        log_refusal(error, request)
+        raise TokenError(text_of(error)) from error
+    except IdempotencyKeyError as error:
+        log_refusal(error, request)
+        raise as_api_exception(error) from error
+    except UnavailableError as error:
+        log_outage(error, request)
+        raise as_api_exception(error) from error
+
+
+@sensitive_variables()
+def _ask_rule(token: str) -> None:
+    """Raise InactivePrincipalError if USER_AUTHENTICATION_RULE refuses the user of a refresh token. One query."""
+    rule: Any = options().USER_AUTHENTICATION_RULE
+    if rule is None or not is_shaped_like_a_refresh_token(token):
+        return
+    session, _ = find(token)
+    allows = rules.import_callable(rule) if isinstance(rule, str) else rule
+    if session is not None and not allows(session.user):
+        raise InactivePrincipalError("USER_AUTHENTICATION_RULE refuses the user")
+
+
+@sensitive_variables()
+def _refusal_of_refresh_token(token: str) -> RefusedToken | None:
+    """Return the reason why a refresh token is refused; None if it is not, or if another package has issued it."""
+    try:
+        if is_shaped_like_a_refresh_token(token):
+            _check(token)
+    except RefusedToken as error:
+        return error
+    error = _explained(MalformedTokenError("no refresh token"), token)
+    return error if isinstance(error, ExpiredTokenError | AnotherTypeError) else None
+
+
+@sensitive_variables()
+def _check(token: str) -> None:
+    """Raise the error that a refresh with this token would raise, but change nothing. One query."""
+    session, presented = find(token)
+    if session is None:
+        raise RevokedTokenError("there is no session of this handle")
+    if refused := refusal_of(session, timezone.now()):
+        raise refused
+    refuse_misuse(presented, session)
+
+
+@sensitive_variables()
+def _explained(error: InvalidTokenError, token: str) -> RefusedToken:
+    """Return the reason why a refresh token is invalid: it may be one of our access tokens, which may have expired."""
+    try:
+        claims = verification.identify_only(token)
+    except InvalidTokenError:
+        return error
+    if claims.sid is None or claims.iss != get_settings().ISSUER:
+        return error  # a token of another package, which names no session
+    if claims.expires_at <= timezone.now() - get_settings().LEEWAY:
+        return ExpiredTokenError("an access token, which has expired")
+    return AnotherTypeError("an access token")

@@ -1,0 +1,61 @@
+"""
+The serializers with the names of simplejwt. A project derives its own from them, and adds to what `validate()` returns.
+"""
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.debug import sensitive_variables
+from rest_framework import serializers
+
+from jwt_auth.contrib.simplejwt import presented
+from jwt_auth.http.plain import plain
+
+__all__ = ["TokenBlacklistSerializer", "TokenRefreshSerializer", "TokenVerifySerializer"]
+
+
+class TokenRefreshSerializer(serializers.Serializer[Any]):
+    """
+    Exchange a refresh token for new tokens.
+
+    A subclass may set `attrs["refresh"]`, for example from a cookie, before it calls `super().validate(attrs)`.
+    """
+
+    refresh = serializers.CharField()
+    access = serializers.CharField(read_only=True)
+
+    default_error_messages = {"no_active_account": _("No active account found for the given token.")}
+
+    @sensitive_variables()
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        no_account = self.error_messages["no_active_account"]
+        pair = presented.exchange(attrs.get("refresh"), _request_of(self), no_account)
+        return {"access": pair.access_token, "refresh": pair.refresh_token}
+
+
+class TokenVerifySerializer(serializers.Serializer[Any]):
+    """Accept a refresh token or an access token that is valid now."""
+
+    token = serializers.CharField(write_only=True)
+
+    @sensitive_variables()
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        presented.refuse_invalid(attrs.get("token"), _request_of(self))
+        return {}
+
+
+class TokenBlacklistSerializer(serializers.Serializer[Any]):
+    """End the session of a refresh token."""
+
+    refresh = serializers.CharField(write_only=True)
+
+    @sensitive_variables()
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        presented.end(attrs.get("refresh"), _request_of(self))
+        return {}
+
+
+def _request_of(serializer: serializers.Serializer[Any]) -> HttpRequest | None:
+    request = serializer.context.get("request")
+    return None if request is None else plain(request)

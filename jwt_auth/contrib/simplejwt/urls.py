@@ -1,0 +1,15 @@
+"""
+The URLs of the views with the names of simplejwt, for `include()` where a project has simplejwt's.
+"""
+
+from django.urls import path
+
+from jwt_auth.contrib.simplejwt import views
+
+__all__ = ["urlpatterns"]
+
+urlpatterns = [
+    path("token/refresh/", views.token_refresh, name="token_refresh"),
+    path("token/verify/", views.token_verify, name="token_verify"),
+    path("token/blacklist/", views.token_blacklist, name="token_blacklist"),
+]

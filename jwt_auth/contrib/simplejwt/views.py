@@ -1,0 +1,42 @@
+"""
+The views with the names of simplejwt, and the same as functions.
+"""
+
+from jwt_auth.contrib.simplejwt.base import TokenViewBase
+from jwt_auth.throttling import RefreshThrottle, RevokeThrottle, VerifyThrottle
+
+__all__ = [
+    "TokenBlacklistView",
+    "TokenRefreshView",
+    "TokenVerifyView",
+    "TokenViewBase",
+    "token_blacklist",
+    "token_refresh",
+    "token_verify",
+]
+
+
+class TokenRefreshView(TokenViewBase):
+    """Exchange a refresh token for a new access token and a new refresh token."""
+
+    _serializer_class = "TOKEN_REFRESH_SERIALIZER"
+    own_throttle_classes = (RefreshThrottle,)
+
+
+class TokenVerifyView(TokenViewBase):
+    """Tell whether a token is valid now; the answer says nothing about what it may be used for."""
+
+    _serializer_class = "TOKEN_VERIFY_SERIALIZER"
+    own_throttle_classes = (VerifyThrottle,)
+
+
+class TokenBlacklistView(TokenViewBase):
+    """End the session of a refresh token: all its tokens are refused from now on."""
+
+    _serializer_class = "TOKEN_BLACKLIST_SERIALIZER"
+    own_throttle_classes = (RevokeThrottle,)
+
+
+token_refresh = TokenRefreshView.as_view()
+token_verify = TokenVerifyView.as_view()
+token_blacklist = TokenBlacklistView.as_view()

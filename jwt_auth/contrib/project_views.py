@@ -31,7 +31,10 @@ class AsInProject:
 
     def get_throttles(self) -> list[Any]:
         own: list[Any] = super().get_throttles()  # type: ignore[misc]  # of the view beside it, as all others here
-        return [*own, *(throttle() for throttle in _classes("DEFAULT_THROTTLE_CLASSES"))]
+        return [*own, *self.throttles_of_project()]
+
+    def throttles_of_project(self) -> list[Any]:
+        return [throttle() for throttle in _classes("DEFAULT_THROTTLE_CLASSES")]
 
     def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
         return APIView.perform_content_negotiation(self, request, force)  # type: ignore[arg-type]

@@ -29,6 +29,10 @@ class ProviderAuthView(AsInProject, SignInView):
     serializer_class = Serializer
     budget = "social"
 
+    def get_throttles(self) -> list[Any]:
+        # To ask for the address of a page is no sign-in.
+        return self.throttles_of_project() if self.request.method == "GET" else super().get_throttles()
+
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         answer: Response = ViewOfDjoser.get(self, request, *args, **kwargs)
         return answer

@@ -1,7 +1,6 @@
 """The sign-in, refresh and sign-out of dj-rest-auth, with its serializers and bodies, and tokens of this app."""
 
 import re
-from datetime import timedelta
 
 import pytest
 from dj_rest_auth import serializers as package
@@ -214,6 +213,7 @@ def test_a_new_password_ends_all_sessions(client, user):
     assert sign_in(client, user, NEW["new_password1"]).status_code == 200
 
 
+@pytest.mark.filterwarnings("ignore:app_settings.AUTHENTICATION_METHOD is deprecated")  # dj-rest-auth reads it
 def test_a_reset_of_the_password_ends_all_sessions(client, user):
     own = tokens(client, user)
     assert client.send("/dra/password/reset/", {"email": user.email}).status_code == 200

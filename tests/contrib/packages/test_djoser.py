@@ -19,7 +19,7 @@ PAGE = "https://www.example.com/signed-in/"
 @pytest.fixture
 def carol(make_user):
     user = make_user("carol")
-    UserSocialAuth.objects.create(user=user, provider="example", uid="carol")
+    UserSocialAuth.objects.create(user=user, provider="example", uid="carol", id_key="id")
     return user
 
 
@@ -32,8 +32,8 @@ def begin(client):
 
 def sign_in(client, code, state=None, url="/djoser/o/example/"):
     state = begin(client) if state is None else state
-    body = f"code={code}&state={state}"
-    return client.post(f"{url}?{body}", body, content_type="application/x-www-form-urlencoded")
+    # In the body alone: djoser 2.3 checks a state in the URL twice, which social-auth-core 6 uses up the first time.
+    return client.post(url, f"code={code}&state={state}", content_type="application/x-www-form-urlencoded")
 
 
 def test_a_user_of_another_provider_signs_in(client, carol, heard):
@@ -56,9 +56,8 @@ def test_a_wrong_code_or_state_signs_nobody_in_and_is_limited(client, carol, hea
     assert sign_in(client, "wrong").status_code == 400
     assert len(sent) == 2
     assert sign_in(client, code).status_code == 201
-    assert [sign_in(client, code).status_code for _ in range(3)] == [400] * 3  # it is single-use
+    assert [sign_in(client, code).status_code for _ in range(8)] == [400] * 7 + [429]  # it is single-use
     assert client.get("/djoser/o/example/", {"redirect_uri": "https://evil.example/"}).status_code == 400
-    assert [sign_in(client, "wrong", state="x").status_code for _ in range(5)][-1] == 429
 
 
 @pytest.mark.parametrize("is_active", [True, False])
@@ -95,7 +94,10 @@ def test_djosers_own_view_gets_tokens_from_the_strategy(carol, settings, client)
     assert body["user"] is carol
     assert client.get_me(body["access"]).status_code == 200
     assert client.refresh(body["refresh"]).status_code == 200
-    settings.DJOSER = {**settings.DJOSER, "SOCIAL_AUTH_TOKEN_STRATEGY": "jwt_auth.contrib.djoser.strategy.TokenStrategy"}
+    settings.DJOSER = {
+        **settings.DJOSER,
+        "SOCIAL_AUTH_TOKEN_STRATEGY": "jwt_auth.contrib.djoser.strategy.TokenStrategy",
+    }
     assert djoser.SOCIAL_AUTH_TOKEN_STRATEGY is TokenStrategy
     get_user_model().objects.update(is_active=False)
     with pytest.raises(CredentialsChangedError):

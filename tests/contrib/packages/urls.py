@@ -20,6 +20,7 @@ urlpatterns = [
     path("reset/<uidb64>/<token>/", TemplateView.as_view(), name="password_reset_confirm"),
     path("reset/", TemplateView.as_view(), name="account_reset_password"),
     path("sign-up/", TemplateView.as_view(), name="account_signup"),
+    path("sign-up/", TemplateView.as_view(), name="socialaccount_signup"),
     path("inactive/", TemplateView.as_view(), name="account_inactive"),
 ]
 if find_spec("allauth"):

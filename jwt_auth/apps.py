@@ -54,6 +54,9 @@ def _register_checks() -> None:
 
 
 def _connect_to_packages() -> None:
+    from jwt_auth.contrib.simplejwt import claims
+
+    claims.connect()
     if apps.is_installed("django.contrib.admin"):
         from jwt_auth.administration import users
 

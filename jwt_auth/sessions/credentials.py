@@ -32,7 +32,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from jwt_auth._django.driver_errors import is_of_text
 from jwt_auth.conf.user_keys import key_of
-from jwt_auth.exceptions import JWTAuthError
+from jwt_auth.exceptions import InvalidCredentialsError, JWTAuthError
 from jwt_auth.models import UserSession
 from jwt_auth.revocation import user_rows
 from jwt_auth.revocation.database import knows_password_of
@@ -53,12 +53,14 @@ class Attempt:
         is_closed: tells whether the account with a primary key has no failure left; for None, whether the name has.
         guessed: the accounts whose password was checked, as they were before, by the user's primary key.
         failure_sent: whether Django's signal `user_login_failed` was sent.
+        has_compared: whether a password was compared, or handed to the backends.
     """
 
     account: Account | None
     is_closed: Callable[[Any], bool]
     guessed: dict[Any, Account] = field(default_factory=dict)
     failure_sent: bool = False
+    has_compared: bool = False
     locked: bool = False
     upgrade_due_for: Any = None
 
@@ -103,17 +105,23 @@ def attempted(attempt: Attempt, check: Callable[[], T]) -> T | None:
 
 
 @sensitive_variables()
-def authenticate(request: HttpRequest, name: str, password: str) -> Any:
+def authenticate(request: HttpRequest | None, name: str, password: str, *, parameter: str = "") -> Any:
     """
     Call Django's `authenticate()`, and return the user or None.
 
     Args:
         name: the login name as it was typed.
+        parameter: the parameter of the backends that gets the name exactly as it was typed; by default it is found,
+            and the name is cleaned as in Django's own form.
     """
     attempt = _attempt.get()
+    if attempt is not None:
+        attempt.has_compared = True
     # A backend that calls no `check_password()`, such as that of a directory, must not compare it either.
     if attempt is not None and attempt.is_closed(attempt.account and attempt.account.pk):
         password = _another_password()
+    if parameter:
+        return _user_of(request, {parameter: name, "password": password})
     return _user_of(request, _credentials(request, as_in_form(name), password))
 
 
@@ -138,7 +146,38 @@ def before_check(user: Any) -> str | None:
     if account is None:
         return None  # deleted meanwhile
     attempt.guessed[pk] = account
+    attempt.has_compared = True
     return _another_password() if attempt.is_closed(pk) else None
+
+
+def account_before(user: Any) -> Account | None:
+    """
+    Return the account to compare with when a session of `user` starts while the credentials are still checked.
+
+    Returns:
+        None if no check is running.
+
+    Raises:
+        InvalidCredentialsError: if the account has no failure left.
+    """
+    attempt = _attempt.get()
+    if attempt is None:
+        return None
+    if attempt.is_closed(key_of(user)):
+        raise InvalidCredentialsError("too many wrong credentials were sent before: no session is started")
+    return attempt.before(key_of(user))
+
+
+def has_compared() -> bool:
+    """Return whether the check that is running has compared a password, of any account."""
+    attempt = _attempt.get()
+    return attempt is not None and attempt.has_compared
+
+
+def has_compared_that_of(user: Any) -> bool:
+    """Return whether the check that is running has compared the password of `user`."""
+    attempt = _attempt.get()
+    return attempt is not None and key_of(user) in attempt.guessed
 
 
 def _another_password() -> str:
@@ -146,7 +185,7 @@ def _another_password() -> str:
 
 
 @sensitive_variables()
-def _credentials(request: HttpRequest, username: str, password: str) -> dict[str, str]:
+def _credentials(request: HttpRequest | None, username: str, password: str) -> dict[str, str]:
     """
     Return the arguments for the backends.
 
@@ -160,7 +199,7 @@ def _credentials(request: HttpRequest, username: str, password: str) -> dict[str
 
 
 @sensitive_variables()
-def _accepts(backend: Any, request: HttpRequest, credentials: dict[str, str]) -> bool:
+def _accepts(backend: Any, request: HttpRequest | None, credentials: dict[str, str]) -> bool:
     """Return whether Django's `authenticate()` calls the backend with these credentials."""
     try:
         signature(backend.authenticate).bind(request, **credentials)
@@ -170,7 +209,7 @@ def _accepts(backend: Any, request: HttpRequest, credentials: dict[str, str]) ->
 
 
 @sensitive_variables()
-def _user_of(request: HttpRequest, credentials: dict[str, str]) -> Any:
+def _user_of(request: HttpRequest | None, credentials: dict[str, str]) -> Any:
     """
     Return the user that Django's `authenticate()` returns; None also for errors that mean that nobody has the name.
 

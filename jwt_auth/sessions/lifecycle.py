@@ -216,6 +216,22 @@ def _note_use(session: UserSession, now: datetime) -> None:
     _update(session, moved)
 
 
+@sensitive_variables()
+def issue(session: UserSession, now: datetime | None = None) -> AccessToken:
+    """
+    Return another access token of a session that is live, and leave its refresh token as it is. At most one query.
+
+    Raises:
+        RevokedTokenError: if the session has ended since it was read.
+        ConfigurationError, UnavailableError: as for refresh().
+    """
+    with outage_is_unavailable():
+        now = now or timezone.now()
+        access = sign(claims_for(session, now), session)
+        _note_use(session, now)
+    return access
+
+
 def _latest_use(now: datetime) -> Greatest:
     # Never moved back, even if another machine's clock was ahead: a cutoff is set later than this time.
     return Greatest("last_issued_at", now, output_field=UserSession._meta.get_field("last_issued_at"))

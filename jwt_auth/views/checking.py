@@ -25,7 +25,7 @@ from jwt_auth.conf.user_keys import key_of
 from jwt_auth.exceptions import InvalidCredentialsError, UnavailableError
 from jwt_auth.http.logs import log_refusal
 from jwt_auth.http.plain import plain
-from jwt_auth.sessions import Account, any_account
+from jwt_auth.sessions import Account, CredentialsChangedError, any_account
 from jwt_auth.sessions.accounts import account_by_name, read_name
 from jwt_auth.sessions.credentials import Attempt, attempted
 from jwt_auth.sessions.tickets import Ticket
@@ -76,7 +76,8 @@ class CredentialCheck:
             found = attempted(self._attempt, self._found)
             return self._accepted(found if isinstance(found, SignIn | Pending) else SignIn(found))
         except Exception as error:  # a backend may raise an error of its own for wrong credentials
-            if not (isinstance(error, UnavailableError) or is_outage(error)):
+            # Right credentials of a user who was changed meanwhile are no failure, if the view starts sessions itself.
+            if not (isinstance(error, UnavailableError | CredentialsChangedError) or is_outage(error)):
                 self._count_failure()
             raise
 

@@ -209,7 +209,7 @@ class SignInView(CredentialView):
         If a receiver, or the project's `answer()`, raises an error, the sign-in is refused.
         """
         request.user = user
-        with _ended_by_an_error(user, pair):
+        with ended_by_an_error(user, pair):
             self._finish(request, user, pair)
             return self.answer(request, pair)
 
@@ -258,7 +258,7 @@ def _pending_answer(ticket: Ticket, outcome: Pending) -> Response:
 
 
 @contextmanager
-def _ended_by_an_error(user: Any, pair: sessions.TokenPair) -> Iterator[None]:
+def ended_by_an_error(user: Any, pair: sessions.TokenPair) -> Iterator[None]:
     """End the session that has just started if an error is raised in the block."""
     try:
         yield

@@ -1,0 +1,349 @@
+"""
+The session behind the tokens of one user.
+
+    grant         event                                          then
+    -----------   --------------------------------------------   ------------------------------------------------
+    not begun     a claim is set on the refresh token            not begun; the claim waits
+    not begun     a token is written as text, or one of its      begun: the session starts with all these claims,
+                  claims is read that only a session has         in one INSERT
+    begun, found  a claim is set on the refresh token            the same; the claim waits
+    begun, found  a token is written as text                     the same; claims that have waited are written
+    any           `end()`                                        ended
+
+Within a request to a sign-in view there is one grant for each user, however often the project's code asks for tokens,
+and its session ends if the sign-in is refused after all.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.core.exceptions import ImproperlyConfigured
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.debug import sensitive_variables
+from rest_framework.serializers import BaseSerializer
+
+from jwt_auth import sessions
+from jwt_auth._django.outages import outage_is_unavailable
+from jwt_auth.authentication.errors import as_api_exception
+from jwt_auth.conf import get_settings
+from jwt_auth.conf.simplejwt import simplejwt
+from jwt_auth.conf.user_keys import key_of
+from jwt_auth.contrib.simplejwt.claims import KEY
+from jwt_auth.contrib.simplejwt.exceptions import AuthenticationFailed, TokenError
+from jwt_auth.contrib.simplejwt.reading import BLACKLISTED, as_token_error
+from jwt_auth.exceptions import TokenError as TokenRefusedError, UnavailableError
+from jwt_auth.models import UserSession
+from jwt_auth.revocation import revoke_session
+from jwt_auth.sessions import CredentialsChangedError, TokenPair, credentials, peer_of
+from jwt_auth.sessions.django_sessions import untie
+from jwt_auth.sessions.lifecycle import issue
+from jwt_auth.sessions.refresh_tokens import find
+from jwt_auth.sessions.terms import MAX_DATA, Terms
+
+# Ends of sessions that are closer to each other are the same.
+_SAME = timedelta(minutes=1)
+
+NO_ACCOUNT = _("No active account found with the given credentials")
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class SignInRequest:
+    """
+    A request to a sign-in view, while it is handled.
+
+    Args:
+        request: Django's request.
+        amr: how the view authenticates users; empty if that is to be found out.
+        guard: has the check of the credentials of a serializer counted and repeated as that of a sign-in.
+        by_password: whether Django's backends were asked with a password.
+        grants: the grants of this sign-in, by the primary keys of the users, in the order of their last use.
+    """
+
+    request: HttpRequest
+    amr: Sequence[str]
+    guard: Callable[[BaseSerializer[Any]], None]
+    by_password: bool = False
+    grants: "dict[Any, Grant]" = field(default_factory=dict)
+
+    def grant_of(self, user: Any) -> "Grant":
+        """Return the grant of `user`, which becomes the last one."""
+        pk = key_of(user)
+        grant = self.grants.pop(pk, None) or Grant(user=user, sign_in=self)
+        self.grants[pk] = grant
+        return grant
+
+    def begun(self) -> "Grant | None":
+        """Return the last grant whose session has begun."""
+        return next((grant for grant in reversed(self.grants.values()) if grant.pair is not None), None)
+
+    def methods(self, user: Any) -> Sequence[str]:
+        """Return how `user` was authenticated, as far as this is known."""
+        if self.amr:
+            return self.amr
+        return ("pwd",) if self.by_password or credentials.has_compared_that_of(user) else ()
+
+    def end(self) -> None:
+        """End the sessions that have begun, and forget the grants."""
+        while self.grants:
+            _, grant = self.grants.popitem()
+            if grant.pair is not None:
+                grant.end("sign-in refused")
+
+
+_current: ContextVar[SignInRequest | None] = ContextVar("jwt_auth_simplejwt_sign_in", default=None)
+
+
+@contextmanager
+def signing_in(sign_in: SignInRequest) -> Iterator[SignInRequest]:
+    """Give the code in the block one session for each user, with what the request says of it."""
+    token = _current.set(sign_in)
+    try:
+        yield sign_in
+    finally:
+        _current.reset(token)
+
+
+def current_sign_in() -> SignInRequest | None:
+    """Return the request to a sign-in view that is being handled; None outside of one."""
+    return _current.get()
+
+
+def grant_of(user: Any) -> "Grant":
+    """
+    Return the grant of `user`: that of the sign-in that is being handled, or a new one.
+
+    Raises:
+        TypeError: for anything but a saved user.
+    """
+    key_of(user)
+    sign_in = _current.get()
+    return Grant(user=user) if sign_in is None else sign_in.grant_of(user)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """
+    What the code has set on a refresh token.
+
+    Args:
+        claims: the claims for all access tokens of the session.
+        ends_at: when the session is to end; None for what the settings say.
+    """
+
+    claims: Mapping[str, Any] = field(default_factory=dict)
+    ends_at: datetime | None = None
+
+
+class Grant:
+    """
+    The session behind the tokens of one user.
+
+    Args:
+        user: the user.
+        sign_in: the request to a sign-in view in which the session begins.
+        session: the session, if it was found by its refresh token.
+        raw: that refresh token.
+    """
+
+    @sensitive_variables("raw")
+    def __init__(
+        self, *, user: Any, sign_in: SignInRequest | None = None, session: UserSession | None = None, raw: str = ""
+    ) -> None:
+        self.user, self._sign_in = user, sign_in
+        self.pair: TokenPair | None = None
+        # Whether the refresh token is to be exchanged when it is written the next time.
+        self.rotates = False
+        # Returns what the newest refresh token of this grant is to give to the session.
+        self.wishes: Callable[[], Wishes] = Wishes
+        self._session, self._raw = session, raw
+        self._data: Mapping[str, Any] = {} if session is None else session.data
+        self._ends_at: datetime | None = None
+        self._access: str | None = None
+
+    @property
+    def session_id(self) -> UUID | None:
+        """The id of the session; None if it has not begun."""
+        if self.pair is not None:
+            return self.pair.session_id
+        return None if self._session is None else self._session.pk
+
+    @property
+    def claims(self) -> Mapping[str, Any]:
+        """The claims that the session keeps."""
+        claims: Mapping[str, Any] = self._data.get(KEY, {})
+        return claims
+
+    def session(self) -> UserSession:
+        """
+        Return the row of the session, which begins if it has not yet. One query, if the session has begun here.
+
+        Raises:
+            TokenError: if it is gone.
+        """
+        self.settle()
+        if self._session is None:
+            with _for_any_view(self._sign_in):
+                self._session, _counter = find(self._raw)
+        if self._session is None:
+            raise TokenError(BLACKLISTED)
+        return self._session
+
+    def access(self) -> str:
+        """Return an access token with all claims of the session."""
+        self.settle()
+        if self._access is None:
+            with _for_any_view(self._sign_in):
+                self._access = issue(self.session()).raw
+        return self._access
+
+    def refresh(self) -> str:
+        """Return the refresh token."""
+        self.settle()
+        if self.rotates:
+            self._rotate()
+        return self._raw
+
+    def settle(self) -> None:
+        """Start the session if it has not begun; write what it is to have if that is not what it has."""
+        wishes = self.wishes()
+        if self.session_id is None:
+            self._start(wishes)
+            return
+        changes: dict[str, Any] = {}
+        if wishes.claims != self.claims:
+            changes["data"] = self._data = _data(wishes.claims, self._data)
+        if self.pair is not None and _differ(wishes.ends_at, self._ends_at):
+            self._ends_at = wishes.ends_at
+            changes.update(_columns(wishes.ends_at))
+        if changes:
+            self._write(self.session_id, changes)
+
+    def end(self, reason: str) -> bool:
+        """End the session; return False if it had ended before, or has not begun."""
+        sid = self.session_id
+        if sid is None:
+            return False
+        untie([sid])  # otherwise this would end the Django session that it may be tied to
+        with _for_any_view(self._sign_in):
+            return revoke_session(sid, reason=reason)
+
+    @sensitive_variables()
+    def _start(self, wishes: Wishes) -> None:
+        data = _data(wishes.claims, {})
+        terms = _times(wishes.ends_at)
+        with _for_any_view(self._sign_in):
+            if self._sign_in is not None:
+                terms.update(amr=self._sign_in.methods(self.user), peer=peer_of(self._sign_in.request))
+            account = credentials.account_before(self.user)
+            self.pair = sessions.start(self.user, account=account, data=data, **terms)
+        self._raw, self._access = self.pair.refresh_token, self.pair.access_token
+        self._data, self._ends_at = data, wishes.ends_at
+
+    def _write(self, sid: UUID, changes: Mapping[str, Any]) -> None:
+        with _for_any_view(self._sign_in), outage_is_unavailable():
+            is_written = write(sid, changes)
+        if not is_written:
+            raise TokenError(BLACKLISTED)
+        self._access = None  # the next one has the new claims
+        if self._session is not None:
+            vars(self._session).update(changes)
+
+    @sensitive_variables()
+    def _rotate(self) -> None:
+        self.rotates = False
+        with _for_any_view(self._sign_in):
+            pair = sessions.refresh(self._raw)
+        self._raw, self._access = pair.refresh_token, pair.access_token
+
+
+def write(sid: UUID, changes: Mapping[str, Any]) -> bool:
+    """Write columns of a session that has not been revoked; return whether they were written. One query."""
+    return bool(UserSession.objects.filter(pk=sid, revoked_at=None).update(**changes))
+
+
+def _data(claims: Mapping[str, Any], others: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    Return the `data` of a session with `claims`, and with what else it had.
+
+    Raises:
+        ImproperlyConfigured: if there are claims, and SIMPLEJWT is not set.
+        ValueError: if it is not JSON, or has too many characters.
+    """
+    kept = {name: value for name, value in others.items() if name != KEY}
+    if not claims:
+        return kept
+    if simplejwt() is None:
+        raise ImproperlyConfigured(
+            'Set JWT_AUTH["SIMPLEJWT"], which may be {}: without it access tokens do not have the claims of a refresh '
+            f"token, here {', '.join(sorted(claims))}."
+        )
+    data = {**kept, KEY: dict(claims)}
+    try:
+        length = len(json.dumps(data, allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"the claims of a refresh token must be JSON: {error}") from error
+    if length > MAX_DATA:
+        raise ValueError(
+            f"the claims of this refresh token have {length} characters in JSON, more than {MAX_DATA}: set them on the "
+            'access token, or with JWT_AUTH["CLAIMS_CALLABLE"]'
+        )
+    return data
+
+
+def _times(ends_at: datetime | None) -> dict[str, Any]:
+    """Return the arguments of `sessions.start()` for a session that ends at `ends_at`, even if that has passed."""
+    if ends_at is None:
+        return {}
+    now, settings = timezone.now(), get_settings()
+    if ends_at <= now:  # as in a test that needs an expired token
+        return {"now": ends_at - settings.SESSION_ABSOLUTE_TIMEOUT}
+    lasts = timedelta(seconds=round((ends_at - now).total_seconds()))
+    # A refresh token of simplejwt is valid until it expires, used or not.
+    idle = lasts if lasts >= settings.ACCESS_TOKEN_LIFETIME else None
+    return {"absolute_timeout": lasts, "idle_timeout": idle}
+
+
+def _columns(ends_at: datetime | None) -> dict[str, Any]:
+    """Return the columns of a session that has just begun, and is to end at `ends_at`; None means the default."""
+    times, now = _times(ends_at), timezone.now()
+    now = times.pop("now", now)
+    terms = Terms(**times)
+    terms.check(now)
+    columns = terms.columns(now)
+    return {name: columns[name] for name in ("idle_timeout", "idle_expires_at", "expires_at")}
+
+
+def _differ(wished: datetime | None, known: datetime | None) -> bool:
+    """Return whether two ends are different, and not merely computed one after the other."""
+    if wished is None or known is None:
+        return wished is not known
+    return abs(wished - known) > _SAME
+
+
+@contextmanager
+def _for_any_view(sign_in: SignInRequest | None) -> Iterator[None]:
+    """
+    Raise the errors of the block as errors that any view answers as simplejwt's.
+
+    Our sign-in view repeats the check of a user who has changed, and refuses others in its own way.
+    """
+    try:
+        yield
+    except TokenRefusedError as error:
+        raise as_token_error(error) from error
+    except CredentialsChangedError as error:
+        if sign_in is not None:
+            raise
+        raise AuthenticationFailed(NO_ACCOUNT, "no_active_account") from error
+    except UnavailableError as error:
+        if sign_in is not None:
+            raise
+        raise as_api_exception(error) from error

@@ -1,0 +1,299 @@
+"""
+The sign-in of simplejwt: its serializers and its view, with the protections of this app's own sign-in.
+
+The project's code is the `validate()` of a serializer. While it runs for `TokenObtainPairView`, all tokens that it
+makes for a user belong to one session. An error that is raised after the session has begun ends it.
+"""
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from copy import copy
+from functools import partial
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.core.exceptions import PermissionDenied
+from django.utils.module_loading import import_string
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.debug import sensitive_variables
+from rest_framework import exceptions as drf, serializers
+from rest_framework.generics import GenericAPIView
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from jwt_auth._django.driver_errors import is_of_text
+from jwt_auth._django.outages import is_outage
+from jwt_auth.authentication.errors import as_api_exception
+from jwt_auth.authentication.note import note_on
+from jwt_auth.conf import rules
+from jwt_auth.conf.simplejwt import SimpleJWT, simplejwt
+from jwt_auth.contrib.simplejwt.exceptions import InvalidToken, TokenError
+from jwt_auth.contrib.simplejwt.grants import NO_ACCOUNT, SignInRequest, current_sign_in, signing_in
+from jwt_auth.contrib.simplejwt.tokens import RefreshToken, Token
+from jwt_auth.exceptions import InvalidCredentialsError, UnavailableError, UnstorableTextError
+from jwt_auth.http.logs import log_outage, log_refusal, log_throttled
+from jwt_auth.sessions import CredentialsChangedError
+from jwt_auth.sessions.accounts import read_name
+from jwt_auth.sessions.credentials import authenticate, has_compared
+from jwt_auth.views import Pending, SignInView
+from jwt_auth.views.sign_in import ended_by_an_error
+from jwt_auth.views.users import ATTEMPTS
+
+__all__ = ["PasswordField", "TokenObtainPairSerializer", "TokenObtainPairView", "TokenObtainSerializer"]
+
+_DEFAULT = SimpleJWT().TOKEN_OBTAIN_SERIALIZER
+
+
+class PasswordField(serializers.CharField):
+    """A password, with leading and trailing spaces, as in Django's own form."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        style = {"input_type": "password", **kwargs.pop("style", {})}
+        super().__init__(**{"trim_whitespace": False, "max_length": 4096, **kwargs, "style": style, "write_only": True})
+
+
+class TokenObtainSerializer(serializers.Serializer[Any]):
+    """
+    Check the login name and the password, and set `user`.
+
+    Attributes:
+        username_field: the name's field in the body, and the parameter of the authentication backends.
+        token_class: the class of the tokens that `get_token()` makes.
+    """
+
+    username_field: str = get_user_model().USERNAME_FIELD
+    token_class: type[Token] | None = None
+    default_error_messages = {"no_active_account": NO_ACCOUNT}
+    user: Any = None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields[self.username_field] = serializers.CharField(write_only=True)
+        self.fields["password"] = PasswordField()
+
+    def run_validation(self, data: Any = serializers.empty) -> Any:
+        if (sign_in := current_sign_in()) is not None:
+            sign_in.guard(self)
+        return super().run_validation(data)
+
+    @sensitive_variables()
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """
+        Return an empty dict for the answer.
+
+        Raises:
+            AuthenticationFailed: of DRF, unless USER_AUTHENTICATION_RULE accepts the user.
+        """
+        name, password = attrs[self.username_field], attrs["password"]
+        self.user = authenticate(self.context.get("request"), name, password, parameter=self.username_field)
+        if not _accepts(self.user):
+            raise drf.AuthenticationFailed(self.error_messages["no_active_account"], "no_active_account")
+        if (sign_in := current_sign_in()) is not None:
+            sign_in.by_password = True
+        return {}
+
+    @classmethod
+    def get_token(cls, user: Any) -> Any:
+        """Return a token for `user`; an override adds claims to it."""
+        if cls.token_class is None:
+            raise TypeError(f"{cls.__name__} has no token_class")
+        return cls.token_class.for_user(user)
+
+
+class TokenObtainPairSerializer(TokenObtainSerializer):
+    """Answer with `refresh` and `access`."""
+
+    token_class = RefreshToken
+
+    @sensitive_variables()
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Return the answer; an override adds to it, or raises an error that refuses the sign-in."""
+        data = super().validate(attrs)
+        refresh = self.get_token(self.user)
+        return {**data, "refresh": str(refresh), "access": str(refresh.access_token)}
+
+
+class TokenObtainPairView(SignInView, GenericAPIView[Any]):
+    """
+    Answer a sign-in with the validated data of the serializer, in which the tokens are.
+
+    Attributes:
+        serializer_class: reads the body, and signs in; SIMPLEJWT["TOKEN_OBTAIN_SERIALIZER"] if it is None.
+        name_field: the field with the login name, by which failures are counted; by default the `username_field` of the
+            serializer, or else its first field.
+        amr: how the serializer authenticates users (RFC 8176); by default ["pwd"] if a password was compared.
+        throttle_classes: further throttles, besides those of all sign-ins.
+    """
+
+    serializer_class: Any = None
+    _serializer_class = ""
+    www_authenticate_realm = "api"
+
+    # As in the project's own views, and not as in those of this app.
+    parser_classes: Any = APIView.parser_classes
+    throttle_classes: Any = APIView.throttle_classes
+    versioning_class: Any = APIView.versioning_class
+    perform_content_negotiation: Any = APIView.perform_content_negotiation
+    get_exception_handler = APIView.get_exception_handler
+
+    # Set for each request.
+    _sign_in_request: SignInRequest
+    _validate: Callable[[Any], Any]
+    _running: Any = None
+    _result: Any = None
+
+    @classmethod
+    def for_browsers(cls) -> Any:
+        """Raise TypeError: this view sends tokens in the body. LoginView has a variant with cookies."""
+        raise TypeError(f"{cls.__name__} sends tokens in the body: use LoginView.for_browsers()")
+
+    def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        with signing_in(SignInRequest(request=request, amr=self.amr, guard=self._guard)) as self._sign_in_request:
+            return super().dispatch(request, *args, **kwargs)
+
+    @sensitive_variables()
+    def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        serializer = self.get_serializer(data=request.data)
+        try:
+            serializer.is_valid(raise_exception=True)
+        except TokenError as error:
+            raise InvalidToken(error.args[0]) from error
+        return Response(serializer.validated_data)
+
+    def get_serializer_class(self) -> Any:
+        if self.serializer_class is not None:
+            return self.serializer_class
+        path = self._serializer_class or (simplejwt() or SimpleJWT()).TOKEN_OBTAIN_SERIALIZER
+        return TokenObtainPairSerializer if path == _DEFAULT else import_string(path)
+
+    def get_serializer(self, *args: Any, **kwargs: Any) -> Any:
+        serializer = super().get_serializer(*args, **kwargs)
+        if hasattr(serializer, "initial_data"):
+            self._guard(serializer)
+        return serializer
+
+    def get_throttles(self) -> list[Any]:
+        own = [kind() for kind in SignInView.throttle_classes]
+        return [*own, *(each for each in super().get_throttles() if type(each) not in SignInView.throttle_classes)]
+
+    def get_authenticate_header(self, request: Request) -> str:
+        scheme = (simplejwt() or SimpleJWT()).AUTH_HEADER_TYPES[0]
+        return f'{scheme} realm="{self.www_authenticate_realm}"'
+
+    def get_login_name(self, request: Request) -> object:
+        data: Any = request.data
+        name = data.get(self._name_of_field()) if isinstance(data, Mapping) else None
+        # As DRF's CharField reads a number.
+        return str(name) if isinstance(name, int | float) and not isinstance(name, bool) else name
+
+    def authenticate(self, request: Request, data: Mapping[str, Any]) -> Any:
+        """Run the project's `validate()`, and return the user of the session that has begun in it."""
+        try:
+            self._result = self._validate(copy(data))
+        except PermissionDenied as error:  # of a project that answers with 403
+            raise drf.PermissionDenied(*error.args) from error
+        grant = self._sign_in_request.begun()
+        if grant is not None:
+            return grant.user
+        user = getattr(self._running, "user", None)
+        return Pending(user if isinstance(user, get_user_model()) else None, "serializer")
+
+    def refuse_closed(self, request: Request, data: Mapping[str, Any]) -> Any:
+        """
+        Take the time of a wrong password, and refuse.
+
+        The error of the serializer is the answer only if it is that for a wrong password, which is compared instead of
+        the right one. For other credentials it would tell, beyond the limit, whether they are right.
+        """
+        try:
+            self.authenticate(request, data)
+        except drf.APIException:
+            if has_compared():
+                raise
+        return None
+
+    def handle_exception(self, exc: Exception) -> Response:
+        self._sign_in_request.end()
+        return super().handle_exception(self._as_api_exception(exc))
+
+    def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
+        response = super().finalize_response(request, response, *args, **kwargs)
+        if response.status_code >= 400:
+            self._sign_in_request.end()
+        return response
+
+    def _guard(self, serializer: Any) -> None:
+        """Have the `validate()` of a serializer run as the check of a sign-in."""
+        if "validate" not in vars(serializer):
+            serializer.validate = partial(self._validated, serializer, serializer.validate)
+
+    @sensitive_variables()
+    def _validated(self, serializer: Any, validate: Callable[[Any], Any], attrs: Any) -> Any:
+        self._running, self._validate = serializer, validate
+        try:
+            for _attempt in range(ATTEMPTS - 1):
+                # A new password, or a revocation, during the sign-in has the credentials checked again.
+                with suppress(CredentialsChangedError):
+                    return self._once(attrs)
+            return self._once(attrs)
+        except InvalidCredentialsError as error:
+            log_refusal(error, self.request._request)
+            message = getattr(serializer, "error_messages", {}).get("no_active_account", NO_ACCOUNT)
+            raise drf.AuthenticationFailed(message, "no_active_account") from error
+
+    @sensitive_variables()
+    def _once(self, attrs: Any) -> Any:
+        """Return the result of the serializer's `validate()`; end the session that begins in it if it is refused."""
+        request = self.request
+        try:
+            self._refuse_unreadable_name(request)
+            user = self._check(request, attrs, None).outcome().user
+        except Exception:
+            self._sign_in_request.end()
+            raise
+        grant = self._sign_in_request.begun()
+        if grant is not None and grant.pair is not None:
+            request.user = user
+            with ended_by_an_error(user, grant.pair):
+                self._finish(request, user, grant.pair)
+        return self._result
+
+    def _refuse_unreadable_name(self, request: Request) -> None:
+        name = self.get_login_name(request)
+        if name is not None and read_name(name) is None and self._name_is_known():
+            raise InvalidCredentialsError("the login name is no text, or too long: its failures can't be counted")
+
+    def _name_is_known(self) -> bool:
+        return bool(self.name_field or getattr(self.get_serializer_class(), "username_field", None))
+
+    def _name_of_field(self) -> str:
+        """Return the name of the field with the login name; empty if there is none."""
+        kind = self.get_serializer_class()
+        if known := self.name_field or getattr(kind, "username_field", None):
+            return str(known)
+        own = get_user_model().USERNAME_FIELD
+        fields = kind(context=self.get_serializer_context()).fields
+        return own if own in fields else next(iter(fields), "")
+
+    def _as_api_exception(self, exc: Exception) -> Exception:
+        request = self.request._request
+        if isinstance(exc, drf.Throttled):
+            log_throttled(request, note_on(request).limit)
+        elif isinstance(exc, InvalidCredentialsError | UnavailableError):
+            log_refusal(exc, request) if isinstance(exc, InvalidCredentialsError) else log_outage(exc, request)
+            return as_api_exception(exc)
+        elif isinstance(exc, UnstorableTextError) or is_of_text(exc):
+            return drf.ParseError(_("The request contains characters that the database can't store."))
+        elif is_outage(exc):
+            log_outage(exc, request)
+            return as_api_exception(UnavailableError(str(exc)))
+        return exc
+
+
+def _accepts(user: Any) -> bool:
+    """Return whether USER_AUTHENTICATION_RULE lets `user`, who may be None, sign in."""
+    rule = (simplejwt() or SimpleJWT()).USER_AUTHENTICATION_RULE
+    if rule is None:
+        return user is not None and bool(user.is_active)
+    return bool((rules.import_callable(rule) if isinstance(rule, str) else rule)(user))

@@ -27,6 +27,7 @@ def _register_checks() -> None:
         clients,
         deploy,
         django_sessions,
+        former_tokens,
         issuers,
         revocation,
         settings,
@@ -47,6 +48,7 @@ def _register_checks() -> None:
     register(sign_ins.check_sign_ins, Tags.security)
     register(django_sessions.check_session_exchange, Tags.security)
     register(check_allauth, Tags.security)
+    register(former_tokens.check_former_tokens, Tags.security)
     register(clients.check_used_tokens, Tags.security, deploy=True)
     register(issuers.check_no_revocation, Tags.security, deploy=True)
     register(deploy.check_deployment, Tags.security, deploy=True)

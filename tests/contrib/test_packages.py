@@ -1,4 +1,4 @@
-"""dj-rest-auth, djoser, authtoken and knox, in a process of their own: their apps would take part in all other tests."""
+"""dj-rest-auth, djoser, authtoken and knox, in a process of its own: their apps would take part in all other tests."""
 
 import pytest
 

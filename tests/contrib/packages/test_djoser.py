@@ -3,6 +3,7 @@
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.signals import user_logged_in, user_login_failed
+from django.urls import reverse
 from djoser.conf import settings as djoser
 from social_django.models import UserSocialAuth
 
@@ -12,6 +13,7 @@ from jwt_auth.revocation import revoke_user
 from jwt_auth.sessions import CredentialsChangedError
 from tests.support import social_provider
 from tests.support.browser import Browser
+from tests.support.clients import PASSWORD
 
 PAGE = "https://www.example.com/signed-in/"
 
@@ -87,6 +89,21 @@ def test_a_browser_signs_in_by_cookies(carol):
     answer = sign_in(browser, social_provider.approve(id="carol"), url="/djoser/browser/o/example/")
     assert (answer.status_code, answer.json()) == (201, {"user": str(carol)})
     assert browser.me().status_code == 200
+
+
+def test_the_urls_for_tokens_have_djosers_names_and_bodies(client, user):
+    body = {user.USERNAME_FIELD: user.get_username(), "password": PASSWORD}
+    answer = client.send("/djoser/jwt/create/", body)
+    pair = answer.json()
+    assert (answer.status_code, set(pair), reverse("jwt-create")) == (200, {"access", "refresh"}, "/djoser/jwt/create")
+    wrong = client.send("/djoser/jwt/create/", {**body, "password": "wrong"})
+    assert (wrong.status_code, list(wrong.json())) == (401, ["detail"])
+    assert client.send("/djoser/jwt/verify/", {"token": pair["access"]}).status_code == 200
+    renewed = client.send("/djoser/jwt/refresh/", {"refresh": pair["refresh"]})
+    assert (renewed.status_code, "access" in renewed.json()) == (200, True)
+    revoke_user(user)
+    refused = client.send("/djoser/jwt/verify/", {"token": pair["access"]})
+    assert (refused.status_code, refused.json()["code"]) == (401, "token_not_valid")
 
 
 def test_djosers_own_view_gets_tokens_from_the_strategy(carol, settings, client):

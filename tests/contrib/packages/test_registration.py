@@ -19,7 +19,9 @@ from tests.support.browser import Browser
 from tests.support.clients import PASSWORD
 
 WRONG = {"non_field_errors": ["Unable to log in with provided credentials."]}
-BOB = {"username": "bob", "email": "bob@example.com", "password1": PASSWORD, "password2": PASSWORD}
+BOB = {"email": "bob@example.com", "password1": PASSWORD, "password2": PASSWORD}
+if get_user_model().USERNAME_FIELD == "username":
+    BOB["username"] = "bob"
 CAROL = {"sub": "carol at the provider", "email": "carol@example.com", "email_verified": True}
 
 

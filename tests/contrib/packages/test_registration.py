@@ -121,6 +121,13 @@ def test_a_code_is_accepted_once_and_wrong_ones_are_limited(client, provider):
     assert UserSession.objects.count() == 1
 
 
+def test_an_access_token_of_the_provider_signs_nobody_in(client, provider):
+    """Another app may have received it."""
+    code = provider.approve(**CAROL)
+    assert client.send("/social/", {"access_token": code, "id_token": code}).status_code == 400
+    assert client.send("/social/", {"code": code}).status_code == 200
+
+
 @pytest.mark.parametrize("is_verified", [True, False])
 def test_a_user_whose_sign_in_allauth_stops_gets_no_tokens(client, provider, settings, is_verified):
     settings.ACCOUNT_EMAIL_VERIFICATION = "mandatory"

@@ -7,6 +7,7 @@ from django.views.generic import TemplateView
 
 from jwt_auth.contrib.dj_rest_auth.views import LoginView, LogoutView, RefreshView
 from jwt_auth.contrib.djoser.social import ProviderAuthView
+from tests.support.docs import code_of
 
 urlpatterns = [
     path("auth/", include("jwt_auth.urls")),
@@ -25,19 +26,10 @@ urlpatterns = [
     path("inactive/", TemplateView.as_view(), name="account_inactive"),
 ]
 if find_spec("allauth"):
-    from allauth.socialaccount.providers.oauth2.client import OAuth2Client
-    from allauth.socialaccount.providers.openid_connect.views import OpenIDConnectOAuth2Adapter
-
-    from jwt_auth.contrib.dj_rest_auth.registration import SocialLoginView
-
-    class Example(OpenIDConnectOAuth2Adapter):
-        def __init__(self, request):
-            super().__init__(request, "example")
-
-    class Social(SocialLoginView):
-        adapter_class = Example
-        client_class = OAuth2Client
-        callback_url = "https://www.example.com/signed-in-at-the-provider/"
+    GUIDE = {"__name__": __name__}
+    FIRST_LINES = "from allauth.socialaccount.providers.oauth2.client import OAuth2Client\n"
+    exec(compile(code_of("dj-rest-auth.md", FIRST_LINES), "the guide", "exec"), GUIDE)
+    Social = GUIDE["Social"]
 
     urlpatterns += [
         path("registration/", include("jwt_auth.contrib.dj_rest_auth.registration_urls")),

@@ -1,5 +1,5 @@
 """
-What views of this app need to answer as those of another package did: with the project's own settings of DRF.
+The base of views that answer as those of another package did: with the project's own settings of DRF.
 """
 
 from typing import Any

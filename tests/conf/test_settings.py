@@ -4,7 +4,7 @@ import subprocess
 import sys
 import textwrap
 from dataclasses import FrozenInstanceError, fields
-from datetime import timedelta
+from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -147,6 +147,10 @@ GOOD_AND_BAD = {
     "SESSION_IDLE_TIMEOUT": ([5 * MINUTE, 30 * DAY], [60, None, timedelta(seconds=59), 3651 * DAY]),
     "SESSION_MAX_TIMEOUT": ([None, 30 * DAY, 3650 * DAY], [60, timedelta(seconds=59), 3651 * DAY]),
     "SESSION_ABSOLUTE_TIMEOUT": ([14 * DAY, 3650 * DAY], [60, None, timedelta(seconds=59), 3651 * DAY]),
+    "FORMER_TOKENS": (
+        [{}, {"authtoken": date(2030, 1, 31)}, {"knox": datetime(2030, 1, 31, tzinfo=timezone.utc)}],
+        [None, [], {"simplejwt": date(2030, 1, 31)}, {"knox": None}, {"knox": "2030"}, {"knox": datetime(2030, 1, 1)}],
+    ),
     "SESSION_EXCHANGE": ([None, "keep", "end", "tie"], ["", "off", True]),
     "SESSION_LIMIT": ([None, 1, 10_000], [0, -1, 1.0, True, "3"]),
     "ROTATION_GRACE_PERIOD": ([timedelta(0), MINUTE], [10, None, -MINUTE, timedelta(seconds=61)]),

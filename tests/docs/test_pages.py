@@ -59,7 +59,9 @@ def test_no_block_is_left_untested():
     known |= {
         block.how
         for block in BLOCKS
-        if re.match(r"test: (guide|reports|simplejwt|accounts|allauth|authtoken|dj-rest-auth|djoser|second-factor) ", block.how)
+        if re.match(
+            r"test: (guide|reports|simplejwt|accounts|allauth|authtoken|dj-rest-auth|djoser|second-factor) ", block.how
+        )
     }
     # tests/issuers/test_other_issuers.py has a token for each of these.
     known |= {block.how for block in BLOCKS if re.match(r"test: issuer \w+$", block.how)}

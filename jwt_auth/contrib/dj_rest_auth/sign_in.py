@@ -1,5 +1,5 @@
 """
-What the sign-ins of dj-rest-auth have in common: one of its serializers checks the credentials.
+The base of the sign-ins of dj-rest-auth: one of its serializers checks the credentials.
 """
 
 from collections.abc import Mapping

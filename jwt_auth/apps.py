@@ -35,6 +35,7 @@ def _register_checks() -> None:
         views,
     )
     from jwt_auth.contrib.allauth.checks import check_allauth
+    from jwt_auth.contrib.simplejwt.checks import check_simplejwt
 
     register(settings.check_settings, Tags.security)
     register(browser.check_browser_settings, Tags.security)
@@ -49,6 +50,7 @@ def _register_checks() -> None:
     register(django_sessions.check_session_exchange, Tags.security)
     register(check_allauth, Tags.security)
     register(former_tokens.check_former_tokens, Tags.security)
+    register(check_simplejwt, Tags.security)
     register(clients.check_used_tokens, Tags.security, deploy=True)
     register(issuers.check_no_revocation, Tags.security, deploy=True)
     register(deploy.check_deployment, Tags.security, deploy=True)

@@ -27,6 +27,8 @@ def check_sign_ins(app_configs: Sequence[Any] | None = None, **kwargs: Any) -> l
 def _check_names(found: Sequence[RoutedView]) -> Iterator[checks.CheckMessage]:
     for view in (routed.view for routed in found if routed.is_of_project and issubclass(routed.view, SignInView)):
         name = name_field_of(view)
+        if view.serializer_class is None:  # one that a setting names
+            continue
         if name is not None and name not in view.serializer_class(context={"view": view()}).fields:
             yield checks.Error(
                 f"{view.__name__} looks for the login name in the field {name!r}, which its serializer does not have: "

@@ -22,6 +22,7 @@ from jwt_auth.conf.audiences import (
     ServiceAudience,
     parse_audiences,
 )
+from jwt_auth.conf.former import FORMER, hint_for
 from jwt_auth.conf.rules import setting, without_prefix
 from jwt_auth.exceptions import ConfigurationError
 from jwt_auth.jose.algorithms import ALGORITHMS, HMAC_ALGORITHMS
@@ -39,19 +40,6 @@ MAX_LEEWAY = timedelta(seconds=60)
 
 # The prefix of the settings of djangorestframework-jwt, an abandoned package that also read JWT_AUTH.
 LEGACY_PREFIX = "JWT_"
-
-# Settings of djangorestframework-simplejwt, which are still there when SIMPLE_JWT is renamed.
-_OF_SIMPLEJWT = {
-    "REFRESH_TOKEN_LIFETIME": "SESSION_IDLE_TIMEOUT sets how long a session lasts without a refresh.",
-    "ROTATE_REFRESH_TOKENS": "Refresh tokens always rotate.",
-    "BLACKLIST_AFTER_ROTATION": "Refresh tokens are always single-use.",
-    "CHECK_REVOKE_TOKEN": "A new password always ends the sessions that began with the old one.",
-    "UPDATE_LAST_LOGIN": "Django updates it at each sign-in.",
-    "AUTH_HEADER_TYPES": "It is always Bearer.",
-    "USER_ID_CLAIM": "It is always sub; CLAIMS_CALLABLE can add another.",
-    "VERIFYING_KEY": "It follows from SIGNING_KEY.",
-    "JWK_URL": "TRUSTED_ISSUERS lists other issuers, each with its JWKS_URL.",
-}
 
 # Cookie attributes that other packages have settings for. Here they are fixed, because they keep the cookies safe.
 _FIXED = {
@@ -200,9 +188,8 @@ def _former(name: object) -> tuple[str, str] | None:
     """Return the other package that has a setting of this name, and the hint for it."""
     if isinstance(name, str) and name.startswith(LEGACY_PREFIX):
         return "djangorestframework-jwt", f"Remove it. The settings of this app are {', '.join(_RULES)}."
-    if name in _OF_SIMPLEJWT:
-        hint = f"{_OF_SIMPLEJWT[str(name)]} Remove it."
-        return "djangorestframework-simplejwt", hint
+    if name in FORMER:
+        return "djangorestframework-simplejwt", hint_for(str(name))
     return None
 
 

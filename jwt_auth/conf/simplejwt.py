@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from jwt_auth.conf import rules
+from jwt_auth.conf.former import FORMER, hint_for
 from jwt_auth.conf.rules import setting
 from jwt_auth.conf.settings import cached_until_settings_change, get_settings
 from jwt_auth.exceptions import ConfigurationError
@@ -30,6 +31,14 @@ def _scheme(value: object) -> str | None:
     return None if ok else "must be the first word of the header"
 
 
+def _schemes(value: object) -> str | None:
+    # simplejwt takes one word as well.
+    return _scheme(value) if isinstance(value, str) else _scheme_list(value)
+
+
+_scheme_list = rules.at_least_one(rules.list_of(_scheme))
+
+
 def _path(value: object) -> str | None:
     ok = isinstance(value, str) and "." in value
     return None if ok else 'must be the dotted path of a class, such as "accounts.serializers.SignInSerializer"'
@@ -44,7 +53,7 @@ class SimpleJWT:
     """
 
     ACCEPT_UNTIL: datetime | None = setting(None, rules.optional(rules.end_date))
-    AUTH_HEADER_TYPES: tuple[str, ...] = setting(("Bearer",), rules.at_least_one(rules.list_of(_scheme)))
+    AUTH_HEADER_TYPES: tuple[str, ...] = setting(("Bearer",), _schemes)
     AUTH_HEADER_NAME: str = setting("HTTP_AUTHORIZATION", _header)
     USER_ID_FIELD: str = setting("pk", rules.field_name)
     USER_ID_CLAIM: str = setting("user_id", _claim)
@@ -84,7 +93,7 @@ def find_simplejwt_problems() -> Iterator[ConfigurationError]:
             if problem := rule(value):
                 yield ConfigurationError("E101", f'SIMPLEJWT["{option}"] {problem}.', f"It is {value!r}.")
         else:
-            hint = rules.did_you_mean(option, _RULES, "options")
+            hint = hint_for(option) if option in FORMER else rules.did_you_mean(option, _RULES, "options")
             yield ConfigurationError("E100", f"SIMPLEJWT has no option {option!r}.", hint)
 
 

@@ -15,7 +15,7 @@ from jwt_auth.sessions.results import TokenPair
 
 class Extension:
     """
-    What one package adds to sessions. Its methods are called whether or not the project uses the package.
+    The additions of one package to sessions. Its methods are called whether or not the project uses the package.
     """
 
     def claims(self, session: UserSession) -> Mapping[str, Any]:
@@ -30,6 +30,15 @@ class Extension:
             TokenError: if it is one, and is refused.
         """
         return None
+
+    def check(self, raw: str, *, now: datetime | None) -> bool:
+        """
+        Return whether `raw` is a former refresh token that could be exchanged, or has just been; change nothing.
+
+        Raises:
+            TokenError: if it is one, and an exchange is refused.
+        """
+        return False
 
     def end(self, raw: str, *, reason: str, now: datetime | None) -> UUID | None:
         """Revoke a former token, and end the session that it was exchanged for; None if `raw` is no such token."""
@@ -52,6 +61,11 @@ def refresh_former(raw: str, *, peer: Peer | None, now: datetime | None) -> Toke
     """Exchange a refresh token of another package; return None if it is of none. See `Extension.refresh`."""
     pairs = (extension.refresh(raw, peer=peer, now=now) for extension in _extensions)
     return next((pair for pair in pairs if pair is not None), None)
+
+
+def check_former(raw: str, *, now: datetime | None = None) -> bool:
+    """Return whether `raw` is a valid refresh token of another package. See `Extension.check`."""
+    return any(extension.check(raw, now=now) for extension in _extensions)
 
 
 def end_former(raw: str, *, reason: str, now: datetime | None) -> UUID | None:

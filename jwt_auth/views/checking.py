@@ -78,7 +78,7 @@ class CredentialCheck:
         except Exception as error:  # a backend may raise an error of its own for wrong credentials
             # Right credentials of a user who was changed meanwhile are no failure, if the view starts sessions itself.
             if not (isinstance(error, UnavailableError | CredentialsChangedError) or is_outage(error)):
-                self._count_failure()
+                self.count_failure()
             raise
 
     def account_of(self, user: Any) -> Account | None:
@@ -168,7 +168,7 @@ class CredentialCheck:
         if self._failures.are_too_many(key_of(user)):
             raise InvalidCredentialsError("the credentials are right, but too many wrong ones were sent before")
 
-    def _count_failure(self) -> None:
+    def count_failure(self) -> None:
         """Count a failure, and have Django's signal sent, unless Django has sent it."""
         self._failures.count(self._tried())
         if not self._attempt.failure_sent:

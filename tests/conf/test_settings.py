@@ -11,6 +11,7 @@ import pytest
 from django.test import override_settings
 
 from jwt_auth.conf import get_settings, settings as conf
+from jwt_auth.conf.former import FORMER
 from jwt_auth.conf.rules import parse_rate
 from jwt_auth.conf.settings import find_problems
 from jwt_auth.exceptions import ConfigurationError
@@ -123,12 +124,13 @@ def test_names_of_djangorestframework_jwt_are_recognised(name):
     assert "hunter2" not in str(problem)
 
 
-@pytest.mark.parametrize("name", ["REFRESH_TOKEN_LIFETIME", "ROTATE_REFRESH_TOKENS", "JWK_URL"])
+@pytest.mark.parametrize("name", sorted(FORMER.keys() - {item.name for item in fields(conf.Settings)}))
 def test_names_of_simplejwt_are_recognised_and_say_what_stands_in_their_place(name):
     (problem,) = find_problems({name: "hunter2"})
     assert problem.id == "E003"
     assert "djangorestframework-simplejwt" in problem.message
-    assert problem.hint.startswith(conf._OF_SIMPLEJWT[name])
+    assert problem.hint.startswith(FORMER[name])
+    assert problem.hint.endswith("Remove it.") == ("SIMPLEJWT" not in problem.hint)
     assert "hunter2" not in str(problem)
 
 
@@ -207,6 +209,7 @@ GOOD_AND_BAD = {
             "9" * 5000 + "/m",
         ],
     ),
+    "SIMPLEJWT": ([None, {}, {"ACCEPT_UNTIL": None}], [True, "2030-01-31", ["ACCEPT_UNTIL"], ()]),
     "REALM": (["api", "", "my api"], ['a"b', "a\\b", "a\nb", "é", None, 1]),
 }
 
@@ -297,7 +300,11 @@ def test_importing_writes_nothing_into_the_settings_of_the_project():
 
 
 @pytest.mark.parametrize(
-    "module", ["authentication", "conf", "claims", "exceptions", "jose.encoding", "jose.jwk", "jose.tokens", "signals"]
+    "module",
+    [
+        *("authentication", "conf", "claims", "exceptions", "jose.encoding", "jose.jwk", "jose.tokens", "signals"),
+        "contrib.simplejwt.authentication",
+    ],
 )
 def test_what_is_named_in_settings_can_be_imported_before_the_apps_are_ready(module):
     done = run(f"""

@@ -29,6 +29,7 @@ import jwt_auth
 from jwt_auth import browser_urls, exceptions, models, sessions, signals, urls
 from jwt_auth.authentication.errors import as_api_exception
 from jwt_auth.conf import settings as conf
+from jwt_auth.conf.simplejwt import SimpleJWT
 from jwt_auth.http import logs
 from jwt_auth.keyring import configured, encryption
 from tests.support import ROOT
@@ -317,9 +318,23 @@ def test_each_setting_has_its_paragraph():
     assert headings == {item.name for item in fields(conf.Settings)}
 
 
+def test_the_options_of_simplejwt_are_listed_with_their_defaults():
+    listed = {cells[0].strip("`"): cells[1] for cells in rows("docs/reference/settings.md", "<!-- test: simplejwt")}
+    place = "jwt_auth.contrib.simplejwt.serializers."
+    defaults = {item.name: getattr(SimpleJWT(), item.name) for item in fields(SimpleJWT)}
+    assert listed == {
+        name: f"`{value.removeprefix(place)}`"
+        if isinstance(value, str) and value.startswith(place)
+        else f"`{json.dumps(value)}`"
+        if isinstance(value, str)
+        else f"`{value!r}`".replace("'", '"')
+        for name, value in defaults.items()
+    }
+
+
 def test_the_checks_page_has_each_id_in_the_code():
     source = "".join(path.read_text() for path in Path(jwt_auth.__file__).parent.rglob("*.py"))
-    in_code = {f"jwt_auth.{number}" for number in re.findall(r'"(?:jwt_auth\.)?([EW]0\d\d)"', source)}
+    in_code = {f"jwt_auth.{number}" for number in re.findall(r'"(?:jwt_auth\.)?([EW][01]\d\d)"', source)}
     listed = table("docs/reference/checks.md")
     assert len(listed) == len(set(listed))
     assert set(listed) == in_code

@@ -6,7 +6,7 @@ DRF may import it before the apps are ready, so nothing here imports a model at 
 
 from contextlib import suppress
 from contextvars import ContextVar
-from typing import Any, TypeAlias
+from typing import Any
 
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
@@ -21,7 +21,7 @@ from jwt_auth.contrib.simplejwt.causes import AnotherTypeError, refusal
 from jwt_auth.contrib.simplejwt.exceptions import AuthenticationFailed, InvalidToken
 from jwt_auth.contrib.simplejwt.options import options
 from jwt_auth.contrib.simplejwt.request_token import TokenClaims, readable
-from jwt_auth.exceptions import InvalidTokenError, MissingUserError, RevokedTokenError, TokenError, UnavailableError
+from jwt_auth.exceptions import InvalidTokenError, RevokedTokenError, TokenError, UnavailableError
 from jwt_auth.http.logs import log_outage, log_refusal
 from jwt_auth.http.plain import plain
 
@@ -32,10 +32,8 @@ __all__ = [
     "default_user_authentication_rule",
 ]
 
-AnyRequest: TypeAlias = HttpRequest | Request
-
 # The request that is being authenticated. Methods that a project overrides, or calls itself, don't have it as argument.
-_request: ContextVar[AnyRequest | None] = ContextVar("jwt_auth_simplejwt_request", default=None)
+_request: ContextVar[HttpRequest | Request | None] = ContextVar("jwt_auth_simplejwt_request", default=None)
 
 
 class JWTAuthentication(authentication.JWTAuthentication):
@@ -53,7 +51,7 @@ class JWTAuthentication(authentication.JWTAuthentication):
     def headers(self) -> tuple[str, ...]:  # type: ignore[override]  # constant in the base class
         return (options().AUTH_HEADER_NAME.removeprefix("HTTP_").replace("_", "-").title(),)
 
-    def authenticate(self, request: AnyRequest) -> tuple[Any, Claims] | None:
+    def authenticate(self, request: HttpRequest | Request) -> tuple[Any, Claims] | None:
         former = _request.set(request)
         try:
             return super().authenticate(request)
@@ -65,7 +63,7 @@ class JWTAuthentication(authentication.JWTAuthentication):
         return None if header is None else self.get_raw_token(header)
 
     @sensitive_variables("raw")
-    def verify(self, request: AnyRequest, raw: Any) -> Any:
+    def verify(self, request: HttpRequest | Request, raw: Any) -> Any:
         from jwt_auth.principals import refuse_with  # needs the models, as the next line does
         from jwt_auth.verification import Verified
 
@@ -74,12 +72,12 @@ class JWTAuthentication(authentication.JWTAuthentication):
         refuse_with(user, refusal)
         return Verified(claims=token, user=user)
 
-    def authenticate_header(self, request: AnyRequest) -> str:
+    def authenticate_header(self, request: HttpRequest | Request) -> str:
         return f'{options().AUTH_HEADER_TYPES[0]} realm="{self.www_authenticate_realm or get_settings().REALM}"'
 
     # The methods of simplejwt
 
-    def get_header(self, request: AnyRequest) -> bytes | None:
+    def get_header(self, request: HttpRequest | Request) -> bytes | None:
         """Return the header with the token; None if there is none."""
         header = request.META.get(options().AUTH_HEADER_NAME)
         return header.encode(HTTP_HEADER_ENCODING, "replace") if isinstance(header, str) else header
@@ -145,7 +143,7 @@ class JWTAuthentication(authentication.JWTAuthentication):
         return user
 
     @sensitive_variables("raw")
-    def _verified(self, request: AnyRequest | None, raw: str) -> Any:
+    def _verified(self, request: HttpRequest | Request | None, raw: str) -> Any:
         if request is not None:
             return super().verify(request, raw)
         from jwt_auth.principals import refuse_with  # needs the models, as the next line does
@@ -176,12 +174,12 @@ def default_user_authentication_rule(user: Any) -> bool:
 
 @sensitive_variables("raw")
 def _explained(error: TokenError, raw: str) -> TokenError:
-    """Return `error`, as exactly as simplejwt names the reason. At most one query, and only for refused tokens."""
-    from jwt_auth.contrib.simplejwt.users import is_of_deleted_user  # needs the models, as the next line does
+    """Return `error`, as exactly as simplejwt names the reason. See `because_of_user` for the queries."""
+    from jwt_auth.contrib.simplejwt.users import because_of_user  # needs the models, as the next line does
     from jwt_auth.sessions.refresh_tokens import unsign
 
-    if type(error) is RevokedTokenError:
-        return MissingUserError(error.reason) if is_of_deleted_user(raw) else error
+    if isinstance(error, RevokedTokenError):
+        return because_of_user(error, raw)
     with suppress(InvalidTokenError):
         unsign(raw)
         return AnotherTypeError(error.reason)

@@ -17,14 +17,14 @@ from jwt_auth._django.outages import is_outage
 from jwt_auth.authentication.errors import as_api_exception
 from jwt_auth.authentication.note import note_on
 from jwt_auth.conf import get_settings
+from jwt_auth.contrib.simplejwt.bounds import BoundedBody
 from jwt_auth.contrib.simplejwt.exceptions import InvalidToken, TokenError
 from jwt_auth.contrib.simplejwt.options import options
 from jwt_auth.exceptions import JWTAuthError, UnavailableError
 from jwt_auth.http.logs import log_outage, log_throttled
-from jwt_auth.views.parsers import MAX_BODY
 
 
-class TokenViewBase(GenericAPIView[Any]):
+class TokenViewBase(BoundedBody, GenericAPIView[Any]):
     """
     Base of the views: the work is done by the serializer, which a project may replace.
 
@@ -64,11 +64,6 @@ class TokenViewBase(GenericAPIView[Any]):
     def get_throttles(self) -> list[Any]:
         return [*(throttle() for throttle in self.own_throttle_classes), *super().get_throttles()]
 
-    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        if _length_of(request) > MAX_BODY:
-            raise drf.ParseError(f"The body has more than {MAX_BODY} bytes.")
-        super().initial(request, *args, **kwargs)
-
     @sensitive_variables()
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         serializer = self.get_serializer(data=request.data)
@@ -87,13 +82,6 @@ class TokenViewBase(GenericAPIView[Any]):
         return response
 
 
-def _length_of(request: Request) -> int:
-    try:
-        return int(request.META.get("CONTENT_LENGTH") or 0)
-    except ValueError:
-        return 0  # Django reads no body then
-
-
 def _as_api_exception(exc: Exception, request: Request) -> Exception:
     """Return an exception that the project's handler answers; errors of the server stay what they are."""
     asked = request._request
@@ -104,6 +92,4 @@ def _as_api_exception(exc: Exception, request: Request) -> Exception:
         return as_api_exception(exc if isinstance(exc, JWTAuthError) else UnavailableError(str(exc)))
     elif is_of_text(exc):  # an old database may have a narrower encoding than the text of a client
         return drf.ParseError("The request contains characters that the database can't store.")
-    elif isinstance(exc, RecursionError):  # DRF's parser does not limit the depth of a body
-        return drf.ParseError("The body is nested too deeply.")
     return exc

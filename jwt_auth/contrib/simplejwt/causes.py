@@ -36,6 +36,10 @@ class AnotherTypeError(InvalidTokenError):
     """Raised for a token of ours that is not of the type that is asked for."""
 
 
+class ExpiredAccessTokenError(ExpiredTokenError):
+    """Raised for an expired access token where a refresh token is asked for."""
+
+
 def text_of(error: TokenError) -> str | Promise:
     """Return the text for the reason why a token was refused."""
     if isinstance(error, ExpiredTokenError):

@@ -43,7 +43,6 @@ from jwt_auth.exceptions import TokenError as TokenRefusedError, UnavailableErro
 from jwt_auth.models import UserSession
 from jwt_auth.revocation import revoke_session
 from jwt_auth.sessions import CredentialsChangedError, TokenPair, credentials, peer_of
-from jwt_auth.sessions.django_sessions import untie
 from jwt_auth.sessions.lifecycle import issue
 from jwt_auth.sessions.refresh_tokens import find
 from jwt_auth.sessions.terms import MAX_DATA, Terms
@@ -227,13 +226,9 @@ class Grant:
             self._write(self.session_id, changes)
 
     def end(self, reason: str) -> bool:
-        """End the session; return False if it had ended before, or has not begun."""
-        sid = self.session_id
-        if sid is None:
-            return False
-        untie([sid])  # otherwise this would end the Django session that it may be tied to
-        with _for_any_view(self._sign_in):
-            return revoke_session(sid, reason=reason)
+        """End the session, which has to have begun; return False if it had ended before."""
+        with _for_any_view(self._sign_in), outage_is_unavailable():
+            return revoke_session(self.session_id, reason=reason)  # type: ignore[arg-type]  # it has begun
 
     @sensitive_variables()
     def _start(self, wishes: Wishes) -> None:

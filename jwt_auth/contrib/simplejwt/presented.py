@@ -19,21 +19,23 @@ from jwt_auth import sessions, verification
 from jwt_auth._django.outages import outage_is_unavailable
 from jwt_auth.authentication.errors import as_api_exception
 from jwt_auth.conf import get_settings, rules
-from jwt_auth.contrib.simplejwt.causes import REVOKED, AnotherTypeError, is_revoked, text_of
+from jwt_auth.contrib.simplejwt.causes import REVOKED, AnotherTypeError, ExpiredAccessTokenError, is_revoked, text_of
 from jwt_auth.contrib.simplejwt.exceptions import TokenError
 from jwt_auth.contrib.simplejwt.options import options
+from jwt_auth.contrib.simplejwt.users import because_of_user_of
 from jwt_auth.exceptions import (
     ExpiredTokenError,
     IdempotencyKeyError,
     InactivePrincipalError,
     InvalidTokenError,
-    MalformedTokenError,
+    MissingUserError,
     RevokedTokenError,
     TokenError as RefusedToken,
     UnavailableError,
 )
 from jwt_auth.http.logs import log_outage, log_refusal
 from jwt_auth.revocation.database import refusal_of
+from jwt_auth.sessions.extensions import check_former
 from jwt_auth.sessions.refresh_tokens import find, is_shaped_like_a_refresh_token, refuse_misuse
 
 
@@ -51,12 +53,12 @@ def exchange(raw: object, request: HttpRequest | None, no_active_account: str | 
     with _in_words_of_simplejwt(request):
         try:
             _ask_rule(token)
-            return sessions.refresh(token, peer=peer, retry_key=retry_key)
+            return _refreshed(token, peer, retry_key)
         except InactivePrincipalError as error:
             log_refusal(error, request)
             raise drf.AuthenticationFailed(str(no_active_account), "no_active_account") from error
         except InvalidTokenError as error:
-            raise _explained(error, token) from error
+            raise _as_access_token(token) or error from error
 
 
 @sensitive_variables()
@@ -69,11 +71,18 @@ def refuse_invalid(raw: object, request: HttpRequest | None) -> None:
     """
     token = _text_of_token(raw)
     with _in_words_of_simplejwt(request):
+        invalid: InvalidTokenError | None = None
         if not is_shaped_like_a_refresh_token(token):
-            verification.verify(token)
-            return
+            try:
+                verification.verify(token)
+                return
+            except InvalidTokenError as error:
+                invalid = error  # another package's refresh token is none of ours, too
         try:
-            _check(token)
+            if invalid is None:
+                _check(token)
+            elif not check_former(token):
+                raise invalid
         except RevokedTokenError as error:
             if not is_revoked(error):
                 raise
@@ -90,14 +99,26 @@ def end(raw: object, request: HttpRequest | None) -> None:
     """
     token = _text_of_token(raw)
     with _in_words_of_simplejwt(request):
-        refused = _refusal_of_refresh_token(token)
-        if isinstance(refused, InvalidTokenError):
+        # simplejwt does not sign out by an access token.
+        refused = _as_access_token(token) or _refusal_of_refresh_token(token)
+        if isinstance(refused, InvalidTokenError | ExpiredAccessTokenError):
             raise refused
-        if sessions.end(token) is None and refused is None:
-            raise MalformedTokenError("the token belongs to no session")
+        sessions.end(token)
         # A user who may not sign in may still sign out.
         if isinstance(refused, ExpiredTokenError) or (refused is not None and is_revoked(refused)):
             raise refused
+
+
+@sensitive_variables()
+def _refreshed(token: str, peer: sessions.Peer | None, retry_key: str | None) -> sessions.TokenPair:
+    """Refresh; an error names the user if the session has ended because of its user. One more query for an error."""
+    try:
+        return sessions.refresh(token, peer=peer, retry_key=retry_key)
+    except RevokedTokenError as error:
+        if is_shaped_like_a_refresh_token(token) and is_revoked(error):
+            session, _ = find(token)
+            raise (because_of_user_of(session) if session is not None else None) or error from error
+        raise
 
 
 def _text_of_token(raw: object) -> str:
@@ -134,36 +155,34 @@ def _ask_rule(token: str) -> None:
 
 @sensitive_variables()
 def _refusal_of_refresh_token(token: str) -> RefusedToken | None:
-    """Return the reason why a refresh token is refused; None if it is not, or if another package has issued it."""
+    """Return the reason why a refresh token, also one of another package, is refused; None if it is valid."""
     try:
-        if is_shaped_like_a_refresh_token(token):
-            _check(token)
+        _check(token)
     except RefusedToken as error:
         return error
-    error = _explained(MalformedTokenError("no refresh token"), token)
-    return error if isinstance(error, ExpiredTokenError | AnotherTypeError) else None
+    return None
 
 
 @sensitive_variables()
 def _check(token: str) -> None:
-    """Raise the error that a refresh with this token would raise, but change nothing. One query."""
+    """Raise the error that a refresh with this token would raise, but change nothing. One query for our own."""
+    if not is_shaped_like_a_refresh_token(token) and check_former(token):
+        return
     session, presented = find(token)
     if session is None:
-        raise RevokedTokenError("there is no session of this handle")
-    if refused := refusal_of(session, timezone.now()):
+        raise MissingUserError("there is no session of this handle, maybe because its user was deleted")
+    if refused := because_of_user_of(session) or refusal_of(session, timezone.now()):
         raise refused
     refuse_misuse(presented, session)
 
 
 @sensitive_variables()
-def _explained(error: InvalidTokenError, token: str) -> RefusedToken:
-    """Return the reason why a refresh token is invalid: it may be one of our access tokens, which may have expired."""
+def _as_access_token(token: str) -> RefusedToken | None:
+    """Return the reason why an access token of ours is no refresh token; None for any other token."""
     try:
         claims = verification.identify_only(token)
     except InvalidTokenError:
-        return error
-    if claims.sid is None or claims.iss != get_settings().ISSUER:
-        return error  # a token of another package, which names no session
+        return None
     if claims.expires_at <= timezone.now() - get_settings().LEEWAY:
-        return ExpiredTokenError("an access token, which has expired")
+        return ExpiredAccessTokenError("an access token, which has expired")
     return AnotherTypeError("an access token")

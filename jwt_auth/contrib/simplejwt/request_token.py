@@ -8,6 +8,8 @@ from typing import Any
 
 from jwt_auth.claims import Claims
 
+__all__ = ["TokenClaims"]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenClaims(Claims):

@@ -10,9 +10,18 @@ from django.views.decorators.debug import sensitive_variables
 from rest_framework import serializers
 
 from jwt_auth.contrib.simplejwt import presented
+from jwt_auth.contrib.simplejwt.sign_in import PasswordField, TokenObtainPairSerializer, TokenObtainSerializer
+from jwt_auth.contrib.simplejwt.tokens import RefreshToken
 from jwt_auth.http.plain import plain
 
-__all__ = ["TokenBlacklistSerializer", "TokenRefreshSerializer", "TokenVerifySerializer"]
+__all__ = [
+    "PasswordField",
+    "TokenBlacklistSerializer",
+    "TokenObtainPairSerializer",
+    "TokenObtainSerializer",
+    "TokenRefreshSerializer",
+    "TokenVerifySerializer",
+]
 
 
 class TokenRefreshSerializer(serializers.Serializer[Any]):
@@ -25,6 +34,7 @@ class TokenRefreshSerializer(serializers.Serializer[Any]):
     refresh = serializers.CharField()
     access = serializers.CharField(read_only=True)
 
+    token_class = RefreshToken
     default_error_messages = {"no_active_account": _("No active account found for the given token.")}
 
     @sensitive_variables()
@@ -49,6 +59,8 @@ class TokenBlacklistSerializer(serializers.Serializer[Any]):
     """End the session of a refresh token."""
 
     refresh = serializers.CharField(write_only=True)
+
+    token_class = RefreshToken
 
     @sensitive_variables()
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:

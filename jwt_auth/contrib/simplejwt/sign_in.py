@@ -13,6 +13,7 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.core.exceptions import PermissionDenied
+from django.utils.functional import cached_property
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
@@ -28,6 +29,7 @@ from jwt_auth.authentication.errors import as_api_exception
 from jwt_auth.authentication.note import note_on
 from jwt_auth.conf import rules
 from jwt_auth.conf.simplejwt import SimpleJWT, simplejwt
+from jwt_auth.contrib.simplejwt.bounds import BoundedBody
 from jwt_auth.contrib.simplejwt.exceptions import InvalidToken, TokenError
 from jwt_auth.contrib.simplejwt.grants import NO_ACCOUNT, SignInRequest, current_sign_in, signing_in
 from jwt_auth.contrib.simplejwt.tokens import RefreshToken, Token
@@ -39,8 +41,6 @@ from jwt_auth.sessions.credentials import authenticate, has_compared
 from jwt_auth.views import Pending, SignInView
 from jwt_auth.views.sign_in import ended_by_an_error
 from jwt_auth.views.users import ATTEMPTS
-
-__all__ = ["PasswordField", "TokenObtainPairSerializer", "TokenObtainPairView", "TokenObtainSerializer"]
 
 _DEFAULT = SimpleJWT().TOKEN_OBTAIN_SERIALIZER
 
@@ -114,14 +114,14 @@ class TokenObtainPairSerializer(TokenObtainSerializer):
         return {**data, "refresh": str(refresh), "access": str(refresh.access_token)}
 
 
-class TokenObtainPairView(SignInView, GenericAPIView[Any]):
+class TokenObtainPairView(BoundedBody, SignInView, GenericAPIView[Any]):
     """
     Answer a sign-in with the validated data of the serializer, in which the tokens are.
 
     Attributes:
         serializer_class: reads the body, and signs in; SIMPLEJWT["TOKEN_OBTAIN_SERIALIZER"] if it is None.
         name_field: the field with the login name, by which failures are counted; by default the `username_field` of the
-            serializer, or else its first field.
+            serializer, or else its first text.
         amr: how the serializer authenticates users (RFC 8176); by default ["pwd"] if a password was compared.
         throttle_classes: further throttles, besides those of all sign-ins.
     """
@@ -142,6 +142,7 @@ class TokenObtainPairView(SignInView, GenericAPIView[Any]):
     _validate: Callable[[Any], Any]
     _running: Any = None
     _result: Any = None
+    _has_failed: bool = False
 
     @classmethod
     def for_browsers(cls) -> Any:
@@ -155,10 +156,7 @@ class TokenObtainPairView(SignInView, GenericAPIView[Any]):
     @sensitive_variables()
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         serializer = self.get_serializer(data=request.data)
-        try:
-            serializer.is_valid(raise_exception=True)
-        except TokenError as error:
-            raise InvalidToken(error.args[0]) from error
+        serializer.is_valid(raise_exception=True)
         return Response(serializer.validated_data)
 
     def get_serializer_class(self) -> Any:
@@ -183,7 +181,7 @@ class TokenObtainPairView(SignInView, GenericAPIView[Any]):
 
     def get_login_name(self, request: Request) -> object:
         data: Any = request.data
-        name = data.get(self._name_of_field()) if isinstance(data, Mapping) else None
+        name = data.get(self._login_field) if isinstance(data, Mapping) else None
         # As DRF's CharField reads a number.
         return str(name) if isinstance(name, int | float) and not isinstance(name, bool) else name
 
@@ -197,6 +195,8 @@ class TokenObtainPairView(SignInView, GenericAPIView[Any]):
         if grant is not None:
             return grant.user
         user = getattr(self._running, "user", None)
+        # An answer without tokens, such as that a code is required, or that the password is wrong.
+        self._has_failed = user is None and has_compared()
         return Pending(user if isinstance(user, get_user_model()) else None, "serializer")
 
     def refuse_closed(self, request: Request, data: Mapping[str, Any]) -> Any:
@@ -214,13 +214,19 @@ class TokenObtainPairView(SignInView, GenericAPIView[Any]):
         return None
 
     def handle_exception(self, exc: Exception) -> Response:
-        self._sign_in_request.end()
+        try:
+            self._sign_in_request.end()
+        except UnavailableError as error:
+            exc = error
         return super().handle_exception(self._as_api_exception(exc))
 
     def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
         response = super().finalize_response(request, response, *args, **kwargs)
         if response.status_code >= 400:
-            self._sign_in_request.end()
+            try:
+                self._sign_in_request.end()
+            except UnavailableError as error:
+                log_outage(error, self.request._request)  # nobody has got the tokens
         return response
 
     def _guard(self, serializer: Any) -> None:
@@ -248,7 +254,8 @@ class TokenObtainPairView(SignInView, GenericAPIView[Any]):
         request = self.request
         try:
             self._refuse_unreadable_name(request)
-            user = self._check(request, attrs, None).outcome().user
+            check = self._check(request, attrs, None)
+            user = check.outcome().user
         except Exception:
             self._sign_in_request.end()
             raise
@@ -257,38 +264,54 @@ class TokenObtainPairView(SignInView, GenericAPIView[Any]):
             request.user = user
             with ended_by_an_error(user, grant.pair):
                 self._finish(request, user, grant.pair)
+        elif self._has_failed:
+            check.count_failure()
         return self._result
 
     def _refuse_unreadable_name(self, request: Request) -> None:
         name = self.get_login_name(request)
-        if name is not None and read_name(name) is None and self._name_is_known():
+        if name is not None and read_name(name) is None and self._login_field in self._named_fields:
             raise InvalidCredentialsError("the login name is no text, or too long: its failures can't be counted")
 
-    def _name_is_known(self) -> bool:
-        return bool(self.name_field or getattr(self.get_serializer_class(), "username_field", None))
+    @cached_property
+    def _named_fields(self) -> list[str]:
+        """The names of the fields that have the login name because the project, or Django, says so."""
+        of_serializer = getattr(self.get_serializer_class(), "username_field", None)
+        names = (self.name_field, of_serializer, get_user_model().USERNAME_FIELD)
+        return [name for name in names if name is not None and name in self._fields]
 
-    def _name_of_field(self) -> str:
-        """Return the name of the field with the login name; empty if there is none."""
-        kind = self.get_serializer_class()
-        if known := self.name_field or getattr(kind, "username_field", None):
-            return str(known)
-        own = get_user_model().USERNAME_FIELD
-        fields = kind(context=self.get_serializer_context()).fields
-        return own if own in fields else next(iter(fields), "")
+    @cached_property
+    def _fields(self) -> Mapping[str, Any]:
+        """The fields of the serializer."""
+        fields: Mapping[str, Any] = getattr(super().get_serializer(), "fields", {})
+        return fields
+
+    @cached_property
+    def _login_field(self) -> str:
+        """The name of the field with the login name; empty if there is none."""
+        texts = (name for name, field in self._fields.items() if _is_text(field))
+        return next(iter([*self._named_fields, *texts]), "")
 
     def _as_api_exception(self, exc: Exception) -> Exception:
+        """Return the error of DRF for one of this app, which is logged; others as they are."""
         request = self.request._request
         if isinstance(exc, drf.Throttled):
             log_throttled(request, note_on(request).limit)
-        elif isinstance(exc, InvalidCredentialsError | UnavailableError):
-            log_refusal(exc, request) if isinstance(exc, InvalidCredentialsError) else log_outage(exc, request)
-            return as_api_exception(exc)
+        elif isinstance(exc, InvalidCredentialsError):
+            log_refusal(exc, request)
+            return drf.AuthenticationFailed(NO_ACCOUNT, "no_active_account")
+        elif isinstance(exc, TokenError):
+            return InvalidToken(exc.args[0])
         elif isinstance(exc, UnstorableTextError) or is_of_text(exc):
             return drf.ParseError(_("The request contains characters that the database can't store."))
-        elif is_outage(exc):
+        elif isinstance(exc, UnavailableError) or is_outage(exc):
             log_outage(exc, request)
-            return as_api_exception(UnavailableError(str(exc)))
+            return as_api_exception(exc if isinstance(exc, UnavailableError) else UnavailableError(str(exc)))
         return exc
+
+
+def _is_text(field: Any) -> bool:
+    return isinstance(field, serializers.CharField) and not isinstance(field, PasswordField)
 
 
 def _accepts(user: Any) -> bool:

@@ -21,7 +21,7 @@ from django.views.decorators.debug import sensitive_variables
 from jwt_auth.claims import REGISTERED, moment
 from jwt_auth.conf import get_settings
 from jwt_auth.conf.simplejwt import SimpleJWT, simplejwt
-from jwt_auth.contrib.simplejwt.claims import id_of, own_claims
+from jwt_auth.contrib.simplejwt.claims import id_of, kept_in, own_claims
 from jwt_auth.contrib.simplejwt.exceptions import AuthenticationFailed, TokenError
 from jwt_auth.contrib.simplejwt.grants import Grant, Wishes, grant_of
 from jwt_auth.contrib.simplejwt.payloads import TIMED, Payload, SetLifetime, lifetime_is_set
@@ -121,7 +121,7 @@ class Token:
         return self.payload.get(name, default)
 
     def __str__(self) -> str:
-        raise NotImplementedError
+        return self.token or ""
 
     def set_jti(self) -> None:
         """Give the token a new id."""
@@ -155,13 +155,19 @@ class Token:
         if moment(ends) <= (current_time or self.current_time) - get_settings().LEEWAY:
             raise TokenError(_("Token '{}' claim has expired").format(claim))
 
+    @sensitive_variables()
     def _read(self, raw: str, verify: bool) -> None:
-        """Read the claims of the text of a token."""
-        raise NotImplementedError
+        """Read the claims of the text of a token, of any type."""
+        if not is_shaped_like_a_refresh_token(raw):
+            self._know(_claims_of_access_token(raw, verify))
+            return
+        session = read_refresh_token(raw, verifies=verify)
+        named = own_claims(session.user, _options(), "refresh")
+        self._know({**kept_in(session.data), **named, **_times_of(session)})
 
     def _times(self) -> dict[str, Any]:
-        """Return the claims of `TIMED` as those of the session's token."""
-        raise NotImplementedError
+        """Return the claims of TIMED as the session's token has them."""
+        return {}
 
     def _fill(self) -> None:
         times = self._times()
@@ -245,9 +251,7 @@ class AccessToken(Token):
 
     @sensitive_variables()
     def _read(self, raw: str, verify: bool) -> None:
-        claims, user = read_access_token(raw, verifies=verify)
-        named = own_claims(user, _options(), "access") if is_user(user) else {}
-        self._know({**named, **claims})
+        self._know(_claims_of_access_token(raw, verify))
 
     def _times(self) -> dict[str, Any]:
         return {} if self.token is not None else dict(tokens.peek_unverified(self._granted().access()).claims)
@@ -336,12 +340,7 @@ class RefreshToken(Token):
         return {name: value for name, value in self.payload.items() if name not in others}
 
     def _times(self) -> dict[str, Any]:
-        session = self._granted().session()
-        return {
-            "exp": int(session.ends_at.timestamp()),
-            "iat": int(session.created_at.timestamp()),
-            "jti": session.sid,
-        }
+        return _times_of(self._granted().session())
 
 
 class UntypedToken(Token):
@@ -351,22 +350,21 @@ class UntypedToken(Token):
     lifetime = timedelta(0)
     _types = ("untyped",)
 
-    def __str__(self) -> str:
-        return self.token or ""
-
     def verify_token_type(self) -> None:
         """Accept each type."""
 
-    @sensitive_variables()
-    def _read(self, raw: str, verify: bool) -> None:
-        kind = RefreshToken if is_shaped_like_a_refresh_token(raw) else AccessToken
-        read = kind(raw, verify)
-        for name in TIMED:
-            read.get(name)
-        self._know(dict(read.payload))
 
-    def _times(self) -> dict[str, Any]:
-        return {}
+@sensitive_variables()
+def _claims_of_access_token(raw: str, verify: bool) -> dict[str, Any]:
+    """Return the claims of an access token. One from before SIMPLEJWT was set gets those that name its user."""
+    claims, user = read_access_token(raw, verifies=verify)
+    return {**(own_claims(user, _options(), "access") if is_user(user) else {}), **claims}
+
+
+def _times_of(session: UserSession) -> dict[str, Any]:
+    """Return the claims of TIMED of the refresh tokens of `session`, which have one id."""
+    ends, began = session.ends_at, session.created_at
+    return {"exp": int(ends.timestamp()), "iat": int(began.timestamp()), "jti": session.sid}
 
 
 def _options() -> SimpleJWT:

@@ -1,5 +1,5 @@
 """
-Users by the claims of their tokens, as far as a session does not name them.
+The users of tokens: by a claim, and as the reason why a token is refused.
 """
 
 from typing import Any
@@ -11,7 +11,16 @@ from jwt_auth import verification
 from jwt_auth._django.outages import outage_is_unavailable
 from jwt_auth.conf import get_settings
 from jwt_auth.contrib.simplejwt.options import options
-from jwt_auth.exceptions import InvalidTokenError, UnavailableError
+from jwt_auth.exceptions import (
+    InactivePrincipalError,
+    InvalidTokenError,
+    MissingUserError,
+    RevokedTokenError,
+    StaleCredentialsError,
+    UnavailableError,
+)
+from jwt_auth.models import UserSession
+from jwt_auth.revocation.database import find_by_token, state_of
 from jwt_auth.user_model import read_key, user_field, visible_users
 
 
@@ -21,17 +30,33 @@ def user_of_claim(value: object) -> Any:
 
 
 @sensitive_variables("raw")
-def is_of_deleted_user(raw: str) -> bool:
+def because_of_user(error: RevokedTokenError, raw: str) -> RevokedTokenError:
     """
-    Return whether `raw` was refused because its user was deleted, and the user's sessions with it. One query.
+    Return the error about the user of an access token of ours, if the user is its reason; otherwise `error`.
 
-    False if the database can't be asked: the token is refused anyway.
+    A user who is deleted, or becomes inactive, or has a new password, is often noticed by the end of the sessions. At
+    most two queries, for a refused token alone. If the database can't be asked, `error` is exact enough.
     """
+    if type(error) is not RevokedTokenError:
+        return error  # it is about the user already
     try:
         claims = verification.identify_only(raw)
-        return claims.sid is not None and _find(get_settings().USER_ID_FIELD, claims.sub) is None
+        with outage_is_unavailable():
+            session = find_by_token(claims)
+        if session is not None:
+            return because_of_user_of(session) or error
+        gone = _find(get_settings().USER_ID_FIELD, claims.sub) is None
+        return MissingUserError(error.reason) if gone else error
     except (InvalidTokenError, UnavailableError):
-        return False
+        return error
+
+
+def because_of_user_of(session: UserSession) -> RevokedTokenError | None:
+    """Return the reason why the user of `session` can't use it, even if it has ended; None if there is none."""
+    state = state_of(session)
+    if not state.principal_active:
+        return InactivePrincipalError("the user is inactive")
+    return StaleCredentialsError("the password was changed since") if state.credentials_stale else None
 
 
 def _find(name: str, text: str) -> Any:

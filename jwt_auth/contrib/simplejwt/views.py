@@ -1,18 +1,17 @@
 """
-The views with the names of simplejwt, and the same as functions.
+The views with the names of simplejwt.
 """
 
 from jwt_auth.contrib.simplejwt.base import TokenViewBase
+from jwt_auth.contrib.simplejwt.sign_in import TokenObtainPairView
 from jwt_auth.throttling import RefreshThrottle, RevokeThrottle, VerifyThrottle
 
 __all__ = [
     "TokenBlacklistView",
+    "TokenObtainPairView",
     "TokenRefreshView",
     "TokenVerifyView",
     "TokenViewBase",
-    "token_blacklist",
-    "token_refresh",
-    "token_verify",
 ]
 
 
@@ -37,6 +36,8 @@ class TokenBlacklistView(TokenViewBase):
     own_throttle_classes = (RevokeThrottle,)
 
 
+# The same as functions, as simplejwt has them.
+token_obtain_pair = TokenObtainPairView.as_view()
 token_refresh = TokenRefreshView.as_view()
 token_verify = TokenVerifyView.as_view()
 token_blacklist = TokenBlacklistView.as_view()

@@ -5,4 +5,4 @@ No request runs this code. drf-spectacular finds the declarations as soon as the
 them if drf-spectacular is installed as an app: the project's schema then needs nothing more.
 """
 
-from jwt_auth.contrib.spectacular import endpoints as endpoints, schemes as schemes
+from jwt_auth.contrib.spectacular import endpoints as endpoints, schemes as schemes, simplejwt as simplejwt

@@ -95,6 +95,9 @@ def thorough(session: nox.Session) -> None:
             where = {"TEST_DATABASE": database, "TEST_USER": user}
             of_allauth = ("--ds", "tests.contrib.allauth.settings", "tests/contrib/allauth")
             session.run(*suite, *of_allauth, env={**everything, **where})
+        with _timed(took, f"projects of other packages on {database}"):
+            of_packages = ("--ds", "tests.contrib.packages.settings", "tests/contrib/packages")
+            session.run(*suite, *of_packages, env={**everything, **where})
     for name in apart:
         with _timed(took, name):
             database = "postgresql" if name in ("tests/browser", "tests/deployment") else "sqlite"

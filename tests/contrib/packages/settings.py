@@ -32,6 +32,9 @@ if find_spec("allauth"):  # the current release needs Python 3.11
     MIDDLEWARE = [*MIDDLEWARE, "allauth.account.middleware.AccountMiddleware"]
     AUTHENTICATION_BACKENDS += ["allauth.account.auth_backends.AuthenticationBackend"]
 
+if find_spec("oauth2_provider"):
+    INSTALLED_APPS += ["oauth2_provider"]
+
 # Errors as these packages answer them.
 REST_FRAMEWORK = {name: value for name, value in REST_FRAMEWORK.items() if name != "EXCEPTION_HANDLER"}
 REST_AUTH = {"USE_JWT": True, "JWT_AUTH_HTTPONLY": False, "TOKEN_MODEL": None, "OLD_PASSWORD_FIELD_ENABLED": True}

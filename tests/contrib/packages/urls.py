@@ -25,6 +25,8 @@ urlpatterns = [
     path("sign-up/", TemplateView.as_view(), name="socialaccount_signup"),
     path("inactive/", TemplateView.as_view(), name="account_inactive"),
 ]
+if find_spec("oauth2_provider"):
+    urlpatterns += [path("o/", include("oauth2_provider.urls", namespace="oauth2_provider"))]
 if find_spec("allauth"):
     GUIDE = {"__name__": __name__}
     FIRST_LINES = "from allauth.socialaccount.providers.oauth2.client import OAuth2Client\n"

@@ -46,6 +46,11 @@ class AsInProject:
         refuse_large_body(request)
         super().initial(request, *args, **kwargs)  # type: ignore[misc]
 
+    @classmethod
+    def description(cls) -> tuple[Any, int, Any]:
+        """Return the serializers of the body and of the answer, with the status between; None is any object."""
+        return None, 200, None
+
     def handle_exception(self, exc: Exception) -> Any:
         known = self.as_api_exception(exc, self.request)  # type: ignore[attr-defined]
         return super().handle_exception(known or exc)  # type: ignore[misc]

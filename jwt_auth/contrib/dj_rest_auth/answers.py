@@ -32,21 +32,25 @@ class AsInDjRestAuth(AsInProject):
         return super().as_api_exception(exc, request)
 
 
+def answer_class() -> Any:
+    """Return JWT_SERIALIZER; with JWT_AUTH_RETURN_EXPIRATION the other one."""
+    is_with_times = package.JWT_AUTH_RETURN_EXPIRATION
+    return package.JWT_SERIALIZER_WITH_EXPIRATION if is_with_times else package.JWT_SERIALIZER
+
+
 def sign_in_body(view: Any, request: Request, user: Any, pair: TokenPair, *, in_body: bool) -> Any:
     """
-    Return what JWT_SERIALIZER makes of the user and the tokens; with JWT_AUTH_RETURN_EXPIRATION the other serializer.
+    Return what `answer_class()` makes of the user and the tokens.
 
     Args:
         in_body: False if the tokens are in cookies: then they are in no body.
     """
-    is_with_times = package.JWT_AUTH_RETURN_EXPIRATION
-    serializer_class = package.JWT_SERIALIZER_WITH_EXPIRATION if is_with_times else package.JWT_SERIALIZER
     tokens = {
         "access": pair.access_token if in_body else "",
         "refresh": pair.refresh_token if in_body and not package.JWT_AUTH_HTTPONLY else "",
     }
     data = {"user": user, **tokens, **expirations(pair)}
-    return serializer_class(instance=data, context=context_of(view, request)).data
+    return answer_class()(instance=data, context=context_of(view, request)).data
 
 
 def expirations(pair: TokenPair) -> dict[str, Any]:

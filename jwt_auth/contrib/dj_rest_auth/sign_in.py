@@ -13,7 +13,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from jwt_auth.contrib.dj_rest_auth.answers import AsInDjRestAuth, sign_in_body
+from jwt_auth.contrib.dj_rest_auth.answers import AsInDjRestAuth, answer_class, sign_in_body
 from jwt_auth.contrib.project_views import context_of
 from jwt_auth.sessions import TokenPair
 from jwt_auth.views.transport import BearerAnswer
@@ -30,6 +30,10 @@ class SerializerSignIn(AsInDjRestAuth):
 
     serializer_class: Any = None
     name_field: str | None = None
+
+    @classmethod
+    def description(cls) -> tuple[Any, int, Any]:
+        return cls().get_serializer_class(), 200, answer_class()
 
     @sensitive_variables()
     def valid(self, serializer_class: Any, request: Request) -> Any:

@@ -19,6 +19,10 @@ from jwt_auth.views import SignInView
 __all__ = ["ProviderAuthView"]
 
 
+class ProviderSerializer(Serializer[Any]):
+    """An object; the provider decides on its members."""
+
+
 class ProviderAuthView(AsInProject, SignInView):
     """
     GET returns the address of the provider's page, as in djoser. POST signs in with the `state` and the `code` that the
@@ -26,8 +30,12 @@ class ProviderAuthView(AsInProject, SignInView):
     with cookies and `user`.
     """
 
-    serializer_class = Serializer
+    serializer_class = ProviderSerializer
     budget = "social"
+
+    @classmethod
+    def description(cls) -> tuple[Any, int, Any]:
+        return None, 201, ViewOfDjoser.serializer_class
 
     def get_throttles(self) -> list[Any]:
         # To ask for the address of a page is no sign-in.

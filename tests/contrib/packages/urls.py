@@ -16,7 +16,7 @@ urlpatterns = [
     path("browser/logout/", LogoutView.for_browsers().as_view()),
     path("browser/token/refresh/", RefreshView.for_browsers().as_view()),
     path("auth/browser/", include("jwt_auth.browser_urls")),
-    path("djoser/browser/o/<provider>/", ProviderAuthView.for_browsers().as_view()),
+    path("djoser/browser/o/<str:provider>/", ProviderAuthView.for_browsers().as_view()),
     path("djoser/", include("jwt_auth.contrib.djoser.urls")),
     path("djoser/", include("jwt_auth.contrib.djoser.social_urls")),
     path("reset/<uidb64>/<token>/", TemplateView.as_view(), name="password_reset_confirm"),

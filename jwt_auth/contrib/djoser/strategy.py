@@ -7,6 +7,8 @@ from typing import Any
 from django.contrib.auth.base_user import AbstractBaseUser
 
 from jwt_auth import sessions
+from jwt_auth.authentication.errors import as_api_exception
+from jwt_auth.exceptions import InvalidCredentialsError, UnavailableError
 
 __all__ = ["TokenStrategy"]
 
@@ -25,7 +27,10 @@ class TokenStrategy:
         Start a session for `user`, and return what djoser's serializer shows: `access`, `refresh` and `user`.
 
         Raises:
-            CredentialsChangedError: if the user is inactive, or was changed or deleted meanwhile.
+            APIException: 401 if the user is inactive, or was changed or deleted meanwhile; 503 in an outage.
         """
-        pair = sessions.start(user)
+        try:
+            pair = sessions.start(user)
+        except (InvalidCredentialsError, UnavailableError) as error:
+            raise as_api_exception(error) from error
         return {"access": pair.access_token, "refresh": pair.refresh_token, "user": user}

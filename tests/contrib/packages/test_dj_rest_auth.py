@@ -89,6 +89,8 @@ def test_broken_bodies_are_refused(client, db):
     for body, status in (("[" * 5000, 400), ("{", 400), ('{"username": "' + "a" * 70000 + '"}', 400)):
         answer = client.post("/dra/login/", body, content_type="application/json")
         assert answer.status_code == status, body[:10]
+    without_length = client.post("/dra/login/", "{}", content_type="application/json", CONTENT_LENGTH="many")
+    assert without_length.status_code == 400
     assert client.get("/dra/login/").status_code == 405
 
 

@@ -5,12 +5,12 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.signals import user_logged_in, user_login_failed
 from django.urls import reverse
 from djoser.conf import settings as djoser
+from rest_framework.exceptions import AuthenticationFailed
 from social_django.models import UserSocialAuth
 
 from jwt_auth.contrib.djoser.strategy import TokenStrategy
 from jwt_auth.models import UserSession
 from jwt_auth.revocation import revoke_user
-from jwt_auth.sessions import CredentialsChangedError
 from tests.support import social_provider
 from tests.support.browser import Browser
 from tests.support.clients import PASSWORD
@@ -117,5 +117,5 @@ def test_djosers_own_view_gets_tokens_from_the_strategy(carol, settings, client)
     }
     assert djoser.SOCIAL_AUTH_TOKEN_STRATEGY is TokenStrategy
     get_user_model().objects.update(is_active=False)
-    with pytest.raises(CredentialsChangedError):
+    with pytest.raises(AuthenticationFailed):
         TokenStrategy.obtain(carol)

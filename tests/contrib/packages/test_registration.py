@@ -12,11 +12,13 @@ from allauth.socialaccount.signals import pre_social_login
 from django.contrib.auth import get_user_model
 from django.core import mail
 
+from jwt_auth import sessions
 from jwt_auth.models import UserSession
 from jwt_auth.revocation import revoke_user
 from tests.support import openid_provider
 from tests.support.browser import Browser
 from tests.support.clients import PASSWORD
+from tests.support.outages import assert_unavailable, down
 
 WRONG = {"non_field_errors": ["Unable to log in with provided credentials."]}
 BOB = {"email": "bob@example.com", "password1": PASSWORD, "password2": PASSWORD}
@@ -50,6 +52,7 @@ def test_a_user_who_registers_is_signed_in_with_tokens_only(client, db):
     answer = client.send("/registration/", BOB)
     body = answer.json()
     assert (answer.status_code, set(body)) == (201, {"access", "refresh", "user"})
+    assert answer["Cache-Control"] == "no-store"
     bob = get_user_model().objects.get()
     assert str(body["user"]["pk"]) == str(bob.pk)
     assert client.get_me(body["access"]).status_code == 200
@@ -85,6 +88,11 @@ def test_a_user_who_must_be_activated_first_gets_no_tokens(client, db, monkeypat
     answer = client.send("/registration/", BOB)
     assert (answer.status_code, answer.content) == (204, b"")
     assert not UserSession.objects.exists()
+
+
+def test_without_a_session_because_of_an_outage_it_is_503(client, db, monkeypatch):
+    monkeypatch.setattr(sessions.starting, "_start", down)
+    assert_unavailable(client.send("/registration/", BOB), code=None)  # the body is DRF's own
 
 
 def test_a_registration_that_is_refused_keeps_the_packages_body(client, db):

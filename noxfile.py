@@ -98,6 +98,9 @@ def thorough(session: nox.Session) -> None:
         with _timed(took, f"tokens of simplejwt on {database}"):
             of_simplejwt = ("--ds", "tests.contrib.simplejwt.window.settings", "tests/contrib/simplejwt/window")
             session.run(*suite, *of_simplejwt, env={**everything, **where})
+        with _timed(took, f"projects of other packages on {database}"):
+            of_packages = ("--ds", "tests.contrib.packages.settings", "tests/contrib/packages")
+            session.run(*suite, *of_packages, env={**everything, **where})
     for name in apart:
         with _timed(took, name):
             database = "postgresql" if name in ("tests/browser", "tests/deployment") else "sqlite"

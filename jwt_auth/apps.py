@@ -27,6 +27,7 @@ def _register_checks() -> None:
         clients,
         deploy,
         django_sessions,
+        former_tokens,
         issuers,
         namesakes,
         revocation,
@@ -51,6 +52,7 @@ def _register_checks() -> None:
     register(sign_ins.check_sign_ins, Tags.security)
     register(django_sessions.check_session_exchange, Tags.security)
     register(check_allauth, Tags.security)
+    register(former_tokens.check_former_tokens, Tags.security)
     register(check_simplejwt, Tags.security)
     register(check_window, Tags.security)
     register(clients.check_used_tokens, Tags.security, deploy=True)

@@ -205,7 +205,7 @@ class NoTokenError(RefusedError):
 
 
 class ExchangeRefusedError(InvalidCredentialsError):
-    """Raised when there is no Django session that can be exchanged for tokens."""
+    """Raised when there is no Django session, or token of another package, that can be exchanged for tokens."""
 
     code = NoTokenError.code
     detail = NoTokenError.detail

@@ -39,7 +39,7 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
 
 def error_response(exc: Exception, request: HttpRequest | Request | None = None) -> Response | None:
     """Return the response to `exc`, or None if it is an unexpected error of the server (500)."""
-    error = _as_api_exception(exc, request)
+    error = api_exception_of(exc, request)
     if error is None:
         return None
     headers = {}
@@ -50,7 +50,8 @@ def error_response(exc: Exception, request: HttpRequest | Request | None = None)
     return Response(_body(error), status=error.status_code, headers=headers)
 
 
-def _as_api_exception(exc: Exception, request: HttpRequest | Request | None) -> drf.APIException | None:
+def api_exception_of(exc: Exception, request: HttpRequest | Request | None) -> drf.APIException | None:
+    """Return the exception of DRF that is answered in place of `exc`; None for an unexpected error of the server."""
     asked = request and plain(request)
     if isinstance(exc, drf.Throttled):
         log_throttled(asked, note_on(asked).limit if asked else None)

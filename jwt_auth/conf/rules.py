@@ -8,12 +8,13 @@ import importlib
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import field, fields
-from datetime import timedelta
+from datetime import date, datetime, time, timedelta, timezone
 from difflib import get_close_matches
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 from django.conf import settings as django_settings
+from django.utils.timezone import is_aware
 
 from jwt_auth.jose.scopes import is_scope
 
@@ -73,6 +74,19 @@ def at_least_one(rule: Rule) -> Rule:
 
 
 # Rules of many settings
+
+
+def end_date(value: object) -> str | None:
+    """A date, which is included, or an aware datetime."""
+    ok = is_aware(value) if isinstance(value, datetime) else isinstance(value, date)
+    return None if ok else "must be a date, or an aware datetime"
+
+
+def end_of(value: date | datetime) -> datetime:
+    """Return the end that a value of `end_date` means; a date ends in UTC."""
+    if isinstance(value, datetime):
+        return value
+    return datetime.combine(value + timedelta(days=1), time(), timezone.utc)
 
 
 def flag(value: object) -> str | None:

@@ -8,7 +8,7 @@ Each setting is one line of `Settings`, with the rule for its value. `find_probl
 import functools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
@@ -31,6 +31,9 @@ T = TypeVar("T")
 
 ConfiguredKey: TypeAlias = str | bytes | Path | Mapping[str, Any]
 
+
+# The packages whose opaque tokens are accepted for a while: see contrib/authtoken and contrib/knox.
+FORMER_KINDS = ("authtoken", "knox")
 
 # RFC 7519 section 4.1.4 allows "no more than a few minutes"; we allow one.
 MAX_LEEWAY = timedelta(seconds=60)
@@ -59,6 +62,17 @@ def _issuers(value: object) -> str | None:
 
 def _simplejwt(value: object) -> str | None:
     return rules.mapping(value) and 'must be a dict of options, such as {"ACCEPT_UNTIL": date(2030, 1, 31)}'
+
+
+def _former_tokens(value: object) -> str | None:
+    if rules.mapping(value):
+        return 'must be a dict of dates, such as {"authtoken": date(2030, 1, 31)}'
+    for name, end in value.items():  # type: ignore[attr-defined]  # the rule has found a mapping
+        if name not in FORMER_KINDS:
+            return f"has {name!r}; the packages are {', '.join(FORMER_KINDS)}"
+        if problem := rules.end_date(end):
+            return f"for {name!r} {problem}"
+    return None
 
 
 def _audiences(value: object) -> str | None:
@@ -123,6 +137,7 @@ class Settings:
     ADMIN_ENDPOINTS_AMR: tuple[str, ...] = setting((), rules.list_of(rules.sign_in_method))
     LOGIN_THROTTLE: str = setting("10/min", rules.rate)
     REALM: str = setting("api", rules.realm)
+    FORMER_TOKENS: Mapping[str, date] = setting({}, _former_tokens)
     # Its options have rules of their own: simplejwt.py.
     SIMPLEJWT: Mapping[str, Any] | None = setting(None, rules.optional(_simplejwt))
 

@@ -7,21 +7,14 @@ Each option is one line of `SimpleJWT`, with the rule for its value. `find_simpl
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import datetime
 from typing import Any
-
-from django.utils.timezone import is_aware
 
 from jwt_auth.conf import rules
 from jwt_auth.conf.former import FORMER, hint_for
 from jwt_auth.conf.rules import setting
 from jwt_auth.conf.settings import cached_until_settings_change, get_settings
 from jwt_auth.exceptions import ConfigurationError
-
-
-def _end(value: object) -> str | None:
-    ok = is_aware(value) if isinstance(value, datetime) else isinstance(value, date)
-    return None if ok else "must be a date, or an aware datetime"
 
 
 def _claim(value: object) -> str | None:
@@ -59,7 +52,7 @@ class SimpleJWT:
     All but ACCEPT_UNTIL have the names and meanings that simplejwt gives them.
     """
 
-    ACCEPT_UNTIL: datetime | None = setting(None, rules.optional(_end))
+    ACCEPT_UNTIL: datetime | None = setting(None, rules.optional(rules.end_date))
     AUTH_HEADER_TYPES: tuple[str, ...] = setting(("Bearer",), _schemes)
     AUTH_HEADER_NAME: str = setting("HTTP_AUTHORIZATION", _header)
     USER_ID_FIELD: str = setting("pk", rules.field_name)
@@ -110,6 +103,4 @@ def _build(raw: Mapping[str, Any]) -> SimpleJWT:
         values["AUTH_HEADER_TYPES"] = (types,)
     options = SimpleJWT(**values)
     end = options.ACCEPT_UNTIL
-    if end is None or isinstance(end, datetime):
-        return options
-    return replace(options, ACCEPT_UNTIL=datetime.combine(end + timedelta(days=1), time(), timezone.utc))
+    return options if end is None else replace(options, ACCEPT_UNTIL=rules.end_of(end))

@@ -125,7 +125,16 @@ def refused_by_cutoff(claims: Claims, cutoff: datetime | None) -> bool:
         return False
     if claims.auth_time is not None:
         return claims.auth_time < cutoff
-    return moment(claims.iat) < _ceil(cutoff)
+    return is_from_before(moment(claims.iat), cutoff)
+
+
+def is_from_before(issued_at: datetime, cutoff: datetime | None) -> bool:
+    """
+    Return whether a token that was issued in the second of `issued_at` may be older than `cutoff`.
+
+    So a token from the second of the cutoff itself is, unless there is none.
+    """
+    return cutoff is not None and issued_at.replace(microsecond=0) < _ceil(cutoff)
 
 
 def _ceil(value: datetime) -> datetime:

@@ -86,8 +86,8 @@ def _look_up(path):
     return getattr(importlib.import_module(module), name)
 
 
-# These can be imported only where allauth is among the apps; allauth says what their methods are.
-ELSEWHERE = "jwt_auth.contrib.allauth."
+# These can be imported only where other packages are among the apps, which say what their methods are.
+ELSEWHERE = tuple(f"jwt_auth.contrib.{name}." for name in ("allauth", "dj_rest_auth", "djoser", "knox"))
 
 
 def unlisted_types(public):

@@ -30,6 +30,8 @@ def test_each_guide_is_followed_there_or_says_why_not():
     elsewhere = {
         "allauth",  # needs URLs without the sign-in of the other guides
         "dj-rest-auth",  # the same
+        "djoser",  # the same
+        "from-authtoken",  # begins with a project of authtoken
         "second-factor",  # the same
         "custom-user",  # needs another project, because a database keeps its user model
         "from-simplejwt",  # begins with a project of simplejwt
@@ -56,6 +58,27 @@ def test_a_project_that_registers_users_with_dj_rest_auth(project):
     reader = Reader(project, "dj-rest-auth")
     reader.write_first_files(PAGES["tutorial"], "guide")
     reader.follow(PAGES["dj-rest-auth"])
+
+
+def test_a_project_that_registers_users_with_djoser(project):
+    reader = Reader(project, "djoser")
+    reader.write_first_files(PAGES["tutorial"], "guide")
+    reader.follow(PAGES["djoser"])
+
+
+DRF_AND_AUTHTOKEN = """
+INSTALLED_APPS += ["rest_framework", "rest_framework.authtoken"]
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.TokenAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+}
+"""
+
+
+def test_a_project_of_authtoken_is_moved_and_its_devices_stay_signed_in(project):
+    project.append("mysite/settings.py", DRF_AND_AUTHTOKEN)
+    project.manage("migrate", "-v", "0")
+    Reader(project, "authtoken").follow(PAGES["from-authtoken"])
 
 
 def test_a_project_with_a_second_factor(project):

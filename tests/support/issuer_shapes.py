@@ -514,7 +514,30 @@ APPLE = Shape(
     cache="no-store",
 )
 
+DJANGO_OAUTH_TOOLKIT = Shape(
+    block="DjangoOAuthToolkit",
+    header={"typ": "JWT", "alg": "RS256", "kid": "Qm9nVGh1bWJwcmludE9mVGhlS2V5"},
+    claims={
+        "aud": "the client_id of your application",
+        "iat": SECOND,
+        "at_hash": "ZmFrZUFUSGFzaFZhbHVlMQ",
+        "sub": "7",
+        "iss": "https://accounts.example.com/o",
+        "exp": SECOND + 3600,
+        "auth_time": SECOND - 60,
+        "jti": "5f0c1a52-93f1-4a4f-8f7a-0d1f1f0d1c11",
+    },
+    expected={"sub": "7", "scopes": set()},
+    refused={
+        "another application": {"aud": "another client_id"},
+        "a token of the default lifetime": {"exp": SECOND + 36000},
+    },
+    beside=({"kid": "inactive", **SIGNS},),
+    cache="public, max-age=3600, stale-while-revalidate=3600, stale-if-error=3600",
+)
+
 SHAPES = {
+    "django-oauth-toolkit": DJANGO_OAUTH_TOOLKIT,
     "Keycloak": KEYCLOAK,
     "Auth0": AUTH0,
     "Entra ID, version 2": ENTRA,

@@ -71,6 +71,7 @@ _EXCEPT = frozenset(
         "attacks/test_admin_requests.py",
         *("checks/test_database.py", "contrib/allauth/test_races.py"),
         *(f"contrib/simplejwt/window/test_{name}.py" for name in ("access", "exchange", "ending", "races")),
+        *("contrib/packages/test_former_races.py", "contrib/packages/test_former_tokens.py"),
         *("checks/test_revocation.py", "checks/test_settings.py"),
     )
 )

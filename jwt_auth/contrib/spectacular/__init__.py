@@ -5,4 +5,9 @@ No request runs this code. drf-spectacular finds the declarations as soon as the
 them if drf-spectacular is installed as an app: the project's schema then needs nothing more.
 """
 
-from jwt_auth.contrib.spectacular import endpoints as endpoints, schemes as schemes, simplejwt as simplejwt
+from jwt_auth.contrib.spectacular import (
+    endpoints as endpoints,
+    project_views as project_views,
+    schemes as schemes,
+    simplejwt as simplejwt,
+)

@@ -1,0 +1,19 @@
+"""
+The authentication class for tokens of DRF's authtoken, which a project lists while it moves.
+"""
+
+from rest_framework.authentication import TokenAuthentication
+
+from jwt_auth.contrib.former_tokens import FormerTokens
+
+__all__ = ["FormerTokenAuthentication"]
+
+
+class FormerTokenAuthentication(FormerTokens, TokenAuthentication):
+    """
+    Authenticates `Authorization: Token <key>` until FORMER_TOKENS["authtoken"].
+
+    A project with a subclass of its own sets the same `keyword` and `model`.
+    """
+
+    kind = "authtoken"

@@ -1,0 +1,117 @@
+"""
+Opaque tokens that another package has issued, and that a project accepts until a date of FORMER_TOKENS.
+
+They are the package's own rows, which this app does not change, except that an exchange uses up a token of one device.
+A cutoff refuses all tokens that were created before it, so that the revocation of a user, a new password and a global
+cutoff reach them.
+"""
+
+from datetime import datetime
+from typing import Any, ClassVar
+
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.debug import sensitive_variables
+from rest_framework import exceptions as drf
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from jwt_auth._django.outages import outage_is_unavailable
+from jwt_auth.authentication.errors import as_api_exception
+from jwt_auth.authentication.note import note_on
+from jwt_auth.conf import get_settings
+from jwt_auth.conf.rules import end_of
+from jwt_auth.exceptions import ReasonedError, RevokedTokenError, UnavailableError
+from jwt_auth.http.logs import log_outage, log_refusal
+from jwt_auth.http.plain import plain
+
+# The text of DRF and of knox, so that their translations are found, and clients do what they do today.
+INVALID = _("Invalid token.")
+
+
+def accepted_until(kind: str) -> datetime | None:
+    """Return the end of the time in which tokens of a package are accepted; None if they never are."""
+    end = get_settings().FORMER_TOKENS.get(kind)
+    return None if end is None else end_of(end)
+
+
+class FormerTokens:
+    """
+    For the authentication class of a package, before it in the list of bases.
+
+    A token is refused after the date, if its user is inactive, missing or hidden, and if it may be older than a cutoff.
+    One query more than the package needs.
+    """
+
+    kind: ClassVar[str]
+
+    @sensitive_variables()
+    def authenticate(self, request: Any) -> tuple[Any, Any] | None:
+        """Return the user and the package's token; None if the request has another credential, or none."""
+        note = note_on(request)
+        note.varies_on = note.varies_on.union(("Authorization",))
+        if _is_of_ours(request):
+            return None
+        try:
+            with outage_is_unavailable():
+                found: tuple[Any, Any] | None = super().authenticate(request)  # type: ignore[misc]  # of the package
+                return found if found is None else self._unrevoked(*found)
+        except ReasonedError as error:
+            log_refusal(error, plain(request))
+            raise drf.AuthenticationFailed(INVALID) from error
+        except UnavailableError as error:
+            log_outage(error, plain(request))
+            raise as_api_exception(error) from error
+
+    @sensitive_variables()
+    def authenticate_credentials(self, key: Any) -> Any:
+        text = key.decode("latin-1") if isinstance(key, bytes) else str(key)
+        end = accepted_until(self.kind)
+        if end is None or timezone.now() >= end:
+            raise RevokedTokenError(f"FORMER_TOKENS does not accept tokens of {self.kind} any more")
+        if not (text.isascii() and text.isprintable()):  # the package, or its database, might raise an error of its own
+            raise RevokedTokenError("the token has characters that no token has")
+        return super().authenticate_credentials(key)  # type: ignore[misc]  # of the package
+
+    def _unrevoked(self, user: Any, token: Any) -> tuple[Any, Any]:
+        # Imported here, because they need the models, and DRF may import this module before.
+        from jwt_auth.conf.user_keys import key_of
+        from jwt_auth.revocation import cutoff
+        from jwt_auth.revocation.verdict import is_from_before, latest
+        from jwt_auth.user_model import as_made, visible_rows
+
+        rows = cutoff.with_cutoff(visible_rows()).filter(pk=key_of(user))
+        row = rows.annotate(jwt_global_cutoff=cutoff.global_cutoff()).first()
+        fresh = None if row is None else as_made(row, shown=True)
+        if fresh is None or not fresh.is_active:
+            raise RevokedTokenError("the user is missing, hidden or inactive")
+        if is_from_before(token.created, latest((cutoff.read(row), row.jwt_global_cutoff))):
+            raise RevokedTokenError("the token is older than a cutoff")
+        return user, token
+
+
+def _is_of_ours(request: Any) -> bool:
+    """Return whether the header has a JWT, which a package with the scheme Bearer would take for a token of its own."""
+    return "." in plain(request).META.get("HTTP_AUTHORIZATION", "")
+
+
+class FormerSignOut:
+    """
+    For a LogoutView of this app: a former token in the header is deleted, and the answer is 204 in any case.
+
+    `package_class` authenticates as before, so that also a token that is refused by now can be deleted.
+    """
+
+    package_class: ClassVar[Any]
+
+    @sensitive_variables()
+    def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        try:
+            found = None if _is_of_ours(request) else self.package_class().authenticate(request)
+        except (drf.AuthenticationFailed, UnicodeDecodeError):
+            return Response(status=204)  # it is no token, or has been deleted
+        if found is None:
+            answer: Response = super().post(request, *args, **kwargs)  # type: ignore[misc]  # of this app's view
+            return answer
+        found[1].delete()
+        return Response(status=204)

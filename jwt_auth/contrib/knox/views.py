@@ -1,0 +1,47 @@
+"""
+The exchange of a token of knox, and the sign-out with one.
+"""
+
+from typing import Any
+
+from django.utils import timezone
+from knox.auth import TokenAuthentication
+
+from jwt_auth.conf import get_settings
+from jwt_auth.contrib.former_exchange import FormerTokenExchange
+from jwt_auth.contrib.former_tokens import FormerSignOut
+from jwt_auth.contrib.knox.authentication import FormerKnoxAuthentication
+from jwt_auth.exceptions import InvalidCredentialsError
+from jwt_auth.views.users import LogoutView
+
+__all__ = ["KnoxExchangeView", "KnoxLogoutView"]
+
+
+class KnoxExchangeView(FormerTokenExchange):
+    """
+    Exchange the token in the header for tokens of this app, and use it up: it is one device's.
+
+    It ends after ROTATION_GRACE_PERIOD, which is also how long the answer of a refresh may be asked for again. Until
+    then, requests that are on their way succeed, and so does the exchange of another tab, or the repetition of one
+    whose answer was lost: each begins a session of its own.
+    """
+
+    former_class = FormerKnoxAuthentication
+
+    def use_up(self, former: Any) -> None:
+        now, end = timezone.now(), former.expiry
+        if end is not None and end <= now:
+            raise InvalidCredentialsError("the former token was used up meanwhile")
+        grace = get_settings().ROTATION_GRACE_PERIOD
+        last = now + grace
+        if not grace:
+            former.delete()
+        elif end is None or end > last:
+            former.expiry = last
+            former.save(update_fields=["expiry"])
+
+
+class KnoxLogoutView(FormerSignOut, LogoutView):
+    """`logout/` that also accepts a former token, and deletes it."""
+
+    package_class = TokenAuthentication

@@ -88,6 +88,16 @@ def after(text, path="code.py"):
         ("x = '\u2028'\nfrom rest_framework_simplejwt.tokens import AccessToken\n", None),
         ("x = settings.SIMPLE_JWT['ACCESS_TOKEN_LIFETIME']\n", "x = settings.JWT_AUTH['ACCESS_TOKEN_LIFETIME']\n"),
         ('x = s.SIMPLE_JWT["REFRESH_TOKEN_LIFETIME"]\n', 'x = s.JWT_AUTH["SESSION_IDLE_TIMEOUT"]\n'),
+        (
+            "x = settings.SIMPLE_JWT.get('ACCESS_TOKEN_LIFETIME', timedelta(days=1))\n",
+            "x = settings.JWT_AUTH.get('ACCESS_TOKEN_LIFETIME', timedelta(days=1))\n",
+        ),
+        (
+            "x = settings.SIMPLE_JWT.get('AGE', settings.SIMPLE_JWT['ACCESS_TOKEN_LIFETIME'])\n",
+            "x = settings.SIMPLE_JWT.get('AGE', settings.JWT_AUTH['ACCESS_TOKEN_LIFETIME'])\n",
+        ),
+        ("x = settings.SIMPLE_JWT.get('AUTH_COOKIE')\n", "x = settings.SIMPLE_JWT.get('AUTH_COOKIE')\n"),
+        ("import rest_framework_simplejwt.tokens as jwt\njwt.AccessToken\n", None),
         ("x = settings.SIMPLE_JWT['AUTH_COOKIE']\n", "x = settings.SIMPLE_JWT['AUTH_COOKIE']\n"),
     ],
 )
@@ -107,6 +117,8 @@ def test_what_is_sure_is_changed_and_all_else_stays(text, new):
         "# rest_framework_simplejwt.views.TokenVerifyView\n",
         '"""rest_framework_simplejwt.views is where the views are."""\n',
         "from .rest_framework_simplejwt import views\n",
+        "from .jwt import decode\n",
+        "from jwt import PyJWTError\n",
         "from . import rest_framework_simplejwt\n",
         "from rest_framework_simplejwt_extra.views import X\n",
         "import os  # rest_framework_simplejwt\n",
@@ -128,13 +140,20 @@ def test_other_code_is_left_alone(text):
     ("text", "advice"),
     [
         ("import rest_framework_simplejwt.views\n", "Import the names from"),
+        ("import rest_framework_simplejwt.utils as u\n", "Import the names from"),
+        ("import jwt\njwt.decode(raw, settings.SECRET_KEY)\njwt.PyJWTError\n", "verification.verify(raw)"),
+        ("import jwt as pyjwt\npyjwt.encode({}, key)\n", "sessions.start(user)"),
+        ("from jwt import decode, PyJWTError\n", "verification.verify(raw)"),
+        ("x = settings.SIMPLE_JWT.get('ALGORITHM')\n", "goes on to read SIMPLE_JWT"),
+        ("x = settings.SIMPLE_JWT.copy()\n", "goes on to read SIMPLE_JWT"),
         ("import os, rest_framework_simplejwt.views as v\n", "Import the names from"),
         ("from rest_framework_simplejwt.views import *\n", "Name what is imported."),
         ("from rest_framework_simplejwt.tokens import SlidingToken\n", "There are no sliding tokens"),
         ("from rest_framework_simplejwt.settings import api_settings\n", "get_settings()"),
         ("from rest_framework_simplejwt.token_blacklist.models import OutstandingToken\n", "UserSession"),
         ("from rest_framework_simplejwt import utils\n", "Nothing here has this name"),
-        ("from rest_framework_simplejwt.utils import aware_utcnow\n", "Nothing here has this name"),
+        ("from rest_framework_simplejwt.utils import aware_utcnow\n", "django.utils.timezone.now()"),
+        ("from rest_framework_simplejwt.utils import logger\n", "Nothing here has this name"),
         ("x = 'rest_framework_simplejwt.tokens.SlidingToken'\n", "There are no sliding tokens"),
         ("x = 'rest_framework_simplejwt.token_blacklist.models.OutstandingToken'\n", "UserSession"),
         ("x = f'rest_framework_simplejwt.{name}'\n", "put together when the program runs"),
@@ -415,12 +434,13 @@ def test_without_an_option_it_reports_and_writes_nothing(project):
         settings_py=SETTINGS,
         urls_py=VIEWS,
         views_py="from rest_framework_simplejwt.tokens import AccessToken, SlidingToken\n",
+        models_py="from rest_framework_simplejwt.token_blacklist.models import OutstandingToken\n",
         requirements_txt="djangorestframework-simplejwt==5.5.1\n",
     )
     said = move(root)
     assert 'ACCESS_TOKEN_LIFETIME: kept as JWT_AUTH["ACCESS_TOKEN_LIFETIME"]. At most a day.' in said
     assert "ROTATE_REFRESH_TOKENS: always so. " in said
-    assert "Places in the code: 2 to change, 1 to look at, 0 to stay" in said
+    assert "Places in the code: 2 to change, 2 to look at, 0 to stay" in said
     assert f"  urls.py:1\n    - {VIEWS}    + {OURS}" in said
     assert "    ! SlidingToken: There are no sliding tokens" in said
     assert "requirements.txt:1: remove simplejwt when that is so." in said

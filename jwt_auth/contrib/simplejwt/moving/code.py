@@ -32,11 +32,20 @@ ADVICE = {
     "token_backend": "verification.verify(raw) verifies a token, and sessions.start(user) issues one.",
     "TokenBackend": "verification.verify(raw) verifies a token, and sessions.start(user) issues one.",
     "TokenBackendError": "verification.verify(raw) raises jwt_auth.exceptions.InvalidTokenError.",
+    "aware_utcnow": "django.utils.timezone.now() is the same.",
+    "datetime_from_epoch": "datetime.fromtimestamp(seconds, tz=timezone.utc) is the same.",
+    "datetime_to_epoch": "int(moment.timestamp()) is the same.",
+    "get_md5_hash_password": "A session remembers the password, so no token has a hash of it.",
+    "User": "django.contrib.auth.get_user_model() is the same.",
     "*": "Name what is imported.",
 }
 _NO_ADVICE = "Nothing here has this name: see what the code needs it for."
 _COMMENT = "Split this import: it has comments, and only some of its names have a place here."
 _FORMATTED = "This text is put together when the program runs: see what it names."
+_PYJWT = (
+    "If this is about tokens of this server: verification.verify(raw) reads one, and sessions.start(user) makes one. "
+    "The key of HMAC is not SECRET_KEY itself, and each token has an `aud`."
+)
 _TABLES = "This needs the tables of simplejwt: drop it before they are dropped."
 _READ = "This goes on to read SIMPLE_JWT: read JWT_AUTH, or jwt_auth.conf.get_settings()."
 _OVERRIDE = "This reads or changes SIMPLE_JWT: do the same with JWT_AUTH, where the setting has a place there."
@@ -44,8 +53,11 @@ _OVERRIDE = "This reads or changes SIMPLE_JWT: do the same with JWT_AUTH, where 
 # Settings that JWT_AUTH has in any case.
 _CARRIED = {"ACCESS_TOKEN_LIFETIME": "ACCESS_TOKEN_LIFETIME", "REFRESH_TOKEN_LIFETIME": "SESSION_IDLE_TIMEOUT"}
 
+_SETTING = re.compile(r"""(?s)(?P<object>[\w.\s()]*\.)SIMPLE_JWT(?P<how>\[['"]|\.get\(['"])(?P<name>\w+)['"]""")
+
 _APPS = (PACKAGE, f"{PACKAGE}.token_blacklist")
 _LABEL = "token_blacklist"
+_PYJWT_NAMES = ("decode", "encode")
 
 
 class Handling(Enum):
@@ -55,6 +67,7 @@ class Handling(Enum):
     PART = "changes in part"
     DECIDE = "for you to look at"
     SETTING = "names SIMPLE_JWT, for you to look at"
+    PYJWT = "reads or makes tokens by PyJWT, for you to look at"
     STAYS = "stays for now"
     OWN = "stays"
 
@@ -83,7 +96,7 @@ class Mention:
 
     @property
     def needs_a_person(self) -> bool:
-        return self.kind in (Handling.PART, Handling.DECIDE, Handling.SETTING)
+        return self.kind not in (Handling.CHANGES, Handling.STAYS, Handling.OWN)
 
     @property
     def needs_the_package(self) -> bool:
@@ -106,7 +119,7 @@ def places_in(source: ProjectFile) -> list[Mention]:
     Raises:
         SyntaxError, ValueError, RecursionError: if it is no Python of this version.
     """
-    if not any(word in source.text for word in (PACKAGE, "SIMPLE_JWT", _LABEL)):
+    if not any(word in source.text for word in (PACKAGE, "SIMPLE_JWT", _LABEL, "jwt")):
         return []
     reader = _Reader(source)
     reader.visit(ast.parse(source.text))
@@ -118,6 +131,7 @@ class _Reader(ast.NodeVisitor):
         self.places: list[Mention] = []
         self._source, self._text = source, source.text
         self._modules: dict[str, str] = {}  # names that stand for a module of simplejwt
+        self._pyjwt: set[str] = set()  # names that stand for PyJWT
         self._lines = [0]
         lines = lines_of(source.text)
         for line in lines:
@@ -132,8 +146,18 @@ class _Reader(ast.NodeVisitor):
         start = self._offset(node.lineno, node.col_offset)
         return start, self._offset(node.end_lineno or node.lineno, node.end_col_offset or 0)
 
-    def _note(self, node: ast.expr | ast.stmt, kind: Handling, *, new: str | None = None, advice: str = "") -> None:
+    def _note(
+        self,
+        node: ast.expr | ast.stmt,
+        kind: Handling,
+        *,
+        new: str | None = None,
+        advice: str = "",
+        length: int | None = None,
+    ) -> None:
+        """Note a node as a place, or its first `length` characters."""
         start, end = self._span(node)
+        end = end if length is None else start + length
         self.places.append(
             Mention(
                 path=self._source.path,
@@ -171,32 +195,54 @@ class _Reader(ast.NodeVisitor):
         self.generic_visit(node)
 
     def visit_Subscript(self, node: ast.Subscript) -> None:
-        """Note `settings.SIMPLE_JWT["NAME"]`: it reads another setting, or the name is the project's own."""
+        if not self._is_setting(node, node.value):
+            self.generic_visit(node)
+
+    def visit_Call(self, node: ast.Call) -> None:
+        if not self._is_setting(node, getattr(node.func, "value", None)):
+            self.visit(node.func)
+        for argument in (*node.args, *node.keywords):
+            self.visit(argument)
+
+    def _is_setting(self, node: ast.expr, of: ast.expr | None) -> bool:
+        """
+        Return whether an expression is noted: `settings.SIMPLE_JWT["NAME"]`, or `.get("NAME", ...)`, if JWT_AUTH has
+        the setting in any case, or if the name is the project's own.
+        """
         start, end = self._span(node)
-        read = re.fullmatch(r"(?s)(.*\.)SIMPLE_JWT(\[['\"])(\w+)(['\"]\])", self._text[start:end])
-        if read is None or not isinstance(node.value, ast.Attribute):
-            self.generic_visit(node)
-        elif name := _CARRIED.get(read[3]):
-            self._note(node, Handling.CHANGES, new=f"{read[1]}JWT_AUTH{read[2]}{name}{read[4]}")
-        elif read[3] not in RULES:
-            self._note(node, Handling.OWN, advice="A name of your own stays in SIMPLE_JWT.")
+        read = _SETTING.match(self._text[start:end]) if getattr(of, "attr", "") == "SIMPLE_JWT" else None
+        if read is None or (read["name"] in RULES and read["name"] not in _CARRIED):
+            return False
+        if name := _CARRIED.get(read["name"]):
+            new = f"{read['object']}JWT_AUTH{read['how']}{name}"
+            self._note(node, Handling.CHANGES, new=new, length=read.end("name"))
         else:
-            self.generic_visit(node)
+            self._note(node, Handling.OWN, advice="A name of your own stays in SIMPLE_JWT.")
+        return True
 
     def visit_Attribute(self, node: ast.Attribute) -> None:
         if node.attr == "SIMPLE_JWT":
             self._note(node, Handling.SETTING, advice=_READ)
+        if isinstance(node.value, ast.Name) and node.value.id in self._pyjwt and node.attr in _PYJWT_NAMES:
+            self._note(node, Handling.PYJWT, advice=_PYJWT)
         module = self._modules.get(node.value.id) if isinstance(node.value, ast.Name) else None
         if module is not None and node.attr not in names_in(module):
             self._note(node, Handling.DECIDE, advice=ADVICE.get(node.attr, _NO_ADVICE))
         self.generic_visit(node)
 
     def visit_Import(self, node: ast.Import) -> None:
-        if any(_is_of_package(alias.name) for alias in node.names):
+        self._pyjwt |= {alias.asname or alias.name for alias in node.names if alias.name == "jwt"}
+        theirs = [alias for alias in node.names if _is_of_package(alias.name)]
+        if len(node.names) == 1 and theirs and theirs[0].asname and names_in(theirs[0].name):
+            self._modules[theirs[0].asname] = theirs[0].name
+            self._note(node, Handling.CHANGES, new=f"import {_ours(theirs[0].name)} as {theirs[0].asname}")
+        elif theirs:
             self._note(node, Handling.DECIDE, advice=f"Import the names from {OURS}.")
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
         module = node.module or ""
+        if module == "jwt" and not node.level and any(alias.name in _PYJWT_NAMES for alias in node.names):
+            self._note(node, Handling.PYJWT, advice=_PYJWT)
         if node.level or not _is_of_package(module):
             return
         ours = names_in(module)

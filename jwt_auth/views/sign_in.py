@@ -209,7 +209,7 @@ class SignInView(CredentialView):
         If a receiver, or the project's `answer()`, raises an error, the sign-in is refused.
         """
         request.user = user
-        with ended_by_an_error(user, pair):
+        with _ended_by_an_error(user, pair):
             self._finish(request, user, pair)
             return self.answer(request, pair)
 
@@ -252,13 +252,29 @@ class _BrowserSignIn(GuardedView):
         return False
 
 
+# For sign-ins that start their session in the middle of the check.
+
+
+@sensitive_variables()
+def check_of(view: SignInView, request: Request, data: Mapping[str, Any]) -> CredentialCheck:
+    """Return the check of the credentials in a request to `view`, which has one step."""
+    return view._check(request, data, None)
+
+
+def complete(view: SignInView, request: Request, user: Any, pair: sessions.TokenPair) -> None:
+    """Finish a sign-in whose session `view` has started itself; if an error is raised, the session ends."""
+    request.user = user
+    with _ended_by_an_error(user, pair):
+        view._finish(request, user, pair)
+
+
 def _pending_answer(ticket: Ticket, outcome: Pending) -> Response:
     body = {"step": ticket.step, "ticket": ticket.sealed(), "expires_in": int(outcome.lifetime.total_seconds())}
     return Response(body, status=202)
 
 
 @contextmanager
-def ended_by_an_error(user: Any, pair: sessions.TokenPair) -> Iterator[None]:
+def _ended_by_an_error(user: Any, pair: sessions.TokenPair) -> Iterator[None]:
     """End the session that has just started if an error is raised in the block."""
     try:
         yield

@@ -7,6 +7,7 @@ from django.views.generic import TemplateView
 from rest_framework import serializers
 
 from jwt_auth.checks.sign_ins import check_sign_ins
+from jwt_auth.contrib.simplejwt.sign_in import TokenObtainPairView
 from jwt_auth.views import LoginView, Pending, Reauthentication, RefreshView, SignInSerializer, SignInView
 from tests.support.checks import found, ids
 from tests.support.clients import PASSWORD
@@ -164,3 +165,9 @@ def test_a_sign_in_whose_serializer_lacks_the_name_is_e036(urls, base, names, ex
     own = type("Own", (base,), names)
     urls([path("in/", own.as_view()), path("browser/in/", own.for_browsers().as_view())])
     assert ids() == expected * 2
+
+
+def test_the_serializer_of_a_sign_in_for_simplejwt_is_in_the_settings(urls):
+    own = type("Own", (TokenObtainPairView,), {"name_field": "phone"})
+    urls([path("in/", own.as_view()), path("there/", TokenObtainPairView.as_view())])
+    assert ids() == []

@@ -80,4 +80,4 @@ def test_simple_jwt_that_is_no_dict_is_w100_too(settings):
 def test_simple_jwt_beside_an_open_window_passes(settings, jwt_settings):
     settings.SIMPLE_JWT = {"ROTATE_REFRESH_TOKENS": True}
     jwt_settings(SIMPLEJWT={"ACCEPT_UNTIL": date(2100, 1, 1)})
-    assert ids() == []
+    assert "W100" not in ids()

@@ -47,7 +47,7 @@ from jwt_auth.sessions.lifecycle import issue
 from jwt_auth.sessions.refresh_tokens import find
 from jwt_auth.sessions.terms import MAX_DATA, Terms
 
-# Ends of sessions that are closer to each other are the same.
+# Ends of sessions that are closer to each other are the same; no session is shorter.
 _SAME = timedelta(minutes=1)
 
 NO_ACCOUNT = _("No active account found with the given credentials")
@@ -62,14 +62,14 @@ class SignInRequest:
         request: Django's request.
         amr: how the view authenticates users; empty if that is to be found out.
         guard: has the check of the credentials of a serializer counted and repeated as that of a sign-in.
-        by_password: whether Django's backends were asked with a password.
+        with_password: the primary key of the user whom Django's backends know by a password.
         grants: the grants of this sign-in, by the primary keys of the users, in the order of their last use.
     """
 
     request: HttpRequest
     amr: Sequence[str]
     guard: Callable[[BaseSerializer[Any]], None]
-    by_password: bool = False
+    with_password: Any = None
     grants: "dict[Any, Grant]" = field(default_factory=dict)
 
     def grant_of(self, user: Any) -> "Grant":
@@ -87,7 +87,8 @@ class SignInRequest:
         """Return how `user` was authenticated, as far as this is known."""
         if self.amr:
             return self.amr
-        return ("pwd",) if self.by_password or credentials.has_compared_that_of(user) else ()
+        is_known = self.with_password == key_of(user) or credentials.has_compared_that_of(user)
+        return ("pwd",) if is_known else ()
 
     def end(self) -> None:
         """End the sessions that have begun, and forget the grants."""
@@ -130,7 +131,7 @@ def grant_of(user: Any) -> "Grant":
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wishes:
     """
-    What the code has set on a refresh token.
+    The facts that code has set on a refresh token, and that its session is to have.
 
     Args:
         claims: the claims for all access tokens of the session.
@@ -160,8 +161,10 @@ class Grant:
         self.pair: TokenPair | None = None
         # Whether the refresh token is to be exchanged when it is written the next time.
         self.rotates = False
+        # An access token alone needs no session that outlives it.
+        alone = Wishes(ends_at=timezone.now() + max(get_settings().ACCESS_TOKEN_LIFETIME, _SAME))
         # Returns what the newest refresh token of this grant is to give to the session.
-        self.wishes: Callable[[], Wishes] = Wishes
+        self.wishes: Callable[[], Wishes] = lambda: alone
         self._session, self._raw = session, raw
         self._data: Mapping[str, Any] = {} if session is None else session.data
         self._ends_at: datetime | None = None
@@ -177,8 +180,8 @@ class Grant:
     @property
     def claims(self) -> Mapping[str, Any]:
         """The claims that the session keeps."""
-        claims: Mapping[str, Any] = self._data.get(KEY, {})
-        return claims
+        claims = self._data.get(KEY)
+        return claims if isinstance(claims, dict) else {}
 
     def session(self) -> UserSession:
         """
@@ -218,12 +221,12 @@ class Grant:
             return
         changes: dict[str, Any] = {}
         if wishes.claims != self.claims:
-            changes["data"] = self._data = _data(wishes.claims, self._data)
+            changes["data"] = _data(wishes.claims, self._data)
         if self.pair is not None and _differ(wishes.ends_at, self._ends_at):
-            self._ends_at = wishes.ends_at
             changes.update(_columns(wishes.ends_at))
         if changes:
             self._write(self.session_id, changes)
+            self._data, self._ends_at = changes.get("data", self._data), wishes.ends_at
 
     def end(self, reason: str) -> bool:
         """End the session, which has to have begun; return False if it had ended before."""

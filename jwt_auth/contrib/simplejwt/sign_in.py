@@ -29,6 +29,7 @@ from jwt_auth.authentication.errors import as_api_exception
 from jwt_auth.authentication.note import note_on
 from jwt_auth.conf import rules
 from jwt_auth.conf.simplejwt import SimpleJWT, simplejwt
+from jwt_auth.conf.user_keys import key_of
 from jwt_auth.contrib.simplejwt.bounds import BoundedBody
 from jwt_auth.contrib.simplejwt.exceptions import InvalidToken, TokenError
 from jwt_auth.contrib.simplejwt.grants import NO_ACCOUNT, SignInRequest, current_sign_in, signing_in
@@ -39,7 +40,7 @@ from jwt_auth.sessions import CredentialsChangedError
 from jwt_auth.sessions.accounts import read_name
 from jwt_auth.sessions.credentials import authenticate, has_compared
 from jwt_auth.views import Pending, SignInView
-from jwt_auth.views.sign_in import ended_by_an_error
+from jwt_auth.views.sign_in import check_of, complete
 from jwt_auth.views.users import ATTEMPTS
 
 _DEFAULT = SimpleJWT().TOKEN_OBTAIN_SERIALIZER
@@ -90,7 +91,7 @@ class TokenObtainSerializer(serializers.Serializer[Any]):
         if not _accepts(self.user):
             raise drf.AuthenticationFailed(self.error_messages["no_active_account"], "no_active_account")
         if (sign_in := current_sign_in()) is not None:
-            sign_in.by_password = True
+            sign_in.with_password = key_of(self.user)
         return {}
 
     @classmethod
@@ -127,7 +128,7 @@ class TokenObtainPairView(BoundedBody, SignInView, GenericAPIView[Any]):
     """
 
     serializer_class: Any = None
-    _serializer_class = ""
+    _serializer_class: str = ""
     www_authenticate_realm = "api"
 
     # As in the project's own views, and not as in those of this app.
@@ -254,16 +255,16 @@ class TokenObtainPairView(BoundedBody, SignInView, GenericAPIView[Any]):
         request = self.request
         try:
             self._refuse_unreadable_name(request)
-            check = self._check(request, attrs, None)
+            check = check_of(self, request, attrs)
             user = check.outcome().user
-        except Exception:
+        except Exception as error:
+            if isinstance(error, drf.APIException) and error.status_code < 500:
+                log_refusal(InvalidCredentialsError(f"the serializer raised {type(error).__name__}"), request._request)
             self._sign_in_request.end()
             raise
         grant = self._sign_in_request.begun()
         if grant is not None and grant.pair is not None:
-            request.user = user
-            with ended_by_an_error(user, grant.pair):
-                self._finish(request, user, grant.pair)
+            complete(self, request, user, grant.pair)
         elif self._has_failed:
             check.count_failure()
         return self._result

@@ -155,6 +155,9 @@ class Token:
         if moment(ends) <= (current_time or self.current_time) - get_settings().LEEWAY:
             raise TokenError(_("Token '{}' claim has expired").format(claim))
 
+    def outstand(self) -> None:
+        """Do nothing: the session itself is the record of its tokens."""
+
     @sensitive_variables()
     def _read(self, raw: str, verify: bool) -> None:
         """Read the claims of the text of a token, of any type."""
@@ -313,9 +316,6 @@ class RefreshToken(Token):
         sid = self._granted().session_id
         if sid is not None and not UserSession.objects.filter(pk=sid, revoked_at=None).exists():
             raise TokenError(BLACKLISTED)
-
-    def outstand(self) -> None:
-        """Do nothing: the session itself is the record of its tokens."""
 
     @sensitive_variables()
     def _read(self, raw: str, verify: bool) -> None:

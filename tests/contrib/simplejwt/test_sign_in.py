@@ -185,6 +185,26 @@ class Refusing(TokenObtainPairSerializer):
         raise Refusing.error
 
 
+class AccessFirst(TokenObtainPairSerializer):
+    def validate(self, attrs):
+        TokenObtainSerializer.validate(self, attrs)
+        str(AccessToken.for_user(self.user))
+        refresh = self.get_token(self.user)
+        return {"refresh": str(refresh), "access": str(refresh.access_token)}
+
+
+class Impersonating(TokenObtainPairSerializer):
+    """Staff get the tokens of another user."""
+
+    of = serializers.CharField()
+
+    def validate(self, attrs):
+        other = find(attrs.pop("of"))
+        TokenObtainSerializer.validate(self, attrs)
+        refresh = self.get_token(other)
+        return {"refresh": str(refresh), "access": str(refresh.access_token)}
+
+
 class OnlyAccess(TokenObtainPairSerializer):
     token_class = AccessToken
 
@@ -252,6 +272,8 @@ SERIALIZERS = {
     "second-factor": SecondFactor,
     "sends-code": SendsCode,
     "refusing": Refusing,
+    "access-first": AccessFirst,
+    "impersonating": Impersonating,
     "only-access": OnlyAccess,
     "remember": Remember,
     "tokenless": Tokenless,
@@ -499,6 +521,20 @@ def test_an_access_token_alone(user, post, client):
     assert UserSession.objects.count() == 1
 
 
+def test_a_refresh_token_after_an_access_token(user, post, client, clock):
+    answer = post(user, "/access-first/").json()
+    clock.shift(3600)
+    assert client.refresh(answer["refresh"]).status_code == 200
+    assert UserSession.objects.count() == 1
+
+
+def test_tokens_of_another_user(user, make_user, post, client):
+    other = make_user("bob")
+    before, _ = assert_one_session(client, post(user, "/impersonating/", of=other.get_username()).json())
+    assert before["sub"] == str(other.pk)
+    assert "amr" not in before  # nobody knows that user's password
+
+
 def test_a_later_end_of_the_session(user, post, client, clock):
     answer = post(user, "/remember/").json()
     assert answer["exp"] == clock_time(clock) + 7200
@@ -655,6 +691,12 @@ def test_wrong_credentials(make_user, post, heard, count, case):
     assert queries == 2  # for each of them
 
 
+def test_a_refusal_is_logged(user, post, log):
+    post(user, password="wrong")
+    (record,) = [record for record in log() if getattr(record, "code", "") == "invalid_credentials"]
+    assert record.reason == "the serializer raised AuthenticationFailed"
+
+
 def test_the_message_of_the_serializer(user, post):
     assert post(user, "/answer/", password="wrong").json() == {"detail": "Wrong name or password."}
 
@@ -688,7 +730,7 @@ def test_a_body_that_is_no_object(client, db, body):
         ("a\0", 400),
         ("\N{GRINNING FACE}", 401),
         ("x" * 513, 401),
-        ("x" * 100_000, 401),
+        ("x" * 100_000, 400),
         ([], 400),
         ({}, 400),
     ],

@@ -1,5 +1,8 @@
 """The token classes of simplejwt, as the code and the tests of projects use them."""
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import timedelta
 
@@ -10,9 +13,10 @@ from django.db import OperationalError
 from django.utils import timezone
 from rest_framework.exceptions import APIException
 from rest_framework.test import APIClient
+from rest_framework_simplejwt import tokens as theirs
 
 from jwt_auth import sessions
-from jwt_auth.contrib.simplejwt import reading
+from jwt_auth.contrib.simplejwt import reading, tokens
 from jwt_auth.contrib.simplejwt.exceptions import AuthenticationFailed, TokenError
 from jwt_auth.contrib.simplejwt.tokens import AccessToken, RefreshToken, Token, UntypedToken
 from jwt_auth.models import RevocationEvent, UserSession
@@ -311,6 +315,16 @@ def test_lifetimes_of_classes(user, clock, jwt_settings):
     assert session.idle_timeout == timedelta(minutes=1)
 
 
+def test_the_session_of_an_access_token_alone_ends_with_it(user, clock):
+    access = AccessToken.for_user(user)
+    claims = claims_of(str(access))
+    session = UserSession.objects.get()
+    assert claims["exp"] <= int(session.ends_at.timestamp()) == int(timezone.now().timestamp()) + 300
+    clock.shift(120)
+    str(access)
+    assert UserSession.objects.get().ends_at == session.ends_at
+
+
 def test_a_session_shorter_than_its_access_token(user, clock):
     refresh = RefreshToken.for_user(user)
     refresh.set_exp(lifetime=timedelta(minutes=2))
@@ -333,10 +347,25 @@ def test_an_end_that_is_set_after_the_start(user, clock, client):
 
 
 def test_an_end_beyond_the_longest_timeout(user):
-    for token in (RefreshToken.for_user(user), RefreshToken.for_user(user)):
+    token = RefreshToken.for_user(user)
+    for has_begun in (False, True):
+        ends = token["exp"] if has_begun else None
         token.set_exp(lifetime=timedelta(days=4000))
-        with pytest.raises(ValueError, match="SESSION_MAX_TIMEOUT"):
-            str(token)
+        for _ in range(2):
+            with pytest.raises(ValueError, match="SESSION_MAX_TIMEOUT"):
+                str(token)
+        del token["exp"]
+        assert str(token)
+        assert ends in (None, token["exp"])
+
+
+def test_a_session_whose_data_has_something_else_there(user):
+    raw = str(RefreshToken.for_user(user))
+    UserSession.objects.update(data={"claims": 7})
+    token = RefreshToken(raw)
+    assert verify(str(token.access_token)).user == user
+    token["role"] = "editor"
+    assert claims_of(str(token.access_token))["role"] == "editor"
 
 
 def test_other_claims_with_times(user, clock):
@@ -386,7 +415,7 @@ def test_the_user_can_not_be_changed(user, make_user):
         assert str(token)
 
 
-def test_who_is_no_user(make_user):
+def test_those_who_get_no_token(make_user):
     with pytest.raises(AuthenticationFailed) as info:
         RefreshToken.for_user(make_user(is_active=False))
     assert info.value.detail == {"detail": "User is inactive", "code": "user_inactive"}
@@ -625,3 +654,72 @@ def test_outages(user):
         assert info.value.status_code == 503
     with pytest.raises(OperationalError), outage():  # the control
         UserSession.objects.count()
+
+
+# Beside simplejwt
+
+
+# They depend on the encoding of simplejwt's refresh tokens, or are for tests of it.
+NOT_OURS = {"get_token_backend", "token_backend"}
+
+
+@pytest.mark.parametrize("name", ["RefreshToken", "AccessToken", "UntypedToken", "Token"])
+def test_the_classes_have_what_those_of_simplejwt_have(name):
+    def public(kind):
+        return {attribute for attribute in dir(kind) if not attribute.startswith("_")}
+
+    kind, their_kind = getattr(tokens, name), getattr(theirs, name)
+    assert public(their_kind) - public(kind) == NOT_OURS
+    assert kind.token_type == their_kind.token_type
+
+
+@pytest.mark.parametrize("module", ["tokens", "sign_in", "claims"])
+def test_simplejwt_is_not_needed(module):
+    """A subprocess can't import it."""
+    code = (
+        "import sys; sys.modules['rest_framework_simplejwt'] = None; import django; django.setup();"
+        f"import jwt_auth.contrib.simplejwt.{module}"
+    )
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings"}
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, env=environment)
+
+
+# Races
+
+
+@pytest.mark.concurrent
+@pytest.mark.django_db(transaction=True)
+def test_claims_are_never_written_after_the_end(user, at_once):
+    """If both happen at once, the claims are written before the end, or are refused."""
+    for _ in range(10):
+        raw = str(RefreshToken.for_user(user))
+        token = RefreshToken(raw)
+        token["role"] = "editor"
+
+        def write(token=token):
+            try:
+                return str(token.access_token)
+            except TokenError:
+                return None
+
+        access, _sid = at_once(write, lambda raw=raw: sessions.end(raw))
+        session = UserSession.objects.order_by("created_at").last()
+        assert session.revoked_at is not None
+        assert access is None or session.data == {"claims": {"role": "editor"}}
+        if access is not None:
+            with pytest.raises(TokenError, match=r"^Token is blacklisted$"):
+                AccessToken(access)
+
+
+@pytest.mark.concurrent
+@pytest.mark.django_db(transaction=True)
+def test_claims_and_a_rotation_at_once(user, at_once):
+    """Neither loses what the other has written."""
+    for number in range(10):
+        raw = str(RefreshToken.for_user(user))
+        token = RefreshToken(raw)
+        token["number"] = number
+        _access, pair = at_once(lambda token=token: str(token.access_token), lambda raw=raw: sessions.refresh(raw))
+        session = UserSession.objects.order_by("created_at").last()
+        assert (session.counter, session.data) == (1, {"claims": {"number": number}})
+        assert RefreshToken(pair.refresh_token)["number"] == number

@@ -6,6 +6,7 @@ import pytest
 from dj_rest_auth import serializers as package
 from dj_rest_auth.app_settings import api_settings
 from django.contrib.auth import get_user_model
+from django.contrib.auth.hashers import make_password
 from django.contrib.auth.signals import user_logged_in, user_login_failed
 from django.core import mail
 from django.utils.dateparse import parse_datetime
@@ -175,6 +176,15 @@ def test_a_projects_own_serializer_may_have_other_fields(client, user, monkeypat
     answer = client.send("/dra/login/", {"pin": "1"})
     assert (answer.status_code, answer.json()) == (400, WRONG)
     assert client.send("/dra/login/", {}).json() == {"pin": ["This field is required."]}
+
+
+def test_an_old_hash_is_upgraded_and_ends_no_session(client, user):
+    get_user_model().objects.update(password=make_password(PASSWORD, hasher="old"))
+    own = tokens(client, user)
+    assert get_user_model().objects.get().password.startswith("md5$")
+    assert is_live(client, own)
+    assert is_live(client, tokens(client, user))
+    assert is_live(client, own)
 
 
 # Afterwards

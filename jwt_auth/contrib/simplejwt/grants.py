@@ -274,6 +274,7 @@ def _data(claims: Mapping[str, Any], others: Mapping[str, Any]) -> dict[str, Any
     Raises:
         ImproperlyConfigured: if there are claims, and SIMPLEJWT is not set.
         ValueError: if it is not JSON, or has too many characters.
+        UnstorableTextError: if it has characters that not every database can store.
     """
     kept = {name: value for name, value in others.items() if name != KEY}
     if not claims:
@@ -293,6 +294,7 @@ def _data(claims: Mapping[str, Any], others: Mapping[str, Any]) -> dict[str, Any
             f"the claims of this refresh token have {length} characters in JSON, more than {MAX_DATA}: set them on the "
             'access token, or with JWT_AUTH["CLAIMS_CALLABLE"]'
         )
+    Terms(data=data).check(timezone.now())
     return data
 
 

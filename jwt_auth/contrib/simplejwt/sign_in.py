@@ -27,7 +27,7 @@ from jwt_auth._django.driver_errors import is_of_text
 from jwt_auth._django.outages import is_outage
 from jwt_auth.authentication.errors import as_api_exception
 from jwt_auth.authentication.note import note_on
-from jwt_auth.conf import rules
+from jwt_auth.conf import get_settings, rules
 from jwt_auth.conf.simplejwt import SimpleJWT, simplejwt
 from jwt_auth.conf.user_keys import key_of
 from jwt_auth.contrib.simplejwt.bounds import BoundedBody
@@ -129,7 +129,7 @@ class TokenObtainPairView(BoundedBody, SignInView, GenericAPIView[Any]):
 
     serializer_class: Any = None
     _serializer_class: str = ""
-    www_authenticate_realm = "api"
+    www_authenticate_realm = ""  # REALM
 
     # As in the project's own views, and not as in those of this app.
     parser_classes: Any = APIView.parser_classes
@@ -178,7 +178,7 @@ class TokenObtainPairView(BoundedBody, SignInView, GenericAPIView[Any]):
 
     def get_authenticate_header(self, request: Request) -> str:
         scheme = (simplejwt() or SimpleJWT()).AUTH_HEADER_TYPES[0]
-        return f'{scheme} realm="{self.www_authenticate_realm}"'
+        return f'{scheme} realm="{self.www_authenticate_realm or get_settings().REALM}"'
 
     def get_login_name(self, request: Request) -> object:
         data: Any = request.data

@@ -6,6 +6,7 @@ import pytest
 from django.contrib.auth import authenticate, get_user_model
 from django.contrib.auth.signals import user_logged_in, user_login_failed
 from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.http import Http404
 from django.urls import include, path
 from django.utils import timezone
@@ -205,6 +206,22 @@ class Impersonating(TokenObtainPairSerializer):
         return {"refresh": str(refresh), "access": str(refresh.access_token)}
 
 
+class CardBackend:
+    """A backend of the project, whose parameter is the field of the serializer; it reads DRF's request."""
+
+    def authenticate(self, request, card=None, password=None):
+        user = find((card or "").removeprefix("card:"))
+        is_right = user is not None and user.check_password(password)
+        return user if is_right and request.data.get("desk") != "closed" else None
+
+    def get_user(self, pk):
+        return get_user_model()._default_manager.filter(pk=pk).first()
+
+
+class Card(TokenObtainPairSerializer):
+    username_field = "card"
+
+
 class OnlyAccess(TokenObtainPairSerializer):
     token_class = AccessToken
 
@@ -274,6 +291,7 @@ SERIALIZERS = {
     "refusing": Refusing,
     "access-first": AccessFirst,
     "impersonating": Impersonating,
+    "card": Card,
     "only-access": OnlyAccess,
     "remember": Remember,
     "tokenless": Tokenless,
@@ -528,6 +546,16 @@ def test_a_refresh_token_after_an_access_token(user, post, client, clock):
     assert UserSession.objects.count() == 1
 
 
+def test_a_backend_of_the_project(user, client, settings):
+    settings.AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend", f"{__name__}.CardBackend"]
+    body = {"card": f"card:{user.get_username()}", "password": PASSWORD}
+    before, _ = assert_one_session(client, client.send("/card/", body).json())
+    assert before["amr"] == ["pwd"]
+    for wrong in ({"password": "wrong"}, {"card": "card:nobody"}, {"desk": "closed"}):
+        answer = client.send("/card/", {**body, **wrong})
+        assert (answer.status_code, answer.json()) == (401, NO_ACCOUNT)
+
+
 def test_tokens_of_another_user(user, make_user, post, client):
     other = make_user("bob")
     before, _ = assert_one_session(client, post(user, "/impersonating/", of=other.get_username()).json())
@@ -776,12 +804,52 @@ def test_other_methods(client):
     assert (answer.status_code, answer.json()) == (405, {"detail": 'Method "GET" not allowed.'})
 
 
+def test_what_the_view_says_of_itself(client, db):
+    answer = client.options("/plain/")
+    assert answer.status_code == 200
+    assert list(answer.json()["actions"]["POST"]) == [name_field(), "password"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"username": 1e999, "password": "x"}',
+        '{"username": 1' + "0" * 5000 + ', "password": "x"}',
+        '{"username": {"username": "a"}, "password": ["x"]}',
+        '{"username": "a", "username": "b", "password": "x"}',
+        '"\\ud800"',
+        "\xff",
+    ],
+    ids=lambda body: body[:30],
+)
+@pytest.mark.parametrize("route", ["/plain/", "/phone/", "/login/"])
+def test_odd_bodies(client, db, route, body):
+    body = body.replace("username", {"/phone/": "phone", "/login/": "login"}.get(route, name_field()))
+    assert client.post(route, body.encode("latin-1"), content_type="application/json").status_code in (400, 401)
+
+
+def test_a_file_as_a_name(client, db):
+    body = {name_field(): SimpleUploadedFile("name", b"alice"), "password": "x"}
+    assert client.post("/plain/", body).status_code == 400
+
+
 def test_the_word_before_the_token(user, post, jwt_settings):
-    jwt_settings(SIMPLEJWT={"AUTH_HEADER_TYPES": ("JWT", "Bearer")})
-    assert post(user, password="wrong")["WWW-Authenticate"] == 'JWT realm="api"'
+    jwt_settings(SIMPLEJWT={"AUTH_HEADER_TYPES": ("JWT", "Bearer")}, REALM="shop")
+    assert post(user, password="wrong")["WWW-Authenticate"] == 'JWT realm="shop"'
 
 
 # Changes during the sign-in
+
+
+@pytest.mark.parametrize("path", ["/django-login/", "/phone/"])
+def test_in_memory_mode_as_well(user, client, path, jwt_settings):
+    jwt_settings(REVOCATION="memory")
+    body = {"login": user.get_username(), "password": PASSWORD, "phone": user.get_username(), "otp": CODE}
+    answer = client.send(path, body).json()
+    assert client.get_me(answer["access"]).status_code == 200
+    Hook.after = revoke_user
+    assert client.send(path, body).status_code == 401
+    assert client.is_dead({"access_token": answer["access"], "refresh_token": answer["refresh"]})
 
 
 @pytest.mark.parametrize("path", ["/django-login/", "/phone/"])

@@ -19,6 +19,7 @@ from jwt_auth import sessions
 from jwt_auth.contrib.simplejwt import reading, tokens
 from jwt_auth.contrib.simplejwt.exceptions import AuthenticationFailed, TokenError
 from jwt_auth.contrib.simplejwt.tokens import AccessToken, RefreshToken, Token, UntypedToken
+from jwt_auth.exceptions import UnstorableTextError
 from jwt_auth.models import RevocationEvent, UserSession
 from jwt_auth.revocation import revoke_all, revoke_user
 from jwt_auth.verification import verify
@@ -281,6 +282,19 @@ def test_claims_that_are_not_json(user):
     token["user"] = user
     with pytest.raises(ValueError, match="must be JSON"):
         str(token)
+
+
+@pytest.mark.parametrize("has_begun", [False, True])
+def test_claims_that_can_not_be_stored(user, has_begun):
+    token = RefreshToken.for_user(user)
+    if has_begun:
+        str(token)
+    for text in ("\0", "\ud800"):
+        token["text"] = text
+        with pytest.raises(UnstorableTextError):
+            str(token)
+    token["text"] = "\N{GRINNING FACE}"
+    assert claims_of(str(token.access_token))["text"] == "\N{GRINNING FACE}"
 
 
 def test_claims_without_the_setting(user, jwt_settings):

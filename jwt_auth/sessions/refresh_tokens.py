@@ -21,6 +21,9 @@ that token was created by a rotation. `age` is the time from that rotation until
 
 `retries` has the rule for RETRIED, and `sharing` that for SHARED.
 
+A token of another package that a session was exchanged for counts as k = -1, and its exchange as the rotation to 0: a
+session that began so has the case COALESCED with n = 0, too.
+
 The time of a rotation and its age are by the database's clock, which is one for all machines: a machine's wrong clock
 neither ends honest sessions nor disables the detection of reuse. The time for which a request has waited since it
 arrived is not counted, so a slow database does not make it late. Between the last answer with token n to a client that

@@ -16,6 +16,7 @@ from django.apps import apps
 from django.core.exceptions import FieldDoesNotExist
 from django.db import router
 from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
 
 from jwt_auth.authentication.replay import digest_of
 from jwt_auth.claims import Claims, Policy, parse_claims
@@ -101,8 +102,12 @@ class FormerToken:
 
     @property
     def digest(self) -> UUID:
-        """The key of the token among the used ones, and the id of the session that it may be exchanged for."""
-        return digest_of(NAME, str(self.claims.jti))
+        """
+        The key of the token among the used ones, and the id of the session that it may be exchanged for.
+
+        With the user, because the project may give its tokens a `jti` of its own: two users must never share a session.
+        """
+        return digest_of(f"{NAME} {self.claims.sub}", str(self.claims.jti))
 
     def as_token(self, now: datetime) -> Any:
         """Return it as simplejwt's own object at the time `now`, without a check."""
@@ -209,6 +214,7 @@ def _kind(token_class: "type[Token]", *, is_access: bool, is_exchanged: bool) ->
 # Its tokens
 
 
+@sensitive_variables("raw")
 def former_of(raw: str) -> FormerToken | None:
     """
     Return the former token in `raw`, of any age; None if it is of none of the kinds.

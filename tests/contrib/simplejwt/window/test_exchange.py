@@ -7,6 +7,8 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.db import connection
 from django.utils import timezone
+from rest_framework_simplejwt.exceptions import TokenError as PackageError
+from rest_framework_simplejwt.serializers import TokenRefreshSerializer
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 from rest_framework_simplejwt.tokens import AccessToken, RefreshToken, SlidingToken
 
@@ -14,7 +16,7 @@ from jwt_auth import sessions
 from jwt_auth.claims import moment
 from jwt_auth.contrib.simplejwt.window import package, users
 from jwt_auth.contrib.simplejwt.window.exchange import check_former
-from jwt_auth.contrib.simplejwt.window.package import NAME, digest_of
+from jwt_auth.contrib.simplejwt.window.package import former_of
 from jwt_auth.exceptions import (
     ExpiredTokenError,
     InactivePrincipalError,
@@ -68,7 +70,7 @@ def test_the_session_is_known_by_the_token_and_begins_now(user, raw, clock):
     clock.shift(3600)
     pair = refresh(raw, peer=HERE)
     session = UserSession.objects.get()
-    assert session.pk == pair.session_id == digest_of(NAME, jti_of(raw))
+    assert session.pk == pair.session_id == former_of(raw).digest
     assert session.user == user
     assert session.started_at == SECOND
     assert (session.created_at, session.last_issued_at) == (timezone.now(), timezone.now())
@@ -435,7 +437,32 @@ def test_an_outage_at_any_statement_uses_nothing_up(user):
             continue
         break
     assert statements >= 10
-    assert UserSession.objects.get().pk == digest_of(NAME, jti_of(raw))
+    assert UserSession.objects.get().pk == former_of(raw).digest
+
+
+def test_two_users_never_share_a_session_whatever_ids_their_tokens_have(user, raw, make_user):
+    bob = make_user("bob")
+    bobs = resigned(former_pair(bob)["refresh"], jti=jti_of(raw))
+    BlacklistedToken.objects.all().delete()
+    OutstandingToken.objects.all().delete()
+    assert verify(refresh(bobs).access_token).user == bob
+    BlacklistedToken.objects.all().delete()
+    assert verify(refresh(raw).access_token).user == user
+    assert UserSession.objects.count() == 2
+
+
+# Back to simplejwt
+
+
+def test_simplejwt_itself_accepts_what_nobody_has_used(user, raw, package_settings):
+    exchanged, signed_out = (former_pair(user)["refresh"] for _ in range(2))
+    refresh(exchanged)
+    sessions.end(signed_out)
+    answer = TokenRefreshSerializer().validate({"refresh": raw})
+    assert AccessToken(answer["access"])["user_id"] == str(user.pk)
+    for used in (exchanged, signed_out):
+        with pytest.raises(PackageError, match="blacklisted"):
+            TokenRefreshSerializer().validate({"refresh": used})
 
 
 # A check that changes nothing

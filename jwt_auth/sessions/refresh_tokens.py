@@ -99,6 +99,8 @@ def judge(
         has_key: whether the request has the Idempotency-Key of that rotation.
         is_same_peer: whether the request may be from the peer of that rotation.
     """
+    if not grace:
+        age = None  # a request that has waited may seem to have arrived before the rotation
     in_grace = age is not None and age < grace
     if presented > newest:
         return Case.AHEAD

@@ -74,6 +74,13 @@ def test_for_another_peer_the_newest_token_rotates_right_after_the_grace_period(
     assert judge(1, 1, age, GRACE, is_same_peer=False) is case
 
 
+@pytest.mark.parametrize("age", [None, timedelta(0), -US, -DAY])
+def test_without_a_grace_period_a_request_that_has_waited_has_none(age):
+    """The age may be negative after a pause of the process, although the request arrived after the rotation."""
+    assert judge(0, 1, age, timedelta(0)) is Case.REUSED
+    assert judge(1, 1, age, timedelta(0)) is Case.FRESH
+
+
 def test_without_a_grace_period_each_token_is_good_once(client, user, jwt_settings):
     jwt_settings(ROTATION_GRACE_PERIOD=timedelta(0))
     first = client.tokens(user)["refresh_token"]

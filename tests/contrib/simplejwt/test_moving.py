@@ -465,6 +465,14 @@ def test_write_shows_the_changes_and_asks(project, monkeypatch):
     assert 'ACCEPT_UNTIL": date(2026, 5, 18)' in (root / "settings.py").read_text()
 
 
+def test_no_line_that_stays_is_shown(project):
+    key = "-----BEGIN PRIVATE KEY-----"
+    root = project(
+        settings_py=f'SIMPLE_JWT = {{"SIGNING_KEY": "{key}"}}\nKEY = "{key}"\n', urls_py=f"{VIEWS}x = '{key}'\n"
+    )
+    assert key not in move(root) + move(root, "--write", "--yes")
+
+
 def test_a_second_run_changes_nothing(project, settings):
     root = project(settings_py=SETTINGS, urls_py=VIEWS)
     move(root, "--write", "--yes")

@@ -26,17 +26,17 @@ class Change:
     after: str
 
     def diff(self, root: Path) -> Iterator[str]:
-        """Yield the lines of the difference, with the path below `root`."""
+        """Yield the changed lines, with the path below `root`; no other line, because it may have a secret."""
         name = self.source.path.relative_to(root).as_posix()
-        yield from self._lines(f"a/{name}", f"b/{name}", context=2)
+        yield from self._lines(f"a/{name}", f"b/{name}")
 
     def count(self) -> int:
         """Return the number of lines that are added or removed."""
-        return sum(line[:1] in "+-" for line in [*self._lines("", "", context=0)][2:])
+        return sum(line[:1] in "+-" for line in [*self._lines("", "")][2:])
 
-    def _lines(self, before: str, after: str, *, context: int) -> Iterator[str]:
+    def _lines(self, before: str, after: str) -> Iterator[str]:
         old, new = ([line.rstrip("\r\n") for line in lines_of(text)] for text in (self.source.text, self.after))
-        yield from unified_diff(old, new, before, after, lineterm="", n=context)
+        yield from unified_diff(old, new, before, after, lineterm="", n=0)
 
     def write(self) -> None:
         files.write(self.source.path, self.after, self.source.encoding)

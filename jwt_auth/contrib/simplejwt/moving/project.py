@@ -80,7 +80,7 @@ def read(root: Path, today: date) -> Reading:
     setting = _files_that_set(sources)
     settings_file = _settings_file(sources, setting)
     expressions = {} if settings_file is None else setting.get(settings_file, {})
-    values: Mapping[str, Any] = getattr(django_settings, "SIMPLE_JWT", {})
+    values: Mapping[str, Any] = getattr(django_settings, "SIMPLE_JWT", None) or {}
     return Reading(
         root=root,
         sources=tuple(sources),

@@ -2,7 +2,7 @@
 The exchange of a token of DRF's authtoken, and the sign-out with one.
 """
 
-from rest_framework.authentication import TokenAuthentication
+from typing import Any
 
 from jwt_auth.contrib.authtoken.authentication import FormerTokenAuthentication
 from jwt_auth.contrib.former_exchange import FormerTokenExchange
@@ -29,4 +29,11 @@ class AuthTokenLogoutView(FormerSignOut, LogoutView):
     A token that stays valid after the sign-out would be worse, and the user can't have it for this device alone.
     """
 
-    package_class = TokenAuthentication
+    former_class = FormerTokenAuthentication
+
+    def keyword(self) -> str:
+        return self.former_class.keyword
+
+    def rows_of(self, raw: str) -> Any:
+        model: Any = self.former_class().get_model()
+        return model.objects.filter(key=raw)

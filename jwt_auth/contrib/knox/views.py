@@ -5,7 +5,9 @@ The exchange of a token of knox, and the sign-out with one.
 from typing import Any
 
 from django.utils import timezone
-from knox.auth import TokenAuthentication
+from knox.crypto import hash_token
+from knox.models import get_token_model
+from knox.settings import knox_settings
 
 from jwt_auth.conf import get_settings
 from jwt_auth.contrib.former_exchange import FormerTokenExchange
@@ -44,4 +46,8 @@ class KnoxExchangeView(FormerTokenExchange):
 class KnoxLogoutView(FormerSignOut, LogoutView):
     """`logout/` that also accepts a former token, and deletes it."""
 
-    package_class = TokenAuthentication
+    def keyword(self) -> str:
+        return str(knox_settings.AUTH_HEADER_PREFIX)
+
+    def rows_of(self, raw: str) -> Any:
+        return get_token_model().objects.filter(digest=hash_token(raw))

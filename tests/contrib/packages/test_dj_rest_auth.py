@@ -1,5 +1,6 @@
 """The sign-in, refresh and sign-out of dj-rest-auth, with its serializers and bodies, and tokens of this app."""
 
+import importlib
 import re
 
 import pytest
@@ -260,6 +261,18 @@ def test_a_browser_has_its_tokens_in_cookies_only(user):
     assert browser.is_signed_out()
     answer = browser.send("/browser/token/refresh/")
     assert (answer.status_code, answer.json()["detail"]) == (401, "No valid refresh token found.")
+
+
+def test_with_the_setting_for_cookies_the_urls_have_the_views_for_browsers(monkeypatch):
+    def names():
+        module = importlib.reload(importlib.import_module("jwt_auth.contrib.dj_rest_auth.urls"))
+        return {pattern.name: pattern.callback.cls.__name__ for pattern in module.urlpatterns[-4:]}
+
+    bearer = {"rest_login": "LoginView", "rest_logout": "LogoutView", "token_refresh": "RefreshView"}
+    assert names() == {**bearer, "token_verify": "TokenVerifyView"}
+    monkeypatch.setattr(api_settings, "JWT_AUTH_COOKIE", "access", raising=False)
+    browser = {"rest_login": "BrowserLoginView", "rest_logout": "BrowserLogoutView", "token_refresh": "_BrowserRefresh"}
+    assert names() == {**browser, "token_verify": "TokenVerifyView"}
 
 
 def test_a_page_of_another_site_signs_nobody_in(user):

@@ -107,6 +107,20 @@ def test_a_registration_that_is_refused_keeps_the_packages_body(client, db):
     assert (answer.status_code, list(answer.json())) == (400, ["non_field_errors"])
 
 
+def test_another_address_ends_no_session(client, make_user):
+    user = make_user(**({} if get_user_model().USERNAME_FIELD == "email" else {"email": "alice@example.com"}))
+    EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
+    pair = client.send("/dra/login/", {"email": user.email, "password": PASSWORD}).json()
+    new = EmailAddress.objects.create(user=user, email="alicia@example.com")
+    assert client.send("/registration/resend-email/", {"email": new.email}).status_code == 200
+    key = re.search(r"/account-confirm-email/([^/]+)/", mail.outbox[-1].body)[1]
+    assert client.send("/registration/verify-email/", {"key": key}).status_code == 200
+    new.refresh_from_db()
+    assert new.set_as_primary()
+    assert get_user_model().objects.get().email == "alicia@example.com"
+    assert client.get_me(pair["access"]).status_code == 200
+
+
 # Other providers
 
 

@@ -112,7 +112,7 @@ def refresh(
     """
     require_aware(now=now)
     with outage_is_unavailable():
-        if not is_shaped_like_a_refresh_token(raw) and (former := refresh_former(raw, peer=peer, now=now)):
+        if _may_be_former(raw) and (former := refresh_former(raw, peer=peer, now=now)):
             return former
         handle, presented = refresh_tokens.unsign(raw)
         retry = None if retry_key is None else retries.digest_of(retry_key, handle)
@@ -147,6 +147,11 @@ def refresh_exchanged(
             raise RevokedTokenError("the token was used up, and has no session")
         attempt = _Attempt(presented=_FORMER, peer=peer, retry=None, arrived_at=arrived_at, moment=now)
         return _refresh(handle, attempt)
+
+
+def _may_be_former(raw: str) -> bool:
+    """Return whether `raw` may be a token of another package; anything but a text is left to `unsign`."""
+    return isinstance(raw, str) and not is_shaped_like_a_refresh_token(raw)
 
 
 @sensitive_variables()

@@ -29,7 +29,7 @@ class ProjectFile:
 
 
 def python_files(root: Path) -> Iterator[Path]:
-    """Yield the files of a project, without those of its virtual environment, in the order of their names."""
+    """Yield the files of a project, without those of a virtualenv, in the order of their names."""
     for path in sorted(root.iterdir()):
         if path.is_dir() and not _is_skipped(path):
             yield from python_files(path)
@@ -38,7 +38,7 @@ def python_files(root: Path) -> Iterator[Path]:
 
 
 def _is_skipped(path: Path) -> bool:
-    # pyvenv.cfg marks a virtual environment, whatever its name.
+    # pyvenv.cfg marks a virtualenv, whatever its name.
     is_foreign = path.name in _SKIPPED or (path / "pyvenv.cfg").exists()
     return is_foreign or path.name.startswith(".") or path.is_symlink()
 

@@ -169,7 +169,7 @@ class Translator:
 
     Args:
         values: the setting in force; empty if the project does not set it.
-        sources: for each name, the expression in the settings file, which may read a variable of the environment.
+        sources: for each name, the expression in the settings file, which may call a function.
         today: the date from which the window is reckoned.
     """
 

@@ -47,7 +47,7 @@ class AsInProject:
         super().initial(request, *args, **kwargs)  # type: ignore[misc]
 
     @classmethod
-    def description(cls) -> tuple[Any, int, Any]:
+    def described(cls) -> tuple[Any, int, Any]:
         """Return the serializers of the body and of the answer, with the status between; None is any object."""
         return None, 200, None
 

@@ -34,7 +34,7 @@ class ProviderAuthView(AsInProject, SignInView):
     budget = "social"
 
     @classmethod
-    def description(cls) -> tuple[Any, int, Any]:
+    def described(cls) -> tuple[Any, int, Any]:
         return None, 201, ViewOfDjoser.serializer_class
 
     def get_throttles(self) -> list[Any]:

@@ -49,7 +49,7 @@ class ProviderAuthView(AsInProject, SignInView):
         super().initial(request, *args, **kwargs)
         name = self.kwargs["provider"]
         try:
-            get_backend(settings.AUTHENTICATION_BACKENDS, name)
+            get_backend(settings.AUTHENTICATION_BACKENDS, name)  # type: ignore[no-untyped-call]  # of the package
         except SocialAuthBaseException as error:  # djoser answers a GET so, and fails at a POST
             raise drf.NotFound(f"Provider '{name}' not supported") from error
 

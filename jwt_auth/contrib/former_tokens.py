@@ -7,6 +7,7 @@ cutoff reach them.
 """
 
 from datetime import datetime
+from functools import cache
 from typing import Any, ClassVar
 
 from django.utils import timezone
@@ -65,11 +66,10 @@ class FormerTokens:
 
     @sensitive_variables()
     def authenticate_credentials(self, key: Any) -> Any:
-        text = key.decode("latin-1") if isinstance(key, bytes) else str(key)
         end = accepted_until(self.kind)
         if end is None or timezone.now() >= end:
             raise RevokedTokenError(f"FORMER_TOKENS does not accept tokens of {self.kind} any more")
-        if not (text.isascii() and text.isprintable()):  # the package, or its database, might raise an error of its own
+        if not _may_be_a_token(key):
             raise RevokedTokenError("the token has characters that no token has")
         return super().authenticate_credentials(key)  # type: ignore[misc]  # of the package
 
@@ -95,6 +95,27 @@ def _is_of_ours(request: Any) -> bool:
     return "." in plain(request).META.get("HTTP_AUTHORIZATION", "")
 
 
+def _may_be_a_token(key: Any) -> bool:
+    """Return False for characters that no token has, for which the package or its database raise other errors."""
+    text = key.decode("latin-1") if isinstance(key, bytes) else str(key)
+    return text.isascii() and text.isprintable()
+
+
+class _Guard:
+    """Before the authentication class of a package: its database is asked only for what may be a token."""
+
+    @sensitive_variables()
+    def authenticate_credentials(self, key: Any) -> Any:
+        if not _may_be_a_token(key):
+            raise drf.AuthenticationFailed(INVALID)
+        return super().authenticate_credentials(key)  # type: ignore[misc]  # of the package
+
+
+@cache
+def _guarded(package_class: Any) -> Any:
+    return type(package_class.__name__, (_Guard, package_class), {})
+
+
 class FormerSignOut:
     """
     For a LogoutView of this app: a former token in the header is deleted, and the answer is 204 in any case.
@@ -107,8 +128,8 @@ class FormerSignOut:
     @sensitive_variables()
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         try:
-            found = None if _is_of_ours(request) else self.package_class().authenticate(request)
-        except (drf.AuthenticationFailed, UnicodeDecodeError):
+            found = None if _is_of_ours(request) else _guarded(self.package_class)().authenticate(request)
+        except drf.AuthenticationFailed:
             return Response(status=204)  # it is no token, or has been deleted
         if found is None:
             answer: Response = super().post(request, *args, **kwargs)  # type: ignore[misc]  # of this app's view

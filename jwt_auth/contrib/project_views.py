@@ -60,9 +60,14 @@ class AsInProject:
         if isinstance(exc, InvalidCredentialsError):
             log_refusal(exc, plain(request))
             return drf.ValidationError({api_settings.NON_FIELD_ERRORS_KEY: [_WRONG]})
-        if isinstance(exc, RecursionError):  # DRF's parser does not limit the depth of a body
-            return drf.ParseError("The body is nested too deeply.")
-        return api_exception_of(exc, request)
+        return answer_to(exc, request)
+
+
+def answer_to(exc: Exception, request: Request) -> drf.APIException | None:
+    """Return the exception of DRF that is answered in place of `exc`, in a view with the parsers of the project."""
+    if isinstance(exc, RecursionError):  # DRF's parser does not limit the depth of a body
+        return drf.ParseError("The body is nested too deeply.")
+    return api_exception_of(exc, request)
 
 
 def _classes(name: str) -> list[Any]:

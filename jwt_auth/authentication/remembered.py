@@ -85,15 +85,22 @@ def verify_once(note: Note, raw: str, *, issuers: Issuers, ask_database: bool) -
     known = note.verdict
     if known is not None and known.question == question and known.is_strict >= is_strict and not _is_old(known, now):
         if isinstance(known.result, TokenError):
-            raise known.result.with_traceback(None)
+            raise _without_frames(known.result)
         return known.result
     try:
         verified = verify(raw, issuers=issuers, ask_database=ask_database)
     except TokenError as error:
-        note.verdict = Verdict(question, is_strict, now, error)
+        note.verdict = Verdict(question, is_strict, now, _without_frames(error))
         raise
     note.verdict = Verdict(question, is_strict, now, verified)
     return verified
+
+
+def _without_frames(error: TokenError) -> TokenError:
+    """Return the same error without the frames that it comes from: they lead back to the note, and stay in memory."""
+    same = type(error).__new__(type(error), *error.args)
+    vars(same).update(vars(error))
+    return same
 
 
 def _is_old(verdict: Verdict, now: float) -> bool:

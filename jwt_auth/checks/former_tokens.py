@@ -5,6 +5,7 @@ System checks of the tokens of other packages that a project accepts for a while
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from django.conf import settings as django_settings
 from django.core import checks
 from django.utils import timezone
 
@@ -17,8 +18,8 @@ from jwt_auth.contrib.former_tokens import FormerTokens, accepted_until
 
 
 def check_former_tokens(app_configs: Sequence[Any] | None = None, **kwargs: Any) -> list[checks.CheckMessage]:
-    """Check FORMER_TOKENS, if our own settings are valid; else `checks.settings` reports them."""
-    return [*_check_dates(), *_check_uses()] if settings_are_valid() else []
+    """Check FORMER_TOKENS, if our own settings and USE_TZ are valid; else `checks.settings` reports them."""
+    return [*_check_dates(), *_check_uses()] if settings_are_valid() and django_settings.USE_TZ else []
 
 
 def _check_dates() -> Iterator[checks.CheckMessage]:

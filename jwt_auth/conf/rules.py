@@ -78,7 +78,10 @@ def at_least_one(rule: Rule) -> Rule:
 
 def end_date(value: object) -> str | None:
     """A date, which is included, or an aware datetime."""
-    ok = is_aware(value) if isinstance(value, datetime) else isinstance(value, date)
+    if isinstance(value, datetime):
+        ok = is_aware(value)
+    else:
+        ok = isinstance(value, date) and value < date.max  # it ends with the next day
     return None if ok else "must be a date, or an aware datetime"
 
 

@@ -47,7 +47,7 @@ class AsInProject:
         super().initial(request, *args, **kwargs)  # type: ignore[misc]
 
     @classmethod
-    def description(cls) -> tuple[Any, int, Any]:
+    def described(cls) -> tuple[Any, int, Any]:
         """Return the serializers of the body and of the answer, with the status between; None is any object."""
         return None, 200, None
 
@@ -60,9 +60,14 @@ class AsInProject:
         if isinstance(exc, InvalidCredentialsError):
             log_refusal(exc, plain(request))
             return drf.ValidationError({api_settings.NON_FIELD_ERRORS_KEY: [_WRONG]})
-        if isinstance(exc, RecursionError):  # DRF's parser does not limit the depth of a body
-            return drf.ParseError("The body is nested too deeply.")
-        return api_exception_of(exc, request)
+        return answer_to(exc, request)
+
+
+def answer_to(exc: Exception, request: Request) -> drf.APIException | None:
+    """Return the exception of DRF that is answered in place of `exc`, in a view with the parsers of the project."""
+    if isinstance(exc, RecursionError):  # DRF's parser does not limit the depth of a body
+        return drf.ParseError("The body is nested too deeply.")
+    return api_exception_of(exc, request)
 
 
 def _classes(name: str) -> list[Any]:

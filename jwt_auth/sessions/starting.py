@@ -78,7 +78,8 @@ def start(
         absolute_timeout: the session ends after this time in any case; SESSION_ABSOLUTE_TIMEOUT if omitted. Neither may
             be longer than SESSION_MAX_TIMEOUT.
         is_persistent: whether cookies stay when the browser is closed; True if omitted.
-        data: the project's own facts about the session, for `UserSession.data`: JSON of at most 1000 characters.
+        data: the project's own facts about the session, for `UserSession.data`: JSON of at most 1000 characters and
+            31 levels.
         replaces: the id of a session of the user, which ends in the same transaction. The new session keeps its label,
             data, timeouts and persistence, unless others are given.
         authenticated_at: when the user was authenticated, if that was earlier, as at another server; the `auth_time` of

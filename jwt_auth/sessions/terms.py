@@ -25,6 +25,9 @@ _LONGEST = 255
 # The most characters in JSON of a project's `data`, which each refresh reads, and of the `state` in a ticket.
 MAX_DATA = 1000
 
+# The most objects and lists inside each other in `data`, with the outermost: MariaDB stores no JSON with more levels.
+MAX_DEPTH = 31
+
 # Characters of a label, as its column has room for.
 _LONGEST_LABEL = 100
 
@@ -172,7 +175,18 @@ def check_data(data: object) -> dict[str, Any]:
     text = check_json(data, "data")
     _check_storable(text)
     values: dict[str, Any] = json.loads(text)
+    if _depth(values) > MAX_DEPTH:
+        raise ValueError(f"data has more than {MAX_DEPTH} objects and lists inside each other")
     return values
+
+
+def _depth(value: object) -> int:
+    """Return how many objects and lists are inside each other."""
+    depth, level = 0, [value]
+    while found := [each for each in level if isinstance(each, dict | list)]:
+        depth += 1
+        level = [inner for each in found for inner in (each.values() if isinstance(each, dict) else each)]
+    return depth
 
 
 def _check_storable(text: str) -> None:

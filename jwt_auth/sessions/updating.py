@@ -31,7 +31,7 @@ def update(session_id: UUID, *, data: Mapping[str, Any], now: datetime | None = 
 
     Args:
         session_id: the session's id, such as `request.auth.session_id`.
-        data: the new data as a whole: JSON of at most 1000 characters.
+        data: the new data as a whole: JSON of at most 1000 characters and 31 levels.
         now: aware; the current time if omitted.
 
     Returns:

@@ -1,5 +1,8 @@
 """The verdict on a token is remembered for the rest of its request, if the same question would be asked again."""
 
+import gc
+import weakref
+from contextlib import suppress
 from copy import copy, deepcopy
 from datetime import timedelta
 from types import ModuleType
@@ -368,6 +371,24 @@ def test_a_cookie_is_guarded_each_time(raw, user):
     assert code_of(lambda: JWTCookieAuthentication().authenticate(request)) == "csrf_failed"
     request.META |= {"HTTP_SEC_FETCH_SITE": "same-origin", "HTTP_ORIGIN": ORIGIN}
     assert JWTCookieAuthentication().authenticate(request)[0] == user
+
+
+@pytest.mark.parametrize("is_refused", [False, True])
+def test_a_request_is_freed_as_soon_as_it_is_answered(raw, is_refused):
+    request = bearer(f"{raw[:-9]}AAAAAAAAA" if is_refused else raw)
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(2):
+            found = False
+            with suppress(APIException):
+                found = authenticate(request) is not None
+            assert found is not is_refused
+        freed = weakref.ref(request)
+        del request
+        assert freed() is None
+    finally:
+        gc.enable()
 
 
 def test_the_note_does_not_show_tokens(as_client):

@@ -153,7 +153,15 @@ GOOD_AND_BAD = {
     "SESSION_ABSOLUTE_TIMEOUT": ([14 * DAY, 3650 * DAY], [60, None, timedelta(seconds=59), 3651 * DAY]),
     "FORMER_TOKENS": (
         [{}, {"authtoken": date(2030, 1, 31)}, {"knox": datetime(2030, 1, 31, tzinfo=timezone.utc)}],
-        [None, [], {"simplejwt": date(2030, 1, 31)}, {"knox": None}, {"knox": "2030"}, {"knox": NAIVE}],
+        [
+            None,
+            [],
+            {"simplejwt": date(2030, 1, 31)},
+            {"knox": None},
+            {"knox": "2030"},
+            {"knox": NAIVE},
+            {"knox": date.max},
+        ],
     ),
     "SESSION_EXCHANGE": ([None, "keep", "end", "tie"], ["", "off", True]),
     "SESSION_LIMIT": ([None, 1, 10_000], [0, -1, 1.0, True, "3"]),

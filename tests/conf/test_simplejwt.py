@@ -21,7 +21,7 @@ def anybody(user):
 GOOD_AND_BAD = {
     "ACCEPT_UNTIL": (
         [None, date(2030, 1, 31), datetime(2030, 1, 31, tzinfo=UTC)],
-        ["2030-01-31", 1, datetime(2030, 1, 31)],  # noqa: DTZ001  # naive, which is the fault
+        ["2030-01-31", 1, date.max, datetime(2030, 1, 31)],  # noqa: DTZ001  # naive, which is the fault
     ),
     "AUTH_HEADER_TYPES": ([("Bearer",), ["Bearer", "JWT"]], [[], ["Bearer "], ["é"], [""], [1], None]),
     "AUTH_HEADER_NAME": (["HTTP_AUTHORIZATION", "HTTP_X_TOKEN"], ["Authorization", "X-Token", "", None, 1]),

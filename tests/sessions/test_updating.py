@@ -214,6 +214,14 @@ def test_a_session_that_has_expired_gets_no_token(pair, age):
     sessions.update(pair.session_id, data={}, now=NOW + timedelta(days=14, microseconds=-1))
 
 
+def nested(levels, inner):
+    """Return data of so many objects and lists inside each other: the outermost one, and then those of one type."""
+    value = 1
+    for _ in range(levels - 1):
+        value = {"a": value} if inner is dict else [value]
+    return {"a": value}
+
+
 @pytest.mark.parametrize(
     ("data", "error"),
     [
@@ -223,12 +231,24 @@ def test_a_session_that_has_expired_gets_no_token(pair, age):
         ({"text": "x" * 1000}, ValueError),
         ({"text": "\0"}, UnstorableTextError),
         ({"text": "\ud800"}, UnstorableTextError),
+        (nested(32, dict), ValueError),
+        (nested(32, list), ValueError),
+        (nested(450, list), ValueError),
     ],
 )
 def test_bad_data_changes_nothing(pair, data, error):
     with pytest.raises(error):
         sessions.update(pair.session_id, data=data)
     assert UserSession.objects.get().data == {"org": 7}
+
+
+@pytest.mark.parametrize("inner", [dict, list])
+def test_each_database_stores_the_deepest_data(user, pair, inner):
+    data = nested(31, inner)
+    sessions.update(pair.session_id, data=data)
+    started = sessions.start(user, data=data)
+    stored = UserSession.objects.in_bulk([pair.session_id, started.session_id])
+    assert [session.data for session in stored.values()] == [data, data]
 
 
 def test_wrong_arguments_are_a_mistake_of_the_caller(pair):

@@ -16,8 +16,8 @@ from rest_framework.request import Request
 from jwt_auth import sessions
 from jwt_auth.contrib.dj_rest_auth.answers import sign_in_body
 from jwt_auth.contrib.dj_rest_auth.sign_in import SerializerSignIn
+from jwt_auth.contrib.project_views import answer_to
 from jwt_auth.http.plain import plain
-from jwt_auth.responses import api_exception_of
 from jwt_auth.views import SignInView
 
 __all__ = ["RegisterView", "SocialLoginView"]
@@ -50,7 +50,7 @@ class RegisterView(package.RegisterView):  # type: ignore[misc]  # a package wit
         return sign_in_body(self, self.request, user, pair, in_body=True)
 
     def handle_exception(self, exc: Exception) -> Any:
-        return super().handle_exception(api_exception_of(exc, self.request) or exc)
+        return super().handle_exception(answer_to(exc, self.request) or exc)
 
     def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
         response = super().finalize_response(request, response, *args, **kwargs)

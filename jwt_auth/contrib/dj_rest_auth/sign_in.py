@@ -32,7 +32,7 @@ class SerializerSignIn(AsInDjRestAuth):
     name_field: str | None = None
 
     @classmethod
-    def description(cls) -> tuple[Any, int, Any]:
+    def described(cls) -> tuple[Any, int, Any]:
         return cls().get_serializer_class(), 200, answer_class()
 
     @sensitive_variables()

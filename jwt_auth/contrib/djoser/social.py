@@ -6,11 +6,15 @@ meanwhile.
 from collections.abc import Mapping
 from typing import Any
 
+from django.conf import settings
 from django.views.decorators.debug import sensitive_variables
 from djoser.social.views import ProviderAuthView as ViewOfDjoser
+from rest_framework import exceptions as drf
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import Serializer
+from social_core.backends.utils import get_backend
+from social_core.exceptions import SocialAuthBaseException
 
 from jwt_auth.contrib.project_views import AsInProject, context_of
 from jwt_auth.sessions import TokenPair
@@ -34,12 +38,20 @@ class ProviderAuthView(AsInProject, SignInView):
     budget = "social"
 
     @classmethod
-    def description(cls) -> tuple[Any, int, Any]:
+    def described(cls) -> tuple[Any, int, Any]:
         return None, 201, ViewOfDjoser.serializer_class
 
     def get_throttles(self) -> list[Any]:
         # To ask for the address of a page is no sign-in.
         return self.throttles_of_project() if self.request.method == "GET" else super().get_throttles()
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        name = self.kwargs["provider"]
+        try:
+            get_backend(settings.AUTHENTICATION_BACKENDS, name)  # type: ignore[no-untyped-call]  # of the package
+        except SocialAuthBaseException as error:  # djoser answers a GET so, and fails at a POST
+            raise drf.NotFound(f"Provider '{name}' not supported") from error
 
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         answer: Response = ViewOfDjoser.get(self, request, *args, **kwargs)

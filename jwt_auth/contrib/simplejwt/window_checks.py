@@ -26,7 +26,7 @@ def check_window(app_configs: Sequence[Any] | None = None, **kwargs: Any) -> lis
     if not settings_are_valid() or any(find_simplejwt_problems()):
         return []
     options = simplejwt()
-    if options is None or options.ACCEPT_UNTIL is None:
+    if options is None or options.ACCEPT_UNTIL is None or not django_settings.USE_TZ:  # which is E023
         return []
     now = timezone.now()
     if not options.accepts_former_tokens(now):

@@ -19,7 +19,7 @@ class ViewsInProject(OpenApiViewExtension):
     match_subclasses = True
 
     def view_replacement(self) -> Any:
-        body, status, answer = self.target.description()
+        body, status, answer = self.target.described()
         refusals = dict.fromkeys((400, 401, 429, 503), OpenApiTypes.OBJECT)
         described = extend_schema(
             request=OpenApiTypes.OBJECT if body is None else body,

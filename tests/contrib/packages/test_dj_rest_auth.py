@@ -96,6 +96,14 @@ def test_broken_bodies_are_refused(client, db):
     assert client.get("/dra/login/").status_code == 405
 
 
+@pytest.mark.parametrize("url", ["/dra/login/", "/djoser/o/example/"])
+def test_what_drf_tells_of_a_view_names_nothing_inside(client, db, url):
+    body = client.options(url).json()
+    assert "object at" not in body["description"]
+    assert "jwt_auth" not in body["description"]
+    assert body["name"]
+
+
 def test_sixty_wrong_passwords_are_throttled(client, user, clock):
     """An address has ten sign-ins a minute, and a name at one address thirty failures an hour."""
     statuses = []

@@ -62,6 +62,19 @@ def test_a_wrong_code_or_state_signs_nobody_in_and_is_limited(client, carol, hea
     assert client.get("/djoser/o/example/", {"redirect_uri": "https://evil.example/"}).status_code == 400
 
 
+@pytest.mark.parametrize("url", ["/djoser/o/another/", "/djoser/browser/o/another/"])
+def test_a_provider_that_the_project_does_not_have_is_not_found(carol, url):
+    browser = Browser()
+    answers = [
+        browser.get(url, {"redirect_uri": PAGE}),
+        sign_in(browser, social_provider.approve(id="carol"), state="one", url=url),
+    ]
+    assert [answer.status_code for answer in answers] == [404, 404]
+    assert answers[0].json() == answers[1].json() == {"detail": "Provider 'another' not supported"}
+    url = url.replace("another", "example")
+    assert sign_in(browser, social_provider.approve(id="carol"), begin(browser), url=url).status_code == 201
+
+
 @pytest.mark.parametrize("is_active", [True, False])
 def test_an_inactive_user_does_not_sign_in(client, carol, is_active):
     get_user_model().objects.update(is_active=is_active)

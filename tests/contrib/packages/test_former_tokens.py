@@ -9,7 +9,9 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.signals import user_logged_in, user_login_failed
 from django.test import RequestFactory
 from django.urls import path
+from knox.auth import TokenAuthentication as OfKnox
 from knox.models import AuthToken
+from rest_framework.authentication import TokenAuthentication
 from rest_framework.authtoken.models import Token
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.response import Response
@@ -28,6 +30,7 @@ from tests.contrib.packages import urls
 from tests.support import forge
 from tests.support.answers import assert_error
 from tests.support.browser import Browser
+from tests.support.checks import ids
 from tests.support.clients import Client
 from tests.support.outages import assert_unavailable, outage
 
@@ -183,9 +186,6 @@ def test_the_second_of_the_cutoff_counts_as_before(former, user, clock, seconds,
 
 
 def test_a_request_needs_one_query_more_than_with_the_package(former, count):
-    from knox.auth import TokenAuthentication as OfKnox
-    from rest_framework.authentication import TokenAuthentication
-
     request = RequestFactory().get("/", headers={"Authorization": f"Token {former.raw}"})
     ours = {"authtoken": FormerTokenAuthentication, "knox": FormerKnoxAuthentication}[former.kind]
     theirs = {"authtoken": TokenAuthentication, "knox": OfKnox}[former.kind]
@@ -331,6 +331,15 @@ def test_a_sign_out_deletes_it_also_if_it_is_refused_by_now(former, user, client
     assert former.client("é").send(f"{former.kind}/logout/", {}).status_code == 204
 
 
+@pytest.mark.parametrize("raw", ["a\0b" * 10, "é" * 20, "\x7f" * 40])
+def test_a_sign_out_with_no_token_at_all_is_a_204(former, raw, monkeypatch):
+    asked = []
+    monkeypatch.setattr(TokenAuthentication, "authenticate_credentials", lambda self, key: asked.append(key))
+    monkeypatch.setattr(OfKnox, "authenticate_credentials", lambda self, key: asked.append(key))
+    answer = former.client(raw).send(f"{former.kind}/logout/", {})
+    assert (answer.status_code, asked) == (204, [])  # PostgreSQL has an error of its own for a NUL
+
+
 def test_the_sign_out_from_knox_ends_one_device(user, clock):
     own, other = make("knox", user), make("knox", user)
     own.logout()
@@ -346,6 +355,12 @@ def test_a_date_that_has_passed_is_w110(clock, jwt_settings):
     assert [found.id for found in check_former_tokens()] == ["jwt_auth.W110"] * 2
     jwt_settings(SIGNING_KEY=1)
     assert check_former_tokens() == []
+
+
+def test_with_local_times_their_error_is_reported(settings):
+    assert "E023" not in ids()
+    settings.USE_TZ = False
+    assert "E023" in ids()
 
 
 def test_tokens_that_are_read_without_a_date_are_e110(jwt_settings):

@@ -102,6 +102,13 @@ def test_without_a_session_because_of_an_outage_it_is_503(client, db, monkeypatc
 
 
 @registers
+def test_a_body_that_is_nested_too_deeply_is_refused(client, db):
+    for body in ("[" * 6000, "[" * 6):
+        answer = client.post("/registration/", body, content_type="application/json")
+        assert answer.status_code == 400, answer.content
+
+
+@registers
 def test_a_registration_that_is_refused_keeps_the_packages_body(client, db):
     answer = client.send("/registration/", {**BOB, "password2": "another"})
     assert (answer.status_code, list(answer.json())) == (400, ["non_field_errors"])

@@ -33,6 +33,11 @@ def test_it_is_among_the_checks_of_the_app(package_settings):
     assert "W105" in ids()
 
 
+def test_with_local_times_their_error_is_reported(settings):
+    settings.USE_TZ = False
+    assert "E023" in ids()
+
+
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [

@@ -35,7 +35,7 @@ def accepted_until(kind: str) -> datetime | None:
     return None if end is None else end_of(end)
 
 
-class FormerTokens:
+class FormerTokenMixin:
     """
     For the authentication class of a package, before it in the list of bases.
 
@@ -95,7 +95,7 @@ def _is_of_ours(request: Any) -> bool:
     return "." in plain(request).META.get("HTTP_AUTHORIZATION", "")
 
 
-class FormerSignOut:
+class FormerLogoutMixin:
     """
     For a LogoutView of this app: a former token in the header is deleted, and the answer is 204 in any case.
 

@@ -20,7 +20,7 @@ from jwt_auth.views.parsers import refuse_large_body
 _WRONG = _("Unable to log in with provided credentials.")
 
 
-class AsInProject:
+class ProjectSettingsMixin:
     """
     For views of this app: parsers, renderers, throttles and the exception handler are those of the project. The
     throttles of this app come before them. It is the first base class.

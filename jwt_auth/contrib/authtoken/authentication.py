@@ -4,12 +4,12 @@ The authentication class for tokens of DRF's authtoken, which a project lists wh
 
 from rest_framework.authentication import TokenAuthentication
 
-from jwt_auth.contrib.former_tokens import FormerTokens
+from jwt_auth.contrib.former_tokens import FormerTokenMixin
 
 __all__ = ["FormerTokenAuthentication"]
 
 
-class FormerTokenAuthentication(FormerTokens, TokenAuthentication):
+class FormerTokenAuthentication(FormerTokenMixin, TokenAuthentication):
     """
     Authenticates `Authorization: Token <key>` until FORMER_TOKENS["authtoken"].
 

@@ -6,7 +6,7 @@ from rest_framework.authentication import TokenAuthentication
 
 from jwt_auth.contrib.authtoken.authentication import FormerTokenAuthentication
 from jwt_auth.contrib.former_exchange import FormerTokenExchange
-from jwt_auth.contrib.former_tokens import FormerSignOut
+from jwt_auth.contrib.former_tokens import FormerLogoutMixin
 from jwt_auth.views.users import LogoutView
 
 __all__ = ["AuthTokenExchangeView", "AuthTokenLogoutView"]
@@ -22,7 +22,7 @@ class AuthTokenExchangeView(FormerTokenExchange):
     former_class = FormerTokenAuthentication
 
 
-class AuthTokenLogoutView(FormerSignOut, LogoutView):
+class AuthTokenLogoutView(FormerLogoutMixin, LogoutView):
     """
     `logout/` that also accepts a former token, and deletes it: all devices that still use it are signed out.
 

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework import exceptions as drf
 from rest_framework.request import Request
 
-from jwt_auth.contrib.project_views import AsInProject, context_of
+from jwt_auth.contrib.project_views import ProjectSettingsMixin, context_of
 from jwt_auth.contrib.simplejwt.causes import text_of
 from jwt_auth.contrib.simplejwt.exceptions import InvalidToken
 from jwt_auth.exceptions import NoTokenError, TokenError
@@ -20,7 +20,7 @@ from jwt_auth.http.plain import plain
 from jwt_auth.sessions import TokenPair
 
 
-class AsInDjRestAuth(AsInProject):
+class DjRestAuthMixin(ProjectSettingsMixin):
     """For views of this app: they have the settings and errors that they have in dj-rest-auth."""
 
     throttle_scope = "dj_rest_auth"

@@ -13,7 +13,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from jwt_auth.contrib.dj_rest_auth.answers import AsInDjRestAuth, answer_class, sign_in_body
+from jwt_auth.contrib.dj_rest_auth.answers import DjRestAuthMixin, answer_class, sign_in_body
 from jwt_auth.contrib.project_views import context_of
 from jwt_auth.sessions import TokenPair
 from jwt_auth.views.transport import BearerAnswer
@@ -22,7 +22,7 @@ from jwt_auth.views.transport import BearerAnswer
 _NAMES = ("email", "username")
 
 
-class SerializerSignIn(AsInDjRestAuth):
+class SerializerSignIn(DjRestAuthMixin):
     """
     For a SignInView: `serializer_class` authenticates the user, as in dj-rest-auth, within the check of the
     credentials, so that each refusal counts, and a revocation meanwhile is noticed.

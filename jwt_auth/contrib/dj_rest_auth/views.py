@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from jwt_auth import sessions
-from jwt_auth.contrib.dj_rest_auth.answers import AsInDjRestAuth, expirations
+from jwt_auth.contrib.dj_rest_auth.answers import DjRestAuthMixin, expirations
 from jwt_auth.contrib.dj_rest_auth.sign_in import PasswordSignIn
 from jwt_auth.contrib.simplejwt.presented import exchange
 from jwt_auth.contrib.simplejwt.serializers import TokenRefreshSerializer
@@ -30,7 +30,7 @@ class LoginView(PasswordSignIn, users.LoginView):
     """
 
 
-class LogoutView(AsInDjRestAuth, users.LogoutView):
+class LogoutView(DjRestAuthMixin, users.LogoutView):
     """
     End the session of the tokens in the header and of `refresh` in the body.
 
@@ -87,7 +87,7 @@ class RefreshView(TokenRefreshView):
         return _BrowserRefresh
 
 
-class _BrowserRefresh(AsInDjRestAuth, browser.BrowserRefreshView):
+class _BrowserRefresh(DjRestAuthMixin, browser.BrowserRefreshView):
     def answer(self, request: Request, pair: sessions.TokenPair) -> Response:
         response = super().answer(request, pair)
         response.data = {"access": "", "access_expiration": expirations(pair)["access_expiration"]}

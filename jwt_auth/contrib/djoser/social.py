@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import Serializer
 
-from jwt_auth.contrib.project_views import AsInProject, context_of
+from jwt_auth.contrib.project_views import ProjectSettingsMixin, context_of
 from jwt_auth.sessions import TokenPair
 from jwt_auth.views import SignInView
 
@@ -23,7 +23,7 @@ class ProviderSerializer(Serializer[Any]):
     """An object; the provider decides on its members."""
 
 
-class ProviderAuthView(AsInProject, SignInView):
+class ProviderAuthView(ProjectSettingsMixin, SignInView):
     """
     GET returns the address of the provider's page, as in djoser. POST signs in with the `state` and the `code` that the
     provider has sent to the page; the answer is 201 with `access`, `refresh` and `user`, or in the form for browsers

@@ -9,7 +9,7 @@ from knox.auth import TokenAuthentication
 
 from jwt_auth.conf import get_settings
 from jwt_auth.contrib.former_exchange import FormerTokenExchange
-from jwt_auth.contrib.former_tokens import FormerSignOut
+from jwt_auth.contrib.former_tokens import FormerLogoutMixin
 from jwt_auth.contrib.knox.authentication import FormerKnoxAuthentication
 from jwt_auth.exceptions import InvalidCredentialsError
 from jwt_auth.views.users import LogoutView
@@ -41,7 +41,7 @@ class KnoxExchangeView(FormerTokenExchange):
             former.save(update_fields=["expiry"])
 
 
-class KnoxLogoutView(FormerSignOut, LogoutView):
+class KnoxLogoutView(FormerLogoutMixin, LogoutView):
     """`logout/` that also accepts a former token, and deletes it."""
 
     package_class = TokenAuthentication

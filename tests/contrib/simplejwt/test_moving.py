@@ -12,7 +12,7 @@ import pytest
 from django.conf import settings as django_settings
 from django.core.management import CommandError
 
-from jwt_auth.contrib.simplejwt.moving import files, surroundings
+from jwt_auth.contrib.simplejwt.moving import files, prerequisites
 from jwt_auth.contrib.simplejwt.moving.changes import rewritten, with_settings
 from jwt_auth.contrib.simplejwt.moving.code import names_in, places_in
 from jwt_auth.contrib.simplejwt.moving.files import ProjectFile
@@ -306,7 +306,7 @@ def test_the_defaults_of_simplejwt_are_carried_over():
         ({"SLIDING_TOKEN_REFRESH_LIFETIME": timedelta(days=9)}, {}, {"ACCEPT_UNTIL": "date(2026, 5, 26)"}, None),
         ({"SIGNING_KEY": "x" * 64}, {"SIGNING_KEY": None}, {}, "SIGNING_KEY is not carried over"),
         ({"SIGNING_KEY": None}, {"SIGNING_KEY": None}, {}, "SIGNING_KEY is not carried over"),
-        ({"ALGORITHM": "RS256"}, {"ALGORITHM": "'RS256'"}, {}, "There is no SIGNING_KEY"),
+        ({"ALGORITHM": "RS256"}, {"ALGORITHM": "'RS256'"}, {}, "SIGNING_KEY is missing"),
         (
             {"ALGORITHM": "RS256", "SIGNING_KEY": "-----BEGIN"},
             {"ALGORITHM": "'RS256'", "SIGNING_KEY": None},
@@ -439,11 +439,11 @@ def test_without_an_option_it_reports_and_writes_nothing(project):
     )
     said = move(root)
     assert 'ACCESS_TOKEN_LIFETIME: kept as JWT_AUTH["ACCESS_TOKEN_LIFETIME"]. At most a day.' in said
-    assert "ROTATE_REFRESH_TOKENS: always so. " in said
+    assert "ROTATE_REFRESH_TOKENS: not configurable. " in said
     assert "Places in the code: 2 to change, 2 to look at, 0 to stay" in said
     assert f"  urls.py:1\n    - {VIEWS}    + {OURS}" in said
     assert "    ! SlidingToken: There are no sliding tokens" in said
-    assert "requirements.txt:1: remove simplejwt when that is so." in said
+    assert "requirements.txt:1: remove simplejwt after that." in said
     assert "--write makes these changes" in said
     assert (root / "urls.py").read_text() == VIEWS
     assert (root / "settings.py").read_text() == SETTINGS
@@ -553,7 +553,7 @@ def test_a_file_that_cant_be_written_is_named(project, monkeypatch):
     ],
 )
 def test_versions_are_read_as_pip_and_poetry_read_them(versions, allowed):
-    assert surroundings.allows(versions, "5.2") is allowed
+    assert prerequisites.allows(versions, "5.2") is allowed
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,5 @@
 """
-System checks of the tokens of other packages that a project accepts for a while.
+System checks of FORMER_TOKENS: tokens of other packages that a project accepts until a date.
 """
 
 from collections.abc import Iterator, Sequence

@@ -1,5 +1,5 @@
 """
-The reasons for which the window for former tokens, and simplejwt, can't be closed yet.
+The reasons why simplejwt can't be removed yet, and the last steps.
 """
 
 from datetime import datetime
@@ -12,17 +12,17 @@ from jwt_auth.conf.simplejwt import simplejwt
 from jwt_auth.contrib.simplejwt.moving.code import Handling
 from jwt_auth.contrib.simplejwt.moving.project import Reading
 
-# What a person does when nothing needs simplejwt any more.
+# The last steps, when nothing needs simplejwt any more.
 _STEPS = (
     'Remove ACCEPT_UNTIL from JWT_AUTH["SIMPLEJWT"].',
     "manage.py migrate token_blacklist zero drops its tables, if it is installed.",
-    "Remove rest_framework_simplejwt and its token_blacklist from INSTALLED_APPS, and it from the requirements.",
+    "Remove rest_framework_simplejwt and its token_blacklist from INSTALLED_APPS, and from the requirements.",
     'JWT_AUTH["SIMPLEJWT"] and the imports of jwt_auth.contrib.simplejwt stay for as long as clients need them.',
 )
 
 
 def last_steps(reading: Reading) -> list[str]:
-    """Return what a person does when nothing needs simplejwt, as sentences."""
+    """Return the last steps, as sentences."""
     readers = [place for place in reading.places if place.kind in (Handling.SETTING, Handling.OWN)]
     verb = "names" if len(readers) == 1 else "name"
     named = ", ".join(f"{place.path.relative_to(reading.root)}:{place.line}" for place in readers)
@@ -46,7 +46,7 @@ def _window(now: datetime) -> list[str]:
 
 
 def _tokens(now: datetime) -> list[str]:
-    """Look into the table of simplejwt, if the project has it: it knows all refresh tokens that were issued."""
+    """Read simplejwt's table of issued refresh tokens, if the project has it."""
     if not apps.is_installed("rest_framework_simplejwt.token_blacklist"):
         return []
     model: Any = apps.get_app_config("token_blacklist").get_model("OutstandingToken")

@@ -1,5 +1,5 @@
 """
-The text of `manage.py jwt_migrate simplejwt`, for a person who has not read the guide.
+The output of `manage.py jwt_migrate simplejwt`, which is complete without the guide.
 """
 
 from collections.abc import Iterator, Sequence
@@ -58,7 +58,7 @@ def _settings(reading: Reading) -> Iterator[str]:
     for name in reading.values:
         rule = RULES.get(name)
         if rule is None:
-            yield f"  {name}: a name of your own, which stays in SIMPLE_JWT for your code."
+            yield f"  {name}: a setting of your own, which stays in SIMPLE_JWT for your code."
             continue
         place = f" as {rule.place}" if rule.place else ""
         yield from wrap(
@@ -72,7 +72,7 @@ def _settings(reading: Reading) -> Iterator[str]:
 
 
 def _where(reading: Reading) -> Iterator[str]:
-    """Yield what a person has to know about the files of the settings."""
+    """Yield notices about the files of the settings."""
     if reading.has_settings:
         yield "JWT_AUTH is set already, so it is not changed: add what it lacks of the above."
     elif reading.settings_file is None:
@@ -114,7 +114,7 @@ def _then(reading: Reading) -> list[str]:
 
 
 def left(reading: Reading) -> Iterator[str]:
-    """Yield what is left for a person; the numbers of lines are those before the changes."""
+    """Yield what is left to do by hand; line numbers are those before the changes."""
     yield from _section("Before you go on", list(prerequisites.problems(reading.root, reading.values)))
     yield from _section("Decide", [*_where(reading), *reading.written.notices])
     places = [f"{place.path.relative_to(reading.root)}:{place.line}: {place.advice}" for place in reading.by_hand()]

@@ -110,7 +110,9 @@ RULES: Mapping[str, Rule] = {
     "SLIDING_TOKEN_OBTAIN_SERIALIZER": _SLIDING,
     "SLIDING_TOKEN_REFRESH_SERIALIZER": _SLIDING,
     "CHECK_REVOKE_TOKEN": Rule(Outcome.FIXED, "", "A new password ends the sessions that began with the old one."),
-    "REVOKE_TOKEN_CLAIM": Rule(Outcome.GONE, "", "The session remembers the password, so no token has a hash of it."),
+    "REVOKE_TOKEN_CLAIM": Rule(
+        Outcome.GONE, "", "The session stores which password it began with, so no token has a hash of it."
+    ),
     "CHECK_USER_IS_ACTIVE": Rule(Outcome.FIXED, "", "Tokens of inactive users are refused."),
 }
 

@@ -13,7 +13,7 @@ class FormerTokenAuthentication(FormerTokenMixin, TokenAuthentication):
     """
     Authenticates `Authorization: Token <key>` until FORMER_TOKENS["authtoken"].
 
-    A project with a subclass of its own sets the same `keyword` and `model`.
+    A project that has subclassed TokenAuthentication sets its `keyword` and `model` in a subclass of this class.
     """
 
     kind = "authtoken"

@@ -16,7 +16,7 @@ class AuthTokenExchangeView(FormerTokenExchange):
     """
     Exchange the token in the header for tokens of this app.
 
-    It stays valid: a user has one token for all devices, and the others have not exchanged it yet.
+    The token stays valid, because a user has one token for all devices, and the others have not exchanged it yet.
     """
 
     former_class = FormerTokenAuthentication
@@ -26,7 +26,7 @@ class AuthTokenLogoutView(FormerLogoutMixin, LogoutView):
     """
     `logout/` that also accepts a former token, and deletes it: all devices that still use it are signed out.
 
-    A token that stays valid after the sign-out would be worse, and the user can't have it for this device alone.
+    A token that stays valid after the sign-out would be worse; a user has only one token for all devices.
     """
 
     package_class = TokenAuthentication

@@ -21,7 +21,7 @@ from jwt_auth.sessions import TokenPair
 
 
 class DjRestAuthMixin(ProjectSettingsMixin):
-    """For views of this app: they have the settings and errors that they have in dj-rest-auth."""
+    """Mixin for views of this app that replace those of dj-rest-auth, with its throttle scope and its errors."""
 
     throttle_scope = "dj_rest_auth"
 
@@ -33,17 +33,17 @@ class DjRestAuthMixin(ProjectSettingsMixin):
 
 
 def answer_class() -> Any:
-    """Return JWT_SERIALIZER; with JWT_AUTH_RETURN_EXPIRATION the other one."""
+    """Return JWT_SERIALIZER, or JWT_SERIALIZER_WITH_EXPIRATION with JWT_AUTH_RETURN_EXPIRATION."""
     is_with_times = package.JWT_AUTH_RETURN_EXPIRATION
     return package.JWT_SERIALIZER_WITH_EXPIRATION if is_with_times else package.JWT_SERIALIZER
 
 
 def sign_in_body(view: Any, request: Request, user: Any, pair: TokenPair, *, in_body: bool) -> Any:
     """
-    Return what `answer_class()` makes of the user and the tokens.
+    Return the user and the tokens, serialized by `answer_class()`.
 
     Args:
-        in_body: False if the tokens are in cookies: then they are in no body.
+        in_body: whether the body has the tokens; False if they are in cookies.
     """
     tokens = {
         "access": pair.access_token if in_body else "",

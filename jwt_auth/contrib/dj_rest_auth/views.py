@@ -1,5 +1,5 @@
 """
-The views of dj-rest-auth that issue, renew and revoke tokens. `for_browsers()` of each returns its form with cookies.
+The views of dj-rest-auth that issue, renew and revoke tokens. `for_browsers()` of each is its variant with cookies.
 """
 
 from typing import Any
@@ -75,8 +75,8 @@ class RefreshSerializer(TokenRefreshSerializer):
 
 class RefreshView(TokenRefreshView):
     """
-    Exchange the refresh token in the body. The new one is in the answer, whatever JWT_AUTH_HTTPONLY says: the client
-    holds the former one, which is used up.
+    Exchange the refresh token in the body. The answer has the new one, also with JWT_AUTH_HTTPONLY, because the former
+    one is used up.
     """
 
     serializer_class = RefreshSerializer

@@ -1,5 +1,5 @@
 """
-djoser's sign-in with another provider, as a sign-in of this app: throttled, and refused if the user was revoked
+djoser's sign-in through another provider, as a sign-in of this app: throttled, and refused if the user is revoked
 meanwhile.
 """
 
@@ -20,7 +20,7 @@ __all__ = ["ProviderAuthView"]
 
 
 class ProviderSerializer(Serializer[Any]):
-    """An object; the provider decides on its members."""
+    """Any object; its fields depend on the provider."""
 
 
 class ProviderAuthView(ProjectSettingsMixin, SignInView):
@@ -38,7 +38,7 @@ class ProviderAuthView(ProjectSettingsMixin, SignInView):
         return None, 201, ViewOfDjoser.serializer_class
 
     def get_throttles(self) -> list[Any]:
-        # To ask for the address of a page is no sign-in.
+        # GET only returns the address of a page.
         return self.throttles_of_project() if self.request.method == "GET" else super().get_throttles()
 
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:

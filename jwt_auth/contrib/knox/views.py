@@ -19,11 +19,11 @@ __all__ = ["KnoxExchangeView", "KnoxLogoutView"]
 
 class KnoxExchangeView(FormerTokenExchange):
     """
-    Exchange the token in the header for tokens of this app, and use it up: it is one device's.
+    Exchange the token in the header for tokens of this app, and use it up, because each device has its own.
 
-    It ends after ROTATION_GRACE_PERIOD, which is also how long the answer of a refresh may be asked for again. Until
-    then, requests that are on their way succeed, and so does the exchange of another tab, or the repetition of one
-    whose answer was lost: each begins a session of its own.
+    It expires after ROTATION_GRACE_PERIOD, during which a refresh may also be repeated. Until then, requests in flight
+    succeed, and so does an exchange by another tab, or a repeated one whose answer was lost: each begins a session of
+    its own.
     """
 
     former_class = FormerKnoxAuthentication

@@ -117,7 +117,7 @@ def places_in(source: ProjectFile) -> list[Mention]:
     Return the places of a file, in the order of the text.
 
     Raises:
-        SyntaxError, ValueError, RecursionError: if it is no Python of this version.
+        SyntaxError, ValueError, RecursionError: if this version of Python can't parse it.
     """
     if not any(word in source.text for word in (PACKAGE, "SIMPLE_JWT", _LABEL, "jwt")):
         return []

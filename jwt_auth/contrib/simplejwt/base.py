@@ -83,7 +83,7 @@ class TokenViewBase(BoundedBody, GenericAPIView[Any]):
 
 
 def _as_api_exception(exc: Exception, request: Request) -> Exception:
-    """Return an exception that the project's handler answers; other errors unchanged."""
+    """Return an exception that the project's handler answers; errors of the server stay what they are."""
     asked = request._request
     if isinstance(exc, drf.Throttled):
         log_throttled(asked, note_on(asked).limit)

@@ -1,8 +1,8 @@
 """
 The sign-in of simplejwt: its serializers and its view, with the protections of this app's own sign-in.
 
-A project's own code runs in the `validate()` of a serializer. In `TokenObtainPairView` all tokens that this code makes
-for one user belong to one session. If an error is raised after the session has begun, the session ends.
+The project's code is the `validate()` of a serializer. While it runs for `TokenObtainPairView`, all tokens that it
+makes for a user belong to one session. An error that is raised after the session has begun ends it.
 """
 
 from collections.abc import Callable, Mapping
@@ -32,7 +32,7 @@ from jwt_auth.conf.simplejwt import SimpleJWT, simplejwt
 from jwt_auth.conf.user_keys import key_of
 from jwt_auth.contrib.simplejwt.bounds import BoundedBody
 from jwt_auth.contrib.simplejwt.exceptions import InvalidToken, TokenError
-from jwt_auth.contrib.simplejwt.lazy_sessions import NO_ACCOUNT, SignInRequest, current_sign_in, signing_in
+from jwt_auth.contrib.simplejwt.grants import NO_ACCOUNT, SignInRequest, current_sign_in, signing_in
 from jwt_auth.contrib.simplejwt.tokens import RefreshToken, Token
 from jwt_auth.exceptions import InvalidCredentialsError, UnavailableError, UnstorableTextError
 from jwt_auth.http.logs import log_outage, log_refusal, log_throttled
@@ -131,7 +131,7 @@ class TokenObtainPairView(BoundedBody, SignInView, GenericAPIView[Any]):
     _serializer_class: str = ""
     www_authenticate_realm = ""  # REALM
 
-    # The project's own settings of DRF apply, not those of this app's endpoints.
+    # As in the project's own views, and not as in those of this app.
     parser_classes: Any = APIView.parser_classes
     throttle_classes: Any = APIView.throttle_classes
     versioning_class: Any = APIView.versioning_class
@@ -192,9 +192,9 @@ class TokenObtainPairView(BoundedBody, SignInView, GenericAPIView[Any]):
             self._result = self._validate(copy(data))
         except PermissionDenied as error:  # of a project that answers with 403
             raise drf.PermissionDenied(*error.args) from error
-        lazy = self._sign_in_request.begun()
-        if lazy is not None:
-            return lazy.user
+        grant = self._sign_in_request.begun()
+        if grant is not None:
+            return grant.user
         user = getattr(self._running, "user", None)
         # An answer without tokens, such as that a code is required, or that the password is wrong.
         self._has_failed = user is None and has_compared()
@@ -202,10 +202,10 @@ class TokenObtainPairView(BoundedBody, SignInView, GenericAPIView[Any]):
 
     def refuse_closed(self, request: Request, data: Mapping[str, Any]) -> Any:
         """
-        Refuse, after the time that a wrong password takes.
+        Take the time of a wrong password, and refuse.
 
-        A wrong password is compared in place of the one in the body. The serializer's error is the answer only if a
-        password was compared: for other credentials it would reveal, beyond the limit, whether they are right.
+        The error of the serializer is the answer only if it is that for a wrong password, which is compared instead of
+        the right one. For other credentials it would tell, beyond the limit, whether they are right.
         """
         try:
             self.authenticate(request, data)
@@ -231,7 +231,7 @@ class TokenObtainPairView(BoundedBody, SignInView, GenericAPIView[Any]):
         return response
 
     def _guard(self, serializer: Any) -> None:
-        """Run the `validate()` of a serializer as the credentials check of a sign-in."""
+        """Have the `validate()` of a serializer run as the check of a sign-in."""
         if "validate" not in vars(serializer):
             serializer.validate = partial(self._validated, serializer, serializer.validate)
 
@@ -262,9 +262,9 @@ class TokenObtainPairView(BoundedBody, SignInView, GenericAPIView[Any]):
                 log_refusal(InvalidCredentialsError(f"the serializer raised {type(error).__name__}"), request._request)
             self._sign_in_request.end()
             raise
-        lazy = self._sign_in_request.begun()
-        if lazy is not None and lazy.pair is not None:
-            complete(self, request, user, lazy.pair)
+        grant = self._sign_in_request.begun()
+        if grant is not None and grant.pair is not None:
+            complete(self, request, user, grant.pair)
         elif self._has_failed:
             check.count_failure()
         return self._result
@@ -294,7 +294,7 @@ class TokenObtainPairView(BoundedBody, SignInView, GenericAPIView[Any]):
         return next(iter([*self._named_fields, *texts]), "")
 
     def _as_api_exception(self, exc: Exception) -> Exception:
-        """Return the DRF exception for an error of this app, which is logged; other errors unchanged."""
+        """Return the error of DRF for one of this app, which is logged; others as they are."""
         request = self.request._request
         if isinstance(exc, drf.Throttled):
             log_throttled(request, note_on(request).limit)

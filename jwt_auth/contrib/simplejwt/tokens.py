@@ -5,9 +5,9 @@ The token classes of simplejwt, for the code and the tests of a project that use
     refresh["role"] = "editor"
     body = {"refresh": str(refresh), "access": str(refresh.access_token)}
 
-`for_user()` prepares a session. It starts when a token is first written as text, or when a claim is read that only a
-session has. So the claims of a refresh token are stored with the session, and all its access tokens have them, also
-those of later refreshes. A claim that is set on an access token is in that token only. See `lazy_sessions`.
+`for_user()` starts a session, but not before a token is written as text, or a claim is read that only a session has:
+so the claims of a refresh token go into the session, and all its access tokens have them, also those of later
+refreshes. A claim that is set on an access token is in that one alone. `grants` has the sessions.
 """
 
 from datetime import datetime, timedelta
@@ -23,7 +23,7 @@ from jwt_auth.conf import get_settings
 from jwt_auth.conf.simplejwt import SimpleJWT, simplejwt
 from jwt_auth.contrib.simplejwt.claims import id_of, kept_in, own_claims
 from jwt_auth.contrib.simplejwt.exceptions import AuthenticationFailed, TokenError
-from jwt_auth.contrib.simplejwt.lazy_sessions import DesiredState, LazySession, lazy_session_of
+from jwt_auth.contrib.simplejwt.grants import Grant, Wishes, grant_of
 from jwt_auth.contrib.simplejwt.payloads import TIMED, Payload, SetLifetime, lifetime_is_set
 from jwt_auth.contrib.simplejwt.reading import BLACKLISTED, OTHER_TYPE, read_access_token, read_refresh_token
 from jwt_auth.issuers.base import ACCESS_TOKEN_TYPE
@@ -74,7 +74,7 @@ class Token:
         self.payload = Payload(self._fill)
         # The claims in the payload that nobody has set on this token.
         self._known: dict[str, Any] = {}
-        self._lazy_session: LazySession | None = None
+        self._grant: Grant | None = None
         if self.token is not None:
             self._read(self.token, verify)
             if verify:
@@ -94,11 +94,11 @@ class Token:
             AuthenticationFailed: if the user is inactive.
             TypeError: for anything but a saved user.
         """
-        lazy = lazy_session_of(user)
+        grant = grant_of(user)
         if not user.is_active:
             raise AuthenticationFailed(_("User is inactive"), "user_inactive")
         token = cls()
-        token._bind(lazy)
+        token._bind(grant)
         return token
 
     def __repr__(self) -> str:
@@ -137,7 +137,7 @@ class Token:
         self.payload[claim] = int((at_time or self.current_time).timestamp())
 
     def verify(self) -> None:
-        """Check the end and the type of the token. An override can add checks; it is called when a token is read."""
+        """Check the end and the type of the token. Override it for checks of your own; they are made at the end."""
         self.check_exp()
         self.verify_token_type()
 
@@ -180,16 +180,16 @@ class Token:
         self.payload.update(claims)
         self._known.update(claims)
 
-    def _bind(self, lazy: LazySession) -> None:
-        self._lazy_session = lazy
-        self._know(own_claims(lazy.user, _options(), str(self.token_type)))
+    def _bind(self, grant: Grant) -> None:
+        self._grant = grant
+        self._know(own_claims(grant.user, _options(), str(self.token_type)))
 
-    def _bound_session(self) -> LazySession:
-        """Return the session of the token. A new token without one may name its user by USER_ID_CLAIM."""
-        if self._lazy_session is None:
-            self._bind(lazy_session_of(self._named_user()))
-        assert self._lazy_session is not None  # noqa: S101  # for mypy
-        return self._lazy_session
+    def _granted(self) -> Grant:
+        """Return the grant of the token. A new token without one may name its user by USER_ID_CLAIM."""
+        if self._grant is None:
+            self._bind(grant_of(self._named_user()))
+        assert self._grant is not None  # noqa: S101  # for mypy
+        return self._grant
 
     def _named_user(self) -> Any:
         options = _options()
@@ -208,8 +208,7 @@ class Token:
         options = _options()
         changed = {name: value for name, value in self.payload.items() if self._known.get(name, _ABSENT) != value}
         user_id = changed.pop(options.USER_ID_CLAIM, None)
-        bound = self._lazy_session
-        if user_id is not None and bound is not None and str(user_id) != id_of(bound.user, options):
+        if user_id is not None and self._grant is not None and str(user_id) != id_of(self._grant.user, options):
             raise ValueError(f"the claim {options.USER_ID_CLAIM!r} names another user than the token has")
         changed.pop(str(options.TOKEN_TYPE_CLAIM), None)
         if taken := sorted(REGISTERED.intersection(changed).difference(TIMED)):
@@ -238,7 +237,7 @@ class AccessToken(Token):
         """
         if self.token is not None:
             return self._unchanged(self.token)
-        raw = self._bound_session().access()
+        raw = self._granted().access()
         issued = dict(tokens.peek_unverified(raw).claims)
         changed = self._changed()
         if "exp" in changed:
@@ -258,7 +257,7 @@ class AccessToken(Token):
         self._know(_claims_of_access_token(raw, verify))
 
     def _times(self) -> dict[str, Any]:
-        return {} if self.token is not None else dict(tokens.peek_unverified(self._bound_session().access()).claims)
+        return {} if self.token is not None else dict(tokens.peek_unverified(self._granted().access()).claims)
 
 
 class RefreshToken(Token):
@@ -286,19 +285,19 @@ class RefreshToken(Token):
             ValueError: if the claims have too many characters, or one was set that only the app sets.
             ImproperlyConfigured: if there are claims, and SIMPLEJWT is not set.
         """
-        return self._bound_session().refresh()
+        return self._granted().refresh()
 
     @property
     def access_token(self) -> AccessToken:
         """A new access token of the session, with the claims that the refresh token has now."""
         access = self.access_token_class()
-        access._bind(self._bound_session())
+        access._bind(self._granted())
         access._know(self._kept_claims())
         return access
 
     def set_jti(self) -> None:
         """Have a token that was read exchanged for its successor when it is written as text."""
-        self._bound_session().rotates = self.token is not None
+        self._granted().rotates = self.token is not None
 
     def blacklist(self) -> tuple[UserSession | None, bool]:
         """
@@ -307,32 +306,32 @@ class RefreshToken(Token):
         Returns:
             The row of the session, and whether it had not ended before.
         """
-        lazy = self._bound_session()
-        lazy.settle()
-        is_new = lazy.end("logout")
-        return UserSession.objects.filter(pk__in=[lazy.session_id]).first(), is_new
+        grant = self._granted()
+        grant.settle()
+        is_new = grant.end("logout")
+        return UserSession.objects.filter(pk__in=[grant.session_id]).first(), is_new
 
     def check_blacklist(self) -> None:
         """Raise TokenError if the session has ended. One query."""
-        sid = self._bound_session().session_id
+        sid = self._granted().session_id
         if sid is not None and not UserSession.objects.filter(pk=sid, revoked_at=None).exists():
             raise TokenError(BLACKLISTED)
 
     @sensitive_variables()
     def _read(self, raw: str, verify: bool) -> None:
         session = read_refresh_token(raw, verifies=verify)
-        lazy = LazySession(user=session.user, session=session, raw=raw)
-        self._know({**lazy.claims})
-        self._bind(lazy)
+        grant = Grant(user=session.user, session=session, raw=raw)
+        self._know({**grant.claims})
+        self._bind(grant)
 
-    def _bind(self, lazy: LazySession) -> None:
-        super()._bind(lazy)
-        lazy.desired = self._desired_state
+    def _bind(self, grant: Grant) -> None:
+        super()._bind(grant)
+        grant.wishes = self._wishes
 
-    def _desired_state(self) -> DesiredState:
+    def _wishes(self) -> Wishes:
         ends = self.payload.present("exp")
         is_own = ends is not None and ends != self._known.get("exp")
-        return DesiredState(claims=self._kept_claims(), ends_at=moment(ends) if is_own else None)
+        return Wishes(claims=self._kept_claims(), ends_at=moment(ends) if is_own else None)
 
     def _kept_claims(self) -> dict[str, Any]:
         self._changed()  # refuses some
@@ -341,7 +340,7 @@ class RefreshToken(Token):
         return {name: value for name, value in self.payload.items() if name not in others}
 
     def _times(self) -> dict[str, Any]:
-        return _times_of(self._bound_session().session())
+        return _times_of(self._granted().session())
 
 
 class UntypedToken(Token):
@@ -372,9 +371,9 @@ def _options() -> SimpleJWT:
     return simplejwt() or SimpleJWT()
 
 
-def _end(desired: float, issued: dict[str, Any]) -> float:
-    """Return the desired end of an access token, or the issued one if the difference is its random part."""
+def _end(wished: float, issued: dict[str, Any]) -> float:
+    """Return the end of an access token: as wished, or that of the issued one if the difference is its random part."""
     longest = issued["iat"] + get_settings().ACCESS_TOKEN_LIFETIME.total_seconds()
-    if desired > longest + _SLACK:
+    if wished > longest + _SLACK:
         raise ValueError("an access token can't live longer than ACCESS_TOKEN_LIFETIME says")
-    return min(desired, issued["exp"])  # type: ignore[no-any-return]  # JSON
+    return min(wished, issued["exp"])  # type: ignore[no-any-return]  # JSON

@@ -1,7 +1,7 @@
 """
-The session of one user's tokens, which starts when a token is first needed as text.
+The session behind the tokens of one user.
 
-    session       event                                          then
+    grant         event                                          then
     -----------   --------------------------------------------   ------------------------------------------------
     not begun     a claim is set on the refresh token            not begun; the claim waits
     not begun     a token is written as text, or one of its      begun: the session starts with all these claims,
@@ -10,8 +10,8 @@ The session of one user's tokens, which starts when a token is first needed as t
     begun, found  a token is written as text                     the same; claims that have waited are written
     any           `end()`                                        ended
 
-Within a request to a sign-in view there is one session for each user, however often the project's code asks for
-tokens. It ends if the sign-in is refused in the end.
+Within a request to a sign-in view there is one grant for each user, however often the project's code asks for tokens,
+and its session ends if the sign-in is refused after all.
 """
 
 import json
@@ -64,25 +64,25 @@ class SignInRequest:
         amr: how the view authenticates users; empty if that is to be found out.
         guard: has the check of the credentials of a serializer counted and repeated as that of a sign-in.
         with_password: the primary key of the user whom Django's backends know by a password.
-        lazy_sessions: the sessions of this sign-in, by the primary keys of the users, in the order of their last use.
+        grants: the grants of this sign-in, by the primary keys of the users, in the order of their last use.
     """
 
     request: HttpRequest
     amr: Sequence[str]
     guard: Callable[[BaseSerializer[Any]], None]
     with_password: Any = None
-    lazy_sessions: "dict[Any, LazySession]" = field(default_factory=dict)
+    grants: "dict[Any, Grant]" = field(default_factory=dict)
 
-    def lazy_session_of(self, user: Any) -> "LazySession":
-        """Return the session of `user`, which becomes the last one."""
+    def grant_of(self, user: Any) -> "Grant":
+        """Return the grant of `user`, which becomes the last one."""
         pk = key_of(user)
-        lazy = self.lazy_sessions.pop(pk, None) or LazySession(user=user, sign_in=self)
-        self.lazy_sessions[pk] = lazy
-        return lazy
+        grant = self.grants.pop(pk, None) or Grant(user=user, sign_in=self)
+        self.grants[pk] = grant
+        return grant
 
-    def begun(self) -> "LazySession | None":
-        """Return the last session that has begun."""
-        return next((lazy for lazy in reversed(self.lazy_sessions.values()) if lazy.pair is not None), None)
+    def begun(self) -> "Grant | None":
+        """Return the last grant whose session has begun."""
+        return next((grant for grant in reversed(self.grants.values()) if grant.pair is not None), None)
 
     def methods(self, user: Any) -> Sequence[str]:
         """Return how `user` was authenticated, as far as this is known."""
@@ -92,11 +92,11 @@ class SignInRequest:
         return ("pwd",) if is_known else ()
 
     def end(self) -> None:
-        """End the sessions that have begun, and forget all."""
-        while self.lazy_sessions:
-            _, lazy = self.lazy_sessions.popitem()
-            if lazy.pair is not None:
-                lazy.end("sign-in refused")
+        """End the sessions that have begun, and forget the grants."""
+        while self.grants:
+            _, grant = self.grants.popitem()
+            if grant.pair is not None:
+                grant.end("sign-in refused")
 
 
 _current: ContextVar[SignInRequest | None] = ContextVar("jwt_auth_simplejwt_sign_in", default=None)
@@ -117,22 +117,22 @@ def current_sign_in() -> SignInRequest | None:
     return _current.get()
 
 
-def lazy_session_of(user: Any) -> "LazySession":
+def grant_of(user: Any) -> "Grant":
     """
-    Return the session of `user`: that of the sign-in that is being handled, or a new one.
+    Return the grant of `user`: that of the sign-in that is being handled, or a new one.
 
     Raises:
         TypeError: for anything but a saved user.
     """
     key_of(user)
     sign_in = _current.get()
-    return LazySession(user=user) if sign_in is None else sign_in.lazy_session_of(user)
+    return Grant(user=user) if sign_in is None else sign_in.grant_of(user)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DesiredState:
+class Wishes:
     """
-    The claims and the end that code has set on the refresh token, for its session.
+    The facts that code has set on a refresh token, and that its session is to have.
 
     Args:
         claims: the claims for all access tokens of the session.
@@ -143,9 +143,9 @@ class DesiredState:
     ends_at: datetime | None = None
 
 
-class LazySession:
+class Grant:
     """
-    The session of one user's tokens; its row exists once it has begun.
+    The session behind the tokens of one user.
 
     Args:
         user: the user.
@@ -163,9 +163,9 @@ class LazySession:
         # Whether the refresh token is to be exchanged when it is written the next time.
         self.rotates = False
         # An access token alone needs no session that outlives it.
-        alone = DesiredState(ends_at=timezone.now() + max(get_settings().ACCESS_TOKEN_LIFETIME, _SAME))
-        # Returns what the newest refresh token wants the session to have.
-        self.desired: Callable[[], DesiredState] = lambda: alone
+        alone = Wishes(ends_at=timezone.now() + max(get_settings().ACCESS_TOKEN_LIFETIME, _SAME))
+        # Returns what the newest refresh token of this grant is to give to the session.
+        self.wishes: Callable[[], Wishes] = lambda: alone
         self._session, self._raw = session, raw
         self._data: Mapping[str, Any] = {} if session is None else session.data
         self._ends_at: datetime | None = None
@@ -215,19 +215,19 @@ class LazySession:
         return self._raw
 
     def settle(self) -> None:
-        """Start the session if it has not begun; otherwise write the changes that its refresh token has."""
-        desired = self.desired()
+        """Start the session if it has not begun; write what it is to have if that is not what it has."""
+        wishes = self.wishes()
         if self.session_id is None:
-            self._start(desired)
+            self._start(wishes)
             return
         changes: dict[str, Any] = {}
-        if desired.claims != self.claims:
-            changes["data"] = _data(desired.claims, self._data)
-        if self.pair is not None and _differ(desired.ends_at, self._ends_at):
-            changes.update(_columns(desired.ends_at))
+        if wishes.claims != self.claims:
+            changes["data"] = _data(wishes.claims, self._data)
+        if self.pair is not None and _differ(wishes.ends_at, self._ends_at):
+            changes.update(_columns(wishes.ends_at))
         if changes:
             self._write(self.session_id, changes)
-            self._data, self._ends_at = changes.get("data", self._data), desired.ends_at
+            self._data, self._ends_at = changes.get("data", self._data), wishes.ends_at
 
     def end(self, reason: str) -> bool:
         """End the session, which has to have begun; return False if it had ended before."""
@@ -235,16 +235,16 @@ class LazySession:
             return revoke_session(self.session_id, reason=reason)  # type: ignore[arg-type]  # it has begun
 
     @sensitive_variables()
-    def _start(self, desired: DesiredState) -> None:
-        data = _data(desired.claims, {})
-        terms = _times(desired.ends_at)
+    def _start(self, wishes: Wishes) -> None:
+        data = _data(wishes.claims, {})
+        terms = _times(wishes.ends_at)
         with _for_any_view(self._sign_in):
             if self._sign_in is not None:
                 terms.update(amr=self._sign_in.methods(self.user), peer=peer_of(self._sign_in.request))
             account = credentials.account_before(self.user)
             self.pair = sessions.start(self.user, account=account, data=data, **terms)
         self._raw, self._access = self.pair.refresh_token, self.pair.access_token
-        self._data, self._ends_at = data, desired.ends_at
+        self._data, self._ends_at = data, wishes.ends_at
 
     def _write(self, sid: UUID, changes: Mapping[str, Any]) -> None:
         with _for_any_view(self._sign_in), outage_is_unavailable():
@@ -326,11 +326,11 @@ def _columns(ends_at: datetime | None) -> dict[str, Any]:
     return {name: columns[name] for name in ("idle_timeout", "idle_expires_at", "expires_at")}
 
 
-def _differ(desired: datetime | None, known: datetime | None) -> bool:
+def _differ(wished: datetime | None, known: datetime | None) -> bool:
     """Return whether two ends are different, and not merely computed one after the other."""
-    if desired is None or known is None:
-        return desired is not known
-    return abs(desired - known) > _SAME
+    if wished is None or known is None:
+        return wished is not known
+    return abs(wished - known) > _SAME
 
 
 @contextmanager

@@ -48,7 +48,7 @@ class ProjectSettingsMixin:
 
     @classmethod
     def description(cls) -> tuple[Any, int, Any]:
-        """Return the request serializer, the status, and the response serializer; None stands for any object."""
+        """Return the serializers of the body and of the answer, with the status between; None is any object."""
         return None, 200, None
 
     def handle_exception(self, exc: Exception) -> Any:

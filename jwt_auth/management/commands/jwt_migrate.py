@@ -36,7 +36,7 @@ class Command(DatabaseCommand):
 
     def handle(self, *args: Any, root: Path, write: bool, check: bool, yes: bool, **options: Any) -> None:
         if not root.is_dir():
-            raise CommandError(f"{root} is not a directory.", returncode=MISUSED)
+            raise CommandError(f"{root} is no directory.", returncode=MISUSED)
         reading = project.read(root.resolve(), timezone.now().date())
         if check:
             self._check(reading)

@@ -23,7 +23,7 @@ ADVICE = {
     "SlidingToken": "There are no sliding tokens: give a browser cookies (jwt_auth.browser_urls).",
     "TokenObtainSlidingView": "There are no sliding tokens: use TokenObtainPairView, or cookies.",
     "TokenRefreshSlidingView": "There are no sliding tokens: use TokenRefreshView, or cookies.",
-    "OutstandingToken": "UserSession has one row for each sign-in; revoke_user(user) ends all sessions of a user.",
+    "OutstandingToken": "UserSession has one row for each sign-in; revoke_user(user) ends all of a user.",
     "BlacklistedToken": "sessions.end(token), or revoke_user(user), revokes tokens.",
     "TokenUser": 'REVOCATION = "memory" needs no query either, and has real users.',
     "JWTStatelessUserAuthentication": 'JWTAuthentication with REVOCATION = "memory" needs no query either.',

@@ -102,12 +102,12 @@ def _place(place: Mention) -> Iterator[str]:
 
 def _then(reading: Reading) -> list[str]:
     return [
-        "manage.py migrate creates the tables, and manage.py check reports what is left to do.",
+        "manage.py migrate makes the tables, and manage.py check says what is left.",
         _UNTIL,
         'JWT_AUTH["SIMPLEJWT"]["ACCEPT_UNTIL"] is calculated from today: set it again on the day of the deployment.',
         "Deploy all processes at once: a process that still runs simplejwt refuses the new tokens.",
         *(
-            f"{path.relative_to(reading.root)}:{line}: remove simplejwt after that."
+            f"{path.relative_to(reading.root)}:{line}: remove simplejwt when that is so."
             for path, line in prerequisites.simplejwt_in_lists(reading.root)
         ),
     ]

@@ -77,9 +77,9 @@ class Verdict(NamedTuple):
 
 @sensitive_variables("raw", "question", "known")
 def verify_once(note: Note, raw: str, *, issuers: Issuers, ask_database: bool) -> Verified:
-    """Do the same as verification.verify(), but return or raise what the request's note remembers, if it counts."""
+    """Do the same as verification.verify(), but reuse the verdict that the request's note has, if it still applies."""
     now, database = seconds(), router.db_for_write(UserSession)
-    # The marks are read before the database is asked: a change in the meantime has it asked again.
+    # The marks are read first: after a change in the meantime, the next question goes to the database.
     question = Question(raw, issuers, database, _tables_in(database), _settings_mark(), last_change())
     is_strict = ask_database or get_settings().REVOCATION == "database"
     known = note.verdict
@@ -104,7 +104,7 @@ def _without_frames(error: TokenError) -> TokenError:
 
 
 def _is_old(verdict: Verdict, now: float) -> bool:
-    # In memory mode the revocations may have been as old as allowed: the two ages must not add up to much.
+    # In memory mode the revocations may already have been as old as allowed, so the verdict may add little to that.
     longest = min(LONGEST, get_settings().REVOCATION_MAX_STALENESS.total_seconds())
     return not 0 <= now - verdict.at < longest
 
@@ -124,7 +124,7 @@ def use_up_once(note: Note, raw: str, use_up: Callable[[], None], *, only_revoke
 
 
 def _tables_in(database: str) -> str:
-    """Return the name of the set of tables in use; "" if there is only one, which is found out once."""
+    """Return the name of the set of tables in use; "" if there is only one, which is determined once."""
     switching = _switching()
     if database not in switching:
         switching[database] = can_switch(database) or hasattr(connections[database], "schema_name")

@@ -66,7 +66,7 @@ def _check_names() -> Iterator[checks.CheckMessage]:
     for name in settings.COOKIE_NAMES_WITHOUT_PREFIX:
         yield checks.Warning(
             f"The cookie {name} has no prefix: another host of the domain, or anybody on plain http, can plant one of "
-            "that name, and so sign your visitors in to an account of theirs, or out.",
+            "that name, and so sign your visitors in to another account, or out.",
             hint=f'As soon as no client reads {name} any more, name the cookie "{COOKIE_PREFIXES[0]}{name}", and '
             "remove the name from COOKIE_NAMES_WITHOUT_PREFIX.",
             id="jwt_auth.W056",

@@ -1,5 +1,5 @@
 """
-System checks of the tokens of other packages that a project accepts for a while.
+System checks of FORMER_TOKENS: tokens of other packages that a project accepts until a date.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,7 +14,7 @@ from jwt_auth.checks.views import lists_of_classes
 from jwt_auth.conf import get_settings
 from jwt_auth.conf.settings import settings_are_valid
 from jwt_auth.contrib.former_exchange import FormerTokenExchange
-from jwt_auth.contrib.former_tokens import FormerTokens, accepted_until
+from jwt_auth.contrib.former_tokens import FormerTokenMixin, accepted_until
 
 
 def check_former_tokens(app_configs: Sequence[Any] | None = None, **kwargs: Any) -> list[checks.CheckMessage]:
@@ -38,7 +38,7 @@ def _check_uses() -> Iterator[checks.CheckMessage]:
     used: dict[str, str] = {}
     for where, classes in lists_of_classes():
         for found in classes:
-            if isinstance(found, type) and issubclass(found, FormerTokens):
+            if isinstance(found, type) and issubclass(found, FormerTokenMixin):
                 used.setdefault(found.kind, f"{found.__name__} in {where}")
     for routed in routed_views():
         if issubclass(routed.view, FormerTokenExchange):

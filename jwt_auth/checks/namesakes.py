@@ -2,7 +2,7 @@
 System check for other packages and modules that have the name of this app.
 
 A project may have an app `jwt_auth` of its own. Python imports the first one that it finds, and the other is hidden.
-Nothing is imported here: the other one may be anything.
+Nothing is imported here, because importing an unknown module may have any effect.
 """
 
 import sys
@@ -15,7 +15,7 @@ from django.core import checks
 
 import jwt_auth
 
-# A file that only this app has. A hidden copy of this app is no namesake.
+# A file that only this app has: a second copy of this app is not reported.
 _MARK = "browser_urls.py"
 
 
@@ -30,7 +30,7 @@ def check_namesakes(app_configs: Sequence[Any] | None = None, **kwargs: Any) -> 
             "begins with another sys.path imports the other one.",
             hint="Rename the other one. If it is an app with tables, first move its rows in django_migrations and "
             "django_content_type to its new label, and keep the names of its tables with db_table. Otherwise "
-            "manage.py migrate takes its migrations for those of this app.",
+            "manage.py migrate considers this app's migrations applied.",
             id="jwt_auth.W058",
         )
         for there in dict.fromkeys(_places())

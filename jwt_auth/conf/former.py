@@ -1,14 +1,14 @@
 """
-The settings of djangorestframework-simplejwt 5.5, and what has their place here.
+The settings of djangorestframework-simplejwt 5.5, each with its replacement here.
 
-Projects rename SIMPLE_JWT, or leave it in the settings; each name gets a hint of its own.
+Projects rename SIMPLE_JWT to JWT_AUTH, or leave it in the settings, so each name gets a hint of its own.
 """
 
 _THE_SAME = "JWT_AUTH has a setting of this name"
 _OPTION = 'JWT_AUTH["SIMPLEJWT"] has an option of this name'
-_SLIDING = "There are no sliding tokens: cookies keep the tokens of browsers."
+_SLIDING = "There are no sliding tokens: use cookies in browsers (jwt_auth.browser_urls)."
 
-# What has the place of each setting; those that JWT_AUTH has under the same name are marked by _THE_SAME.
+# The replacement of each setting. _THE_SAME marks those that JWT_AUTH has under the same name.
 FORMER: dict[str, str] = {
     "ACCESS_TOKEN_LIFETIME": f"{_THE_SAME}, of at most a day.",
     "REFRESH_TOKEN_LIFETIME": "SESSION_IDLE_TIMEOUT sets how long a session lasts without a refresh.",
@@ -28,10 +28,10 @@ FORMER: dict[str, str] = {
     "USER_ID_FIELD": f"{_OPTION}, for the claim user_id. The setting of this name is for sub.",
     "USER_ID_CLAIM": f"{_OPTION}. The claim sub names the user in any case.",
     "USER_AUTHENTICATION_RULE": f"{_OPTION}. An inactive user can't sign in in any case.",
-    "AUTH_TOKEN_CLASSES": "Access tokens are accepted, and no others.",
+    "AUTH_TOKEN_CLASSES": "Only access tokens authenticate requests.",
     "TOKEN_TYPE_CLAIM": f"{_OPTION}. The header typ has the type in any case.",
     "JTI_CLAIM": "It is always jti.",
-    "TOKEN_USER_CLASS": 'request.user is always the user; with REVOCATION "memory" no query reads it until it is used.',
+    "TOKEN_USER_CLASS": 'request.user is always the user; with REVOCATION "memory" it is loaded when it is first used.',
     "SLIDING_TOKEN_REFRESH_EXP_CLAIM": _SLIDING,
     "SLIDING_TOKEN_LIFETIME": _SLIDING,
     "SLIDING_TOKEN_REFRESH_LIFETIME": _SLIDING,
@@ -42,7 +42,7 @@ FORMER: dict[str, str] = {
     "SLIDING_TOKEN_OBTAIN_SERIALIZER": _SLIDING,
     "SLIDING_TOKEN_REFRESH_SERIALIZER": _SLIDING,
     "CHECK_REVOKE_TOKEN": "A new password always ends the sessions that began with the old one.",
-    "REVOKE_TOKEN_CLAIM": "No claim is needed: the session knows the password that it began with.",
+    "REVOKE_TOKEN_CLAIM": "No claim is needed: the session stores which password it began with.",
     "CHECK_USER_IS_ACTIVE": "It is always checked.",
 }
 

@@ -1,5 +1,5 @@
 """
-SIMPLEJWT: what a project keeps of djangorestframework-simplejwt, parsed into one frozen value object.
+SIMPLEJWT: the options that a project keeps from djangorestframework-simplejwt, parsed into one frozen value object.
 
 Each option is one line of `SimpleJWT`, with the rule for its value. `find_simplejwt_problems()` reports every fault to
 `manage.py check`; `simplejwt()` raises the first one.
@@ -32,7 +32,7 @@ def _scheme(value: object) -> str | None:
 
 
 def _schemes(value: object) -> str | None:
-    # simplejwt takes one word as well.
+    # simplejwt also accepts a single word.
     return _scheme(value) if isinstance(value, str) else _scheme_list(value)
 
 

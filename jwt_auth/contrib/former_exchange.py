@@ -1,5 +1,5 @@
 """
-The exchange of a former token for tokens of this app: a sign-in without credentials, of a user who signed in before.
+The exchange of a former token for tokens of this app: a sign-in without a password.
 """
 
 from collections.abc import Mapping
@@ -18,10 +18,10 @@ from jwt_auth.views import SignIn, SignInView
 
 class FormerTokenExchange(SignInView):
     """
-    Base of the exchanges: the client sends the former token in its header, and gets tokens as from `login/`.
+    Base of the exchange views: the client sends the former token in its header, and gets tokens as from `login/`.
 
-    `auth_time` is when the former token was created. A revocation meanwhile is noticed, because the session would begin
-    before its cutoff. Django's signals are not sent: nobody has signed in, and no password was guessed.
+    `auth_time` is when the former token was created. If the user is revoked meanwhile, the exchange is refused, because
+    the session would have begun before the cutoff. Django's signals of sign-ins are not sent: no password was checked.
 
     Attributes:
         former_class: authenticates the former token.
@@ -41,7 +41,7 @@ class FormerTokenExchange(SignInView):
         if found is None:
             raise InvalidCredentialsError("there is no former token in the header")
         user, self._former = found
-        # In whole seconds, as the cutoff refuses former tokens; and a clock that made the token may be ahead.
+        # Whole seconds, as when a cutoff refuses former tokens. The clock that created the token may have been ahead.
         created = min(self._former.created, timezone.now()).replace(microsecond=0)
         return SignIn(user, authenticated_at=created)
 
@@ -53,7 +53,7 @@ class FormerTokenExchange(SignInView):
         model = type(self._former)
         database = router.db_for_write(model)
         with transaction.atomic(using=database):
-            # A lock, so that a sign-out at the same time comes before, or waits.
+            # Locked, so that a sign-out at the same time comes before the exchange, or after it.
             row = model.objects.using(database).select_for_update().filter(pk=self._former.pk).first()
             if row is None:
                 raise InvalidCredentialsError("the former token was deleted meanwhile")
@@ -61,13 +61,13 @@ class FormerTokenExchange(SignInView):
         return pair
 
     def use_up(self, former: Any) -> None:
-        """Use up the former token, whose row is locked; do nothing if other devices have the same one."""
+        """Use up the former token, whose row is locked. By default nothing: other devices may have the same token."""
 
     def _refused(self, reason: str) -> InvalidCredentialsError:
         return ExchangeRefusedError(reason)
 
     def _send_failure(self, request: Request, name: object) -> None:
-        """Send nothing: no password was guessed."""
+        """Send no signal: no password was checked."""
 
     def _finish(self, request: Request, user: Any, pair: sessions.TokenPair) -> None:
-        """Send nothing: nobody has signed in."""
+        """Send no signal: the user has signed in before."""

@@ -1,9 +1,9 @@
 """
-Opaque tokens that another package has issued, and that a project accepts until a date of FORMER_TOKENS.
+Opaque tokens that another package has issued (former tokens), which a project accepts until a date in FORMER_TOKENS.
 
-They are the package's own rows, which this app does not change, except that an exchange uses up a token of one device.
-A cutoff refuses all tokens that were created before it, so that the revocation of a user, a new password and a global
-cutoff reach them.
+They are rows of that package. This app changes them only when an exchange uses a token up, or a sign-out deletes it.
+A cutoff refuses all tokens that were created before it: so the revocation of a user, a new password and a global cutoff
+refuse them.
 """
 
 from abc import ABC, abstractmethod
@@ -26,22 +26,22 @@ from jwt_auth.exceptions import ReasonedError, RevokedTokenError, UnavailableErr
 from jwt_auth.http.logs import log_outage, log_refusal
 from jwt_auth.http.plain import plain
 
-# The text of DRF and of knox, so that their translations are found, and clients do what they do today.
+# The text of DRF and of knox, for their translations, and for clients that compare it.
 INVALID = _("Invalid token.")
 
 
 def accepted_until(kind: str) -> datetime | None:
-    """Return the end of the time in which tokens of a package are accepted; None if they never are."""
+    """Return until when the tokens of a package are accepted; None if they never are."""
     end = get_settings().FORMER_TOKENS.get(kind)
     return None if end is None else end_of(end)
 
 
-class FormerTokens:
+class FormerTokenMixin:
     """
-    For the authentication class of a package, before it in the list of bases.
+    Mixin for the authentication class of a package; it comes before that class.
 
     A token is refused after the date, if its user is inactive, missing or hidden, and if it may be older than a cutoff.
-    One query more than the package needs.
+    This costs one query in addition to those of the package.
     """
 
     kind: ClassVar[str]
@@ -92,13 +92,13 @@ class FormerTokens:
 
 
 def _is_of_ours(request: Any) -> bool:
-    """Return whether the header has a JWT, which a package with the scheme Bearer would take for a token of its own."""
+    """Return whether the header has a JWT, which a package with the scheme Bearer would refuse as an unknown token."""
     return "." in plain(request).META.get("HTTP_AUTHORIZATION", "")
 
 
-class FormerSignOut(ABC):
+class FormerLogoutMixin(ABC):
     """
-    For a LogoutView of this app: a former token in the header is deleted, and the answer is 204 in any case.
+    Mixin for a LogoutView of this app: a former token in the header is deleted, and the answer is always 204.
 
     It need not be accepted any more: the date may have passed, its user may be inactive, or revoked.
     """

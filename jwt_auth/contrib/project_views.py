@@ -1,5 +1,5 @@
 """
-The base of views that answer as those of another package did: with the project's own settings of DRF.
+The base of views that replace those of another package: they use the project's DRF settings.
 """
 
 from typing import Any
@@ -16,14 +16,14 @@ from jwt_auth.http.plain import plain
 from jwt_auth.responses import api_exception_of
 from jwt_auth.views.parsers import refuse_large_body
 
-# The text of DRF, dj-rest-auth and djoser, so that their translations are found.
+# The text of DRF, dj-rest-auth and djoser, for their translations.
 _WRONG = _("Unable to log in with provided credentials.")
 
 
-class AsInProject:
+class ProjectSettingsMixin:
     """
-    For views of this app: parsers, renderers, throttles and the exception handler are those of the project. The
-    throttles of this app come before them. It is the first base class.
+    Mixin for views of this app, as the first base class: parsers, renderers, throttles and the exception handler are
+    those of the project. The throttles of this app come before them.
     """
 
     def get_parsers(self) -> list[Any]:
@@ -56,7 +56,7 @@ class AsInProject:
         return super().handle_exception(known or exc)  # type: ignore[misc]
 
     def as_api_exception(self, exc: Exception, request: Request) -> drf.APIException | None:
-        """Return the exception of DRF that is answered in place of `exc`; None for an error of the server."""
+        """Return the DRF exception to answer with in place of `exc`; None for a server error."""
         if isinstance(exc, InvalidCredentialsError):
             log_refusal(exc, plain(request))
             return drf.ValidationError({api_settings.NON_FIELD_ERRORS_KEY: [_WRONG]})
@@ -71,7 +71,7 @@ def answer_to(exc: Exception, request: Request) -> drf.APIException | None:
 
 
 def _classes(name: str) -> list[Any]:
-    """Return the classes that a setting of DRF names, as they are now; DRF's own views read it at import."""
+    """Return the classes in a DRF setting, read now; DRF's own views read it at import."""
     return list(getattr(api_settings, name))
 
 

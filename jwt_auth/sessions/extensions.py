@@ -14,7 +14,7 @@ from jwt_auth.sessions.results import TokenPair
 
 
 class Extension:
-    """The additions of one package to sessions. Its methods are called even if the project does not use it."""
+    """The additions of one package in `contrib`. Its methods are called even if the project does not use it."""
 
     def claims(self, session: UserSession) -> Mapping[str, Any]:
         """Return claims for the access tokens of `session`, beside those of CLAIMS_CALLABLE, which come first."""

@@ -2,19 +2,19 @@
 Keep one session while a new password ends all others of its user.
 
 A new password moves the user's cutoff, and so refuses each token of a session that began before it. The session that is
-kept begins anew, behind the cutoff: its `auth_time` becomes the time of the change, and its row gets the new auth hash.
+kept is restarted after the cutoff: its `auth_time` becomes the time of the change, and its row gets the new auth hash.
 
     at the end of the block                                 the session
     -----------------------------------------------------   ------------------------------------------------------
     nothing has ended it                                    stays as it is; there is no new token
-    the user's cutoff, or the new password, has ended it    begins anew; there is a new access token
+    the user's cutoff, or the new password, has ended it    is restarted; there is a new access token
     it was ended by its id, or has expired; the user is     stays ended; there is no new token
     inactive or gone; a global cutoff has ended it
     an exception leaves the block                           stays as it is, and so does the user: all is rolled back
 
-The user's row is locked from the beginning of the block to the commit, and then the session's row, in the order of all
-code that locks both. A revocation of the user comes before, and then there is no session to keep, or it waits and then
-ends the session. A refresh of the session waits, and reads the row again (`revisions`).
+The user's row, and then the session's row, are locked from the beginning of the block to the commit; all code that
+locks both uses this order. A revocation of the user comes before the block, and then there is no session to keep, or it
+waits, and then ends the session. A refresh of the session waits, and reads the row again (`revisions`).
 """
 
 from collections.abc import Collection, Iterator
@@ -61,9 +61,9 @@ def kept(
     """
     Keep one session in a block that changes the password of its user, or revokes the user, and so ends all others.
 
-    Call it where the user has just proved who they are, by the old password: the session is then as good as one of a
-    new sign-in, and `auth_time` becomes the time of the change. The access tokens of before are refused. The refresh
-    token goes on. The block and the session are one transaction.
+    Call it only after the user has authenticated again, such as by the old password: the session then counts as a new
+    sign-in, and `auth_time` becomes the time of the change. Earlier access tokens are refused. The refresh token stays
+    valid. The block and the session are one transaction.
 
     Args:
         session_id: the session's id, such as `request.auth.session_id`.
@@ -94,7 +94,7 @@ def kept(
         with spared(session_id):
             yield result
         with outage_is_unavailable():
-            result.access_token = _begin_anew(session_id, amr, acr, now or timezone.now())
+            result.access_token = _restart(session_id, amr, acr, now or timezone.now())
             stack.close()  # commits
 
 
@@ -107,29 +107,29 @@ def _lock(session_id: UUID) -> None:
 
 
 @sensitive_variables()
-def _begin_anew(session_id: UUID, amr: Collection[str], acr: str | None, now: datetime) -> AccessToken | None:
-    """Have the session begin behind the user's cutoff, and return its new access token; None if it has to stay."""
+def _restart(session_id: UUID, amr: Collection[str], acr: str | None, now: datetime) -> AccessToken | None:
+    """Restart the session after the user's cutoff, and return its new access token; None if it has to stay as it is."""
     session = database.find_by_id(session_id)
-    if session is None or not _is_to_be_moved(session, now):
+    if session is None or not _can_be_restarted(session, now):
         return None
     newest = latest(database.state_of(session).cutoffs)
-    moved: dict[str, Any] = {
+    restarted: dict[str, Any] = {
         "started_at": now if newest is None else max(now, later(newest, cutoff.TICK)),
         "auth_hash": session.user.get_session_auth_hash(),
         "upgraded_auth_hash": "",
         "amr": " ".join(dict.fromkeys(amr)),
         "acr": acr or "",
     }
-    vars(session).update(moved)
+    vars(session).update(restarted)
     access = issue(session, now)
     # Found by the key alone: the row is locked, and its end was checked. With the condition for that in the statement,
     # MariaDB may take an index, and a refresh that waits for the row has locked its entry there.
     row = UserSession.objects.filter(pk=session_id, revoked_at=None)
     # The last use is not before the beginning, because the next cutoff is later than that.
-    return access if row.update(**revised(session, session.started_at, **moved)) else None
+    return access if row.update(**revised(session, session.started_at, **restarted)) else None
 
 
-def _is_to_be_moved(session: UserSession, now: datetime) -> bool:
+def _can_be_restarted(session: UserSession, now: datetime) -> bool:
     """Return whether the session has ended by its user's cutoff or password, and for no other reason."""
     if database.refusal_of(session, now) is None:
         return False

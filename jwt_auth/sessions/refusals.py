@@ -1,5 +1,5 @@
 """
-Errors that refuse the token of a session, for the log.
+The session in the errors that refuse its token, for the log.
 """
 
 from collections.abc import Iterator

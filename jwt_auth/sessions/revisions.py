@@ -1,8 +1,8 @@
 """
-Revisions: a session whose tokens begin to say something else, while others issue tokens for it.
+Revisions: changes of the claims of a session, while other requests issue tokens for it.
 
-A row has the counter of its refresh tokens, and the revision of what its access tokens say. Each request reads the row,
-signs an access token, and then writes the row on the condition that it is as it was read:
+A row has a counter of its refresh tokens, and a revision of the claims of its access tokens. Each request reads the
+row, signs an access token, and then writes the row on the condition that it has not changed:
 
     since the row was     a rotation (on condition    a tolerated refresh     an update, or a session that is
     read there was ...    of the counter too)         that has to write       kept: each increments the revision
@@ -15,7 +15,7 @@ signs an access token, and then writes the row on the condition that it is as it
 A tolerated refresh that has nothing to write counts as of the moment at which it read the row. So each token with the
 former data is from before the new data was written, and a refresh that is written later answers with the new data,
 whichever request came first. Of two updates at once, the later one replaces the earlier one as a whole. A request that
-has read the row READS times is answered with 503; nothing is used up, and it may be repeated.
+has read the row READS times gets 503; nothing is used up, and the client may repeat it.
 """
 
 from datetime import datetime
@@ -35,7 +35,7 @@ from jwt_auth.sessions.refusals import named_in_refusals
 
 SESSION_ID = "the id of a UserSession, such as request.auth.session_id"
 
-# How often a request reads the row at most.
+# The number of times that a request reads the row at most.
 READS = 5
 
 # The reason if that is not enough.
@@ -58,15 +58,15 @@ def load_live(session_id: UUID, now: datetime) -> UserSession:
 
 
 def as_read(session: UserSession, now: datetime) -> QuerySet[UserSession]:
-    """Return the row of `session`, if it has not ended and its tokens say the same as when it was read."""
+    """Return the row of `session`, if it has not ended, and has the revision that was read."""
     return UserSession.objects.filter(is_unfinished(now), pk=session.pk, revision=session.revision)
 
 
 def revise(session: UserSession, now: datetime, **changes: Any) -> bool:
-    """Write what the tokens of `session` say, and that one is issued; return False if the row is not as it was read."""
+    """Write `changes` of the claims, and the use at `now`; return False if the row has another revision by now."""
     return bool(as_read(session, now).update(**revised(session, now, **changes)))
 
 
 def revised(session: UserSession, now: datetime, **changes: Any) -> dict[str, Any]:
-    """Return the columns of a session whose tokens say something else, and that is used at `now`."""
+    """Return the columns to write for `changes` of the claims, and for a use at `now`."""
     return {**shown.used_at(session, now), **changes, "revision": F("revision") + 1}

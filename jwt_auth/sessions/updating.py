@@ -1,7 +1,7 @@
 """
-Replace what a session is for: its `data` is the project's own, and may change while the session lives.
+Replace the `data` of a session, which is the project's own, while the session lives.
 
-`revisions` says what happens to a refresh, or another update, at the same time.
+See `revisions` for a refresh, or another update, at the same time.
 """
 
 from collections.abc import Mapping
@@ -35,8 +35,8 @@ def update(session_id: UUID, *, data: Mapping[str, Any], now: datetime | None = 
         now: aware; the current time if omitted.
 
     Returns:
-        An access token with the new claims. There is no refresh token with it: the caller may have proved no more than
-        that they hold an access token.
+        An access token with the new claims. There is no refresh token with it, because the caller may have nothing but
+        an access token.
 
     Raises:
         RevokedTokenError: if the session has ended, does not exist or began before a cutoff; if its user is inactive or

@@ -41,7 +41,7 @@ def test_other_faults_come_first(jwt_settings):
 @pytest.mark.parametrize(
     ("path", "problem"),
     [
-        ("tests.checks.test_simplejwt.FAULTS", "is no serializer"),
+        ("tests.checks.test_simplejwt.FAULTS", "is not a serializer"),
         ("tests.checks.test_simplejwt.no_such", "can't be imported"),
         ("rest_framework_simplejwt.serializers.TokenVerifySerializer", "whose tokens this app does not accept"),
     ],

@@ -6,7 +6,7 @@ from tests.support.docs import BLOCKS
 from tests.support.guides import Reader, pages_in_order
 from tests.support.projects import Project
 
-(GUIDE,) = (page for page in pages_in_order() if page.stem == "from-simplejwt")
+(GUIDE,) = (page for page in pages_in_order() if page.stem == "rename-jwt-auth")
 TEXT = GUIDE.read_text()
 
 MODELS = """

@@ -4,16 +4,16 @@ The authentication class for tokens of DRF's authtoken, which a project lists wh
 
 from rest_framework.authentication import TokenAuthentication
 
-from jwt_auth.contrib.former_tokens import FormerTokens
+from jwt_auth.contrib.former_tokens import FormerTokenMixin
 
 __all__ = ["FormerTokenAuthentication"]
 
 
-class FormerTokenAuthentication(FormerTokens, TokenAuthentication):
+class FormerTokenAuthentication(FormerTokenMixin, TokenAuthentication):
     """
     Authenticates `Authorization: Token <key>` until FORMER_TOKENS["authtoken"].
 
-    A project with a subclass of its own sets the same `keyword` and `model`.
+    A project that has subclassed TokenAuthentication sets its `keyword` and `model` in a subclass of this class.
     """
 
     kind = "authtoken"

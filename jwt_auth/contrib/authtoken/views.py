@@ -6,7 +6,7 @@ from typing import Any
 
 from jwt_auth.contrib.authtoken.authentication import FormerTokenAuthentication
 from jwt_auth.contrib.former_exchange import FormerTokenExchange
-from jwt_auth.contrib.former_tokens import FormerSignOut
+from jwt_auth.contrib.former_tokens import FormerLogoutMixin
 from jwt_auth.views.users import LogoutView
 
 __all__ = ["AuthTokenExchangeView", "AuthTokenLogoutView"]
@@ -16,17 +16,17 @@ class AuthTokenExchangeView(FormerTokenExchange):
     """
     Exchange the token in the header for tokens of this app.
 
-    It stays valid: a user has one token for all devices, and the others have not exchanged it yet.
+    The token stays valid, because a user has one token for all devices, and the others have not exchanged it yet.
     """
 
     former_class = FormerTokenAuthentication
 
 
-class AuthTokenLogoutView(FormerSignOut, LogoutView):
+class AuthTokenLogoutView(FormerLogoutMixin, LogoutView):
     """
     `logout/` that also accepts a former token, and deletes it: all devices that still use it are signed out.
 
-    A token that stays valid after the sign-out would be worse, and the user can't have it for this device alone.
+    A token that stays valid after the sign-out would be worse; a user has only one token for all devices.
     """
 
     former_class = FormerTokenAuthentication

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework import exceptions as drf
 from rest_framework.request import Request
 
-from jwt_auth.contrib.project_views import AsInProject, context_of
+from jwt_auth.contrib.project_views import ProjectSettingsMixin, context_of
 from jwt_auth.contrib.simplejwt.causes import text_of
 from jwt_auth.contrib.simplejwt.exceptions import InvalidToken
 from jwt_auth.exceptions import NoTokenError, TokenError
@@ -20,8 +20,8 @@ from jwt_auth.http.plain import plain
 from jwt_auth.sessions import TokenPair
 
 
-class AsInDjRestAuth(AsInProject):
-    """For views of this app: they have the settings and errors that they have in dj-rest-auth."""
+class DjRestAuthMixin(ProjectSettingsMixin):
+    """Mixin for views of this app that replace those of dj-rest-auth, with its throttle scope and its errors."""
 
     throttle_scope = "dj_rest_auth"
 
@@ -33,17 +33,17 @@ class AsInDjRestAuth(AsInProject):
 
 
 def answer_class() -> Any:
-    """Return JWT_SERIALIZER; with JWT_AUTH_RETURN_EXPIRATION the other one."""
+    """Return JWT_SERIALIZER, or JWT_SERIALIZER_WITH_EXPIRATION with JWT_AUTH_RETURN_EXPIRATION."""
     is_with_times = package.JWT_AUTH_RETURN_EXPIRATION
     return package.JWT_SERIALIZER_WITH_EXPIRATION if is_with_times else package.JWT_SERIALIZER
 
 
 def sign_in_body(view: Any, request: Request, user: Any, pair: TokenPair, *, in_body: bool) -> Any:
     """
-    Return what `answer_class()` makes of the user and the tokens.
+    Return the user and the tokens, serialized by `answer_class()`.
 
     Args:
-        in_body: False if the tokens are in cookies: then they are in no body.
+        in_body: whether the body has the tokens; False if they are in cookies.
     """
     tokens = {
         "access": pair.access_token if in_body else "",

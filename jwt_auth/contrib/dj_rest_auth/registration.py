@@ -27,7 +27,7 @@ class RegisterView(package.RegisterView):  # type: ignore[misc]  # a package wit
     """
     Register a user; sign the new user in, unless the address must be verified first.
 
-    The answer has the tokens in any case, also in a project whose sign-ins send cookies.
+    The answer always has the tokens in the body, also in a project whose sign-ins set cookies.
     """
 
     @sensitive_variables()
@@ -46,7 +46,7 @@ class RegisterView(package.RegisterView):  # type: ignore[misc]  # a package wit
         try:
             pair = sessions.start(user, amr=["pwd"], peer=sessions.peer_of(plain(self.request)))
         except sessions.CredentialsChangedError:
-            return None  # such as a user whom somebody must activate first
+            return None  # for example, an administrator must activate the user first
         return sign_in_body(self, self.request, user, pair, in_body=True)
 
     def handle_exception(self, exc: Exception) -> Any:

@@ -13,19 +13,19 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from jwt_auth.contrib.dj_rest_auth.answers import AsInDjRestAuth, answer_class, sign_in_body
+from jwt_auth.contrib.dj_rest_auth.answers import DjRestAuthMixin, answer_class, sign_in_body
 from jwt_auth.contrib.project_views import context_of
 from jwt_auth.sessions import TokenPair
 from jwt_auth.views.transport import BearerAnswer
 
-# The fields that a body may name the user in. dj-rest-auth prefers the address.
+# The fields of a body that may name the user, in the order of dj-rest-auth.
 _NAMES = ("email", "username")
 
 
-class SerializerSignIn(AsInDjRestAuth):
+class SerializerSignIn(DjRestAuthMixin):
     """
-    For a SignInView: `serializer_class` authenticates the user, as in dj-rest-auth, within the check of the
-    credentials, so that each refusal counts, and a revocation meanwhile is noticed.
+    Mixin for a SignInView: `serializer_class` authenticates the user, as in dj-rest-auth. It runs within the check of
+    the credentials, so that each refusal is counted, and a revocation meanwhile is noticed.
     """
 
     serializer_class: Any = None
@@ -37,7 +37,7 @@ class SerializerSignIn(AsInDjRestAuth):
 
     @sensitive_variables()
     def valid(self, serializer_class: Any, request: Request) -> Any:
-        """Only check that the body is an object: the fields are read by `checked_user()`."""
+        """Only check that the body is an object; `checked_user()` reads the fields."""
         is_own = serializer_class is self.serializer_class
         return super().valid(serializers.Serializer if is_own else serializer_class, request)  # type: ignore[misc]
 
@@ -84,7 +84,7 @@ class PasswordSignIn(SerializerSignIn):
 
     @sensitive_variables()
     def refuse_closed(self, request: Request, data: Mapping[str, Any]) -> Any:
-        """Check another password in the same way, which takes the same time: none is compared for this account."""
+        """Check a random password, which takes the same time: the one in the body is not compared for this account."""
         sent: Any = request.data.copy()
         sent["password"] = get_random_string(32)
         self.checked_user(request, sent)

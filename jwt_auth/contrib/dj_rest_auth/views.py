@@ -1,5 +1,5 @@
 """
-The views of dj-rest-auth that issue, renew and revoke tokens. `for_browsers()` of each returns its form with cookies.
+The views of dj-rest-auth that issue, renew and revoke tokens. `for_browsers()` of each is its variant with cookies.
 """
 
 from typing import Any
@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from jwt_auth import sessions
-from jwt_auth.contrib.dj_rest_auth.answers import AsInDjRestAuth, expirations
+from jwt_auth.contrib.dj_rest_auth.answers import DjRestAuthMixin, expirations
 from jwt_auth.contrib.dj_rest_auth.sign_in import PasswordSignIn
 from jwt_auth.contrib.simplejwt.presented import exchange
 from jwt_auth.contrib.simplejwt.serializers import TokenRefreshSerializer
@@ -30,7 +30,7 @@ class LoginView(PasswordSignIn, users.LoginView):
     """
 
 
-class LogoutView(AsInDjRestAuth, users.LogoutView):
+class LogoutView(DjRestAuthMixin, users.LogoutView):
     """
     End the session of the tokens in the header and of `refresh` in the body.
 
@@ -75,8 +75,8 @@ class RefreshSerializer(TokenRefreshSerializer):
 
 class RefreshView(TokenRefreshView):
     """
-    Exchange the refresh token in the body. The new one is in the answer, whatever JWT_AUTH_HTTPONLY says: the client
-    holds the former one, which is used up.
+    Exchange the refresh token in the body. The answer has the new one, also with JWT_AUTH_HTTPONLY, because the former
+    one is used up.
     """
 
     serializer_class = RefreshSerializer
@@ -87,7 +87,7 @@ class RefreshView(TokenRefreshView):
         return _BrowserRefresh
 
 
-class _BrowserRefresh(AsInDjRestAuth, browser.BrowserRefreshView):
+class _BrowserRefresh(DjRestAuthMixin, browser.BrowserRefreshView):
     def answer(self, request: Request, pair: sessions.TokenPair) -> Response:
         response = super().answer(request, pair)
         response.data = {"access": "", "access_expiration": expirations(pair)["access_expiration"]}

@@ -1,5 +1,5 @@
 """
-djoser's sign-in with another provider, as a sign-in of this app: throttled, and refused if the user was revoked
+djoser's sign-in through another provider, as a sign-in of this app: throttled, and refused if the user is revoked
 meanwhile.
 """
 
@@ -16,7 +16,7 @@ from rest_framework.serializers import Serializer
 from social_core.backends.utils import get_backend
 from social_core.exceptions import SocialAuthBaseException
 
-from jwt_auth.contrib.project_views import AsInProject, context_of
+from jwt_auth.contrib.project_views import ProjectSettingsMixin, context_of
 from jwt_auth.sessions import TokenPair
 from jwt_auth.views import SignInView
 
@@ -24,10 +24,10 @@ __all__ = ["ProviderAuthView"]
 
 
 class ProviderSerializer(Serializer[Any]):
-    """An object; the provider decides on its members."""
+    """Any object; its fields depend on the provider."""
 
 
-class ProviderAuthView(AsInProject, SignInView):
+class ProviderAuthView(ProjectSettingsMixin, SignInView):
     """
     GET returns the address of the provider's page, as in djoser. POST signs in with the `state` and the `code` that the
     provider has sent to the page; the answer is 201 with `access`, `refresh` and `user`, or in the form for browsers
@@ -42,7 +42,7 @@ class ProviderAuthView(AsInProject, SignInView):
         return None, 201, ViewOfDjoser.serializer_class
 
     def get_throttles(self) -> list[Any]:
-        # To ask for the address of a page is no sign-in.
+        # GET only returns the address of a page.
         return self.throttles_of_project() if self.request.method == "GET" else super().get_throttles()
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:

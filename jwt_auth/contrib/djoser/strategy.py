@@ -17,14 +17,14 @@ class TokenStrategy:
     """
     For DJOSER["SOCIAL_AUTH_TOKEN_STRATEGY"].
 
-    djoser passes the user alone, so a revocation while the provider is asked is not noticed, and the session knows no
-    address. `social.ProviderAuthView` knows both.
+    djoser passes only the user. So a revocation while the provider is asked is not noticed, and the session has no
+    address of the client. With `social.ProviderAuthView` both work.
     """
 
     @classmethod
     def obtain(cls, user: AbstractBaseUser) -> dict[str, Any]:
         """
-        Start a session for `user`, and return what djoser's serializer shows: `access`, `refresh` and `user`.
+        Start a session for `user`, and return the data of djoser's serializer: `access`, `refresh` and `user`.
 
         Raises:
             APIException: 401 if the user is inactive, or was changed or deleted meanwhile; 503 in an outage.

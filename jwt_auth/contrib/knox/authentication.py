@@ -9,12 +9,12 @@ from knox.auth import TokenAuthentication
 from knox.settings import knox_settings
 
 from jwt_auth.conf import get_settings
-from jwt_auth.contrib.former_tokens import FormerTokens
+from jwt_auth.contrib.former_tokens import FormerTokenMixin
 
 __all__ = ["FormerKnoxAuthentication"]
 
 
-class FormerKnoxAuthentication(FormerTokens, TokenAuthentication):  # type: ignore[misc]  # a package without types
+class FormerKnoxAuthentication(FormerTokenMixin, TokenAuthentication):  # type: ignore[misc]  # a package without types
     """Authenticates `Authorization: Token <token>` until FORMER_TOKENS["knox"]."""
 
     kind = "knox"

@@ -11,7 +11,7 @@ from knox.settings import knox_settings
 
 from jwt_auth.conf import get_settings
 from jwt_auth.contrib.former_exchange import FormerTokenExchange
-from jwt_auth.contrib.former_tokens import FormerSignOut
+from jwt_auth.contrib.former_tokens import FormerLogoutMixin
 from jwt_auth.contrib.knox.authentication import FormerKnoxAuthentication
 from jwt_auth.exceptions import InvalidCredentialsError
 from jwt_auth.views.users import LogoutView
@@ -21,11 +21,11 @@ __all__ = ["KnoxExchangeView", "KnoxLogoutView"]
 
 class KnoxExchangeView(FormerTokenExchange):
     """
-    Exchange the token in the header for tokens of this app, and use it up: it is one device's.
+    Exchange the token in the header for tokens of this app, and use it up, because each device has its own.
 
-    It ends after ROTATION_GRACE_PERIOD, which is also how long the answer of a refresh may be asked for again. Until
-    then, requests that are on their way succeed, and so does the exchange of another tab, or the repetition of one
-    whose answer was lost: each begins a session of its own.
+    It expires after ROTATION_GRACE_PERIOD, during which a refresh may also be repeated. Until then, requests in flight
+    succeed, and so does an exchange by another tab, or a repeated one whose answer was lost: each begins a session of
+    its own.
     """
 
     former_class = FormerKnoxAuthentication
@@ -43,7 +43,7 @@ class KnoxExchangeView(FormerTokenExchange):
             former.save(update_fields=["expiry"])
 
 
-class KnoxLogoutView(FormerSignOut, LogoutView):
+class KnoxLogoutView(FormerLogoutMixin, LogoutView):
     """`logout/` that also accepts a former token, and deletes it."""
 
     def keyword(self) -> str:

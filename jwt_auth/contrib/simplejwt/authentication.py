@@ -32,7 +32,7 @@ __all__ = [
     "default_user_authentication_rule",
 ]
 
-# The request that is being authenticated. Methods that a project overrides, or calls itself, don't have it as argument.
+# The request that is being authenticated: simplejwt's methods don't have it as an argument.
 _request: ContextVar[HttpRequest | Request | None] = ContextVar("jwt_auth_simplejwt_request", default=None)
 
 
@@ -40,8 +40,8 @@ class JWTAuthentication(authentication.JWTAuthentication):
     """
     Authenticates the access token in the header that SIMPLEJWT names, and refuses it with simplejwt's bodies.
 
-    A project may override the methods that have names of simplejwt, or call them in code of its own: each token that
-    `get_validated_token()` returns was checked for revocation, and knows its user.
+    A project may override the methods that simplejwt has, or call them in its own code. Each token that
+    `get_validated_token()` returns has been checked for revocation, and has its user.
     """
 
     # The realm in WWW-Authenticate; REALM if it is empty.
@@ -174,7 +174,7 @@ def default_user_authentication_rule(user: Any) -> bool:
 
 @sensitive_variables("raw")
 def _explained(error: TokenError, raw: str) -> TokenError:
-    """Return `error`, as exactly as simplejwt names the reason. See `because_of_user` for the queries."""
+    """Return the error that names the reason as exactly as simplejwt does. See `because_of_user` for the queries."""
     from jwt_auth.contrib.simplejwt.users import because_of_user  # needs the models, as the next line does
     from jwt_auth.sessions.refresh_tokens import unsign
 

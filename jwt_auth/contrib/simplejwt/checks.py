@@ -51,7 +51,7 @@ def _problem_of_serializer(path: str) -> str | None:
     except Exception as error:  # noqa: BLE001  # whatever the project's module raises is the fault
         return f"can't be imported: {type(error).__name__}: {error}"
     if not isinstance(found, type) or not issubclass(found, BaseSerializer):
-        return "is no serializer"
+        return "is not a serializer"
     former = "rest_framework_simplejwt"
     if any(each.__module__.partition(".")[0] == former for each in found.__mro__):
         return f"is derived from a serializer of {former}, whose tokens this app does not accept"
@@ -65,14 +65,14 @@ def _check_user_field(options: SimpleJWT) -> Iterator[checks.CheckMessage]:
         field = None
     if not getattr(field, "unique", False):
         yield checks.Error(
-            f'SIMPLEJWT["USER_ID_FIELD"] is {options.USER_ID_FIELD!r}, which is no unique field of the user model.',
+            f'SIMPLEJWT["USER_ID_FIELD"] is {options.USER_ID_FIELD!r}, which is not a unique field of the user model.',
             hint='Use the field that SIMPLE_JWT had, such as "id"; "pk" is the default.',
             id="jwt_auth.E103",
         )
 
 
 def _check_leftover() -> Iterator[checks.CheckMessage]:
-    """Look for SIMPLE_JWT while no token of simplejwt is accepted: its settings seem to be in force, and are not."""
+    """Look for SIMPLE_JWT while no token of simplejwt is accepted: its settings have no effect then."""
     former = getattr(django_settings, "SIMPLE_JWT", None)
     if former is None:
         return

@@ -37,7 +37,7 @@ def kept_in(data: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def own_claims(user: Any, options: SimpleJWT, token_type: str) -> dict[str, Any]:
-    """Return the claims by which simplejwt names the user and the type of a token."""
+    """Return the claims in which simplejwt has the user's id and the type of a token."""
     named = {options.USER_ID_CLAIM: id_of(user, options)}
     return named if options.TOKEN_TYPE_CLAIM is None else {**named, options.TOKEN_TYPE_CLAIM: token_type}
 

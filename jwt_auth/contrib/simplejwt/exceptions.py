@@ -15,7 +15,7 @@ class TokenError(Exception):
 
 
 class AuthenticationFailed(drf.AuthenticationFailed):
-    """401. The body has `detail` and `code`, and what else is in `detail` if that is a dict."""
+    """401. The body has `detail` and `code`; if `detail` is a dict, the body also has its other members."""
 
     def __init__(self, detail: Any = None, code: str | None = None) -> None:
         body = {"detail": self.default_detail, "code": self.default_code}

@@ -17,7 +17,7 @@ class Payload(dict[str, Any]):
     The claims of a token.
 
     Args:
-        fill: adds those of TIMED; it is called when one of them is read.
+        fill: adds the claims of TIMED; it is called when one of them is read.
     """
 
     def __init__(self, fill: Callable[[], None]) -> None:
@@ -41,12 +41,12 @@ class Payload(dict[str, Any]):
             return default
 
     def present(self, name: str) -> Any:
-        """Return the claim `name`; None if it is not there, or not yet."""
+        """Return the claim `name` without filling it in; None if it is not there yet."""
         return super().get(name)
 
 
 class SetLifetime:
-    """The lifetime that a setting gives to a class of tokens, read when it is asked for."""
+    """The lifetime of a class of tokens, from a setting that is read at each access."""
 
     def __init__(self, setting: str) -> None:
         self._setting = setting
@@ -57,6 +57,6 @@ class SetLifetime:
 
 
 def lifetime_is_set(kind: type) -> bool:
-    """Return whether the lifetime of a class of tokens is that of the settings."""
+    """Return whether a class of tokens has the lifetime of the settings, and not its own."""
     definer = next(base for base in kind.__mro__ if "lifetime" in vars(base))
     return isinstance(vars(definer)["lifetime"], SetLifetime)

@@ -1,5 +1,5 @@
 """
-The token of a request, with the attributes of our claims, and also read in the way of simplejwt.
+`request.auth`: our claims, which can also be read like a token of simplejwt.
 """
 
 from collections.abc import Mapping

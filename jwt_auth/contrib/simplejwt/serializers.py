@@ -1,5 +1,5 @@
 """
-The serializers with the names of simplejwt. A project derives its own from them, and adds to what `validate()` returns.
+The serializers under simplejwt's names. A project may derive its own, and extend what `validate()` returns.
 """
 
 from typing import Any
@@ -45,7 +45,7 @@ class TokenRefreshSerializer(serializers.Serializer[Any]):
 
 
 class TokenVerifySerializer(serializers.Serializer[Any]):
-    """Accept a refresh token or an access token that is valid now."""
+    """Accept a valid refresh token or access token."""
 
     token = serializers.CharField(write_only=True)
 

@@ -1,5 +1,5 @@
 """
-The URLs of the views with the names of simplejwt, for `include()` where a project has simplejwt's.
+The URLs of these views, with simplejwt's names, for `include()`.
 """
 
 from django.urls import path

@@ -1,5 +1,5 @@
 """
-The views with the names of simplejwt.
+The views under simplejwt's names.
 """
 
 from jwt_auth.contrib.simplejwt.base import TokenViewBase
@@ -23,7 +23,7 @@ class TokenRefreshView(TokenViewBase):
 
 
 class TokenVerifyView(TokenViewBase):
-    """Tell whether a token is valid now; the answer says nothing about what it may be used for."""
+    """Answer whether a token is valid now, but not for which operations."""
 
     _serializer_class = "TOKEN_VERIFY_SERIALIZER"
     own_throttle_classes = (VerifyThrottle,)

@@ -1,5 +1,5 @@
 """
-System checks of the window: whether simplejwt can check its tokens, and when the window, and the package, can go.
+System checks of the window: whether simplejwt can check its tokens, and when to close the window and remove simplejwt.
 
 The package is imported only while the window is open.
 """
@@ -22,7 +22,7 @@ _PACKAGE = "rest_framework_simplejwt"
 
 
 def check_window(app_configs: Sequence[Any] | None = None, **kwargs: Any) -> list[checks.CheckMessage]:
-    """Check SIMPLEJWT["ACCEPT_UNTIL"] and what it needs, if the settings are valid; else other checks report them."""
+    """Check SIMPLEJWT["ACCEPT_UNTIL"] and its requirements, if the settings are valid; else other checks report."""
     if not settings_are_valid() or any(find_simplejwt_problems()):
         return []
     options = simplejwt()
@@ -43,8 +43,8 @@ def _check_remains(end: datetime) -> Iterator[checks.CheckMessage]:
     remains = ", ".join(['SIMPLEJWT["ACCEPT_UNTIL"]', *found, "the package djangorestframework-simplejwt"])
     tables = " Before the app goes, drop its tables: manage.py migrate token_blacklist zero."
     yield checks.Warning(
-        f"The tokens of simplejwt have not been accepted since {end:%Y-%m-%d %H:%M} UTC.",
-        hint=f"These can go: {remains}.{tables if apps.is_installed(BLACKLIST) else ''}",
+        f"Tokens of simplejwt have been refused since {end:%Y-%m-%d %H:%M} UTC.",
+        hint=f"Remove what is left: {remains}.{tables if apps.is_installed(BLACKLIST) else ''}",
         id="jwt_auth.W104",
     )
 
@@ -53,7 +53,7 @@ def _check_blacklist() -> Iterator[checks.CheckMessage]:
     if not apps.is_installed(BLACKLIST):
         if package().settings.BLACKLIST_AFTER_ROTATION:
             yield checks.Error(
-                f'SIMPLE_JWT["BLACKLIST_AFTER_ROTATION"] is set, and "{BLACKLIST}" is missing: tokens on the blacklist '
+                f'SIMPLE_JWT["BLACKLIST_AFTER_ROTATION"] is set, and "{BLACKLIST}" is missing: blacklisted tokens '
                 "would be accepted again.",
                 hint=f'Keep "{BLACKLIST}" in INSTALLED_APPS until SIMPLEJWT["ACCEPT_UNTIL"]; or remove the setting, if '
                 "the project never had the app.",
@@ -71,9 +71,9 @@ def _check_blacklist() -> Iterator[checks.CheckMessage]:
 def _check_rotation() -> Iterator[checks.CheckMessage]:
     if not package().settings.ROTATE_REFRESH_TOKENS:
         yield checks.Warning(
-            'SIMPLE_JWT["ROTATE_REFRESH_TOKENS"] is off, so frontends may not store the new refresh token of an '
-            "answer. Here each refresh returns a new one, and the former one ends the session when it comes again.",
-            hint="Have frontends store `refresh` of each answer before this is deployed, then silence this.",
+            'SIMPLE_JWT["ROTATE_REFRESH_TOKENS"] is off, so clients may not store the new refresh token of an '
+            "answer. Here each refresh returns a new one, and the former one ends the session if it is sent again.",
+            hint="Have all clients store `refresh` from each answer before you deploy this app, then silence this.",
             id="jwt_auth.W105",
         )
 
@@ -87,8 +87,8 @@ def _check_end(end: datetime, now: datetime) -> Iterator[checks.CheckMessage]:
     # A day more, because the option may be a date, which ends with the day.
     if end > now + longest + timedelta(days=1):
         yield checks.Warning(
-            f'SIMPLEJWT["ACCEPT_UNTIL"] is further away than any token of simplejwt can live ({longest}).',
-            hint=f"Set it to {now + longest:%Y-%m-%d}, or earlier, if simplejwt issues no more tokens from today on.",
+            f'SIMPLEJWT["ACCEPT_UNTIL"] is later than any token of simplejwt can expire ({longest} from now).',
+            hint=f"Set it to {now + longest:%Y-%m-%d} or earlier, if simplejwt issues no more tokens.",
             id="jwt_auth.W106",
         )
 
@@ -98,7 +98,7 @@ def _check_long_tokens() -> Iterator[checks.CheckMessage]:
     if lifetime > kept:
         yield checks.Warning(
             f"Access tokens of simplejwt live longer ({lifetime}) than sessions ({kept}): jwt_clear_expired may delete "
-            "a session that was signed out, and with it the knowledge that these tokens are refused.",
+            "a session that was signed out, and with it the record that these tokens are refused.",
             hint='Bring SIMPLEJWT["ACCEPT_UNTIL"] forward, or run jwt_clear_expired with --keep-sessions-days.',
             id="jwt_auth.W109",
         )

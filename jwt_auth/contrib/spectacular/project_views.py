@@ -12,10 +12,10 @@ from rest_framework.permissions import AllowAny
 from jwt_auth.views import serializers
 
 
-class ViewsInProject(OpenApiViewExtension):
+class ProjectSettingsViews(OpenApiViewExtension):
     """Describes the requests by the serializers that the views name; errors have the form of the project's handler."""
 
-    target_class = "jwt_auth.contrib.project_views.AsInProject"
+    target_class = "jwt_auth.contrib.project_views.ProjectSettingsMixin"
     match_subclasses = True
 
     def view_replacement(self) -> Any:
@@ -32,10 +32,10 @@ class ViewsInProject(OpenApiViewExtension):
         return extend_schema_view(**methods)(type(self.target.__name__, (self.target,), facts))
 
 
-class FormerSignOuts(OpenApiViewExtension):
+class FormerLogoutViews(OpenApiViewExtension):
     """Describes `logout/` for former tokens as the endpoint of this app."""
 
-    target_class = "jwt_auth.contrib.former_tokens.FormerSignOut"
+    target_class = "jwt_auth.contrib.former_tokens.FormerLogoutMixin"
     match_subclasses = True
 
     def view_replacement(self) -> Any:

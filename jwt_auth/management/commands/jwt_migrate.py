@@ -17,10 +17,10 @@ from jwt_auth.management.terminal import MISUSED, NOTHING_DONE, add_yes, confirm
 
 class Command(DatabaseCommand):
     help = (
-        "Reads a project of djangorestframework-simplejwt, and says what becomes of its settings and its code here. "
-        "With --write it makes these changes; with --check it says whether simplejwt can go."
+        "Reads a project of djangorestframework-simplejwt, and reports what its settings and code become here. "
+        "--write makes these changes; --check says whether simplejwt can be removed."
     )
-    requires_system_checks = []  # the settings of the other package are what it is for
+    requires_system_checks = []  # it also has to run in a project whose settings are not changed yet
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("package", choices=["simplejwt"], help="The package that the project comes from.")
@@ -79,7 +79,7 @@ class Command(DatabaseCommand):
         for reason in reasons:
             self.stdout.write(printable(reason))
         if reasons:
-            raise CommandError("simplejwt can't go yet.", returncode=NOTHING_DONE)
+            raise CommandError("simplejwt can't be removed yet.", returncode=NOTHING_DONE)
         self.stdout.write(self.style.SUCCESS("Nothing needs simplejwt any more."))
         for step in closing.last_steps(reading):
             self.stdout.write(printable(f"- {step}"))

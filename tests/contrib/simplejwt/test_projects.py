@@ -255,7 +255,7 @@ def check_moved(facts: dict[str, Any], kind: Kind, before: dict[str, Any]) -> No
     assert facts["new"].keys() == me["goes_on"].keys()
     assert "Former tokens are accepted until" in facts["can_close"]
     assert "3 refresh tokens of 3 users were not exchanged yet" in facts["can_close"]
-    assert facts["can_close"].endswith("simplejwt can't go yet.")
+    assert facts["can_close"].endswith("simplejwt can't be removed yet.")
     assert "Nothing needs simplejwt any more." in facts["can_close_later"]
 
 

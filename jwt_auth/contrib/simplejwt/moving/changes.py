@@ -54,7 +54,7 @@ def with_settings(source: ProjectFile, text: str, written: Written) -> str:
     """
     Return the text of a settings file with JWT_AUTH, and with the imports that it needs.
 
-    It stands behind SIMPLE_JWT, or else at the end.
+    JWT_AUTH comes after SIMPLE_JWT, or else at the end.
     """
     tree = ast.parse(text)
     lines = lines_of(text)
@@ -91,7 +91,7 @@ def _import(lines: list[str], tree: ast.Module, names: list[str], newline: str) 
 
 
 def _first_import(tree: ast.Module) -> int:
-    """Return the number of lines before the first import that is not of `__future__`, or behind what must be first."""
+    """Return the number of lines before the first import, but after the docstring and imports of `__future__`."""
     last = 0
     for node in tree.body:
         if isinstance(node, ast.Import) or (isinstance(node, ast.ImportFrom) and node.module != "__future__"):

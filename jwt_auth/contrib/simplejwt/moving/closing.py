@@ -1,5 +1,5 @@
 """
-The reasons for which the window for former tokens, and simplejwt, can't be closed yet.
+The reasons why simplejwt can't be removed yet, and the last steps.
 """
 
 from datetime import datetime
@@ -22,7 +22,7 @@ _STEPS = (
 
 
 def last_steps(reading: Reading) -> list[str]:
-    """Return what a person does when nothing needs simplejwt, as sentences."""
+    """Return the last steps, as sentences."""
     readers = [place for place in reading.places if place.kind in (Handling.SETTING, Handling.OWN)]
     verb = "names" if len(readers) == 1 else "name"
     named = ", ".join(f"{place.path.relative_to(reading.root)}:{place.line}" for place in readers)
@@ -46,7 +46,7 @@ def _window(now: datetime) -> list[str]:
 
 
 def _tokens(now: datetime) -> list[str]:
-    """Look into the table of simplejwt, if the project has it: it knows all refresh tokens that were issued."""
+    """Read simplejwt's table of issued refresh tokens, if the project has it."""
     if not apps.is_installed("rest_framework_simplejwt.token_blacklist"):
         return []
     model: Any = apps.get_app_config("token_blacklist").get_model("OutstandingToken")

@@ -1,5 +1,5 @@
 """
-The places in a project's code that name simplejwt, and what each becomes. It reads syntax trees, not words.
+The places in a project's code that name simplejwt, each with its replacement. They are found in syntax trees.
 """
 
 import ast
@@ -15,10 +15,10 @@ from jwt_auth.contrib.simplejwt.moving.settings import PACKAGE, RULES, assigned
 # The package whose modules have the names of simplejwt's.
 OURS = "jwt_auth.contrib.simplejwt"
 
-# The modules that both have.
+# The modules that both packages have.
 _MODULES = ("authentication", "exceptions", "serializers", "tokens", "views")
 
-# What takes the place of a name that has none in OURS.
+# Advice for names that OURS does not have.
 ADVICE = {
     "SlidingToken": "There are no sliding tokens: give a browser cookies (jwt_auth.browser_urls).",
     "TokenObtainSlidingView": "There are no sliding tokens: use TokenObtainPairView, or cookies.",
@@ -35,20 +35,20 @@ ADVICE = {
     "aware_utcnow": "django.utils.timezone.now() is the same.",
     "datetime_from_epoch": "datetime.fromtimestamp(seconds, tz=timezone.utc) is the same.",
     "datetime_to_epoch": "int(moment.timestamp()) is the same.",
-    "get_md5_hash_password": "A session remembers the password, so no token has a hash of it.",
+    "get_md5_hash_password": "The session stores which password it began with, so no token has a hash of it.",
     "User": "django.contrib.auth.get_user_model() is the same.",
     "*": "Name what is imported.",
 }
-_NO_ADVICE = "Nothing here has this name: see what the code needs it for."
-_COMMENT = "Split this import: it has comments, and only some of its names have a place here."
-_FORMATTED = "This text is put together when the program runs: see what it names."
+_NO_ADVICE = "This app has nothing of this name: look at what the code needs it for."
+_COMMENT = "Split this import: it has comments, and only some of its names have a replacement."
+_FORMATTED = "This string is built at run time: look at what it names."
 _PYJWT = (
-    "If this is about tokens of this server: verification.verify(raw) reads one, and sessions.start(user) makes one. "
-    "The key of HMAC is not SECRET_KEY itself, and each token has an `aud`."
+    "For tokens of this server: verification.verify(raw) reads one, and sessions.start(user) issues one. "
+    "The HMAC key is not SECRET_KEY itself, and each token has an `aud`."
 )
-_TABLES = "This needs the tables of simplejwt: drop it before they are dropped."
-_READ = "This goes on to read SIMPLE_JWT: read JWT_AUTH, or jwt_auth.conf.get_settings()."
-_OVERRIDE = "This reads or changes SIMPLE_JWT: do the same with JWT_AUTH, where the setting has a place there."
+_TABLES = "This needs simplejwt's tables: remove it before you drop them."
+_READ = "This still reads SIMPLE_JWT: read JWT_AUTH, or jwt_auth.conf.get_settings()."
+_OVERRIDE = "This reads or changes SIMPLE_JWT: do the same with JWT_AUTH, if it has the setting."
 
 # Settings that JWT_AUTH has in any case.
 _CARRIED = {"ACCESS_TOKEN_LIFETIME": "ACCESS_TOKEN_LIFETIME", "REFRESH_TOKEN_LIFETIME": "SESSION_IDLE_TIMEOUT"}
@@ -117,7 +117,7 @@ def places_in(source: ProjectFile) -> list[Mention]:
     Return the places of a file, in the order of the text.
 
     Raises:
-        SyntaxError, ValueError, RecursionError: if it is no Python of this version.
+        SyntaxError, ValueError, RecursionError: if this version of Python can't parse it.
     """
     if not any(word in source.text for word in (PACKAGE, "SIMPLE_JWT", _LABEL, "jwt")):
         return []

@@ -1,6 +1,5 @@
 """
-The files of a project: found, read as Python reads them, and written back in the encoding and with the ends of lines
-that they have.
+The files of a project: found, read as Python reads them, and written back with their encoding and line endings.
 """
 
 import io
@@ -15,7 +14,7 @@ _SKIPPED = frozenset(("node_modules", "site-packages", "__pycache__", "build", "
 
 @dataclass(frozen=True, slots=True)
 class ProjectFile:
-    """The text of a file, with the ends of lines as they are, and its encoding."""
+    """The text of a file, with its line endings, and its encoding."""
 
     path: Path
     text: str
@@ -65,5 +64,5 @@ def write(path: Path, text: str, encoding: str) -> None:
 
 
 def lines_of(text: str) -> list[str]:
-    """Return the lines with their ends. A form feed, at which `str.splitlines` splits, ends no line of Python."""
+    """Return the lines with their endings. Unlike `str.splitlines`, do not split at a form feed, as Python does not."""
     return list(io.StringIO(text, newline=""))

@@ -1,5 +1,5 @@
 """
-A project of simplejwt: what was found in its files, and what becomes of it.
+A project that uses simplejwt: the findings in its files, and the changes.
 """
 
 import ast
@@ -22,15 +22,15 @@ from jwt_auth.contrib.simplejwt.moving.settings import Translator, Written, sour
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
     """
-    All that was read of a project.
+    The findings in a project.
 
     Args:
         values: SIMPLE_JWT in force; empty if the project does not set it.
         settings_file: where JWT_AUTH belongs; None if no file of the project has the settings.
-        other_files: more files that set SIMPLE_JWT, such as those of another stage.
+        other_files: other files that set SIMPLE_JWT, such as those of another environment.
         has_settings: whether the project sets JWT_AUTH already.
         places: all places that name simplejwt.
-        unread: files that are no Python of this version, with the error.
+        unread: files that this version of Python can't parse, with the error.
     """
 
     root: Path

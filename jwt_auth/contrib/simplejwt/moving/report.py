@@ -1,11 +1,11 @@
 """
-The text of `manage.py jwt_migrate simplejwt`, for a person who has not read the guide.
+The output of `manage.py jwt_migrate simplejwt`, which is complete without the guide.
 """
 
 from collections.abc import Iterator, Sequence
 from textwrap import wrap
 
-from jwt_auth.contrib.simplejwt.moving import surroundings
+from jwt_auth.contrib.simplejwt.moving import prerequisites
 from jwt_auth.contrib.simplejwt.moving.code import Handling, Mention
 from jwt_auth.contrib.simplejwt.moving.project import Reading
 from jwt_auth.contrib.simplejwt.moving.settings import RULES
@@ -14,12 +14,12 @@ _WIDTH = 100
 
 # What clients may notice, in the order in which they meet it.
 CLIENTS = (
-    "A refresh returns a new `refresh`, which the client must store; the old one works for a minute more.",
-    "A refresh token is no JWT any more: clients can't read `exp` in it. An access token still is one.",
-    "An access token has other claims besides user_id, token_type and yours: iss, aud, sub, sid, auth_time.",
+    "A refresh returns a new `refresh`, which the client must store; the old one works for another minute.",
+    "A refresh token is no longer a JWT, so clients can't read its `exp`. An access token still is one.",
+    "An access token also has the claims iss, aud, sub, sid and auth_time.",
     "A token of a user who was revoked, signed out or has a new password is refused at once, not at its `exp`.",
     "Too many wrong passwords, or refreshes, are answered with 429 and Retry-After.",
-    "If the database is down, the answer is 503 with Retry-After, and the tokens stay good.",
+    "If the database is down, the answer is 503 with Retry-After, and the tokens stay valid.",
 )
 
 # What the project's own tests may notice.
@@ -37,7 +37,7 @@ _UNTIL = (
 
 def lines(reading: Reading) -> Iterator[str]:
     """Yield the lines of the report."""
-    yield from _section("Before you begin", list(surroundings.problems(reading.root, reading.values)))
+    yield from _section("Before you begin", list(prerequisites.problems(reading.root, reading.values)))
     yield from _settings(reading)
     yield from _code(reading)
     yield from _section("What clients may notice", CLIENTS)
@@ -58,11 +58,11 @@ def _settings(reading: Reading) -> Iterator[str]:
     for name in reading.values:
         rule = RULES.get(name)
         if rule is None:
-            yield f"  {name}: a name of your own, which stays in SIMPLE_JWT for your code."
+            yield f"  {name}: a setting of your own, which stays in SIMPLE_JWT for your code."
             continue
         place = f" as {rule.place}" if rule.place else ""
         yield from wrap(
-            f"{name}: {rule.fate.value}{place}. {rule.reason}", _WIDTH, initial_indent="  ", subsequent_indent="    "
+            f"{name}: {rule.outcome.value}{place}. {rule.reason}", _WIDTH, initial_indent="  ", subsequent_indent="    "
         )
     if not reading.values:
         yield "  SIMPLE_JWT is not set: the defaults of simplejwt are carried over."
@@ -72,9 +72,9 @@ def _settings(reading: Reading) -> Iterator[str]:
 
 
 def _where(reading: Reading) -> Iterator[str]:
-    """Yield what a person has to know about the files of the settings."""
+    """Yield notices about the files of the settings."""
     if reading.has_settings:
-        yield "JWT_AUTH is set already, so it is not written: set what it lacks of the above."
+        yield "JWT_AUTH is set already, so it is not changed: add what it lacks of the above."
     elif reading.settings_file is None:
         yield "No file below this directory has the settings: add the above to them."
     for path in reading.other_files:
@@ -104,18 +104,18 @@ def _then(reading: Reading) -> list[str]:
     return [
         "manage.py migrate makes the tables, and manage.py check says what is left.",
         _UNTIL,
-        'JWT_AUTH["SIMPLEJWT"]["ACCEPT_UNTIL"] is reckoned from today: set it anew on the day of the deployment.',
-        "Deploy all processes at once: a process with simplejwt knows none of the new tokens.",
+        'JWT_AUTH["SIMPLEJWT"]["ACCEPT_UNTIL"] is calculated from today: set it again on the day of the deployment.',
+        "Deploy all processes at once: a process that still runs simplejwt refuses the new tokens.",
         *(
             f"{path.relative_to(reading.root)}:{line}: remove simplejwt when that is so."
-            for path, line in surroundings.simplejwt_in_lists(reading.root)
+            for path, line in prerequisites.simplejwt_in_lists(reading.root)
         ),
     ]
 
 
 def left(reading: Reading) -> Iterator[str]:
-    """Yield what is left for a person; the numbers of lines are those before the changes."""
-    yield from _section("Before you go on", list(surroundings.problems(reading.root, reading.values)))
+    """Yield what is left to do by hand; line numbers are those before the changes."""
+    yield from _section("Before you go on", list(prerequisites.problems(reading.root, reading.values)))
     yield from _section("Decide", [*_where(reading), *reading.written.notices])
     places = [f"{place.path.relative_to(reading.root)}:{place.line}: {place.advice}" for place in reading.by_hand()]
     unread = [f"{path.relative_to(reading.root)} can't be read: {error}" for path, error in reading.unread]

@@ -22,20 +22,20 @@ _MINUTE, _DAY = timedelta(minutes=1), timedelta(days=1)
 _MONTH = timedelta(days=30)
 
 
-class Fate(Enum):
-    """The fate of a setting."""
+class Outcome(Enum):
+    """The outcome for a setting of simplejwt."""
 
     KEPT = "kept"
     RENAMED = "renamed"
-    ALWAYS = "always so"
-    GONE = "gone"
+    FIXED = "not configurable"
+    GONE = "not supported"
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """The fate of one setting: its place in JWT_AUTH, if it has one, and the reason."""
+    """The rule for one setting: its outcome, its place in JWT_AUTH, if it has one, and the reason."""
 
-    fate: Fate
+    outcome: Outcome
     place: str
     reason: str
 
@@ -50,52 +50,56 @@ def _in_simplejwt(name: str) -> str:
 
 def _same(name: str) -> Rule:
     """Return the rule of a setting that SIMPLEJWT has under the same name."""
-    return Rule(Fate.KEPT, _in_simplejwt(name), "For as long as clients need it.")
+    return Rule(Outcome.KEPT, _in_simplejwt(name), "For as long as clients need it.")
 
 
 _SLIDING = Rule(
-    Fate.GONE, "", "An access token that renews itself can't be told from a stolen one; former ones are exchanged once."
+    Outcome.GONE, "", "A stolen access token that can be renewed can't be detected; former ones are exchanged once."
 )
 
 RULES: Mapping[str, Rule] = {
-    "ACCESS_TOKEN_LIFETIME": Rule(Fate.KEPT, _place("ACCESS_TOKEN_LIFETIME"), "At most a day."),
+    "ACCESS_TOKEN_LIFETIME": Rule(Outcome.KEPT, _place("ACCESS_TOKEN_LIFETIME"), "At most a day."),
     "REFRESH_TOKEN_LIFETIME": Rule(
-        Fate.RENAMED,
+        Outcome.RENAMED,
         _place("SESSION_IDLE_TIMEOUT"),
         "Each refresh restarts it, up to SESSION_ABSOLUTE_TIMEOUT.",
     ),
-    "ROTATE_REFRESH_TOKENS": Rule(Fate.ALWAYS, "", "A refresh returns a new refresh token, which clients must store."),
-    "BLACKLIST_AFTER_ROTATION": Rule(
-        Fate.ALWAYS, "", "A refresh token is single-use, with a grace period for parallel requests."
+    "ROTATE_REFRESH_TOKENS": Rule(
+        Outcome.FIXED, "", "A refresh returns a new refresh token, which clients must store."
     ),
-    "UPDATE_LAST_LOGIN": Rule(Fate.ALWAYS, "", "Django's own receiver writes it at each sign-in."),
-    "ALGORITHM": Rule(Fate.KEPT, _place("ALGORITHM"), "It may name more algorithms than before."),
+    "BLACKLIST_AFTER_ROTATION": Rule(
+        Outcome.FIXED, "", "A refresh token is single-use, with a grace period for parallel requests."
+    ),
+    "UPDATE_LAST_LOGIN": Rule(Outcome.FIXED, "", "Django's own receiver writes it at each sign-in."),
+    "ALGORITHM": Rule(Outcome.KEPT, _place("ALGORITHM"), "It may name more algorithms than before."),
     "SIGNING_KEY": Rule(
-        Fate.KEPT,
+        Outcome.KEPT,
         _place("SIGNING_KEY"),
         "A key pair stays. A text for HMAC is not kept: the key is derived from SECRET_KEY.",
     ),
-    "VERIFYING_KEY": Rule(Fate.ALWAYS, "", "It follows from SIGNING_KEY."),
-    "AUDIENCE": Rule(Fate.KEPT, _place("AUDIENCE"), "One name; ISSUER if it is not set."),
-    "ISSUER": Rule(Fate.KEPT, _place("ISSUER"), 'Tokens always have one; "jwt_auth" if it is not set.'),
-    "JSON_ENCODER": Rule(Fate.GONE, "", "Have CLAIMS_CALLABLE, or get_token(), set strings, numbers and lists."),
-    "JWK_URL": Rule(Fate.RENAMED, _place("TRUSTED_ISSUERS"), "Tokens of another server: an entry with its JWKS_URL."),
-    "LEEWAY": Rule(Fate.KEPT, _place("LEEWAY"), "A timedelta of at most a minute."),
+    "VERIFYING_KEY": Rule(Outcome.FIXED, "", "It follows from SIGNING_KEY."),
+    "AUDIENCE": Rule(Outcome.KEPT, _place("AUDIENCE"), "One name; ISSUER if it is not set."),
+    "ISSUER": Rule(Outcome.KEPT, _place("ISSUER"), 'Tokens always have one; "jwt_auth" if it is not set.'),
+    "JSON_ENCODER": Rule(Outcome.GONE, "", "Have CLAIMS_CALLABLE, or get_token(), set strings, numbers and lists."),
+    "JWK_URL": Rule(
+        Outcome.RENAMED, _place("TRUSTED_ISSUERS"), "Tokens of another server: an entry with its JWKS_URL."
+    ),
+    "LEEWAY": Rule(Outcome.KEPT, _place("LEEWAY"), "A timedelta of at most a minute."),
     "AUTH_HEADER_TYPES": _same("AUTH_HEADER_TYPES"),
     "AUTH_HEADER_NAME": _same("AUTH_HEADER_NAME"),
     "USER_ID_FIELD": Rule(
-        Fate.KEPT,
+        Outcome.KEPT,
         f"{_place('USER_ID_FIELD')} and {_in_simplejwt('USER_ID_FIELD')}",
         "For `sub`, and for the former claim.",
     ),
     "USER_ID_CLAIM": _same("USER_ID_CLAIM"),
     "USER_AUTHENTICATION_RULE": Rule(
-        Fate.KEPT, _in_simplejwt("USER_AUTHENTICATION_RULE"), "is_active is required in any case."
+        Outcome.KEPT, _in_simplejwt("USER_AUTHENTICATION_RULE"), "is_active is required in any case."
     ),
-    "AUTH_TOKEN_CLASSES": Rule(Fate.GONE, "", "The access token is the only kind that authenticates a request."),
+    "AUTH_TOKEN_CLASSES": Rule(Outcome.GONE, "", "The access token is the only kind that authenticates a request."),
     "TOKEN_TYPE_CLAIM": _same("TOKEN_TYPE_CLAIM"),
-    "JTI_CLAIM": Rule(Fate.ALWAYS, "", "It is `jti`."),
-    "TOKEN_USER_CLASS": Rule(Fate.GONE, "", 'REVOCATION = "memory" needs no query either, and has real users.'),
+    "JTI_CLAIM": Rule(Outcome.FIXED, "", "It is `jti`."),
+    "TOKEN_USER_CLASS": Rule(Outcome.GONE, "", 'REVOCATION = "memory" needs no query either, and has real users.'),
     "SLIDING_TOKEN_REFRESH_EXP_CLAIM": _SLIDING,
     "SLIDING_TOKEN_LIFETIME": _SLIDING,
     "SLIDING_TOKEN_REFRESH_LIFETIME": _SLIDING,
@@ -105,12 +109,14 @@ RULES: Mapping[str, Rule] = {
     "TOKEN_BLACKLIST_SERIALIZER": _same("TOKEN_BLACKLIST_SERIALIZER"),
     "SLIDING_TOKEN_OBTAIN_SERIALIZER": _SLIDING,
     "SLIDING_TOKEN_REFRESH_SERIALIZER": _SLIDING,
-    "CHECK_REVOKE_TOKEN": Rule(Fate.ALWAYS, "", "A new password ends the sessions that began with the old one."),
-    "REVOKE_TOKEN_CLAIM": Rule(Fate.GONE, "", "The session remembers the password, so no token has a hash of it."),
-    "CHECK_USER_IS_ACTIVE": Rule(Fate.ALWAYS, "", "Tokens of inactive users are refused."),
+    "CHECK_REVOKE_TOKEN": Rule(Outcome.FIXED, "", "A new password ends the sessions that began with the old one."),
+    "REVOKE_TOKEN_CLAIM": Rule(
+        Outcome.GONE, "", "The session stores which password it began with, so no token has a hash of it."
+    ),
+    "CHECK_USER_IS_ACTIVE": Rule(Outcome.FIXED, "", "Tokens of inactive users are refused."),
 }
 
-# The defaults of simplejwt for options of SIMPLEJWT: what a project sets to these values, it need not set here.
+# simplejwt's defaults for the options of SIMPLEJWT: a value that equals its default is left out.
 _DEFAULTS: Mapping[str, Any] = {
     "AUTH_HEADER_TYPES": ("Bearer",),
     "AUTH_HEADER_NAME": "HTTP_AUTHORIZATION",
@@ -127,10 +133,10 @@ _SERIALIZERS = (
     "TOKEN_BLACKLIST_SERIALIZER",
 )
 
-# The package's own names; a project's values under these are replaced by ours.
+# simplejwt's package; values of SIMPLE_JWT that name something in it are replaced by ours.
 PACKAGE = "rest_framework_simplejwt"
 
-# A private key that stands in the settings file itself.
+# A private key that is written in the settings file itself.
 _SECRET = re.compile(r"-----BEGIN|[\w+/=-]{64}")
 
 
@@ -170,7 +176,7 @@ class Translator:
     Args:
         values: the setting in force; empty if the project does not set it.
         sources: for each name, the expression in the settings file, which may call a function.
-        today: the date from which the window is reckoned.
+        today: the date from which ACCEPT_UNTIL is calculated.
     """
 
     def __init__(self, values: Mapping[str, Any], sources: Mapping[str, str], today: date) -> None:
@@ -183,7 +189,7 @@ class Translator:
         self._lifetimes()
         self._keys()
         self._names()
-        self._language()
+        self._compatibility()
         return Written(options=self._options, simplejwt=self._simplejwt, notices=tuple(self._notices))
 
     def _set(self, place: dict[str, str], name: str) -> None:
@@ -205,7 +211,7 @@ class Translator:
         if access.value > _DAY:
             self._notices.append(
                 f"ACCESS_TOKEN_LIFETIME was {access.value}; a day is the longest. Clients that refresh after a 401 "
-                "notice nothing; clients that wait for `exp` read it from the token."
+                "do not notice; clients that wait for `exp` read it from the token."
             )
             access = _Lifetime(_DAY, "timedelta(days=1)")
         if refresh.value < max(access.value, _MINUTE):
@@ -242,7 +248,7 @@ class Translator:
             return
         self._set(self._options, "ALGORITHM")
         if not self._values.get("SIGNING_KEY"):
-            self._notices.append("There is no SIGNING_KEY to sign with: set it to the private key.")
+            self._notices.append("SIGNING_KEY is missing: set it to the private key.")
         elif "SIGNING_KEY" in self._sources and not _SECRET.search(self._sources["SIGNING_KEY"]):
             self._options["SIGNING_KEY"] = self._sources["SIGNING_KEY"]
         else:
@@ -275,7 +281,7 @@ class Translator:
             self._options["LEEWAY"] = "timedelta(seconds=60)"
             self._notices.append(f"LEEWAY was {span}; a minute is the longest.")
 
-    def _language(self) -> None:
+    def _compatibility(self) -> None:
         for name, default in _DEFAULTS.items():
             if name in self._values and not _equal(self._values[name], default):
                 self._set(self._simplejwt, name)
@@ -287,7 +293,7 @@ class Translator:
             if own:
                 self._notices.append(
                     f"AUTH_TOKEN_CLASSES names {', '.join(map(str, own))}: in SIMPLE_JWT it must name classes of "
-                    "simplejwt itself while former tokens are accepted, because these are read by it."
+                    "simplejwt itself while former tokens are accepted, because simplejwt reads them."
                 )
 
 

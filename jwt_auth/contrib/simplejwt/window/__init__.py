@@ -1,11 +1,11 @@
 """
-The window: until SIMPLEJWT["ACCEPT_UNTIL"], tokens that simplejwt has issued are accepted, with all that it checks.
+The window: until SIMPLEJWT["ACCEPT_UNTIL"], tokens that simplejwt has issued (former tokens) are accepted.
 
-For that time the project keeps the package installed, its SIMPLE_JWT, and its apps in INSTALLED_APPS. The package
-itself checks signature, issuer, audience, type and blacklist, with the settings that it has read.
+For that time the project keeps simplejwt installed, its SIMPLE_JWT, and its apps in INSTALLED_APPS. simplejwt itself
+checks signature, issuer, audience, type and blacklist, with these settings.
 
-A former token is known by its type, and it names no key, which ours always do. It is either an access token (a sliding
-token is one, too), or one that may be exchanged for a session, once:
+A former token is recognized by its type, and by the missing `kid`, which our tokens always have. It is an access token,
+or a refresh token that may be exchanged for a session once, or a sliding token, which is both:
 
     token               state                                             as access token    at a refresh
     -----------------   -----------------------------------------------   ----------------   -----------------------
@@ -35,19 +35,20 @@ token is one, too), or one that may be exchanged for a session, once:
 
 "refused" is 401; "not ours" leaves the token to the rest of the app, which refuses it as `invalid_token`.
 USER_AUTHENTICATION_RULE applies to a refresh, as in simplejwt. A user who is inactive is always refused, whatever
-CHECK_USER_IS_ACTIVE says: an absent check never means more.
+CHECK_USER_IS_ACTIVE says.
 
 Signing out leads from UNUSED, REPEATED and REUSED to ENDED, and from LIVE to denied. An exchange, and signing out, also
-put the token on simplejwt's blacklist if that app is installed, in the same transaction: a project that rolls back to
-simplejwt finds these tokens dead, and all others alive.
+put the token on simplejwt's blacklist if that app is installed, in the same transaction. If a project goes back to
+simplejwt, these tokens are refused there, and all others are still valid.
 
-Access tokens of simplejwt have no link with their refresh token. ORPHANED errs on the safe side: it also refuses those
-of the user's other devices, whose refresh tokens go on.
+Access tokens of simplejwt have no link with their refresh token. To be safe, ORPHANED also refuses those of the user's
+other devices, whose refresh tokens stay valid.
 
-A cutoff is compared with `iat`, which is by the clock of another machine: the token is refused up to LEEWAY later.
+A cutoff is compared with `iat`, which another machine's clock may have set. So tokens that were issued up to LEEWAY
+after it are refused, too.
 
-A session that is exchanged begins now: its timeouts are those of a new sign-in. Its `auth_time` is the former `iat`, so
-each later cutoff refuses it. It keeps the project's own claims, all of them: a token whose claims are too long for
+The session of an exchange begins now: its timeouts are those of a new sign-in. Its `auth_time` is the former `iat`, so
+each later cutoff refuses it. It keeps all of the project's own claims: a token whose claims are too long for
 `UserSession.data` is refused, and its user signs in again.
 """
 
@@ -77,6 +78,6 @@ class WindowExtension(Extension):
 
 
 def connect() -> None:
-    """Have the app ask the window for tokens that are not its own. Nothing is imported before there is one."""
+    """Have the app try tokens that are not its own as former tokens. simplejwt is not imported before there is one."""
     connect_former(find_former)
     connect_extension(WindowExtension())

@@ -1,5 +1,5 @@
 """
-Simplejwt as an issuer: its access tokens and sliding tokens, in requests.
+simplejwt as an issuer: its access tokens and sliding tokens, in requests.
 
 The database is asked in each mode of REVOCATION, as simplejwt does for each request, in at most two queries.
 """
@@ -27,7 +27,7 @@ from jwt_auth.revocation.verdict import State
 
 
 class _PackageKey:
-    """The key of simplejwt, which its backend alone knows: simplejwt takes keys that this app calls too weak."""
+    """Stands for simplejwt's key, which only its backend reads: this app would refuse some keys as too weak."""
 
     def __init__(self, algorithm: str) -> None:
         self._key = Key(kid=NAME, algorithm=algorithm, verifying=b"", signing=None)

@@ -23,7 +23,7 @@ from jwt_auth.revocation.user_rows import lock_user
 @sensitive_variables()
 def end_former(raw: str, *, reason: str, now: datetime | None) -> UUID | None:
     """
-    Revoke a former token, of any age, and end the session that it was exchanged for.
+    Revoke a former token, even if it has expired, and end the session that it was exchanged for.
 
     Returns:
         The id that this session has, or would have; None if `raw` is no former token, or after the window's end.

@@ -84,7 +84,7 @@ def check_former(raw: str, *, now: datetime | None = None) -> bool:
 @sensitive_variables()
 def _find(raw: str, now: datetime) -> tuple[FormerToken, Any, bool] | None:
     """
-    Return the former token in `raw`, its user, and whether it is used up; None if there is none that is exchanged.
+    Return the former token in `raw`, its user, and whether it is used up; None if it is none that can be exchanged.
 
     A token that is not used up has passed all checks: those of simplejwt and ours.
     """
@@ -106,7 +106,7 @@ def _find(raw: str, now: datetime) -> tuple[FormerToken, Any, bool] | None:
 
 
 def _refusal_by_package(former: FormerToken, now: datetime) -> TokenError | None:
-    """Return the error if simplejwt itself refuses a token whose signature and claims are good."""
+    """Return the error if simplejwt itself refuses a token whose signature and claims are valid."""
     from rest_framework_simplejwt.exceptions import TokenError as PackageError
 
     token = former.as_token(now)

@@ -69,7 +69,7 @@ class Kind:
 
     @property
     def policy(self) -> Policy:
-        """The rules for the claims. Simplejwt sets no limit to lifetimes, and its backend has checked `aud`."""
+        """The rules for the claims. simplejwt does not limit lifetimes, and its backend has checked `aud`."""
         return Policy(
             types=frozenset(),  # simplejwt does not read the header's `typ`
             audiences=frozenset({get_settings().AUDIENCE}),
@@ -90,7 +90,7 @@ class Package:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FormerToken:
-    """A former token with a good signature; its times are not checked yet."""
+    """A former token with a valid signature; its times are not checked yet."""
 
     kind: Kind
     claims: Claims
@@ -110,7 +110,7 @@ class FormerToken:
         return digest_of(f"{NAME} {self.claims.sub}", str(self.claims.jti))
 
     def as_token(self, now: datetime) -> Any:
-        """Return it as simplejwt's own object at the time `now`, without a check."""
+        """Return it as an object of simplejwt at the time `now`, without a check."""
         token = self.kind.token_class()
         token.payload = dict(self.claims.all)
         token.current_time = now
@@ -124,7 +124,7 @@ def is_open(now: datetime | None = None) -> bool:
 
 
 def kept_until(claims: Claims) -> datetime:
-    """Return the time until which it counts what became of a former token: its end, and that of the window."""
+    """Return how long the record of a former token's use is kept: until it has expired, and the window is closed."""
     options = simplejwt()
     end = None if options is None else options.ACCEPT_UNTIL
     return claims.expires_at if end is None else max(claims.expires_at, end)
@@ -147,7 +147,7 @@ def package() -> Package:
 
 
 def find_package_problems() -> Iterator[ConfigurationError]:
-    """Yield what keeps simplejwt from checking its tokens."""
+    """Yield the faults that prevent simplejwt from checking its tokens."""
     try:
         settings = _read().settings
     except Exception as error:  # noqa: BLE001  # at its import the package reads settings, and imports what they name
@@ -161,7 +161,7 @@ def find_package_problems() -> Iterator[ConfigurationError]:
         if getattr(settings, name) is None:
             yield ConfigurationError(
                 "E105",
-                f"SIMPLE_JWT[\"{name}\"] is None: its tokens can't be told apart, or can't be used up.",
+                f"SIMPLE_JWT[\"{name}\"] is None: types of tokens can't be distinguished, or tokens can't be used up.",
                 "Remove ACCEPT_UNTIL: users sign in again.",
             )
     yield from _find_wrong_values(settings)
@@ -173,14 +173,14 @@ def _find_wrong_values(settings: Any) -> Iterator[ConfigurationError]:
     except FieldDoesNotExist:
         yield ConfigurationError(
             "E106",
-            f'SIMPLE_JWT["USER_ID_FIELD"] is {settings.USER_ID_FIELD!r}, which is no field of the user model.',
-            "Name the field whose value simplejwt has written into the tokens.",
+            f'SIMPLE_JWT["USER_ID_FIELD"] is {settings.USER_ID_FIELD!r}, which is not a field of the user model.',
+            "Set it to the field whose value is in the tokens.",
         )
     if settings.JWK_URL is not None:
         yield ConfigurationError(
             "E107",
-            'SIMPLE_JWT["JWK_URL"] is set: another server has issued the tokens, and goes on doing so.',
-            "Describe that server in TRUSTED_ISSUERS, and remove ACCEPT_UNTIL.",
+            'SIMPLE_JWT["JWK_URL"] is set: another server issues the tokens.',
+            "Add that server to TRUSTED_ISSUERS, and remove ACCEPT_UNTIL.",
         )
 
 
@@ -200,11 +200,11 @@ def _read() -> Package:
 
 def _kind(token_class: "type[Token]", *, is_access: bool, is_exchanged: bool) -> Kind:
     used = token_class().get_token_backend()
-    ageless = copy(used)
-    ageless.leeway = _ANY_AGE
+    timeless = copy(used)
+    timeless.leeway = _ANY_AGE
     return Kind(
         token_class=token_class,
-        backend=ageless,
+        backend=timeless,
         leeway=used.get_leeway(),
         is_access=is_access,
         is_exchanged=is_exchanged,
@@ -217,7 +217,7 @@ def _kind(token_class: "type[Token]", *, is_access: bool, is_exchanged: bool) ->
 @sensitive_variables("raw")
 def former_of(raw: str) -> FormerToken | None:
     """
-    Return the former token in `raw`, of any age; None if it is of none of the kinds.
+    Return the former token in `raw`, even if it has expired; None if it is not one of simplejwt.
 
     Raises:
         InvalidTokenError: as `read`.
@@ -231,8 +231,8 @@ def former_of(raw: str) -> FormerToken | None:
 
 
 def kind_of(token: UnverifiedToken) -> Kind | None:
-    """Return the kind that a token claims to be of; None if it is none of simplejwt's."""
-    # Simplejwt never names a key. A trusted issuer may do without as well, and its name tells its tokens.
+    """Return the kind that a token claims to have; None if it is not one of simplejwt."""
+    # simplejwt never writes a `kid`. Trusted issuers may omit it too, but their tokens have a known `iss`.
     if token.kid is not None or token.issuer in get_settings().TRUSTED_ISSUERS:
         return None
     found = package()
@@ -242,10 +242,10 @@ def kind_of(token: UnverifiedToken) -> Kind | None:
 
 def read(token: UnverifiedToken, kind: Kind) -> FormerToken:
     """
-    Return a former token, of any age, whose signature, issuer and audience simplejwt has checked.
+    Return a former token, even if it has expired. simplejwt checks its signature, issuer and audience.
 
     Raises:
-        InvalidTokenError: if it is none of simplejwt's, or a claim is missing or of the wrong type.
+        InvalidTokenError: if simplejwt refuses it, or a claim is missing or has the wrong type.
     """
     from rest_framework_simplejwt.exceptions import TokenBackendError
 
@@ -258,7 +258,7 @@ def read(token: UnverifiedToken, kind: Kind) -> FormerToken:
 
 def _claims_of(payload: Mapping[str, Any]) -> Claims:
     """
-    Return the claims that count here.
+    Return the claims that this app needs, under their registered names.
 
     A token from before simplejwt wrote `iat` counts as issued at the epoch: each cutoff refuses it.
     """
@@ -279,7 +279,7 @@ def _claims_of(payload: Mapping[str, Any]) -> Claims:
 
 def check_by_package(token: Any) -> None:
     """
-    Have simplejwt check a token whose signature is good: its times and type, its blacklist, what the project added.
+    Have simplejwt check a token with a valid signature: times, type, blacklist, and checks that the project has added.
 
     Raises:
         RevokedTokenError: if it refuses the token. Times and type were checked before: the blacklist is what remains.
@@ -296,7 +296,7 @@ def blacklist(token: Any) -> None:
     """
     Put a refresh token or a sliding token on simplejwt's blacklist, in the caller's transaction.
 
-    Nothing is done without that app, or if it has a database of its own, which knows no common transaction.
+    Do nothing if that app is not installed, or has a database of its own, with which there is no common transaction.
     """
     if has_blacklist():
         token.blacklist()

@@ -1,5 +1,5 @@
 """
-The user of a former token, and all that revokes the token: one query.
+The user of a former token, and everything that revokes the token, in one query.
 """
 
 from datetime import datetime
@@ -62,7 +62,7 @@ def _first(key: Any, former: FormerToken) -> Any:
 
 def _rows(key: Any, subject: str, digest: UUID, family: str, since: datetime) -> QuerySet[Any]:
     """
-    Return the row of the user `key`, with all that is known of a token: whether it is denied, used up or ORPHANED.
+    Return the row of the user `key`, with the state of a token: whether it is denied, used up or ORPHANED.
 
     The id of a session that came from an exchange is the digest of a used token.
     """
@@ -83,7 +83,7 @@ _compiled_for = cached_until_settings_change(dict[str, CompiledQuery])
 
 
 def _compiled(alias: str) -> CompiledQuery:
-    """See _rows(). Each request asks it, and the ORM would need longer to build it than the database to answer."""
+    """See _rows(). Each request needs it, and the ORM takes longer to build it than the database to answer."""
     known = _compiled_for()
     if alias not in known:
         subject = RevocationEvent._meta.get_field("subject")
@@ -99,7 +99,7 @@ def _compiled(alias: str) -> CompiledQuery:
 
 
 def family_subject(claims: Claims) -> str:
-    """Return the subject of the event that a refresh token of this user was revoked. No single token is called so."""
+    """Return the subject of the event that a refresh token of this user was revoked. No single token has this name."""
     return token_subject(f"{NAME} refresh", claims.sub)
 
 
@@ -107,7 +107,7 @@ def state_of(row: Any, user: Any, former: FormerToken, now: datetime) -> State:
     """Return the state of a former token that `find_user` has found the user of."""
     state = State(
         token_denied=bool(row.jwt_denied or row.jwt_used),
-        # Only for tokens that have no link with what was ended; the others are used up, or denied, themselves.
+        # Only for access tokens, which have no link with the session; the others are used up, or denied, themselves.
         session_revoked=not former.kind.is_exchanged and bool(row.jwt_orphaned),
         session_ends_at=None,
         cutoffs=(cutoff.read(row), row.global_cutoff),

@@ -85,17 +85,17 @@ DIFFERENCES = {
     ),
     "access token": Difference(
         "the claims of an access token",
-        "It has the claims of RFC 9068 and of its session, besides those that it had; it expires up to 5 % earlier.",
+        "It also has the claims of RFC 9068 and of its session, and expires up to 5 % earlier.",
         lambda answer: _with_body(answer, access=ACCESS),
     ),
     "refresh token": Difference(
         "the form of a refresh token",
-        "It is no JWT, so a client can't read its `exp`.",
+        "It is not a JWT, so a client can't read its `exp`.",
         lambda answer: _with_body(answer, refresh=REFRESH),
     ),
     "spaces": Difference(
         "spaces around a password",
-        "They are part of it, as in Django's own form; simplejwt removes them, and nobody can have such a password.",
+        "They are part of the password, as in Django's own form; simplejwt removes them.",
         lambda answer: _answer(
             401,
             {"detail": "No active account found with the given credentials"},
@@ -105,7 +105,7 @@ DIFFERENCES = {
     ),
     "long password": Difference(
         "a password of more than 4,096 characters",
-        "It is refused with 400 and not hashed, which takes time.",
+        "It is refused with 400 before it is hashed.",
         lambda answer: _answer(
             400, {"password": ["Ensure this field has no more than 4096 characters."]}, "POST, OPTIONS"
         ),
@@ -126,17 +126,17 @@ DIFFERENCES = {
     ),
     "used twice": Difference(
         "a refresh token that is sent again later",
-        "The session ends, and so do its newer tokens: one of the two clients is a thief.",
+        "The session ends, with its newer tokens: one of the two clients may be a thief.",
         lambda answer: refused("Token is blacklisted"),
     ),
     "password": Difference(
-        "a refresh after another password",
+        "a refresh after a new password",
         "A new password ends all sessions, as `CHECK_REVOKE_TOKEN` does for access tokens.",
         lambda answer: refused("Token is blacklisted"),
     ),
     "password at a view": Difference(
-        "an access token from before another password",
-        "It is refused as with `CHECK_REVOKE_TOKEN`, which is always on.",
+        "an access token from before a new password",
+        "It is refused, as with simplejwt's `CHECK_REVOKE_TOKEN`.",
         lambda answer: _answer(
             401,
             {"detail": "The user's password has been changed.", "code": "password_changed"},
@@ -146,22 +146,22 @@ DIFFERENCES = {
     ),
     "deleted": Difference(
         "a refresh of a deleted user",
-        "The answer is 401, where simplejwt has an error of the server (500).",
+        "The answer is 401; simplejwt answers 500.",
         lambda answer: refused("Token is blacklisted"),
     ),
     "verify": Difference(
-        "an access token that `verify` accepted after signing out, or of an inactive or deleted user",
-        "`verify` refuses each token that a view would refuse.",
+        "`token/verify/` with an access token after signing out, or of an inactive or deleted user",
+        "It refuses each token that a view would refuse.",
         lambda answer: refused("Token is blacklisted"),
     ),
     "signed out": Difference(
         "an access token after signing out",
-        "It is refused at once, and not only when it expires.",
+        "It is refused at once; simplejwt accepts it until it expires.",
         lambda answer: refused_at_view("Token is blacklisted"),
     ),
     "leeway": Difference(
         "an access token that expired less than 10 seconds ago",
-        "It is still accepted, because clocks differ. `LEEWAY` sets the time, which is 0 in simplejwt.",
+        "It is still accepted, because clocks differ. `LEEWAY` sets the time; simplejwt's default is 0.",
         lambda answer: _answer(
             200,
             {"user": KEY, "name": NAME, "claims": [KEY, "access", True, "none"], "payload": KEY},
@@ -175,17 +175,17 @@ DIFFERENCES = {
     ),
     "nested": Difference(
         "a body that is nested too deeply",
-        "The answer is 400, where simplejwt has an error of the server (500).",
+        "The answer is 400; simplejwt answers 500.",
         lambda answer: bad("The body is nested too deeply."),
     ),
     "letters": Difference(
-        "a letter beyond Latin-1 in the header",
-        "The answer is 401, where simplejwt has an error of the server (500).",
+        "a character outside Latin-1 in the header",
+        "The answer is 401; simplejwt answers 500.",
         lambda answer: refused_at_view("Token is invalid"),
     ),
     "description": Difference(
         "the texts in the answer to OPTIONS",
-        "`description` is the docstring of the view, which has other words; a password has a `max_length`.",
+        "`description` is the docstring of the view, which differs; a password has a `max_length`.",
         _with_other_texts,
     ),
 }

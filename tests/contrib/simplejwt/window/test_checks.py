@@ -98,7 +98,7 @@ def test_after_the_end_it_says_what_can_go(jwt_settings, settings, monkeypatch):
     monkeypatch.setattr(window_checks, "BLACKLIST", "elsewhere")
     del settings.SIMPLE_JWT
     [message] = check_window()
-    assert message.hint == 'These can go: SIMPLEJWT["ACCEPT_UNTIL"], the package djangorestframework-simplejwt.'
+    assert message.hint == 'Remove what is left: SIMPLEJWT["ACCEPT_UNTIL"], the package djangorestframework-simplejwt.'
 
 
 @pytest.mark.parametrize("options", [None, {}, {"ACCEPT_UNTIL": "soon"}])

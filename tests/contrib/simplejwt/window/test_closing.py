@@ -37,5 +37,5 @@ def test_it_counts_the_tokens_that_were_not_exchanged(make_user, reasons):
 
 def test_the_command_says_so(user, tmp_path):
     former_pair(user)
-    with pytest.raises(CommandError, match="simplejwt can't go yet"):
+    with pytest.raises(CommandError, match="simplejwt can't be removed yet"):
         run("jwt_migrate", "simplejwt", "--check", f"--root={tmp_path}")

@@ -1,5 +1,5 @@
 """
-The changes that a project makes before it moves: versions of packages, and settings of Django.
+The changes that a project needs before it moves: versions of packages, and settings of Django.
 """
 
 import re
@@ -37,7 +37,7 @@ _VERSION = re.compile(r"(?P<operator>[<>=~!^]=?=?)\s*(?P<version>\d[\d.]*)(?P<an
 
 
 def problems(root: Path, values: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what has to change first, as sentences."""
+    """Yield the changes to make first, as sentences."""
     if not django_settings.USE_TZ:
         yield "USE_TZ is False: set it to True, because local times repeat an hour each autumn (jwt_auth.E023)."
     if not values.get("ROTATE_REFRESH_TOKENS", False):

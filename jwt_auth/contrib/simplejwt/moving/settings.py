@@ -73,7 +73,7 @@ RULES: Mapping[str, Rule] = {
     "SIGNING_KEY": Rule(
         Fate.KEPT,
         _place("SIGNING_KEY"),
-        "A key pair stays. A text for HMAC is not kept: the key is derived from SECRET_KEY.",
+        "Only a key pair is kept: for HMAC the key is derived from SECRET_KEY.",
     ),
     "VERIFYING_KEY": Rule(Fate.ALWAYS, "", "It follows from SIGNING_KEY."),
     "AUDIENCE": Rule(Fate.KEPT, _place("AUDIENCE"), "One name; ISSUER if it is not set."),

@@ -6,6 +6,7 @@ The session behind the tokens of one user.
     not begun     a claim is set on the refresh token            not begun; the claim waits
     not begun     a token is written as text, or one of its      begun: the session starts with all these claims,
                   claims is read that only a session has         in one INSERT
+    former        a token is written as text, or `settle()`      begun: simplejwt's token is exchanged for the session
     begun, found  a claim is set on the refresh token            the same; the claim waits
     begun, found  a token is written as text                     the same; claims that have waited are written
     any           `end()`                                        ended
@@ -151,12 +152,19 @@ class Grant:
         user: the user.
         sign_in: the request to a sign-in view in which the session begins.
         session: the session, if it was found by its refresh token.
-        raw: that refresh token.
+        raw: that refresh token; without `session` it is one that simplejwt has issued, and can be exchanged.
+        claims: the claims of such a token, which its session will have.
     """
 
     @sensitive_variables("raw")
     def __init__(
-        self, *, user: Any, sign_in: SignInRequest | None = None, session: UserSession | None = None, raw: str = ""
+        self,
+        *,
+        user: Any,
+        sign_in: SignInRequest | None = None,
+        session: UserSession | None = None,
+        raw: str = "",
+        claims: Mapping[str, Any] | None = None,
     ) -> None:
         self.user, self._sign_in = user, sign_in
         self.pair: TokenPair | None = None
@@ -167,7 +175,7 @@ class Grant:
         # Returns what the newest refresh token of this grant is to give to the session.
         self.wishes: Callable[[], Wishes] = lambda: alone
         self._session, self._raw = session, raw
-        self._data: Mapping[str, Any] = {} if session is None else session.data
+        self._data: Mapping[str, Any] = {KEY: claims or {}} if session is None else session.data
         self._ends_at: datetime | None = None
         self._access: str | None = None
 
@@ -215,18 +223,23 @@ class Grant:
         return self._raw
 
     def settle(self) -> None:
-        """Start the session if it has not begun; write what it is to have if that is not what it has."""
+        """
+        Start the session if it has not begun, or exchange the former token for it; write what it is to have if that is
+        not what it has.
+        """
         wishes = self.wishes()
         if self.session_id is None:
-            self._start(wishes)
-            return
+            if not self._raw:
+                self._start(wishes)
+                return
+            self.pair = self._rotate()
         changes: dict[str, Any] = {}
         if wishes.claims != self.claims:
             changes["data"] = _data(wishes.claims, self._data)
         if self.pair is not None and _differ(wishes.ends_at, self._ends_at):
             changes.update(_columns(wishes.ends_at))
         if changes:
-            self._write(self.session_id, changes)
+            self._write(self.session_id, changes)  # type: ignore[arg-type]  # it has begun
             self._data, self._ends_at = changes.get("data", self._data), wishes.ends_at
 
     def end(self, reason: str) -> bool:
@@ -256,11 +269,12 @@ class Grant:
             vars(self._session).update(changes, revision=self._session.revision + 1)
 
     @sensitive_variables()
-    def _rotate(self) -> None:
+    def _rotate(self) -> TokenPair:
         self.rotates = False
         with _for_any_view(self._sign_in):
             pair = sessions.refresh(self._raw)
         self._raw, self._access = pair.refresh_token, pair.access_token
+        return pair
 
 
 def write(sid: UUID, changes: Mapping[str, Any]) -> bool:

@@ -14,9 +14,11 @@ from jwt_auth._django.outages import outage_is_unavailable
 from jwt_auth.authentication.errors import as_api_exception
 from jwt_auth.contrib.simplejwt.exceptions import TokenError
 from jwt_auth.exceptions import ExpiredTokenError, RevokedTokenError, TokenError as TokenRefusedError, UnavailableError
+from jwt_auth.jose.tokens import peek_unverified
 from jwt_auth.models import UserSession
 from jwt_auth.revocation import database
 from jwt_auth.sessions import refresh_tokens
+from jwt_auth.sessions.extensions import check_former
 from jwt_auth.sessions.refresh_tokens import is_shaped_like_a_refresh_token
 from jwt_auth.verification import identify_only, verify
 
@@ -72,6 +74,19 @@ def read_refresh_token(raw: str, *, verifies: bool = True) -> UserSession:
                 raise refusal
             refresh_tokens.refuse_misuse(presented, session)
     return session
+
+
+@sensitive_variables("raw")
+def read_former_refresh_token(raw: str) -> Mapping[str, Any] | None:
+    """
+    Return the claims of a refresh token of simplejwt that can be exchanged, which stays unused; None for another token.
+
+    Raises:
+        TokenError: if it is one, and is refused.
+        ServiceUnavailable: of DRF, if the database can't be asked.
+    """
+    with as_errors_of_simplejwt():
+        return peek_unverified(raw).claims if check_former(raw) else None
 
 
 @contextmanager

@@ -25,7 +25,13 @@ from jwt_auth.contrib.simplejwt.claims import id_of, kept_in, own_claims
 from jwt_auth.contrib.simplejwt.exceptions import AuthenticationFailed, TokenError
 from jwt_auth.contrib.simplejwt.grants import Grant, Wishes, grant_of
 from jwt_auth.contrib.simplejwt.payloads import TIMED, Payload, SetLifetime, lifetime_is_set
-from jwt_auth.contrib.simplejwt.reading import BLACKLISTED, OTHER_TYPE, read_access_token, read_refresh_token
+from jwt_auth.contrib.simplejwt.reading import (
+    BLACKLISTED,
+    OTHER_TYPE,
+    read_access_token,
+    read_former_refresh_token,
+    read_refresh_token,
+)
 from jwt_auth.issuers.base import ACCESS_TOKEN_TYPE
 from jwt_auth.jose import tokens
 from jwt_auth.keyring.stored import own_keys
@@ -266,6 +272,8 @@ class RefreshToken(Token):
 
     Set claims before the token is written as text: then they go into the row when it is made, and each later change
     is one query more. `set_exp()` sets the end of the session, within SESSION_MAX_TIMEOUT.
+
+    A refresh token of simplejwt can be read within the window. It stays unused until a text is written, or it is ended.
     """
 
     token_type = "refresh"  # noqa: S105  # a type
@@ -319,6 +327,10 @@ class RefreshToken(Token):
 
     @sensitive_variables()
     def _read(self, raw: str, verify: bool) -> None:
+        if not is_shaped_like_a_refresh_token(raw) and (former := read_former_refresh_token(raw)) is not None:
+            self._know({name: value for name, value in former.items() if name in TIMED or name not in REGISTERED})
+            self._bind(Grant(user=self._named_user(), raw=raw, claims=self._kept_claims()))
+            return
         session = read_refresh_token(raw, verifies=verify)
         grant = Grant(user=session.user, session=session, raw=raw)
         self._know({**grant.claims})

@@ -82,7 +82,8 @@ def _check_leftover() -> Iterator[checks.CheckMessage]:
     places = " ".join(f"{name}: {FORMER[name]}" for name in known if name in FORMER)
     yield checks.Warning(
         "SIMPLE_JWT is in the settings, but this app does not read it.",
-        hint='Set JWT_AUTH["SIMPLEJWT"] = {"ACCEPT_UNTIL": date(...)} to accept the tokens that simplejwt has issued '
+        hint="manage.py jwt_migrate simplejwt shows what to change. "
+        'Set JWT_AUTH["SIMPLEJWT"] = {"ACCEPT_UNTIL": date(...)} to accept the tokens that simplejwt has issued '
         f"until they expire. Otherwise move what you need, and remove SIMPLE_JWT. {places}".strip(),
         id="jwt_auth.W100",
     )

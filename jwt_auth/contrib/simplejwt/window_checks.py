@@ -41,7 +41,10 @@ def _check_remains(end: datetime) -> Iterator[checks.CheckMessage]:
     if hasattr(django_settings, "SIMPLE_JWT"):
         found.append("SIMPLE_JWT")
     remains = ", ".join(['SIMPLEJWT["ACCEPT_UNTIL"]', *found, "the package djangorestframework-simplejwt"])
-    tables = " Before the app goes, drop its tables: manage.py migrate token_blacklist zero."
+    tables = (
+        " Before the app goes, empty its tables and drop them: manage.py flushexpiredtokens, and then "
+        "manage.py migrate token_blacklist zero."
+    )
     yield checks.Warning(
         f"Tokens of simplejwt have been refused since {end:%Y-%m-%d %H:%M} UTC.",
         hint=f"Remove what is left: {remains}.{tables if apps.is_installed(BLACKLIST) else ''}",

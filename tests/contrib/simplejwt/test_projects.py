@@ -128,7 +128,7 @@ KINDS = {
         ),
         claims=frozenset(("user_id", "token_type", "exp", "iat", "jti", "role", "email")),
         said=(
-            "OutstandingToken: UserSession has one row",
+            "OutstandingToken: It has no new tokens",
             "config/settings/production.py:9: This reads or changes SIMPLE_JWT",
             "Tests that sign in more than ten times a minute",
         ),

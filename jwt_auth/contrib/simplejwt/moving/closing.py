@@ -15,7 +15,7 @@ from jwt_auth.contrib.simplejwt.moving.project import Reading
 # What a person does when nothing needs simplejwt any more.
 _STEPS = (
     'Remove ACCEPT_UNTIL from JWT_AUTH["SIMPLEJWT"].',
-    "manage.py migrate token_blacklist zero drops its tables, if it is installed.",
+    "manage.py flushexpiredtokens and then manage.py migrate token_blacklist zero drop its tables, if it is installed.",
     "Remove rest_framework_simplejwt and its token_blacklist from INSTALLED_APPS, and it from the requirements.",
     'JWT_AUTH["SIMPLEJWT"] and the imports of jwt_auth.contrib.simplejwt stay for as long as clients need them.',
 )

@@ -23,8 +23,9 @@ ADVICE = {
     "SlidingToken": "There are no sliding tokens: give a browser cookies (jwt_auth.browser_urls).",
     "TokenObtainSlidingView": "There are no sliding tokens: use TokenObtainPairView, or cookies.",
     "TokenRefreshSlidingView": "There are no sliding tokens: use TokenRefreshView, or cookies.",
-    "OutstandingToken": "UserSession has one row for each sign-in; revoke_user(user) ends all of a user.",
-    "BlacklistedToken": "sessions.end(token), or revoke_user(user), revokes tokens.",
+    "OutstandingToken": "It has no new tokens: a loop over it signs nobody out. revoke_user(user) does; "
+    "UserSession has one row for each sign-in.",
+    "BlacklistedToken": "A row ends no new token: sessions.end(token), or revoke_user(user), does.",
     "TokenUser": 'REVOCATION = "memory" needs no query either, and has real users.',
     "JWTStatelessUserAuthentication": 'JWTAuthentication with REVOCATION = "memory" needs no query either.',
     "JWTTokenUserAuthentication": 'JWTAuthentication with REVOCATION = "memory" needs no query either.',

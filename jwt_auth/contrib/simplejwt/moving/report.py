@@ -10,13 +10,14 @@ from jwt_auth.contrib.simplejwt.moving.code import Handling, Mention
 from jwt_auth.contrib.simplejwt.moving.project import Reading
 from jwt_auth.contrib.simplejwt.moving.settings import RULES
 
-_WIDTH = 100
+_WIDTH = 80
 
 # What clients may notice, in the order in which they meet it.
 CLIENTS = (
     "A refresh returns a new `refresh`, which the client must store; the old one works for another minute.",
     "A refresh token is no longer a JWT, so clients can't read its `exp`. An access token still is one.",
     "An access token also has the claims iss, aud, sub, sid and auth_time.",
+    "A session ends 30 days after its sign-in, however often it is refreshed; SESSION_ABSOLUTE_TIMEOUT sets the time.",
     "A token of a user who was revoked, signed out or has a new password is refused at once, not at its `exp`.",
     "Too many wrong passwords, or refreshes, are answered with 429 and Retry-After.",
     "If the database is down, the answer is 503 with Retry-After, and the tokens stay valid.",
@@ -66,7 +67,7 @@ def _settings(reading: Reading) -> Iterator[str]:
         )
     if not reading.values:
         yield "  SIMPLE_JWT is not set: the defaults of simplejwt are carried over."
-    yield ""
+    yield from ("", "  JWT_AUTH, without what is the default here:", "")
     yield from (f"    {line}" for line in reading.written.as_code().splitlines())
     yield from _section("Decide", [*_where(reading), *reading.written.notices])
 
@@ -102,12 +103,12 @@ def _place(place: Mention) -> Iterator[str]:
 
 def _then(reading: Reading) -> list[str]:
     return [
-        "manage.py migrate makes the tables, and manage.py check says what is left.",
+        "manage.py migrate makes the tables; manage.py check, and your own tests, say what is left.",
         _UNTIL,
         'JWT_AUTH["SIMPLEJWT"]["ACCEPT_UNTIL"] is calculated from today: set it again on the day of the deployment.',
         "Deploy all processes at once: a process that still runs simplejwt refuses the new tokens.",
         *(
-            f"{path.relative_to(reading.root)}:{line}: remove simplejwt when that is so."
+            f"{path.relative_to(reading.root)}:{line}: add django-revocable-jwt; remove simplejwt when --check says so."
             for path, line in prerequisites.simplejwt_in_lists(reading.root)
         ),
     ]
@@ -119,6 +120,6 @@ def left(reading: Reading) -> Iterator[str]:
     yield from _section("Decide", [*_where(reading), *reading.written.notices])
     places = [f"{place.path.relative_to(reading.root)}:{place.line}: {place.advice}" for place in reading.by_hand()]
     unread = [f"{path.relative_to(reading.root)} can't be read: {error}" for path, error in reading.unread]
-    yield from _section("Look at", [*places, *unread])
+    yield from _section("Look at, by the former numbers of the lines", [*places, *unread])
     yield from _section("What your tests may notice", TESTS)
     yield from _section("Then", _then(reading))

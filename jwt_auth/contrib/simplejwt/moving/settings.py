@@ -75,7 +75,7 @@ RULES: Mapping[str, Rule] = {
     "SIGNING_KEY": Rule(
         Outcome.KEPT,
         _place("SIGNING_KEY"),
-        "A key pair stays. A text for HMAC is not kept: the key is derived from SECRET_KEY.",
+        "Only a key pair is kept: for HMAC the key is derived from SECRET_KEY.",
     ),
     "VERIFYING_KEY": Rule(Outcome.FIXED, "", "It follows from SIGNING_KEY."),
     "AUDIENCE": Rule(Outcome.KEPT, _place("AUDIENCE"), "One name; ISSUER if it is not set."),

@@ -94,7 +94,7 @@ def test_after_the_end_it_says_what_can_go(jwt_settings, settings, monkeypatch):
     [message] = check_window()
     assert message.id == "jwt_auth.W104"
     assert '"rest_framework_simplejwt.token_blacklist" in INSTALLED_APPS, SIMPLE_JWT, the package' in message.hint
-    assert "migrate token_blacklist zero" in message.hint
+    assert "flushexpiredtokens, and then manage.py migrate token_blacklist zero" in message.hint
     monkeypatch.setattr(window_checks, "BLACKLIST", "elsewhere")
     del settings.SIMPLE_JWT
     [message] = check_window()

@@ -26,17 +26,17 @@ class Change:
     after: str
 
     def diff(self, root: Path) -> Iterator[str]:
-        """Yield the lines of the difference, with the path below `root`."""
+        """Yield the changed lines, and none around them: beside SIMPLE_JWT there are often secrets."""
         name = self.source.path.relative_to(root).as_posix()
-        yield from self._lines(f"a/{name}", f"b/{name}", context=2)
+        yield from self._lines(f"a/{name}", f"b/{name}")
 
     def count(self) -> int:
         """Return the number of lines that are added or removed."""
-        return sum(line[:1] in "+-" for line in [*self._lines("", "", context=0)][2:])
+        return sum(line[:1] in "+-" for line in [*self._lines("", "")][2:])
 
-    def _lines(self, before: str, after: str, *, context: int) -> Iterator[str]:
+    def _lines(self, before: str, after: str) -> Iterator[str]:
         old, new = ([line.rstrip("\r\n") for line in lines_of(text)] for text in (self.source.text, self.after))
-        yield from unified_diff(old, new, before, after, lineterm="", n=context)
+        yield from unified_diff(old, new, before, after, lineterm="", n=0)
 
     def write(self) -> None:
         files.write(self.source.path, self.after, self.source.encoding)
@@ -87,7 +87,12 @@ def _import(lines: list[str], tree: ast.Module, names: list[str], newline: str) 
                 all_names = sorted({*names, *(ast.unparse(alias) for alias in node.names)})
                 lines[node.lineno - 1] = f"from datetime import {', '.join(all_names)}{newline}"
                 return
-    lines.insert(_first_import(tree), f"from datetime import {', '.join(names)}{newline}")
+    lines.insert(max(_first_import(tree), _comments(lines)), f"from datetime import {', '.join(names)}{newline}")
+
+
+def _comments(lines: list[str]) -> int:
+    """Return the number of comments at the top: the first two lines may name the interpreter and the encoding."""
+    return next((number for number, line in enumerate(lines[:2]) if not line.startswith("#")), min(len(lines), 2))
 
 
 def _first_import(tree: ast.Module) -> int:
@@ -95,7 +100,7 @@ def _first_import(tree: ast.Module) -> int:
     last = 0
     for node in tree.body:
         if isinstance(node, ast.Import) or (isinstance(node, ast.ImportFrom) and node.module != "__future__"):
-            return node.lineno - 1
+            return max(node.lineno - 1, last)  # the two may share a line
         if isinstance(node, ast.ImportFrom) or (node is tree.body[0] and ast.get_docstring(tree, clean=False)):
             last = node.end_lineno or 0
     return last

@@ -2,7 +2,8 @@
 The sign-in of simplejwt: its serializers and its view, with the protections of this app's own sign-in.
 
 The project's code is the `validate()` of a serializer, or all that it does with a body if it checks single fields
-itself. While it runs for `TokenObtainPairView`, all tokens that it makes for a user belong to one session. An error that is raised after the session has begun ends it.
+itself. While it runs for `TokenObtainPairView`, all tokens that it makes for a user belong to one session. An error
+that is raised after the session has begun ends it.
 """
 
 from collections.abc import Callable, Mapping

@@ -2,18 +2,19 @@
 Deletion of expired rows, in batches.
 
 A row is deleted when no token can depend on it any more. A session is needed until its absolute end: its access
-tokens end with it, at the latest. An event is needed until the last token that it refuses has expired
-(`expires_at`), and for as long as a process may still ask for it. Of two clocks, the machine's and the database's, the
-one that is behind decides. Cutoffs are never deleted: neither the users' own,
-nor the events of scope `all`, which have no end, nor the events of our own keys. Session rows are an allowlist, so
-deleting one can only refuse tokens; an event is never deleted early, so no refused token becomes valid again.
+tokens end with it, at the latest. One that was revoked, and had begun with a token that was used up, is needed for as
+long as that is known: its end refuses tokens of another package, which may live longer. An event is needed until the
+last token that it refuses has expired (`expires_at`), and for as long as a process may still ask for it. Of two clocks,
+the machine's and the database's, the one that is behind decides. Cutoffs are never deleted: neither the users' own, nor
+the events of scope `all`, which have no end, nor the events of our own keys. The other session rows are an allowlist,
+so deleting one can only refuse tokens; an event is never deleted early, so no refused token becomes valid again.
 """
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from jwt_auth._django.deletion import delete_rows
@@ -40,7 +41,8 @@ def present() -> datetime:
 
 def expired_sessions(now: datetime, keep: timedelta = timedelta(0)) -> QuerySet[UserSession]:
     """Return the sessions whose absolute end passed more than `keep` ago."""
-    return UserSession.objects.filter(expires_at__lt=now - keep - MARGIN)
+    used_up = UsedToken.objects.filter(digest=OuterRef("pk"))
+    return UserSession.objects.filter(Q(revoked_at=None) | ~Exists(used_up), expires_at__lt=now - keep - MARGIN)
 
 
 def expired_events(now: datetime, keep: timedelta = timedelta(0)) -> QuerySet[RevocationEvent]:

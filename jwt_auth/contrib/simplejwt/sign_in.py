@@ -1,8 +1,9 @@
 """
 The sign-in of simplejwt: its serializers and its view, with the protections of this app's own sign-in.
 
-The project's code is the `validate()` of a serializer. While it runs for `TokenObtainPairView`, all tokens that it
-makes for a user belong to one session. An error that is raised after the session has begun ends it.
+The project's code is the `validate()` of a serializer, or all that it does with a body if it checks single fields
+itself. While it runs for `TokenObtainPairView`, all tokens that it makes for a user belong to one session. An error
+that is raised after the session has begun ends it.
 """
 
 from collections.abc import Callable, Mapping
@@ -73,9 +74,12 @@ class TokenObtainSerializer(serializers.Serializer[Any]):
         self.fields[self.username_field] = serializers.CharField(write_only=True)
         self.fields["password"] = PasswordField()
 
+    @sensitive_variables()
     def run_validation(self, data: Any = serializers.empty) -> Any:
-        if (sign_in := current_sign_in()) is not None:
+        if "run_validation" not in vars(self) and (sign_in := current_sign_in()) is not None:
             sign_in.guard(self)
+            if "run_validation" in vars(self):
+                return self.run_validation(data)
         return super().run_validation(data)
 
     @sensitive_variables()
@@ -231,9 +235,10 @@ class TokenObtainPairView(BoundedBody, SignInView, GenericAPIView[Any]):
         return response
 
     def _guard(self, serializer: Any) -> None:
-        """Have the `validate()` of a serializer run as the check of a sign-in."""
-        if "validate" not in vars(serializer):
-            serializer.validate = partial(self._validated, serializer, serializer.validate)
+        """Have the `validate()` of a serializer, or all that it does with a body, run as the check of a sign-in."""
+        name = "run_validation" if _checks_fields(serializer) else "validate"
+        if name not in vars(serializer):
+            setattr(serializer, name, partial(self._validated, serializer, getattr(serializer, name)))
 
     @sensitive_variables()
     def _validated(self, serializer: Any, validate: Callable[[Any], Any], attrs: Any) -> Any:
@@ -313,6 +318,16 @@ class TokenObtainPairView(BoundedBody, SignInView, GenericAPIView[Any]):
 
 def _is_text(field: Any) -> bool:
     return isinstance(field, serializers.CharField) and not isinstance(field, PasswordField)
+
+
+def _checks_fields(serializer: Any) -> bool:
+    """Return whether a serializer of the project may check credentials before its `validate()`: a code, a password."""
+    kind, plain = type(serializer), (serializers.Serializer, TokenObtainSerializer)
+    return isinstance(serializer, serializers.Serializer) and (
+        kind.to_internal_value is not plain[0].to_internal_value
+        or kind.run_validation not in [each.run_validation for each in plain]
+        or any(hasattr(serializer, f"validate_{name}") for name in serializer.fields)
+    )
 
 
 def _accepts(user: Any) -> bool:

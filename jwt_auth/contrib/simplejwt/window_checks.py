@@ -13,7 +13,6 @@ from django.conf import settings as django_settings
 from django.core import checks
 from django.utils import timezone
 
-from jwt_auth.conf import get_settings
 from jwt_auth.conf.settings import settings_are_valid
 from jwt_auth.conf.simplejwt import find_simplejwt_problems, simplejwt
 from jwt_auth.contrib.simplejwt.window.package import BLACKLIST, find_package_problems, has_blacklist, package
@@ -33,7 +32,7 @@ def check_window(app_configs: Sequence[Any] | None = None, **kwargs: Any) -> lis
         return list(_check_remains(options.ACCEPT_UNTIL))
     if problems := list(find_package_problems()):
         return [checks.Error(problem.message, hint=problem.hint, id=f"jwt_auth.{problem.id}") for problem in problems]
-    return [*_check_blacklist(), *_check_rotation(), *_check_end(options.ACCEPT_UNTIL, now), *_check_long_tokens()]
+    return [*_check_blacklist(), *_check_rotation(), *_check_end(options.ACCEPT_UNTIL, now)]
 
 
 def _check_remains(end: datetime) -> Iterator[checks.CheckMessage]:
@@ -93,15 +92,4 @@ def _check_end(end: datetime, now: datetime) -> Iterator[checks.CheckMessage]:
             f'SIMPLEJWT["ACCEPT_UNTIL"] is later than any token of simplejwt can expire ({longest} from now).',
             hint=f"Set it to {now + longest:%Y-%m-%d} or earlier, if simplejwt issues no more tokens.",
             id="jwt_auth.W106",
-        )
-
-
-def _check_long_tokens() -> Iterator[checks.CheckMessage]:
-    lifetime, kept = package().settings.ACCESS_TOKEN_LIFETIME, get_settings().SESSION_ABSOLUTE_TIMEOUT
-    if lifetime > kept:
-        yield checks.Warning(
-            f"Access tokens of simplejwt live longer ({lifetime}) than sessions ({kept}): jwt_clear_expired may delete "
-            "a session that was signed out, and with it the record that these tokens are refused.",
-            hint='Bring SIMPLEJWT["ACCEPT_UNTIL"] forward, or run jwt_clear_expired with --keep-sessions-days.',
-            id="jwt_auth.W109",
         )

@@ -37,7 +37,10 @@ class Command(DatabaseCommand):
     def handle(self, *args: Any, root: Path, write: bool, check: bool, yes: bool, **options: Any) -> None:
         if not root.is_dir():
             raise CommandError(f"{root} is no directory.", returncode=MISUSED)
-        reading = project.read(root.resolve(), timezone.now().date())
+        try:
+            reading = project.read(root.resolve(), timezone.now().date())
+        except (TypeError, OverflowError) as error:
+            raise CommandError(f"SIMPLE_JWT has a value that can't be carried over: {error}") from error
         if check:
             self._check(reading)
         elif write:

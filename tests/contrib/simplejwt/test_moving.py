@@ -630,3 +630,92 @@ def test_colours_are_for_terminals(project):
         check=True,
     )
     assert "\x1b[" in done.stdout
+
+
+# What it must never do
+
+
+# Rule: a tool that writes below a directory resolves each path first, and writes to nothing outside.
+def test_a_link_is_not_followed_out_of_the_project(project, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("elsewhere") / "views.py"
+    elsewhere.write_text(VIEWS)
+    root = project(code_py=VIEWS)
+    (root / "outside.py").symlink_to(elsewhere)
+    (root / "inside.py").symlink_to(root / "code.py")
+    out = move(root, "--write", "--yes")
+    assert elsewhere.read_text() == VIEWS
+    assert (root / "code.py").read_text() == OURS
+    assert "outside.py can't be read: it is a link to a file elsewhere" in " ".join(str(out).split())
+    assert "inside.py" not in str(out)
+
+
+# Rule: whatever is printed of a settings file may be a secret, so only what the tool itself writes is printed.
+def test_secrets_beside_a_change_are_not_shown(project):
+    text = SETTINGS.replace("}\n", '    "SIGNING_KEY": "hush-hush",\n}\nSECRET_KEY = "hush-hush"\n')
+    test = '@override_settings(SIMPLE_JWT={"SIGNING_KEY": "hush-hush"})\ndef test_it():\n    pass\n'
+    root = project(settings_py=text, test_it_py=test)
+    assert "hush" not in str(move(root))
+    assert "hush" not in str(move(root, "--write", "--yes"))
+    assert "JWT_AUTH" in (root / "settings.py").read_text()
+
+
+# Rule: encode before opening for writing: opening empties the file.
+def test_a_character_that_the_encoding_lacks_leaves_the_file(tmp_path):
+    path = tmp_path / "code.py"
+    path.write_bytes(b"# coding: latin-1\n# \xe4\n")
+    with pytest.raises(UnicodeEncodeError):
+        files.write(path, "\N{EURO SIGN}", "latin-1")
+    assert path.read_bytes() == b"# coding: latin-1\n# \xe4\n"
+    files.write(path, "\xe4\r\n", "latin-1")
+    assert path.read_bytes() == b"\xe4\r\n"
+
+
+# Rule: what is written is compiled as the file that it becomes, with its first lines, and not parsed as a text.
+@pytest.mark.parametrize(
+    ("text", "first"),
+    [
+        (b"from __future__ import annotations; import os\n", b"from __future__ import annotations; import os\n"),
+        (
+            b"#!/usr/bin/python\n# -*- coding: latin-1 -*-\n# \xe4\n",
+            b"#!/usr/bin/python\n# -*- coding: latin-1 -*-\nfrom",
+        ),
+        (b"# One.\n", b"# One.\nfrom datetime"),
+        (b"# -*- coding: latin-1 -*-\n# \xe4\nimport os\n", b"# -*- coding: latin-1 -*-\n# \xe4\nfrom datetime"),
+    ],
+)
+def test_what_must_be_first_stays_first(project, text, first):
+    root = project(settings_py=text + b"SIMPLE_JWT = {'ROTATE_REFRESH_TOKENS': True}\n")
+    move(root, "--write", "--yes")
+    written = (root / "settings.py").read_bytes()
+    assert written.startswith(first)
+    compile(written, "settings.py", "exec", dont_inherit=True)
+    assert (files.read(root / "settings.py").encoding == "iso-8859-1") is (b"latin-1" in text)
+
+
+def test_an_import_behind_a_continued_line():
+    text = "if x: \\\n    from rest_framework_simplejwt.tokens import RefreshToken, SlidingToken\n"
+    new, _ = after(text)
+    moved = "from jwt_auth.contrib.simplejwt.tokens import RefreshToken"
+    assert new == f"if x: \\\n    {moved}; from rest_framework_simplejwt.tokens import SlidingToken\n"
+
+
+@pytest.mark.parametrize("value", [None, []])
+def test_a_setting_that_is_no_dict(project, settings, value):
+    settings.SIMPLE_JWT = value
+    assert "SIMPLE_JWT is not set" in str(move(project(code_py=VIEWS)))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"ACCESS_TOKEN_LIFETIME": 300},
+        {"REFRESH_TOKEN_LIFETIME": timedelta.max},
+        {"REFRESH_TOKEN_LIFETIME": timedelta(days=365 * 8000)},
+        {"LEEWAY": "a minute"},
+        {"AUTH_HEADER_TYPES": 5},
+    ],
+)
+def test_a_value_that_simplejwt_itself_can_not_use(project, settings, value):
+    settings.SIMPLE_JWT = value
+    with pytest.raises(CommandError, match="SIMPLE_JWT has a value that can't be carried over"):
+        move(project(code_py=VIEWS))

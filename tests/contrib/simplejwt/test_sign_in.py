@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from django.contrib.auth import authenticate, get_user_model
 from django.contrib.auth.signals import user_logged_in, user_login_failed
+from django.core.cache import cache
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.http import Http404
@@ -272,7 +273,51 @@ class Renamed(TokenObtainPairSerializer):
         return super().validate({name_field(): attrs["login"].lower(), "password": attrs["password"]})
 
 
+class ChecksField(serializers.Serializer):
+    """Compares the code before `validate()`."""
+
+    login = serializers.CharField()
+    otp = serializers.CharField()
+
+    def validate_otp(self, value):
+        if value != CODE:
+            raise serializers.ValidationError("Wrong code.")
+        return value
+
+    def validate(self, attrs):
+        refresh = RefreshToken.for_user(find(attrs["login"]))
+        return {"refresh": str(refresh), "access": str(refresh.access_token)}
+
+
+class ChecksBody(TokenObtainPairSerializer):
+    """Compares the password before `validate()`."""
+
+    username_field = "login"
+
+    def to_internal_value(self, data):
+        self.user = find(data["login"])
+        if self.user is None or not self.user.check_password(data["password"]):
+            raise serializers.ValidationError({"detail": "Unknown."})
+        return data
+
+    def validate(self, attrs):
+        refresh = self.get_token(self.user)
+        return {"refresh": str(refresh), "access": str(refresh.access_token)}
+
+
+class ChecksAll(ChecksBody):
+    def to_internal_value(self, data):
+        return TokenObtainPairSerializer.to_internal_value(self, data)
+
+    def run_validation(self, data=serializers.empty):
+        ChecksBody.to_internal_value(self, data)
+        return super().run_validation(data)
+
+
 SERIALIZERS = {
+    "checks-field-login": ChecksField,
+    "checks-body-login": ChecksBody,
+    "checks-all-login": ChecksAll,
     "answering": Answering,
     "unstorable": Unstorable,
     "renamed-login": Renamed,
@@ -319,6 +364,13 @@ class ByHand(Whole):
 
     def post(self, request, *args, **kwargs):
         serializer = Claims(data=request.data, context={"request": request})
+        serializer.is_valid(raise_exception=True)
+        return Response(serializer.validated_data)
+
+
+class ByHandToo(Whole):
+    def post(self, request, *args, **kwargs):
+        serializer = ChecksBody(data=request.data, context={"request": request})
         serializer.is_valid(raise_exception=True)
         return Response(serializer.validated_data)
 
@@ -400,6 +452,7 @@ VIEWS = {
     "cookies": Cookies,
     "whole": Whole,
     "by-hand": ByHand,
+    "by-hand-login": ByHandToo,
     "refuses-later": RefusesLater,
     "in-post": TokensInPost,
     "only-in-post": OnlyInPost,
@@ -903,6 +956,19 @@ def test_failures_close_a_name(user, client, path):
     statuses = {client.send(path, {**names, **wrong}, REMOTE_ADDR=next(places)).status_code for _ in range(100)}
     assert 429 not in statuses
     assert client.send(path, {**names, **right}, REMOTE_ADDR=next(places)).status_code == 429
+
+
+# Rule: the check of a sign-in begins where the project's code begins, and not at the method that is usually overridden.
+@pytest.mark.parametrize("name", ["checks-field", "checks-body", "checks-all", "view/by-hand"])
+def test_failures_before_validate_close_a_name(user, post, client, name):
+    places, route = addresses(), f"/{name}-login/"
+    for _ in range(100):
+        answer = post(user, route, password="wrong", otp="000000", headers={"REMOTE_ADDR": next(places)})
+        assert answer.status_code in (400, 401)
+    closed = post(user, route, otp=CODE, headers={"REMOTE_ADDR": next(places)})
+    assert closed.status_code in (400, 401, 429)
+    cache.clear()
+    assert_one_session(client, post(user, route, otp=CODE).json())
 
 
 @pytest.mark.parametrize(("path", "body"), [("/login/", {"detail": "Unknown."}), ("/phone/", NO_ACCOUNT)])

@@ -87,7 +87,12 @@ def _import(lines: list[str], tree: ast.Module, names: list[str], newline: str) 
                 all_names = sorted({*names, *(ast.unparse(alias) for alias in node.names)})
                 lines[node.lineno - 1] = f"from datetime import {', '.join(all_names)}{newline}"
                 return
-    lines.insert(_first_import(tree), f"from datetime import {', '.join(names)}{newline}")
+    lines.insert(max(_first_import(tree), _comments(lines)), f"from datetime import {', '.join(names)}{newline}")
+
+
+def _comments(lines: list[str]) -> int:
+    """Return the number of comments at the top: the first two lines may name the interpreter and the encoding."""
+    return next((number for number, line in enumerate(lines[:2]) if not line.startswith("#")), min(len(lines), 2))
 
 
 def _first_import(tree: ast.Module) -> int:
@@ -95,7 +100,7 @@ def _first_import(tree: ast.Module) -> int:
     last = 0
     for node in tree.body:
         if isinstance(node, ast.Import) or (isinstance(node, ast.ImportFrom) and node.module != "__future__"):
-            return node.lineno - 1
+            return max(node.lineno - 1, last)  # the two may share a line
         if isinstance(node, ast.ImportFrom) or (node is tree.body[0] and ast.get_docstring(tree, clean=False)):
             last = node.end_lineno or 0
     return last

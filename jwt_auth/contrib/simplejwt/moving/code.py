@@ -143,13 +143,13 @@ class _Reader(ast.NodeVisitor):
     def _offset(self, line: int, column: int) -> int:
         return self._lines[line - 1] + len(self._bytes[line - 1][:column].decode())
 
-    def _span(self, node: ast.expr | ast.stmt) -> tuple[int, int]:
+    def _span(self, node: ast.expr | ast.stmt | ast.keyword) -> tuple[int, int]:
         start = self._offset(node.lineno, node.col_offset)
         return start, self._offset(node.end_lineno or node.lineno, node.end_col_offset or 0)
 
     def _note(
         self,
-        node: ast.expr | ast.stmt,
+        node: ast.expr | ast.stmt | ast.keyword,
         kind: Handling,
         *,
         new: str | None = None,
@@ -189,9 +189,10 @@ class _Reader(ast.NodeVisitor):
     def visit_keyword(self, node: ast.keyword) -> None:
         if node.arg == "SIMPLE_JWT":
             self._note(
-                node.value,
+                node,
                 Handling.SETTING,
                 advice="A test that overrides SIMPLE_JWT has no effect here: override JWT_AUTH.",
+                length=len(node.arg),  # its value may have a key
             )
         self.generic_visit(node)
 
@@ -268,7 +269,8 @@ class _Reader(ast.NodeVisitor):
         """Return the imports that stand in the place of one, of which only some names move."""
         lines = [_import(_ours(module), moved), *([_import(module, left)] if left else [])]
         before = re.split(r"[\r\n]", self._text[:start])[-1]
-        return "; ".join(lines) if before.strip() else f"{self._source.newline}{before}".join(lines)
+        is_continued = self._text[: start - len(before)].endswith(("\\\n", "\\\r\n", "\\\r"))
+        return "; ".join(lines) if before.strip() or is_continued else f"{self._source.newline}{before}".join(lines)
 
     def visit_JoinedStr(self, node: ast.JoinedStr) -> None:
         """Note the whole of an f-string: its parts have no places of their own before Python 3.12."""

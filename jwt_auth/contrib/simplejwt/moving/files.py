@@ -49,8 +49,10 @@ def read(path: Path) -> ProjectFile:
     Raises:
         SyntaxError: if they name none that Python has.
         UnicodeDecodeError: if the text is in another one.
-        OSError: if it can't be read.
+        OSError: if it can't be read, or is a link, whose file may be none of the project.
     """
+    if path.is_symlink():
+        raise OSError("it is a link to a file elsewhere")
     with path.open("rb") as file:
         encoding, _ = tokenize.detect_encoding(file.readline)
     with path.open(encoding=encoding, newline="") as opened:
@@ -58,9 +60,9 @@ def read(path: Path) -> ProjectFile:
 
 
 def write(path: Path, text: str, encoding: str) -> None:
-    """Write a text as it is."""
-    with path.open("w", encoding=encoding, newline="") as file:
-        file.write(text)
+    """Write a text as it is; leave the file as it was, and raise UnicodeEncodeError, if the encoding can't."""
+    data = text.encode(encoding)  # before the file is opened, which empties it
+    path.write_bytes(data)
 
 
 def lines_of(text: str) -> list[str]:

@@ -4,6 +4,7 @@ A project that uses simplejwt: the findings in its files, and the changes.
 
 import ast
 import importlib.util
+import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -56,7 +57,7 @@ class Reading:
             if self.writes_settings and source.path == self.settings_file:
                 after = with_settings(source, after, self.written)
             if after != source.text:
-                ast.parse(after)  # a fault of this command must not reach the file
+                _check(source, after)
                 changes.append(Change(source, after))
         return changes
 
@@ -71,6 +72,8 @@ def read(root: Path, today: date) -> Reading:
     places: list[Mention] = []
     unread: list[tuple[Path, str]] = []
     for path in files.python_files(root):
+        if path.is_symlink() and path.resolve().is_relative_to(root):
+            continue  # its file is read under its own name
         found = _read(path)
         if isinstance(found, Exception):
             unread.append((path, str(found)))
@@ -80,7 +83,8 @@ def read(root: Path, today: date) -> Reading:
     setting = _files_that_set(sources)
     settings_file = _settings_file(sources, setting)
     expressions = {} if settings_file is None else setting.get(settings_file, {})
-    values: Mapping[str, Any] = getattr(django_settings, "SIMPLE_JWT", None) or {}
+    found_values = getattr(django_settings, "SIMPLE_JWT", None)
+    values: Mapping[str, Any] = found_values if isinstance(found_values, Mapping) else {}
     return Reading(
         root=root,
         sources=tuple(sources),
@@ -92,6 +96,14 @@ def read(root: Path, today: date) -> Reading:
         places=tuple(places),
         unread=tuple(unread),
     )
+
+
+def _check(source: ProjectFile, after: str) -> None:
+    """Raise an error if Python could not read the new text: a fault of this command must not reach the file."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # those of the project's code are none of ours
+        # Not only parsed: a misplaced import of __future__ is found by the compiler.
+        compile(after.encode(source.encoding), str(source.path), "exec", dont_inherit=True)
 
 
 def _read(path: Path) -> tuple[ProjectFile, list[Mention]] | Exception:

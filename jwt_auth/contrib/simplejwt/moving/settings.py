@@ -309,10 +309,10 @@ def _expression(value: Any) -> str | None:
         seconds = value.days * 86400 + value.seconds
         return f"timedelta(seconds={seconds})"
     try:
-        ast.literal_eval(repr(value))
+        ast.literal_eval(ascii(value))
     except (SyntaxError, ValueError):
         return None
-    return repr(value)
+    return ascii(value)  # the file may have an encoding of its own
 
 
 def sources_of(tree: ast.Module, text: str) -> Mapping[str, str]:

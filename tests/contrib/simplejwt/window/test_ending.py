@@ -3,11 +3,13 @@
 from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken
 from rest_framework_simplejwt.tokens import AccessToken, SlidingToken
 
 from jwt_auth.contrib.simplejwt.window.package import former_of
 from jwt_auth.exceptions import RevokedTokenError, UnavailableError
+from jwt_auth.management.cleaning import delete_in_batches, expired_sessions
 from jwt_auth.models import RevocationEvent, UsedToken, UserSession
 from jwt_auth.sessions import end, refresh
 from jwt_auth.signals import session_revoked, token_revoked
@@ -55,6 +57,23 @@ def test_it_refuses_access_tokens_of_its_user_from_before(user, raw, clock, make
         verify(before)
     assert verify(bobs).user == bob
     assert verify(former_access(user)).user == user
+
+
+# Rule: a clean-up asks every query that refuses a token which rows it reads, and until when.
+def test_a_clean_up_revives_no_access_token_that_outlives_the_ended_session(user, raw, clock):
+    access, other = (former_access(user, life=timedelta(days=90)) for _ in range(2))
+    clock.shift(5)
+    ended, live = refresh(raw), refresh(former_pair(user)["refresh"])
+    end(ended.refresh_token)
+    clock.shift(timedelta(days=31))
+    for _ in delete_in_batches(expired_sessions(timezone.now()), 100):
+        pass
+    assert not UserSession.objects.filter(pk=live.session_id).exists()
+    for refused in (access, other):
+        with pytest.raises(RevokedTokenError):
+            verify(refused)
+    UsedToken.objects.all().delete()  # as after the window, when no former token is accepted
+    assert expired_sessions(timezone.now()).exists()
 
 
 @COMMITS

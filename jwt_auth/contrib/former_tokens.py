@@ -7,6 +7,7 @@ refuse them.
 """
 
 from abc import ABC, abstractmethod
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -100,6 +101,8 @@ class FormerLogoutMixin(ABC):
     """
     Mixin for a LogoutView of this app: a former token in the header is deleted, and the answer is always 204.
 
+    A refresh token in the body ends its session as well.
+
     It need not be accepted any more: the date may have passed, its user may be inactive, or revoked.
     """
 
@@ -109,8 +112,14 @@ class FormerLogoutMixin(ABC):
         if word.lower() != self.keyword().lower() or "." in raw:
             answer: Response = super().post(request, *args, **kwargs)  # type: ignore[misc]  # of this app's view
             return answer
+        from jwt_auth import sessions  # needs the models, as the next line does
+        from jwt_auth.views.users import UNREADABLE
+
         if _is_readable(raw):
             self.rows_of(raw.strip()).delete()
+        with suppress(*UNREADABLE):
+            if (refresh := self.in_body(request)) is not None:  # type: ignore[attr-defined]  # of this app's view
+                sessions.end(refresh)
         return Response(status=204)
 
     @abstractmethod

@@ -16,6 +16,7 @@ from django.utils import timezone
 from jwt_auth.conf.settings import settings_are_valid
 from jwt_auth.conf.simplejwt import find_simplejwt_problems, simplejwt
 from jwt_auth.contrib.simplejwt.window.package import BLACKLIST, find_package_problems, has_blacklist, package
+from jwt_auth.user_model import user_field
 
 _PACKAGE = "rest_framework_simplejwt"
 
@@ -32,7 +33,7 @@ def check_window(app_configs: Sequence[Any] | None = None, **kwargs: Any) -> lis
         return list(_check_remains(options.ACCEPT_UNTIL))
     if problems := list(find_package_problems()):
         return [checks.Error(problem.message, hint=problem.hint, id=f"jwt_auth.{problem.id}") for problem in problems]
-    return [*_check_blacklist(), *_check_rotation(), *_check_end(options.ACCEPT_UNTIL, now)]
+    return [*_check_blacklist(), *_check_rotation(), *_check_names(), *_check_end(options.ACCEPT_UNTIL, now)]
 
 
 def _check_remains(end: datetime) -> Iterator[checks.CheckMessage]:
@@ -77,6 +78,17 @@ def _check_rotation() -> Iterator[checks.CheckMessage]:
             "answer. Here each refresh returns a new one, and the former one ends the session if it is sent again.",
             hint="Have all clients store `refresh` from each answer before you deploy this app, then silence this.",
             id="jwt_auth.W105",
+        )
+
+
+def _check_names() -> Iterator[checks.CheckMessage]:
+    name = package().settings.USER_ID_FIELD
+    if name != "pk" and not user_field(name).primary_key:
+        yield checks.Warning(
+            f'SIMPLE_JWT["USER_ID_FIELD"] is "{name}": if a user is deleted, or changes it, the former tokens are those '
+            "of the next user with the same value.",
+            hint='Give no value to another user before SIMPLEJWT["ACCEPT_UNTIL"], then silence this.',
+            id="jwt_auth.W108",
         )
 
 

@@ -331,6 +331,16 @@ def test_a_sign_out_deletes_it_also_if_it_is_refused_by_now(former, user, client
     assert former.client("é").send(f"{former.kind}/logout/", {}).status_code == 204
 
 
+def test_a_sign_out_with_both_tokens_ends_both(former, user, client):
+    pair, other = client.tokens(user), client.tokens(user)
+    answer = former.client().send(f"{former.kind}/logout/", {"refresh_token": pair["refresh_token"]})
+    assert answer.status_code == 204
+    assert not former.is_live()
+    assert client.is_dead(pair)
+    assert not client.is_dead(other)
+    assert former.client().send(f"{former.kind}/logout/", {"refresh_token": 5}).status_code == 204
+
+
 @pytest.mark.parametrize("raw", ["a\0b" * 10, "é" * 20, "\x7f" * 40])
 def test_a_sign_out_with_no_token_at_all_is_a_204(former, raw, monkeypatch):
     asked = []

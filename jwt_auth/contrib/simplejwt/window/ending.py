@@ -15,6 +15,7 @@ from jwt_auth.conf.user_keys import key_of, user_id_of
 from jwt_auth.contrib.simplejwt.window.package import FormerToken, blacklist, former_of, is_open, kept_until
 from jwt_auth.contrib.simplejwt.window.users import family_subject, find_user
 from jwt_auth.exceptions import InvalidTokenError, MissingUserError, ReplayedTokenError
+from jwt_auth.models import RevocationEvent
 from jwt_auth.revocation.events import atomic
 from jwt_auth.revocation.operations import deny_token, end_session
 from jwt_auth.revocation.user_rows import lock_user
@@ -54,6 +55,13 @@ def _find_user(former: FormerToken) -> tuple[Any, Any]:
     return None, None
 
 
+def _is_denied(former: FormerToken, row: Any) -> bool:
+    """Return whether the token was denied before; one query, if its user does not exist."""
+    if row is not None:
+        return bool(row.jwt_denied)
+    return RevocationEvent.objects.filter(scope=RevocationEvent.Scope.TOKEN, subject=former.subject).exists()
+
+
 def _end(former: FormerToken, row: Any, user: Any, reason: str, now: datetime | None) -> None:
     until = kept_until(former.claims)
     facts: dict[str, Any] = {
@@ -62,7 +70,7 @@ def _end(former: FormerToken, row: Any, user: Any, reason: str, now: datetime | 
         "reason": reason,
         "now": now,
     }
-    if former.kind.is_access and not getattr(row, "jwt_denied", False):
+    if former.kind.is_access and not _is_denied(former, row):
         deny_token(former.subject, **facts)
     if not former.kind.is_exchanged:
         return

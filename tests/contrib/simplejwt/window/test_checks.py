@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.utils import timezone
 from rest_framework_simplejwt.tokens import AccessToken, SlidingToken
 
@@ -60,6 +61,14 @@ def test_with_local_times_their_error_is_reported(settings):
 def test_settings_of_simplejwt(package_settings, changes, expected):
     package_settings(**changes)
     assert found() == expected
+
+
+def test_a_name_that_another_user_may_get_is_w108(package_settings):
+    assert found() == []
+    package_settings(USER_ID_FIELD="pk")
+    assert found() == []
+    package_settings(USER_ID_FIELD=get_user_model().USERNAME_FIELD)
+    assert found() == ["W108"]
 
 
 def test_the_life_of_sliding_tokens_counts_where_they_are_used(package_settings):

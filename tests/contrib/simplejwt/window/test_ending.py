@@ -47,6 +47,17 @@ def test_a_refresh_token_that_was_not_exchanged_is_used_up(user, raw, heard):
     assert refresh(other)
 
 
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_sign_out_that_is_repeated_writes_one_event(user, clock, is_there):
+    access = former_access(user)
+    if not is_there:
+        user.delete()
+    before = RevocationEvent.objects.count()
+    for _ in range(3):
+        assert end(access) == former_of(access).digest
+    assert RevocationEvent.objects.count() == before + 1
+
+
 def test_it_refuses_access_tokens_of_its_user_from_before(user, raw, clock, make_user):
     bob = make_user("bob")
     before, bobs = former_access(user), former_access(bob)

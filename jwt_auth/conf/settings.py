@@ -15,14 +15,13 @@ from typing import Any, TypeAlias, TypeVar
 from django.conf import settings as django_settings
 from django.core.signals import setting_changed
 
-from jwt_auth.conf import rules
+from jwt_auth.conf import former, rules
 from jwt_auth.conf.audiences import (
     MAX_SERVICE_TOKEN_LIFETIME,
     MIN_SERVICE_TOKEN_LIFETIME,
     ServiceAudience,
     parse_audiences,
 )
-from jwt_auth.conf.former import FORMER, hint_for
 from jwt_auth.conf.rules import setting, without_prefix
 from jwt_auth.exceptions import ConfigurationError
 from jwt_auth.jose.algorithms import ALGORITHMS, HMAC_ALGORITHMS
@@ -190,8 +189,8 @@ def _former(name: object) -> tuple[str, str] | None:
     """Return the other package that has a setting of this name, and the hint for it."""
     if isinstance(name, str) and name.startswith(LEGACY_PREFIX):
         return "djangorestframework-jwt", f"Remove it. The settings of this app are {', '.join(_RULES)}."
-    if name in FORMER:
-        return "djangorestframework-simplejwt", hint_for(str(name))
+    if name in former.RULES:
+        return "djangorestframework-simplejwt", former.hint_for(str(name))
     return None
 
 

@@ -10,8 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from jwt_auth.conf import rules
-from jwt_auth.conf.former import FORMER, hint_for
+from jwt_auth.conf import former, rules
 from jwt_auth.conf.rules import setting
 from jwt_auth.conf.settings import cached_until_settings_change, get_settings
 from jwt_auth.exceptions import ConfigurationError
@@ -93,7 +92,7 @@ def find_simplejwt_problems() -> Iterator[ConfigurationError]:
             if problem := rule(value):
                 yield ConfigurationError("E101", f'SIMPLEJWT["{option}"] {problem}.', f"It is {value!r}.")
         else:
-            hint = hint_for(option) if option in FORMER else rules.did_you_mean(option, _RULES, "options")
+            hint = former.hint_for(option) if option in former.RULES else rules.did_you_mean(option, _RULES, "options")
             yield ConfigurationError("E100", f"SIMPLEJWT has no option {option!r}.", hint)
 
 

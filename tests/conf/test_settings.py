@@ -11,7 +11,7 @@ import pytest
 from django.test import override_settings
 
 from jwt_auth.conf import get_settings, settings as conf
-from jwt_auth.conf.former import FORMER
+from jwt_auth.conf.former import RULES
 from jwt_auth.conf.rules import parse_rate
 from jwt_auth.conf.settings import find_problems
 from jwt_auth.exceptions import ConfigurationError
@@ -124,13 +124,13 @@ def test_names_of_djangorestframework_jwt_are_recognised(name):
     assert "hunter2" not in str(problem)
 
 
-@pytest.mark.parametrize("name", sorted(FORMER.keys() - {item.name for item in fields(conf.Settings)}))
+@pytest.mark.parametrize("name", sorted(RULES.keys() - {item.name for item in fields(conf.Settings)}))
 def test_names_of_simplejwt_are_recognised_and_say_what_stands_in_their_place(name):
     (problem,) = find_problems({name: "hunter2"})
     assert problem.id == "E003"
     assert "djangorestframework-simplejwt" in problem.message
-    assert problem.hint.startswith(FORMER[name])
-    assert problem.hint.endswith("Remove it.") == ("SIMPLEJWT" not in problem.hint)
+    place = RULES[name].place
+    assert problem.hint == f"Use {place}. {RULES[name].reason}" if place else f"{RULES[name].reason} Remove it."
     assert "hunter2" not in str(problem)
 
 

@@ -11,7 +11,7 @@ from django.core.exceptions import FieldDoesNotExist
 from django.utils.module_loading import import_string
 from rest_framework.serializers import BaseSerializer
 
-from jwt_auth.conf.former import FORMER, SERIALIZERS
+from jwt_auth.conf.former import RULES, SERIALIZERS, hint_for
 from jwt_auth.conf.settings import settings_are_valid
 from jwt_auth.conf.simplejwt import SimpleJWT, find_simplejwt_problems, simplejwt
 from jwt_auth.user_model import user_field
@@ -77,9 +77,9 @@ def _check_leftover() -> Iterator[checks.CheckMessage]:
     if former is None:
         return
     known = former if isinstance(former, Mapping) else {}
-    if known and not any(name in FORMER for name in known):
+    if known and not any(name in RULES for name in known):
         return  # names that the project's own code reads
-    places = " ".join(f"{name}: {FORMER[name]}" for name in known if name in FORMER)
+    places = " ".join(f"{name}: {hint_for(name)}" for name in known if name in RULES)
     yield checks.Warning(
         "SIMPLE_JWT is in the settings, but this app does not read it.",
         hint="manage.py jwt_migrate simplejwt shows what to change. "

@@ -85,8 +85,8 @@ def _check_names() -> Iterator[checks.CheckMessage]:
     name = package().settings.USER_ID_FIELD
     if name != "pk" and not user_field(name).primary_key:
         yield checks.Warning(
-            f'SIMPLE_JWT["USER_ID_FIELD"] is "{name}": if a user is deleted, or changes it, the former tokens are those '
-            "of the next user with the same value.",
+            f'SIMPLE_JWT["USER_ID_FIELD"] is "{name}": if a user is deleted, or changes it, the former tokens are '
+            "those of the next user with the same value.",
             hint='Give no value to another user before SIMPLEJWT["ACCEPT_UNTIL"], then silence this.',
             id="jwt_auth.W108",
         )

@@ -16,7 +16,7 @@ from jwt_auth.contrib.simplejwt.moving import files, prerequisites
 from jwt_auth.contrib.simplejwt.moving.changes import rewritten, with_settings
 from jwt_auth.contrib.simplejwt.moving.code import names_in, places_in
 from jwt_auth.contrib.simplejwt.moving.files import ProjectFile
-from jwt_auth.contrib.simplejwt.moving.settings import RULES, Translator
+from jwt_auth.contrib.simplejwt.moving.settings import Translator
 from tests.support.commands import run, type_in
 
 TODAY = date(2026, 5, 17)
@@ -84,6 +84,7 @@ def after(text, path="code.py"):
         ('b = ("rest_framework_simplejwt."\n     "authentication.JWTAuthentication")\n', "single"),
         ("b = 'rest_framework_simplejwt.serializers.TokenObtainPairSerializer.validate'\n", None),
         ("b = 'rest_framework_simplejwt.views'\n", None),
+        ("x = include('djoser.urls.jwt')\n", "x = include('jwt_auth.contrib.djoser.urls')\n"),
         ("x = 1\x0c\nfrom rest_framework_simplejwt.tokens import AccessToken\n", None),
         ("x = '\u2028'\nfrom rest_framework_simplejwt.tokens import AccessToken\n", None),
         ("x = settings.SIMPLE_JWT['ACCESS_TOKEN_LIFETIME']\n", "x = settings.JWT_AUTH['ACCESS_TOKEN_LIFETIME']\n"),
@@ -168,6 +169,8 @@ def test_other_code_is_left_alone(text):
         ("x = settings.SIMPLE_JWT[name]\n", "still reads SIMPLE_JWT"),
         ("x = ForeignKey('token_blacklist.OutstandingToken')\n", "needs simplejwt's tables"),
         ("dependencies = [('token_blacklist', '0012_x')]\n", "needs simplejwt's tables"),
+        ("x = include('dj_rest_auth.urls')\n", "include jwt_auth.contrib.dj_rest_auth.urls"),
+        ("x = include('dj_rest_auth.registration.urls')\n", "jwt_auth.contrib.dj_rest_auth.registration_urls"),
         (
             "from rest_framework_simplejwt.views import (\n    TokenVerifyView,  # good\n    Sliding,\n)\n",
             "Split this import: it has comments",
@@ -367,11 +370,6 @@ def test_expressions_of_the_file_are_kept():
 
 def test_the_key_of_django_needs_no_word():
     assert not written({"SIGNING_KEY": django_settings.SECRET_KEY}).notices
-
-
-def test_each_setting_of_simplejwt_has_a_rule():
-    defaults = pytest.importorskip("rest_framework_simplejwt.settings").DEFAULTS
-    assert RULES.keys() == defaults.keys()
 
 
 @pytest.mark.parametrize(

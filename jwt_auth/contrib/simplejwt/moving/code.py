@@ -9,8 +9,9 @@ from enum import Enum
 from importlib import import_module
 from pathlib import Path
 
+from jwt_auth.conf.former import RULES
 from jwt_auth.contrib.simplejwt.moving.files import ProjectFile, lines_of
-from jwt_auth.contrib.simplejwt.moving.settings import PACKAGE, RULES, assigned
+from jwt_auth.contrib.simplejwt.moving.settings import PACKAGE, assigned
 
 # The package whose modules have the names of simplejwt's.
 OURS = "jwt_auth.contrib.simplejwt"
@@ -55,6 +56,13 @@ _OVERRIDE = "This reads or changes SIMPLE_JWT: do the same with JWT_AUTH, if it 
 _CARRIED = {"ACCESS_TOKEN_LIFETIME": "ACCESS_TOKEN_LIFETIME", "REFRESH_TOKEN_LIFETIME": "SESSION_IDLE_TIMEOUT"}
 
 _SETTING = re.compile(r"""(?s)(?P<object>[\w.\s()]*\.)SIMPLE_JWT(?P<how>\[['"]|\.get\(['"])(?P<name>\w+)['"]""")
+
+# URLs of packages that issue tokens of simplejwt, and their replacement here.
+_DJOSER, _OF_DJOSER = "djoser.urls.jwt", "jwt_auth.contrib.djoser.urls"
+_DJ_REST_AUTH = {
+    "dj_rest_auth.urls": "jwt_auth.contrib.dj_rest_auth.urls",
+    "dj_rest_auth.registration.urls": "jwt_auth.contrib.dj_rest_auth.registration_urls",
+}
 
 _APPS = (PACKAGE, f"{PACKAGE}.token_blacklist")
 _LABEL = "token_blacklist"
@@ -120,7 +128,7 @@ def places_in(source: ProjectFile) -> list[Mention]:
     Raises:
         SyntaxError, ValueError, RecursionError: if this version of Python can't parse it.
     """
-    if not any(word in source.text for word in (PACKAGE, "SIMPLE_JWT", _LABEL, "jwt")):
+    if not any(word in source.text for word in (PACKAGE, "SIMPLE_JWT", _LABEL, "jwt", "dj_rest_auth.")):
         return []
     reader = _Reader(source)
     reader.visit(ast.parse(source.text))
@@ -296,15 +304,23 @@ class _Reader(ast.NodeVisitor):
             self._note(node, Handling.SETTING, advice=_OVERRIDE)
         elif value.startswith(f"{_LABEL}.") and value.count(".") == 1:  # the model of a foreign key
             self._note(node, Handling.DECIDE, advice=_TABLES)
+        elif value == _DJOSER:
+            self._note(node, Handling.CHANGES, new=f"{self._quote(node)}{_OF_DJOSER}{self._quote(node)}")
+        elif value in _DJ_REST_AUTH:
+            advice = f"With USE_JWT, simplejwt issues its tokens: include {_DJ_REST_AUTH[value]}."
+            self._note(node, Handling.DECIDE, advice=advice)
         elif _is_of_package(value):
             self._visit_path(node, value)
 
+    def _quote(self, node: ast.Constant) -> str:
+        start, end = self._span(node)
+        return "'" if "'" in self._text[start:end] else '"'
+
     def _visit_path(self, node: ast.Constant, path: str) -> None:
         """Note a dotted path: of a module, a class, or an attribute of one, as in `mock.patch`."""
-        start, end = self._span(node)
         module, name = _divided(path)
         if name in names_in(module):
-            quote = "'" if "'" in self._text[start:end] else '"'
+            quote = self._quote(node)
             self._note(node, Handling.CHANGES, new=f"{quote}{_ours(path)}{quote}")
         else:
             self._note(node, Handling.DECIDE, advice=ADVICE.get(name, _NO_ADVICE))

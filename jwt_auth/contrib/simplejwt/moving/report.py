@@ -5,10 +5,10 @@ The output of `manage.py jwt_migrate simplejwt`, which is complete without the g
 from collections.abc import Iterator, Sequence
 from textwrap import wrap
 
+from jwt_auth.conf.former import RULES
 from jwt_auth.contrib.simplejwt.moving import prerequisites
 from jwt_auth.contrib.simplejwt.moving.code import Handling, Mention
 from jwt_auth.contrib.simplejwt.moving.project import Reading
-from jwt_auth.contrib.simplejwt.moving.settings import RULES
 
 _WIDTH = 80
 

@@ -6,7 +6,7 @@ an invalid token: a project's serializer may have found none.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from django.http import HttpRequest
@@ -18,6 +18,7 @@ from rest_framework import exceptions as drf
 from jwt_auth import sessions, verification
 from jwt_auth._django.outages import outage_is_unavailable
 from jwt_auth.authentication.errors import as_api_exception
+from jwt_auth.claims import moment
 from jwt_auth.conf import get_settings, rules
 from jwt_auth.contrib.simplejwt.causes import REVOKED, AnotherTypeError, ExpiredAccessTokenError, is_revoked, text_of
 from jwt_auth.contrib.simplejwt.exceptions import TokenError
@@ -35,7 +36,7 @@ from jwt_auth.exceptions import (
 )
 from jwt_auth.http.logs import log_outage, log_refusal
 from jwt_auth.revocation.database import refusal_of
-from jwt_auth.sessions.extensions import check_former
+from jwt_auth.sessions.extensions import check_former, read_former
 from jwt_auth.sessions.refresh_tokens import find, is_shaped_like_a_refresh_token, refuse_misuse
 
 
@@ -178,11 +179,16 @@ def _check(token: str) -> None:
 
 @sensitive_variables()
 def _as_access_token(token: str) -> RefusedToken | None:
-    """Return the reason why an access token of ours is no refresh token; None for any other token."""
+    """Return the reason why an access token, of ours or of simplejwt, is no refresh token; None for any other token."""
     try:
-        claims = verification.identify_only(token)
+        ends = verification.identify_only(token).exp
     except InvalidTokenError:
-        return None
-    if claims.expires_at <= timezone.now() - get_settings().LEEWAY:
+        content = None
+        with suppress(InvalidTokenError):
+            content = read_former(token)
+        if content is None or content.is_exchanged:
+            return None
+        ends = content.claims["exp"]
+    if moment(ends) <= timezone.now() - get_settings().LEEWAY:
         return ExpiredAccessTokenError("an access token, which has expired")
     return AnotherTypeError("an access token")

@@ -13,10 +13,17 @@ from django.views.decorators.debug import sensitive_variables
 from jwt_auth._django.outages import outage_is_unavailable
 from jwt_auth.authentication.errors import as_api_exception
 from jwt_auth.contrib.simplejwt.exceptions import TokenError
-from jwt_auth.exceptions import ExpiredTokenError, RevokedTokenError, TokenError as TokenRefusedError, UnavailableError
+from jwt_auth.exceptions import (
+    ExpiredTokenError,
+    InvalidTokenError,
+    RevokedTokenError,
+    TokenError as TokenRefusedError,
+    UnavailableError,
+)
 from jwt_auth.models import UserSession
 from jwt_auth.revocation import database
 from jwt_auth.sessions import refresh_tokens
+from jwt_auth.sessions.extensions import FormerContent, check_former, read_former
 from jwt_auth.sessions.refresh_tokens import is_shaped_like_a_refresh_token
 from jwt_auth.verification import identify_only, verify
 
@@ -40,9 +47,16 @@ def read_access_token(raw: str, *, verifies: bool = True) -> tuple[Mapping[str, 
         if is_shaped_like_a_refresh_token(raw):
             refresh_tokens.unsign(raw)
             raise TokenError(OTHER_TYPE)
-        if not verifies:
-            return identify_only(raw).all, None
-        verified = verify(raw)
+        try:
+            if not verifies:
+                return identify_only(raw).all, None
+            verified = verify(raw)
+        except InvalidTokenError:
+            if (content := read_former(raw)) is None or (verifies and content.is_access):
+                raise
+            if not content.is_access:
+                raise TokenError(OTHER_TYPE) from None
+            return content.claims, content.user
     if verified.one_time:
         raise TokenError(INVALID)
     return verified.claims.all, verified.user
@@ -72,6 +86,30 @@ def read_refresh_token(raw: str, *, verifies: bool = True) -> UserSession:
                 raise refusal
             refresh_tokens.refuse_misuse(presented, session)
     return session
+
+
+@sensitive_variables("raw")
+def read_former_token(raw: str, *, verifies: bool = True) -> FormerContent | None:
+    """
+    Return what is in a refresh token that simplejwt itself has issued, and that is accepted for a while; None for any
+    other token.
+
+    Args:
+        verifies: False for a token that may have expired, or was revoked.
+
+    Raises:
+        TokenError: if an exchange for a session is refused.
+        ServiceUnavailable: of DRF, if the database can't be asked.
+    """
+    if is_shaped_like_a_refresh_token(raw):
+        return None
+    with as_errors_of_simplejwt():
+        content = read_former(raw)
+        if content is None or content.is_access:
+            return None
+        if verifies:
+            check_former(raw)
+    return content
 
 
 @contextmanager

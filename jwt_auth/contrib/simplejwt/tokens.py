@@ -23,9 +23,15 @@ from jwt_auth.conf import get_settings
 from jwt_auth.conf.simplejwt import SimpleJWT, simplejwt
 from jwt_auth.contrib.simplejwt.claims import id_of, kept_in, own_claims
 from jwt_auth.contrib.simplejwt.exceptions import AuthenticationFailed, TokenError
-from jwt_auth.contrib.simplejwt.grants import Grant, Wishes, grant_of
-from jwt_auth.contrib.simplejwt.payloads import TIMED, Payload, SetLifetime, lifetime_is_set
-from jwt_auth.contrib.simplejwt.reading import BLACKLISTED, OTHER_TYPE, read_access_token, read_refresh_token
+from jwt_auth.contrib.simplejwt.grants import FormerGrant, Grant, grant_of
+from jwt_auth.contrib.simplejwt.payloads import TIMED, Payload, SetLifetime, Wishes, lifetime_is_set
+from jwt_auth.contrib.simplejwt.reading import (
+    BLACKLISTED,
+    OTHER_TYPE,
+    read_access_token,
+    read_former_token,
+    read_refresh_token,
+)
 from jwt_auth.issuers.base import ACCESS_TOKEN_TYPE
 from jwt_auth.jose import tokens
 from jwt_auth.keyring.stored import own_keys
@@ -161,6 +167,10 @@ class Token:
     @sensitive_variables()
     def _read(self, raw: str, verify: bool) -> None:
         """Read the claims of the text of a token, of any type."""
+        if (content := read_former_token(raw, verifies=verify)) is not None:
+            named = own_claims(content.user, _options(), content.token_type) if content.user is not None else {}
+            self._know({**content.claims, **named})
+            return
         if not is_shaped_like_a_refresh_token(raw):
             self._know(_claims_of_access_token(raw, verify))
             return
@@ -182,7 +192,8 @@ class Token:
 
     def _bind(self, grant: Grant) -> None:
         self._grant = grant
-        self._know(own_claims(grant.user, _options(), str(self.token_type)))
+        if grant.user is not None:  # as that of a former token may be
+            self._know(own_claims(grant.user, _options(), str(self.token_type)))
 
     def _granted(self) -> Grant:
         """Return the grant of the token. A new token without one may name its user by USER_ID_CLAIM."""
@@ -274,6 +285,8 @@ class RefreshToken(Token):
     # Claims that access tokens do not get. They are not kept.
     no_copy_claims: ClassVar[tuple[str, ...]] = ("token_type", *TIMED)
     _types = ("refresh",)
+    # Claims of a token of simplejwt that its session does not keep.
+    _dropped: tuple[str, ...] = ()
 
     @sensitive_variables()
     def __str__(self) -> str:
@@ -307,18 +320,23 @@ class RefreshToken(Token):
             The row of the session, and whether it had not ended before.
         """
         grant = self._granted()
-        grant.settle()
+        if grant.session_id is None:
+            grant.settle()
         is_new = grant.end("logout")
         return UserSession.objects.filter(pk__in=[grant.session_id]).first(), is_new
 
     def check_blacklist(self) -> None:
         """Raise TokenError if the session has ended. One query."""
-        sid = self._granted().session_id
-        if sid is not None and not UserSession.objects.filter(pk=sid, revoked_at=None).exists():
+        if self._granted().has_ended():
             raise TokenError(BLACKLISTED)
 
     @sensitive_variables()
     def _read(self, raw: str, verify: bool) -> None:
+        if (content := read_former_token(raw, verifies=verify)) is not None:
+            self._know({**content.claims})
+            self._dropped = tuple(name for name in content.claims if name not in content.kept)
+            self._bind(FormerGrant(content=content, raw=raw))
+            return
         session = read_refresh_token(raw, verifies=verify)
         grant = Grant(user=session.user, session=session, raw=raw)
         self._know({**grant.claims})
@@ -336,7 +354,7 @@ class RefreshToken(Token):
     def _kept_claims(self) -> dict[str, Any]:
         self._changed()  # refuses some
         options = _options()
-        others = {options.USER_ID_CLAIM, options.TOKEN_TYPE_CLAIM, *TIMED, *self.no_copy_claims}
+        others = {options.USER_ID_CLAIM, options.TOKEN_TYPE_CLAIM, *TIMED, *self.no_copy_claims, *self._dropped}
         return {name: value for name, value in self.payload.items() if name not in others}
 
     def _times(self) -> dict[str, Any]:

@@ -17,9 +17,9 @@ from rest_framework.request import Request
 from jwt_auth import authentication
 from jwt_auth.claims import Claims
 from jwt_auth.conf import get_settings
+from jwt_auth.conf.simplejwt import simplejwt_or_default
 from jwt_auth.contrib.simplejwt.causes import AnotherTypeError, refusal
 from jwt_auth.contrib.simplejwt.exceptions import AuthenticationFailed, InvalidToken
-from jwt_auth.contrib.simplejwt.options import options
 from jwt_auth.contrib.simplejwt.request_token import TokenClaims, readable
 from jwt_auth.exceptions import InvalidTokenError, RevokedTokenError, TokenError, UnavailableError
 from jwt_auth.http.logs import log_outage, log_refusal
@@ -49,7 +49,7 @@ class JWTAuthentication(authentication.JWTAuthentication):
 
     @property
     def headers(self) -> tuple[str, ...]:  # type: ignore[override]  # constant in the base class
-        return (options().AUTH_HEADER_NAME.removeprefix("HTTP_").replace("_", "-").title(),)
+        return (simplejwt_or_default().AUTH_HEADER_NAME.removeprefix("HTTP_").replace("_", "-").title(),)
 
     def authenticate(self, request: HttpRequest | Request) -> tuple[Any, Claims] | None:
         former = _request.set(request)
@@ -73,13 +73,14 @@ class JWTAuthentication(authentication.JWTAuthentication):
         return Verified(claims=token, user=user)
 
     def authenticate_header(self, request: HttpRequest | Request) -> str:
-        return f'{options().AUTH_HEADER_TYPES[0]} realm="{self.www_authenticate_realm or get_settings().REALM}"'
+        scheme = simplejwt_or_default().AUTH_HEADER_TYPES[0]
+        return f'{scheme} realm="{self.www_authenticate_realm or get_settings().REALM}"'
 
     # The methods of simplejwt
 
     def get_header(self, request: HttpRequest | Request) -> bytes | None:
         """Return the header with the token; None if there is none."""
-        header = request.META.get(options().AUTH_HEADER_NAME)
+        header = request.META.get(simplejwt_or_default().AUTH_HEADER_NAME)
         return header.encode(HTTP_HEADER_ENCODING, "replace") if isinstance(header, str) else header
 
     def get_raw_token(self, header: bytes) -> bytes | None:
@@ -90,7 +91,7 @@ class JWTAuthentication(authentication.JWTAuthentication):
             AuthenticationFailed: if it is one of them, and not exactly one word follows.
         """
         kind, *rest = header.split() or [b""]
-        if kind.decode(HTTP_HEADER_ENCODING) not in options().AUTH_HEADER_TYPES:
+        if kind.decode(HTTP_HEADER_ENCODING) not in simplejwt_or_default().AUTH_HEADER_TYPES:
             return None
         if len(rest) != 1:
             detail = _("Authorization header must contain two space-delimited values")
@@ -132,7 +133,7 @@ class JWTAuthentication(authentication.JWTAuthentication):
         from jwt_auth.contrib.simplejwt.users import user_of_claim  # needs the models
 
         try:
-            value = validated_token[options().USER_ID_CLAIM]
+            value = validated_token[simplejwt_or_default().USER_ID_CLAIM]
         except KeyError as error:
             raise InvalidToken(_("Token contained no recognizable user identification")) from error
         user = user_of_claim(value)

@@ -20,9 +20,9 @@ from jwt_auth._django.outages import outage_is_unavailable
 from jwt_auth.authentication.errors import as_api_exception
 from jwt_auth.claims import moment
 from jwt_auth.conf import get_settings, rules
+from jwt_auth.conf.simplejwt import simplejwt_or_default
 from jwt_auth.contrib.simplejwt.causes import REVOKED, AnotherTypeError, ExpiredAccessTokenError, is_revoked, text_of
 from jwt_auth.contrib.simplejwt.exceptions import TokenError
-from jwt_auth.contrib.simplejwt.options import options
 from jwt_auth.contrib.simplejwt.users import because_of_user_of
 from jwt_auth.exceptions import (
     ExpiredTokenError,
@@ -145,7 +145,7 @@ def _in_words_of_simplejwt(request: HttpRequest | None) -> Iterator[None]:
 @sensitive_variables()
 def _ask_rule(token: str) -> None:
     """Raise InactivePrincipalError if USER_AUTHENTICATION_RULE refuses the user of a refresh token. One query."""
-    rule: Any = options().USER_AUTHENTICATION_RULE
+    rule: Any = simplejwt_or_default().USER_AUTHENTICATION_RULE
     if rule is None or not is_shaped_like_a_refresh_token(token):
         return
     session, _ = find(token)

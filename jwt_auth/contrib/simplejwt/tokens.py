@@ -20,7 +20,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from jwt_auth.claims import REGISTERED, moment
 from jwt_auth.conf import get_settings
-from jwt_auth.conf.simplejwt import SimpleJWT, simplejwt
+from jwt_auth.conf.simplejwt import simplejwt_or_default
 from jwt_auth.contrib.simplejwt.claims import id_of, kept_in, own_claims
 from jwt_auth.contrib.simplejwt.exceptions import AuthenticationFailed, TokenError
 from jwt_auth.contrib.simplejwt.grants import FormerGrant, Grant, grant_of
@@ -86,7 +86,7 @@ class Token:
             if verify:
                 self.verify()
             return
-        if (claim := _options().TOKEN_TYPE_CLAIM) is not None:
+        if (claim := simplejwt_or_default().TOKEN_TYPE_CLAIM) is not None:
             self._know({claim: self.token_type})
         if not lifetime_is_set(type(self)):
             self.set_exp()
@@ -149,7 +149,7 @@ class Token:
 
     def verify_token_type(self) -> None:
         """Raise TokenError if the token is of another type than its class."""
-        claim = _options().TOKEN_TYPE_CLAIM
+        claim = simplejwt_or_default().TOKEN_TYPE_CLAIM
         if claim is not None and self.payload.get(claim, self.token_type) != self.token_type:
             raise TokenError(OTHER_TYPE)
 
@@ -168,14 +168,16 @@ class Token:
     def _read(self, raw: str, verify: bool) -> None:
         """Read the claims of the text of a token, of any type."""
         if (content := read_former_token(raw, verifies=verify)) is not None:
-            named = own_claims(content.user, _options(), content.token_type) if content.user is not None else {}
+            named = (
+                own_claims(content.user, simplejwt_or_default(), content.token_type) if content.user is not None else {}
+            )
             self._know({**content.claims, **named})
             return
         if not is_shaped_like_a_refresh_token(raw):
             self._know(_claims_of_access_token(raw, verify))
             return
         session = read_refresh_token(raw, verifies=verify)
-        named = own_claims(session.user, _options(), "refresh")
+        named = own_claims(session.user, simplejwt_or_default(), "refresh")
         self._know({**kept_in(session.data), **named, **_times_of(session)})
 
     def _times(self) -> dict[str, Any]:
@@ -193,7 +195,7 @@ class Token:
     def _bind(self, grant: Grant) -> None:
         self._grant = grant
         if grant.user is not None:  # as that of a former token may be
-            self._know(own_claims(grant.user, _options(), str(self.token_type)))
+            self._know(own_claims(grant.user, simplejwt_or_default(), str(self.token_type)))
 
     def _granted(self) -> Grant:
         """Return the grant of the token. A new token without one may name its user by USER_ID_CLAIM."""
@@ -203,7 +205,7 @@ class Token:
         return self._grant
 
     def _named_user(self) -> Any:
-        options = _options()
+        options = simplejwt_or_default()
         name = self.payload.present(options.USER_ID_CLAIM)
         if name is None:
             kind = type(self).__name__
@@ -216,7 +218,7 @@ class Token:
 
     def _changed(self) -> dict[str, Any]:
         """Return the claims that were set on this token, without those that the app sets."""
-        options = _options()
+        options = simplejwt_or_default()
         changed = {name: value for name, value in self.payload.items() if self._known.get(name, _ABSENT) != value}
         user_id = changed.pop(options.USER_ID_CLAIM, None)
         if user_id is not None and self._grant is not None and str(user_id) != id_of(self._grant.user, options):
@@ -353,7 +355,7 @@ class RefreshToken(Token):
 
     def _kept_claims(self) -> dict[str, Any]:
         self._changed()  # refuses some
-        options = _options()
+        options = simplejwt_or_default()
         others = {options.USER_ID_CLAIM, options.TOKEN_TYPE_CLAIM, *TIMED, *self.no_copy_claims, *self._dropped}
         return {name: value for name, value in self.payload.items() if name not in others}
 
@@ -376,17 +378,13 @@ class UntypedToken(Token):
 def _claims_of_access_token(raw: str, verify: bool) -> dict[str, Any]:
     """Return the claims of an access token. One from before SIMPLEJWT was set gets those that name its user."""
     claims, user = read_access_token(raw, verifies=verify)
-    return {**(own_claims(user, _options(), "access") if is_user(user) else {}), **claims}
+    return {**(own_claims(user, simplejwt_or_default(), "access") if is_user(user) else {}), **claims}
 
 
 def _times_of(session: UserSession) -> dict[str, Any]:
     """Return the claims of TIMED of the refresh tokens of `session`, which have one id."""
     ends, began = session.ends_at, session.created_at
     return {"exp": int(ends.timestamp()), "iat": int(began.timestamp()), "jti": session.sid}
-
-
-def _options() -> SimpleJWT:
-    return simplejwt() or SimpleJWT()
 
 
 def _end(wished: float, issued: dict[str, Any]) -> float:

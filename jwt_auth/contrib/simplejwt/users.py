@@ -10,7 +10,7 @@ from django.views.decorators.debug import sensitive_variables
 from jwt_auth import verification
 from jwt_auth._django.outages import outage_is_unavailable
 from jwt_auth.conf import get_settings
-from jwt_auth.contrib.simplejwt.options import options
+from jwt_auth.conf.simplejwt import simplejwt_or_default
 from jwt_auth.exceptions import (
     InactivePrincipalError,
     InvalidTokenError,
@@ -26,7 +26,7 @@ from jwt_auth.user_model import read_key, user_field, visible_users
 
 def user_of_claim(value: object) -> Any:
     """Return the user whose USER_ID_FIELD of SIMPLEJWT has the `value` of a claim; None if there is none. One query."""
-    return _find(options().USER_ID_FIELD, str(value))
+    return _find(simplejwt_or_default().USER_ID_FIELD, str(value))
 
 
 @sensitive_variables("raw")

@@ -130,7 +130,7 @@ class JWTAuthentication(authentication.JWTAuthentication):
         """
         if isinstance(validated_token, TokenClaims):
             return validated_token.user
-        from jwt_auth.contrib.simplejwt.users import user_of_claim  # needs the models
+        from jwt_auth.contrib.simplejwt.reading import user_of_claim  # needs the models
 
         try:
             value = validated_token[simplejwt_or_default().USER_ID_CLAIM]
@@ -176,7 +176,7 @@ def default_user_authentication_rule(user: Any) -> bool:
 @sensitive_variables("raw")
 def _explained(error: TokenError, raw: str) -> TokenError:
     """Return `error`, as exactly as simplejwt names the reason. See `because_of_user` for the queries."""
-    from jwt_auth.contrib.simplejwt.users import because_of_user  # needs the models, as the next line does
+    from jwt_auth.contrib.simplejwt.reading import because_of_user  # needs the models, as the next line does
     from jwt_auth.sessions.refresh_tokens import unsign
 
     if isinstance(error, RevokedTokenError):

@@ -38,10 +38,10 @@ from jwt_auth._django.outages import outage_is_unavailable
 from jwt_auth.authentication.errors import as_api_exception
 from jwt_auth.conf import get_settings
 from jwt_auth.conf.user_keys import key_of
+from jwt_auth.contrib.simplejwt.causes import REVOKED, as_token_error
 from jwt_auth.contrib.simplejwt.claims import KEY
 from jwt_auth.contrib.simplejwt.exceptions import AuthenticationFailed, TokenError
 from jwt_auth.contrib.simplejwt.payloads import SAME, Wishes, columns_until, data_with, differ, terms_until
-from jwt_auth.contrib.simplejwt.reading import BLACKLISTED, as_token_error
 from jwt_auth.exceptions import RevokedTokenError, TokenError as TokenRefusedError, UnavailableError
 from jwt_auth.models import UserSession
 from jwt_auth.revocation import revoke_session
@@ -181,7 +181,7 @@ class Grant:
             with _for_any_view(self._sign_in):
                 self._session, _counter = find(self._raw)
         if self._session is None:
-            raise TokenError(BLACKLISTED)
+            raise TokenError(REVOKED)
         return self._session
 
     def access(self) -> str:
@@ -241,7 +241,7 @@ class Grant:
         with _for_any_view(self._sign_in), outage_is_unavailable():
             is_written = write(sid, changes)
         if not is_written:
-            raise TokenError(BLACKLISTED)
+            raise TokenError(REVOKED)
         self._access = None  # the next one has the new claims
         if self._session is not None:
             vars(self._session).update(changes, revision=self._session.revision + 1)

@@ -21,13 +21,12 @@ from django.views.decorators.debug import sensitive_variables
 from jwt_auth.claims import REGISTERED, moment
 from jwt_auth.conf import get_settings
 from jwt_auth.conf.simplejwt import simplejwt_or_default
+from jwt_auth.contrib.simplejwt.causes import OF_ANOTHER_TYPE, REVOKED
 from jwt_auth.contrib.simplejwt.claims import id_of, kept_in, own_claims
 from jwt_auth.contrib.simplejwt.exceptions import AuthenticationFailed, TokenError
 from jwt_auth.contrib.simplejwt.grants import FormerGrant, Grant, grant_of
 from jwt_auth.contrib.simplejwt.payloads import TIMED, Payload, SetLifetime, Wishes, lifetime_is_set
 from jwt_auth.contrib.simplejwt.reading import (
-    BLACKLISTED,
-    OTHER_TYPE,
     read_access_token,
     read_former_token,
     read_refresh_token,
@@ -151,7 +150,7 @@ class Token:
         """Raise TokenError if the token is of another type than its class."""
         claim = simplejwt_or_default().TOKEN_TYPE_CLAIM
         if claim is not None and self.payload.get(claim, self.token_type) != self.token_type:
-            raise TokenError(OTHER_TYPE)
+            raise TokenError(OF_ANOTHER_TYPE)
 
     def check_exp(self, claim: str = "exp", current_time: datetime | None = None) -> None:
         """Raise TokenError if the time in `claim` has passed, or is missing."""
@@ -330,7 +329,7 @@ class RefreshToken(Token):
     def check_blacklist(self) -> None:
         """Raise TokenError if the session has ended. One query."""
         if self._granted().has_ended():
-            raise TokenError(BLACKLISTED)
+            raise TokenError(REVOKED)
 
     @sensitive_variables()
     def _read(self, raw: str, verify: bool) -> None:

@@ -30,6 +30,7 @@ def ids(settings, *urlpatterns):
         AuthTokenExchangeView.as_view(),
         KnoxExchangeView.for_browsers().as_view(),
     ],
+    ids=["dj-rest-auth", "djoser", "social", "authtoken", "knox"],
 )
 def test_each_is_an_endpoint(settings, theirs):
     assert "jwt_auth.W025" in ids(settings, path("x/", APIView.as_view()))

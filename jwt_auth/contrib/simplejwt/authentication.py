@@ -4,8 +4,10 @@ The authentication class with the headers, the errors and the methods of simplej
 DRF may import it before the apps are ready, so nothing here imports a model at import.
 """
 
+from collections.abc import Mapping
 from contextlib import suppress
 from contextvars import ContextVar
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from django.http import HttpRequest
@@ -20,7 +22,6 @@ from jwt_auth.conf import get_settings
 from jwt_auth.conf.simplejwt import simplejwt_or_default
 from jwt_auth.contrib.simplejwt.causes import AnotherTypeError, refusal
 from jwt_auth.contrib.simplejwt.exceptions import AuthenticationFailed, InvalidToken
-from jwt_auth.contrib.simplejwt.request_token import TokenClaims, readable
 from jwt_auth.exceptions import InvalidTokenError, RevokedTokenError, TokenError, UnavailableError
 from jwt_auth.http.logs import log_outage, log_refusal
 from jwt_auth.http.plain import plain
@@ -29,11 +30,43 @@ __all__ = [
     "JWTAuthentication",
     "JWTStatelessUserAuthentication",
     "JWTTokenUserAuthentication",
+    "TokenClaims",
     "default_user_authentication_rule",
 ]
 
 # The request that is being authenticated. Methods that a project overrides, or calls itself, don't have it as argument.
 _request: ContextVar[HttpRequest | Request | None] = ContextVar("jwt_auth_simplejwt_request", default=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenClaims(Claims):
+    """
+    `request.auth`: the claims, and `token["user_id"]`, `token.get("plan")`, `"plan" in token`, and `str(token)`.
+
+    `user` is the user of the token, which `get_user()` returns without a query.
+    """
+
+    raw: str = field(default="", repr=False, compare=False)
+    user: Any = field(default=None, repr=False, compare=False)
+
+    token_type = "access"  # noqa: S105  # a word of simplejwt, and no secret
+
+    @property
+    def payload(self) -> Mapping[str, Any]:
+        """All claims of the token, as received."""
+        return self.all
+
+    def __getitem__(self, name: str) -> Any:
+        return self.all[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.all
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return self.all.get(name, default)
+
+    def __str__(self) -> str:
+        return self.raw
 
 
 class JWTAuthentication(authentication.JWTAuthentication):
@@ -118,7 +151,7 @@ class JWTAuthentication(authentication.JWTAuthentication):
         except UnavailableError as error:
             log_outage(error, asked)
             raise refusal(error) from error
-        return readable(verified.claims, raw, verified.user)
+        return _readable(verified.claims, raw, verified.user)
 
     def get_user(self, validated_token: Any) -> Any:
         """
@@ -185,3 +218,11 @@ def _explained(error: TokenError, raw: str) -> TokenError:
         unsign(raw)
         return AnotherTypeError(error.reason)
     return error
+
+
+_NAMES = tuple(item.name for item in fields(Claims))
+
+
+def _readable(claims: Claims, raw: str, user: Any) -> TokenClaims:
+    """Return `claims` of the token `raw`, which was verified, as the token of a request."""
+    return TokenClaims(**{name: getattr(claims, name) for name in _NAMES}, raw=raw, user=user)

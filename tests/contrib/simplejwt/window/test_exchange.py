@@ -47,11 +47,6 @@ SECOND = NOW.replace(microsecond=0)  # `iat` has whole seconds
 COMMITS = pytest.mark.django_db(transaction=True)
 
 
-@pytest.fixture
-def raw(user, clock):
-    return former_pair(user)["refresh"]
-
-
 def jti_of(raw):
     return RefreshToken(raw, verify=False)["jti"]
 

@@ -14,11 +14,6 @@ OTHER_TYPE = {"detail": "Token has wrong type", "code": "token_not_valid"}
 
 
 @pytest.fixture
-def raw(user, clock):
-    return former_pair(user)["refresh"]
-
-
-@pytest.fixture
 def asked(client, settings):
     """`asked("blacklist", raw)` returns the status and the body of the answer of a view."""
     settings.ROOT_URLCONF = __name__

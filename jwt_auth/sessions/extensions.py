@@ -17,7 +17,7 @@ from jwt_auth.sessions.results import TokenPair
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FormerContent:
     """
-    What is in a token of another package, whose signature is good; its state is not checked.
+    The content of a token of another package, whose signature is good; its state is not checked.
 
     Args:
         token_type: the other package's name for its type.

@@ -1,6 +1,6 @@
 """
-What a token has before its session has begun: its claims, the lifetime of its class, and what it is to give to the
-session.
+The claims of a token before its session has begun, the lifetimes of the classes of tokens, and the facts that a
+session gets from its refresh token.
 """
 
 import json

@@ -75,7 +75,7 @@ def test_modules_are_short():
     lengths = [len(path.read_text().splitlines()) for path in APP.rglob("*.py") if "migrations" not in path.parts]
     full = [length for length in lengths if length > 10]  # except the public modules of rooms
     assert max(lengths) <= 400
-    assert 90 <= median(full) <= 150
+    assert 100 <= median(full) <= 150
 
 
 def imported_tests(code):

@@ -12,6 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.urls import Resolver404, URLPattern, URLResolver, get_resolver, resolve
 from rest_framework.views import APIView
 
+from jwt_auth.contrib.simplejwt.base import TokenViewBase
 from jwt_auth.views.base import TokenView
 
 # Views of packages, which are for anybody, or for developers.
@@ -49,7 +50,7 @@ class RoutedView:
     @property
     def is_endpoint(self) -> bool:
         """True for an endpoint of this app, and for a view that is derived from one."""
-        return issubclass(self.view, TokenView)
+        return issubclass(self.view, TokenView | TokenViewBase)
 
     @property
     def is_of_project(self) -> bool:

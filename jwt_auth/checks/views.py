@@ -17,7 +17,6 @@ from jwt_auth.checks.middleware import middleware_classes
 from jwt_auth.checks.urlconf import RoutedView, routed_views
 from jwt_auth.conf import get_settings
 from jwt_auth.conf.settings import settings_are_valid
-from jwt_auth.contrib.simplejwt.base import TokenViewBase
 from jwt_auth.middleware import JWTUserMiddleware
 from jwt_auth.views import MetadataView
 from jwt_auth.views.base import TokenView
@@ -127,7 +126,7 @@ def _check_permissions() -> Iterator[checks.CheckMessage]:
     if PERMISSIONS in getattr(django_settings, "REST_FRAMEWORK", {}):
         return
     # A sign-in of the project's own says so as well, and nothing about the others.
-    found = [routed for routed in _views_of_project() if not issubclass(routed.view, TokenView)]
+    found = [routed for routed in _views_of_project() if not routed.is_endpoint]
     if found and not any(map(_says_who_may_call, found)):
         yield checks.Warning(
             f"No view requires a token: {PERMISSIONS} is not set, and no view has permission_classes. For example, "
@@ -150,7 +149,7 @@ def _check_endpoints() -> Iterator[checks.CheckMessage]:
     found, settings = routed_views(), get_settings()
     if not found or settings.REVOCATION == "none" or settings.TRUSTED_ISSUERS:
         return
-    if not any(issubclass(routed.view, TokenView | TokenViewBase) for routed in found):
+    if not any(routed.is_endpoint for routed in found):
         yield checks.Warning(
             "No endpoint of this app is in the URLconf: nobody can sign in, or refresh a token.",
             hint='Add path("auth/", include("jwt_auth.urls")) to its urlpatterns, or silence this if another '

@@ -68,6 +68,7 @@ class SimpleJWT:
         return self.ACCEPT_UNTIL is not None and now < self.ACCEPT_UNTIL
 
 
+_DEFAULTS = SimpleJWT()
 _RULES = rules.rules_of(SimpleJWT)
 
 
@@ -83,6 +84,11 @@ def simplejwt() -> SimpleJWT | None:
         raise problem
     raw = get_settings().SIMPLEJWT
     return None if raw is None else _build(raw)
+
+
+def simplejwt_or_default() -> SimpleJWT:
+    """Return the options of SIMPLEJWT; the defaults if the project does not set it. Never call it at import."""
+    return simplejwt() or _DEFAULTS
 
 
 def find_simplejwt_problems() -> Iterator[ConfigurationError]:

@@ -4,6 +4,7 @@ still accepted while a project moves here.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -11,6 +12,30 @@ from uuid import UUID
 from jwt_auth.http.peer import Peer
 from jwt_auth.models import UserSession
 from jwt_auth.sessions.results import TokenPair
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FormerContent:
+    """
+    The content of a token of another package, whose signature is good; its state is not checked.
+
+    Args:
+        token_type: the other package's name for its type.
+        is_access: whether requests can be sent with it.
+        is_exchanged: whether it can be exchanged for a session.
+        user: the user; None if there is none any more.
+        sid: the id of the session that it was, or may be, exchanged for.
+        claims: all its claims.
+        kept: those of them that this session keeps.
+    """
+
+    token_type: str
+    is_access: bool
+    is_exchanged: bool
+    user: Any = field(repr=False)
+    sid: UUID
+    claims: Mapping[str, Any] = field(repr=False)
+    kept: Mapping[str, Any] = field(repr=False)
 
 
 class Extension:
@@ -38,6 +63,15 @@ class Extension:
         """
         return False
 
+    def read(self, raw: str, *, now: datetime | None) -> FormerContent | None:
+        """
+        Return what is in a former token, of any type and any age; None if `raw` is no such token.
+
+        Raises:
+            InvalidTokenError: if its signature, or what it says, is wrong.
+        """
+        return None
+
     def end(self, raw: str, *, reason: str, now: datetime | None) -> UUID | None:
         """Revoke a former token, and end the session that it was exchanged for; None if `raw` is no such token."""
         return None
@@ -64,6 +98,12 @@ def refresh_former(raw: str, *, peer: Peer | None, now: datetime | None) -> Toke
 def check_former(raw: str, *, now: datetime | None = None) -> bool:
     """Return whether `raw` is a valid refresh token of another package. See `Extension.check`."""
     return any(extension.check(raw, now=now) for extension in _extensions)
+
+
+def read_former(raw: str, *, now: datetime | None = None) -> FormerContent | None:
+    """Return what is in a token of another package; None if it is of none. See `Extension.read`."""
+    contents = (extension.read(raw, now=now) for extension in _extensions)
+    return next((content for content in contents if content is not None), None)
 
 
 def end_former(raw: str, *, reason: str, now: datetime | None) -> UUID | None:

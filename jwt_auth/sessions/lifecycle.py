@@ -54,6 +54,8 @@ from jwt_auth.signals import refresh_token_reused, send_on_commit, token_refresh
 # Seconds for which a rotation may wait for a lock, or for its commit, without being dated anew.
 _LONG = 5.0
 
+_NO_SESSION = "there is no session of this handle"
+
 # The counter of a token of another package that a session was exchanged for: it precedes the first refresh token.
 _FORMER = -1
 
@@ -142,11 +144,30 @@ def refresh_exchanged(
         RefreshTokenReusedError, ExpiredTokenError, ConfigurationError, UnavailableError: as refresh().
     """
     with outage_is_unavailable():
-        handle = UserSession.objects.filter(pk=sid).values_list("handle", flat=True).first()
-        if handle is None:
-            raise RevokedTokenError("the token was used up, and has no session")
         attempt = _Attempt(presented=_FORMER, peer=peer, retry=None, arrived_at=arrived_at, moment=now)
-        return _refresh(handle, attempt)
+        return _refresh(_handle_of_exchanged(sid), attempt)
+
+
+def check_exchanged(sid: UUID, *, now: datetime | None = None) -> None:
+    """
+    Raise the error that `refresh_exchanged` would raise for any peer, but change nothing. Two queries.
+
+    Raises:
+        RevokedTokenError, RefreshTokenReusedError, ExpiredTokenError: as refresh_exchanged(); but no session ends.
+        UnavailableError: if the database can't be asked.
+    """
+    with outage_is_unavailable():
+        session = refresh_tokens.load(_handle_of_exchanged(sid))
+    if session is None:
+        raise RevokedTokenError(_NO_SESSION)
+    if refusal := database.refusal_of(session, now or timezone.now()):
+        raise refusal
+    refresh_tokens.refuse_misuse(_FORMER, session, now)
+
+
+def _handle_of_exchanged(sid: UUID) -> str:
+    """Return the handle of the session; an empty string, which no session has, if it is gone."""
+    return UserSession.objects.filter(pk=sid).values_list("handle", flat=True).first() or ""
 
 
 def _may_be_former(raw: str) -> bool:
@@ -179,7 +200,7 @@ def _load_and_judge(handle: str, attempt: _Attempt) -> tuple[UserSession, Access
     """
     session = refresh_tokens.load(handle)
     if session is None:
-        raise RevokedTokenError("there is no session of this handle")
+        raise RevokedTokenError(_NO_SESSION)
     now, waited = attempt.now(), attempt.waited()
     claims = claims_for(session, now)
     with named_in_refusals(session):

@@ -7,7 +7,8 @@ from django.views.generic import TemplateView
 from rest_framework import serializers
 
 from jwt_auth.checks.sign_ins import check_sign_ins
-from jwt_auth.contrib.simplejwt.sign_in import TokenObtainPairView
+from jwt_auth.contrib.simplejwt.serializers import TokenObtainPairSerializer
+from jwt_auth.contrib.simplejwt.views import TokenObtainPairView, TokenRefreshView
 from jwt_auth.views import LoginView, Pending, Reauthentication, RefreshView, SignInSerializer, SignInView
 from tests.support.checks import found, ids
 from tests.support.clients import PASSWORD
@@ -131,11 +132,78 @@ def test_an_endpoint_for_the_password_alone_is_w028(urls, own, expected):
     assert all(map(str.startswith, (message.msg for message in messages), expected))
 
 
+class CodeSerializer(TokenObtainPairSerializer):
+    code = serializers.CharField(required=False)
+
+
+class NamingSerializer(TokenObtainPairSerializer):
+    name = serializers.CharField(read_only=True)
+
+
+class FailingSerializer(TokenObtainPairSerializer):
+    def get_fields(self):
+        raise KeyError("request")
+
+
+class CodeView(TokenObtainPairView):
+    serializer_class = CodeSerializer
+
+
+class OwnCheckView(TokenObtainPairView):
+    def authenticate(self, request, data):
+        return super().authenticate(request, data)
+
+
+OF_SIMPLEJWT = path("api/", include("jwt_auth.contrib.simplejwt.urls"))
+
+
+@pytest.mark.parametrize(
+    ("own", "expected"),
+    [
+        ([], []),
+        # One of each kind, and the other kind beside it.
+        ([path("x/", Password.as_view())], ["/auth/login/", "/api/token/"]),
+        ([path("x/", CodeView.as_view())], ["/auth/login/", "/api/token/"]),
+        ([path("x/", OwnCheckView.as_view())], ["/auth/login/", "/api/token/"]),
+        ([path("x/", TokenObtainPairView.as_view(serializer_class=CodeSerializer))], ["/auth/login/", "/api/token/"]),
+        ([LOGIN, path("api/token/", CodeView.as_view())], []),
+        # The project does not say that the password is not enough.
+        ([path("x/", TokenObtainPairView.as_view(serializer_class=NamingSerializer))], []),
+        ([path("x/", TokenObtainPairView.as_view(serializer_class=FailingSerializer))], []),
+    ],
+)
+def test_so_it_is_beside_the_sign_in_for_clients_of_simplejwt(urls, own, expected):
+    urls([*own, OURS, OF_SIMPLEJWT])
+    messages = found()
+    assert {message.id for message in messages} <= {"jwt_auth.W028"}
+    assert [message.msg.split()[0] for message in messages] == expected
+    assert all(("for_browsers" in message.hint) is ("Password" in message.msg) for message in messages)
+
+
+def test_the_serializer_in_the_settings_counts_as_well(urls, jwt_settings):
+    urls([OURS, OF_SIMPLEJWT])
+    assert ids() == []
+    jwt_settings(SIMPLEJWT={"TOKEN_OBTAIN_SERIALIZER": f"{__name__}.CodeSerializer"})
+    assert [message.msg.split()[0] for message in found()] == ["/auth/login/"]
+
+
+def test_a_view_of_simplejwt_that_is_never_called_is_w027(urls):
+    own = path("api/token/refresh/", type("Refresh", (TokenRefreshView,), {"__module__": "shop.views"}).as_view())
+    urls([OF_SIMPLEJWT, own])
+    assert ids() == ["W027"]
+    urls([own, OF_SIMPLEJWT])
+    assert ids() == []
+
+
 def test_a_sign_in_beside_second_factors_of_allauth_is_w090(urls, monkeypatch):
     urls([OURS])
     assert ids() == []
     monkeypatch.setattr("jwt_auth.checks.sign_ins.apps.is_installed", lambda name: name == "allauth.mfa")
     assert [message.id for message in check_sign_ins()] == ["jwt_auth.W090"]
+    urls([OF_SIMPLEJWT])
+    assert [message.id for message in check_sign_ins()] == ["jwt_auth.W090"]
+    urls([path("api/token/", CodeView.as_view()), OF_SIMPLEJWT])
+    assert check_sign_ins() == []
     urls([path("auth/login/", Named.as_view()), OURS])
     assert check_sign_ins() == []
 

@@ -10,6 +10,7 @@ from rest_framework.views import APIView
 
 from jwt_auth.authentication import JWTAuthentication, JWTCookieAuthentication, UserOrClientJWTAuthentication
 from jwt_auth.checks.views import check_views
+from jwt_auth.contrib.simplejwt.views import TokenRefreshView
 from jwt_auth.views import LoginView, MetadataView, Reauthentication
 from tests.support.checks import found, ids
 
@@ -65,6 +66,15 @@ def test_sign_ins_of_the_projects_own_speak_for_no_other_view(project, settings)
     del settings.REST_FRAMEWORK["DEFAULT_PERMISSION_CLASSES"]
     assert ids() == ["W018", "W026"]
     project([], more=own)
+    assert ids() == []
+
+
+def test_so_do_endpoints_for_clients_of_simplejwt(project, settings):
+    own = [path("x/", type("Refresh", (TokenRefreshView,), {"__module__": "shop.views"}).as_view())]
+    project([[JWTAuthentication]], [TOKEN], more=own)
+    del settings.REST_FRAMEWORK["DEFAULT_PERMISSION_CLASSES"]
+    assert ids() == ["W026"]
+    project([], [TOKEN], more=own)
     assert ids() == []
 
 
@@ -149,6 +159,15 @@ def test_the_default_classes_are_looked_at_too(project):
     project([[JWTAuthentication]], [SESSION, TOKEN])
     assert ids() == ["W021"]
     project([[JWTAuthentication]], [TOKEN, SESSION])
+    assert ids() == []
+
+
+@pytest.mark.parametrize("package", ["simplejwt", "djoser"])
+def test_the_urls_for_clients_of_another_package_have_endpoints(settings, package):
+    theirs = path("api/", include(f"jwt_auth.contrib.{package}.urls"))
+    settings.ROOT_URLCONF = type("Project", (), {"urlpatterns": [path("x/", APIView.as_view())]})
+    assert ids() == ["W025"]
+    settings.ROOT_URLCONF = type("Project", (), {"urlpatterns": [theirs]})
     assert ids() == []
 
 

@@ -1,14 +1,9 @@
 """OpenAPI: the schema agrees with the requests and the answers of the endpoints."""
 
 import pytest
-from django.conf import settings
-from django.test import override_settings
 from django.urls import include, path
-from drf_spectacular.drainage import GENERATOR_STATS
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
-from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.utils import extend_schema
-from drf_spectacular.validation import validate_schema
 from jsonschema import Draft202012Validator
 from rest_framework import serializers
 from rest_framework.views import APIView
@@ -24,6 +19,7 @@ from jwt_auth.views import LoginView, Reauthentication, SignInSerializer, SignIn
 from jwt_auth.views.introspection import RESPONSE_MEDIA_TYPE
 from tests.support.api_clients import register
 from tests.support.browser import Browser
+from tests.support.schemas import AS_THE_GUIDE_SAYS, generate
 
 PATTERNS = [path("auth/", include("jwt_auth.urls")), path("auth/browser/", include("jwt_auth.browser_urls"))]
 ONE, TWO = "https://one.example.com", "https://two.example.com"
@@ -33,23 +29,8 @@ GRANT = {
     "audience": TWO,
 }
 
-AS_THE_GUIDE_SAYS = override_settings(
-    REST_FRAMEWORK={**settings.REST_FRAMEWORK, "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema"}
-)
-
 BEARER, COOKIE, SIGNED = {"jwtAuth": []}, {"jwtCookieAuth": []}, {"clientJWTAuth": []}
 PUBLIC = [{}]
-
-
-def generate(*patterns):
-    """Return the schema of these URLs, which must be valid and cause no warning."""
-    GENERATOR_STATS.reset()
-    with AS_THE_GUIDE_SAYS, GENERATOR_STATS.silence():
-        schema = SchemaGenerator(patterns=patterns).get_schema(request=None, public=True)
-    assert not GENERATOR_STATS._warn_cache
-    assert not GENERATOR_STATS._error_cache
-    validate_schema(schema)
-    return schema
 
 
 @pytest.fixture(scope="module")

@@ -1,13 +1,8 @@
 """OpenAPI: the views and serializers with the names of simplejwt, and those that a project derives from them."""
 
 import pytest
-from django.conf import settings
-from django.test import override_settings
 from django.urls import include, path
-from drf_spectacular.drainage import GENERATOR_STATS
-from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.settings import spectacular_settings
-from drf_spectacular.validation import validate_schema
 from rest_framework import serializers
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -15,10 +10,7 @@ from rest_framework.views import APIView
 from jwt_auth.contrib.simplejwt.authentication import JWTAuthentication
 from jwt_auth.contrib.simplejwt.serializers import TokenObtainPairSerializer, TokenRefreshSerializer
 from jwt_auth.contrib.simplejwt.views import TokenObtainPairView, TokenRefreshView
-
-AS_THE_GUIDE_SAYS = override_settings(
-    REST_FRAMEWORK={**settings.REST_FRAMEWORK, "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema"}
-)
+from tests.support.schemas import generate
 
 
 class SignInSerializer(TokenObtainPairSerializer):
@@ -56,17 +48,6 @@ class Protected(APIView):
 
 
 URLS = [path("", include("jwt_auth.contrib.simplejwt.urls")), path("protected/", Protected.as_view())]
-
-
-def generate(*patterns):
-    """Return the schema of these URLs, which must be valid and cause no warning."""
-    GENERATOR_STATS.reset()
-    with AS_THE_GUIDE_SAYS, GENERATOR_STATS.silence():
-        schema = SchemaGenerator(patterns=patterns).get_schema(request=None, public=True)
-    assert not GENERATOR_STATS._warn_cache
-    assert not GENERATOR_STATS._error_cache
-    validate_schema(schema)
-    return schema
 
 
 def body_of(schema, url):

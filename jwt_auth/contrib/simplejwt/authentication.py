@@ -4,8 +4,10 @@ The authentication class with the headers, the errors and the methods of simplej
 DRF may import it before the apps are ready, so nothing here imports a model at import.
 """
 
+from collections.abc import Mapping
 from contextlib import suppress
 from contextvars import ContextVar
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from django.http import HttpRequest
@@ -17,10 +19,9 @@ from rest_framework.request import Request
 from jwt_auth import authentication
 from jwt_auth.claims import Claims
 from jwt_auth.conf import get_settings
+from jwt_auth.conf.simplejwt import simplejwt_or_default
 from jwt_auth.contrib.simplejwt.causes import AnotherTypeError, refusal
 from jwt_auth.contrib.simplejwt.exceptions import AuthenticationFailed, InvalidToken
-from jwt_auth.contrib.simplejwt.options import options
-from jwt_auth.contrib.simplejwt.request_token import TokenClaims, readable
 from jwt_auth.exceptions import InvalidTokenError, RevokedTokenError, TokenError, UnavailableError
 from jwt_auth.http.logs import log_outage, log_refusal
 from jwt_auth.http.plain import plain
@@ -29,11 +30,43 @@ __all__ = [
     "JWTAuthentication",
     "JWTStatelessUserAuthentication",
     "JWTTokenUserAuthentication",
+    "TokenClaims",
     "default_user_authentication_rule",
 ]
 
 # The request that is being authenticated: simplejwt's methods don't have it as an argument.
 _request: ContextVar[HttpRequest | Request | None] = ContextVar("jwt_auth_simplejwt_request", default=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenClaims(Claims):
+    """
+    `request.auth`: the claims, and `token["user_id"]`, `token.get("plan")`, `"plan" in token`, and `str(token)`.
+
+    `user` is the user of the token, which `get_user()` returns without a query.
+    """
+
+    raw: str = field(default="", repr=False, compare=False)
+    user: Any = field(default=None, repr=False, compare=False)
+
+    token_type = "access"  # noqa: S105  # a word of simplejwt, and no secret
+
+    @property
+    def payload(self) -> Mapping[str, Any]:
+        """All claims of the token, as received."""
+        return self.all
+
+    def __getitem__(self, name: str) -> Any:
+        return self.all[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.all
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return self.all.get(name, default)
+
+    def __str__(self) -> str:
+        return self.raw
 
 
 class JWTAuthentication(authentication.JWTAuthentication):
@@ -49,7 +82,7 @@ class JWTAuthentication(authentication.JWTAuthentication):
 
     @property
     def headers(self) -> tuple[str, ...]:  # type: ignore[override]  # constant in the base class
-        return (options().AUTH_HEADER_NAME.removeprefix("HTTP_").replace("_", "-").title(),)
+        return (simplejwt_or_default().AUTH_HEADER_NAME.removeprefix("HTTP_").replace("_", "-").title(),)
 
     def authenticate(self, request: HttpRequest | Request) -> tuple[Any, Claims] | None:
         former = _request.set(request)
@@ -73,13 +106,14 @@ class JWTAuthentication(authentication.JWTAuthentication):
         return Verified(claims=token, user=user)
 
     def authenticate_header(self, request: HttpRequest | Request) -> str:
-        return f'{options().AUTH_HEADER_TYPES[0]} realm="{self.www_authenticate_realm or get_settings().REALM}"'
+        scheme = simplejwt_or_default().AUTH_HEADER_TYPES[0]
+        return f'{scheme} realm="{self.www_authenticate_realm or get_settings().REALM}"'
 
     # The methods of simplejwt
 
     def get_header(self, request: HttpRequest | Request) -> bytes | None:
         """Return the header with the token; None if there is none."""
-        header = request.META.get(options().AUTH_HEADER_NAME)
+        header = request.META.get(simplejwt_or_default().AUTH_HEADER_NAME)
         return header.encode(HTTP_HEADER_ENCODING, "replace") if isinstance(header, str) else header
 
     def get_raw_token(self, header: bytes) -> bytes | None:
@@ -90,7 +124,7 @@ class JWTAuthentication(authentication.JWTAuthentication):
             AuthenticationFailed: if it is one of them, and not exactly one word follows.
         """
         kind, *rest = header.split() or [b""]
-        if kind.decode(HTTP_HEADER_ENCODING) not in options().AUTH_HEADER_TYPES:
+        if kind.decode(HTTP_HEADER_ENCODING) not in simplejwt_or_default().AUTH_HEADER_TYPES:
             return None
         if len(rest) != 1:
             detail = _("Authorization header must contain two space-delimited values")
@@ -117,7 +151,7 @@ class JWTAuthentication(authentication.JWTAuthentication):
         except UnavailableError as error:
             log_outage(error, asked)
             raise refusal(error) from error
-        return readable(verified.claims, raw, verified.user)
+        return _readable(verified.claims, raw, verified.user)
 
     def get_user(self, validated_token: Any) -> Any:
         """
@@ -129,10 +163,10 @@ class JWTAuthentication(authentication.JWTAuthentication):
         """
         if isinstance(validated_token, TokenClaims):
             return validated_token.user
-        from jwt_auth.contrib.simplejwt.users import user_of_claim  # needs the models
+        from jwt_auth.contrib.simplejwt.reading import user_of_claim  # needs the models
 
         try:
-            value = validated_token[options().USER_ID_CLAIM]
+            value = validated_token[simplejwt_or_default().USER_ID_CLAIM]
         except KeyError as error:
             raise InvalidToken(_("Token contained no recognizable user identification")) from error
         user = user_of_claim(value)
@@ -175,7 +209,7 @@ def default_user_authentication_rule(user: Any) -> bool:
 @sensitive_variables("raw")
 def _explained(error: TokenError, raw: str) -> TokenError:
     """Return the error that names the reason as exactly as simplejwt does. See `because_of_user` for the queries."""
-    from jwt_auth.contrib.simplejwt.users import because_of_user  # needs the models, as the next line does
+    from jwt_auth.contrib.simplejwt.reading import because_of_user  # needs the models, as the next line does
     from jwt_auth.sessions.refresh_tokens import unsign
 
     if isinstance(error, RevokedTokenError):
@@ -184,3 +218,11 @@ def _explained(error: TokenError, raw: str) -> TokenError:
         unsign(raw)
         return AnotherTypeError(error.reason)
     return error
+
+
+_NAMES = tuple(item.name for item in fields(Claims))
+
+
+def _readable(claims: Claims, raw: str, user: Any) -> TokenClaims:
+    """Return `claims` of the token `raw`, which was verified, as the token of a request."""
+    return TokenClaims(**{name: getattr(claims, name) for name in _NAMES}, raw=raw, user=user)

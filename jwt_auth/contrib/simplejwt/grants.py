@@ -8,22 +8,24 @@ The session behind the tokens of one user.
                   claims is read that only a session has         in one INSERT
     begun, found  a claim is set on the refresh token            the same; the claim waits
     begun, found  a token is written as text                     the same; claims that have waited are written
+    former        a claim is set on the refresh token            the same; the claim waits
+    former        a token is written as text                     begun: the token is exchanged for the session
     any           `end()`                                        ended
+
+"former" is a refresh token of simplejwt itself, which is not exchanged yet.
 
 Within a request to a sign-in view there is one grant for each user, however often the project's code asks for tokens,
 and its session ends if the sign-in is refused after all.
 """
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.core.exceptions import ImproperlyConfigured
 from django.db.models import F
 from django.http import HttpRequest
 from django.utils import timezone
@@ -35,21 +37,18 @@ from jwt_auth import sessions
 from jwt_auth._django.outages import outage_is_unavailable
 from jwt_auth.authentication.errors import as_api_exception
 from jwt_auth.conf import get_settings
-from jwt_auth.conf.simplejwt import simplejwt
 from jwt_auth.conf.user_keys import key_of
+from jwt_auth.contrib.simplejwt.causes import REVOKED, as_token_error
 from jwt_auth.contrib.simplejwt.claims import KEY
 from jwt_auth.contrib.simplejwt.exceptions import AuthenticationFailed, TokenError
-from jwt_auth.contrib.simplejwt.reading import BLACKLISTED, as_token_error
-from jwt_auth.exceptions import TokenError as TokenRefusedError, UnavailableError
+from jwt_auth.contrib.simplejwt.payloads import SAME, Wishes, columns_until, data_with, differ, terms_until
+from jwt_auth.exceptions import RevokedTokenError, TokenError as TokenRefusedError, UnavailableError
 from jwt_auth.models import UserSession
 from jwt_auth.revocation import revoke_session
 from jwt_auth.sessions import CredentialsChangedError, TokenPair, credentials, peer_of
+from jwt_auth.sessions.extensions import FormerContent, check_former
 from jwt_auth.sessions.lifecycle import another_access_token
 from jwt_auth.sessions.refresh_tokens import find
-from jwt_auth.sessions.terms import MAX_DATA, Terms
-
-# Ends of sessions that are closer to each other are the same; no session is shorter.
-_SAME = timedelta(minutes=1)
 
 NO_ACCOUNT = _("No active account found with the given credentials")
 
@@ -129,20 +128,6 @@ def grant_of(user: Any) -> "Grant":
     return Grant(user=user) if sign_in is None else sign_in.grant_of(user)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wishes:
-    """
-    The facts that code has set on a refresh token, and that its session is to have.
-
-    Args:
-        claims: the claims for all access tokens of the session.
-        ends_at: when the session is to end; None for what the settings say.
-    """
-
-    claims: Mapping[str, Any] = field(default_factory=dict)
-    ends_at: datetime | None = None
-
-
 class Grant:
     """
     The session behind the tokens of one user.
@@ -163,7 +148,7 @@ class Grant:
         # Whether the refresh token is to be exchanged when it is written the next time.
         self.rotates = False
         # An access token alone needs no session that outlives it.
-        alone = Wishes(ends_at=timezone.now() + max(get_settings().ACCESS_TOKEN_LIFETIME, _SAME))
+        alone = Wishes(ends_at=timezone.now() + max(get_settings().ACCESS_TOKEN_LIFETIME, SAME))
         # Returns what the newest refresh token of this grant is to give to the session.
         self.wishes: Callable[[], Wishes] = lambda: alone
         self._session, self._raw = session, raw
@@ -196,7 +181,7 @@ class Grant:
             with _for_any_view(self._sign_in):
                 self._session, _counter = find(self._raw)
         if self._session is None:
-            raise TokenError(BLACKLISTED)
+            raise TokenError(REVOKED)
         return self._session
 
     def access(self) -> str:
@@ -222,12 +207,18 @@ class Grant:
             return
         changes: dict[str, Any] = {}
         if wishes.claims != self.claims:
-            changes["data"] = _data(wishes.claims, self._data)
-        if self.pair is not None and _differ(wishes.ends_at, self._ends_at):
-            changes.update(_columns(wishes.ends_at))
+            changes["data"] = data_with(wishes.claims, self._data)
+        if self.pair is not None and differ(wishes.ends_at, self._ends_at):
+            changes.update(columns_until(wishes.ends_at))
         if changes:
             self._write(self.session_id, changes)
             self._data, self._ends_at = changes.get("data", self._data), wishes.ends_at
+
+    def has_ended(self) -> bool:
+        """Return whether the session has begun, and ended. One query."""
+        sid = self.session_id
+        with _for_any_view(self._sign_in), outage_is_unavailable():
+            return sid is not None and not UserSession.objects.filter(pk=sid, revoked_at=None).exists()
 
     def end(self, reason: str) -> bool:
         """End the session, which has to have begun; return False if it had ended before."""
@@ -236,8 +227,8 @@ class Grant:
 
     @sensitive_variables()
     def _start(self, wishes: Wishes) -> None:
-        data = _data(wishes.claims, {})
-        terms = _times(wishes.ends_at)
+        data = data_with(wishes.claims, {})
+        terms = terms_until(wishes.ends_at)
         with _for_any_view(self._sign_in):
             if self._sign_in is not None:
                 terms.update(amr=self._sign_in.methods(self.user), peer=peer_of(self._sign_in.request))
@@ -250,17 +241,63 @@ class Grant:
         with _for_any_view(self._sign_in), outage_is_unavailable():
             is_written = write(sid, changes)
         if not is_written:
-            raise TokenError(BLACKLISTED)
+            raise TokenError(REVOKED)
         self._access = None  # the next one has the new claims
         if self._session is not None:
             vars(self._session).update(changes, revision=self._session.revision + 1)
 
     @sensitive_variables()
-    def _rotate(self) -> None:
+    def _rotate(self) -> TokenPair:
         self.rotates = False
         with _for_any_view(self._sign_in):
             pair = sessions.refresh(self._raw)
         self._raw, self._access = pair.refresh_token, pair.access_token
+        return pair
+
+
+class FormerGrant(Grant):
+    """
+    The session that a refresh token of another package is exchanged for, as soon as a token is written as text.
+
+    Args:
+        content: what is in that token.
+        raw: that token.
+    """
+
+    @sensitive_variables("raw")
+    def __init__(self, *, content: FormerContent, raw: str) -> None:
+        super().__init__(user=content.user, raw=raw)
+        self._sid = content.sid
+        self._data = {KEY: content.kept}  # the session has these as soon as it begins
+
+    @property
+    def session_id(self) -> UUID:
+        """The id of the session, or the one that it is going to have."""
+        return self._sid
+
+    def settle(self) -> None:
+        if self.pair is None:
+            self.pair = self._rotate()
+        super().settle()
+
+    def has_ended(self) -> bool:
+        if self.pair is not None:
+            return super().has_ended()
+        with _for_any_view(None), outage_is_unavailable():
+            try:
+                check_former(self._raw)
+            except RevokedTokenError:
+                return True
+        return False
+
+    @sensitive_variables()
+    def end(self, reason: str) -> bool:
+        if self.pair is not None:
+            return super().end(reason)
+        is_new = not self.has_ended()
+        with _for_any_view(None):
+            sessions.end(self._raw, reason=reason)
+        return is_new
 
 
 def write(sid: UUID, changes: Mapping[str, Any]) -> bool:
@@ -270,67 +307,6 @@ def write(sid: UUID, changes: Mapping[str, Any]) -> bool:
     A refresh that has read the row before reads it again, so that it does not answer with the former claims.
     """
     return bool(UserSession.objects.filter(pk=sid, revoked_at=None).update(**changes, revision=F("revision") + 1))
-
-
-def _data(claims: Mapping[str, Any], others: Mapping[str, Any]) -> dict[str, Any]:
-    """
-    Return the `data` of a session with `claims`, and with what else it had.
-
-    Raises:
-        ImproperlyConfigured: if there are claims, and SIMPLEJWT is not set.
-        ValueError: if it is not JSON, or has too many characters.
-        UnstorableTextError: if it has characters that not every database can store.
-    """
-    kept = {name: value for name, value in others.items() if name != KEY}
-    if not claims:
-        return kept
-    if simplejwt() is None:
-        raise ImproperlyConfigured(
-            'Set JWT_AUTH["SIMPLEJWT"], which may be {}: without it access tokens do not have the claims of a refresh '
-            f"token, here {', '.join(sorted(claims))}."
-        )
-    data = {**kept, KEY: dict(claims)}
-    try:
-        length = len(json.dumps(data, allow_nan=False))
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"the claims of a refresh token must be JSON: {error}") from error
-    if length > MAX_DATA:
-        raise ValueError(
-            f"the claims of this refresh token have {length} characters in JSON, more than {MAX_DATA}: set them on the "
-            'access token, or with JWT_AUTH["CLAIMS_CALLABLE"]'
-        )
-    Terms(data=data).check(timezone.now())
-    return data
-
-
-def _times(ends_at: datetime | None) -> dict[str, Any]:
-    """Return the arguments of `sessions.start()` for a session that ends at `ends_at`, even if that has passed."""
-    if ends_at is None:
-        return {}
-    now, settings = timezone.now(), get_settings()
-    if ends_at <= now:  # as in a test that needs an expired token
-        return {"now": ends_at - settings.SESSION_ABSOLUTE_TIMEOUT}
-    lasts = timedelta(seconds=round((ends_at - now).total_seconds()))
-    # A refresh token of simplejwt is valid until it expires, used or not.
-    idle = lasts if lasts >= settings.ACCESS_TOKEN_LIFETIME else None
-    return {"absolute_timeout": lasts, "idle_timeout": idle}
-
-
-def _columns(ends_at: datetime | None) -> dict[str, Any]:
-    """Return the columns of a session that has just begun, and is to end at `ends_at`; None means the default."""
-    times, now = _times(ends_at), timezone.now()
-    now = times.pop("now", now)
-    terms = Terms(**times)
-    terms.check(now)
-    columns = terms.columns(now)
-    return {name: columns[name] for name in ("idle_timeout", "idle_expires_at", "expires_at")}
-
-
-def _differ(wished: datetime | None, known: datetime | None) -> bool:
-    """Return whether two ends are different, and not merely computed one after the other."""
-    if wished is None or known is None:
-        return wished is not known
-    return abs(wished - known) > _SAME
 
 
 @contextmanager

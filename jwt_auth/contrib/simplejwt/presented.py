@@ -10,33 +10,28 @@ from contextlib import contextmanager
 from typing import Any
 
 from django.http import HttpRequest
-from django.utils import timezone
 from django.utils.functional import Promise
 from django.views.decorators.debug import sensitive_variables
 from rest_framework import exceptions as drf
 
 from jwt_auth import sessions, verification
 from jwt_auth._django.outages import outage_is_unavailable
-from jwt_auth.authentication.errors import as_api_exception
-from jwt_auth.conf import get_settings, rules
-from jwt_auth.contrib.simplejwt.causes import REVOKED, AnotherTypeError, ExpiredAccessTokenError, is_revoked, text_of
-from jwt_auth.contrib.simplejwt.exceptions import TokenError
-from jwt_auth.contrib.simplejwt.options import options
-from jwt_auth.contrib.simplejwt.users import because_of_user_of
+from jwt_auth.conf import rules
+from jwt_auth.conf.simplejwt import simplejwt_or_default
+from jwt_auth.contrib.simplejwt.causes import REVOKED, ExpiredAccessTokenError, as_errors_of_simplejwt, is_revoked
+from jwt_auth.contrib.simplejwt.reading import as_access_token, because_of_user_of, check_refresh_token
 from jwt_auth.exceptions import (
     ExpiredTokenError,
     IdempotencyKeyError,
     InactivePrincipalError,
     InvalidTokenError,
-    MissingUserError,
     RevokedTokenError,
     TokenError as RefusedToken,
     UnavailableError,
 )
 from jwt_auth.http.logs import log_outage, log_refusal
-from jwt_auth.revocation.database import refusal_of
 from jwt_auth.sessions.extensions import check_former
-from jwt_auth.sessions.refresh_tokens import find, is_shaped_like_a_refresh_token, refuse_misuse
+from jwt_auth.sessions.refresh_tokens import find, is_shaped_like_a_refresh_token
 
 
 @sensitive_variables()
@@ -58,7 +53,7 @@ def exchange(raw: object, request: HttpRequest | None, no_active_account: str | 
             log_refusal(error, request)
             raise drf.AuthenticationFailed(str(no_active_account), "no_active_account") from error
         except InvalidTokenError as error:
-            raise _as_access_token(token) or error from error
+            raise as_access_token(token) or error from error
 
 
 @sensitive_variables()
@@ -100,7 +95,7 @@ def end(raw: object, request: HttpRequest | None) -> None:
     token = _text_of_token(raw)
     with _in_words_of_simplejwt(request):
         # simplejwt does not sign out by an access token.
-        refused = _as_access_token(token) or _refusal_of_refresh_token(token)
+        refused = as_access_token(token) or _refusal_of_refresh_token(token)
         if isinstance(refused, InvalidTokenError | ExpiredAccessTokenError):
             raise refused
         sessions.end(token)
@@ -127,24 +122,22 @@ def _text_of_token(raw: object) -> str:
 
 @contextmanager
 def _in_words_of_simplejwt(request: HttpRequest | None) -> Iterator[None]:
-    try:
-        with outage_is_unavailable():
-            yield
-    except RefusedToken as error:
-        log_refusal(error, request)
-        raise TokenError(text_of(error)) from error
-    except IdempotencyKeyError as error:
-        log_refusal(error, request)
-        raise as_api_exception(error) from error
-    except UnavailableError as error:
-        log_outage(error, request)
-        raise as_api_exception(error) from error
+    with as_errors_of_simplejwt():
+        try:
+            with outage_is_unavailable():
+                yield
+        except (RefusedToken, IdempotencyKeyError) as error:
+            log_refusal(error, request)
+            raise
+        except UnavailableError as error:
+            log_outage(error, request)
+            raise
 
 
 @sensitive_variables()
 def _ask_rule(token: str) -> None:
     """Raise InactivePrincipalError if USER_AUTHENTICATION_RULE refuses the user of a refresh token. One query."""
-    rule: Any = options().USER_AUTHENTICATION_RULE
+    rule: Any = simplejwt_or_default().USER_AUTHENTICATION_RULE
     if rule is None or not is_shaped_like_a_refresh_token(token):
         return
     session, _ = find(token)
@@ -166,23 +159,5 @@ def _refusal_of_refresh_token(token: str) -> RefusedToken | None:
 @sensitive_variables()
 def _check(token: str) -> None:
     """Raise the error that a refresh with this token would raise, but change nothing. One query for our own."""
-    if not is_shaped_like_a_refresh_token(token) and check_former(token):
-        return
-    session, presented = find(token)
-    if session is None:
-        raise MissingUserError("there is no session of this handle, maybe because its user was deleted")
-    if refused := because_of_user_of(session) or refusal_of(session, timezone.now()):
-        raise refused
-    refuse_misuse(presented, session)
-
-
-@sensitive_variables()
-def _as_access_token(token: str) -> RefusedToken | None:
-    """Return the reason why an access token of ours is no refresh token; None for any other token."""
-    try:
-        claims = verification.identify_only(token)
-    except InvalidTokenError:
-        return None
-    if claims.expires_at <= timezone.now() - get_settings().LEEWAY:
-        return ExpiredAccessTokenError("an access token, which has expired")
-    return AnotherTypeError("an access token")
+    if is_shaped_like_a_refresh_token(token) or not check_former(token):
+        check_refresh_token(token)

@@ -15,8 +15,6 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.core.exceptions import PermissionDenied
 from django.utils.functional import cached_property
-from django.utils.module_loading import import_string
-from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 from rest_framework import exceptions as drf, serializers
 from rest_framework.generics import GenericAPIView
@@ -24,27 +22,21 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from jwt_auth._django.driver_errors import is_of_text
-from jwt_auth._django.outages import is_outage
-from jwt_auth.authentication.errors import as_api_exception
-from jwt_auth.authentication.note import note_on
-from jwt_auth.conf import get_settings, rules
-from jwt_auth.conf.simplejwt import SimpleJWT, simplejwt
+from jwt_auth.conf import rules
+from jwt_auth.conf.simplejwt import simplejwt_or_default
 from jwt_auth.conf.user_keys import key_of
-from jwt_auth.contrib.simplejwt.bounds import BoundedBody
+from jwt_auth.contrib.simplejwt.base import AsInSimpleJWT
 from jwt_auth.contrib.simplejwt.exceptions import InvalidToken, TokenError
 from jwt_auth.contrib.simplejwt.grants import NO_ACCOUNT, SignInRequest, current_sign_in, signing_in
 from jwt_auth.contrib.simplejwt.tokens import RefreshToken, Token
-from jwt_auth.exceptions import InvalidCredentialsError, UnavailableError, UnstorableTextError
-from jwt_auth.http.logs import log_outage, log_refusal, log_throttled
+from jwt_auth.exceptions import InvalidCredentialsError, UnavailableError
+from jwt_auth.http.logs import log_outage, log_refusal
 from jwt_auth.sessions import CredentialsChangedError
 from jwt_auth.sessions.accounts import read_name
 from jwt_auth.sessions.credentials import authenticate, has_compared
 from jwt_auth.views import Pending, SignInView
 from jwt_auth.views.sign_in import check_of, complete
 from jwt_auth.views.users import ATTEMPTS
-
-_DEFAULT = SimpleJWT().TOKEN_OBTAIN_SERIALIZER
 
 
 class PasswordField(serializers.CharField):
@@ -119,7 +111,7 @@ class TokenObtainPairSerializer(TokenObtainSerializer):
         return {**data, "refresh": str(refresh), "access": str(refresh.access_token)}
 
 
-class TokenObtainPairView(BoundedBody, SignInView, GenericAPIView[Any]):
+class TokenObtainPairView(AsInSimpleJWT, SignInView, GenericAPIView[Any]):
     """
     Answer a sign-in with the validated data of the serializer, in which the tokens are.
 
@@ -131,9 +123,7 @@ class TokenObtainPairView(BoundedBody, SignInView, GenericAPIView[Any]):
         throttle_classes: further throttles, besides those of all sign-ins.
     """
 
-    serializer_class: Any = None
-    _serializer_class: str = ""
-    www_authenticate_realm = ""  # REALM
+    _serializer_class = "TOKEN_OBTAIN_SERIALIZER"
 
     # As in the project's own views, and not as in those of this app.
     parser_classes: Any = APIView.parser_classes
@@ -164,12 +154,6 @@ class TokenObtainPairView(BoundedBody, SignInView, GenericAPIView[Any]):
         serializer.is_valid(raise_exception=True)
         return Response(serializer.validated_data)
 
-    def get_serializer_class(self) -> Any:
-        if self.serializer_class is not None:
-            return self.serializer_class
-        path = self._serializer_class or (simplejwt() or SimpleJWT()).TOKEN_OBTAIN_SERIALIZER
-        return TokenObtainPairSerializer if path == _DEFAULT else import_string(path)
-
     def get_serializer(self, *args: Any, **kwargs: Any) -> Any:
         serializer = super().get_serializer(*args, **kwargs)
         if hasattr(serializer, "initial_data"):
@@ -179,10 +163,6 @@ class TokenObtainPairView(BoundedBody, SignInView, GenericAPIView[Any]):
     def get_throttles(self) -> list[Any]:
         own = [kind() for kind in SignInView.throttle_classes]
         return [*own, *(each for each in super().get_throttles() if type(each) not in SignInView.throttle_classes)]
-
-    def get_authenticate_header(self, request: Request) -> str:
-        scheme = (simplejwt() or SimpleJWT()).AUTH_HEADER_TYPES[0]
-        return f'{scheme} realm="{self.www_authenticate_realm or get_settings().REALM}"'
 
     def get_login_name(self, request: Request) -> object:
         data: Any = request.data
@@ -223,7 +203,7 @@ class TokenObtainPairView(BoundedBody, SignInView, GenericAPIView[Any]):
             self._sign_in_request.end()
         except UnavailableError as error:
             exc = error
-        return super().handle_exception(self._as_api_exception(exc))
+        return super().handle_exception(exc)
 
     def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
         response = super().finalize_response(request, response, *args, **kwargs)
@@ -298,22 +278,13 @@ class TokenObtainPairView(BoundedBody, SignInView, GenericAPIView[Any]):
         texts = (name for name, field in self._fields.items() if _is_text(field))
         return next(iter([*self._named_fields, *texts]), "")
 
-    def _as_api_exception(self, exc: Exception) -> Exception:
-        """Return the error of DRF for one of this app, which is logged; others as they are."""
-        request = self.request._request
-        if isinstance(exc, drf.Throttled):
-            log_throttled(request, note_on(request).limit)
-        elif isinstance(exc, InvalidCredentialsError):
-            log_refusal(exc, request)
+    def as_api_exception(self, exc: Exception) -> Exception:
+        if isinstance(exc, InvalidCredentialsError):
+            log_refusal(exc, self.request._request)
             return drf.AuthenticationFailed(NO_ACCOUNT, "no_active_account")
-        elif isinstance(exc, TokenError):
+        if isinstance(exc, TokenError):
             return InvalidToken(exc.args[0])
-        elif isinstance(exc, UnstorableTextError) or is_of_text(exc):
-            return drf.ParseError(_("The request contains characters that the database can't store."))
-        elif isinstance(exc, UnavailableError) or is_outage(exc):
-            log_outage(exc, request)
-            return as_api_exception(exc if isinstance(exc, UnavailableError) else UnavailableError(str(exc)))
-        return exc
+        return super().as_api_exception(exc)
 
 
 def _is_text(field: Any) -> bool:
@@ -332,7 +303,7 @@ def _checks_fields(serializer: Any) -> bool:
 
 def _accepts(user: Any) -> bool:
     """Return whether USER_AUTHENTICATION_RULE lets `user`, who may be None, sign in."""
-    rule = (simplejwt() or SimpleJWT()).USER_AUTHENTICATION_RULE
+    rule = simplejwt_or_default().USER_AUTHENTICATION_RULE
     if rule is None:
         return user is not None and bool(user.is_active)
     return bool((rules.import_callable(rule) if isinstance(rule, str) else rule)(user))

@@ -20,12 +20,17 @@ from django.views.decorators.debug import sensitive_variables
 
 from jwt_auth.claims import REGISTERED, moment
 from jwt_auth.conf import get_settings
-from jwt_auth.conf.simplejwt import SimpleJWT, simplejwt
+from jwt_auth.conf.simplejwt import simplejwt_or_default
+from jwt_auth.contrib.simplejwt.causes import OF_ANOTHER_TYPE, REVOKED
 from jwt_auth.contrib.simplejwt.claims import id_of, kept_in, own_claims
 from jwt_auth.contrib.simplejwt.exceptions import AuthenticationFailed, TokenError
-from jwt_auth.contrib.simplejwt.grants import Grant, Wishes, grant_of
-from jwt_auth.contrib.simplejwt.payloads import TIMED, Payload, SetLifetime, lifetime_is_set
-from jwt_auth.contrib.simplejwt.reading import BLACKLISTED, OTHER_TYPE, read_access_token, read_refresh_token
+from jwt_auth.contrib.simplejwt.grants import FormerGrant, Grant, grant_of
+from jwt_auth.contrib.simplejwt.payloads import TIMED, Payload, SetLifetime, Wishes, lifetime_is_set
+from jwt_auth.contrib.simplejwt.reading import (
+    read_access_token,
+    read_former_token,
+    read_refresh_token,
+)
 from jwt_auth.issuers.base import ACCESS_TOKEN_TYPE
 from jwt_auth.jose import tokens
 from jwt_auth.keyring.stored import own_keys
@@ -80,7 +85,7 @@ class Token:
             if verify:
                 self.verify()
             return
-        if (claim := _options().TOKEN_TYPE_CLAIM) is not None:
+        if (claim := simplejwt_or_default().TOKEN_TYPE_CLAIM) is not None:
             self._know({claim: self.token_type})
         if not lifetime_is_set(type(self)):
             self.set_exp()
@@ -143,9 +148,9 @@ class Token:
 
     def verify_token_type(self) -> None:
         """Raise TokenError if the token is of another type than its class."""
-        claim = _options().TOKEN_TYPE_CLAIM
+        claim = simplejwt_or_default().TOKEN_TYPE_CLAIM
         if claim is not None and self.payload.get(claim, self.token_type) != self.token_type:
-            raise TokenError(OTHER_TYPE)
+            raise TokenError(OF_ANOTHER_TYPE)
 
     def check_exp(self, claim: str = "exp", current_time: datetime | None = None) -> None:
         """Raise TokenError if the time in `claim` has passed, or is missing."""
@@ -161,11 +166,17 @@ class Token:
     @sensitive_variables()
     def _read(self, raw: str, verify: bool) -> None:
         """Read the claims of the text of a token, of any type."""
+        if (content := read_former_token(raw, verifies=verify)) is not None:
+            named = (
+                own_claims(content.user, simplejwt_or_default(), content.token_type) if content.user is not None else {}
+            )
+            self._know({**content.claims, **named})
+            return
         if not is_shaped_like_a_refresh_token(raw):
             self._know(_claims_of_access_token(raw, verify))
             return
         session = read_refresh_token(raw, verifies=verify)
-        named = own_claims(session.user, _options(), "refresh")
+        named = own_claims(session.user, simplejwt_or_default(), "refresh")
         self._know({**kept_in(session.data), **named, **_times_of(session)})
 
     def _times(self) -> dict[str, Any]:
@@ -182,7 +193,8 @@ class Token:
 
     def _bind(self, grant: Grant) -> None:
         self._grant = grant
-        self._know(own_claims(grant.user, _options(), str(self.token_type)))
+        if grant.user is not None:  # as that of a former token may be
+            self._know(own_claims(grant.user, simplejwt_or_default(), str(self.token_type)))
 
     def _granted(self) -> Grant:
         """Return the grant of the token. A new token without one may name its user by USER_ID_CLAIM."""
@@ -192,7 +204,7 @@ class Token:
         return self._grant
 
     def _named_user(self) -> Any:
-        options = _options()
+        options = simplejwt_or_default()
         name = self.payload.present(options.USER_ID_CLAIM)
         if name is None:
             kind = type(self).__name__
@@ -205,7 +217,7 @@ class Token:
 
     def _changed(self) -> dict[str, Any]:
         """Return the claims that were set on this token, without those that the app sets."""
-        options = _options()
+        options = simplejwt_or_default()
         changed = {name: value for name, value in self.payload.items() if self._known.get(name, _ABSENT) != value}
         user_id = changed.pop(options.USER_ID_CLAIM, None)
         if user_id is not None and self._grant is not None and str(user_id) != id_of(self._grant.user, options):
@@ -274,6 +286,8 @@ class RefreshToken(Token):
     # Claims that access tokens do not get. They are not kept.
     no_copy_claims: ClassVar[tuple[str, ...]] = ("token_type", *TIMED)
     _types = ("refresh",)
+    # Claims of a token of simplejwt that its session does not keep.
+    _dropped: tuple[str, ...] = ()
 
     @sensitive_variables()
     def __str__(self) -> str:
@@ -307,18 +321,23 @@ class RefreshToken(Token):
             The row of the session, and whether it had not ended before.
         """
         grant = self._granted()
-        grant.settle()
+        if grant.session_id is None:
+            grant.settle()
         is_new = grant.end("logout")
         return UserSession.objects.filter(pk__in=[grant.session_id]).first(), is_new
 
     def check_blacklist(self) -> None:
         """Raise TokenError if the session has ended. One query."""
-        sid = self._granted().session_id
-        if sid is not None and not UserSession.objects.filter(pk=sid, revoked_at=None).exists():
-            raise TokenError(BLACKLISTED)
+        if self._granted().has_ended():
+            raise TokenError(REVOKED)
 
     @sensitive_variables()
     def _read(self, raw: str, verify: bool) -> None:
+        if (content := read_former_token(raw, verifies=verify)) is not None:
+            self._know({**content.claims})
+            self._dropped = tuple(name for name in content.claims if name not in content.kept)
+            self._bind(FormerGrant(content=content, raw=raw))
+            return
         session = read_refresh_token(raw, verifies=verify)
         grant = Grant(user=session.user, session=session, raw=raw)
         self._know({**grant.claims})
@@ -335,8 +354,8 @@ class RefreshToken(Token):
 
     def _kept_claims(self) -> dict[str, Any]:
         self._changed()  # refuses some
-        options = _options()
-        others = {options.USER_ID_CLAIM, options.TOKEN_TYPE_CLAIM, *TIMED, *self.no_copy_claims}
+        options = simplejwt_or_default()
+        others = {options.USER_ID_CLAIM, options.TOKEN_TYPE_CLAIM, *TIMED, *self.no_copy_claims, *self._dropped}
         return {name: value for name, value in self.payload.items() if name not in others}
 
     def _times(self) -> dict[str, Any]:
@@ -358,17 +377,13 @@ class UntypedToken(Token):
 def _claims_of_access_token(raw: str, verify: bool) -> dict[str, Any]:
     """Return the claims of an access token. One from before SIMPLEJWT was set gets those that name its user."""
     claims, user = read_access_token(raw, verifies=verify)
-    return {**(own_claims(user, _options(), "access") if is_user(user) else {}), **claims}
+    return {**(own_claims(user, simplejwt_or_default(), "access") if is_user(user) else {}), **claims}
 
 
 def _times_of(session: UserSession) -> dict[str, Any]:
     """Return the claims of TIMED of the refresh tokens of `session`, which have one id."""
     ends, began = session.ends_at, session.created_at
     return {"exp": int(ends.timestamp()), "iat": int(began.timestamp()), "jti": session.sid}
-
-
-def _options() -> SimpleJWT:
-    return simplejwt() or SimpleJWT()
 
 
 def _end(wished: float, issued: dict[str, Any]) -> float:

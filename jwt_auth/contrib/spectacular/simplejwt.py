@@ -14,7 +14,7 @@ from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import serializers as drf
 from rest_framework.permissions import AllowAny
 
-from jwt_auth.contrib.simplejwt.options import options
+from jwt_auth.conf.simplejwt import simplejwt_or_default
 from jwt_auth.contrib.spectacular.schemes import BEARER, JWTScheme
 
 _PLACE = "jwt_auth.contrib.simplejwt"
@@ -32,7 +32,7 @@ class HeaderScheme(JWTScheme):
     priority = -2
 
     def get_security_definition(self, auto_schema: Any) -> Any:
-        name, word = options().AUTH_HEADER_NAME, options().AUTH_HEADER_TYPES[0]
+        name, word = simplejwt_or_default().AUTH_HEADER_NAME, simplejwt_or_default().AUTH_HEADER_TYPES[0]
         if (name, word) == ("HTTP_AUTHORIZATION", "Bearer"):
             return BEARER
         return build_bearer_security_scheme_object(header_name=name, token_prefix=word, bearer_format="JWT")

@@ -23,3 +23,10 @@ def app() -> App:
 def browser() -> Browser:
     """A page of ours in a browser that signs in with allauth."""
     return Browser()
+
+
+@pytest.fixture(params=[App, Browser])
+def page(request: pytest.FixtureRequest) -> App | Browser:
+    """Each of allauth's clients."""
+    client: App | Browser = request.param()
+    return client

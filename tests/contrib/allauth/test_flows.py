@@ -20,12 +20,6 @@ from tests.support.queries import count_queries
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]  # codes are good for half a minute
 
 
-@pytest.fixture(params=[App, Browser])
-def page(request):
-    """Each of allauth's clients."""
-    return request.param()
-
-
 @pytest.fixture
 def alice(user):
     EmailAddress.objects.create(user=user, email="alice@example.com", verified=True, primary=True)

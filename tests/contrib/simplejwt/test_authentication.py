@@ -1,7 +1,9 @@
 """The authentication class of simplejwt, as settings name it and as the code of projects calls and overrides it."""
 
 import pytest
+from asgiref.sync import async_to_sync, sync_to_async
 from django.contrib.auth import get_user_model
+from django.core.exceptions import SynchronousOnlyOperation
 from django.urls import include, path
 from rest_framework.exceptions import APIException
 from rest_framework.permissions import AllowAny, IsAuthenticated
@@ -258,6 +260,17 @@ def test_an_outage_hides_no_refusal(client, user, access):
         refused_token(get(client, "/shown/", access), "Token is blacklisted")
     assert failed
     refused(get(client, "/shown/", access), "User is inactive", "user_inactive")
+
+
+def test_asynchronous_code_calls_it_in_a_thread(user, access):
+    check = JWTAuthentication().get_validated_token
+
+    async def code_of_the_project():
+        with pytest.raises(SynchronousOnlyOperation):
+            check(access)
+        return await sync_to_async(check)(access)
+
+    assert async_to_sync(code_of_the_project)()["user_id"] == str(user.pk)
 
 
 def test_a_single_use_token_is_used_up_without_a_request_too(user, access, monkeypatch):

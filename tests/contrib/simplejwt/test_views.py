@@ -8,6 +8,7 @@ from django.db import DataError, connections
 from django.urls import include, path, reverse
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
+from rest_framework.parsers import JSONParser
 from rest_framework.response import Response
 from rest_framework.throttling import BaseThrottle
 from rest_framework.views import APIView
@@ -331,6 +332,20 @@ def test_bodies_have_bounds(client, tokens, name):
     assert (deep.status_code, deep.json()) == (400, {"detail": "The body is nested too deeply."})
     odd = client.post(f"/api/token/{name}", "{}", content_type="application/json", CONTENT_LENGTH="many")
     assert odd.status_code == 400
+
+
+@pytest.mark.parametrize("name", ["", "refresh/", "verify/", "blacklist/"])
+def test_nothing_parses_a_body_that_is_too_long(client, tokens, name, monkeypatch):
+    """Neither the serializer nor a throttle, which comes before it and looks for the login name."""
+    parsed, parse = [], JSONParser.parse
+    monkeypatch.setattr(
+        JSONParser, "parse", lambda self, *given, **more: parsed.append(name) or parse(self, *given, **more)
+    )
+    for length, is_parsed in ((100, True), (70_000, False)):
+        parsed.clear()
+        answer = client.post(f"/api/token/{name}", {"username": "x" * length, "token": "x"}, format="json")
+        assert answer.status_code >= 400
+        assert bool(parsed) is is_parsed
 
 
 def test_the_challenge_names_the_realm_and_the_first_type(post, jwt_settings):

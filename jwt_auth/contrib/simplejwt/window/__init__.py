@@ -57,10 +57,10 @@ from uuid import UUID
 
 from jwt_auth.contrib.simplejwt.window.access import find_former
 from jwt_auth.contrib.simplejwt.window.ending import end_former
-from jwt_auth.contrib.simplejwt.window.exchange import check_former, exchange_former
+from jwt_auth.contrib.simplejwt.window.exchange import check_former, exchange_former, read_former
 from jwt_auth.http.peer import Peer
 from jwt_auth.issuers.directory import connect_former
-from jwt_auth.sessions.extensions import Extension, connect_extension
+from jwt_auth.sessions.extensions import Extension, FormerContent, connect_extension
 from jwt_auth.sessions.results import TokenPair
 
 
@@ -72,6 +72,9 @@ class WindowExtension(Extension):
 
     def check(self, raw: str, *, now: datetime | None) -> bool:
         return check_former(raw, now=now)
+
+    def read(self, raw: str, *, now: datetime | None) -> FormerContent | None:
+        return read_former(raw, now=now)
 
     def end(self, raw: str, *, reason: str, now: datetime | None) -> UUID | None:
         return end_former(raw, reason=reason, now=now)

@@ -2,7 +2,6 @@
 Signing out with a former token: a refresh token is used up, an access token is denied.
 """
 
-from contextlib import suppress
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -13,8 +12,8 @@ from django.views.decorators.debug import sensitive_variables
 from jwt_auth.authentication.replay import record
 from jwt_auth.conf.user_keys import key_of, user_id_of
 from jwt_auth.contrib.simplejwt.window.package import FormerToken, blacklist, former_of, is_open, kept_until
-from jwt_auth.contrib.simplejwt.window.users import family_subject, find_user
-from jwt_auth.exceptions import InvalidTokenError, MissingUserError, ReplayedTokenError
+from jwt_auth.contrib.simplejwt.window.users import family_subject, find_user_or_none
+from jwt_auth.exceptions import InvalidTokenError, ReplayedTokenError
 from jwt_auth.models import RevocationEvent
 from jwt_auth.revocation.events import atomic
 from jwt_auth.revocation.operations import deny_token, end_session
@@ -40,19 +39,13 @@ def end_former(raw: str, *, reason: str, now: datetime | None) -> UUID | None:
     except InvalidTokenError:
         return None
     if former is not None:
-        row, user = _find_user(former)
+        row, user = find_user_or_none(former)
         with atomic():
             # In the order of an exchange, which this either precedes or follows.
             if user is not None:
                 lock_user(key_of(user))
             _end(former, row, user, reason, now)
     return None if former is None else former.digest
-
-
-def _find_user(former: FormerToken) -> tuple[Any, Any]:
-    with suppress(MissingUserError):
-        return find_user(former)
-    return None, None
 
 
 def _is_denied(former: FormerToken, row: Any) -> bool:

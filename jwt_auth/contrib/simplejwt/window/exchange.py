@@ -21,7 +21,7 @@ from jwt_auth.contrib.simplejwt.window.package import (
     kept_until,
     package,
 )
-from jwt_auth.contrib.simplejwt.window.users import find_user, state_of
+from jwt_auth.contrib.simplejwt.window.users import find_user, find_user_or_none, state_of
 from jwt_auth.exceptions import (
     ExpiredTokenError,
     InactivePrincipalError,
@@ -33,7 +33,8 @@ from jwt_auth.exceptions import (
 )
 from jwt_auth.http.peer import Peer
 from jwt_auth.revocation.verdict import verdict
-from jwt_auth.sessions.lifecycle import refresh_exchanged
+from jwt_auth.sessions.extensions import FormerContent
+from jwt_auth.sessions.lifecycle import check_exchanged, refresh_exchanged
 from jwt_auth.sessions.results import TokenPair
 from jwt_auth.sessions.starting import CredentialsChangedError, exchange
 from jwt_auth.sessions.terms import Terms
@@ -67,18 +68,49 @@ def check_former(raw: str, *, now: datetime | None = None) -> bool:
         False if `raw` is none, or after the window's end.
 
     Raises:
-        InvalidTokenError, ExpiredTokenError, RevokedTokenError: if it is one, and is refused, or was used before.
+        InvalidTokenError, ExpiredTokenError, RevokedTokenError: if it is one, and an exchange is refused. One that was
+            used before is, after the grace period of the exchange.
         ConfigurationError: if simplejwt can't be asked.
         UnavailableError: if the database can't be asked.
     """
     with outage_is_unavailable():
         found = _find(raw, now or timezone.now())
-    if found is None:
-        return False
-    _, _, is_used = found
-    if is_used:
-        raise RevokedTokenError("the token was used before")
+        if found is None:
+            return False
+        former, _, is_used = found
+        if is_used:
+            check_exchanged(former.digest, now=now)
     return True
+
+
+@sensitive_variables()
+def read_former(raw: str, *, now: datetime | None = None) -> FormerContent | None:
+    """
+    Return what is in a former token, of any age, with the names that this app's own tokens have for its times and id.
+
+    Returns:
+        None if `raw` is no former token, or after the window's end.
+
+    Raises:
+        InvalidTokenError: if its signature, or what it says, is wrong.
+        ConfigurationError: if simplejwt can't be asked.
+        UnavailableError: if the database can't be asked.
+    """
+    if not is_open(now) or (former := former_of(raw)) is None:
+        return None
+    with outage_is_unavailable():
+        _, user = find_user_or_none(former)
+    claims = former.claims
+    times = {"exp": int(claims.expires_at.timestamp()), "iat": claims.iat, "jti": claims.jti}
+    return FormerContent(
+        token_type=str(former.kind.token_class.token_type),
+        is_access=former.kind.is_access,
+        is_exchanged=former.kind.is_exchanged,
+        user=user,
+        sid=former.digest,
+        claims={**times, **claims.all},
+        kept=_own_claims(former),
+    )
 
 
 @sensitive_variables()

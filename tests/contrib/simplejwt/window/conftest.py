@@ -6,10 +6,18 @@ from typing import Any
 import pytest
 from django.conf import settings
 
+from tests.support.former import former_pair
+
 
 def pytest_ignore_collect(collection_path: Any) -> bool | None:
     elsewhere = "ACCEPT_UNTIL" not in settings.JWT_AUTH.get("SIMPLEJWT", {})
     return True if elsewhere and collection_path.name.startswith("test_") else None
+
+
+@pytest.fixture
+def raw(user: Any, clock: Any) -> str:
+    """A refresh token that simplejwt has just issued."""
+    return former_pair(user)["refresh"]
 
 
 @pytest.fixture

@@ -21,11 +21,6 @@ from tests.support.outages import outage
 COMMITS = pytest.mark.django_db(transaction=True)
 
 
-@pytest.fixture
-def raw(user, clock):
-    return former_pair(user)["refresh"]
-
-
 def test_over_http(client, user, raw):
     assert client.send("revoke/", {"token": raw}).status_code == 200
     assert client.refresh(raw).status_code == 401

@@ -47,11 +47,6 @@ SECOND = NOW.replace(microsecond=0)  # `iat` has whole seconds
 COMMITS = pytest.mark.django_db(transaction=True)
 
 
-@pytest.fixture
-def raw(user, clock):
-    return former_pair(user)["refresh"]
-
-
 def jti_of(raw):
     return RefreshToken(raw, verify=False)["jti"]
 
@@ -468,13 +463,16 @@ def test_simplejwt_itself_accepts_what_nobody_has_used(user, raw, package_settin
 # A check that changes nothing
 
 
-def test_it_can_be_checked_without_being_used_up(user, raw):
+def test_it_can_be_checked_without_being_used_up(user, raw, clock):
     other = former_pair(user)["refresh"]
     assert check_former(raw)
     assert not UsedToken.objects.exists()
     refresh(raw)
-    with pytest.raises(RevokedTokenError, match="used before"):
+    assert check_former(raw)
+    clock.shift(100)
+    with pytest.raises(RefreshTokenReusedError):
         check_former(raw)
+    assert UserSession.objects.get().revoked_at is None
     with outage(), pytest.raises(UnavailableError):
         check_former(other)
     sessions.end(other)
@@ -482,6 +480,17 @@ def test_it_can_be_checked_without_being_used_up(user, raw):
         check_former(other)
     assert not check_former("x")
     assert not check_former(former_pair(user)["access"])
+
+
+def test_the_session_of_one_that_was_used_is_checked_as_well(user, raw):
+    refresh(raw)
+    assert check_former(raw)
+    UserSession.objects.update(revoked_at=timezone.now())
+    with pytest.raises(RevokedTokenError):
+        check_former(raw)
+    UserSession.objects.all().delete()
+    with pytest.raises(RevokedTokenError, match="no session"):
+        check_former(raw)
 
 
 # Sliding tokens

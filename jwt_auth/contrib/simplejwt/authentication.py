@@ -209,7 +209,8 @@ def default_user_authentication_rule(user: Any) -> bool:
 @sensitive_variables("raw")
 def _explained(error: TokenError, raw: str) -> TokenError:
     """Return `error`, as exactly as simplejwt names the reason. See `because_of_user` for the queries."""
-    from jwt_auth.contrib.simplejwt.reading import because_of_user  # needs the models, as the next line does
+    from jwt_auth.contrib.simplejwt.reading import because_of_user  # needs the models, as the next lines do
+    from jwt_auth.sessions.extensions import read_former
     from jwt_auth.sessions.refresh_tokens import unsign
 
     if isinstance(error, RevokedTokenError):
@@ -217,6 +218,10 @@ def _explained(error: TokenError, raw: str) -> TokenError:
     with suppress(InvalidTokenError):
         unsign(raw)
         return AnotherTypeError(error.reason)
+    with suppress(InvalidTokenError, UnavailableError):
+        former = read_former(raw)
+        if former is not None and not former.is_access:
+            return AnotherTypeError(error.reason)
     return error
 
 

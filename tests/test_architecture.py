@@ -118,7 +118,7 @@ def classes_of(code):
     return [node.name for node in ast.parse(code).body if isinstance(node, ast.ClassDef) and node.name[0] != "_"]
 
 
-OF_SIMPLEJWT = {"AccessToken", "JWTAuthentication", "TokenError"}
+OF_SIMPLEJWT = {"AccessToken", "ExpiredTokenError", "JWTAuthentication", "TokenError"}
 OF_OTHER_PACKAGES = {"LoginView", "LogoutView", "RefreshView", "RefreshSerializer", "TokenStrategy"}
 
 

@@ -10,6 +10,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from django.contrib.auth import get_user_model
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
@@ -109,7 +110,12 @@ class JWTAuthentication(authentication.JWTAuthentication):
         scheme = simplejwt_or_default().AUTH_HEADER_TYPES[0]
         return f'{scheme} realm="{self.www_authenticate_realm or get_settings().REALM}"'
 
-    # The methods of simplejwt
+    # The attribute and the methods of simplejwt
+
+    @property
+    def user_model(self) -> Any:
+        """The project's user model."""
+        return get_user_model()
 
     def get_header(self, request: HttpRequest | Request) -> bytes | None:
         """Return the header with the token; None if there is none."""
@@ -209,7 +215,8 @@ def default_user_authentication_rule(user: Any) -> bool:
 @sensitive_variables("raw")
 def _explained(error: TokenError, raw: str) -> TokenError:
     """Return the error that names the reason as exactly as simplejwt does. See `because_of_user` for the queries."""
-    from jwt_auth.contrib.simplejwt.reading import because_of_user  # needs the models, as the next line does
+    from jwt_auth.contrib.simplejwt.reading import because_of_user  # needs the models, as the next lines do
+    from jwt_auth.sessions.extensions import read_former
     from jwt_auth.sessions.refresh_tokens import unsign
 
     if isinstance(error, RevokedTokenError):
@@ -217,6 +224,10 @@ def _explained(error: TokenError, raw: str) -> TokenError:
     with suppress(InvalidTokenError):
         unsign(raw)
         return AnotherTypeError(error.reason)
+    with suppress(InvalidTokenError, UnavailableError):
+        former = read_former(raw)
+        if former is not None and not former.is_access:
+            return AnotherTypeError(error.reason)
     return error
 
 

@@ -13,7 +13,7 @@ from rest_framework.exceptions import APIException
 
 from jwt_auth._django.outages import outage_is_unavailable
 from jwt_auth.authentication.errors import as_api_exception
-from jwt_auth.contrib.simplejwt.exceptions import InvalidToken, TokenError
+from jwt_auth.contrib.simplejwt.exceptions import ExpiredTokenError as OfExpired, InvalidToken, TokenError
 from jwt_auth.exceptions import (
     ExpiredTokenError,
     IdempotencyKeyError,
@@ -73,7 +73,7 @@ def refusal(error: JWTAuthError) -> APIException:
 
 def as_token_error(error: RefusedToken) -> TokenError:
     """Return the error of simplejwt's token classes for a token that is refused."""
-    return TokenError(text_of(error))
+    return (OfExpired if isinstance(error, ExpiredTokenError) else TokenError)(text_of(error))
 
 
 @contextmanager

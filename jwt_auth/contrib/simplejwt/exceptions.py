@@ -7,11 +7,15 @@ from typing import Any
 from django.utils.translation import gettext_lazy as _
 from rest_framework import exceptions as drf
 
-__all__ = ["AuthenticationFailed", "InvalidToken", "TokenError"]
+__all__ = ["AuthenticationFailed", "ExpiredTokenError", "InvalidToken", "TokenError"]
 
 
 class TokenError(Exception):
     """Raised when a token of `tokens` is malformed, expired, revoked or of another type."""
+
+
+class ExpiredTokenError(TokenError):
+    """Raised when a token has expired."""
 
 
 class AuthenticationFailed(drf.AuthenticationFailed):

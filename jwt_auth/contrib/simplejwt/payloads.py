@@ -75,9 +75,9 @@ def lifetime_is_set(kind: type) -> bool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wishes:
+class DesiredState:
     """
-    The facts that code has set on a refresh token, and that its session is to have.
+    The claims and the end that code has set on a refresh token, for its session.
 
     Args:
         claims: the claims for all access tokens of the session.
@@ -142,8 +142,8 @@ def columns_until(ends_at: datetime | None) -> dict[str, Any]:
     return {name: columns[name] for name in ("idle_timeout", "idle_expires_at", "expires_at")}
 
 
-def differ(wished: datetime | None, known: datetime | None) -> bool:
+def differ(desired: datetime | None, known: datetime | None) -> bool:
     """Return whether two ends are different, and not merely computed one after the other."""
-    if wished is None or known is None:
-        return wished is not known
-    return abs(wished - known) > SAME
+    if desired is None or known is None:
+        return desired is not known
+    return abs(desired - known) > SAME

@@ -27,7 +27,7 @@ from jwt_auth.conf.simplejwt import simplejwt_or_default
 from jwt_auth.conf.user_keys import key_of
 from jwt_auth.contrib.simplejwt.base import AsInSimpleJWT
 from jwt_auth.contrib.simplejwt.exceptions import InvalidToken, TokenError
-from jwt_auth.contrib.simplejwt.grants import NO_ACCOUNT, SignInRequest, current_sign_in, signing_in
+from jwt_auth.contrib.simplejwt.lazy_sessions import NO_ACCOUNT, SignInRequest, current_sign_in, signing_in
 from jwt_auth.contrib.simplejwt.tokens import RefreshToken, Token
 from jwt_auth.exceptions import InvalidCredentialsError, UnavailableError
 from jwt_auth.http.logs import log_outage, log_refusal
@@ -125,7 +125,7 @@ class TokenObtainPairView(AsInSimpleJWT, SignInView, GenericAPIView[Any]):
 
     _serializer_class = "TOKEN_OBTAIN_SERIALIZER"
 
-    # As in the project's own views, and not as in those of this app.
+    # The project's own settings of DRF apply, not those of this app's endpoints.
     parser_classes: Any = APIView.parser_classes
     throttle_classes: Any = APIView.throttle_classes
     versioning_class: Any = APIView.versioning_class
@@ -176,9 +176,9 @@ class TokenObtainPairView(AsInSimpleJWT, SignInView, GenericAPIView[Any]):
             self._result = self._validate(copy(data))
         except PermissionDenied as error:  # of a project that answers with 403
             raise drf.PermissionDenied(*error.args) from error
-        grant = self._sign_in_request.begun()
-        if grant is not None:
-            return grant.user
+        lazy = self._sign_in_request.begun()
+        if lazy is not None:
+            return lazy.user
         user = getattr(self._running, "user", None)
         # An answer without tokens, such as that a code is required, or that the password is wrong.
         self._has_failed = user is None and has_compared()
@@ -186,10 +186,10 @@ class TokenObtainPairView(AsInSimpleJWT, SignInView, GenericAPIView[Any]):
 
     def refuse_closed(self, request: Request, data: Mapping[str, Any]) -> Any:
         """
-        Take the time of a wrong password, and refuse.
+        Refuse, after the time that a wrong password takes.
 
-        The error of the serializer is the answer only if it is that for a wrong password, which is compared instead of
-        the right one. For other credentials it would tell, beyond the limit, whether they are right.
+        A wrong password is compared in place of the one in the body. The serializer's error is the answer only if a
+        password was compared: for other credentials it would reveal, beyond the limit, whether they are right.
         """
         try:
             self.authenticate(request, data)
@@ -247,9 +247,9 @@ class TokenObtainPairView(AsInSimpleJWT, SignInView, GenericAPIView[Any]):
                 log_refusal(InvalidCredentialsError(f"the serializer raised {type(error).__name__}"), request._request)
             self._sign_in_request.end()
             raise
-        grant = self._sign_in_request.begun()
-        if grant is not None and grant.pair is not None:
-            complete(self, request, user, grant.pair)
+        lazy = self._sign_in_request.begun()
+        if lazy is not None and lazy.pair is not None:
+            complete(self, request, user, lazy.pair)
         elif self._has_failed:
             check.count_failure()
         return self._result

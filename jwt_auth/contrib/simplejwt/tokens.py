@@ -5,9 +5,9 @@ The token classes of simplejwt, for the code and the tests of a project that use
     refresh["role"] = "editor"
     body = {"refresh": str(refresh), "access": str(refresh.access_token)}
 
-`for_user()` starts a session, but not before a token is written as text, or a claim is read that only a session has:
-so the claims of a refresh token go into the session, and all its access tokens have them, also those of later
-refreshes. A claim that is set on an access token is in that one alone. `grants` has the sessions.
+`for_user()` prepares a session. It starts when a token is first written as text, or when a claim is read that only a
+session has. So the claims of a refresh token are stored with the session, and all its access tokens have them, also
+those of later refreshes. A claim that is set on an access token is in that token only. See `lazy_sessions`.
 """
 
 from datetime import datetime, timedelta
@@ -24,8 +24,8 @@ from jwt_auth.conf.simplejwt import simplejwt_or_default
 from jwt_auth.contrib.simplejwt.causes import OF_ANOTHER_TYPE, REVOKED
 from jwt_auth.contrib.simplejwt.claims import id_of, kept_in, own_claims
 from jwt_auth.contrib.simplejwt.exceptions import AuthenticationFailed, TokenError
-from jwt_auth.contrib.simplejwt.grants import FormerGrant, Grant, grant_of
-from jwt_auth.contrib.simplejwt.payloads import TIMED, Payload, SetLifetime, Wishes, lifetime_is_set
+from jwt_auth.contrib.simplejwt.lazy_sessions import FormerLazySession, LazySession, lazy_session_of
+from jwt_auth.contrib.simplejwt.payloads import TIMED, DesiredState, Payload, SetLifetime, lifetime_is_set
 from jwt_auth.contrib.simplejwt.reading import (
     read_access_token,
     read_former_token,
@@ -79,7 +79,7 @@ class Token:
         self.payload = Payload(self._fill)
         # The claims in the payload that nobody has set on this token.
         self._known: dict[str, Any] = {}
-        self._grant: Grant | None = None
+        self._lazy_session: LazySession | None = None
         if self.token is not None:
             self._read(self.token, verify)
             if verify:
@@ -99,11 +99,11 @@ class Token:
             AuthenticationFailed: if the user is inactive.
             TypeError: for anything but a saved user.
         """
-        grant = grant_of(user)
+        lazy = lazy_session_of(user)
         if not user.is_active:
             raise AuthenticationFailed(_("User is inactive"), "user_inactive")
         token = cls()
-        token._bind(grant)
+        token._bind(lazy)
         return token
 
     def __repr__(self) -> str:
@@ -142,7 +142,7 @@ class Token:
         self.payload[claim] = int((at_time or self.current_time).timestamp())
 
     def verify(self) -> None:
-        """Check the end and the type of the token. Override it for checks of your own; they are made at the end."""
+        """Check the end and the type of the token. An override can add checks; it is called when a token is read."""
         self.check_exp()
         self.verify_token_type()
 
@@ -191,17 +191,17 @@ class Token:
         self.payload.update(claims)
         self._known.update(claims)
 
-    def _bind(self, grant: Grant) -> None:
-        self._grant = grant
-        if grant.user is not None:  # as that of a former token may be
-            self._know(own_claims(grant.user, simplejwt_or_default(), str(self.token_type)))
+    def _bind(self, lazy: LazySession) -> None:
+        self._lazy_session = lazy
+        if lazy.user is not None:  # as that of a former token may be
+            self._know(own_claims(lazy.user, simplejwt_or_default(), str(self.token_type)))
 
-    def _granted(self) -> Grant:
-        """Return the grant of the token. A new token without one may name its user by USER_ID_CLAIM."""
-        if self._grant is None:
-            self._bind(grant_of(self._named_user()))
-        assert self._grant is not None  # noqa: S101  # for mypy
-        return self._grant
+    def _bound_session(self) -> LazySession:
+        """Return the session of the token. A new token without one may name its user by USER_ID_CLAIM."""
+        if self._lazy_session is None:
+            self._bind(lazy_session_of(self._named_user()))
+        assert self._lazy_session is not None  # noqa: S101  # for mypy
+        return self._lazy_session
 
     def _named_user(self) -> Any:
         options = simplejwt_or_default()
@@ -220,7 +220,8 @@ class Token:
         options = simplejwt_or_default()
         changed = {name: value for name, value in self.payload.items() if self._known.get(name, _ABSENT) != value}
         user_id = changed.pop(options.USER_ID_CLAIM, None)
-        if user_id is not None and self._grant is not None and str(user_id) != id_of(self._grant.user, options):
+        bound = self._lazy_session
+        if user_id is not None and bound is not None and str(user_id) != id_of(bound.user, options):
             raise ValueError(f"the claim {options.USER_ID_CLAIM!r} names another user than the token has")
         changed.pop(str(options.TOKEN_TYPE_CLAIM), None)
         if taken := sorted(REGISTERED.intersection(changed).difference(TIMED)):
@@ -249,12 +250,12 @@ class AccessToken(Token):
         """
         if self.token is not None:
             return self._unchanged(self.token)
-        raw = self._granted().access()
+        raw = self._bound_session().access()
         issued = dict(tokens.peek_unverified(raw).claims)
         changed = self._changed()
         if "exp" in changed:
             changed["exp"] = _end(changed["exp"], issued)
-        removed = {name for name in self._known if self.payload.present(name) is None and name not in REGISTERED}
+        removed = {name for name in self._known if name not in self.payload and name not in REGISTERED}
         claims = {**{name: value for name, value in issued.items() if name not in removed}, **changed}
         return raw if claims == issued else tokens.encode(claims, own_keys().signing, ACCESS_TOKEN_TYPE)
 
@@ -269,7 +270,7 @@ class AccessToken(Token):
         self._know(_claims_of_access_token(raw, verify))
 
     def _times(self) -> dict[str, Any]:
-        return {} if self.token is not None else dict(tokens.peek_unverified(self._granted().access()).claims)
+        return {} if self.token is not None else dict(tokens.peek_unverified(self._bound_session().access()).claims)
 
 
 class RefreshToken(Token):
@@ -281,7 +282,7 @@ class RefreshToken(Token):
     """
 
     token_type = "refresh"  # noqa: S105  # a type
-    lifetime = SetLifetime("SESSION_ABSOLUTE_TIMEOUT")
+    lifetime = SetLifetime("SESSION_IDLE_TIMEOUT")
     access_token_class = AccessToken
     # Claims that access tokens do not get. They are not kept.
     no_copy_claims: ClassVar[tuple[str, ...]] = ("token_type", *TIMED)
@@ -299,19 +300,19 @@ class RefreshToken(Token):
             ValueError: if the claims have too many characters, or one was set that only the app sets.
             ImproperlyConfigured: if there are claims, and SIMPLEJWT is not set.
         """
-        return self._granted().refresh()
+        return self._bound_session().refresh()
 
     @property
     def access_token(self) -> AccessToken:
         """A new access token of the session, with the claims that the refresh token has now."""
         access = self.access_token_class()
-        access._bind(self._granted())
+        access._bind(self._bound_session())
         access._know(self._kept_claims())
         return access
 
     def set_jti(self) -> None:
         """Have a token that was read exchanged for its successor when it is written as text."""
-        self._granted().rotates = self.token is not None
+        self._bound_session().rotates = self.token is not None
 
     def blacklist(self) -> tuple[UserSession | None, bool]:
         """
@@ -320,15 +321,15 @@ class RefreshToken(Token):
         Returns:
             The row of the session, and whether it had not ended before.
         """
-        grant = self._granted()
-        if grant.session_id is None:
-            grant.settle()
-        is_new = grant.end("logout")
-        return UserSession.objects.filter(pk__in=[grant.session_id]).first(), is_new
+        lazy = self._bound_session()
+        if lazy.session_id is None:
+            lazy.settle()
+        is_new = lazy.end("logout")
+        return UserSession.objects.filter(pk__in=[lazy.session_id]).first(), is_new
 
     def check_blacklist(self) -> None:
         """Raise TokenError if the session has ended. One query."""
-        if self._granted().has_ended():
+        if self._bound_session().has_ended():
             raise TokenError(REVOKED)
 
     @sensitive_variables()
@@ -336,21 +337,21 @@ class RefreshToken(Token):
         if (content := read_former_token(raw, verifies=verify)) is not None:
             self._know({**content.claims})
             self._dropped = tuple(name for name in content.claims if name not in content.kept)
-            self._bind(FormerGrant(content=content, raw=raw))
+            self._bind(FormerLazySession(content=content, raw=raw))
             return
         session = read_refresh_token(raw, verifies=verify)
-        grant = Grant(user=session.user, session=session, raw=raw)
-        self._know({**grant.claims})
-        self._bind(grant)
+        lazy = LazySession(user=session.user, session=session, raw=raw)
+        self._know({**lazy.claims})
+        self._bind(lazy)
 
-    def _bind(self, grant: Grant) -> None:
-        super()._bind(grant)
-        grant.wishes = self._wishes
+    def _bind(self, lazy: LazySession) -> None:
+        super()._bind(lazy)
+        lazy.desired = self._desired_state
 
-    def _wishes(self) -> Wishes:
+    def _desired_state(self) -> DesiredState:
         ends = self.payload.present("exp")
         is_own = ends is not None and ends != self._known.get("exp")
-        return Wishes(claims=self._kept_claims(), ends_at=moment(ends) if is_own else None)
+        return DesiredState(claims=self._kept_claims(), ends_at=moment(ends) if is_own else None)
 
     def _kept_claims(self) -> dict[str, Any]:
         self._changed()  # refuses some
@@ -359,7 +360,7 @@ class RefreshToken(Token):
         return {name: value for name, value in self.payload.items() if name not in others}
 
     def _times(self) -> dict[str, Any]:
-        return _times_of(self._granted().session())
+        return _times_of(self._bound_session().session())
 
 
 class UntypedToken(Token):
@@ -386,9 +387,9 @@ def _times_of(session: UserSession) -> dict[str, Any]:
     return {"exp": int(ends.timestamp()), "iat": int(began.timestamp()), "jti": session.sid}
 
 
-def _end(wished: float, issued: dict[str, Any]) -> float:
-    """Return the end of an access token: as wished, or that of the issued one if the difference is its random part."""
+def _end(desired: float, issued: dict[str, Any]) -> float:
+    """Return the end of an access token: as desired, or that of the issued one if the difference is its random part."""
     longest = issued["iat"] + get_settings().ACCESS_TOKEN_LIFETIME.total_seconds()
-    if wished > longest + _SLACK:
+    if desired > longest + _SLACK:
         raise ValueError("an access token can't live longer than ACCESS_TOKEN_LIFETIME says")
-    return min(wished, issued["exp"])  # type: ignore[no-any-return]  # JSON
+    return min(desired, issued["exp"])  # type: ignore[no-any-return]  # JSON

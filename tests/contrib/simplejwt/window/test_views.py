@@ -1,11 +1,16 @@
 """The views with the names of simplejwt, given tokens that simplejwt itself has issued."""
 
+from datetime import timedelta
+
 import pytest
 from django.urls import include, path
 
+from jwt_auth.contrib.simplejwt.authentication import JWTAuthentication
+from jwt_auth.contrib.simplejwt.exceptions import InvalidToken
 from jwt_auth.models import UserSession
 from jwt_auth.sessions import refresh
 from tests.support.former import former_access, former_pair, resigned
+from tests.support.outages import outage
 
 urlpatterns = [path("api/", include("jwt_auth.contrib.simplejwt.urls"))]
 
@@ -64,3 +69,19 @@ def test_an_access_token_does_not_sign_out(asked, user, clock):
     assert asked("blacklist", resigned(raw, user_id=None))[1]["detail"] == "Token is invalid"
     clock.shift(1000)
     assert asked("blacklist", raw)[1]["detail"] == "Token is expired"
+
+
+def test_a_refresh_token_does_not_authenticate(user, raw):
+    def refused(raw):
+        with pytest.raises(InvalidToken) as caught:
+            JWTAuthentication().get_validated_token(raw)
+        return str(caught.value.detail["messages"][0]["message"])
+
+    assert refused(raw) == "Token has wrong type"
+    assert refused(resigned(raw, user_id=None)) == "Token is invalid"
+    assert refused(resigned(raw, token_type="other")) == "Token is invalid"
+    assert JWTAuthentication().get_validated_token(former_access(user)).user == user
+    with outage():
+        assert refused(raw) == "Token is invalid"
+    expired = former_access(user, age=timedelta(hours=1))
+    assert refused(expired) == "Token is expired"

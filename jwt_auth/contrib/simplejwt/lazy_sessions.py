@@ -1,7 +1,7 @@
 """
-The session behind the tokens of one user.
+The session of one user's tokens, which starts when a token is first needed as text.
 
-    grant         event                                          then
+    session       event                                          then
     -----------   --------------------------------------------   ------------------------------------------------
     not begun     a claim is set on the refresh token            not begun; the claim waits
     not begun     a token is written as text, or one of its      begun: the session starts with all these claims,
@@ -14,8 +14,8 @@ The session behind the tokens of one user.
 
 "former" is a refresh token of simplejwt itself, which is not exchanged yet.
 
-Within a request to a sign-in view there is one grant for each user, however often the project's code asks for tokens,
-and its session ends if the sign-in is refused after all.
+Within a request to a sign-in view there is one session for each user, however often the project's code asks for
+tokens. It ends if the sign-in is refused in the end.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -41,7 +41,7 @@ from jwt_auth.conf.user_keys import key_of
 from jwt_auth.contrib.simplejwt.causes import REVOKED, as_token_error
 from jwt_auth.contrib.simplejwt.claims import KEY
 from jwt_auth.contrib.simplejwt.exceptions import AuthenticationFailed, TokenError
-from jwt_auth.contrib.simplejwt.payloads import SAME, Wishes, columns_until, data_with, differ, terms_until
+from jwt_auth.contrib.simplejwt.payloads import SAME, DesiredState, columns_until, data_with, differ, terms_until
 from jwt_auth.exceptions import RevokedTokenError, TokenError as TokenRefusedError, UnavailableError
 from jwt_auth.models import UserSession
 from jwt_auth.revocation import revoke_session
@@ -63,25 +63,25 @@ class SignInRequest:
         amr: how the view authenticates users; empty if that is to be found out.
         guard: has the check of the credentials of a serializer counted and repeated as that of a sign-in.
         with_password: the primary key of the user whom Django's backends know by a password.
-        grants: the grants of this sign-in, by the primary keys of the users, in the order of their last use.
+        lazy_sessions: the sessions of this sign-in, by the primary keys of the users, in the order of their last use.
     """
 
     request: HttpRequest
     amr: Sequence[str]
     guard: Callable[[BaseSerializer[Any]], None]
     with_password: Any = None
-    grants: "dict[Any, Grant]" = field(default_factory=dict)
+    lazy_sessions: "dict[Any, LazySession]" = field(default_factory=dict)
 
-    def grant_of(self, user: Any) -> "Grant":
-        """Return the grant of `user`, which becomes the last one."""
+    def lazy_session_of(self, user: Any) -> "LazySession":
+        """Return the session of `user`, which becomes the last one."""
         pk = key_of(user)
-        grant = self.grants.pop(pk, None) or Grant(user=user, sign_in=self)
-        self.grants[pk] = grant
-        return grant
+        lazy = self.lazy_sessions.pop(pk, None) or LazySession(user=user, sign_in=self)
+        self.lazy_sessions[pk] = lazy
+        return lazy
 
-    def begun(self) -> "Grant | None":
-        """Return the last grant whose session has begun."""
-        return next((grant for grant in reversed(self.grants.values()) if grant.pair is not None), None)
+    def begun(self) -> "LazySession | None":
+        """Return the last session that has begun."""
+        return next((lazy for lazy in reversed(self.lazy_sessions.values()) if lazy.pair is not None), None)
 
     def methods(self, user: Any) -> Sequence[str]:
         """Return how `user` was authenticated, as far as this is known."""
@@ -91,11 +91,11 @@ class SignInRequest:
         return ("pwd",) if is_known else ()
 
     def end(self) -> None:
-        """End the sessions that have begun, and forget the grants."""
-        while self.grants:
-            _, grant = self.grants.popitem()
-            if grant.pair is not None:
-                grant.end("sign-in refused")
+        """End the sessions that have begun, and forget all."""
+        while self.lazy_sessions:
+            _, lazy = self.lazy_sessions.popitem()
+            if lazy.pair is not None:
+                lazy.end("sign-in refused")
 
 
 _current: ContextVar[SignInRequest | None] = ContextVar("jwt_auth_simplejwt_sign_in", default=None)
@@ -116,21 +116,21 @@ def current_sign_in() -> SignInRequest | None:
     return _current.get()
 
 
-def grant_of(user: Any) -> "Grant":
+def lazy_session_of(user: Any) -> "LazySession":
     """
-    Return the grant of `user`: that of the sign-in that is being handled, or a new one.
+    Return the session of `user`: that of the sign-in that is being handled, or a new one.
 
     Raises:
         TypeError: for anything but a saved user.
     """
     key_of(user)
     sign_in = _current.get()
-    return Grant(user=user) if sign_in is None else sign_in.grant_of(user)
+    return LazySession(user=user) if sign_in is None else sign_in.lazy_session_of(user)
 
 
-class Grant:
+class LazySession:
     """
-    The session behind the tokens of one user.
+    The session of one user's tokens; its row exists once it has begun.
 
     Args:
         user: the user.
@@ -148,9 +148,9 @@ class Grant:
         # Whether the refresh token is to be exchanged when it is written the next time.
         self.rotates = False
         # An access token alone needs no session that outlives it.
-        alone = Wishes(ends_at=timezone.now() + max(get_settings().ACCESS_TOKEN_LIFETIME, SAME))
-        # Returns what the newest refresh token of this grant is to give to the session.
-        self.wishes: Callable[[], Wishes] = lambda: alone
+        alone = DesiredState(ends_at=timezone.now() + max(get_settings().ACCESS_TOKEN_LIFETIME, SAME))
+        # Returns what the newest refresh token wants the session to have.
+        self.desired: Callable[[], DesiredState] = lambda: alone
         self._session, self._raw = session, raw
         self._data: Mapping[str, Any] = {} if session is None else session.data
         self._ends_at: datetime | None = None
@@ -200,19 +200,19 @@ class Grant:
         return self._raw
 
     def settle(self) -> None:
-        """Start the session if it has not begun; write what it is to have if that is not what it has."""
-        wishes = self.wishes()
+        """Start the session if it has not begun; otherwise write the changes that its refresh token has."""
+        desired = self.desired()
         if self.session_id is None:
-            self._start(wishes)
+            self._start(desired)
             return
         changes: dict[str, Any] = {}
-        if wishes.claims != self.claims:
-            changes["data"] = data_with(wishes.claims, self._data)
-        if self.pair is not None and differ(wishes.ends_at, self._ends_at):
-            changes.update(columns_until(wishes.ends_at))
+        if desired.claims != self.claims:
+            changes["data"] = data_with(desired.claims, self._data)
+        if self.pair is not None and differ(desired.ends_at, self._ends_at):
+            changes.update(columns_until(desired.ends_at))
         if changes:
             self._write(self.session_id, changes)
-            self._data, self._ends_at = changes.get("data", self._data), wishes.ends_at
+            self._data, self._ends_at = changes.get("data", self._data), desired.ends_at
 
     def has_ended(self) -> bool:
         """Return whether the session has begun, and ended. One query."""
@@ -226,16 +226,16 @@ class Grant:
             return revoke_session(self.session_id, reason=reason)  # type: ignore[arg-type]  # it has begun
 
     @sensitive_variables()
-    def _start(self, wishes: Wishes) -> None:
-        data = data_with(wishes.claims, {})
-        terms = terms_until(wishes.ends_at)
+    def _start(self, desired: DesiredState) -> None:
+        data = data_with(desired.claims, {})
+        terms = terms_until(desired.ends_at)
         with _for_any_view(self._sign_in):
             if self._sign_in is not None:
                 terms.update(amr=self._sign_in.methods(self.user), peer=peer_of(self._sign_in.request))
             account = credentials.account_before(self.user)
             self.pair = sessions.start(self.user, account=account, data=data, **terms)
         self._raw, self._access = self.pair.refresh_token, self.pair.access_token
-        self._data, self._ends_at = data, wishes.ends_at
+        self._data, self._ends_at = data, desired.ends_at
 
     def _write(self, sid: UUID, changes: Mapping[str, Any]) -> None:
         with _for_any_view(self._sign_in), outage_is_unavailable():
@@ -255,7 +255,7 @@ class Grant:
         return pair
 
 
-class FormerGrant(Grant):
+class FormerLazySession(LazySession):
     """
     The session that a refresh token of another package is exchanged for, as soon as a token is written as text.
 

@@ -69,7 +69,7 @@ _EXCEPT = frozenset(
     (
         *("attacks/test_login.py", "attacks/test_login_throttles.py", "attacks/test_malformed_bodies.py"),
         "attacks/test_admin_requests.py",
-        *("checks/test_database.py", "contrib/allauth/test_races.py"),
+        *("checks/test_database.py", "contrib/allauth/test_races.py", "contrib/simplejwt/test_token_races.py"),
         *(f"contrib/simplejwt/window/test_{name}.py" for name in ("access", "closing", "exchange", "ending", "races")),
         *("contrib/packages/test_former_races.py", "contrib/packages/test_former_tokens.py"),
         *("checks/test_revocation.py", "checks/test_settings.py"),

@@ -314,3 +314,7 @@ def test_the_rule_of_simplejwt(user):
     user.is_active = False
     assert not default_user_authentication_rule(user)
     assert not default_user_authentication_rule(None)
+
+
+def test_an_override_finds_the_user_model():
+    assert JWTAuthentication().user_model is get_user_model()

@@ -61,6 +61,8 @@ class Project:
             "DJANGO_SETTINGS_MODULE": f"{self.name}.settings",
             "PYTHONPATH": f"{self.root}{os.pathsep}{ROOT}",
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            # A module that is edited in the second in which it was compiled would not be compiled again.
+            "PYTHONDONTWRITEBYTECODE": "1",
         }
         return {**{name: value for name, value in os.environ.items() if not name.startswith(("COV", "TEST_"))}, **own}
 

@@ -57,8 +57,9 @@ ONCE = frozenset(
 # These start servers or browsers, and run only where they are requested.
 _APART = frozenset({"browser", "deployment", "no_database"})
 
-# These read texts, or measure: another Python finds the same.
-_ONE_PYTHON = frozenset({"docs", "test_architecture.py", "test_benchmarks.py"})
+# These read texts, measure, or start a process for each of their projects: another Python finds the same.
+_ONE_PYTHON = frozenset({"docs", "test_architecture.py", "test_benchmarks.py", "test_recipes.py"})
+_PROJECTS = "contrib/simplejwt/test_projects.py"
 
 # These need Node.js and packages that they install; REQUIRE_EXAMPLES=1 requests them.
 _WITH_OTHER_PROGRAMS = frozenset({"examples", "interop"})
@@ -70,7 +71,10 @@ _EXCEPT = frozenset(
         *("attacks/test_login.py", "attacks/test_login_throttles.py", "attacks/test_malformed_bodies.py"),
         "attacks/test_admin_requests.py",
         *("checks/test_database.py", "contrib/allauth/test_races.py", "contrib/simplejwt/test_token_races.py"),
-        *(f"contrib/simplejwt/window/test_{name}.py" for name in ("access", "closing", "exchange", "ending", "races")),
+        *(
+            f"contrib/simplejwt/window/test_{name}.py"
+            for name in ("access", "closing", "exchange", "ending", "races", "tokens")
+        ),
         *("contrib/packages/test_former_races.py", "contrib/packages/test_former_tokens.py"),
         *("checks/test_revocation.py", "checks/test_settings.py"),
     )
@@ -96,7 +100,7 @@ def _sample(items: list[pytest.Item]) -> Iterator[pytest.Item]:
     """Yield the first, the middle and the last case of each test."""
     sizes, seen = Counter(map(_function_of, items)), Counter[str]()
     for item in items:
-        if _folder_of(item) in _ONE_PYTHON:
+        if _folder_of(item) in _ONE_PYTHON or _place_of(item) == _PROJECTS:
             continue
         name = _function_of(item)
         if seen[name] in {0, sizes[name] // 2, sizes[name] - 1}:
@@ -123,12 +127,16 @@ def _runs(item: pytest.Item, covered: dict[str, set[tuple[str, Any]]]) -> bool:
 
 
 def _can_find_something(item: pytest.Item) -> bool:
-    place, folder = item.path.relative_to(TESTS).as_posix(), _folder_of(item)
-    if folder in _APART or place in _EXCEPT:
+    folder = _folder_of(item)
+    if folder in _APART or _place_of(item) in _EXCEPT:
         return True
     if folder in ONCE:
         return False
     return bool(item.get_closest_marker("django_db") or _DATABASE_FIXTURES.intersection(_fixtures_of(item)))
+
+
+def _place_of(item: pytest.Item) -> str:
+    return item.path.relative_to(TESTS).as_posix()
 
 
 def _folder_of(item: pytest.Item) -> str:

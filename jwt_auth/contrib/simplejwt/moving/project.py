@@ -28,7 +28,7 @@ class Reading:
     Args:
         values: SIMPLE_JWT in force; empty if the project does not set it.
         settings_file: where JWT_AUTH belongs; None if no file of the project has the settings.
-        other_files: other files that set SIMPLE_JWT, such as those of another environment.
+        other_files: other files that set SIMPLE_JWT, such as those for production.
         has_settings: whether the project sets JWT_AUTH already.
         places: all places that name simplejwt.
         unread: files that this version of Python can't parse, with the error.

@@ -25,7 +25,7 @@ from jwt_auth.http.logs import log_outage, log_throttled
 from jwt_auth.views.parsers import refuse_large_body
 
 
-class AsInSimpleJWT(APIView):
+class SimpleJWTMixin(APIView):
     """
     For views of this app: the serializer, the header and the errors are those that they have in simplejwt.
 
@@ -75,7 +75,7 @@ class AsInSimpleJWT(APIView):
         return exc
 
 
-class TokenViewBase(AsInSimpleJWT, GenericAPIView[Any]):
+class TokenViewBase(SimpleJWTMixin, GenericAPIView[Any]):
     """
     Base of the views: the work is done by the serializer, which a project may replace.
 

@@ -25,7 +25,7 @@ from rest_framework.views import APIView
 from jwt_auth.conf import rules
 from jwt_auth.conf.simplejwt import simplejwt_or_default
 from jwt_auth.conf.user_keys import key_of
-from jwt_auth.contrib.simplejwt.base import AsInSimpleJWT
+from jwt_auth.contrib.simplejwt.base import SimpleJWTMixin
 from jwt_auth.contrib.simplejwt.exceptions import InvalidToken, TokenError
 from jwt_auth.contrib.simplejwt.lazy_sessions import NO_ACCOUNT, SignInRequest, current_sign_in, signing_in
 from jwt_auth.contrib.simplejwt.tokens import RefreshToken, Token
@@ -111,7 +111,7 @@ class TokenObtainPairSerializer(TokenObtainSerializer):
         return {**data, "refresh": str(refresh), "access": str(refresh.access_token)}
 
 
-class TokenObtainPairView(AsInSimpleJWT, SignInView, GenericAPIView[Any]):
+class TokenObtainPairView(SimpleJWTMixin, SignInView, GenericAPIView[Any]):
     """
     Answer a sign-in with the validated data of the serializer, in which the tokens are.
 

@@ -138,6 +138,17 @@ assert me(former["erin"]) == 200  # an access token
 """
 
 
+EMPTY = """
+from rest_framework_simplejwt.token_blacklist.models import OutstandingToken
+
+OutstandingToken.objects.all().delete()
+"""
+
+WITHOUT_SIMPLEJWT = """
+INSTALLED_APPS = [name for name in INSTALLED_APPS if not name.startswith("rest_framework_simplejwt")]
+del SIMPLE_JWT, JWT_AUTH["SIMPLEJWT"]["ACCEPT_UNTIL"]
+"""
+
 DRF_AND_SIMPLEJWT = """
 INSTALLED_APPS += ["rest_framework", "rest_framework_simplejwt", "rest_framework_simplejwt.token_blacklist"]
 INSTALLED_APPS += ["jwt_auth"]  # as the guide says
@@ -165,3 +176,8 @@ def test_a_project_of_simplejwt_is_moved_and_its_frontend_stays_signed_in(projec
     Reader(project, "simplejwt").follow(PAGES["from-simplejwt"])
     project.append("mysite/settings.py", 'ALLOWED_HOSTS = ["testserver"]\n')
     project.script(AFTER)
+    project.script(EMPTY)
+    assert "Unapplying token_blacklist.0001_initial" in project.manage("migrate", "token_blacklist", "zero")
+    project.append("mysite/settings.py", WITHOUT_SIMPLEJWT)
+    assert "no issues" in project.manage("check", "--fail-level", "WARNING")
+    assert "Nothing needs simplejwt" in project.manage("jwt_migrate", "simplejwt", "--check")

@@ -14,6 +14,7 @@ from django.contrib.auth import get_user_model
 from django.core.cache import cache
 from django.db import connection, connections
 from django.dispatch import Signal
+from django.utils import translation
 from hypothesis import HealthCheck, settings as hypothesis_settings
 
 from jwt_auth.revocation import user_rows
@@ -50,6 +51,13 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
 def _empty_cache() -> None:
     """Throttles count in the cache, and one test must not count for another."""
     cache.clear()
+
+
+@pytest.fixture(autouse=True)
+def _no_language() -> Iterator[None]:
+    """LocaleMiddleware leaves the language of its last request active, and a later test would get texts in it."""
+    yield
+    translation.deactivate()
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)  # before pytest-randomly shuffles: each run has the same tests

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 import pytest
 from django.core.cache import cache
 from django.db import transaction
+from rest_framework_simplejwt import authentication, views
 
 from tests.contrib.simplejwt.compared.differences import DIFFERENCES, Answer
 from tests.contrib.simplejwt.compared.requests import OF_TWO_TYPES, REQUESTS
@@ -64,9 +65,9 @@ def test_a_request_gets_the_same_answer_if_there_are_two_types(compare, monkeypa
     types = ("JWT", "Bearer")
     jwt_settings(SIMPLEJWT={"AUTH_HEADER_TYPES": types})
     # simplejwt reads them at import.
-    monkeypatch.setattr("rest_framework_simplejwt.authentication.AUTH_HEADER_TYPES", types)
-    monkeypatch.setattr("rest_framework_simplejwt.views.AUTH_HEADER_TYPES", types)
-    monkeypatch.setattr("rest_framework_simplejwt.authentication.AUTH_HEADER_TYPE_BYTES", {b"JWT", b"Bearer"})
+    monkeypatch.setattr(authentication, "AUTH_HEADER_TYPES", types)
+    monkeypatch.setattr(views, "AUTH_HEADER_TYPES", types)
+    monkeypatch.setattr(authentication, "AUTH_HEADER_TYPE_BYTES", {b"JWT", b"Bearer"})
     compare(asked)
 
 

@@ -1,6 +1,7 @@
 """The verdict on a token is remembered for the rest of its request, if the same question would be asked again."""
 
 import gc
+import sys
 import weakref
 from contextlib import suppress
 from copy import copy, deepcopy
@@ -373,6 +374,7 @@ def test_a_cookie_is_guarded_each_time(raw, user):
     assert JWTCookieAuthentication().authenticate(request)[0] == user
 
 
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="Python 3.10 keeps the frames of some errors for its collector")
 @pytest.mark.parametrize("is_refused", [False, True])
 def test_a_request_is_freed_as_soon_as_it_is_answered(raw, is_refused):
     request = bearer(f"{raw[:-9]}AAAAAAAAA" if is_refused else raw)

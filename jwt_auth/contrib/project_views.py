@@ -37,14 +37,14 @@ class ProjectSettingsMixin:
         return [throttle() for throttle in _classes("DEFAULT_THROTTLE_CLASSES")]
 
     def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
-        return APIView.perform_content_negotiation(self, request, force)  # type: ignore[arg-type]
+        return APIView.perform_content_negotiation(self, request, force)  # type: ignore[arg-type]  # a view of DRF
 
     def get_exception_handler(self) -> Any:
         return api_settings.EXCEPTION_HANDLER
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         refuse_large_body(request)
-        super().initial(request, *args, **kwargs)  # type: ignore[misc]
+        super().initial(request, *args, **kwargs)  # type: ignore[misc]  # of the view
 
     @classmethod
     def described(cls) -> tuple[Any, int, Any]:
@@ -52,8 +52,8 @@ class ProjectSettingsMixin:
         return None, 200, None
 
     def handle_exception(self, exc: Exception) -> Any:
-        known = self.as_api_exception(exc, self.request)  # type: ignore[attr-defined]
-        return super().handle_exception(known or exc)  # type: ignore[misc]
+        known = self.as_api_exception(exc, self.request)  # type: ignore[attr-defined]  # of the view
+        return super().handle_exception(known or exc)  # type: ignore[misc]  # of the view
 
     def as_api_exception(self, exc: Exception, request: Request) -> drf.APIException | None:
         """Return the DRF exception to answer with in place of `exc`; None for a server error."""

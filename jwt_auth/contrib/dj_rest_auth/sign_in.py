@@ -39,7 +39,7 @@ class SerializerSignIn(DjRestAuthMixin):
     def valid(self, serializer_class: Any, request: Request) -> Any:
         """Only check that the body is an object; `checked_user()` reads the fields."""
         is_own = serializer_class is self.serializer_class
-        return super().valid(serializers.Serializer if is_own else serializer_class, request)  # type: ignore[misc]
+        return super().valid(serializers.Serializer if is_own else serializer_class, request)  # type: ignore[misc]  # of the view
 
     @sensitive_variables()
     def checked_user(self, request: Request, data: Any) -> Any:
@@ -66,8 +66,8 @@ class SerializerSignIn(DjRestAuthMixin):
     @sensitive_variables()
     def answer(self, request: Request, pair: TokenPair) -> Response:
         """Return the tokens and the user; in the form for browsers the tokens are in cookies only."""
-        response: Response = super().answer(request, pair)  # type: ignore[misc]
-        in_body = self.transport == BearerAnswer.transport  # type: ignore[attr-defined]
+        response: Response = super().answer(request, pair)  # type: ignore[misc]  # of the view
+        in_body = self.transport == BearerAnswer.transport  # type: ignore[attr-defined]  # of the view
         response.data = sign_in_body(self, request, request.user, pair, in_body=in_body)
         return response
 

@@ -12,7 +12,7 @@ def _bodies(path: str, name: str) -> list[Asked]:
     """Malformed bodies, which are the same for each view that reads one token."""
 
     def asked(title: str, body: object, form: str = "json", **facts: object) -> Asked:
-        return Asked(title=f"{path} {name} {title}", path=path, body=body, form=form, **facts)  # type: ignore[arg-type]
+        return Asked(title=f"{path} {name} {title}", path=path, body=body, form=form, **facts)  # type: ignore[arg-type]  # of Asked
 
     return [
         asked("without a body", None),
@@ -152,7 +152,7 @@ REFRESH = [
 
 def _sign_in(title: str, *, name: object = "{name}", password: object = PASSWORD, **facts: object) -> Asked:
     body = {"{name_field}": name, "password": password}
-    return Asked(title=f"sign in, {title}", path="token/", body=body, **facts)  # type: ignore[arg-type]
+    return Asked(title=f"sign in, {title}", path="token/", body=body, **facts)  # type: ignore[arg-type]  # of Asked
 
 
 SIGN_IN = [
@@ -293,7 +293,7 @@ SIGN_OUT = [
 
 def _protected(title: str, header: str, **facts: object) -> Asked:
     headers = {"HTTP_AUTHORIZATION": header}
-    return Asked(title=f"a view, {title}", path="protected/", method="get", headers=headers, **facts)  # type: ignore[arg-type]
+    return Asked(title=f"a view, {title}", path="protected/", method="get", headers=headers, **facts)  # type: ignore[arg-type]  # of Asked
 
 
 PROTECTED = [

@@ -143,7 +143,7 @@ class JWTUserMiddleware(_Middleware):
 
     def _sign_in(self, request: HttpRequest, user: Any, claims: Claims) -> None:
         if self.accepts(request, claims):
-            _set_user(request, user, claims)
+            set_user(request, user, claims)
         elif is_bearer(request):
             raise as_api_exception(InsufficientScopeError(()))
 
@@ -228,7 +228,7 @@ def _has_user(request: HttpRequest) -> bool:
         raise as_api_exception(error) from error
 
 
-def _set_user(request: HttpRequest, user: Any, claims: Any) -> None:
+def set_user(request: HttpRequest, user: Any, claims: Any) -> None:
     async def auser() -> Any:
         return await aload_row(user)
 

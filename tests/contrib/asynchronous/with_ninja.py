@@ -1,0 +1,61 @@
+"""Operations of django-ninja."""
+
+from ninja import NinjaAPI
+
+from jwt_auth.contrib.ninja import AccessCookieAuth, AccessTokenAuth, handle_errors
+from jwt_auth.permissions import SignedInWithin
+
+
+class InvoicesAuth(AccessTokenAuth):
+    def accepts(self, request, claims):
+        return "invoices.read" in claims.scopes
+
+
+api = NinjaAPI(auth=[AccessTokenAuth(), AccessCookieAuth()], urls_namespace="answered")
+handle_errors(api)
+bare = NinjaAPI(auth=[AccessTokenAuth(), AccessCookieAuth()], urls_namespace="bare")
+
+
+@bare.get("/akey/")
+@bare.post("/akey/")
+@api.get("/akey/")
+@api.post("/akey/")
+async def akey(request):
+    return {"user": str(request.user.pk)}
+
+
+@api.get("/aname/")
+async def aname(request):
+    user = await request.auser()
+    return {"user": user.get_username(), "same": request.user is user, "sid": request.auth.sid}
+
+
+@api.get("/unawaited/")
+async def unawaited(request):
+    return {"user": request.user.get_username()}
+
+
+@api.get("/recent/")
+async def recent(request):
+    SignedInWithin(minutes=5).check(request.auth)
+    return {"user": str(request.user.pk)}
+
+
+@api.get("/invoices/", auth=InvoicesAuth())
+async def invoices(request):
+    return {"user": str(request.user.pk)}
+
+
+@api.get("/name/")
+def name(request):
+    return {"user": request.user.get_username()}
+
+
+@api.post("/akey/mixed/")
+async def mixed(request):
+    return {"user": str(request.user.pk)}
+
+
+@api.get("/akey/mixed/")
+def mixed_in_a_thread(request):
+    return {"user": request.user.get_username()}

@@ -22,7 +22,7 @@ from jwt_auth import sessions
 from jwt_auth.authentication import JWTAuthentication
 from jwt_auth.authentication.note import note_on
 from jwt_auth.conf.user_keys import user_id_of
-from jwt_auth.middleware import set_user
+from jwt_auth.middleware import _set_user
 from jwt_auth.models import UserSession
 from jwt_auth.principals import lazy_user
 from jwt_auth.revocation import revoke_session
@@ -315,7 +315,7 @@ def test_under_asgi_djangos_session_counts_too(user, make_user):
 @pytest.mark.django_db(transaction=True)
 def test_a_lazy_user_is_loaded_for_a_view_that_awaits_it(user, rf):
     request = rf.get("/")
-    set_user(request, lazy_user(user_id_of(user)), None)
+    _set_user(request, lazy_user(user_id_of(user)), None)
     loaded = async_to_sync(request.auser)()
     with Queries() as queries:
         assert loaded.get_username() == user.get_username()

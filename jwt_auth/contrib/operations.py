@@ -2,15 +2,14 @@
 Authentication for frameworks whose operations are neither views of DRF nor plain views, and ask for each operation.
 """
 
-from typing import Any
-
 from django.http import HttpRequest
 
 from jwt_auth.authentication import JWTAuthentication
 from jwt_auth.authentication.errors import as_api_exception
 from jwt_auth.claims import Claims
 from jwt_auth.exceptions import InsufficientScopeError
-from jwt_auth.middleware import set_user
+from jwt_auth.middleware import sign_in
+from jwt_auth.process.blocking import on_loop
 from jwt_auth.transports import is_bearer
 
 
@@ -34,18 +33,9 @@ class OperationAuth:
         Raises:
             APIException: as the authentication classes do.
         """
-        return self._signed_in(request, self._authenticator().authenticate(request))
-
-    async def asign_in(self, request: HttpRequest) -> Claims | None:
-        """See sign_in(). In memory mode only the user's key can be read, until `await request.auser()` loads it."""
-        return self._signed_in(request, await self._authenticator().aauthenticate(request))
-
-    def _authenticator(self) -> JWTAuthentication:
         authenticator = self.authentication_class()
         authenticator.load_user = False  # `request.auser()` does that
-        return authenticator
-
-    def _signed_in(self, request: HttpRequest, found: tuple[Any, Claims] | None) -> Claims | None:
+        found = authenticator.authenticate(request)
         if found is None:
             return None
         user, claims = found
@@ -53,5 +43,9 @@ class OperationAuth:
             if is_bearer(request):
                 raise as_api_exception(InsufficientScopeError(()))
             return None  # browsers send cookies by themselves
-        set_user(request, user, claims)
+        sign_in(request, user, claims)
         return claims
+
+    async def asign_in(self, request: HttpRequest) -> Claims | None:
+        """See sign_in()."""
+        return await on_loop(lambda: self.sign_in(request))

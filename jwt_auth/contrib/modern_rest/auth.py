@@ -96,18 +96,15 @@ class AccessTokenSyncAuth(_InHeader, _Synchronous):
     """
     Authenticates `Authorization: Bearer <access token>` for synchronous endpoints.
 
-    `request.user` is the user, and `request.auth` the token's `Claims`.
+    `request.user` is the user, `await request.auser()` the loaded user, and `request.auth` the token's `Claims`: see
+    JWTUserMiddleware.
 
     A token that is limited to scopes is refused (403), unless a subclass overrides `accepts()`.
     """
 
 
 class AccessTokenAsyncAuth(_InHeader, _Asynchronous):
-    """
-    Does the same as AccessTokenSyncAuth, for asynchronous endpoints.
-
-    In memory mode only the user's key can be read, until `await request.auser()` has loaded the user.
-    """
+    """Does the same as AccessTokenSyncAuth, for asynchronous endpoints."""
 
 
 class AccessCookieSyncAuth(_InCookie, _Synchronous):
@@ -119,4 +116,4 @@ class AccessCookieSyncAuth(_InCookie, _Synchronous):
 
 
 class AccessCookieAsyncAuth(_InCookie, _Asynchronous):
-    """Does the same as AccessCookieSyncAuth, for asynchronous endpoints; see AccessTokenAsyncAuth."""
+    """Does the same as AccessCookieSyncAuth, for asynchronous endpoints."""

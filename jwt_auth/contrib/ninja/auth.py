@@ -49,8 +49,8 @@ class AccessTokenAuth(_NinjaAuth):
     """
     Authenticates `Authorization: Bearer <access token>`.
 
-    `request.user` is the user, and `request.auth` the token's `Claims`. In memory mode an asynchronous operation can
-    read the user's key only, until `await request.auser()` has loaded the user.
+    `request.user` is the user, `await request.auser()` the loaded user, and `request.auth` the token's `Claims`: see
+    JWTUserMiddleware.
 
     A token that is limited to scopes is refused (403), unless a subclass overrides `accepts()`.
     """

@@ -35,7 +35,7 @@ async def unawaited(request):
 
 @_only_users
 async def recent(request):
-    SignedInWithin(minutes=5).check(request.auth)
+    SignedInWithin(minutes=4).check(request.auth)
     return {"user": str(request.user.pk)}
 
 

@@ -11,6 +11,7 @@ from jwt_auth.contrib.modern_rest import (
     AccessTokenAsyncAuth,
     AccessTokenSyncAuth,
 )
+from jwt_auth.exceptions import ConfigurationError
 from jwt_auth.permissions import SignedInWithin
 
 
@@ -40,7 +41,7 @@ class Unawaited(Asynchronous):
 
 class Recent(Asynchronous):
     async def get(self) -> dict[str, str]:
-        SignedInWithin(minutes=5).check(claims_of(self.request))
+        SignedInWithin(minutes=4).check(claims_of(self.request))
         return {"user": str(self.request.user.pk)}
 
 
@@ -56,6 +57,16 @@ class Invoices(Controller[MsgspecSerializer]):
         return {"user": str(self.request.user.pk)}
 
 
+class Broken(Asynchronous):
+    async def get(self) -> dict[str, str]:
+        return {"number": 1 / 0}
+
+
+class Misconfigured(Asynchronous):
+    async def get(self) -> dict[str, str]:
+        raise ConfigurationError("E001", "Something is wrong.", "Correct it.")
+
+
 class Synchronous(Controller[MsgspecSerializer]):
     auth = [AccessTokenSyncAuth(), AccessCookieSyncAuth()]
 
@@ -69,5 +80,7 @@ urlpatterns = [
     path("unawaited/", Unawaited.as_view()),
     path("recent/", Recent.as_view()),
     path("invoices/", Invoices.as_view()),
+    path("broken/", Broken.as_view()),
+    path("misconfigured/", Misconfigured.as_view()),
     path("name/", Synchronous.as_view()),
 ]

@@ -1,8 +1,10 @@
 """Operations of django-ninja."""
 
 from ninja import NinjaAPI
+from ninja.errors import AuthenticationError
 
 from jwt_auth.contrib.ninja import AccessCookieAuth, AccessTokenAuth, handle_errors
+from jwt_auth.exceptions import ConfigurationError
 from jwt_auth.permissions import SignedInWithin
 
 
@@ -16,10 +18,10 @@ handle_errors(api)
 bare = NinjaAPI(auth=[AccessTokenAuth(), AccessCookieAuth()], urls_namespace="bare")
 
 
-@bare.get("/akey/")
-@bare.post("/akey/")
+@bare.get("/akey/", operation_id="bare_akey")
+@bare.post("/akey/", operation_id="bare_akey_post")
 @api.get("/akey/")
-@api.post("/akey/")
+@api.post("/akey/", operation_id="akey_post")
 async def akey(request):
     return {"user": str(request.user.pk)}
 
@@ -37,7 +39,7 @@ async def unawaited(request):
 
 @api.get("/recent/")
 async def recent(request):
-    SignedInWithin(minutes=5).check(request.auth)
+    SignedInWithin(minutes=4).check(request.auth)
     return {"user": str(request.user.pk)}
 
 
@@ -51,11 +53,26 @@ def name(request):
     return {"user": request.user.get_username()}
 
 
-@api.post("/akey/mixed/")
+@api.post("/mixed/")
 async def mixed(request):
     return {"user": str(request.user.pk)}
 
 
-@api.get("/akey/mixed/")
+@api.get("/mixed/")
 def mixed_in_a_thread(request):
-    return {"user": request.user.get_username()}
+    return {"user": str(request.user.pk)}
+
+
+@api.get("/broken/")
+async def broken(request):
+    return 1 / 0
+
+
+@api.get("/misconfigured/")
+async def misconfigured(request):
+    raise ConfigurationError("E001", "Something is wrong.", "Correct it.")
+
+
+@api.get("/unauthenticated/")
+async def unauthenticated(request):
+    raise AuthenticationError

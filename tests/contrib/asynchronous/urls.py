@@ -11,6 +11,7 @@ urlpatterns = [
     path("auth/browser/", include("jwt_auth.browser_urls")),
     path("plain/", include("tests.contrib.asynchronous.plain")),
     path("adrf/", include("tests.contrib.asynchronous.with_adrf")),
+    path("strawberry/", include("tests.contrib.asynchronous.with_strawberry")),
     path("ninja/", api.urls),
     path("bare-ninja/", bare.urls),
 ]

@@ -2,6 +2,7 @@
 The classes for `auth`, each in two variants: the package has separate ones for asynchronous and synchronous endpoints.
 """
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -34,8 +35,8 @@ class _RestAuth(OperationAuth, ResponseSpecProvider, SecurityProvider):
     def www_authenticate_challenge(self) -> str:
         return transports.challenge(token_presented=False)
 
-    def scheme(self) -> SecurityScheme:
-        raise NotImplementedError
+    @abstractmethod
+    def scheme(self) -> SecurityScheme: ...
 
     def security_schemes(self, metadata: EndpointMetadata, controller_cls: Any) -> dict[str, Any]:
         return {self.scheme_name: self.scheme()}

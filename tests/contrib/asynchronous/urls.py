@@ -11,9 +11,11 @@ urlpatterns = [
     path("auth/browser/", include("jwt_auth.browser_urls")),
     path("plain/", include("tests.contrib.asynchronous.plain")),
     path("adrf/", include("tests.contrib.asynchronous.with_adrf")),
-    path("strawberry/", include("tests.contrib.asynchronous.with_strawberry")),
     path("ninja/", api.urls),
     path("bare-ninja/", bare.urls),
 ]
-if sys.version_info >= (3, 11):  # django-modern-rest needs it
-    urlpatterns += [path("modern-rest/", include("tests.contrib.asynchronous.with_modern_rest"))]
+if sys.version_info >= (3, 11):  # these packages need it
+    urlpatterns += [
+        path("modern-rest/", include("tests.contrib.asynchronous.with_modern_rest")),
+        path("strawberry/", include("tests.contrib.asynchronous.with_strawberry")),
+    ]

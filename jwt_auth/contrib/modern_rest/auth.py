@@ -19,7 +19,7 @@ from jwt_auth.conf import get_settings
 from jwt_auth.contrib.modern_rest.answers import answered
 from jwt_auth.contrib.operations import OperationAuth
 
-# What the classes answer beside 401, which the package declares by itself.
+# The answers of the classes beside 401, which the package declares by itself.
 _ANSWERS = (
     (HTTPStatus.FORBIDDEN, "The request may be forged, or the token lacks a scope.", "WWW-Authenticate"),
     (HTTPStatus.SERVICE_UNAVAILABLE, "The token can't be judged at the moment.", "Retry-After"),
@@ -27,7 +27,7 @@ _ANSWERS = (
 
 
 class _RestAuth(OperationAuth, ResponseSpecProvider, SecurityProvider):
-    """What the four classes share."""
+    """The base of the four classes."""
 
     scheme_name: str
 

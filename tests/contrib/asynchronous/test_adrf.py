@@ -7,7 +7,7 @@ from django.test import AsyncClient
 from jwt_auth import sessions
 from tests.contrib.asynchronous.with_adrf import COMBINED
 
-ACCEPTED = {"young-or-no", "young-and-not-no"}
+ACCEPTED = {"recent-or-no", "recent-and-not-no"}
 
 
 @pytest.mark.parametrize("name", COMBINED)

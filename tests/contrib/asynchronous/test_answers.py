@@ -1,4 +1,4 @@
-"""The same requests to the same API in each package: what is answered, and what it costs."""
+"""The same requests to the same API in each package: the answers, and their cost."""
 
 import sys
 

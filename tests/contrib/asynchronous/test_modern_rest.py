@@ -1,4 +1,4 @@
-"""What django-modern-rest makes of the classes beside the requests in test_answers.py."""
+"""The classes for django-modern-rest, beside the requests in test_answers.py."""
 
 import pytest
 

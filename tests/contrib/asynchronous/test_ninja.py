@@ -1,4 +1,4 @@
-"""What django-ninja makes of the classes beside the requests in test_answers.py."""
+"""The classes for django-ninja, beside the requests in test_answers.py."""
 
 import pytest
 from asgiref.sync import async_to_sync

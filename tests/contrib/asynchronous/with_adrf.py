@@ -68,14 +68,14 @@ class Checked(APIView):
         return Response({})
 
 
-IS_YOUNG = SignedInWithin(minutes=4)
+IS_RECENT = SignedInWithin(minutes=4)
 COMBINED = {
-    "young-and-no": IS_YOUNG & Refuses,
-    "no-and-young": Refuses & IS_YOUNG,
-    "no-or-old": Refuses | ~IS_YOUNG,
-    "old-or-no": ~IS_YOUNG | Refuses,
-    "young-or-no": IS_YOUNG | Refuses,
-    "young-and-not-no": IS_YOUNG & ~Refuses,
+    "recent-and-no": IS_RECENT & Refuses,
+    "no-and-recent": Refuses & IS_RECENT,
+    "no-or-old": Refuses | ~IS_RECENT,
+    "old-or-no": ~IS_RECENT | Refuses,
+    "recent-or-no": IS_RECENT | Refuses,
+    "recent-and-not-no": IS_RECENT & ~Refuses,
 }
 
 

@@ -42,6 +42,12 @@ def test_an_error_of_the_operation_is_answered_as_before(token):
     assert (refused.status_code, refused["WWW-Authenticate"]) == (401, 'Bearer realm="api", error="invalid_token"')
 
 
+def test_a_rate_by_user_counts_all_tokens_of_the_user(token, user, make_user):
+    assert send("/ninja/throttled/", token).status_code == 200
+    assert send("/ninja/throttled/", sessions.start(user).access_token).status_code == 429
+    assert send("/ninja/throttled/", sessions.start(make_user("bob")).access_token).status_code == 200
+
+
 @pytest.mark.parametrize("method", ["get", "post"])
 def test_one_url_has_synchronous_and_asynchronous_operations(token, user, method):
     assert send("/ninja/mixed/", token, method).json() == {"user": str(user.pk)}

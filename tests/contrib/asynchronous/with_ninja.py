@@ -2,6 +2,7 @@
 
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError
+from ninja.throttling import UserRateThrottle
 
 from jwt_auth.contrib.ninja import AccessCookieAuth, AccessTokenAuth, handle_errors
 from jwt_auth.exceptions import ConfigurationError
@@ -46,6 +47,11 @@ async def recent(request):
 @api.get("/invoices/", auth=InvoicesAuth())
 async def invoices(request):
     return {"user": str(request.user.pk)}
+
+
+@api.get("/throttled/", throttle=UserRateThrottle("1/min"))
+async def throttled(request):
+    return {}
 
 
 @api.get("/name/")

@@ -5,15 +5,15 @@ It needs neither DRF nor a request, so plain views, middleware and consumers can
 """
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timezone
 from operator import attrgetter
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, TypeAlias
 
-from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from jwt_auth._django.outages import outage_is_unavailable
-from jwt_auth.claims import Claims, check_claims, not_for_us
+from jwt_auth.claims import Claims, Policy, check_lasting_claims, check_times, not_for_us
 from jwt_auth.conf import get_settings
 from jwt_auth.conf.arguments import require_aware
 from jwt_auth.conf.settings import cached_until_settings_change
@@ -35,12 +35,19 @@ Issuers: TypeAlias = Literal["users", "clients", "anyone"]
 REMEMBERED_LENGTH = 2048
 
 
-class _Signed(NamedTuple):
-    """A token with a valid signature: the facts about it that never change."""
+@dataclass(slots=True)
+class _Signed:
+    """
+    A token with a valid signature: the facts about it that never change.
+
+    Args:
+        policy: the policy that its lasting claims were judged by, and found to be good; None before that.
+    """
 
     token: tokens.UnverifiedToken
     key: Key
     claims: Claims
+    policy: Policy | None = None
 
 
 @sensitive_variables("raw")
@@ -127,7 +134,7 @@ _by_last_known = attrgetter("last_known")
 
 @sensitive_variables("raw")
 def _verify(raw: str, issuers: str, choose: Callable[[LookUps], LookUp], now: datetime | None) -> Verified:
-    now = now or timezone.now()
+    now = now or datetime.now(timezone.utc)
     cache = _signature_caches()[issuers]
     known = cache.get(raw)
     token = tokens.peek_unverified(raw) if known is None else known.token
@@ -139,7 +146,11 @@ def _verify(raw: str, issuers: str, choose: Callable[[LookUps], LookUp], now: da
         known = _verify_signature(token, key, issuer, cache)
     verified: Verified | None = None
     try:
-        check_claims(claims := known.claims, issuer.policy, now)
+        claims, policy = known.claims, issuer.policy
+        if known.policy is not policy:
+            check_lasting_claims(claims, policy)
+            known.policy = policy
+        check_times(claims, policy, now)
         with outage_is_unavailable():
             state, verified = choose(issuer.look_ups)(claims, now)
         verdict(verified.claims, state, now)

@@ -4,6 +4,7 @@ The names of revoked tokens, keys and sessions in the denylist. Pure.
 
 import re
 import uuid
+from functools import lru_cache
 
 _SID = re.compile(r"[0-9a-f]{32}")
 
@@ -18,6 +19,7 @@ def key_subject(iss: str, kid: str) -> str:
     return f"{iss} {kid}"
 
 
+@lru_cache(maxsize=4096)  # memory mode asks for the same sessions in request after request
 def is_sid(sid: str | None) -> bool:
     """Return whether `sid` is in the one spelling that we issue. Any other would escape a denylist."""
     return sid is not None and _SID.fullmatch(sid) is not None

@@ -58,8 +58,8 @@ def verify(
     """
     Verify an access token: signature, claims, revocation. Usually one query, or none if REVOCATION is "memory".
 
-    The signature of a token that was verified before may be cached. All the rest is checked each time, including that
-    the issuer still has the token's key.
+    The signature of a token that was verified before may be cached, and so may be that its audience, its lifetime and
+    its required claims are good. All else is checked each time, including that the issuer still has the token's key.
 
     Args:
         raw: the token as it was received.

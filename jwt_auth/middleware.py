@@ -13,7 +13,7 @@ from django.utils.cache import patch_vary_headers
 from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 
-from jwt_auth._django.lazy_rows import is_lazy, load_row
+from jwt_auth._django.lazy_rows import aload_row
 from jwt_auth._django.outages import outage_is_unavailable
 from jwt_auth.authentication import JWTAuthentication, JWTCookieAuthentication
 from jwt_auth.authentication.errors import Refused, ServiceUnavailable, as_api_exception
@@ -23,6 +23,7 @@ from jwt_auth.conf import get_settings
 from jwt_auth.exceptions import InsufficientScopeError, InsufficientUserAuthenticationError, UnavailableError
 from jwt_auth.http.checked_user import check_later
 from jwt_auth.http.logs import log_outage
+from jwt_auth.process.blocking import about_to_block, on_loop
 from jwt_auth.responses import error_response
 from jwt_auth.sessions import django_sessions
 from jwt_auth.transports import is_bearer
@@ -41,6 +42,9 @@ class _Middleware:
         self.is_async = iscoroutinefunction(get_response)
         if self.is_async:
             markcoroutinefunction(self)
+            for name in ("process_view", "process_template_response"):
+                if hasattr(self, name):
+                    setattr(self, name, _on_loop(getattr(self, name)))
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
         return self.acall(request) if self.is_async else self.answer(request, self.get_response(request))
@@ -88,6 +92,9 @@ class JWTUserMiddleware(_Middleware):
     An invalid token in the header is answered with 401, a forged request with 403, and an outage with 503. An invalid
     cookie is ignored. Without a token the user is that of Django's session. DRF's views authenticate by themselves.
 
+    In asynchronous views only the key of `request.user` can be read at first, unless REVOCATION is "database":
+    `await request.auser()` returns the user loaded.
+
     A token in the header always counts, because no browser sends it by itself. A cookie counts only if Django's session
     has no user: that user has signed in to these views, for example with the admin's form, and can sign out of them.
 
@@ -115,7 +122,9 @@ class JWTUserMiddleware(_Middleware):
         """
         asked = Request(request)
         for authentication_class in self.authentication_classes:
-            found = authentication_class().authenticate(asked)
+            authenticator = authentication_class()
+            authenticator.load_user = False  # `request.auser()` does that
+            found = authenticator.authenticate(asked)
             # Not earlier: a forged request is refused whichever of the two cookies counts, and requests without a good
             # cookie of ours read no session.
             if found and issubclass(authentication_class, JWTCookieAuthentication) and _has_user(request):
@@ -178,12 +187,22 @@ class TiedSessionMiddleware(_Middleware):
         return response
 
     async def acall(self, request: HttpRequest) -> HttpResponseBase:
-        response = await self.get_response(request)
-        return await sync_to_async(self.answer)(request, response)
+        response: HttpResponseBase = await self.get_response(request)
+        return await sync_to_async(self.answer)(request, response) if note_on(request).tied else response
+
+
+def _on_loop(method: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
+    """Return the method for an asynchronous handler: Django would call it in a thread, and it hardly ever needs one."""
+
+    async def call(*args: Any, **kwargs: Any) -> Any:
+        return await on_loop(lambda: method(*args, **kwargs))
+
+    return call
 
 
 def _check_tie(request: HttpRequest) -> bool:
     """Sign the user out of Django if the tie says so, and return whether it did; else note the tie."""
+    about_to_block()  # the session may be in a cache
     session: Any = request.session
     try:
         if django_sessions.sign_out_if_ended(request):
@@ -199,8 +218,10 @@ def _check_tie(request: HttpRequest) -> bool:
 def _has_user(request: HttpRequest) -> bool:
     """Return whether another middleware has signed somebody in: Django's, by the session."""
     user: Any = getattr(request, "user", None)
+    if getattr(getattr(request, "session", None), "session_key", None) is not None:
+        about_to_block()  # the session is read now, maybe from a cache
     try:
-        with outage_is_unavailable():  # the session is read only now
+        with outage_is_unavailable():
             return user is not None and bool(user.is_authenticated)
     except UnavailableError as error:
         log_outage(error, request)
@@ -209,9 +230,7 @@ def _has_user(request: HttpRequest) -> bool:
 
 def _set_user(request: HttpRequest, user: Any, claims: Any) -> None:
     async def auser() -> Any:
-        if is_lazy(user):
-            await sync_to_async(load_row)(user)
-        return user
+        return await aload_row(user)
 
     request.user = user
     request.auser = auser

@@ -9,24 +9,25 @@ own class, with the same methods, signals and pickles as any other.
 the model. What `type()` returns can't be changed. That class must not even equal the model: signals cache receivers by
 equality and find them by identity, so one signal with the class as its sender would hide all receivers of the model.
 
-Asynchronous code can't query. `load_row()` loads a row where that is possible; if code on an event loop reads an
-unloaded instance, a thread with a connection of its own loads the row, while the loop waits.
+Asynchronous code can't query. It awaits `aload_row()` first; if code on an event loop reads an unloaded instance, that
+is SynchronousOnlyOperation, as with Django's own lazy objects: the loop must not wait.
 
 Django does not document which attributes it reads of an instance that is only compared or assigned, nor how it makes
 the class of a model. A first instance is tried before others are made; if a release differs, there are none.
 """
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
 from threading import RLock
 from time import sleep
-from typing import Any
+from typing import Any, TypeVar
 
+from asgiref.sync import sync_to_async
 from django.core.exceptions import SynchronousOnlyOperation
-from django.db import connections, models
+from django.db import models
 
 from jwt_auth._django.differences import note_difference
+
+T = TypeVar("T")
 
 # The attributes that Django and DRF read of an instance that is only compared, filtered by, or assigned, besides
 # `__class__`. None of them reads a column other than the key's.
@@ -48,6 +49,11 @@ _LOCK = "_jwt_auth_lock"
 
 # An attribute of the class of such instances: the function that loads one of them.
 _LAZY = "_jwt_auth_lazy"
+
+_NOT_LOADED = (
+    "The user of the token is not loaded, and asynchronous code can't query. First await request.auser(), or auser() of "
+    "the result of averify()."
+)
 
 
 class LazyRows:
@@ -140,6 +146,13 @@ def load_row(instance: object) -> None:
         become_ordinary(instance)
 
 
+async def aload_row(instance: T) -> T:
+    """Return `instance`, and load its row if it is lazy: then that is one query, in a thread."""
+    if is_lazy(instance):
+        await sync_to_async(load_row)(instance)
+    return instance
+
+
 def leave_with(instance: Any, name: str, value: object) -> None:
     """Store `value` in the `__dict__` of a lazy instance, for `load`; do nothing if it isn't lazy."""
     if is_lazy(instance):
@@ -162,9 +175,8 @@ def _subclass(
     def become_ordinary(self: Any) -> None:
         try:
             _become_ordinary(self, load)
-        except SynchronousOnlyOperation:
-            # In another thread from the beginning: this one must not hold the lock that the other one needs.
-            _in_another_thread(lambda: _become_ordinary(self, load))
+        except SynchronousOnlyOperation as error:
+            raise SynchronousOnlyOperation(_NOT_LOADED) from error
 
     def read(self: Any, name: str) -> Any:
         if name in free:
@@ -210,19 +222,6 @@ def _metaclass(model: Any) -> Any:
         (ordinary,),
         {"__module__": ordinary.__module__, "__call__": lambda self, *args, **kwargs: model(*args, **kwargs)},
     )
-
-
-def _in_another_thread(call: Callable[[], None]) -> None:
-    """Call `call` in a thread, with the context of this one, and wait for it."""
-
-    def run() -> None:
-        try:
-            call()
-        finally:
-            connections.close_all()  # those of the thread
-
-    with ThreadPoolExecutor(1) as pool:
-        pool.submit(copy_context().run, run).result()
 
 
 def _become_ordinary(lazy: Any, load: Callable[[dict[str, Any]], Any]) -> None:

@@ -179,10 +179,18 @@ class UserThrottle(AddressThrottle):
         return str(request.user.pk)
 
 
-class HandshakeTicketThrottle(UserThrottle):
-    """DEFAULT_THROTTLE_RATES["jwt_auth_ticket"] changes the rate."""
+class HandshakeTicketThrottle(AddressThrottle):
+    """
+    Limit the tickets of a user, over all addresses.
+
+    DEFAULT_THROTTLE_RATES["jwt_auth_ticket"] changes the rate.
+    """
 
     scope = "jwt_auth_ticket"
+    default_rate = "60/min"
+
+    def ident(self, request: Request) -> str | None:
+        return str(request.user.pk)
 
 
 class VerifyThrottle(AddressThrottle):

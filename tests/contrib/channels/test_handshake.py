@@ -331,7 +331,7 @@ def test_revoked_expired_and_unavailable(run, served, user, tokens, clock):
 
 
 def test_a_token_in_the_url_is_ignored_and_warned_about_once(run, served, tokens, log):
-    credentials._warn_once.cache_clear()
+    credentials.warn_of_token_in_url.cache_clear()
     raw = tokens.access_token
     for name in ("token", "Access_Token", "jwt"):
         query = f"x=1&{name}={raw}".encode()

@@ -154,9 +154,7 @@ def test_a_revocation_before_the_application_accepts(run_alone, tokens, denial):
         heard.append(await receive())
 
     async def scenario():
-        socket = ServedSocket(
-            JWTWebSocketMiddleware(application), scope_of(bearer(tokens.access_token), denial=denial)
-        )
+        socket = ServedSocket(JWTWebSocketMiddleware(application), scope_of(bearer(tokens.access_token), denial=denial))
         await reached.wait()
         await sync_to_async(revoke_session)(tokens.session_id)
         first = await socket.got()
@@ -300,7 +298,7 @@ def test_binary_frames_and_large_texts_pass(run_alone, served, tokens):
         socket = served(bearer(tokens.access_token))
         await socket.accepted()
         socket.send_bytes(b'{"type": "jwt_auth.renew"}')
-        assert await socket.said() == "echo: b'{\"type\": \"jwt_auth.renew\"}'"
+        assert await socket.said() == 'echo: b\'{"type": "jwt_auth.renew"}\''
         others = [
             '{"type": "jwt_auth.renew", ' + " " * 20_000 + "}",
             '{"type": "jwt_auth.renew"',

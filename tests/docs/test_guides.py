@@ -31,6 +31,7 @@ def test_each_guide_is_followed_there_or_says_why_not():
         "allauth",  # needs URLs without the sign-in of the other guides
         "dj-rest-auth",  # the same
         "djoser",  # the same
+        "websockets",  # needs an ASGI server: tests/contrib/channels/test_guide.py
         "from-authtoken",  # begins with a project of authtoken
         "second-factor",  # the same
         "custom-user",  # needs another project, because a database keeps its user model

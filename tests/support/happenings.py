@@ -11,14 +11,14 @@ from django.conf import settings
 from django.test import override_settings
 
 from jwt_auth import clients, service_tokens, signing_keys
-from jwt_auth._django.handshakes import request_of
 from jwt_auth._django.differences import note_difference
+from jwt_auth._django.handshakes import request_of
 from jwt_auth.claims import Claims
+from jwt_auth.contrib.channels.credentials import credential_of, warn_of_token_in_url
 from jwt_auth.exceptions import RevocationUnavailableError, UnavailableError, UnknownKeyError
 from jwt_auth.issuers.remote.jwks import RemoteKeys, jwks_source
 from jwt_auth.issuers.remote.subscription import Subscription, feed_source
 from jwt_auth.jose import jwk
-from jwt_auth.contrib.channels.credentials import credential_of, warn_of_token_in_url
 from jwt_auth.jose.keys import make_key
 from jwt_auth.jose.public_keys import PublicKeys
 from jwt_auth.jose.tokens import encode

@@ -98,7 +98,7 @@ class Socket:
         """Run the application until it returns, or until PATIENCE is over after the socket has ended."""
         application = asyncio.ensure_future(self._inner(self._scope, self._read, self._write))
         pump, ending = asyncio.ensure_future(self._pump()), self._watch.ending()
-        tasks = [application, pump]
+        tasks: list[asyncio.Future[None]] = [application, pump]
         try:
             await _until_one_ends_it(application, pump, ending, self._ended)
             if ending.done():

@@ -111,7 +111,7 @@ class Held:
         try:
             issuer = self._issuer()
             recall = issuer.recall
-            if recall is None or recall.knows_keys:
+            if recall is not None and recall.knows_keys:
                 self._check_key_at_hand(token, issuer)
             check_claims(token.verified.claims, issuer.policy, now)
             is_known = self._check_state(token, recall, now)
@@ -163,6 +163,7 @@ class Held:
     def postpone(self) -> None:
         """Have the rows not asked for a moment: the database does not answer."""
         self._ask_again_at = self.rows_due_at = seconds() + _PAUSE
+        self.due_at = LONG_AGO
 
     def _issuer(self) -> Issuer:
         return DIRECTORIES[self._issuers](self.token.named)
@@ -189,8 +190,9 @@ class Held:
         return state is not None
 
     def _raise_if_stale(self) -> None:
-        # Only after a failure: a holder may simply not have asked for a long time.
-        if self._ask_again_at > LONG_AGO and seconds() >= self.stale_at and not is_held_in_outage():
+        # Only between a failure and the next question: a holder may simply not have asked for a long time.
+        now = seconds()
+        if self._ask_again_at > now >= self.stale_at and not is_held_in_outage():
             raise RevocationUnavailableError("the last answer of the database is too old")
 
     def _bound(self, recall: Recall | None, is_known: bool) -> float:
@@ -201,7 +203,8 @@ class Held:
 
     def _was_read(self, token: Token, began_at: float) -> None:
         if self.token is token:
-            self._read_at, self.due_at, self.rows_due_at = began_at, LONG_AGO, FAR_FUTURE
+            self._read_at, self._ask_again_at = began_at, LONG_AGO
+            self.due_at, self.rows_due_at = LONG_AGO, FAR_FUTURE
 
     def _refuse(self, token: Token, error: TokenError) -> None:
         self._refusal, self.due_at = (token, error), LONG_AGO

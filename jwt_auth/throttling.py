@@ -180,17 +180,9 @@ class UserThrottle(AddressThrottle):
 
 
 class HandshakeTicketThrottle(AddressThrottle):
-    """
-    Limit the tickets of a user, over all addresses.
+    """DEFAULT_THROTTLE_RATES["jwt_auth_ticket"] changes the rate, which is one user's."""
 
-    DEFAULT_THROTTLE_RATES["jwt_auth_ticket"] changes the rate.
-    """
-
-    scope = "jwt_auth_ticket"
-    default_rate = "60/min"
-
-    def ident(self, request: Request) -> str | None:
-        return str(request.user.pk)
+    scope, default_rate, ident = "jwt_auth_ticket", UserThrottle.default_rate, UserThrottle.ident
 
 
 class VerifyThrottle(AddressThrottle):
@@ -405,6 +397,4 @@ def budget_of(view: Any) -> str:
 
 
 # The scopes whose rates DEFAULT_THROTTLE_RATES can change.
-ADJUSTABLE = tuple(
-    sorted(str(throttle.scope) for throttle in AddressThrottle.__subclasses__() if throttle is not LoginThrottle)
-)
+ADJUSTABLE = tuple(sorted(str(each.scope) for each in AddressThrottle.__subclasses__() if each is not LoginThrottle))

@@ -35,7 +35,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
@@ -49,15 +49,11 @@ from jwt_auth.jose.tokens import UnverifiedToken, peek_unverified
 from jwt_auth.process.blocking import on_loop
 from jwt_auth.process.clock import seconds
 from jwt_auth.verification import Issuers, averify, verify
-from jwt_auth.watching.held import Held, Token
+from jwt_auth.watching.held import Held, HeldToken
 from jwt_auth.watching.watcher import watcher
 
 if TYPE_CHECKING:
     from typing_extensions import Self
-
-__all__ = ["Watch"]
-
-T = TypeVar("T")
 
 
 class Watch:
@@ -143,7 +139,7 @@ class Watch:
         """Wait until the token is no longer good, and return the reason, which check() would raise."""
         return await self.ending()
 
-    def ending(self) -> "asyncio.Future[JWTAuthError]":
+    def ending(self) -> asyncio.Future[JWTAuthError]:
         """Return what ended() waits for, as a future of the running loop. Cancel it to wait no longer."""
         if has_tenants():
             raise RuntimeError(
@@ -151,7 +147,7 @@ class Watch:
             )
         return watcher().add(self._held)
 
-    async def until_ended(self, source: AsyncIterable[T]) -> AsyncGenerator[T, None]:
+    async def until_ended(self, source: AsyncIterable[Any]) -> AsyncGenerator[Any, None]:
         """
         Yield the items of `source`, until it or the watch ends; then close it.
 
@@ -178,7 +174,7 @@ class Watch:
             return False
         return True
 
-    def _take(self, token: Token, began_at: float, now: datetime | None) -> None:
+    def _take(self, token: HeldToken, began_at: float, now: datetime | None) -> None:
         claims, current = token.verified.claims, self.verified.claims
         if (claims.iss, claims.sub, claims.sid) != (current.iss, current.sub, current.sid):
             raise InvalidTokenError("the token is not of the session that is watched")
@@ -190,7 +186,7 @@ class Watch:
         self.check(now)
 
 
-async def _next(items: AsyncIterator[T], ending: "asyncio.Future[JWTAuthError]") -> "asyncio.Future[T] | None":
+async def _next(items: AsyncIterator[Any], ending: asyncio.Future[JWTAuthError]) -> "asyncio.Future[Any] | None":
     """Wait for the next item, and return it as a future that is done; None if `ending` is done before."""
     item = asyncio.ensure_future(anext(items))
     try:
@@ -208,13 +204,13 @@ async def _next(items: AsyncIterator[T], ending: "asyncio.Future[JWTAuthError]")
 
 
 @sensitive_variables("raw")
-def _verify(raw: str, issuers: Issuers, now: datetime | None) -> Token:
+def _verify(raw: str, issuers: Issuers, now: datetime | None) -> HeldToken:
     named, key = _key_of(raw, issuers)
     return _token(named, key, verify(raw, issuers=issuers, now=now))
 
 
 @sensitive_variables("raw")
-async def _averify(raw: str, issuers: Issuers, now: datetime | None, load_user: bool) -> Token:
+async def _averify(raw: str, issuers: Issuers, now: datetime | None, load_user: bool) -> HeldToken:
     def find_key() -> tuple[UnverifiedToken, Key]:
         return _key_of(raw, issuers)
 
@@ -222,10 +218,10 @@ async def _averify(raw: str, issuers: Issuers, now: datetime | None, load_user: 
     return _token(named, key, await averify(raw, issuers=issuers, now=now, load_user=load_user))
 
 
-def _token(named: UnverifiedToken, key: Key, verified: Verified) -> Token:
+def _token(named: UnverifiedToken, key: Key, verified: Verified) -> HeldToken:
     # Of two equal copies of the claims one is enough: a process may watch many thousands of tokens.
     claims = verified.claims.all if verified.claims.all == named.claims else named.claims
-    return Token(replace(named, raw="", signature=b"", claims=claims), key, verified)
+    return HeldToken(replace(named, raw="", signature=b"", claims=claims), key, verified)
 
 
 @sensitive_variables("raw")

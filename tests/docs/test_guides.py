@@ -36,6 +36,7 @@ def test_each_guide_is_followed_there_or_says_why_not():
         "second-factor",  # the same
         "custom-user",  # needs another project, because a database keeps its user model
         "from-simplejwt",  # begins with a project of simplejwt
+        "long-lived",  # tests/watching/test_long_lived.py runs it: a server for ASGI is needed
         "rename-jwt-auth",  # begins with a project that has an app of this name
     }
     followed = {block.page.stem for block in BLOCKS if block.step_in("guide")}

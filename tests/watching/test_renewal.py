@@ -100,7 +100,7 @@ def test_a_token_that_is_revoked_while_it_takes_the_place_is_refused(pair, monke
 
 
 class Model:
-    """What the table says of a watch, if each wait is longer than the bound of the list."""
+    """The state of a watch by the table, if each wait is longer than the bound of the list."""
 
     def __init__(self, mode, is_held):
         self.mode, self.is_held = mode, is_held

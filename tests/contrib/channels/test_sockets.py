@@ -1,4 +1,4 @@
-"""What happens to an open socket: revocation in each phase, renewal, ends of either side, and no task left."""
+"""Open sockets: revocation in each phase, renewal, and the ends of either side, after which no task is left."""
 
 import asyncio
 import json

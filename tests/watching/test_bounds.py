@@ -6,6 +6,7 @@ import pytest
 from django.utils import timezone
 
 from jwt_auth import sessions, signing_keys
+from jwt_auth.conf import get_settings
 from jwt_auth.exceptions import (
     ExpiredTokenError,
     InactivePrincipalError,
@@ -17,7 +18,9 @@ from jwt_auth.process.clock import seconds
 from jwt_auth.revocation import revoke_session
 from jwt_auth.revocation.memory import reader, view
 from jwt_auth.revocation.subjects import token_subject
+from jwt_auth.revocation.verdict import WELCOME
 from jwt_auth.watching import Watch
+from jwt_auth.watching.held import tick
 from jwt_auth.watching.rows import ask_rows_of
 from tests.support.other_processes import by_another_process
 from tests.support.outages import outage
@@ -237,3 +240,27 @@ def test_without_revocations_nothing_is_asked(jwt_settings, ticks, pair):
     with Queries() as queries:
         watch.check()
     assert len(queries) == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, 0.05),
+        ({"REVOCATION_MAX_STALENESS": datetime.timedelta(seconds=60)}, 0.25),
+        ({"REVOCATION_MAX_STALENESS": datetime.timedelta(seconds=0.1)}, 0.02),
+        ({"REVOCATION_PUSH": "redis://localhost"}, 0.02),
+    ],
+)
+def test_two_looks_and_an_answer_fit_into_what_is_left_of_the_bound(jwt_settings, changes, expected):
+    jwt_settings(**changes)
+    assert tick() == expected
+    assert 3 * expected < 0.25 * get_settings().REVOCATION_MAX_STALENESS.total_seconds() or expected == 0.02
+
+
+def test_rows_that_were_read_for_the_token_before_say_nothing_of_the_next(mode, ticks, pair):
+    watch = Watch(pair.access_token)
+    before, held = watch._held.token, watch._held
+    watch.renew(sessions.refresh(pair.refresh_token).access_token)
+    due = held.rows_due_at
+    held.settle(before, WELCOME, timezone.now(), seconds() + 100)
+    assert held.rows_due_at == due

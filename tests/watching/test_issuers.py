@@ -1,12 +1,25 @@
 """Watches of tokens that this server has not signed: of other issuers, and of API clients."""
 
+import datetime
+import json
 import time
+from dataclasses import replace
 
 import jwt
 import pytest
 from django.contrib.auth import get_user_model
+from django.db import connections
+from django.utils import timezone
+from jwt.algorithms import ECAlgorithm
 
-from jwt_auth.exceptions import ExpiredTokenError, InvalidTokenError, RevokedTokenError
+from jwt_auth.exceptions import (
+    ExpiredTokenError,
+    InvalidTokenError,
+    RevocationUnavailableError,
+    RevokedTokenError,
+    UnavailableError,
+    UntrustedIssuerError,
+)
 from jwt_auth.models import ClientKey, RegisteredClient
 from jwt_auth.revocation import (
     disable_client,
@@ -17,7 +30,9 @@ from jwt_auth.revocation import (
     revoke_user,
 )
 from jwt_auth.watching import Watch
+from jwt_auth.watching.rows import ask_rows_of
 from tests.support.api_clients import register
+from tests.support.http_endpoint import body, document, serving, silence
 from tests.support.keys import public_pem
 from tests.support.queries import Queries
 
@@ -36,10 +51,10 @@ def trust(jwt_settings, ec_key):
 
 @pytest.fixture
 def sign(ec_key):
-    def make(**claims):
+    def make(headers=None, **claims):
         now = int(time.time())
         values = {"iss": NAME, "aud": "jwt_auth", "sub": "alice", "iat": now, "exp": now + 300, **claims}
-        return jwt.encode(values, ec_key, "ES256", headers={"typ": "at+jwt"})
+        return jwt.encode(values, ec_key, "ES256", headers={"typ": "at+jwt", **(headers or {})})
 
     return make
 
@@ -174,3 +189,129 @@ def test_the_next_token_of_a_client_goes_on(reports, clock, user):
     watch.check()
     with pytest.raises(InvalidTokenError):
         watch.renew(register(user).token())
+
+
+FEED = "Content-Type: application/revocations+jwt"
+
+
+@pytest.fixture
+def publish(trust, settings, ec_key):
+    """`publish(...)` changes the answer of the issuer's feed to one with these events; with None it does not answer."""
+    settings.DEBUG = True  # it has no TLS
+    with serving(silence) as endpoint:
+
+        def answer(*events):
+            now = int(time.time())
+            piece = {"iss": NAME, "iat": now, "exp": now + 60, "after": None, "next": "one", "more": False}
+            signed = jwt.encode({**piece, "events": events}, ec_key, "ES256", headers={"typ": "revocations+jwt"})
+            endpoint.answer = body(signed.encode(), FEED)
+
+        answer()
+        trust(REVOCATIONS_URL=endpoint.url)
+        answer.endpoint = endpoint
+        yield answer
+
+
+@pytest.fixture
+def no_answer():
+    return body(b"", status="503 Service Unavailable")
+
+
+@pytest.mark.parametrize("dated", [True, False], ids=["auth_time", "iat"])
+def test_what_the_issuer_revokes_ends_a_watch(publish, sign, ticks, dated):
+    given = {"auth_time": time.time()} if dated else {}
+    watch = Watch(sign(sid="theirs", **given))
+    other = Watch(sign(sid="another", **given))
+    publish({"scope": "session", "subject": "theirs", "exp": int(time.time()) + 300})
+    ticks.forward(100)
+    with pytest.raises(RevokedTokenError):
+        watch.check()
+    other.check()
+
+
+@pytest.mark.parametrize("on_stale", ["deny", "allow_safe_methods"])
+def test_an_issuer_that_does_not_answer(publish, sign, ticks, jwt_settings, no_answer, on_stale):
+    watch = Watch(sign())
+    jwt_settings(REVOCATION_ON_STALE=on_stale)
+    watch.check()  # the settings are new, and so is what is known
+    publish.endpoint.answer = no_answer
+    ticks.forward(100)
+    if on_stale == "deny":
+        with pytest.raises(RevocationUnavailableError):
+            watch.check()
+    else:
+        watch.check()
+    publish({"scope": "session", "subject": "theirs", "exp": int(time.time()) + 300})
+    ticks.forward(100)
+    watch.check()
+
+
+@pytest.mark.parametrize("on_stale", ["deny", "allow_safe_methods"])
+def test_an_issuer_whose_keys_cant_be_fetched(
+    settings, jwt_settings, sign, ticks, no_answer, ec_key, on_stale, monkeypatch
+):
+    settings.DEBUG = True
+    jwk = {**json.loads(ECAlgorithm.to_jwk(ec_key.public_key())), "kid": "one", "use": "sig", "alg": "ES256"}
+    keys = document({"keys": [jwk]})
+    with serving(keys) as endpoint:
+        trusted = {NAME: {"JWKS_URL": endpoint.url, "ALGORITHMS": ["ES256"]}}
+        jwt_settings(TRUSTED_ISSUERS=trusted, REVOCATION_ON_STALE=on_stale)
+        watch = Watch(sign(headers={"kid": "one"}))
+        endpoint.answer = no_answer
+        jwt_settings(TRUSTED_ISSUERS={NAME: {**trusted[NAME], "AUDIENCE": ["jwt_auth"]}})  # so nothing is known
+        ticks.forward(10**6)
+        if on_stale == "deny":
+            with pytest.raises(UnavailableError):
+                watch.check()
+        else:
+            watch.check()
+        endpoint.answer = keys
+        ticks.forward(10**6)
+        watch.check()
+
+
+@pytest.mark.usefixtures("by_name")
+def test_each_tenant_has_its_own_rows(monkeypatch, jwt_settings, sign, user, pair, reports, ticks):
+    """No memory of the process may answer for them, so the rows are asked within the bound."""
+    monkeypatch.setattr(connections["default"], "set_tenant", None, raising=False)
+    jwt_settings(REVOCATION="database", LEEWAY=datetime.timedelta(seconds=11))
+    watches = [Watch(pair.access_token), Watch(reports.token(), issuers="clients"), Watch(sign(sub=name_of(user)))]
+    for expected in (0, 1):
+        for watch in watches[:2]:
+            with Queries() as queries:
+                watch.check()
+            assert len(queries) == expected
+        ticks.forward(0.8)
+    revoke_user(user, with_clients=True)
+    ticks.forward(0.8)
+    for watch in watches[:2]:
+        with pytest.raises(RevokedTokenError):
+            watch.check()
+    ticks.forward(23)
+    with pytest.raises(RevokedTokenError):
+        watches[2].check()
+
+
+def test_rows_are_asked_for_all_kinds_together(by_name, sign, user, pair, reports, jwt_settings):
+    watches = [Watch(pair.access_token), Watch(reports.token(), issuers="clients"), Watch(sign(sub=name_of(user)))]
+    gone = Watch(sign(sub=name_of(user)))
+    gone._held.token = gone._held.token._replace(named=replace(gone._held.token.named, issuer="https://other.example"))
+    type(user).objects.filter(pk=user.pk).update(is_active=False)
+    ask_rows_of([watch._held for watch in [*watches, gone]], timezone.now())
+    for watch in watches:
+        with pytest.raises(RevokedTokenError):
+            watch.check()
+    with pytest.raises(UntrustedIssuerError):
+        gone.check()
+
+
+def test_without_revocations_here_a_user_of_another_issuer_is_in_the_rows(by_name, sign, user, jwt_settings, ticks):
+    jwt_settings(REVOCATION="none")
+    watch = Watch(sign(sub=name_of(user)))
+    with Queries() as queries:
+        watch.check()
+    assert len(queries) == 0
+    type(user).objects.filter(pk=user.pk).update(is_active=False)
+    ticks.forward(23)
+    with pytest.raises(RevokedTokenError):
+        watch.check()

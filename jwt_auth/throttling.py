@@ -179,6 +179,12 @@ class UserThrottle(AddressThrottle):
         return str(request.user.pk)
 
 
+class HandshakeTicketThrottle(AddressThrottle):
+    """DEFAULT_THROTTLE_RATES["jwt_auth_ticket"] changes the rate, which is one user's."""
+
+    scope, default_rate, ident = "jwt_auth_ticket", UserThrottle.default_rate, UserThrottle.ident
+
+
 class VerifyThrottle(AddressThrottle):
     """DEFAULT_THROTTLE_RATES["jwt_auth_verify"] changes the rate."""
 
@@ -391,6 +397,4 @@ def budget_of(view: Any) -> str:
 
 
 # The scopes whose rates DEFAULT_THROTTLE_RATES can change.
-ADJUSTABLE = tuple(
-    sorted(str(throttle.scope) for throttle in AddressThrottle.__subclasses__() if throttle is not LoginThrottle)
-)
+ADJUSTABLE = tuple(sorted(str(each.scope) for each in AddressThrottle.__subclasses__() if each is not LoginThrottle))

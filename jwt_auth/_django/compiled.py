@@ -16,6 +16,8 @@ from typing import Any
 from django.db import DatabaseError, connections, models
 
 from jwt_auth._django.differences import note_difference
+from jwt_auth._django.instances import from_row
+from jwt_auth._django.prepared import PreparedQuery
 
 
 class CompiledQuery:
@@ -77,6 +79,7 @@ class CompiledQuery:
             if not places:
                 raise LookupError(f"the parameter {name} is nowhere in the SQL")
             self._places += places
+        self._prepared = PreparedQuery(self._sql, self._values, {place for place, _ in self._places})
 
     def _give_up(self, error: Exception) -> None:
         self.is_compiled = False
@@ -101,7 +104,8 @@ class CompiledQuery:
         for place, name in self._places:
             values[place] = prepared[name]
         with connection.cursor() as cursor:
-            cursor.execute(self._sql, values)
+            if not self._prepared.execute(cursor, connection, values):
+                cursor.execute(self._sql, values)
             row = cursor.fetchone()
         return None if row is None else list(row)
 
@@ -109,7 +113,7 @@ class CompiledQuery:
         connection = connections[self._alias]
         for i, convert, expression in self._converters:
             row[i] = convert(row[i], expression, connection)
-        instance = self._model.from_db(self._alias, self._names, row[self._columns])
+        instance = from_row(self._model, self._alias, self._names, row[self._columns])
         for related in self._related:
             related.populate(row, instance)
         for name, column in self._annotations:

@@ -1,0 +1,128 @@
+"""
+Have PostgreSQL prepare a query, where nothing between the driver and the server can mix up prepared statements.
+
+PostgreSQL plans the query of a request for five times as long as it runs it. A prepared statement is planned once. But
+it belongs to one process of the server. A pooler may give each transaction another process, in which the same name is
+unknown, or stands for a statement of another program. So this decides for each connection:
+
+    OPTIONS["prepare_threshold"]   the query is prepared
+    ----------------------------   ----------------------------------------------------------------------------------
+    is not set                     if the process that answers is the one whose number the connection was opened with.
+                                   A pooler that changes processes gives the client a number of its own: by that
+                                   number it finds the process in which the client's query is to be cancelled
+    a number                       yes: the project says that nothing in between mixes them up
+    None                           no
+
+The first uses of a connection prepare nothing: one that is closed after each request would gain nothing. In a
+transaction nothing is prepared either, because an error would end the transaction. Outside of one, what can't be
+executed as a prepared statement is executed without, and that connection prepares nothing from then on.
+
+Django does not document that the cursor of the driver can be exchanged. If that fails, nothing is prepared.
+"""
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from django.db import Error
+
+from jwt_auth._django.differences import note_difference
+from jwt_auth._django.driver_errors import is_of_preparing
+
+# The uses of a connection before the first preparation; psycopg's own number.
+_USES = 5
+
+_PLACEHOLDER = re.compile("%[%s]")
+
+
+@dataclass(slots=True)
+class _Standing:
+    """What is known of a connection; `is_allowed` is None until it has been used often enough."""
+
+    uses: int = 0
+    is_allowed: bool | None = None
+
+
+# By the driver's connection, because a pool lends one to several connections of Django.
+_known: WeakKeyDictionary[Any, _Standing] = WeakKeyDictionary()
+
+
+class PreparedQuery:
+    """
+    A query in the form in which it is prepared.
+
+    Args:
+        sql, values: what Django would execute.
+        places: the places among `values` of those that differ from time to time. The others become part of the text:
+            the plan has to be made for them. For "any scope" PostgreSQL would plan to read most events.
+    """
+
+    def __init__(self, sql: str, values: Sequence[Any], places: Collection[int]) -> None:
+        self._sql, self._values, self._places = sql, values, sorted(places)
+        self._text = ""
+
+    def execute(self, cursor: Any, connection: Any, values: Sequence[Any]) -> bool:
+        """
+        Execute it with a new cursor of Django, if the connection may prepare it; return False if not.
+
+        All that watches the queries of `connection` sees this one, too.
+        """
+        if not _may_prepare(connection):
+            return False
+        self._text = self._text or self._write(connection)
+        ordinary, raw = cursor.cursor, connection.connection
+        cursor.cursor = _server_side_cursor(raw)
+        threshold, raw.prepare_threshold = raw.prepare_threshold, 0
+        try:
+            cursor.execute(self._text, [values[place] for place in self._places])
+        except Error as error:
+            if not is_of_preparing(error):
+                raise
+            _give_up(raw, error)
+            cursor.cursor = ordinary
+            return False
+        finally:
+            raw.prepare_threshold = threshold
+        return True
+
+    def _write(self, connection: Any) -> str:
+        constants = (
+            "%s" if place in self._places else connection.ops.compose_sql("%s", [value]).replace("%", "%%")
+            for place, value in enumerate(self._values)
+        )
+        return _PLACEHOLDER.sub(lambda found: "%%" if found[0] == "%%" else next(constants), self._sql)
+
+
+def _may_prepare(connection: Any) -> bool:
+    raw = connection.connection
+    if not hasattr(raw, "prepare_threshold"):  # psycopg 3 has it
+        return False
+    if not raw.autocommit or raw.pgconn.transaction_status:
+        return False
+    standing = _known.get(raw) or _known.setdefault(raw, _Standing())
+    standing.uses += 1
+    if standing.is_allowed is None and standing.uses > _USES:
+        standing.is_allowed = _is_allowed(connection, raw)
+    return bool(standing.is_allowed)
+
+
+def _is_allowed(connection: Any, raw: Any) -> bool:
+    options = connection.settings_dict["OPTIONS"]
+    if "prepare_threshold" in options:
+        return options["prepare_threshold"] is not None
+    with connection.wrap_database_errors:
+        answering = raw.execute("SELECT pg_backend_pid()").fetchone()[0]
+    return bool(answering == raw.info.backend_pid)
+
+
+def _give_up(raw: Any, error: Exception) -> None:
+    _known[raw] = _Standing(is_allowed=False)
+    note_difference("a connection prepares no statements any more", repr(error))
+
+
+def _server_side_cursor(raw: Any) -> Any:
+    from psycopg import Cursor  # need not be installed
+
+    return Cursor(raw)

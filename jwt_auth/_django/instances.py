@@ -2,8 +2,9 @@
 Instances that are made without `Model.__init__`, which needs several times as long.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
+from inspect import getattr_static
 from typing import Any, TypeVar
 
 from django.db.models import Model
@@ -24,7 +25,7 @@ def copy_with(instance: M, **related: object) -> M:
     return copied
 
 
-def from_row(model: type[M], using: str, names: Sequence[str], values: Iterable[Any]) -> M:
+def from_row(model: type[M], using: str, names: Sequence[str], values: Sequence[Any]) -> M:
     """
     Return what `model.from_db` returns for these columns; the others are deferred.
 
@@ -45,5 +46,6 @@ def _state_class(model: type[Model]) -> Any:
     """Return the class of `_state`; None if the model makes instances in its own way."""
     from django.db.models.base import ModelState  # not documented, and so maybe not there
 
-    is_own = any(getattr(model, name) is not getattr(Model, name) for name in ("__new__", "__init__", "__setattr__"))
-    return None if is_own or model.from_db.__func__ is not Model.from_db.__func__ else ModelState
+    names = ("__new__", "__init__", "__setattr__", "from_db")
+    is_own = any(getattr_static(model, name) is not getattr_static(Model, name) for name in names)
+    return None if is_own else ModelState

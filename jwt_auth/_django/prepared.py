@@ -15,13 +15,14 @@ unknown, or stands for a statement of another program. So this decides for each 
 
 The first uses of a connection prepare nothing: one that is closed after each request would gain nothing. In a
 transaction nothing is prepared either, because an error would end the transaction. Outside of one, what can't be
-executed as a prepared statement is executed without, and that connection prepares nothing from then on.
+executed as a prepared statement is executed without, and that connection prepares nothing from then on. Where Django
+logs queries, it needs their text with the values, which a prepared statement doesn't have.
 
 Django does not document that the cursor of the driver can be exchanged. If that fails, nothing is prepared.
 """
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -34,7 +35,8 @@ from jwt_auth._django.driver_errors import is_of_preparing
 # The uses of a connection before the first preparation; psycopg's own number.
 _USES = 5
 
-_PLACEHOLDER = re.compile("%[%s]")
+_UNNAMED = re.compile("%[%s]")
+_NAMED = re.compile(r"%(?:%|\((\w+)\)s)")
 
 
 @dataclass(slots=True)
@@ -54,20 +56,20 @@ class PreparedQuery:
     A query in the form in which it is prepared.
 
     Args:
-        sql, values: what Django would execute.
-        places: the places among `values` of those that differ from time to time. The others become part of the text:
-            the plan has to be made for them. For "any scope" PostgreSQL would plan to read most events.
+        sql: with named placeholders.
+        constants: those of its values that are always the same, by their names. They become part of the text, because
+            the plan has to be made for them: for "any scope" PostgreSQL would plan to read most events.
     """
 
-    def __init__(self, sql: str, values: Sequence[Any], places: Collection[int]) -> None:
-        self._sql, self._values, self._places = sql, values, sorted(places)
+    def __init__(self, sql: str, constants: Mapping[str, Any]) -> None:
+        self._sql, self._constants = sql, constants
         self._text = ""
 
-    def execute(self, cursor: Any, connection: Any, values: Sequence[Any]) -> bool:
+    def execute(self, cursor: Any, connection: Any, values: Mapping[str, Any]) -> bool:
         """
         Execute it with a new cursor of Django, if the connection may prepare it; return False if not.
 
-        All that watches the queries of `connection` sees this one, too.
+        The wrappers of the queries of `connection` are called for this one, too.
         """
         if not _may_prepare(connection):
             return False
@@ -76,7 +78,7 @@ class PreparedQuery:
         cursor.cursor = _server_side_cursor(raw)
         threshold, raw.prepare_threshold = raw.prepare_threshold, 0
         try:
-            cursor.execute(self._text, [values[place] for place in self._places])
+            cursor.execute(self._text, values)
         except Error as error:
             if not is_of_preparing(error):
                 raise
@@ -88,18 +90,26 @@ class PreparedQuery:
         return True
 
     def _write(self, connection: Any) -> str:
-        constants = (
-            "%s" if place in self._places else connection.ops.compose_sql("%s", [value]).replace("%", "%%")
-            for place, value in enumerate(self._values)
-        )
-        return _PLACEHOLDER.sub(lambda found: "%%" if found[0] == "%%" else next(constants), self._sql)
+        def literal(found: re.Match[str]) -> str:
+            if found[1] not in self._constants:
+                return found[0]
+            text: str = connection.ops.compose_sql("%s", [self._constants[found[1]]])
+            return text.replace("%", "%%")
+
+        return _NAMED.sub(literal, self._sql)
+
+
+def with_placeholders(sql: str, placeholders: Sequence[str]) -> str:
+    """Return `sql` with other placeholders, in the order in which it has them."""
+    others = iter(placeholders)
+    return _UNNAMED.sub(lambda found: "%%" if found[0] == "%%" else next(others), sql)
 
 
 def _may_prepare(connection: Any) -> bool:
     raw = connection.connection
     if not hasattr(raw, "prepare_threshold"):  # psycopg 3 has it
         return False
-    if not raw.autocommit or raw.pgconn.transaction_status:
+    if connection.queries_logged or not raw.autocommit or raw.pgconn.transaction_status:
         return False
     standing = _known.get(raw) or _known.setdefault(raw, _Standing())
     standing.uses += 1

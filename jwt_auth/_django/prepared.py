@@ -40,15 +40,15 @@ _NAMED = re.compile(r"%(?:%|\((\w+)\)s)")
 
 
 @dataclass(slots=True)
-class _Standing:
-    """What is known of a connection; `is_allowed` is None until it has been used often enough."""
+class _Use:
+    """The use of a connection; `is_allowed` is None until it has been used often enough."""
 
     uses: int = 0
     is_allowed: bool | None = None
 
 
 # By the driver's connection, because a pool lends one to several connections of Django.
-_known: WeakKeyDictionary[Any, _Standing] = WeakKeyDictionary()
+_known: WeakKeyDictionary[Any, _Use] = WeakKeyDictionary()
 
 
 class PreparedQuery:
@@ -111,11 +111,11 @@ def _may_prepare(connection: Any) -> bool:
         return False
     if connection.queries_logged or not raw.autocommit or raw.pgconn.transaction_status:
         return False
-    standing = _known.get(raw) or _known.setdefault(raw, _Standing())
-    standing.uses += 1
-    if standing.is_allowed is None and standing.uses > _USES:
-        standing.is_allowed = _is_allowed(connection, raw)
-    return bool(standing.is_allowed)
+    use = _known.get(raw) or _known.setdefault(raw, _Use())
+    use.uses += 1
+    if use.is_allowed is None and use.uses > _USES:
+        use.is_allowed = _is_allowed(connection, raw)
+    return bool(use.is_allowed)
 
 
 def _is_allowed(connection: Any, raw: Any) -> bool:
@@ -128,7 +128,7 @@ def _is_allowed(connection: Any, raw: Any) -> bool:
 
 
 def _give_up(raw: Any, error: Exception) -> None:
-    _known[raw] = _Standing(is_allowed=False)
+    _known[raw] = _Use(is_allowed=False)
     note_difference("a connection prepares no statements any more", repr(error))
 
 

@@ -18,7 +18,7 @@ transaction nothing is prepared either, because an error would end the transacti
 executed as a prepared statement is executed without, and that connection prepares nothing from then on. Where Django
 logs queries, it needs their text with the values, which a prepared statement doesn't have.
 
-Django does not document that the cursor of the driver can be exchanged. If that fails, nothing is prepared.
+Neither Django nor psycopg documents all that is needed. If a release differs, nothing is prepared.
 """
 
 import re
@@ -71,11 +71,17 @@ class PreparedQuery:
 
         The wrappers of the queries of `connection` are called for this one, too.
         """
-        if not _may_prepare(connection):
-            return False
-        self._text = self._text or self._write(connection)
         ordinary, raw = cursor.cursor, connection.connection
-        cursor.cursor = _server_side_cursor(raw)
+        try:
+            if not _may_prepare(connection):
+                return False
+            self._text = self._text or self._write(connection)
+            cursor.cursor = _server_side_cursor(raw)
+        except Error:
+            raise
+        except Exception as error:  # noqa: BLE001  # whatever it is, the query can be executed as any other
+            _give_up(raw, error)
+            return False
         threshold, raw.prepare_threshold = raw.prepare_threshold, 0
         try:
             cursor.execute(self._text, values)
@@ -129,7 +135,7 @@ def _is_allowed(connection: Any, raw: Any) -> bool:
 
 def _give_up(raw: Any, error: Exception) -> None:
     _known[raw] = _Use(is_allowed=False)
-    note_difference("a connection prepares no statements any more", repr(error))
+    note_difference("a connection to PostgreSQL prepares no statements any more", repr(error))
 
 
 def _server_side_cursor(raw: Any) -> Any:

@@ -132,6 +132,16 @@ def test_a_migration_that_changes_a_column_is_survived(own, warned):
 
 
 @needs_postgresql
+def test_with_another_driver_the_query_is_executed_as_any_other(own, warned, monkeypatch):
+    def fail(raw):
+        raise TypeError("no such cursor")
+
+    monkeypatch.setattr(prepared, "_server_side_cursor", fail)
+    assert ask_often(own, a_query()) == OFF
+    assert warned() == ["django_differs"]
+
+
+@needs_postgresql
 def test_any_other_error_is_raised(own):
     query = PreparedQuery("SELECT 1 / %(number)s::int", {})
     for _ in range(6):

@@ -3,7 +3,10 @@ Middleware for the tasks that DRF's authentication classes can't do: set Vary, a
 """
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from types import MethodType
 from typing import Any, cast
+from weakref import WeakSet
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
 from django.contrib.auth import SESSION_KEY
@@ -13,7 +16,7 @@ from django.utils.cache import patch_vary_headers
 from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 
-from jwt_auth._django.lazy_rows import is_lazy, load_row
+from jwt_auth._django.lazy_rows import aload_row, before_waiting, load_row
 from jwt_auth._django.outages import outage_is_unavailable
 from jwt_auth.authentication import JWTAuthentication, JWTCookieAuthentication
 from jwt_auth.authentication.errors import Refused, ServiceUnavailable, as_api_exception
@@ -23,6 +26,7 @@ from jwt_auth.conf import get_settings
 from jwt_auth.exceptions import InsufficientScopeError, InsufficientUserAuthenticationError, UnavailableError
 from jwt_auth.http.checked_user import check_later
 from jwt_auth.http.logs import log_outage
+from jwt_auth.process.blocking import about_to_block, on_loop
 from jwt_auth.responses import error_response
 from jwt_auth.sessions import django_sessions
 from jwt_auth.transports import is_bearer
@@ -41,6 +45,9 @@ class _Middleware:
         self.is_async = iscoroutinefunction(get_response)
         if self.is_async:
             markcoroutinefunction(self)
+            for name in ("process_view", "process_template_response"):
+                if method := getattr(type(self), name, None):
+                    setattr(self, name, MethodType(_on_loop(method), self))
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
         return self.acall(request) if self.is_async else self.answer(request, self.get_response(request))
@@ -62,6 +69,10 @@ class _Middleware:
         """
         answered = isinstance(error, Refused | ServiceUnavailable | InsufficientUserAuthenticationError)
         return _as_json(error, request) if answered else None
+
+
+# The asynchronous views of this process that have read more of a lazy user than its key.
+_readers: "WeakSet[Any]" = WeakSet()
 
 
 class VaryMiddleware(_Middleware):
@@ -87,6 +98,10 @@ class JWTUserMiddleware(_Middleware):
 
     An invalid token in the header is answered with 401, a forged request with 403, and an outage with 503. An invalid
     cookie is ignored. Without a token the user is that of Django's session. DRF's views authenticate by themselves.
+
+    If REVOCATION is "memory", the user is not loaded: its key costs no query. `await request.auser()` loads the rest.
+    If an asynchronous view reads more of `request.user` without that, the event loop waits for the row once; from then
+    on this process loads the user before it calls the view.
 
     A token in the header always counts, because no browser sends it by itself. A cookie counts only if Django's session
     has no user: that user has signed in to these views, for example with the admin's form, and can sign out of them.
@@ -115,7 +130,9 @@ class JWTUserMiddleware(_Middleware):
         """
         asked = Request(request)
         for authentication_class in self.authentication_classes:
-            found = authentication_class().authenticate(asked)
+            authenticator = authentication_class()
+            authenticator.load_user = False  # `request.auser()` does that
+            found = authenticator.authenticate(asked)
             # Not earlier: a forged request is refused whichever of the two cookies counts, and requests without a good
             # cookie of ours read no session.
             if found and issubclass(authentication_class, JWTCookieAuthentication) and _has_user(request):
@@ -134,7 +151,11 @@ class JWTUserMiddleware(_Middleware):
 
     def _sign_in(self, request: HttpRequest, user: Any, claims: Claims) -> None:
         if self.accepts(request, claims):
+            view = request.resolver_match and request.resolver_match.func
+            if view in _readers:
+                load_row(user)
             _set_user(request, user, claims)
+            before_waiting(user, lambda: _note_reader(view))
         elif is_bearer(request):
             raise as_api_exception(InsufficientScopeError(()))
 
@@ -178,12 +199,22 @@ class TiedSessionMiddleware(_Middleware):
         return response
 
     async def acall(self, request: HttpRequest) -> HttpResponseBase:
-        response = await self.get_response(request)
-        return await sync_to_async(self.answer)(request, response)
+        response: HttpResponseBase = await self.get_response(request)
+        return await sync_to_async(self.answer)(request, response) if note_on(request).tied else response
+
+
+def _on_loop(method: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
+    """Return the method for an asynchronous handler: Django would call it in a thread, and it hardly ever needs one."""
+
+    async def call(*args: Any, **kwargs: Any) -> Any:
+        return await on_loop(lambda: method(*args, **kwargs))
+
+    return call
 
 
 def _check_tie(request: HttpRequest) -> bool:
     """Sign the user out of Django if the tie says so, and return whether it did; else note the tie."""
+    about_to_block()  # the session may be in a cache
     session: Any = request.session
     try:
         if django_sessions.sign_out_if_ended(request):
@@ -199,19 +230,24 @@ def _check_tie(request: HttpRequest) -> bool:
 def _has_user(request: HttpRequest) -> bool:
     """Return whether another middleware has signed somebody in: Django's, by the session."""
     user: Any = getattr(request, "user", None)
+    if getattr(getattr(request, "session", None), "session_key", None) is not None:
+        about_to_block()  # the session is read now, maybe from a cache
     try:
-        with outage_is_unavailable():  # the session is read only now
+        with outage_is_unavailable():
             return user is not None and bool(user.is_authenticated)
     except UnavailableError as error:
         log_outage(error, request)
         raise as_api_exception(error) from error
 
 
+def _note_reader(view: Any) -> None:
+    with suppress(TypeError):  # an instance without weak references: its requests go on waiting
+        _readers.add(view)
+
+
 def _set_user(request: HttpRequest, user: Any, claims: Any) -> None:
     async def auser() -> Any:
-        if is_lazy(user):
-            await sync_to_async(load_row)(user)
-        return user
+        return await aload_row(user)
 
     request.user = user
     request.auser = auser

@@ -9,11 +9,10 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Literal, NamedTuple, TypeAlias
 
-from asgiref.sync import sync_to_async
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from jwt_auth._django.lazy_rows import load_row
+from jwt_auth._django.lazy_rows import refuse_to_wait
 from jwt_auth._django.outages import outage_is_unavailable
 from jwt_auth.claims import Claims, check_claims, not_for_us
 from jwt_auth.conf import get_settings
@@ -25,6 +24,7 @@ from jwt_auth.issuers.directory import DIRECTORIES, issuer_of_user
 from jwt_auth.jose import tokens
 from jwt_auth.jose.keys import Key
 from jwt_auth.keyring.stored import own_keys
+from jwt_auth.process.blocking import on_loop
 from jwt_auth.process.lru import LRUCache
 from jwt_auth.revocation.verdict import verdict
 
@@ -84,17 +84,31 @@ def verify(
     return _verify(raw, issuers, _in_database if ask_database else _as_configured, now)
 
 
-async def averify(
-    raw: str, *, issuers: Issuers = "users", ask_database: bool = False, now: datetime | None = None
-) -> Verified:
-    """See verify(). The user is loaded, so asynchronous code can read it: one query, also in memory mode."""
-    return await sync_to_async(_verify_and_load)(raw, issuers=issuers, ask_database=ask_database, now=now)
-
-
 @sensitive_variables("raw")
-def _verify_and_load(raw: str, *, issuers: Issuers, ask_database: bool, now: datetime | None) -> Verified:
-    verified = verify(raw, issuers=issuers, ask_database=ask_database, now=now)
-    load_row(verified.user)
+async def averify(
+    raw: str,
+    *,
+    issuers: Issuers = "users",
+    ask_database: bool = False,
+    now: datetime | None = None,
+    load_user: bool = True,
+) -> Verified:
+    """
+    Do the same as verify(), without blocking the event loop.
+
+    In memory mode that is done on the loop as long as the known revocations are fresh: without a query, and without a
+    thread. Another thread reads new ones in time. All else, such as a query, is done in a thread.
+
+    Args:
+        load_user: load the user, so that all of it can be read: one query in memory mode. If not, only the user's key
+            can be read, until `auser()` of the result has loaded the rest; before that, reading more of the user is
+            SynchronousOnlyOperation.
+    """
+    verified = await on_loop(lambda: verify(raw, issuers=issuers, ask_database=ask_database, now=now))
+    if load_user:
+        await verified.auser()
+    else:
+        refuse_to_wait(verified.user)
     return verified
 
 

@@ -19,3 +19,13 @@ def close_if_broken(alias: str) -> None:
         # Of this database alone: `close_old_connections()` closes those of others too, which may be at work.
         close = getattr(connection, "close_if_unusable_or_obsolete", None) or connection.close
         close()
+
+
+def is_private_to_process(alias: str) -> bool:
+    """
+    Return whether the database lives in the memory of this process, as SQLite's does in tests.
+
+    Its connections lock each other out, and a test keeps one transaction open on one of them.
+    """
+    is_in_memory = getattr(connections[alias], "is_in_memory_db", None)
+    return is_in_memory is not None and bool(is_in_memory())

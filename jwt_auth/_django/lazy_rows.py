@@ -9,8 +9,8 @@ own class, with the same methods, signals and pickles as any other.
 the model. What `type()` returns can't be changed. That class must not even equal the model: signals cache receivers by
 equality and find them by identity, so one signal with the class as its sender would hide all receivers of the model.
 
-Asynchronous code can't query. `load_row()` loads a row where that is possible; if code on an event loop reads an
-unloaded instance, a thread with a connection of its own loads the row, while the loop waits.
+Asynchronous code can't query: it awaits `aload_row()` first. If code on an event loop reads an unloaded instance, a
+thread with a connection of its own loads the row, while the loop waits. `before_waiting()` can refuse that.
 
 Django does not document which attributes it reads of an instance that is only compared or assigned, nor how it makes
 the class of a model. A first instance is tried before others are made; if a release differs, there are none.
@@ -21,12 +21,16 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from threading import RLock
 from time import sleep
-from typing import Any
+from typing import Any, TypeVar
 
+from asgiref.sync import sync_to_async
 from django.core.exceptions import SynchronousOnlyOperation
 from django.db import connections, models
 
 from jwt_auth._django.differences import note_difference
+from jwt_auth.process.blocking import may_block
+
+T = TypeVar("T")
 
 # The attributes that Django and DRF read of an instance that is only compared, filtered by, or assigned, besides
 # `__class__`. None of them reads a column other than the key's.
@@ -46,8 +50,15 @@ _attribute = object.__getattribute__
 _UNLOADED = "_jwt_auth_unloaded"
 _LOCK = "_jwt_auth_lock"
 
+# In the same place: a function that is called before a loop waits for the row.
+_WAITS = "_jwt_auth_waits"
+
 # An attribute of the class of such instances: the function that loads one of them.
 _LAZY = "_jwt_auth_lazy"
+
+_NOT_LOADED = """\
+The user of the token is not loaded, and asynchronous code can't query. Await request.auser(), or auser() of what \
+averify() returned, before reading more than the user's key."""
 
 
 class LazyRows:
@@ -140,10 +151,31 @@ def load_row(instance: object) -> None:
         become_ordinary(instance)
 
 
+async def aload_row(instance: T) -> T:
+    """Return `instance`, and load its row if it is lazy: then that is one query, in a thread."""
+    if is_lazy(instance):
+        await sync_to_async(load_row)(instance)
+    return instance
+
+
 def leave_with(instance: Any, name: str, value: object) -> None:
     """Store `value` in the `__dict__` of a lazy instance, for `load`; do nothing if it isn't lazy."""
     if is_lazy(instance):
         _attribute(instance, "__dict__")[name] = value
+
+
+def before_waiting(instance: Any, call: Callable[[], None]) -> None:
+    """If an event loop is going to wait for the row of `instance`, call `call` first, which may raise an error."""
+    leave_with(instance, _WAITS, call)
+
+
+def refuse_to_wait(instance: Any) -> None:
+    """Have code on an event loop get SynchronousOnlyOperation, as with Django's own lazy objects."""
+    before_waiting(instance, _refuse)
+
+
+def _refuse() -> None:
+    raise SynchronousOnlyOperation(_NOT_LOADED)
 
 
 def _attributes(field: Any) -> list[str]:
@@ -163,6 +195,10 @@ def _subclass(
         try:
             _become_ordinary(self, load)
         except SynchronousOnlyOperation:
+            if not may_block():
+                raise
+            if before := _attribute(self, "__dict__").get(_WAITS):
+                before()
             # In another thread from the beginning: this one must not hold the lock that the other one needs.
             _in_another_thread(lambda: _become_ordinary(self, load))
 

@@ -13,7 +13,7 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
 from jwt_auth import transports
-from jwt_auth._django.lazy_rows import load_row
+from jwt_auth._django.lazy_rows import aload_row, load_row, refuse_to_wait
 from jwt_auth.authentication.binding import check_binding
 from jwt_auth.authentication.errors import as_api_exception
 from jwt_auth.authentication.missing import explain_missing_token
@@ -31,6 +31,7 @@ from jwt_auth.exceptions import (
 from jwt_auth.http.csrf_guard import guard
 from jwt_auth.http.logs import log_outage, log_refusal
 from jwt_auth.http.plain import plain
+from jwt_auth.process.blocking import may_block, on_loop
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -61,6 +62,10 @@ class JWTAuthentication(BaseAuthentication):
 
     # True to ask the database, regardless of REVOCATION.
     ask_database: bool = False
+
+    # Whether asynchronous code gets a loaded user. If not, memory mode makes no query, and only the user's key can be
+    # read: see verification.averify().
+    load_user: bool = True
 
     # True for views that only revoke: a single-use token is accepted there although the cache of used tokens fails.
     only_revokes: bool = False
@@ -98,6 +103,20 @@ class JWTAuthentication(BaseAuthentication):
         note.user, note.claims = verified.user, verified.claims
         return verified.user, verified.claims
 
+    async def aauthenticate(self, request: HttpRequest | Request) -> tuple[Any, Claims] | None:
+        """
+        Do the same as authenticate(), without blocking the event loop; see verification.averify().
+
+        A subclass overrides authenticate() alone: if it queries, it is called again in a thread.
+        """
+        authenticated = await on_loop(lambda: self.authenticate(request))
+        if authenticated is not None:
+            if self.load_user:
+                await aload_row(authenticated[0])
+            else:
+                refuse_to_wait(authenticated[0])
+        return authenticated
+
     @sensitive_variables("raw")
     def verify(self, request: HttpRequest | Request, raw: str) -> "Verified":
         """
@@ -112,7 +131,7 @@ class JWTAuthentication(BaseAuthentication):
             if get_settings().REVOCATION_ON_STALE == "deny" or request.method not in READ_METHODS:
                 raise
             verified = verify_by_last_known(raw, issuers=self.issuers)
-        if _is_for_asynchronous_code(request):
+        if self.load_user and may_block() and _is_for_asynchronous_code(request):
             load_row(verified.user)  # here and not there: only here is a thread that can query
         if verified.one_time:
             self.use_up(request, raw, verified.claims)
@@ -208,6 +227,20 @@ class ClientJWTAuthentication(JWTAuthentication):
     def with_binding(cls) -> "type[Self]":
         """Return a subclass for views that require tokens made for exactly this request: method, URI and body."""
         return type(cls.__name__, (cls,), {"binding": True, "__module__": cls.__module__})
+
+    async def aauthenticate(self, request: HttpRequest | Request) -> tuple[Any, Claims] | None:
+        """
+        Do the same as authenticate(), without blocking the event loop; see verification.averify().
+
+        A subclass overrides authenticate() alone: if it queries, it is called again in a thread.
+        """
+        authenticated = await on_loop(lambda: self.authenticate(request))
+        if authenticated is not None:
+            if self.load_user:
+                await aload_row(authenticated[0])
+            else:
+                refuse_to_wait(authenticated[0])
+        return authenticated
 
     @sensitive_variables("raw")
     def verify(self, request: HttpRequest | Request, raw: str) -> "Verified":

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, TypeAlias
 
+from jwt_auth._django.lazy_rows import aload_row
 from jwt_auth.claims import Claims, Policy
 from jwt_auth.jose.keys import Key
 from jwt_auth.jose.tokens import UnverifiedToken
@@ -41,6 +42,16 @@ class Verified:
     session: UserSession | None = None
     client_key: ClientKey | None = None
     one_time: bool = False
+
+    async def auser(self) -> Any:
+        """
+        Return `user`, loaded, so that asynchronous code can read all of it. At most one query.
+
+        Raises:
+            RevokedTokenError: if the user is gone or inactive.
+            UnavailableError: if the database can't be asked.
+        """
+        return await aload_row(self.user)
 
 
 class LookUp(Protocol):

@@ -13,6 +13,7 @@ from jwt_auth.issuers.tenants import refuse_to_confuse_tenants
 from jwt_auth.keyring.stored import source_of_own_keys
 from jwt_auth.keyring.usage import note_signing_key
 from jwt_auth.principals import ClaimsUser, lazy_user
+from jwt_auth.process.blocking import about_to_block
 from jwt_auth.revocation import database
 from jwt_auth.revocation.memory import view
 from jwt_auth.revocation.subjects import is_sid
@@ -54,6 +55,7 @@ def _check_sid(claims: Claims) -> None:
 
 
 def _look_up_session(claims: Claims, now: datetime) -> tuple[State | None, Verified]:
+    about_to_block()  # before the query is compiled for the first time, which may ask the database for its version
     session = database.find_by_token(claims)
     if session is None:
         return None, Verified(claims=claims, user=None)

@@ -25,6 +25,7 @@ from datetime import datetime, timedelta
 from cryptography.exceptions import UnsupportedAlgorithm
 from django.db.models import QuerySet
 
+from jwt_auth._django.connections import is_private_to_process
 from jwt_auth._django.outages import outage_is_unavailable
 from jwt_auth.conf import get_settings
 from jwt_auth.conf.settings import cached_until_settings_change
@@ -77,8 +78,16 @@ class StoredKeys:
     def __init__(self, *, clock: Callable[[], float] = seconds) -> None:
         self._clock = clock
         # The first one reads the rows, the second one only asks whether they have changed.
-        self._renewal = Renewal(self._read, failures=(UnavailableError,), pauses=_PAUSES, clock=clock)
-        self._comparison = Renewal(self._compare, failures=(UnavailableError,), pauses=_PAUSES, clock=clock)
+        self._renewal, self._comparison = (
+            Renewal(
+                read,
+                failures=(UnavailableError,),
+                pauses=_PAUSES,
+                clock=clock,
+                another_can_read=_another_thread_can_read,
+            )
+            for read in (self._read, self._compare)
+        )
         self._made: dict[str, Key] = {}
         self.forget()
         _known.add(self)
@@ -197,6 +206,10 @@ class StoredKeys:
             return None, UNREADABLE_KEY
         except ValueError:
             return None, BROKEN_KEY
+
+
+def _another_thread_can_read() -> bool:
+    return not is_private_to_process(SigningKey.objects.all().db)
 
 
 def _renew(renewal: Renewal) -> None:

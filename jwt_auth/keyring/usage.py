@@ -21,6 +21,7 @@ from jwt_auth._django.outages import is_outage
 from jwt_auth._django.table_sets import current_set
 from jwt_auth.conf.settings import MAX_LEEWAY, cached_until_settings_change
 from jwt_auth.models import ClientKey, RegisteredClient, SigningKey
+from jwt_auth.process.blocking import about_to_block
 from jwt_auth.process.clock import seconds
 from jwt_auth.process.fork_reset import ForkReset
 from jwt_auth.process.lru import LRUCache
@@ -86,6 +87,8 @@ class Usage(Generic[K]):
         now, moment = self._clock(), timezone.now()
         with self._lock:
             uses = self._uses.get(key)
+            if uses is None or now >= uses.write_at:
+                about_to_block()
             if uses is None:
                 uses = _Uses(write_at=now, last=moment)
                 self._uses.put(key, uses)

@@ -20,6 +20,7 @@ from threading import Lock
 from typing import Any, TypeVar
 
 from jwt_auth.process import workers
+from jwt_auth.process.blocking import about_to_block
 from jwt_auth.process.clock import seconds
 from jwt_auth.process.fork_reset import ForkReset
 
@@ -65,8 +66,11 @@ class Helper:
 
         Raises:
             HelperError: if it raises an error, takes too long, or is not run because the helper failed a moment ago.
+            WouldBlockError: on an event loop, if it would be run.
         """
-        if self._failure is not None:
+        if self._failure is None:
+            about_to_block()
+        else:
             self._take_the_try()
         try:
             result = self._result_of(work)
@@ -87,6 +91,7 @@ class Helper:
             now = self._clock()
             if now < self._left_alone_at + min(PAUSE * (1 + self._hanging), LONGEST_PAUSE):
                 raise CircuitOpenError(f"left alone after {self._failure!r}")
+            about_to_block()
             self._left_alone_at = now
 
     def _result_of(self, work: Callable[[], T]) -> T:

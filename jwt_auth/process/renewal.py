@@ -11,10 +11,12 @@ A value that a process polls: it is used up to a maximum age, and one thread rea
     after a failure        does not read before a pause has passed, which doubles with each failure; until then
                            it uses a due value, and gets StaleError at once if the value is stale
 
+    a call on an event     uses a due value, and has another thread read a new one; if the value is stale, it ends
+    loop (`blocking`)      with WouldBlockError, and is made again in a thread, where it reads or waits as above
+
 The times of "due" and "stale" count from the start of a reading, not from its end: a change that is made during the
 reading may be missing from the value.
-Only threads of requests read: there is no background thread, which a fork would lose. A forked child inherits the
-value, but no lock.
+No thread waits in the background for its time, which a fork would lose. A forked child inherits the value, but no lock.
 
 `memory.view`, `keyring.stored`, `issuers.remote.jwks` and `issuers.remote.subscription` are built on it.
 """
@@ -22,6 +24,10 @@ value, but no lock.
 from collections.abc import Callable
 from typing import NamedTuple
 
+from django.db import close_old_connections
+
+from jwt_auth.process import workers
+from jwt_auth.process.blocking import WouldBlockError, about_to_block, may_block
 from jwt_auth.process.clock import seconds
 from jwt_auth.process.fork_reset import ForkReset
 from jwt_auth.process.single_flight import SingleFlight
@@ -62,6 +68,8 @@ class Renewal:
         recovered: called when the value was read again after an outage.
         clock: a monotonic clock, in seconds.
         patience: see PATIENCE.
+        another_can_read: returns whether another thread can read for a call on an event loop. If not, such a call is
+            made again in the thread of its request as soon as the value is due.
     """
 
     def __init__(
@@ -74,10 +82,11 @@ class Renewal:
         recovered: Callable[[], None] | None = None,
         clock: Callable[[], float] = seconds,
         patience: float = PATIENCE,
+        another_can_read: Callable[[], bool] = lambda: True,
     ) -> None:
         self._read_value, self._failures, self._clock, self._patience = read, failures, clock, patience
         self._first_pause, self._longest_pause = pauses
-        self._failed, self._recovered = failed, recovered
+        self._failed, self._recovered, self._another_can_read = failed, recovered, another_can_read
         self.forget()
         _all.add(self)
 
@@ -111,6 +120,7 @@ class Renewal:
 
         Raises:
             StaleError: if the value is still stale afterwards.
+            WouldBlockError: on an event loop, if the value is stale and can be read now.
         """
         attempts, now = self.attempts, self._clock()
         if now >= self.due_at:
@@ -135,6 +145,7 @@ class Renewal:
 
     def read(self) -> None:
         """Read now, even if other threads are reading or the value is fresh. Failures are passed on."""
+        about_to_block()
         self._read(self._clock())
 
     def fall_due(self) -> None:
@@ -152,15 +163,39 @@ class Renewal:
         if now < self._retry_at:
             return False
         flight = self._flight
-        if flight.acquire():
+        if not may_block():
+            if wait or not self._another_can_read():
+                raise WouldBlockError
+            self._have_another_read(flight, attempts)
+        elif flight.acquire():
             try:
                 # If the number has changed, another thread has read between the caller's look and the lock.
                 return self.attempts == attempts and self._attempt(now)
             finally:
                 flight.release()
-        if wait:
+        elif wait:
             flight.wait(self._patience)
         return False
+
+    def _have_another_read(self, flight: SingleFlight, attempts: int) -> None:
+        """Have another thread read, unless one is reading already."""
+        if not flight.acquire():
+            return
+
+        def read() -> None:
+            try:
+                close_old_connections()
+                if self.attempts == attempts:
+                    self._attempt(self._clock())
+            finally:
+                flight.release()
+                close_old_connections()  # as Django does after each request: CONN_MAX_AGE decides
+
+        try:
+            workers.start(read)
+        except BaseException:
+            flight.release()
+            raise
 
     def _attempt(self, now: float) -> bool:
         self.attempts += 1

@@ -39,13 +39,14 @@ from typing import Any
 
 from django.db import transaction
 
-from jwt_auth._django.connections import close_if_broken, in_transaction
+from jwt_auth._django.connections import close_if_broken, in_transaction, is_private_to_process
 from jwt_auth._django.outages import outage_is_unavailable
 from jwt_auth.claims import Claims
 from jwt_auth.conf import get_settings
 from jwt_auth.conf.settings import cached_until_settings_change
 from jwt_auth.exceptions import RevocationUnavailableError, UnavailableError
 from jwt_auth.models import RevocationEvent
+from jwt_auth.process.blocking import about_to_block
 from jwt_auth.process.clock import seconds
 from jwt_auth.process.fork_reset import ForkReset
 from jwt_auth.process.renewal import LONG_AGO, Lease, Renewal, StaleError
@@ -92,6 +93,7 @@ class View:
             failed=_log_failure,
             recovered=_log_recovery,
             clock=clock,
+            another_can_read=_another_thread_can_read,
         )
         self.forget()
         _views.add(self)
@@ -131,6 +133,7 @@ class View:
         state = self._list.state_of(claims)
         if not uncommitted.announcements:
             return state
+        about_to_block()  # the events of an open transaction are known by the thread that has it
         own = Denylist()
         own.add(entries_of(uncommitted.own_events()), self._reader.life)
         return state.joined(own.state_of(claims))
@@ -138,9 +141,10 @@ class View:
     def marks_of(self, client_id: str, kid: str, sub: str) -> Marks:
         """See Denylist.marks_of(); the events of this thread's open transaction count too."""
         marks = self._list.marks_of(client_id, kid, sub)
-        events = uncommitted.own_events() if uncommitted.announcements else []
-        if not events:
+        if not uncommitted.announcements:
             return marks
+        about_to_block()
+        events = uncommitted.own_events()
         own = Denylist()
         own.add(entries_of(events), self._reader.life)
         return (*marks, *own.marks_of(client_id, kid, sub))
@@ -265,6 +269,10 @@ def forget() -> None:
 
 
 _views = ForkReset(View.forget)
+
+
+def _another_thread_can_read() -> bool:
+    return not is_private_to_process(RevocationEvent.objects.all().db)
 
 
 def _log_failure(error: Exception) -> None:

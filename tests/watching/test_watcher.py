@@ -77,7 +77,8 @@ def test_of_thousands_exactly_the_right_ones_are_told(run, mode, make_user, monk
     """Revoked in another process: all are found in one reading of the list."""
     users = [make_user(f"user{number}") for number in range(10)]
     pairs = [sessions.start(user) for user in users]
-    watches = [Watch(pairs[place % 10].access_token) for place in range(3000)]
+    number = 3000 if mode == "memory" else 300  # there, each verification is a query
+    watches = [Watch(pairs[place % 10].access_token) for place in range(number)]
 
     async def hold():
         endings = [watch.ending() for watch in watches]
@@ -90,7 +91,7 @@ def test_of_thousands_exactly_the_right_ones_are_told(run, mode, make_user, monk
                 revoke_session(pairs[7].session_id)
 
         await sync_to_async(revoke)()
-        expected = {place for place in range(3000) if place % 10 in (3, 7)}
+        expected = {place for place in range(number) if place % 10 in (3, 7)}
         reasons = await asyncio.gather(*(endings[place] for place in expected))
         assert {type(reason) for reason in reasons} == {RevokedTokenError}
         await ticks_pass()
@@ -307,6 +308,36 @@ def test_an_error_of_the_source_is_passed_on(run, pair):
 
     with pytest.raises(InvalidTokenError, match="own"):
         run(hold())
+
+
+def test_an_error_of_the_source_at_the_end_of_the_token_is_no_error(run, pair):
+    async def source(watch):
+        yield 1
+        await watch.ended()
+        raise ValueError("the source has noticed the end at the same moment")
+
+    async def hold():
+        watch = await Watch.averify(pair.access_token)
+        stream = watch.until_ended(source(watch))
+        assert await anext(stream) == 1
+        rest = asyncio.ensure_future(collect(stream))
+        await ticks_pass(3)
+        await sync_to_async(revoke_session)(pair.session_id)
+        return await rest
+
+    assert run(hold()) == []
+
+
+def test_who_waits_no_longer_is_not_told(run, pair):
+    watch, reason = Watch(pair.access_token), ExpiredTokenError("over")
+
+    async def hold():
+        first, second = watch.ending(), watch.ending()
+        first.cancel()
+        watcher.watcher()._tell([(watch._held, reason)])
+        return await second, first.cancelled()
+
+    assert run(hold()) == (reason, True)
 
 
 def test_a_stream_that_is_left_closes_its_source(run, pair):

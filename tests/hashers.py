@@ -8,6 +8,6 @@ class OldHasher(MD5PasswordHasher):
 
 
 class NewHasher(MD5PasswordHasher):
-    """A hasher that is preferred from now on, where a test names it first. It is not slow, because no test needs that."""
+    """A hasher that a test makes the preferred one: signing in then rewrites all other hashes."""
 
     algorithm = "new"

@@ -1,4 +1,4 @@
-"""Servers as in production: a PostgreSQL that can be frozen, PgBouncer, and gunicorn's workers."""
+"""Servers as in production: a PostgreSQL that can be frozen, and the processes of WSGI and ASGI servers."""
 
 import contextlib
 import http.client
@@ -174,6 +174,15 @@ def manage(cluster: Cluster, *arguments: str, **jwt_auth: Any) -> str:
 
 GUNICORN = ("gunicorn", "tests.deployment.server:application", "--log-level=error", "-b=127.0.0.1:{port}")
 
+_ASGI = "tests.deployment.asynchronous:application"
+# Each has two processes but daphne, which has one and is started twice.
+UVICORN = ("uvicorn", _ASGI, "--log-level=critical", "--lifespan=off", "--workers=2", "--port={port}")
+GRANIAN = (
+    *("granian", _ASGI, "--interface=asgi", "--no-log", "--workers=2", "--port={port}"),
+    *("--respawn-failed-workers", "--respawn-interval=0.1"),
+)
+DAPHNE = ("daphne", _ASGI, "--verbosity=0", "--port={port}")
+
 
 def start_server(
     cluster: Cluster, username: str, options: Sequence[str], program: Sequence[str] = GUNICORN, **more: str
@@ -213,7 +222,7 @@ def environment(cluster: Cluster, **more: str) -> dict[str, str]:
 
 @dataclass
 class Server:
-    """A gunicorn, and the user who signs in to it."""
+    """A server of HTTP, and the user who signs in to it."""
 
     port: int
     process: Any

@@ -1,0 +1,72 @@
+"""
+An ASGI application whose views are asynchronous, and which tells what its process has done since it was last asked.
+"""
+
+import os
+import threading
+from collections import Counter
+
+import django
+
+django.setup()
+
+from asgiref.sync import SyncToAsync  # noqa: E402  # only after the settings
+from django.contrib.auth.models import AnonymousUser  # noqa: E402
+from django.core.asgi import get_asgi_application  # noqa: E402
+from django.db.backends.signals import connection_created  # noqa: E402
+from django.http import HttpResponse, JsonResponse  # noqa: E402
+from django.urls import include, path  # noqa: E402
+
+in_threads = Counter()
+queries = []
+
+
+call_in_thread = SyncToAsync.__call__
+
+
+async def counted(self, *arguments, **options):
+    in_threads[f"{self.func.__module__}.{self.func.__qualname__}"] += 1
+    return await call_in_thread(self, *arguments, **options)
+
+
+SyncToAsync.__call__ = counted
+
+
+def count(connection, **signal):
+    def execute(call, sql, *arguments):
+        queries.append(sql)
+        return call(sql, *arguments)
+
+    connection.execute_wrapper(execute).__enter__()  # for as long as the connection lasts
+
+
+connection_created.connect(count)
+
+
+async def anyone(request):
+    return HttpResponse("welcome")
+
+
+async def plain(request):
+    """Answer the user of a token, without loading it."""
+    user = getattr(request, "user", AnonymousUser())
+    response = HttpResponse(f"welcome, {user.pk}", status=200 if user.is_authenticated else 401)
+    response["X-Worker"] = str(os.getpid())
+    return response
+
+
+async def done(request):
+    """Tell what was done since the last call, and forget it."""
+    told = {"threads": threading.active_count(), "in threads": dict(in_threads), "queries": list(queries)}
+    in_threads.clear()
+    queries.clear()
+    return JsonResponse(told)
+
+
+application = get_asgi_application()
+urlpatterns = [
+    path("auth/", include("jwt_auth.urls")),
+    path("anyone/", anyone),
+    path("plain/", plain),
+    path("done/", done),
+]

@@ -3,7 +3,10 @@ Middleware for the tasks that DRF's authentication classes can't do: set Vary, a
 """
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from types import MethodType
 from typing import Any, cast
+from weakref import WeakSet
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
 from django.contrib.auth import SESSION_KEY
@@ -13,7 +16,7 @@ from django.utils.cache import patch_vary_headers
 from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 
-from jwt_auth._django.lazy_rows import aload_row
+from jwt_auth._django.lazy_rows import aload_row, before_waiting, load_row
 from jwt_auth._django.outages import outage_is_unavailable
 from jwt_auth.authentication import JWTAuthentication, JWTCookieAuthentication
 from jwt_auth.authentication.errors import Refused, ServiceUnavailable, as_api_exception
@@ -43,8 +46,8 @@ class _Middleware:
         if self.is_async:
             markcoroutinefunction(self)
             for name in ("process_view", "process_template_response"):
-                if hasattr(self, name):
-                    setattr(self, name, _on_loop(getattr(self, name)))
+                if method := getattr(type(self), name, None):
+                    setattr(self, name, MethodType(_on_loop(method), self))
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
         return self.acall(request) if self.is_async else self.answer(request, self.get_response(request))
@@ -66,6 +69,10 @@ class _Middleware:
         """
         answered = isinstance(error, Refused | ServiceUnavailable | InsufficientUserAuthenticationError)
         return _as_json(error, request) if answered else None
+
+
+# The asynchronous views of this process that have read more of a lazy user than its key.
+_readers: "WeakSet[Any]" = WeakSet()
 
 
 class VaryMiddleware(_Middleware):
@@ -92,8 +99,9 @@ class JWTUserMiddleware(_Middleware):
     An invalid token in the header is answered with 401, a forged request with 403, and an outage with 503. An invalid
     cookie is ignored. Without a token the user is that of Django's session. DRF's views authenticate by themselves.
 
-    In asynchronous views only the key of `request.user` can be read at first, unless REVOCATION is "database":
-    `await request.auser()` returns the user loaded.
+    If REVOCATION is "memory", the user is not loaded: its key costs no query. `await request.auser()` loads the rest.
+    If an asynchronous view reads more of `request.user` without that, the event loop waits for the row once; from then
+    on this process loads the user before it calls the view.
 
     A token in the header always counts, because no browser sends it by itself. A cookie counts only if Django's session
     has no user: that user has signed in to these views, for example with the admin's form, and can sign out of them.
@@ -143,7 +151,11 @@ class JWTUserMiddleware(_Middleware):
 
     def _sign_in(self, request: HttpRequest, user: Any, claims: Claims) -> None:
         if self.accepts(request, claims):
+            view = request.resolver_match and request.resolver_match.func
+            if view in _readers:
+                load_row(user)
             _set_user(request, user, claims)
+            before_waiting(user, lambda: _note_reader(view))
         elif is_bearer(request):
             raise as_api_exception(InsufficientScopeError(()))
 
@@ -226,6 +238,11 @@ def _has_user(request: HttpRequest) -> bool:
     except UnavailableError as error:
         log_outage(error, request)
         raise as_api_exception(error) from error
+
+
+def _note_reader(view: Any) -> None:
+    with suppress(TypeError):  # an instance without weak references: its requests go on waiting
+        _readers.add(view)
 
 
 def _set_user(request: HttpRequest, user: Any, claims: Any) -> None:

@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple, TypeAlias
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
+from jwt_auth._django.lazy_rows import refuse_to_wait
 from jwt_auth._django.outages import outage_is_unavailable
 from jwt_auth.claims import Claims, check_claims, not_for_us
 from jwt_auth.conf import get_settings
@@ -100,11 +101,14 @@ async def averify(
 
     Args:
         load_user: load the user, so that all of it can be read: one query in memory mode. If not, only the user's key
-            can be read, until `auser()` of the result has loaded the rest.
+            can be read, until `auser()` of the result has loaded the rest; before that, reading more of the user is
+            SynchronousOnlyOperation.
     """
     verified = await on_loop(lambda: verify(raw, issuers=issuers, ask_database=ask_database, now=now))
     if load_user:
         await verified.auser()
+    else:
+        refuse_to_wait(verified.user)
     return verified
 
 

@@ -9,23 +9,26 @@ own class, with the same methods, signals and pickles as any other.
 the model. What `type()` returns can't be changed. That class must not even equal the model: signals cache receivers by
 equality and find them by identity, so one signal with the class as its sender would hide all receivers of the model.
 
-Asynchronous code can't query. It awaits `aload_row()` first; if code on an event loop reads an unloaded instance, that
-is SynchronousOnlyOperation, as with Django's own lazy objects: the loop must not wait.
+Asynchronous code can't query: it awaits `aload_row()` first. If code on an event loop reads an unloaded instance, a
+thread with a connection of its own loads the row, while the loop waits. `before_waiting()` can refuse that.
 
 Django does not document which attributes it reads of an instance that is only compared or assigned, nor how it makes
 the class of a model. A first instance is tried before others are made; if a release differs, there are none.
 """
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from threading import RLock
 from time import sleep
 from typing import Any, TypeVar
 
 from asgiref.sync import sync_to_async
 from django.core.exceptions import SynchronousOnlyOperation
-from django.db import models
+from django.db import connections, models
 
 from jwt_auth._django.differences import note_difference
+from jwt_auth.process.blocking import may_block
 
 T = TypeVar("T")
 
@@ -47,13 +50,15 @@ _attribute = object.__getattribute__
 _UNLOADED = "_jwt_auth_unloaded"
 _LOCK = "_jwt_auth_lock"
 
+# In the same place: a function that is called before a loop waits for the row.
+_WAITS = "_jwt_auth_waits"
+
 # An attribute of the class of such instances: the function that loads one of them.
 _LAZY = "_jwt_auth_lazy"
 
-_NOT_LOADED = (
-    "The user of the token is not loaded, and asynchronous code can't query. First await request.auser(), or auser() of "
-    "the result of averify()."
-)
+_NOT_LOADED = """\
+The user of the token is not loaded, and asynchronous code can't query. Await request.auser(), or auser() of what \
+averify() returned, before reading more than the user's key."""
 
 
 class LazyRows:
@@ -159,6 +164,20 @@ def leave_with(instance: Any, name: str, value: object) -> None:
         _attribute(instance, "__dict__")[name] = value
 
 
+def before_waiting(instance: Any, call: Callable[[], None]) -> None:
+    """If an event loop is going to wait for the row of `instance`, call `call` first, which may raise an error."""
+    leave_with(instance, _WAITS, call)
+
+
+def refuse_to_wait(instance: Any) -> None:
+    """Have code on an event loop get SynchronousOnlyOperation, as with Django's own lazy objects."""
+    before_waiting(instance, _refuse)
+
+
+def _refuse() -> None:
+    raise SynchronousOnlyOperation(_NOT_LOADED)
+
+
 def _attributes(field: Any) -> list[str]:
     """Return the attribute of `field`, and those of the parents' keys if the model uses multi-table inheritance."""
     parent = field.remote_field and getattr(field.remote_field, "parent_link", False)
@@ -175,8 +194,13 @@ def _subclass(
     def become_ordinary(self: Any) -> None:
         try:
             _become_ordinary(self, load)
-        except SynchronousOnlyOperation as error:
-            raise SynchronousOnlyOperation(_NOT_LOADED) from error
+        except SynchronousOnlyOperation:
+            if not may_block():
+                raise
+            if before := _attribute(self, "__dict__").get(_WAITS):
+                before()
+            # In another thread from the beginning: this one must not hold the lock that the other one needs.
+            _in_another_thread(lambda: _become_ordinary(self, load))
 
     def read(self: Any, name: str) -> Any:
         if name in free:
@@ -222,6 +246,19 @@ def _metaclass(model: Any) -> Any:
         (ordinary,),
         {"__module__": ordinary.__module__, "__call__": lambda self, *args, **kwargs: model(*args, **kwargs)},
     )
+
+
+def _in_another_thread(call: Callable[[], None]) -> None:
+    """Call `call` in a thread, with the context of this one, and wait for it."""
+
+    def run() -> None:
+        try:
+            call()
+        finally:
+            connections.close_all()  # those of the thread
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(copy_context().run, run).result()
 
 
 def _become_ordinary(lazy: Any, load: Callable[[dict[str, Any]], Any]) -> None:

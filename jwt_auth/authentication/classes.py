@@ -13,7 +13,7 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
 from jwt_auth import transports
-from jwt_auth._django.lazy_rows import aload_row, load_row
+from jwt_auth._django.lazy_rows import aload_row, load_row, refuse_to_wait
 from jwt_auth.authentication.binding import check_binding
 from jwt_auth.authentication.errors import as_api_exception
 from jwt_auth.authentication.missing import explain_missing_token
@@ -110,8 +110,11 @@ class JWTAuthentication(BaseAuthentication):
         A subclass overrides authenticate() alone: if it queries, it is called again in a thread.
         """
         authenticated = await on_loop(lambda: self.authenticate(request))
-        if authenticated is not None and self.load_user:
-            await aload_row(authenticated[0])
+        if authenticated is not None:
+            if self.load_user:
+                await aload_row(authenticated[0])
+            else:
+                refuse_to_wait(authenticated[0])
         return authenticated
 
     @sensitive_variables("raw")
@@ -232,8 +235,11 @@ class ClientJWTAuthentication(JWTAuthentication):
         A subclass overrides authenticate() alone: if it queries, it is called again in a thread.
         """
         authenticated = await on_loop(lambda: self.authenticate(request))
-        if authenticated is not None and self.load_user:
-            await aload_row(authenticated[0])
+        if authenticated is not None:
+            if self.load_user:
+                await aload_row(authenticated[0])
+            else:
+                refuse_to_wait(authenticated[0])
         return authenticated
 
     @sensitive_variables("raw")

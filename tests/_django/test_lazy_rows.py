@@ -7,14 +7,17 @@ from threading import Event, Thread, current_thread
 import pytest
 from asgiref.sync import async_to_sync
 from django.contrib.auth import get_user_model
+from django.core.exceptions import SynchronousOnlyOperation
 from django.db import connections, models
 from django.db.models import base
 
 from jwt_auth import principals, sessions
 from jwt_auth._django import lazy_rows
 from jwt_auth._django.differences import note_difference
+from jwt_auth._django.lazy_rows import aload_row, before_waiting, refuse_to_wait
 from jwt_auth.exceptions import RevokedTokenError
 from jwt_auth.principals import _lazy_rows, lazy_user
+from jwt_auth.process.blocking import on_loop
 from jwt_auth.revocation import revoke_user
 
 
@@ -202,14 +205,16 @@ def test_code_that_loads_the_row_for_a_loop_never_waits_for_the_loop(user, monke
 @pytest.mark.usefixtures("threads_connect")
 def test_what_a_loop_may_query_it_queries_itself(user, monkeypatch):
     """As in a notebook, by DJANGO_ALLOW_ASYNC_UNSAFE."""
-    threads, visible = [], principals.visible_users
+    threads, waits, visible = [], [], principals.visible_users
 
     def read():
         threads.append(current_thread())
         return visible()
 
     async def look():
-        return lazy_user(str(user.pk)).get_username(), current_thread()
+        lazy = lazy_user(str(user.pk))
+        before_waiting(lazy, lambda: waits.append(lazy))
+        return lazy.get_username(), current_thread()
 
     async def look_and_close():
         seen = await look()
@@ -220,7 +225,45 @@ def test_what_a_loop_may_query_it_queries_itself(user, monkeypatch):
     name, loop = async_to_sync(look)()
     assert name == user.get_username()
     assert threads.pop() is not loop
+    assert len(waits) == 1
     monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
     name, loop = async_to_sync(look_and_close)()
     assert name == user.get_username()
     assert threads.pop() is loop
+    assert len(waits) == 1
+
+
+def test_a_loop_does_not_wait_for_a_row_if_that_is_refused(user, django_assert_num_queries):
+    async def look():
+        lazy = lazy_user(str(user.pk))
+        refuse_to_wait(lazy)
+        assert (lazy.pk, lazy.is_authenticated) == (user.pk, True)
+        with pytest.raises(SynchronousOnlyOperation, match="is not loaded"):
+            lazy.get_username()
+        with pytest.raises(SynchronousOnlyOperation):
+            lazy.first_name = "A"
+        return lazy
+
+    with django_assert_num_queries(0):
+        lazy = async_to_sync(look)()
+    assert lazy.get_username() == user.get_username()  # and here no loop runs
+
+
+def test_a_call_that_can_go_to_a_thread_never_has_the_loop_wait(user):
+    async def look():
+        lazy = lazy_user(str(user.pk))
+        before_waiting(lazy, pytest.fail)
+        return await on_loop(lambda: (lazy.get_username(), current_thread())), current_thread()
+
+    (name, thread), loop = async_to_sync(look)()
+    assert name == user.get_username()
+    assert thread is not loop
+
+
+def test_a_row_is_loaded_by_awaiting(user):
+    async def look():
+        lazy = await aload_row(lazy_user(str(user.pk)))
+        assert await aload_row(lazy) is lazy  # the second time without a query
+        return lazy.get_username()
+
+    assert async_to_sync(look)() == user.get_username()

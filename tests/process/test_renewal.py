@@ -6,7 +6,7 @@ import pytest
 from hypothesis import settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from jwt_auth.process import renewal as renewals
+from jwt_auth.process import blocking, renewal as renewals
 from jwt_auth.process.renewal import Lease, Renewal, StaleError
 
 LEASE = Lease(due_after=60, stale_after=100)
@@ -401,3 +401,99 @@ class Machine(RuleBasedStateMachine):
 
 Machine.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
 TestModel = Machine.TestCase
+
+
+# Event loops
+
+
+@pytest.fixture
+def work(monkeypatch):
+    """The work that other threads are asked to do, which the test does itself, later."""
+    asked = []
+    monkeypatch.setattr(renewals.workers, "start", asked.append)
+    return asked
+
+
+def do(work):
+    """Do the work in a thread of its own."""
+    thread = threading.Thread(target=work.pop())
+    thread.start()
+    thread.join(10)
+
+
+def on_a_loop(call):
+    """Make `call` as on_loop() does it first."""
+    token = blocking._is_on_loop.set(True)
+    try:
+        return call()
+    finally:
+        blocking._is_on_loop.reset(token)
+
+
+def test_a_loop_goes_on_with_a_due_value_and_one_other_thread_reads(renewal, source, clock, work):
+    renewal.renew()
+    clock.now += LEASE.due_after
+    for _ in range(3):
+        on_a_loop(renewal.renew)
+    assert (len(work), len(source.readings)) == (1, 1)
+    do(work)
+    assert len(source.readings) == 2
+    on_a_loop(renewal.renew)
+    assert work == []
+
+
+def test_a_loop_never_waits_for_a_stale_value(renewal, source, clock, work):
+    with pytest.raises(blocking.WouldBlockError):
+        on_a_loop(renewal.renew)
+    renewal.renew()
+    clock.now += LEASE.stale_after
+    with pytest.raises(blocking.WouldBlockError):
+        on_a_loop(renewal.renew)
+    with pytest.raises(blocking.WouldBlockError):
+        on_a_loop(lambda: renewal.read_again(renewal.attempts))
+    with pytest.raises(blocking.WouldBlockError):
+        on_a_loop(renewal.read)
+    assert (work, len(source.readings)) == ([], 1)
+
+
+def test_during_a_pause_a_loop_needs_no_thread_to_learn_that_the_value_is_stale(renewal, source, clock, work):
+    source.is_down = True
+    with pytest.raises(StaleError):
+        renewal.renew()
+    with pytest.raises(StaleError):
+        on_a_loop(renewal.renew)
+    assert work == []
+
+
+def test_if_no_other_thread_can_read_the_loop_leaves_a_due_value_to_its_own(source, clock, work):
+    renewal = source.renewal(another_can_read=lambda: False)
+    renewal.renew()
+    on_a_loop(renewal.renew)
+    clock.now += LEASE.due_after
+    with pytest.raises(blocking.WouldBlockError):
+        on_a_loop(renewal.renew)
+    assert work == []
+
+
+def test_a_thread_that_was_asked_does_not_read_what_another_one_has_read_meanwhile(renewal, source, clock, work):
+    renewal.renew()
+    clock.now += LEASE.due_after
+    on_a_loop(renewal.renew)
+    renewal.attempts += 1  # as if a reading had gone on since the question
+    do(work)
+    assert len(source.readings) == 1
+    renewal.renew()  # the lock is free
+    assert len(source.readings) == 2
+
+
+def test_if_no_thread_can_be_started_the_lock_is_free_again(renewal, source, clock, monkeypatch):
+    def fail(work):
+        raise RuntimeError("can't start new thread")
+
+    renewal.renew()
+    clock.now += LEASE.due_after
+    monkeypatch.setattr(renewals.workers, "start", fail)
+    with pytest.raises(RuntimeError):
+        on_a_loop(renewal.renew)
+    renewal.renew()
+    assert len(source.readings) == 2

@@ -50,9 +50,7 @@ async def anyone(request):
 async def plain(request):
     """Answer the user of a token, without loading it."""
     user = getattr(request, "user", AnonymousUser())
-    response = HttpResponse(f"welcome, {user.pk}", status=200 if user.is_authenticated else 401)
-    response["X-Worker"] = str(os.getpid())
-    return response
+    return HttpResponse(f"welcome, {user.pk}", status=200 if user.is_authenticated else 401)
 
 
 async def done(request):
@@ -63,7 +61,20 @@ async def done(request):
     return JsonResponse(told)
 
 
-application = get_asgi_application()
+django_application = get_asgi_application()
+
+
+async def application(scope, receive, send):
+    """Name the process in each answer, also in those of the middleware."""
+
+    async def send_named(message):
+        if message["type"] == "http.response.start":
+            message["headers"].append((b"x-worker", str(os.getpid()).encode()))
+        await send(message)
+
+    await django_application(scope, receive, send_named)
+
+
 urlpatterns = [
     path("auth/", include("jwt_auth.urls")),
     path("anyone/", anyone),

@@ -178,8 +178,8 @@ _ASGI = "tests.deployment.asynchronous:application"
 # Each has two processes but daphne, which has one and is started twice.
 UVICORN = ("uvicorn", _ASGI, "--log-level=critical", "--lifespan=off", "--workers=2", "--port={port}")
 GRANIAN = (
-    *("granian", _ASGI, "--interface=asgi", "--no-log", "--workers=2", "--port={port}"),
-    *("--respawn-failed-workers", "--respawn-interval=0.1"),
+    *("granian", _ASGI, "--interface=asginl", "--no-log", "--workers=2", "--port={port}"),
+    *("--respawn-failed-workers", "--respawn-interval=0.1", "--workers-kill-timeout=1"),
 )
 DAPHNE = ("daphne", _ASGI, "--verbosity=0", "--port={port}")
 

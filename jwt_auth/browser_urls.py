@@ -19,4 +19,5 @@ urlpatterns = [
     path("sessions/<uuid:session_id>/", views.BrowserSessionView.as_view(), name="session"),
     path("me/", views.BrowserMeView.as_view(), name="me"),
     path("me/clients/", views.BrowserOwnClientsView.as_view(), name="my-clients"),
+    path("ticket/", views.BrowserHandshakeTicketView.as_view(), name="ticket"),
 ]

@@ -179,6 +179,12 @@ class UserThrottle(AddressThrottle):
         return str(request.user.pk)
 
 
+class HandshakeTicketThrottle(UserThrottle):
+    """DEFAULT_THROTTLE_RATES["jwt_auth_ticket"] changes the rate."""
+
+    scope = "jwt_auth_ticket"
+
+
 class VerifyThrottle(AddressThrottle):
     """DEFAULT_THROTTLE_RATES["jwt_auth_verify"] changes the rate."""
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from jwt_auth.views import clients, reauthentication, servers, session_exchange, users
+from jwt_auth.views import clients, handshake_tickets, reauthentication, servers, session_exchange, users
 
 __all__ = ["app_name", "urlpatterns"]
 
@@ -25,6 +25,7 @@ urlpatterns = [
     path("token/", servers.ExchangeView.as_view(), name="exchange"),
     path("me/", users.MeView.as_view(), name="me"),
     path("me/clients/", users.OwnClientsView.as_view(), name="my-clients"),
+    path("ticket/", handshake_tickets.HandshakeTicketView.as_view(), name="ticket"),
     path("clients/", clients.ClientsView.as_view(), name="clients"),
     path("clients/<str:client_id>/", clients.ClientView.as_view(), name="client"),
     path("clients/<str:client_id>/revoke/", clients.RevokeClientView.as_view(), name="revoke-client"),

@@ -86,6 +86,8 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "keys_read_again": (),
     # `transports`,
     "cookies_lost": ("reason",),
+    # `contrib.channels`,
+    "token_in_url": ("reason",),
     # and `issuers.remote.subscription`.
     "feed_unread": ("reason",),
     "feed_read_again": (),
@@ -169,6 +171,12 @@ def log_let_through(error: CsrfError, request: HttpRequest) -> None:
     fields = _of_request(request, error.code, error.reason)
     text = "Let through, because CSRF_MODE is log_only: %s."
     _log(logging.WARNING, "csrf_let_through", text, error.reason, **fields)
+
+
+def log_token_in_url() -> None:
+    """Log that clients send WebSockets a token in the URL; without any of it."""
+    reason = "a client sent the handshake of a WebSocket with a token in the URL, where it is not read"
+    _log(logging.WARNING, "token_in_url", "Token ignored: %s.", reason, reason=reason)
 
 
 def log_throttled(request: HttpRequest | None, limit: str | None) -> None:

@@ -5,7 +5,7 @@ A key can be reached only through its issuer, together with the issuer's policy.
 which it is judged (RFC 8725 section 3.8).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, TypeAlias
@@ -83,6 +83,44 @@ class LookUps:
     last_known: LookUp
 
 
+class KnownState(Protocol):
+    """What this process knows about a token that it has verified before, without a query."""
+
+    def __call__(self, verified: Verified, now: datetime, *, last: bool) -> State | None:
+        """
+        Return the state to judge by; None if the rows have to be asked, because the process knows a part only.
+
+        Args:
+            now: aware.
+            last: use the last revocations that were known, of whatever age.
+
+        Raises:
+            RevocationUnavailableError: if what is known is older than allowed, or nothing ever was.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recall:
+    """
+    The way to judge a token again, long after it was verified; see `watching`.
+
+    Args:
+        known_state: see KnownState.
+        has_rows: whether the token depends on rows, which may change without an event.
+        uses_view: whether `known_state` asks the memory view.
+        is_polled: whether the issuer's keys or revocations come from another server.
+        knows_keys: whether the issuer's keys are found without a query.
+        read_states: reads the rows for many tokens together; if None, they are read for each.
+    """
+
+    known_state: KnownState
+    has_rows: bool
+    uses_view: bool
+    is_polled: bool = False
+    knows_keys: bool = True
+    read_states: Callable[[Sequence[Claims]], Sequence[State | None]] | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Issuer:
     """
@@ -95,6 +133,7 @@ class Issuer:
         look_ups: the ways to find the principal; `sub` has no meaning without `iss`.
         count: called with the `kid` of each signature that was verified.
         verify_signature: replaces `tokens.verify_signature`, for tokens that another package has signed here.
+        recall: the way to judge a token again; None if only the rows know its state.
     """
 
     name: str
@@ -103,6 +142,7 @@ class Issuer:
     look_ups: LookUps
     count: Callable[[str], None] | None = None
     verify_signature: Callable[[UnverifiedToken, Key, Policy], Claims] | None = None
+    recall: Recall | None = None
 
 
 # Finds the issuer that an unverified token names, which may not have signed it; raises UntrustedIssuerError.

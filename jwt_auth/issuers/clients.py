@@ -36,7 +36,7 @@ from jwt_auth.conf.settings import cached_until_settings_change
 from jwt_auth.conf.user_keys import user_id_of
 from jwt_auth.exceptions import InvalidClaimError, UnknownKeyError, UntrustedIssuerError
 from jwt_auth.issuers import client_keys
-from jwt_auth.issuers.base import Issuer, LookUps, Verified
+from jwt_auth.issuers.base import Issuer, LookUps, Recall, Verified
 from jwt_auth.issuers.tenants import refuse_to_confuse_tenants
 from jwt_auth.jose.keys import Key
 from jwt_auth.jose.tokens import UnverifiedToken
@@ -71,7 +71,23 @@ def issuer_of_client(token: UnverifiedToken) -> Issuer:
         named = "it names no issuer" if token.issuer is None else f"its issuer {shown([token.issuer])} is not a client"
         raise UntrustedIssuerError(f"{named}; users' tokens are read by JWTAuthentication")
     asked = _AskedMemory(token) if mode == "memory" else _AskedDatabase(token)
-    return Issuer(name=token.issuer, keys=asked, policy=_policy(), look_ups=asked.look_ups)
+    return Issuer(name=token.issuer, keys=asked, policy=_policy(), look_ups=asked.look_ups, recall=_RECALL)
+
+
+def _known_state(verified: Verified, now: datetime, *, last: bool) -> State | None:
+    """See KnownState. That the row of the client or its key has changed, only the rows know."""
+    claims, sub = verified.claims, user_id_of(verified.user)
+    of_view = view.last_known_state_of if last else view.state_of
+    state = of_view(replace(claims, sub=sub, client_id=claims.iss, sid=None))
+    return state and _judged_by_another_clock(state, claims.iss, sub, now)
+
+
+_RECALL = Recall(known_state=_known_state, has_rows=True, uses_view=True, knows_keys=False)
+
+
+def _judged_by_another_clock(state: State, name: str, sub: str, now: datetime) -> State:
+    subjects = {Scope.USER: sub, Scope.CLIENT: name, Scope.ALL: ""}
+    return wall_clock.judged_by_another_clock(state, now, subjects)
 
 
 @cached_until_settings_change
@@ -140,8 +156,7 @@ class _AskedDatabase:
         return state, Verified(claims=counted, user=row.client.user, client_key=row)
 
     def _judged(self, state: State, found: _Found, now: datetime) -> State:
-        subjects = {Scope.USER: found.sub, Scope.CLIENT: self._name, Scope.ALL: ""}
-        return wall_clock.judged_by_another_clock(state, now, subjects)
+        return _judged_by_another_clock(state, self._name, found.sub, now)
 
 
 class _AskedMemory(_AskedDatabase):

@@ -17,7 +17,7 @@ from jwt_auth.conf import get_settings
 from jwt_auth.conf.issuers import TrustedIssuer
 from jwt_auth.conf.user_keys import key_of, user_id_of
 from jwt_auth.exceptions import InvalidClaimError, InvalidTokenError
-from jwt_auth.issuers.base import Issuer, LookUp, LookUps, Verified
+from jwt_auth.issuers.base import Issuer, LookUp, LookUps, Recall, Verified
 from jwt_auth.issuers.remote.jwks import RemoteKeys, jwks_source
 from jwt_auth.issuers.remote.subscription import Subscription, feed_source
 from jwt_auth.jose.public_keys import PublicKeys
@@ -25,6 +25,7 @@ from jwt_auth.jose.tokens import media_type
 from jwt_auth.models import RevocationEvent
 from jwt_auth.principals import ClaimsUser, parse_key
 from jwt_auth.revocation import cutoff, wall_clock
+from jwt_auth.revocation.memory import view
 from jwt_auth.revocation.verdict import WELCOME, State
 from jwt_auth.user_model import as_made, is_user, user_field, visible_rows
 
@@ -38,7 +39,8 @@ Judge = Callable[[Claims, datetime], Found]
 def foreign_issuer(trusted: TrustedIssuer) -> Issuer:
     """Return the issuer for an entry of TRUSTED_ISSUERS."""
     keys = _keys_of(trusted)
-    judge, judge_by_last_known = _judges_of(trusted, keys)
+    feed = _feed_of(trusted, keys)
+    judge, judge_by_last_known = _judges_of(trusted, feed)
     now, last_known = _look_up_by(judge, trusted), _look_up_by(judge_by_last_known, trusted)
     return Issuer(
         name=trusted.name,
@@ -55,6 +57,7 @@ def foreign_issuer(trusted: TrustedIssuer) -> Issuer:
             values=trusted.REQUIRE,
         ),
         look_ups=LookUps(configured=now, database=now, last_known=last_known),
+        recall=_recall(trusted, feed),
     )
 
 
@@ -89,29 +92,71 @@ def _keys_of(trusted: TrustedIssuer) -> PublicKeys | RemoteKeys:
     return RemoteKeys(jwks_source(str(trusted.JWKS_URL), trusted.PRIVATE_NETWORK), trusted.ALGORITHMS)
 
 
-def _judges_of(trusted: TrustedIssuer, keys: PublicKeys | RemoteKeys) -> tuple[Judge, Judge]:
-    """Return two judges: one with a feed that is fresh enough, and one with the last feed that was read, of any age."""
-    find = _principals_of(trusted)
+def _feed_of(trusted: TrustedIssuer, keys: PublicKeys | RemoteKeys) -> Subscription | None:
+    """Return the revocations that the issuer publishes; None if it publishes none."""
     if trusted.REVOCATIONS_URL is None:
-        return find, find
+        return None
     source = feed_source(trusted.REVOCATIONS_URL, trusted.PRIVATE_NETWORK)
-    subscription = Subscription(
+    return Subscription(
         trusted.name, source, keys, trusted.REVOCATIONS_MAX_STALENESS, max_lifetime=trusted.MAX_LIFETIME
     )
-    return _both(subscription.state_of, find), _both(subscription.last_known_state_of, find)
+
+
+def _judges_of(trusted: TrustedIssuer, feed: Subscription | None) -> tuple[Judge, Judge]:
+    """Return two judges: one with a feed that is fresh enough, and one with the last feed that was read, of any age."""
+    find = _principals_of(trusted)
+    if feed is None:
+        return find, find
+    return _both(feed.state_of, find), _both(feed.last_known_state_of, find)
+
+
+def _recall(trusted: TrustedIssuer, feed: Subscription | None) -> Recall:
+    """Return the way to judge a token again: by the feed, and by our own revocations of the local user, if any."""
+
+    def known_state(verified: Verified, now: datetime, *, last: bool) -> State | None:
+        told = WELCOME
+        if feed is not None:
+            told = _told_by((feed.last_known_state_of if last else feed.state_of), verified.claims, now)
+        if not asks_view or not _is_row(verified.user):
+            return told
+        state = _state_of_local_user(verified, now, last=last)
+        return state and state.joined(told)
+
+    is_ours = trusted.PRINCIPAL != "claims"
+    asks_view = is_ours and get_settings().REVOCATION != "none"
+    return Recall(known_state=known_state, has_rows=is_ours, uses_view=asks_view, is_polled=True)
+
+
+def _state_of_local_user(verified: Verified, now: datetime, *, last: bool) -> State | None:
+    """Return what the view knows of the user. The token's own `sub`, `sid`, `jti` and `kid` name nothing of ours."""
+    sub = user_id_of(verified.user)
+    local = replace(verified.claims, iss="", sub=sub, sid=None, jti=None, kid=None, client_id=None)
+    state = view.last_known_state_of(local) if last else view.state_of(local)
+    return state and wall_clock.judged_by_another_clock(state, now, {Scope.USER: sub, Scope.ALL: ""})
+
+
+def _is_row(principal: Any) -> bool:
+    """Return whether a principal is a user of this project, with a row."""
+    return is_user(principal) and not principal._state.adding
 
 
 def _both(revoked: Callable[[Claims], State], find: Judge) -> Judge:
     """Return a judge that joins the state from the issuer's feed with the state from our own tables."""
 
     def judge(claims: Claims, now: datetime) -> Found:
-        told = revoked(claims)
-        if claims.auth_time is None:
-            told = replace(told, cutoffs=tuple(_in_force_at(each, now, claims.iss) for each in told.cutoffs))
+        told = _told_by(revoked, claims, now)
         state, principal = find(claims, now)
         return told if state is WELCOME else state.joined(told), principal
 
     return judge
+
+
+def _told_by(revoked: Callable[[Claims], State], claims: Claims, now: datetime) -> State:
+    """Return the state from the issuer's feed."""
+    told = revoked(claims)
+    if claims.auth_time is None:
+        told = replace(told, cutoffs=tuple(_in_force_at(each, now, claims.iss) for each in told.cutoffs))
+    return told
 
 
 def _in_force_at(cutoff: datetime | None, now: datetime, issuer: str) -> datetime | None:
@@ -157,7 +202,7 @@ def _whom_the_project_says(trusted: TrustedIssuer) -> Judge:
         principal = trusted.PRINCIPAL(claims)  # type: ignore[operator]  # it is a callable here
         if principal is None:
             raise InvalidTokenError(f"PRINCIPAL found nobody for the claims of {trusted.name!r}")
-        if not is_user(principal) or principal._state.adding:
+        if not _is_row(principal):
             return WELCOME, principal
         row = _rows().filter(pk=key_of(principal)).first()
         user = None if row is None else as_made(row, shown=True)

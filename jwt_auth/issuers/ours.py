@@ -8,7 +8,7 @@ from jwt_auth.claims import Claims, Policy
 from jwt_auth.conf import get_settings
 from jwt_auth.conf.user_keys import user_id_of
 from jwt_auth.exceptions import InvalidClaimError
-from jwt_auth.issuers.base import ACCESS_TOKEN_TYPE, Issuer, LookUp, LookUps, Verified
+from jwt_auth.issuers.base import ACCESS_TOKEN_TYPE, Issuer, LookUp, LookUps, Recall, Verified
 from jwt_auth.issuers.tenants import refuse_to_confuse_tenants
 from jwt_auth.keyring.stored import source_of_own_keys
 from jwt_auth.keyring.usage import note_signing_key
@@ -41,6 +41,12 @@ def ourselves() -> Issuer:
             last_known=_look_up_in_last_known,
         ),
         count=note_signing_key if settings.KEYS == "database" else None,
+        recall=Recall(
+            known_state=_known_nothing if settings.REVOCATION == "none" else _known_state,
+            has_rows=settings.REVOCATION == "database",
+            uses_view=settings.REVOCATION != "none",
+            read_states=database.read_states,
+        ),
     )
 
 
@@ -81,3 +87,11 @@ def _look_up_in_last_known(claims: Claims, now: datetime) -> tuple[State, Verifi
 def _look_up_nothing(claims: Claims, now: datetime) -> tuple[State, Verified]:
     _check_sid(claims)
     return WELCOME, Verified(claims=claims, user=ClaimsUser(claims))
+
+
+def _known_state(verified: Verified, now: datetime, *, last: bool) -> State | None:
+    return view.last_known_state_of(verified.claims) if last else view.state_of(verified.claims)
+
+
+def _known_nothing(verified: Verified, now: datetime, *, last: bool) -> State:
+    return WELCOME

@@ -3,6 +3,8 @@ Read the state of a token from the database, which is an allowlist, with one que
 """
 
 import uuid
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +16,7 @@ from jwt_auth._django.compiled import CompiledQuery
 from jwt_auth.claims import Claims
 from jwt_auth.conf import get_settings
 from jwt_auth.conf.settings import cached_until_settings_change
+from jwt_auth.conf.user_keys import user_id_of
 from jwt_auth.exceptions import RefusedError, RevokedTokenError
 from jwt_auth.keyring.stored import changes_of_keys, keys_as_of
 from jwt_auth.models import RevocationEvent, UserSession
@@ -46,18 +49,48 @@ def find_by_token(claims: Claims) -> UserSession | None:
         found = _compiled(router.db_for_write(UserSession)).first(sid=sid, subject=subject)
     else:
         found = _adopting(session_of_token(sid, subject).first())
-    if get_settings().KEYS == "database" and found is not None:
-        keys = keys_as_of(found.keys_changed_at)  # type: ignore[attr-defined]  # annotated
-        found.key_revoked = claims.kid not in keys.verifying  # type: ignore[attr-defined]
+    if found is not None:
+        _judge_key(found, claims)
     return found
+
+
+def _judge_key(session: UserSession, claims: Claims) -> None:
+    """Note at `session` whether the key of its token was revoked, if that depends on rows."""
+    if get_settings().KEYS == "database":
+        keys = keys_as_of(session.keys_changed_at)  # type: ignore[attr-defined]  # annotated
+        session.key_revoked = claims.kid not in keys.verifying  # type: ignore[attr-defined]
+
+
+def _facts_about_keys() -> dict[str, Any]:
+    return {"keys_changed_at": Subquery(changes_of_keys()[:1])} if get_settings().KEYS == "database" else {}
+
+
+def read_states(many: Sequence[Claims]) -> list[State | None]:
+    """
+    Return the states of many tokens, each None if there is no such session of its user.
+
+    Two queries for all of them, and one more if the project's manager has to be asked for the users.
+    """
+    subjects = [token_subject(claims.iss, claims.jti or "") for claims in many]
+    events = RevocationEvent.objects.filter(scope=Scope.TOKEN, subject__in=subjects)
+    denied = frozenset(events.values_list("subject", flat=True))
+    rows = all_sessions().annotate(**_facts_about_keys()).defer(*_UNJUDGED)
+    sessions = {row.pk: row for row in rows.filter(pk__in=[parse_sid(claims.sid) for claims in many]) if _adopting(row)}
+    states: list[State | None] = []
+    for claims, subject in zip(many, subjects, strict=True):
+        session = sessions.get(parse_sid(claims.sid))
+        if session is None or claims.sub != user_id_of(session.user):
+            states.append(None)
+            continue
+        _judge_key(session, claims)
+        states.append(replace(state_of(session), token_denied=subject in denied))
+    return states
 
 
 def session_of_token(sid: uuid.UUID, subject: str) -> QuerySet[UserSession]:
     """Return the session `sid`, with the user and all that `state_of` needs, for the token named `subject`."""
     denied = RevocationEvent.objects.filter(scope=Scope.TOKEN, subject=subject)
-    facts: dict[str, Any] = {"token_denied": Exists(denied)}
-    if get_settings().KEYS == "database":
-        facts["keys_changed_at"] = Subquery(changes_of_keys()[:1])
+    facts = {"token_denied": Exists(denied), **_facts_about_keys()}
     return all_sessions().annotate(**facts).filter(pk=sid).defer(*_UNJUDGED)
 
 

@@ -17,6 +17,7 @@ from jwt_auth.conf import get_settings
 from jwt_auth.exceptions import NoTokenError
 from jwt_auth.http.csrf_guard import hand_out_token
 from jwt_auth.views import base, users
+from jwt_auth.views.handshake_tickets import HandshakeTicketView
 from jwt_auth.views.reauthentication import ReauthenticateView
 from jwt_auth.views.session_exchange import SessionExchangeView
 from jwt_auth.views.transport import CookieAnswer, GuardedView, SignedInView
@@ -81,6 +82,9 @@ class BrowserSessionView(SignedInView, users.SessionView):
 
 
 class BrowserOwnClientsView(SignedInView, users.OwnClientsView): ...
+
+
+class BrowserHandshakeTicketView(SignedInView, HandshakeTicketView): ...
 
 
 class BrowserMeView(SignedInView, users.MeView):

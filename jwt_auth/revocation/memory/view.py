@@ -128,6 +128,17 @@ class View:
             return None
         return self.last_known_state_of(claims)
 
+    def refresh(self) -> tuple[object, int]:
+        """
+        Read new events if it is time, and return a value that differs from earlier ones if the list has changed.
+
+        Raises:
+            RevocationUnavailableError: see state_of().
+        """
+        if self._clock() >= self._due_at:
+            self._renew()
+        return self.generation, self.additions
+
     def last_known_state_of(self, claims: Claims) -> State:
         """Return the last known state, even if it is too old."""
         state = self._list.state_of(claims)
@@ -259,7 +270,8 @@ def last_known_state_of(claims: Claims) -> State:
 
 def learn(events: Sequence[RevocationEvent]) -> None:
     """Add events that this process has just committed to its view, if it keeps one."""
-    if get_settings().REVOCATION == "memory":
+    # In database mode, too: `watching` asks the view.
+    if get_settings().REVOCATION != "none":
         view().learn(events)
 
 

@@ -1,0 +1,21 @@
+"""
+The handshake of a WebSocket as a request of Django, so that all rules for requests apply to it.
+
+A handshake is a GET request (RFC 6455 section 4.1), but Django makes requests from the scope "http" alone.
+"""
+
+from collections.abc import Mapping
+from io import BytesIO
+from typing import Any
+
+from django.core.handlers.asgi import ASGIRequest
+from django.http import HttpRequest
+
+_SCHEMES = {"ws": "http", "wss": "https"}
+
+
+def request_of(scope: Mapping[str, Any]) -> HttpRequest:
+    """Return the request with the headers of a scope "websocket". It has no body."""
+    scheme = scope.get("scheme", "ws")
+    handshake = {**scope, "type": "http", "method": "GET", "scheme": _SCHEMES.get(scheme, scheme)}
+    return ASGIRequest(handshake, BytesIO())  # type: ignore[no-untyped-call]  # as the stubs have it

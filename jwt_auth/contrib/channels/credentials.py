@@ -1,0 +1,150 @@
+"""
+The credential of a handshake: read it, and take it away from what the application sees.
+
+A client sends exactly one of these. A browser can send the last three alone:
+
+    header        Authorization: Bearer <access token>
+    subprotocol   Sec-WebSocket-Protocol: jwt_auth, jwt_auth.bearer.<access token>
+    ticket        Sec-WebSocket-Protocol: jwt_auth, jwt_auth.ticket.<ticket>
+    cookie        the access cookie, from a page of this site
+
+The first three are explicit: a cookie beside them doesn't count. Nothing is read from the URL, which proxies, servers
+and browsers keep.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import Any
+from urllib.parse import parse_qsl
+
+from asgiref.sync import sync_to_async
+from django.core.exceptions import DisallowedHost
+from django.http import HttpRequest
+from django.views.decorators.debug import sensitive_variables
+
+from jwt_auth import transports
+from jwt_auth.authentication import JWTAuthentication
+from jwt_auth.authentication.handshake_tickets import HandshakeTicket, open_sealed
+from jwt_auth.exceptions import CsrfError, MalformedTokenError
+from jwt_auth.http.csrf import check
+from jwt_auth.http.csrf_guard import provenance_of
+from jwt_auth.http.logs import log_token_in_url
+from jwt_auth.verification import Verified
+
+# The subprotocol that is answered. A browser fails a handshake if it has offered some, and none of them is chosen.
+PROTOCOL = "jwt_auth"
+
+_PREFIX = "jwt_auth."
+_BEARER, _TICKET = "jwt_auth.bearer.", "jwt_auth.ticket."
+_HEADER = b"sec-websocket-protocol"
+
+# Names that other packages use for a token in the URL.
+_NAMES_IN_URLS = frozenset(("token", "access_token", "jwt"))
+_MAX_QUERY = 2048
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credential:
+    """An access token that nobody has verified yet, and the ticket that it was in, if any."""
+
+    access_token: str = field(repr=False)
+    ticket: HandshakeTicket | None = None
+
+    async def use_up(self, verified: Verified) -> None:
+        """
+        Use up a ticket, or a single-use token, as the last check. A token was used up when it was exchanged for a ticket.
+
+        Raises:
+            ReplayedTokenError: when it was used before.
+            UnavailableError: when that can't be found out.
+        """
+        if self.ticket is not None:
+            await sync_to_async(self.ticket.use_up)()
+        elif verified.one_time:
+            await sync_to_async(JWTAuthentication().record_use)(verified.claims)
+
+
+@sensitive_variables("raw")
+def from_ticket(raw: str) -> Credential:
+    """Return the credential in a ticket; raise TokenError if there is none."""
+    ticket = open_sealed(raw)
+    return Credential(access_token=ticket.access_token, ticket=ticket)
+
+
+def without_secrets(scope: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Return a copy of `scope` that offers no subprotocol with a secret, and these subprotocols."""
+    offered = [str(name) for name in scope.get("subprotocols") or ()]
+    secrets = [name for name in offered if _is_secret(name)]
+    headers = [
+        (name, b", ".join(_public(value)) if bytes(name).lower() == _HEADER else value)
+        for name, value in scope.get("headers") or ()
+    ]
+    kept = [(name, value) for name, value in headers if value or bytes(name).lower() != _HEADER]
+    return {**scope, "headers": kept, "subprotocols": [name for name in offered if not _is_secret(name)]}, secrets
+
+
+def _is_secret(name: str) -> bool:
+    return name.strip().lower().startswith(_PREFIX)
+
+
+def _public(header: bytes) -> list[bytes]:
+    names = [name.strip() for name in bytes(header).split(b",")]
+    return [name for name in names if name and not _is_secret(name.decode("latin-1"))]
+
+
+def credential_of(request: HttpRequest, secrets: list[str]) -> Credential | None:
+    """
+    Return the credential of a handshake, None if it has none.
+
+    Raises:
+        TokenError: when it has several, or a malformed one, or no good ticket.
+        CsrfError: when it has the cookie, and no page of this site has sent it.
+    """
+    _warn_of_url(request)
+    bearer = transports.bearer_token(request)
+    if len(secrets) + (bearer is not None) > 1:
+        raise MalformedTokenError("the handshake has several credentials")
+    if secrets:
+        return _in_subprotocol(secrets[0])
+    token = _cookie(request) if bearer is None else bearer
+    return None if token is None else Credential(access_token=token)
+
+
+@sensitive_variables()
+def _in_subprotocol(name: str) -> Credential:
+    if name.startswith(_BEARER):
+        return Credential(access_token=name.removeprefix(_BEARER))
+    if name.startswith(_TICKET):
+        return from_ticket(name.removeprefix(_TICKET))
+    raise MalformedTokenError(f"a subprotocol begins with {_PREFIX!r}, and holds neither a token nor a ticket")
+
+
+def _cookie(request: HttpRequest) -> str | None:
+    """
+    Return the access token in the cookie.
+
+    A browser sends it with a handshake that any page begins, and lets that page read the answers: SameSite is no
+    protection from a sibling host, and CORS does not apply. So `Origin` decides, whatever CSRF_MODE says: browsers send
+    it with each handshake (RFC 6455 section 10.2).
+    """
+    raw = transports.access_cookie(request)
+    if raw is None:
+        return None
+    try:
+        sent = provenance_of(request)
+    except DisallowedHost as error:
+        raise CsrfError(f"the host is not allowed: {error}") from error
+    check(replace(sent, fetch_site=None), by_cookie=True)
+    return raw
+
+
+def _warn_of_url(request: HttpRequest) -> None:
+    query = request.META.get("QUERY_STRING", "")[:_MAX_QUERY]
+    if query and not _NAMES_IN_URLS.isdisjoint(name.lower() for name, _ in parse_qsl(query, keep_blank_values=True)):
+        _warn_once()
+
+
+@cache
+def _warn_once() -> None:
+    log_token_in_url()

@@ -1,0 +1,243 @@
+"""
+One token that somebody holds: the rule that decides whether it is still good, and what is remembered for that.
+
+    what is asked                     when                              by
+    ------------------------------    ------------------------------    ----------------------------------------------
+    what the process knows: the       at each judgement                 `judge`: settings, keys, times, the memory view
+    issuer, its key, the times,                                         and the feeds of other issuers; no query, while
+    the revocations                                                     they are fresh
+    the rows, because they may        ROWS_EVERY after the last time,   `ask_rows`: one query; for tokens of this server
+    change without an event: raw      at the latest                     the watcher reads many with one query
+    SQL, `QuerySet.update()`
+    the rows, because the process     REVOCATION_MAX_STALENESS after    the same
+    knows a part of the revocations   the last time, at the latest
+    only, or none of this token
+
+As with all that a process polls, the rows are asked after 3/4 of that time; the rest is for the answer. In memory mode
+no rows are asked about the tokens of this server, as in requests.
+"""
+
+from datetime import datetime
+from typing import NamedTuple
+
+from jwt_auth._django.outages import outage_is_unavailable
+from jwt_auth.claims import check_claims
+from jwt_auth.conf import get_settings
+from jwt_auth.exceptions import InvalidSignatureError, RevocationUnavailableError, TokenError, UnavailableError
+from jwt_auth.issuers.base import Issuer, Recall, Verified
+from jwt_auth.issuers.directory import DIRECTORIES
+from jwt_auth.jose.keys import Key
+from jwt_auth.jose.tokens import UnverifiedToken
+from jwt_auth.process.blocking import about_to_block
+from jwt_auth.process.clock import seconds
+from jwt_auth.process.renewal import FAR_FUTURE, LONG_AGO
+from jwt_auth.revocation.verdict import State, verdict
+
+# Seconds after which the rows are read again, at the latest, if they may change without an event.
+ROWS_EVERY = 30.0
+
+# The share of the time after which the rows are asked. The rest is for the answer, and to ask again after a failure.
+_ASK_AFTER = 0.75
+_PAUSE = 1.0  # seconds after a failure
+
+_SHORTEST_TICK, _LONGEST_TICK = 0.02, 0.25
+
+# Seconds after which a token is judged again in any case, such as when a key was taken away without an event.
+_JUDGE_EVERY = 30.0
+
+
+class Token(NamedTuple):
+    """A token that was verified. Its text is not kept."""
+
+    named: UnverifiedToken
+    key: Key
+    verified: Verified
+
+
+class Held:
+    """
+    A token, and what is remembered to judge it again. Any thread may call the methods.
+
+    Args:
+        token: the token.
+        issuers: see verification.verify().
+        read_at: the time before it was verified, by the clock of the process.
+    """
+
+    __slots__ = (
+        *("_ask_again_at", "_issuers", "_read_at", "_refusal", "due_at", "expires_at"),
+        *("rows_due_at", "stale_at", "token"),
+    )
+
+    def __init__(self, token: Token, issuers: str, read_at: float) -> None:
+        self._issuers = issuers
+        self.take(token, read_at)
+
+    def take(self, token: Token, read_at: float) -> None:
+        """Have `token` take the place of the present one."""
+        # Set before the token itself: another thread may be judging.
+        self._read_at, self._ask_again_at = read_at, LONG_AGO
+        # A refusal is final for the token that it is about, and not for its successor.
+        self._refusal: tuple[Token, TokenError] | None = None
+        # When to judge again, by the clock of the process and by the wall clock.
+        self.due_at = self.expires_at = LONG_AGO
+        # When to ask the rows, and when the last answer is too old.
+        self.rows_due_at = self.stale_at = FAR_FUTURE
+        self.token = token
+
+    @property
+    def recall(self) -> Recall | None:
+        """The way in which the token is judged."""
+        return self._issuer().recall
+
+    def check(self, now: datetime) -> None:
+        """Judge the token, and ask the rows if it is time; see Watch.check()."""
+        self.judge(now)
+        if self.rows_due_at <= seconds():
+            self.ask_rows(now)
+            self._raise_if_stale()
+
+    def judge(self, now: datetime) -> None:
+        """
+        Judge the token by what this process knows.
+
+        Raises:
+            TokenError: if it is refused, now or before.
+            UnavailableError: if nothing recent enough is known.
+        """
+        token = self.token
+        self._raise_refusal(token)
+        try:
+            issuer = self._issuer()
+            recall = issuer.recall
+            if recall is None or recall.knows_keys:
+                self._check_key_at_hand(token, issuer)
+            check_claims(token.verified.claims, issuer.policy, now)
+            is_known = self._check_state(token, recall, now)
+        except TokenError as error:
+            self._refuse(token, error)
+            raise
+        bound = self._bound(recall, is_known)
+        self.stale_at = self._read_at + bound
+        self.rows_due_at = max(self._read_at + _ASK_AFTER * bound, self._ask_again_at)
+        self.expires_at = token.verified.claims.exp + issuer.policy.leeway.total_seconds()
+        self.due_at = seconds() + (tick() if recall is not None and recall.is_polled else _JUDGE_EVERY)
+        self._raise_if_stale()
+
+    def ask_rows(self, now: datetime) -> None:
+        """
+        Judge the token by its rows, and by all else that a request is judged by.
+
+        A failure is no reason to refuse the token: `judge` decides when the last answer is too old.
+
+        Raises:
+            TokenError: if it is refused.
+        """
+        about_to_block()
+        token, began_at = self.token, seconds()
+        try:
+            issuer = self._issuer()
+            _check_key(token, issuer)
+            with outage_is_unavailable():
+                state, found = issuer.look_ups.database(token.verified.claims, now)
+            verdict(found.claims, state, now)
+        except UnavailableError:
+            self.postpone()
+        except TokenError as error:
+            self._refuse(token, error)
+            raise
+        else:
+            self._was_read(token, began_at)
+
+    def settle(self, token: Token, state: State | None, now: datetime, began_at: float) -> None:
+        """Judge the token by the state that was read for it at `began_at`; raise TokenError if it is refused."""
+        try:
+            verdict(token.verified.claims, state, now)
+        except TokenError as error:
+            self._refuse(token, error)
+            raise
+        self._was_read(token, began_at)
+
+    def postpone(self) -> None:
+        """Have the rows not asked for a moment: the database does not answer."""
+        self._ask_again_at = self.rows_due_at = seconds() + _PAUSE
+
+    def _issuer(self) -> Issuer:
+        return DIRECTORIES[self._issuers](self.token.named)
+
+    def _check_key_at_hand(self, token: Token, issuer: Issuer) -> None:
+        try:
+            _check_key(token, issuer)
+        except UnavailableError:
+            if not is_held_in_outage():
+                raise
+
+    def _check_state(self, token: Token, recall: Recall | None, now: datetime) -> bool:
+        """Raise an error if the process knows that the token is revoked; return whether it knows its state."""
+        if recall is None:
+            return False
+        try:
+            state = recall.known_state(token.verified, now, last=False)
+        except RevocationUnavailableError:
+            if not is_held_in_outage():
+                raise
+            state = _last_known(recall, token.verified, now)
+        if state is not None:
+            verdict(token.verified.claims, state, now)
+        return state is not None
+
+    def _raise_if_stale(self) -> None:
+        # Only after a failure: a holder may simply not have asked for a long time.
+        if self._ask_again_at > LONG_AGO and seconds() >= self.stale_at and not is_held_in_outage():
+            raise RevocationUnavailableError("the last answer of the database is too old")
+
+    def _bound(self, recall: Recall | None, is_known: bool) -> float:
+        """Return the age at which the last answer of the rows is too old."""
+        if not is_known:
+            return get_settings().REVOCATION_MAX_STALENESS.total_seconds()
+        return ROWS_EVERY if recall is not None and recall.has_rows else FAR_FUTURE
+
+    def _was_read(self, token: Token, began_at: float) -> None:
+        if self.token is token:
+            self._read_at, self.due_at, self.rows_due_at = began_at, LONG_AGO, FAR_FUTURE
+
+    def _refuse(self, token: Token, error: TokenError) -> None:
+        self._refusal, self.due_at = (token, error), LONG_AGO
+
+    def _raise_refusal(self, token: Token) -> None:
+        refusal = self._refusal
+        if refusal is not None and refusal[0] is token:
+            # Without the traceback of an earlier time, to which each raise would add.
+            raise refusal[1].with_traceback(None)
+
+
+def is_held_in_outage() -> bool:
+    """Return whether tokens stay good while nothing recent enough is known, as REVOCATION_ON_STALE says."""
+    return get_settings().REVOCATION_ON_STALE == "allow_safe_methods"
+
+
+def tick() -> float:
+    """
+    Return the seconds between two looks for revocations.
+
+    The view asks after 3/4 of REVOCATION_MAX_STALENESS. What is left has to suffice for the answer, and for two looks:
+    one that has the view ask, and one that finds the answer.
+    """
+    settings = get_settings()
+    if settings.REVOCATION_PUSH is not None:
+        return _SHORTEST_TICK
+    return min(max(settings.REVOCATION_MAX_STALENESS.total_seconds() / 20, _SHORTEST_TICK), _LONGEST_TICK)
+
+
+def _check_key(token: Token, issuer: Issuer) -> None:
+    """Raise an error if the issuer does not have the key any more that has signed the token."""
+    key = issuer.keys.find(token.named.kid)
+    if key is not token.key and key != token.key:
+        raise InvalidSignatureError("the issuer has another key under this name now")
+
+
+def _last_known(recall: Recall, verified: Verified, now: datetime) -> State | None:
+    try:
+        return recall.known_state(verified, now, last=True)
+    except RevocationUnavailableError:  # nothing was ever read: what is known is that the token was good
+        return None

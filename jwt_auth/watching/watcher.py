@@ -1,0 +1,143 @@
+"""
+The watcher: one task of an event loop that tells all holders on the loop when their tokens are no longer good.
+
+    at each tick                            what the watcher does
+    ------------------------------------    ----------------------------------------------------------------------
+    the list of revocations has changed,    judges all tokens
+    or can't be renewed, or can again
+    a token has expired, or is due          judges this one
+    rows are due                            has a thread read those of all tokens that are due soon, 200 with a query
+    nothing has happened                    compares two numbers for each token
+
+The task begins with the first holder that waits and ends with the last. It asks for the list once for all, and never
+waits for a database or another server longer than PATIENCE: a token that can't be judged until then is refused as
+unavailable, or held, as REVOCATION_ON_STALE says.
+
+A loop that is blocked ends nothing. So a holder judges its token itself, with `Watch.acheck()`, before it passes
+anything on.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from contextvars import Context
+from functools import partial
+from itertools import islice
+from typing import TypeVar
+from weakref import WeakKeyDictionary
+
+from django.core.exceptions import SynchronousOnlyOperation
+from django.db import close_old_connections
+from django.utils import timezone
+
+from jwt_auth.exceptions import JWTAuthError, RevocationUnavailableError, UnavailableError
+from jwt_auth.process.blocking import WouldBlockError, may_block, on_loop
+from jwt_auth.process.clock import seconds
+from jwt_auth.process.fork_reset import ForkReset
+from jwt_auth.process.renewal import PATIENCE
+from jwt_auth.revocation.memory import view
+from jwt_auth.watching.held import ROWS_EVERY, Held, is_held_in_outage, tick
+from jwt_auth.watching.rows import ask_rows_of, in_batches
+
+T = TypeVar("T")
+
+# The tokens that are judged before other tasks of the loop get their turn: about a millisecond.
+_AT_ONCE = 100
+
+# Rows that are due within this many seconds are read together with one that is due now.
+_SOON = 0.15 * ROWS_EVERY
+
+_Ended = list[tuple[Held, Exception]]
+
+
+class Watcher:
+    """The tokens that holders on one event loop wait for."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[Held, set[asyncio.Future[JWTAuthError]]] = {}
+        self._task: asyncio.Task[None] | None = None
+        self._errands: dict[str, asyncio.Task[object]] = {}
+        self._mark: object = None
+
+    def add(self, held: Held) -> "asyncio.Future[JWTAuthError]":
+        """Return a future that gets the reason when the token is no longer good. Cancel it to wait no longer."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[JWTAuthError] = loop.create_future()
+        self._waiting.setdefault(held, set()).add(future)
+        future.add_done_callback(partial(self._drop, held))
+        held.due_at = min(held.due_at, seconds())
+        if self._task is None or self._task.done():
+            # In a context of its own: that of the first holder belongs to a request, which ends earlier.
+            self._task = Context().run(loop.create_task, self._run())
+        return future
+
+    def _drop(self, held: Held, future: "asyncio.Future[JWTAuthError]") -> None:
+        futures = self._waiting.get(held, set())
+        futures.discard(future)
+        if not futures:
+            self._waiting.pop(held, None)
+
+    async def _run(self) -> None:
+        try:
+            while self._waiting:
+                await self._tick()
+                await asyncio.sleep(tick())
+        except BaseException as error:
+            # Nobody may believe that a token is watched which is not.
+            for futures in list(self._waiting.values()):
+                _settle(futures, error if isinstance(error, Exception) else UnavailableError("the watcher was stopped"))
+            raise
+
+    async def _tick(self) -> None:
+        mark = await self._renew()
+        changed, self._mark = mark != self._mark, mark
+        await self._judge(list(self._waiting) if changed else self._due())
+        self._ask_rows()
+
+    async def _renew(self) -> object:
+        """Have the list renewed if it is time; return its mark, None if it can't be renewed."""
+        if not any(held.uses_view for held in self._waiting):
+            return self._mark
+        try:
+            return await self._errand("renew", _renew)
+        except UnavailableError:
+            return None
+
+    def _due(self) -> list[Held]:
+        now, moment = seconds(), timezone.now().timestamp()
+        return [held for held in self._waiting if now >= held.due_at or moment >= held.expires_at]
+
+    async def _judge(self, some: Sequence[Held]) -> None:
+        for batch in in_batches(some, _AT_ONCE):
+            ended, blocked = await on_loop(partial(_judge, batch))
+            self._tell(ended)
+            if blocked:
+                await self._judge_in_thread(blocked)
+            await asyncio.sleep(0)
+
+    async def _judge_in_thread(self, some: Sequence[Held]) -> None:
+        try:
+            ended, _ = await self._errand("judge", partial(_judge, some))
+        except UnavailableError as error:
+            ended = [] if is_held_in_outage() else [(held, error) for held in some]
+        self._tell(ended)
+
+    def _ask_rows(self) -> None:
+        """Have a thread read the rows that are due, unless one is still reading. The next ticks find the results."""
+        now = seconds()
+        if "rows" in self._errands or not any(held.rows_due_at <= now for held in self._waiting):
+            return
+        due = [held for held in self._waiting if held.rows_due_at <= now + _SOON]
+        self._start("rows", partial(ask_rows_of, due, timezone.now()))
+
+    async def _errand(self, name: str, call: Callable[[], T]) -> T:
+        """
+        Return the result of `call`, which may have to wait.
+
+        Raises:
+            UnavailableError: if it does not end within PATIENCE, or the last one of this name has not ended yet.
+        """
+        raise NotImplementedError
+
+    def _tell(self, ended: _Ended) -> None:
+        for held, reason in ended:
+            _settle(self._waiting.get(held, ()), reason)

@@ -2,8 +2,10 @@
 An ASGI application whose views are asynchronous, and which tells what its process has done since it was last asked.
 """
 
+import json
 import os
 import threading
+import time
 from collections import Counter
 
 import django
@@ -11,11 +13,13 @@ import django
 django.setup()
 
 from asgiref.sync import SyncToAsync  # noqa: E402  # only after the settings
-from django.contrib.auth.models import AnonymousUser  # noqa: E402
+from django.contrib.auth.models import AnonymousUser, User  # noqa: E402
 from django.core.asgi import get_asgi_application  # noqa: E402
 from django.db.backends.signals import connection_created  # noqa: E402
 from django.http import HttpResponse, JsonResponse  # noqa: E402
 from django.urls import include, path  # noqa: E402
+
+from jwt_auth.revocation import revoke_user  # noqa: E402
 
 in_threads = Counter()
 queries = []
@@ -61,6 +65,15 @@ async def done(request):
     return JsonResponse(told)
 
 
+def revoke(request):
+    """Revoke the users whose keys are in the body; answer when each of them was."""
+    revoked_at = {}
+    for key in json.loads(request.body):
+        revoke_user(User.objects.get(pk=key))
+        revoked_at[key] = time.monotonic()  # the same clock in all processes
+    return JsonResponse(revoked_at)
+
+
 django_application = get_asgi_application()
 
 
@@ -80,4 +93,5 @@ urlpatterns = [
     path("anyone/", anyone),
     path("plain/", plain),
     path("done/", done),
+    path("revoke/", revoke),
 ]

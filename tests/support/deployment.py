@@ -181,6 +181,7 @@ GRANIAN = (
     *("granian", _ASGI, "--interface=asginl", "--no-log", "--workers=2", "--port={port}"),
     *("--respawn-failed-workers", "--respawn-interval=0.1", "--workers-kill-timeout=1"),
 )
+SOCKETS = ("uvicorn", "tests.deployment.sockets:application", *UVICORN[2:], "--workers=1")
 DAPHNE = ("daphne", _ASGI, "--verbosity=0", "--port={port}")
 
 

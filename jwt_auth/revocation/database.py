@@ -75,10 +75,13 @@ def read_states(many: Sequence[Claims]) -> list[State | None]:
     events = RevocationEvent.objects.filter(scope=Scope.TOKEN, subject__in=subjects)
     denied = frozenset(events.values_list("subject", flat=True))
     rows = all_sessions().annotate(**_facts_about_keys()).defer(*_UNJUDGED)
-    sessions = {row.pk: row for row in rows.filter(pk__in=[parse_sid(claims.sid) for claims in many]) if _adopting(row)}
+    sids = [parse_sid(claims.sid) for claims in many]
+    sessions: dict[uuid.UUID | None, UserSession] = {
+        row.pk: row for row in rows.filter(pk__in=filter(None, sids)) if _adopting(row)
+    }
     states: list[State | None] = []
-    for claims, subject in zip(many, subjects, strict=True):
-        session = sessions.get(parse_sid(claims.sid))
+    for claims, sid, subject in zip(many, sids, subjects, strict=True):
+        session = sessions.get(sid)
         if session is None or claims.sub != user_id_of(session.user):
             states.append(None)
             continue

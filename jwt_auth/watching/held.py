@@ -66,7 +66,7 @@ class Held:
 
     __slots__ = (
         *("_ask_again_at", "_issuers", "_read_at", "_refusal", "due_at", "expires_at"),
-        *("rows_due_at", "stale_at", "token"),
+        *("rows_due_at", "stale_at", "token", "uses_view"),
     )
 
     def __init__(self, token: Token, issuers: str, read_at: float) -> None:
@@ -83,6 +83,7 @@ class Held:
         self.due_at = self.expires_at = LONG_AGO
         # When to ask the rows, and when the last answer is too old.
         self.rows_due_at = self.stale_at = FAR_FUTURE
+        self.uses_view = False
         self.token = token
 
     @property
@@ -117,6 +118,7 @@ class Held:
         except TokenError as error:
             self._refuse(token, error)
             raise
+        self.uses_view = recall is not None and recall.uses_view
         bound = self._bound(recall, is_known)
         self.stale_at = self._read_at + bound
         self.rows_due_at = max(self._read_at + _ASK_AFTER * bound, self._ask_again_at)

@@ -21,8 +21,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from contextvars import Context
 from functools import partial
-from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from django.core.exceptions import SynchronousOnlyOperation
@@ -30,7 +29,7 @@ from django.db import close_old_connections
 from django.utils import timezone
 
 from jwt_auth.exceptions import JWTAuthError, RevocationUnavailableError, UnavailableError
-from jwt_auth.process.blocking import WouldBlockError, may_block, on_loop
+from jwt_auth.process.blocking import WouldBlockError, about_to_block, may_block, on_loop
 from jwt_auth.process.clock import seconds
 from jwt_auth.process.fork_reset import ForkReset
 from jwt_auth.process.renewal import PATIENCE
@@ -55,7 +54,8 @@ class Watcher:
     def __init__(self) -> None:
         self._waiting: dict[Held, set[asyncio.Future[JWTAuthError]]] = {}
         self._task: asyncio.Task[None] | None = None
-        self._errands: dict[str, asyncio.Task[object]] = {}
+        self._errands: dict[str, asyncio.Task[Any]] = {}
+        self._failure: BaseException | None = None  # that of an errand
         self._mark: object = None
 
     def add(self, held: Held) -> "asyncio.Future[JWTAuthError]":
@@ -77,17 +77,22 @@ class Watcher:
             self._waiting.pop(held, None)
 
     async def _run(self) -> None:
+        reason: Exception = UnavailableError("the watcher was stopped")
         try:
             while self._waiting:
                 await self._tick()
                 await asyncio.sleep(tick())
-        except BaseException as error:
+        except Exception as error:  # noqa: BLE001  # a fault of the project's PRINCIPAL, or of this app
+            reason = error
+        finally:
             # Nobody may believe that a token is watched which is not.
-            for futures in list(self._waiting.values()):
-                _settle(futures, error if isinstance(error, Exception) else UnavailableError("the watcher was stopped"))
-            raise
+            self._tell([(held, reason) for held in self._waiting])
+            self._task = None
 
     async def _tick(self) -> None:
+        if self._failure is not None:
+            failure, self._failure = self._failure, None
+            raise failure
         mark = await self._renew()
         changed, self._mark = mark != self._mark, mark
         await self._judge(list(self._waiting) if changed else self._due())
@@ -116,7 +121,7 @@ class Watcher:
 
     async def _judge_in_thread(self, some: Sequence[Held]) -> None:
         try:
-            ended, _ = await self._errand("judge", partial(_judge, some))
+            ended = await self._errand("judge", partial(_judge_and_wait, some))
         except UnavailableError as error:
             ended = [] if is_held_in_outage() else [(held, error) for held in some]
         self._tell(ended)
@@ -131,13 +136,103 @@ class Watcher:
 
     async def _errand(self, name: str, call: Callable[[], T]) -> T:
         """
-        Return the result of `call`, which may have to wait.
+        Return the result of `call`, which is made in a thread if it has to wait.
 
         Raises:
             UnavailableError: if it does not end within PATIENCE, or the last one of this name has not ended yet.
         """
-        raise NotImplementedError
+        if name not in self._errands:
+            task = self._start(name, call)
+            done, _ = await asyncio.wait({task}, timeout=PATIENCE)
+            if done:
+                return task.result()
+        raise RevocationUnavailableError("the database does not answer")
+
+    def _start(self, name: str, call: Callable[[], T]) -> "asyncio.Task[T]":
+        task = asyncio.get_running_loop().create_task(on_loop(partial(_closing, call)))
+        self._errands[name] = task
+        task.add_done_callback(partial(self._note_end, name))
+        return task
+
+    def _note_end(self, name: str, task: "asyncio.Task[Any]") -> None:
+        del self._errands[name]
+        if not task.cancelled() and task.exception() is not None and not isinstance(task.exception(), UnavailableError):
+            self._failure = task.exception()
 
     def _tell(self, ended: _Ended) -> None:
         for held, reason in ended:
             _settle(self._waiting.get(held, ()), reason)
+
+
+class _Watchers:
+    """The watchers of this process: one for each event loop."""
+
+    def __init__(self) -> None:
+        self.forget()
+        _all.add(self)
+
+    def forget(self) -> None:
+        """Start again with none, as after a fork: the child has no loop that runs."""
+        self._of_loops: WeakKeyDictionary[asyncio.AbstractEventLoop, Watcher] = WeakKeyDictionary()
+
+    def of_running_loop(self) -> Watcher:
+        """Return the watcher of the running loop."""
+        loop = asyncio.get_running_loop()
+        found = self._of_loops.get(loop)
+        if found is None:
+            found = self._of_loops[loop] = Watcher()
+        return found
+
+
+_all: "ForkReset[_Watchers]" = ForkReset(_Watchers.forget)
+_watchers = _Watchers()
+
+
+def watcher() -> Watcher:
+    """Return the watcher of the running event loop."""
+    return _watchers.of_running_loop()
+
+
+def _renew() -> object:
+    return view.view().refresh()
+
+
+def _judge(some: Iterable[Held]) -> tuple[_Ended, list[Held]]:
+    """Judge tokens; return those that are no longer good, with the reasons, and those that need a thread."""
+    ended: _Ended = []
+    blocked: list[Held] = []
+    now = timezone.now()
+    for held in some:
+        try:
+            held.judge(now)
+        except (WouldBlockError, SynchronousOnlyOperation):  # noqa: PERF203  # each has a reason of its own
+            blocked.append(held)
+        except JWTAuthError as reason:
+            ended.append((held, reason))
+    return ended, blocked
+
+
+def _judge_and_wait(some: Iterable[Held]) -> _Ended:
+    about_to_block()
+    return _judge(some)[0]
+
+
+def _closing(call: Callable[[], T]) -> T:
+    """Return the result of `call`; in a thread, treat its connections as Django does around each request."""
+    if not may_block():
+        return call()
+    close_old_connections()
+    try:
+        return call()
+    finally:
+        close_old_connections()
+
+
+def _settle(futures: "Iterable[asyncio.Future[JWTAuthError]]", reason: Exception) -> None:
+    for future in list(futures):
+        if future.done():
+            continue
+        if isinstance(reason, JWTAuthError):
+            future.set_result(reason)
+        else:
+            future.set_exception(reason)

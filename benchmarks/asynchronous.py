@@ -75,7 +75,9 @@ def uvicorn() -> Iterator[tuple[int, int]]:
         process.wait(timeout=20)
 
 
-def _measure(port: int, pid: int, headers: Mapping[str, Mapping[str, str]], options: Any) -> dict[str, dict[str, float]]:
+def _measure(
+    port: int, pid: int, headers: Mapping[str, Mapping[str, str]], options: Any
+) -> dict[str, dict[str, float]]:
     """
     Return the requests per second of each path, their part of the open view's, and the CPU time of a request.
 

@@ -1,5 +1,5 @@
 """
-The ASGI application of `benchmarks.asynchronous`: one process, in which each first part of a path has its own middleware.
+The ASGI application of `benchmarks.asynchronous`: the first part of a path chooses the middleware.
 
 So all are measured in one process, and an open view pays for nobody's middleware.
 """

@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections import Counter
+from contextlib import ExitStack
 
 import django
 
@@ -23,13 +24,15 @@ from jwt_auth.revocation import revoke_user  # noqa: E402
 
 in_threads = Counter()
 queries = []
+always = ExitStack()  # is never closed
 
 
 call_in_thread = SyncToAsync.__call__
 
 
 async def counted(self, *arguments, **options):
-    in_threads[f"{self.func.__module__}.{self.func.__qualname__}"] += 1
+    function = getattr(self.func, "func", self.func)  # of a partial
+    in_threads[f"{function.__module__}.{function.__qualname__}"] += 1
     return await call_in_thread(self, *arguments, **options)
 
 
@@ -41,7 +44,7 @@ def count(connection, **signal):
         queries.append(sql)
         return call(sql, *arguments)
 
-    connection.execute_wrapper(execute).__enter__()  # for as long as the connection lasts
+    always.enter_context(connection.execute_wrapper(execute))
 
 
 connection_created.connect(count)
@@ -59,7 +62,8 @@ async def plain(request):
 
 async def done(request):
     """Tell what was done since the last call, and forget it."""
-    told = {"threads": threading.active_count(), "in threads": dict(in_threads), "queries": list(queries)}
+    others = [thread.name for thread in threading.enumerate() if not thread.name.startswith("ThreadPoolExecutor")]
+    told = {"other threads": others, "in threads": dict(in_threads), "queries": list(queries)}
     in_threads.clear()
     queries.clear()
     return JsonResponse(told)

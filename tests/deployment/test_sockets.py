@@ -15,7 +15,7 @@ from tests.support.redis_server import redis_server
 pytest.importorskip("uvicorn")
 pytest.importorskip("websockets")
 
-from tests.support.open_sockets import close, open_sockets, revoke_meanwhile, tokens_of  # noqa: E402
+from tests.support.open_sockets import close, open_sockets, revoke_meanwhile, tokens_of
 
 # pytest --log-cli-level=INFO shows them.
 figures = logging.getLogger(__name__)

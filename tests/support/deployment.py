@@ -176,7 +176,7 @@ GUNICORN = ("gunicorn", "tests.deployment.server:application", "--log-level=erro
 
 _ASGI = "tests.deployment.asynchronous:application"
 # Each has two processes but daphne, which has one and is started twice.
-UVICORN = ("uvicorn", _ASGI, "--log-level=critical", "--lifespan=off", "--workers=2", "--port={port}")
+UVICORN = ("uvicorn", _ASGI, "--log-level=error", "--lifespan=off", "--workers=2", "--port={port}")
 GRANIAN = (
     *("granian", _ASGI, "--interface=asginl", "--no-log", "--workers=2", "--port={port}"),
     *("--respawn-failed-workers", "--respawn-interval=0.1", "--workers-kill-timeout=1"),

@@ -7,7 +7,7 @@ from typing import Any
 
 HOST = "testserver"
 ORIGIN = "http://testserver"
-_PATIENCE = 20.0
+_PATIENCE = 5.0
 
 
 def scope_of(

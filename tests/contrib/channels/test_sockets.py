@@ -1,0 +1,462 @@
+"""What happens to an open socket: revocation in each phase, renewal, ends of either side, and no task left."""
+
+import asyncio
+import json
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.utils import timezone
+
+from jwt_auth import sessions
+from jwt_auth.authentication import handshake_tickets
+from jwt_auth.contrib.channels import JWTWebSocketMiddleware, socket as sockets
+from jwt_auth.contrib.channels.renewal import MAX_ATTEMPTS, MAX_REFUSALS
+from jwt_auth.contrib.channels.socket import Socket
+from jwt_auth.revocation import revoke_session, revoke_token, revoke_user
+from jwt_auth.verification import identify_only
+from tests.support.websockets import ServedSocket, scope_of
+
+pytestmark = pytest.mark.usefixtures("threads_connect", "mode")
+
+
+def bearer(raw):
+    return [("authorization", f"Bearer {raw}")]
+
+
+def ticket_of(raw):
+    return handshake_tickets.issue(raw, identify_only(raw).expires_at).sealed()
+
+
+def seconds_left(raw):
+    return int(identify_only(raw).exp - timezone.now().timestamp())
+
+
+def renewal(token):
+    return {"type": "jwt_auth.renew", "token": token}
+
+
+def refreshed(tokens):
+    return sessions.refresh(tokens.refresh_token)
+
+
+@pytest.fixture
+def run_alone(run):
+    """Run a scenario, after which no task is left but those of the watcher, and no error was swallowed."""
+
+    def run_it(scenario):
+        async def main():
+            asyncio.get_running_loop().set_exception_handler(lambda loop, context: noise.append(context))
+            others = asyncio.all_tasks()
+            result = await scenario()
+            left = {task for task in asyncio.all_tasks() - others if "Watcher" not in repr(task)}
+            return result, left
+
+        noise = []
+        result, left = run(main)
+        assert (left, noise) == (set(), [])
+        return result
+
+    return run_it
+
+
+def revoke_the_token(user, tokens):
+    revoke_token(identify_only(tokens.access_token))
+
+
+def revoke_its_session(user, tokens):
+    revoke_session(tokens.session_id)
+
+
+def revoke_its_user(user, tokens):
+    revoke_user(user)
+
+
+def delete_its_user(user, tokens):
+    user.delete()
+
+
+@pytest.mark.parametrize("revoke", [revoke_the_token, revoke_its_session, revoke_its_user, delete_its_user])
+def test_a_revocation_closes_the_socket(run_alone, served, echo, user, tokens, revoke):
+    async def scenario():
+        socket = served(bearer(tokens.access_token))
+        await socket.accepted()
+        assert await socket.asked("before") == "echo: 'before'"
+        await sync_to_async(revoke)(user, tokens)
+        return await socket.closed()
+
+    assert run_alone(scenario) == (4401, "token_revoked")
+    assert echo.disconnected == [(4401, "token_revoked")]
+
+
+def test_other_sockets_stay_open(run_alone, served, make_user, tokens):
+    other = sessions.start(make_user("bob"), transport="bearer")
+
+    async def scenario():
+        mine, theirs = served(bearer(tokens.access_token)), served(bearer(other.access_token))
+        await mine.accepted()
+        await theirs.accepted()
+        await sync_to_async(revoke_session)(tokens.session_id)
+        assert await mine.closed() == (4401, "token_revoked")
+        assert await theirs.asked("still") == "echo: 'still'"
+        theirs.leave()
+        await theirs.returned()
+
+    run_alone(scenario)
+
+
+def test_expiry_closes_the_socket(run_alone, served, user, clock):
+    raw = sessions.start(user, transport="bearer").access_token
+
+    async def scenario():
+        socket = served(bearer(raw))
+        await socket.accepted()
+        clock.shift(3600)
+        return await socket.closed()
+
+    assert run_alone(scenario) == (4401, "token_expired")
+
+
+@pytest.mark.parametrize("direction", ["to the application", "to the client"])
+def test_no_message_passes_before_the_watcher_has_noticed(run_alone, user, clock, direction):
+    """The loop was blocked, and the next thing that happens is a message."""
+    raw, heard, go_on = sessions.start(user, transport="bearer").access_token, [], asyncio.Event()
+
+    async def application(scope, receive, send):
+        await receive()
+        await send({"type": "websocket.accept"})
+        if direction == "to the client":
+            await go_on.wait()
+            await send({"type": "websocket.send", "text": "secret"})
+        heard.append(await receive())
+
+    async def scenario():
+        socket = ServedSocket(JWTWebSocketMiddleware(application), scope_of(bearer(raw)))
+        await socket.accepted()
+        clock.shift(3600)
+        go_on.set()
+        socket.send("late")
+        return await socket.closed()
+
+    assert run_alone(scenario) == (4401, "token_expired")
+    assert [message["type"] for message in heard] == ["websocket.disconnect"]
+
+
+@pytest.mark.parametrize("denial", [True, False])
+def test_a_revocation_before_the_application_accepts(run_alone, tokens, denial):
+    reached, go_on, heard = asyncio.Event(), asyncio.Event(), []
+
+    async def application(scope, receive, send):
+        await receive()
+        reached.set()
+        await go_on.wait()
+        await send({"type": "websocket.accept"})
+        await send({"type": "websocket.send", "text": "secret"})
+        heard.append(await receive())
+
+    async def scenario():
+        socket = ServedSocket(
+            JWTWebSocketMiddleware(application), scope_of(bearer(tokens.access_token), denial=denial)
+        )
+        await reached.wait()
+        await sync_to_async(revoke_session)(tokens.session_id)
+        first = await socket.got()
+        go_on.set()
+        await socket.returned()
+        return first
+
+    message = run_alone(scenario)
+    if denial:
+        assert (message["type"], message["status"]) == ("websocket.http.response.start", 401)
+    else:
+        assert message == {"type": "websocket.close", "code": 4401, "reason": "token_revoked"}
+    assert heard == [{"type": "websocket.disconnect", "code": 4401, "reason": "token_revoked"}]
+
+
+def test_an_application_that_ignores_the_end_is_cancelled(run_alone, tokens, monkeypatch):
+    monkeypatch.setattr(sockets, "PATIENCE", 0.01)
+    ended = []
+
+    async def application(scope, receive, send):
+        await receive()
+        await send({"type": "websocket.accept"})
+        try:
+            while True:
+                await asyncio.sleep(0)
+                await asyncio.Event().wait()
+        finally:
+            ended.append("cancelled")
+
+    async def scenario():
+        socket = ServedSocket(JWTWebSocketMiddleware(application), scope_of(bearer(tokens.access_token)))
+        await socket.accepted()
+        await sync_to_async(revoke_session)(tokens.session_id)
+        return await socket.closed()
+
+    assert run_alone(scenario) == (4401, "token_revoked")
+    assert ended == ["cancelled"]
+
+
+def test_an_error_of_the_application_is_the_server_s(run_alone, tokens):
+    async def application(scope, receive, send):
+        await receive()
+        raise RuntimeError("of the application")
+
+    async def scenario():
+        socket = ServedSocket(JWTWebSocketMiddleware(application), scope_of(bearer(tokens.access_token)))
+        with pytest.raises(RuntimeError, match="of the application"):
+            await socket.returned()
+        assert socket.nothing_more()
+
+    run_alone(scenario)
+
+
+def test_a_server_that_shuts_down_cancels_the_application(run_alone, served, echo, tokens):
+    async def scenario():
+        socket = served(bearer(tokens.access_token))
+        await socket.accepted()
+        socket.task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await socket.returned()
+
+    run_alone(scenario)
+    assert echo.disconnected == []
+
+
+def test_a_server_that_fails_to_read_ends_the_application(run_alone, tokens):
+    async def receive():
+        await asyncio.sleep(0)
+        raise ConnectionError("of the server")
+
+    async def application(scope, receive, send):
+        await receive()
+
+    async def scenario():
+        middleware = JWTWebSocketMiddleware(application)
+        with pytest.raises(ConnectionError, match="of the server"):
+            await middleware(scope_of(bearer(tokens.access_token)), receive, receive)
+
+    run_alone(scenario)
+
+
+def test_a_client_that_has_left_is_not_told(run_alone, tokens, log):
+    """Servers raise an error for a message to a client that has left."""
+    left = []
+
+    async def application(scope, receive, send):
+        await receive()
+        await send({"type": "websocket.accept"})
+        left.append(await receive())
+
+    async def receive():
+        if not left and not received:
+            received.append(1)
+            return {"type": "websocket.connect"}
+        return await asyncio.Event().wait()
+
+    async def send(message):
+        if message["type"] != "websocket.accept":
+            raise OSError("client left")
+        accepted.set()
+
+    received, accepted = [], asyncio.Event()
+
+    async def scenario():
+        middleware = JWTWebSocketMiddleware(application)
+        task = asyncio.ensure_future(middleware(scope_of(bearer(tokens.access_token)), receive, send))
+        await accepted.wait()
+        await sync_to_async(revoke_session)(tokens.session_id)
+        await task
+
+    run_alone(scenario)
+    assert [message["code"] for message in left] == [4401]
+
+
+def test_an_end_after_the_application_has_closed_sends_nothing(run_alone, tokens):
+    closed, heard = asyncio.Event(), []
+
+    async def application(scope, receive, send):
+        await receive()
+        await send({"type": "websocket.accept"})
+        await send({"type": "websocket.close", "code": 1000})
+        closed.set()
+        heard.append(await receive())
+        heard.append(await receive())
+
+    async def scenario():
+        socket = ServedSocket(JWTWebSocketMiddleware(application), scope_of(bearer(tokens.access_token)))
+        await socket.accepted()
+        assert (await socket.got())["code"] == 1000
+        await closed.wait()
+        await sync_to_async(revoke_session)(tokens.session_id)
+        await socket.returned()
+        assert socket.nothing_more()
+
+    run_alone(scenario)
+    assert [message["code"] for message in heard] == [4401, 4401]
+
+
+def test_binary_frames_and_large_texts_pass(run_alone, served, tokens):
+    async def scenario():
+        socket = served(bearer(tokens.access_token))
+        await socket.accepted()
+        socket.send_bytes(b'{"type": "jwt_auth.renew"}')
+        assert await socket.said() == "echo: b'{\"type\": \"jwt_auth.renew\"}'"
+        others = [
+            '{"type": "jwt_auth.renew", ' + " " * 20_000 + "}",
+            '{"type": "jwt_auth.renew"',
+            '["jwt_auth.renew"]',
+            '{"type": "other", "name": "jwt_auth.renew"}',
+            "[" * 10_000 + '"jwt_auth.renew"',
+        ]
+        for other in others:
+            assert await socket.asked(other) == f"echo: {other!r}"
+        socket.leave()
+        await socket.returned()
+
+    run_alone(scenario)
+
+
+# Renewal
+
+
+@pytest.mark.parametrize("by", ["token", "ticket"])
+def test_a_renewal_keeps_the_socket_open(run_alone, served, echo, user, clock, by):
+    tokens = sessions.start(user, transport="bearer")
+
+    async def scenario():
+        socket = served(bearer(tokens.access_token))
+        await socket.accepted()
+        before = echo.scope["claims"]
+        clock.shift(200)
+        raw = (await sync_to_async(refreshed)(tokens)).access_token
+        answer = await socket.asked(renewal(raw if by == "token" else ticket_of(raw)))
+        assert answer == {"type": "jwt_auth.renewed", "expires_in": seconds_left(raw)}
+        clock.shift(200)
+        assert await socket.asked("still") == "echo: 'still'"
+        assert echo.scope["claims"].exp > before.exp
+        assert echo.scope["watch"].verified.claims == echo.scope["claims"]
+        clock.shift(3600)
+        return await socket.closed()
+
+    assert run_alone(scenario) == (4401, "token_expired")
+    assert echo.heard == ["still"]
+
+
+def test_a_renewal_does_not_wait_for_the_application(run_alone, tokens):
+    async def application(scope, receive, send):
+        await receive()
+        await send({"type": "websocket.accept"})
+        await asyncio.Event().wait()
+
+    async def scenario():
+        socket = ServedSocket(JWTWebSocketMiddleware(application), scope_of(bearer(tokens.access_token)))
+        await socket.accepted()
+        answer = await socket.asked(renewal(tokens.access_token))
+        socket.task.cancel()
+        await asyncio.wait([socket.task])
+        return answer["type"]
+
+    assert run_alone(scenario) == "jwt_auth.renewed"
+
+
+def test_refused_renewals(run_alone, served, echo, user, make_user, tokens):
+    theirs = sessions.start(make_user("bob"), transport="bearer")
+    own_other = sessions.start(user, transport="bearer")
+    bad = [theirs.access_token, own_other.access_token, ticket_of(theirs.access_token), tokens.refresh_token, "a.b.c",
+           "", None, 1, ["x"], {}]  # fmt: skip
+
+    async def scenario():
+        for token in bad:
+            socket = served(bearer(tokens.access_token))
+            await socket.accepted()
+            assert await socket.asked(renewal(token)) == {"type": "jwt_auth.refused", "code": "invalid_token"}
+            assert await socket.asked({"type": "jwt_auth.renew"}) == {
+                "type": "jwt_auth.refused",
+                "code": "invalid_token",
+            }
+            socket.send(renewal(token))
+            assert await socket.closed() == (4401, "invalid_token")
+
+    run_alone(scenario)
+    assert echo.heard == []
+    assert {scope["claims"].sid for scope in echo.scopes} == {tokens.session_id.hex}
+    assert MAX_REFUSALS == 3
+
+
+def test_a_ticket_that_was_used_before_closes_the_socket(run_alone, served, tokens):
+    async def scenario():
+        socket = served(bearer(tokens.access_token))
+        await socket.accepted()
+        ticket = ticket_of(tokens.access_token)
+        assert (await socket.asked(renewal(ticket)))["type"] == "jwt_auth.renewed"
+        socket.send(renewal(ticket))
+        return await socket.closed()
+
+    assert run_alone(scenario) == (4401, "token_replayed")
+
+
+def test_a_flood_of_renewals_closes_the_socket(run_alone, served, tokens):
+    async def scenario():
+        socket = served(bearer(tokens.access_token))
+        await socket.accepted()
+        for _ in range(MAX_ATTEMPTS):
+            assert (await socket.asked(renewal(tokens.access_token)))["type"] == "jwt_auth.renewed"
+        socket.send(renewal(tokens.access_token))
+        return await socket.closed()
+
+    assert run_alone(scenario) == (4401, "invalid_token")
+
+
+def test_a_renewal_in_an_outage_is_no_guess(run_alone, served, tokens, monkeypatch):
+    from jwt_auth.exceptions import UnavailableError
+    from jwt_auth.watching import Watch
+
+    async def unavailable(self, raw, now=None):
+        raise UnavailableError("the database is gone")
+
+    async def scenario():
+        socket = served(bearer(tokens.access_token))
+        await socket.accepted()
+        with monkeypatch.context() as patched:
+            patched.setattr(Watch, "arenew", unavailable)
+            for _ in range(MAX_REFUSALS + 1):
+                answer = await socket.asked(renewal(tokens.access_token))
+                assert answer == {"type": "jwt_auth.refused", "code": "unavailable"}
+        assert (await socket.asked(renewal(tokens.access_token)))["type"] == "jwt_auth.renewed"
+        socket.leave()
+        await socket.returned()
+
+    run_alone(scenario)
+
+
+def test_a_revoked_socket_is_not_renewed(run_alone, served, user, tokens):
+    async def scenario():
+        socket = served(bearer(tokens.access_token))
+        await socket.accepted()
+        await sync_to_async(revoke_user)(user)
+        return await socket.closed()
+
+    assert run_alone(scenario) == (4401, "token_revoked")
+
+
+def test_attempts_are_counted_by_the_minute():
+    from jwt_auth.contrib.channels.renewal import Attempts
+
+    attempts = Attempts()
+    assert [attempts.are_too_many(i) for i in range(MAX_ATTEMPTS)] == [False] * MAX_ATTEMPTS
+    assert attempts.are_too_many(10.0)
+    assert not attempts.are_too_many(70.1)
+    assert [attempts.refused() for _ in range(3)] == [False, False, True]
+
+
+def test_a_close_has_a_reason_that_fits_in_a_frame():
+    from jwt_auth.contrib.channels.messages import closing
+    from jwt_auth.exceptions import RevocationUnavailableError
+
+    assert closing(RevocationUnavailableError("x")) == {
+        "type": "websocket.close",
+        "code": 4503,
+        "reason": "revocation_unavailable",
+    }
+    assert len(json.dumps(closing(RevocationUnavailableError("x"))["reason"])) < 123
+    assert Socket.__doc__

@@ -101,6 +101,20 @@ def asynchronous(run: Mapping[str, Any]) -> str:
     return "\n".join(rows)
 
 
+def sockets(run: Mapping[str, Any]) -> str:
+    """Return the table of `benchmarks.sockets` as Markdown."""
+    labels = {"open": "without authentication", "memory": "memory", "push": "memory, with `REVOCATION_PUSH`"}
+    rows = [
+        "| sockets | kB for each | closed | median, s | 99 % | longest |",
+        "| --- | --: | --: | --: | --: | --: |",
+    ]
+    for name, found in run.items():
+        times = [f"{value:.3f}" for value in found["seconds"]] if found["seconds"] else [""] * 3
+        what = f"{found['sockets']:,}, {labels[name]}"
+        rows.append(f"| {what} | {found['kilobytes']:.1f} | {found['closed']} | {' | '.join(times)} |")
+    return "\n".join(rows)
+
+
 def plot(runs: list[Mapping[str, Any]], path: Path) -> None:
     """Draw the cost of a request on each database as bars."""
     import matplotlib as mpl

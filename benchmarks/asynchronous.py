@@ -24,6 +24,7 @@ from typing import Any
 from benchmarks import report
 from benchmarks.databases import set_up
 from benchmarks.server import free_port, rate, user_headers, wait_for
+from benchmarks.versions import versions
 
 OPEN = "open/anyone/"
 
@@ -41,6 +42,9 @@ PATHS = {
 }
 ADRF = {"open/adrf/open/": "open", "open/adrf/simplejwt/": "simplejwt"}
 
+# What serves the views, and what makes uvicorn faster if it is installed.
+_PACKAGES = ("uvicorn", "uvloop", "httptools", "adrf")
+
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -56,7 +60,8 @@ def main(arguments: list[str] | None = None) -> None:
         headers = user_headers()
         with uvicorn() as (port, pid):
             found = _measure(port, pid, headers, options)
-    results = {"database": options.database, "views": found}
+    packages = [name for name in _PACKAGES if find_spec(name)]
+    results = {"versions": versions("Django", *packages), "database": options.database, "views": found}
     print(json.dumps(results, indent=1) if options.json else report.asynchronous(results))
 
 

@@ -91,7 +91,9 @@ def asynchronous(run: Mapping[str, Any]) -> str:
     views = run["views"]
     floor = views["open/anyone/"]["CPU, microseconds"]
     rows = [
-        "| under uvicorn, one process | requests/s | of the open view | µs of CPU over it |",
+        f"{_with(run)}, on {run['database']}, one process of uvicorn.",
+        "",
+        "| view | requests/s | of the open view | µs of CPU over it |",
         "| --- | --: | --: | --: |",
     ]
     for path, label in ASYNCHRONOUS.items():
@@ -101,14 +103,20 @@ def asynchronous(run: Mapping[str, Any]) -> str:
     return "\n".join(rows)
 
 
+def _with(run: Mapping[str, Any]) -> str:
+    return "With " + ", ".join(" ".join(pair) for pair in run["versions"].items())
+
+
 def sockets(run: Mapping[str, Any]) -> str:
     """Return the table of `benchmarks.sockets` as Markdown."""
     labels = {"open": "without authentication", "memory": "memory", "push": "memory, with `REVOCATION_PUSH`"}
     rows = [
+        f"{_with(run)}, two processes of uvicorn.",
+        "",
         "| sockets | kB for each | closed | median, s | 99 % | longest |",
         "| --- | --: | --: | --: | --: | --: |",
     ]
-    for name, found in run.items():
+    for name, found in run["sockets"].items():
         times = [f"{value:.3f}" for value in found["seconds"]] if found["seconds"] else [""] * 3
         what = f"{found['sockets']:,}, {labels[name]}"
         rows.append(f"| {what} | {found['kilobytes']:.1f} | {found['closed']} | {' | '.join(times)} |")

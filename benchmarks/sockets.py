@@ -21,7 +21,9 @@ from statistics import median
 from typing import Any
 
 from benchmarks import report
-from tests.support.deployment import BOUND, SOCKETS, Cluster, Server, a_cluster, start_server
+from benchmarks.bound import a_server
+from benchmarks.versions import versions
+from tests.support.deployment import BOUND, SOCKETS, Cluster, Server, a_cluster
 from tests.support.open_sockets import close, open_sockets, revoke_meanwhile, tokens_of
 from tests.support.redis_server import redis_server
 
@@ -57,31 +59,29 @@ def main(arguments: list[str] | None = None) -> None:
         if shutil.which("redis-server"):
             url = stack.enter_context(redis_server())
             push = {"REVOCATION_CACHE": "shared", "REVOCATION_PUSH": url}
-        for name, path, revoked, settings in (
+        kinds: list[tuple[str, str, int, dict[str, Any]]] = [
             ("open", "/open/", 0, {}),
             ("memory", "/", options.revoked, {}),
-            *((("push", "/", options.revoked, push),) if push else ()),
-        ):
+            *([("push", "/", options.revoked, push)] if push else []),
+        ]
+        for name, path, revoked, settings in kinds:
             with _servers(cluster, settings) as servers:
                 tokens = tokens_of(cluster, options.users)
                 found[name] = asdict(asyncio.run(_measure(servers, tokens, path, revoked)))
-    print(json.dumps(found, indent=1) if options.json else report.sockets(found))
+    results = {"versions": versions("Django", "uvicorn", "websockets"), "sockets": found}
+    print(json.dumps(results, indent=1) if options.json else report.sockets(results))
 
 
 @contextmanager
 def _servers(cluster: Cluster, jwt_auth: Mapping[str, Any]) -> Iterator[list[Server]]:
-    more = {"DEPLOYMENT_JWT_AUTH": json.dumps(jwt_auth), "DJANGO_SETTINGS_MODULE": "tests.deployment.asynchronous_settings"}
+    more = {
+        "DEPLOYMENT_JWT_AUTH": json.dumps(jwt_auth),
+        "DJANGO_SETTINGS_MODULE": "tests.deployment.asynchronous_settings",
+    }
     if jwt_auth:
         more["DEPLOYMENT_REDIS"] = jwt_auth["REVOCATION_PUSH"]
-    servers = []
-    try:
-        for _ in range(2):
-            servers.append(start_server(cluster, "user0", (), SOCKETS, **more))
-        yield servers
-    finally:
-        for server in servers:
-            server.process.terminate()
-            server.process.wait(60)
+    with ExitStack() as stack:
+        yield [stack.enter_context(a_server(cluster, "user0", SOCKETS, **more)) for _ in range(2)]
 
 
 async def _measure(servers: list[Server], tokens: Mapping[str, str], path: str, revoked: int) -> Found:

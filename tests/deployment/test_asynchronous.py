@@ -10,13 +10,10 @@ import os
 import signal
 import time
 
-import pytest
-
 from tests.support.bound import last_acceptances, statuses, until
-from tests.support.deployment import BOUND, DAPHNE, GRANIAN, LATE, PATIENCE, UVICORN
+from tests.support.deployment import BOUND, DAPHNE, GRANIAN, LATE, PATIENCE, UVICORN, require
 
-for package in ("daphne", "granian", "uvicorn"):
-    pytest.importorskip(package)
+require("daphne", "granian", "uvicorn")
 
 # pytest --log-cli-level=INFO shows them.
 figures = logging.getLogger(__name__)

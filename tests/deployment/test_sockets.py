@@ -9,13 +9,11 @@ import logging
 
 import pytest
 
-from tests.support.deployment import BOUND, LATE, SOCKETS
+from tests.support.deployment import BOUND, LATE, SOCKETS, require
+from tests.support.open_sockets import close, open_sockets, revoke_meanwhile, tokens_of
 from tests.support.redis_server import redis_server
 
-pytest.importorskip("uvicorn")
-pytest.importorskip("websockets")
-
-from tests.support.open_sockets import close, open_sockets, revoke_meanwhile, tokens_of
+require("uvicorn", "websockets")
 
 # pytest --log-cli-level=INFO shows them.
 figures = logging.getLogger(__name__)

@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,13 @@ USERNAMES = [f"user{number}" for number in range(100)]
 def missing(what: str) -> None:
     if os.environ.get("REQUIRE_DEPLOYMENT"):
         pytest.fail(f"{what} is not installed")
-    pytest.skip(f"{what} is not installed")
+    pytest.skip(f"{what} is not installed", allow_module_level=True)
+
+
+def require(*packages: str) -> None:
+    for name in packages:
+        if find_spec(name) is None:
+            missing(name)
 
 
 @dataclass

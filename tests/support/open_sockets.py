@@ -5,10 +5,12 @@ import json
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-
-from websockets.asyncio.client import ClientConnection, connect
+from typing import TYPE_CHECKING
 
 from tests.support.deployment import PATIENCE, Cluster, Server, manage
+
+if TYPE_CHECKING:
+    from websockets.asyncio.client import ClientConnection
 
 AT_ONCE = 50  # handshakes
 
@@ -18,7 +20,7 @@ class OpenSocket:
     """A client's socket, of a user who is named by their key."""
 
     user: str
-    connection: ClientConnection
+    connection: "ClientConnection"
     closed_at: float | None = None
     reader: "asyncio.Task[None] | None" = field(default=None, repr=False)
 
@@ -56,6 +58,8 @@ print(json.dumps({{user.pk: sessions.start(user).access_token for user in users}
 
 async def open_sockets(servers: Sequence[Server], tokens: Mapping[str, str], path: str = "/") -> list[OpenSocket]:
     """Open a socket of each user at each server."""
+    from websockets.asyncio.client import connect  # is not installed where these tests are skipped
+
     allowed = asyncio.Semaphore(AT_ONCE)
 
     async def one(server: Server, user: str) -> OpenSocket:

@@ -18,15 +18,20 @@ LABELS = {
 
 
 def tables(run: Mapping[str, Any]) -> str:
-    """Return the tables of one run as Markdown."""
+    """Return the tables of one run as Markdown, and what they were measured with."""
     return "\n\n".join(
         (
+            f"With {_versions(run)}.",
             _requests(run["requests"]),
             _signatures(run["signatures"]),
             _operations(run["operations"]),
             _growth(run["growth"]),
         )
     )
+
+
+def _versions(run: Mapping[str, Any]) -> str:
+    return ", ".join(" ".join(pair) for pair in run["versions"].items())
 
 
 def _requests(requests: Mapping[str, Any]) -> str:
@@ -138,10 +143,11 @@ def plot(runs: list[Mapping[str, Any]], path: Path) -> None:
         ours = ["#0b6e4f" if name.startswith("jwt_auth") else "#b8bcc4" for name in names]
         bars = axes.barh([LABELS[name] for name in names], values, color=ours)
         axes.bar_label(bars, fmt="%.0f", padding=3)
-        axes.set_title({"sqlite": "SQLite", "postgresql": "PostgreSQL"}[run["database"]])
+        axes.set_title(" ".join(list(run["versions"].items())[-1]))  # the database
         axes.set_xlabel("µs over an open view")
         axes.spines[["top", "right"]].set_visible(False)
         axes.margins(x=0.15)
-    figure.tight_layout()
+    figure.text(0.5, 0.01, _versions(runs[0]).rpartition(", ")[0], ha="center", fontsize="small")
+    figure.tight_layout(rect=(0, 0.04, 1, 1))
     figure.savefig(path, metadata={"Date": None})
     pyplot.close(figure)

@@ -6,10 +6,20 @@ All measurements in one process, on one kind of database; prints JSON to standar
 
 import argparse
 import json
+import platform
+from importlib.metadata import version
 from typing import Any
 from unittest import mock
 
 from benchmarks.databases import set_up
+
+# The names of the packages that take part, as people know them and as they are installed.
+PACKAGES = {
+    "Django": "django",
+    "DRF": "djangorestframework",
+    "simplejwt": "djangorestframework-simplejwt",
+    "knox": "django-rest-knox",
+}
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -32,10 +42,23 @@ def run(options: Any) -> dict[str, Any]:
     user = get_user_model()._default_manager.create_user("alice", password="x")  # type: ignore[attr-defined]
     return {
         "database": options.database,
+        "versions": versions(),
         "requests": requests(user, options.rounds),
         "signatures": signatures.measure(user, options.rounds),
         "operations": operations.measure(user, options.operations, options.sessions),
         "growth": growth.measure(user, options.growth, options.rounds),
+    }
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of all that is measured, by name."""
+    from django.db import connection
+
+    database = ".".join(map(str, connection.get_database_version()))
+    return {
+        platform.python_implementation(): platform.python_version(),
+        **{label: version(name) for label, name in PACKAGES.items()},
+        connection.display_name: database,
     }
 
 

@@ -204,6 +204,17 @@ def check_claims(claims: Claims, policy: Policy, now: datetime) -> None:
             claim is missing or has another value.
         ExpiredTokenError: when the token has expired.
     """
+    check_lasting_claims(claims, policy)
+    check_times(claims, policy, now)
+
+
+def check_lasting_claims(claims: Claims, policy: Policy) -> None:
+    """
+    Do the part of check_claims() whose result never changes for the same claims and policy.
+
+    Raises:
+        InvalidClaimError: see check_claims().
+    """
     for name in policy.required:
         if claims.all.get(name) is None:
             raise InvalidClaimError(name, "is missing")
@@ -218,14 +229,25 @@ def check_claims(claims: Claims, policy: Policy, now: datetime) -> None:
             raise InvalidClaimError("aud", not_for_us(audiences, policy.audiences))
     if policy.sole_audience and len(claims.aud) > 1:
         raise InvalidClaimError("aud", "names others besides us")
-    seconds, leeway = now.timestamp(), policy.leeway.total_seconds()
     # In this form, because _issued_at() computes the same difference: no rounding makes the two differ.
     if claims.iat < claims.exp - policy.max_lifetime.total_seconds():
         raise InvalidClaimError("exp", "is further from iat than allowed")
-    # The original, if the earlier of two times is in `claims`.
-    if max(claims.iat, claims.all.get("iat", 0)) > seconds + leeway:
+
+
+def check_times(claims: Claims, policy: Policy, now: datetime) -> None:
+    """
+    Do the rest of check_claims(), which depends on the time.
+
+    Raises:
+        InvalidClaimError: when the token is not valid yet.
+        ExpiredTokenError: when it has expired.
+    """
+    seconds, leeway = now.timestamp(), policy.leeway.total_seconds()
+    latest = seconds + leeway
+    # `iat` twice: the token's own may be later, if the earlier of two times is in `claims`.
+    if claims.iat > latest or claims.all.get("iat", 0) > latest:
         raise InvalidClaimError("iat", "lies in the future")
-    if claims.nbf is not None and claims.nbf > seconds + leeway:
+    if claims.nbf is not None and claims.nbf > latest:
         raise InvalidClaimError("nbf", "lies in the future")
     if claims.exp <= seconds - leeway:
         raise ExpiredTokenError("exp has passed")

@@ -151,11 +151,7 @@ class JWTUserMiddleware(_Middleware):
 
     def _sign_in(self, request: HttpRequest, user: Any, claims: Claims) -> None:
         if self.accepts(request, claims):
-            view = request.resolver_match and request.resolver_match.func
-            if view in _readers:
-                load_row(user)
-            _set_user(request, user, claims)
-            before_waiting(user, lambda: _note_reader(view))
+            sign_in(request, user, claims)
         elif is_bearer(request):
             raise as_api_exception(InsufficientScopeError(()))
 
@@ -238,6 +234,15 @@ def _has_user(request: HttpRequest) -> bool:
     except UnavailableError as error:
         log_outage(error, request)
         raise as_api_exception(error) from error
+
+
+def sign_in(request: HttpRequest, user: Any, claims: Claims) -> None:
+    """Set the user of a request for its view, loaded if the view is known to need that on an event loop."""
+    view = request.resolver_match and request.resolver_match.func
+    if view in _readers:
+        load_row(user)
+    _set_user(request, user, claims)
+    before_waiting(user, lambda: _note_reader(view))
 
 
 def _note_reader(view: Any) -> None:

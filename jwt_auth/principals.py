@@ -25,6 +25,7 @@ from jwt_auth.conf.user_keys import user_id_of
 from jwt_auth.exceptions import InactivePrincipalError, InvalidClaimError, JWTAuthError, MissingUserError
 from jwt_auth.jose.encoding import base64url_encode
 from jwt_auth.models import UserSession
+from jwt_auth.process.lru import LRUCache
 from jwt_auth.user_model import manager_is_plain, read_key, user_field, visible_users
 
 __all__ = ["ClaimsUser"]
@@ -34,6 +35,9 @@ Refuse = Callable[[JWTAuthError], Exception]
 # The attributes in which a lazy user keeps the function that makes its exceptions, and its `sub`.
 _REFUSE = "_jwt_auth_refuse"
 _SUB = "_jwt_auth_sub"
+
+# The most keys of users that are remembered: those of users whose tokens are verified again and again.
+_KEYS = 4096
 
 
 class ClaimsUser:
@@ -116,8 +120,11 @@ def lazy_user(sub: str) -> Any:
     Raises:
         InvalidClaimError: if `sub` can't be the key of any user.
     """
-    rows, field = _lazy_rows()
-    key = parse_key(field, sub)
+    rows, field, keys = _lazy_rows()
+    key = keys.get(sub)
+    if key is None:
+        key = parse_key(field, sub)
+        keys.put(sub, key)
     user = rows.make(key, router.db_for_write(UserSession), {"is_active": True, _SUB: sub})
     return _read(sub) if user is None else user
 
@@ -139,11 +146,12 @@ def parse_key(field: Any, sub: str) -> Any:
 
 
 @cached_until_settings_change
-def _lazy_rows() -> tuple[LazyRows, Any]:
-    """Return the lazy instances of the user model, and the field whose value is in `sub`."""
+def _lazy_rows() -> tuple[LazyRows, Any, LRUCache[str, Any]]:
+    """Return the lazy instances of the user model, the field whose value is in `sub`, and the last values by `sub`."""
     model, field = get_user_model(), user_field(get_settings().USER_ID_FIELD)
     free = frozenset(("is_authenticated", "is_anonymous", "is_active"))
-    return LazyRows(model, field, load=_load, free=free, has_one_class=manager_is_plain()), field
+    rows = LazyRows(model, field, load=_load, free=free, has_one_class=manager_is_plain())
+    return rows, field, LRUCache(_KEYS)
 
 
 def _load(known: Mapping[str, Any]) -> Any:

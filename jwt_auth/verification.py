@@ -5,16 +5,16 @@ It needs neither DRF nor a request, so plain views, middleware and consumers can
 """
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timezone
 from operator import attrgetter
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, TypeAlias
 
-from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from jwt_auth._django.lazy_rows import refuse_to_wait
 from jwt_auth._django.outages import outage_is_unavailable
-from jwt_auth.claims import Claims, check_claims, not_for_us
+from jwt_auth.claims import Claims, Policy, check_lasting_claims, check_times, not_for_us
 from jwt_auth.conf import get_settings
 from jwt_auth.conf.arguments import require_aware
 from jwt_auth.conf.settings import cached_until_settings_change
@@ -36,12 +36,19 @@ Issuers: TypeAlias = Literal["users", "clients", "anyone"]
 REMEMBERED_LENGTH = 2048
 
 
-class _Signed(NamedTuple):
-    """A token with a valid signature: the facts about it that never change."""
+@dataclass(slots=True)
+class _Signed:
+    """
+    A token with a valid signature: the facts about it that never change.
+
+    Args:
+        policy: the policy that its lasting claims were judged by, and found to be good; None before that.
+    """
 
     token: tokens.UnverifiedToken
     key: Key
     claims: Claims
+    policy: Policy | None = None
 
 
 @sensitive_variables("raw")
@@ -51,8 +58,8 @@ def verify(
     """
     Verify an access token: signature, claims, revocation. Usually one query, or none if REVOCATION is "memory".
 
-    The signature of a token that was verified before may be cached. All the rest is checked each time, including that
-    the issuer still has the token's key.
+    The signature of a token that was verified before may be cached, and so may be that its audience, its lifetime and
+    its required claims are good. All else is checked each time, including that the issuer still has the token's key.
 
     Args:
         raw: the token as it was received.
@@ -131,7 +138,7 @@ _by_last_known = attrgetter("last_known")
 
 @sensitive_variables("raw")
 def _verify(raw: str, issuers: str, choose: Callable[[LookUps], LookUp], now: datetime | None) -> Verified:
-    now = now or timezone.now()
+    now = now or datetime.now(timezone.utc)
     cache = _signature_caches()[issuers]
     known = cache.get(raw)
     token = tokens.peek_unverified(raw) if known is None else known.token
@@ -143,7 +150,11 @@ def _verify(raw: str, issuers: str, choose: Callable[[LookUps], LookUp], now: da
         known = _verify_signature(token, key, issuer, cache)
     verified: Verified | None = None
     try:
-        check_claims(claims := known.claims, issuer.policy, now)
+        claims, policy = known.claims, issuer.policy
+        if known.policy is not policy:
+            check_lasting_claims(claims, policy)
+            known.policy = policy
+        check_times(claims, policy, now)
         with outage_is_unavailable():
             state, verified = choose(issuer.look_ups)(claims, now)
         verdict(verified.claims, state, now)

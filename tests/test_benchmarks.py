@@ -3,11 +3,14 @@
 import importlib.util
 import json
 import os
+import platform
 import shutil
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
 
+import django
 import pytest
 
 from benchmarks import report
@@ -51,6 +54,13 @@ def test_the_tables_name_everybody(small):
     text = report.tables(small)
     assert all(label in text for label in report.LABELS.values())
     assert "20 revocations" in text
+
+
+def test_the_tables_say_what_they_were_measured_with(small):
+    versions = small["versions"]
+    assert versions["Django"] == django.__version__
+    assert versions["SQLite"] == sqlite3.sqlite_version
+    assert f"With CPython {platform.python_version()}, Django {django.__version__}, " in report.tables(small)
 
 
 @pytest.mark.thorough

@@ -51,6 +51,18 @@ FREE = {
 }
 
 
+def test_the_key_of_a_user_is_parsed_once(user, monkeypatch):
+    lazy_user(str(user.pk))
+    monkeypatch.setattr(principals, "parse_key", None)  # not called
+    assert lazy_user(str(user.pk)) == user
+
+
+def test_a_text_that_is_no_key_is_refused_each_time():
+    for _ in range(2):
+        with pytest.raises(InvalidClaimError):
+            lazy_user(" no key\n")
+
+
 @pytest.mark.parametrize("look", FREE.values(), ids=FREE)
 def test_what_needs_only_the_key_costs_no_query(user, lazy, look, django_assert_num_queries):
     with django_assert_num_queries(0):

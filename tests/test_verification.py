@@ -2,6 +2,7 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -99,6 +100,51 @@ def test_no_failure_is_remembered(user, verified):
     assert verify(raw).user == user
     with pytest.raises(InvalidTokenError):
         verify(forged)
+
+
+# The claims
+
+
+@pytest.fixture
+def judged(monkeypatch):
+    """The claims whose unchanging part was really judged, in order."""
+    seen = []
+    check = verification.check_lasting_claims
+
+    def watch(claims, policy):
+        seen.append(claims)
+        check(claims, policy)
+
+    monkeypatch.setattr(verification, "check_lasting_claims", watch)
+    return seen
+
+
+def test_what_never_changes_about_claims_is_judged_once(user, judged):
+    raw, another = token(user), token(user)
+    results = [verify(each) for each in (raw, raw, another, raw)]
+    assert judged == [results[0].claims, results[2].claims]
+
+
+def test_another_policy_judges_claims_again(user, monkeypatch):
+    raw = token(user)
+    verify(raw)
+    ours = directory.issuer_of_user(tokens.peek_unverified(raw))
+    policy = replace(ours.policy, audiences=frozenset({"another"}))
+    monkeypatch.setitem(directory.DIRECTORIES, "users", lambda token: replace(ours, policy=policy))
+    with pytest.raises(InvalidTokenError):
+        verify(raw)
+    monkeypatch.undo()
+    assert verify(raw).user == user
+
+
+def test_a_refusal_of_claims_is_never_remembered(user, jwt_settings, judged):
+    jwt_settings(AUDIENCE="another")
+    raw = token(user)
+    jwt_settings(AUDIENCE="ours")
+    for _ in range(2):
+        with pytest.raises(InvalidTokenError):
+            verify(raw)
+    assert len(judged) == 2
 
 
 # Checks that are repeated

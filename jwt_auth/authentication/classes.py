@@ -3,7 +3,7 @@ The DRF authentication classes, for tokens in the Authorization header or in a c
 """
 
 from collections.abc import Callable
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import iscoroutinefunction
@@ -283,7 +283,11 @@ class UserOrClientJWTAuthentication(ClientJWTAuthentication):
 
 def _is_for_asynchronous_code(request: HttpRequest | Request) -> bool:
     match = plain(request).resolver_match
-    return match is not None and iscoroutinefunction(match.func)
+    return match is not None and _is_asynchronous(match.func)
+
+
+# Asked of the same few views in each request.
+_is_asynchronous = lru_cache(maxsize=1024)(iscoroutinefunction)
 
 
 def _is_single_use(request: HttpRequest) -> bool:

@@ -2,7 +2,6 @@
 The notes of this app on a request while it is handled: the attribute `request.jwt_auth`.
 """
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from django.http import HttpRequest
@@ -17,12 +16,14 @@ if TYPE_CHECKING:
     from jwt_auth.models import RegisteredClient
 
 
-@dataclass(slots=True, kw_only=True)
 class Note:
     """
     Facts about one request, for code that handles it later.
 
-    Args:
+    The defaults belong to the class: most requests set few attributes, and each request would pay for all of them. The
+    representation shows none, because some contain tokens.
+
+    Attributes:
         varies_on: the names of the headers that its authentication depends on, for the `Vary` of the response.
         refusal: the reason why its cookie did not authenticate it.
         user: the user of its token; see `claims_for()`.
@@ -47,9 +48,8 @@ class Note:
     limit: str = ""
     tied: tuple[str, Any] | None = None
     allauth: Any = None
-    # Not shown: they contain tokens.
-    verdict: "Verdict | None" = field(default=None, repr=False)
-    used_up: frozenset[tuple[str, bool]] = field(default=frozenset(), repr=False)
+    verdict: "Verdict | None" = None
+    used_up: frozenset[tuple[str, bool]] = frozenset()
 
     def claims_for(self, user: Any) -> Claims | None:
         """

@@ -19,7 +19,7 @@ client's token was made for this request. A single-use token is used up once for
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from django.db import connections, router
 from django.views.decorators.debug import sensitive_variables
@@ -37,23 +37,11 @@ from jwt_auth.verification import Issuers, Verified, verify
 LONGEST = 1.0  # seconds
 
 
-class Question(NamedTuple):
-    """
-    The facts that a verdict depends on, besides the time.
-
-    Args:
-        database: the name of the database with the sessions; a project's router may choose it for each request.
-        tables: the set of tables there, if a package for tenants switches between several.
-        settings: a mark of the settings in force.
-        change: the mark of this process's last revocation.
-    """
-
-    raw: str
-    issuers: str
-    database: str
-    tables: str
-    settings: object
-    change: object
+# The facts that a verdict depends on, besides the time: the token; `issuers`; the name of the database with the
+# sessions, which a project's router may choose for each request; the set of tables there, if a package for tenants
+# switches between several; a mark of the settings in force; the mark of this process's last revocation.
+# A plain tuple, because most requests ask once and never compare it.
+Question: TypeAlias = tuple[str, str, str, str, object, object]
 
 
 class Verdict(NamedTuple):
@@ -80,7 +68,7 @@ def verify_once(note: Note, raw: str, *, issuers: Issuers, ask_database: bool) -
     """Do the same as verification.verify(), but reuse the verdict that the request's note has, if it still applies."""
     now, database = seconds(), router.db_for_write(UserSession)
     # The marks are read first: after a change in the meantime, the next question goes to the database.
-    question = Question(raw, issuers, database, _tables_in(database), _settings_mark(), last_change())
+    question = (raw, issuers, database, _tables_in(database), _settings_mark(), last_change())
     is_strict = ask_database or get_settings().REVOCATION == "database"
     known = note.verdict
     if known is not None and known.question == question and known.is_strict >= is_strict and not _is_old(known, now):

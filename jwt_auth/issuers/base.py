@@ -8,7 +8,7 @@ which it is judged (RFC 8725 section 3.8).
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from jwt_auth._django.lazy_rows import aload_row
 from jwt_auth.claims import Claims, Policy
@@ -27,8 +27,7 @@ class KeySource(Protocol):
         """Return the key named `kid`; raise UnknownKeyError if there is none."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verified:
+class Verified(NamedTuple):
     """
     A token that is valid now: its claims, as they count here, and its principal.
 

@@ -16,7 +16,7 @@ from jwt_auth.principals import ClaimsUser, lazy_user
 from jwt_auth.process.blocking import about_to_block
 from jwt_auth.revocation import database
 from jwt_auth.revocation.memory import view
-from jwt_auth.revocation.subjects import is_sid
+from jwt_auth.revocation.subjects import parse_sid
 from jwt_auth.revocation.verdict import WELCOME, State
 
 
@@ -56,7 +56,7 @@ def _look_up_as_configured(mode: str) -> LookUp:
 
 def _check_sid(claims: Claims) -> None:
     """Raise InvalidClaimError for a `sid` that we never issue. The database knows by itself that there is no such."""
-    if not is_sid(claims.sid):
+    if parse_sid(claims.sid) is None:
         raise InvalidClaimError("sid", "is not the id of a session")
 
 

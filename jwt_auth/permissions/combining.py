@@ -3,10 +3,12 @@ The mechanics of permissions with arguments: DRF's lists, `&`, `|` and `~`, and 
 """
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import datetime
+from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from asgiref.sync import async_to_sync
 from django.utils import timezone
 from rest_framework.permissions import (
     NOT,
@@ -129,11 +131,11 @@ class _Pair(_Permission):
 
     def has_permission(self, request: Request, view: Any) -> bool:
         self._asked = request, view
-        return self._is_met(lambda each: each.has_permission(request, view))
+        return self._is_met(lambda each: _awaited(each.has_permission(request, view)))
 
     def has_object_permission(self, request: Request, view: Any, obj: Any) -> bool:
         self._asked = request, view
-        return self._is_met(lambda each: each.has_object_permission(request, view, obj))
+        return self._is_met(lambda each: _awaited(each.has_object_permission(request, view, obj)))
 
     # Returns whether the operands are as required, by their answers to `question`; sets `error`.
     @abstractmethod
@@ -165,7 +167,10 @@ class _Either(_Pair):
         self._asked = request, view
         # As DRF does: an operand that refused the view must not accept the object.
         return self._is_met(
-            lambda each: each.has_permission(request, view) and each.has_object_permission(request, view, obj)
+            lambda each: (
+                _awaited(each.has_permission(request, view))
+                and _awaited(each.has_object_permission(request, view, obj))
+            )
         )
 
     def _is_met(self, question: _Question) -> bool:
@@ -176,6 +181,15 @@ class _Either(_Pair):
         of_sign_ins = [error for error in errors if isinstance(error, InsufficientUserAuthenticationError)]
         self.error = next(iter([*of_sign_ins, *errors]), None)
         return False
+
+
+def _awaited(answer: Any) -> bool:
+    """Return the answer of a permission, which may be asynchronous, as those of adrf: a coroutine counts as true."""
+    return bool(async_to_sync(_result_of)(answer) if isawaitable(answer) else answer)
+
+
+async def _result_of(answer: Awaitable[Any]) -> Any:
+    return await answer
 
 
 def _error_of(permission: Any) -> JWTAuthError | None:

@@ -4,6 +4,7 @@ The names of revoked tokens, keys and sessions in the denylist. Pure.
 
 import re
 import uuid
+from functools import lru_cache
 
 _SID = re.compile(r"[0-9a-f]{32}")
 
@@ -18,11 +19,7 @@ def key_subject(iss: str, kid: str) -> str:
     return f"{iss} {kid}"
 
 
-def is_sid(sid: str | None) -> bool:
-    """Return whether `sid` is in the one spelling that we issue. Any other would escape a denylist."""
-    return sid is not None and _SID.fullmatch(sid) is not None
-
-
+@lru_cache(maxsize=4096)  # the same few sessions send request after request
 def parse_sid(sid: str | None) -> uuid.UUID | None:
-    """Return the UUID of a `sid` that is in the one spelling that we issue, else None."""
-    return uuid.UUID(hex=sid) if is_sid(sid) else None
+    """Return the UUID of a `sid` that is in the one spelling that we issue, else None: others escape a denylist."""
+    return uuid.UUID(hex=sid) if sid is not None and _SID.fullmatch(sid) else None

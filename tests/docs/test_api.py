@@ -24,7 +24,7 @@ SIGNALS_PAGE = (ROOT / "docs/reference/signals.md").read_text()
 # The packages whose types may occur in a public signature.
 OTHERS = {
     *("collections", "datetime", "pathlib", "types", "typing", "typing_extensions", "uuid"),
-    *("django", "rest_framework", "requests", "httpx", "allauth"),
+    *("django", "rest_framework", "requests", "httpx", "allauth", "ninja"),
 }
 
 
@@ -87,7 +87,7 @@ def _look_up(path):
 
 
 # These can be imported only where other packages are among the apps, which say what their methods are.
-ELSEWHERE = tuple(f"jwt_auth.contrib.{name}." for name in ("allauth", "dj_rest_auth", "djoser", "knox"))
+ELSEWHERE = tuple(f"jwt_auth.contrib.{name}." for name in ("allauth", "dj_rest_auth", "djoser", "knox", "modern_rest"))
 
 
 def unlisted_types(public):

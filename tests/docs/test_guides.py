@@ -28,6 +28,7 @@ def test_the_tutorial_and_the_guides_are_followed_one_after_another(project, tmp
 
 def test_each_guide_is_followed_there_or_says_why_not():
     elsewhere = {
+        "async",  # needs packages that need Python 3.11
         "allauth",  # needs URLs without the sign-in of the other guides
         "dj-rest-auth",  # the same
         "djoser",  # the same
@@ -52,6 +53,13 @@ def test_a_project_that_signs_in_with_allauth(project):
     reader = Reader(project, "allauth")
     reader.write_first_files(PAGES["tutorial"], "guide")
     reader.follow(PAGES["allauth"])
+
+
+def test_a_project_with_asynchronous_views(project):
+    pytest.importorskip("dmr")
+    reader = Reader(project, "asynchronous")
+    reader.write_first_files(PAGES["tutorial"], "guide")
+    reader.follow(PAGES["async"])
 
 
 def test_a_project_that_registers_users_with_dj_rest_auth(project):

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from jwt_auth.claims import Claims
 from jwt_auth.revocation.subjects import key_subject, token_subject
-from jwt_auth.revocation.verdict import State, latest
+from jwt_auth.revocation.verdict import WELCOME, State, latest
 
 Marks: TypeAlias = tuple[Any, ...]
 
@@ -50,7 +50,6 @@ def _state(
 _DENIED = _state(token_denied=True)
 _REVOKED = _state(session_revoked=True)
 _KEY_REVOKED = _state(key_revoked=True)
-_UNKNOWN = _state()
 
 
 class Denylist:
@@ -72,7 +71,7 @@ class Denylist:
         self._clients: dict[str, tuple[datetime, datetime]] = {}
         # The ids of the events that name a client or a key, and the time at which they may be forgotten.
         self._changes: dict[str, tuple[frozenset[int | None], datetime]] = {}
-        self._everybody = _UNKNOWN
+        self._everybody = WELCOME
         self._round = self._entries()
 
     def __len__(self) -> int:

@@ -131,6 +131,7 @@ CONTENDERS = [
     Contender(name="bare_limit", authentication="benchmarks.contenders.BareLimit", credentials=_bare),
     Contender(name="jwt_auth_memory", authentication="benchmarks.ours.Memory", credentials=_jwt_auth),
     Contender(name="jwt_auth_database", authentication="benchmarks.ours.Database", credentials=_jwt_auth),
+    Contender(name="jwt_auth_unprepared", authentication="benchmarks.ours.Unprepared", credentials=_jwt_auth),
     Contender(
         name="simplejwt",
         authentication="rest_framework_simplejwt.authentication.JWTAuthentication",

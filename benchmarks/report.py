@@ -8,6 +8,7 @@ LABELS = {
     "bare_limit": "bare limit (two dictionaries)",
     "jwt_auth_memory": "jwt_auth, memory",
     "jwt_auth_database": "jwt_auth, database",
+    "jwt_auth_unprepared": "jwt_auth, database, nothing prepared",
     "simplejwt_stateless": "simplejwt, stateless",
     "simplejwt": "simplejwt",
     "drf_token": "DRF token",

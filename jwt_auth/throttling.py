@@ -179,10 +179,10 @@ class UserThrottle(AddressThrottle):
         return str(request.user.pk)
 
 
-class HandshakeTicketThrottle(UserThrottle):
-    """DEFAULT_THROTTLE_RATES["jwt_auth_ticket"] changes the rate."""
+class HandshakeTicketThrottle(AddressThrottle):
+    """DEFAULT_THROTTLE_RATES["jwt_auth_ticket"] changes the rate, which is one user's."""
 
-    scope = "jwt_auth_ticket"
+    scope, default_rate, ident = "jwt_auth_ticket", UserThrottle.default_rate, UserThrottle.ident
 
 
 class VerifyThrottle(AddressThrottle):
@@ -397,6 +397,4 @@ def budget_of(view: Any) -> str:
 
 
 # The scopes whose rates DEFAULT_THROTTLE_RATES can change.
-ADJUSTABLE = tuple(
-    sorted(str(throttle.scope) for throttle in AddressThrottle.__subclasses__() if throttle is not LoginThrottle)
-)
+ADJUSTABLE = tuple(sorted(str(each.scope) for each in AddressThrottle.__subclasses__() if each is not LoginThrottle))

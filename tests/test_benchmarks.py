@@ -36,10 +36,11 @@ def small():
 def test_each_contender_is_measured_and_costs_the_queries_it_is_known_for(small):
     queries = {name: found["queries"] for name, found in small["requests"].items()}
     assert queries["open"] == queries["bare_limit"] == queries["jwt_auth_memory"] == 0
-    assert queries["jwt_auth_database"] == queries["simplejwt"] == 1
+    assert queries["jwt_auth_database"] == queries["jwt_auth_unprepared"] == queries["simplejwt"] == 1
     assert {name: found["cache_reads"] for name, found in small["requests"].items() if name.startswith("jwt_auth")} == {
         "jwt_auth_memory": 0,
         "jwt_auth_database": 0,
+        "jwt_auth_unprepared": 0,
     }
 
 

@@ -18,4 +18,4 @@ def note_difference(what: str, reason: str) -> None:
         reason: the error that showed it.
     """
     extra = {"event": "django_differs", "reason": reason}
-    logger.warning("Django, or a class of this project, is not as expected: %s (%s).", what, reason, extra=extra)
+    logger.warning("Django, or a part of this project, is not as expected: %s (%s).", what, reason, extra=extra)

@@ -33,6 +33,9 @@ _TEXT_STATES = frozenset(("22021", "22P05"))
 # A table or a column that does not exist.
 _SCHEMA_STATES = frozenset(("42P01", "42703"))
 
+# A prepared statement that is unknown, that exists already, or whose columns have changed since.
+_PREPARING_STATES = frozenset(("26000", "42P05", "0A000"))
+
 # MariaDB and MySQL.
 _OUTAGE_NUMBERS = frozenset(
     (
@@ -99,6 +102,11 @@ def is_of_text(error: BaseException) -> bool:
     if not isinstance(error, Error):
         return False
     return _number(error) in _TEXT_NUMBERS or _state(error.__cause__) in _TEXT_STATES
+
+
+def is_of_preparing(error: BaseException) -> bool:
+    """Return whether PostgreSQL could execute the query if it were no prepared statement."""
+    return _state(error.__cause__) in _PREPARING_STATES
 
 
 def _number(error: Error) -> int | None:

@@ -18,4 +18,4 @@ def request_of(scope: Mapping[str, Any]) -> HttpRequest:
     """Return the request with the headers of a scope "websocket". It has no body."""
     scheme = scope.get("scheme", "ws")
     handshake = {**scope, "type": "http", "method": "GET", "scheme": _SCHEMES.get(scheme, scheme)}
-    return ASGIRequest(handshake, BytesIO())  # type: ignore[no-untyped-call]  # as the stubs have it
+    return ASGIRequest(handshake, BytesIO())

@@ -1,10 +1,14 @@
 """
-Copies of instances that a process keeps for many requests.
+Instances that are made without `Model.__init__`, which needs several times as long.
 """
 
-from typing import TypeVar
+from collections.abc import Sequence
+from functools import lru_cache
+from inspect import getattr_static
+from typing import Any, TypeVar
 
 from django.db.models import Model
+from django.db.models.signals import post_init, pre_init
 
 M = TypeVar("M", bound=Model)
 
@@ -19,3 +23,29 @@ def copy_with(instance: M, **related: object) -> M:
     vars(copied).update(vars(instance), _state=type(instance._state)())
     vars(copied._state).update(vars(instance._state), fields_cache={**instance._state.fields_cache, **related})
     return copied
+
+
+def from_row(model: type[M], using: str, names: Sequence[str], values: Sequence[Any]) -> M:
+    """
+    Return what `model.from_db` returns for these columns; the others are deferred.
+
+    Django sets and defers each column by itself, and sends two signals. If a model or a receiver may notice, it does so
+    here, too.
+    """
+    state = _state_class(model)
+    if state is None or pre_init.has_listeners(model) or post_init.has_listeners(model):
+        return model.from_db(using, names, values)
+    instance = model.__new__(model)
+    vars(instance).update(zip(names, values, strict=True), _state=state())
+    instance._state.adding, instance._state.db = False, using
+    return instance
+
+
+@lru_cache
+def _state_class(model: type[Model]) -> Any:
+    """Return the class of `_state`; None if the model makes instances in its own way."""
+    from django.db.models.base import ModelState  # not documented, and so maybe not there
+
+    names = ("__new__", "__init__", "__setattr__", "from_db")
+    is_own = any(getattr_static(model, name) is not getattr_static(Model, name) for name in names)
+    return None if is_own else ModelState

@@ -3,8 +3,8 @@ Tickets for handshakes: a page whose access token is in an httpOnly cookie can o
 
 A ticket is the encrypted access token itself, with an id and a time of its own. So the socket is judged by that token:
 its expiry and every revocation of it, its session and its user count. No other validator accepts a ticket, since it is
-no JWT, and whoever reads one in a log learns nothing. Fernet's padding is left out: `=` is not allowed in the name of a
-subprotocol (RFC 6455 section 4.1, RFC 9110 section 5.6.2).
+no JWT, and a ticket in a log shows nothing to anyone who reads it. Fernet's padding is left out: `=` is not allowed in
+the name of a subprotocol (RFC 6455 section 4.1, RFC 9110 section 5.6.2).
 
     state of a ticket   event                                     then
     -----------------   ---------------------------------------   -----------------------------------

@@ -83,7 +83,7 @@ class LookUps:
 
 
 class KnownState(Protocol):
-    """What this process knows about a token that it has verified before, without a query."""
+    """A way to find the state of a token that was verified before, without a query."""
 
     def __call__(self, verified: Verified, now: datetime, *, last: bool) -> State | None:
         """

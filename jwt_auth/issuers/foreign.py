@@ -20,6 +20,7 @@ from jwt_auth.exceptions import InvalidClaimError, InvalidTokenError
 from jwt_auth.issuers.base import Issuer, LookUp, LookUps, Recall, Verified
 from jwt_auth.issuers.remote.jwks import RemoteKeys, jwks_source
 from jwt_auth.issuers.remote.subscription import Subscription, feed_source
+from jwt_auth.issuers.tenants import has_tenants
 from jwt_auth.jose.public_keys import PublicKeys
 from jwt_auth.jose.tokens import media_type
 from jwt_auth.models import RevocationEvent
@@ -123,7 +124,7 @@ def _recall(trusted: TrustedIssuer, feed: Subscription | None) -> Recall:
         return state and state.joined(told)
 
     is_ours = trusted.PRINCIPAL != "claims"
-    asks_view = is_ours and get_settings().REVOCATION != "none"
+    asks_view = is_ours and get_settings().REVOCATION != "none" and not has_tenants()
     return Recall(known_state=known_state, has_rows=is_ours, uses_view=asks_view, is_polled=True)
 
 

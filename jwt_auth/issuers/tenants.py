@@ -48,3 +48,8 @@ def find_confusion() -> ConfigurationError | None:
         "memory: tokens of one tenant would be valid at another.",
         'Set REVOCATION to "database" and KEYS to "settings", or move jwt_auth and the users to the shared apps.',
     )
+
+
+def has_tenants() -> bool:
+    """Return whether each tenant has sessions of its own, so that no memory of the process may answer for them."""
+    return can_switch(router.db_for_write(UserSession)) and each_tenant_has(UserSession._meta.app_label)

@@ -46,7 +46,7 @@ _SHORTEST_TICK, _LONGEST_TICK = 0.02, 0.25
 _JUDGE_EVERY = 30.0
 
 
-class Token(NamedTuple):
+class HeldToken(NamedTuple):
     """A token that was verified. Its text is not kept."""
 
     named: UnverifiedToken
@@ -69,16 +69,16 @@ class Held:
         *("rows_due_at", "stale_at", "token", "uses_view"),
     )
 
-    def __init__(self, token: Token, issuers: str, read_at: float) -> None:
+    def __init__(self, token: HeldToken, issuers: str, read_at: float) -> None:
         self._issuers = issuers
         self.take(token, read_at)
 
-    def take(self, token: Token, read_at: float) -> None:
+    def take(self, token: HeldToken, read_at: float) -> None:
         """Have `token` take the place of the present one."""
         # Set before the token itself: another thread may be judging.
         self._read_at, self._ask_again_at = read_at, LONG_AGO
         # A refusal is final for the token that it is about, and not for its successor.
-        self._refusal: tuple[Token, TokenError] | None = None
+        self._refusal: tuple[HeldToken, TokenError] | None = None
         # When to judge again, by the clock of the process and by the wall clock.
         self.due_at = self.expires_at = LONG_AGO
         # When to ask the rows, and when the last answer is too old.
@@ -111,7 +111,7 @@ class Held:
         try:
             issuer = self._issuer()
             recall = issuer.recall
-            if recall is None or recall.knows_keys:
+            if recall is not None and recall.knows_keys:
                 self._check_key_at_hand(token, issuer)
             check_claims(token.verified.claims, issuer.policy, now)
             is_known = self._check_state(token, recall, now)
@@ -151,7 +151,7 @@ class Held:
         else:
             self._was_read(token, began_at)
 
-    def settle(self, token: Token, state: State | None, now: datetime, began_at: float) -> None:
+    def settle(self, token: HeldToken, state: State | None, now: datetime, began_at: float) -> None:
         """Judge the token by the state that was read for it at `began_at`; raise TokenError if it is refused."""
         try:
             verdict(token.verified.claims, state, now)
@@ -163,18 +163,19 @@ class Held:
     def postpone(self) -> None:
         """Have the rows not asked for a moment: the database does not answer."""
         self._ask_again_at = self.rows_due_at = seconds() + _PAUSE
+        self.due_at = LONG_AGO
 
     def _issuer(self) -> Issuer:
         return DIRECTORIES[self._issuers](self.token.named)
 
-    def _check_key_at_hand(self, token: Token, issuer: Issuer) -> None:
+    def _check_key_at_hand(self, token: HeldToken, issuer: Issuer) -> None:
         try:
             _check_key(token, issuer)
         except UnavailableError:
             if not is_held_in_outage():
                 raise
 
-    def _check_state(self, token: Token, recall: Recall | None, now: datetime) -> bool:
+    def _check_state(self, token: HeldToken, recall: Recall | None, now: datetime) -> bool:
         """Raise an error if the process knows that the token is revoked; return whether it knows its state."""
         if recall is None:
             return False
@@ -189,8 +190,9 @@ class Held:
         return state is not None
 
     def _raise_if_stale(self) -> None:
-        # Only after a failure: a holder may simply not have asked for a long time.
-        if self._ask_again_at > LONG_AGO and seconds() >= self.stale_at and not is_held_in_outage():
+        # Only between a failure and the next question: a holder may simply not have asked for a long time.
+        now = seconds()
+        if self._ask_again_at > now >= self.stale_at and not is_held_in_outage():
             raise RevocationUnavailableError("the last answer of the database is too old")
 
     def _bound(self, recall: Recall | None, is_known: bool) -> float:
@@ -199,14 +201,15 @@ class Held:
             return get_settings().REVOCATION_MAX_STALENESS.total_seconds()
         return ROWS_EVERY if recall is not None and recall.has_rows else FAR_FUTURE
 
-    def _was_read(self, token: Token, began_at: float) -> None:
+    def _was_read(self, token: HeldToken, began_at: float) -> None:
         if self.token is token:
-            self._read_at, self.due_at, self.rows_due_at = began_at, LONG_AGO, FAR_FUTURE
+            self._read_at, self._ask_again_at = began_at, LONG_AGO
+            self.due_at, self.rows_due_at = LONG_AGO, FAR_FUTURE
 
-    def _refuse(self, token: Token, error: TokenError) -> None:
+    def _refuse(self, token: HeldToken, error: TokenError) -> None:
         self._refusal, self.due_at = (token, error), LONG_AGO
 
-    def _raise_refusal(self, token: Token) -> None:
+    def _raise_refusal(self, token: HeldToken) -> None:
         refusal = self._refusal
         if refusal is not None and refusal[0] is token:
             # Without the traceback of an earlier time, to which each raise would add.
@@ -231,7 +234,7 @@ def tick() -> float:
     return min(max(settings.REVOCATION_MAX_STALENESS.total_seconds() / 20, _SHORTEST_TICK), _LONGEST_TICK)
 
 
-def _check_key(token: Token, issuer: Issuer) -> None:
+def _check_key(token: HeldToken, issuer: Issuer) -> None:
     """Raise an error if the issuer does not have the key any more that has signed the token."""
     key = issuer.keys.find(token.named.kid)
     if key is not token.key and key != token.key:

@@ -25,6 +25,9 @@ Two bounds count from the moment of a change:
   memory, in database mode too.
 - 30 seconds for changes that write no event, such as `QuerySet.update()` and raw SQL, where requests notice them:
   REVOCATION "database", API clients, and users of other issuers. For that the rows are read again.
+
+Where each tenant has tables of its own, a process keeps no revocations in memory. There `check()` asks the rows within
+REVOCATION_MAX_STALENESS, and nothing can be waited for.
 """
 
 import asyncio
@@ -32,7 +35,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
@@ -40,20 +43,17 @@ from django.views.decorators.debug import sensitive_variables
 from jwt_auth.exceptions import InvalidClaimError, InvalidTokenError, JWTAuthError
 from jwt_auth.issuers.base import Verified
 from jwt_auth.issuers.directory import DIRECTORIES
+from jwt_auth.issuers.tenants import has_tenants
 from jwt_auth.jose.keys import Key
 from jwt_auth.jose.tokens import UnverifiedToken, peek_unverified
 from jwt_auth.process.blocking import on_loop
 from jwt_auth.process.clock import seconds
 from jwt_auth.verification import Issuers, averify, verify
-from jwt_auth.watching.held import Held, Token
+from jwt_auth.watching.held import Held, HeldToken
 from jwt_auth.watching.watcher import watcher
 
 if TYPE_CHECKING:
     from typing_extensions import Self
-
-__all__ = ["Watch"]
-
-T = TypeVar("T")
 
 
 class Watch:
@@ -118,7 +118,7 @@ class Watch:
         Go on with another token, as a client gets it by a refresh: of the same issuer, user and session.
 
         Args:
-            raw: a token that does not expire earlier than the current one.
+            raw: a token that was not issued before the current one.
             now: aware; the current time if omitted.
 
         Raises:
@@ -139,11 +139,15 @@ class Watch:
         """Wait until the token is no longer good, and return the reason, which check() would raise."""
         return await self.ending()
 
-    def ending(self) -> "asyncio.Future[JWTAuthError]":
+    def ending(self) -> asyncio.Future[JWTAuthError]:
         """Return what ended() waits for, as a future of the running loop. Cancel it to wait no longer."""
+        if has_tenants():
+            raise RuntimeError(
+                "The watcher would read the tables of one tenant only. Call check() or acheck() instead."
+            )
         return watcher().add(self._held)
 
-    async def until_ended(self, source: AsyncIterable[T]) -> AsyncGenerator[T, None]:
+    async def until_ended(self, source: AsyncIterable[Any]) -> AsyncGenerator[Any, None]:
         """
         Yield the items of `source`, until it or the watch ends; then close it.
 
@@ -170,18 +174,19 @@ class Watch:
             return False
         return True
 
-    def _take(self, token: Token, began_at: float, now: datetime | None) -> None:
+    def _take(self, token: HeldToken, began_at: float, now: datetime | None) -> None:
         claims, current = token.verified.claims, self.verified.claims
         if (claims.iss, claims.sub, claims.sid) != (current.iss, current.sub, current.sid):
             raise InvalidTokenError("the token is not of the session that is watched")
-        if claims.exp < current.exp:
-            raise InvalidClaimError("exp", "is earlier than that of the token in use")
+        # Not `exp`: lifetimes differ by chance, so that clients don't all refresh at the same moment.
+        if claims.iat < current.iat:
+            raise InvalidClaimError("iat", "is earlier than that of the token in use")
         self._held.take(token, began_at)
         # What was revoked after `token` was verified may be on the list already, which the watcher then has judged.
         self.check(now)
 
 
-async def _next(items: AsyncIterator[T], ending: "asyncio.Future[JWTAuthError]") -> "asyncio.Future[T] | None":
+async def _next(items: AsyncIterator[Any], ending: asyncio.Future[JWTAuthError]) -> "asyncio.Future[Any] | None":
     """Wait for the next item, and return it as a future that is done; None if `ending` is done before."""
     item = asyncio.ensure_future(anext(items))
     try:
@@ -199,24 +204,30 @@ async def _next(items: AsyncIterator[T], ending: "asyncio.Future[JWTAuthError]")
 
 
 @sensitive_variables("raw")
-def _verify(raw: str, issuers: Issuers, now: datetime | None) -> Token:
+def _verify(raw: str, issuers: Issuers, now: datetime | None) -> HeldToken:
     named, key = _key_of(raw, issuers)
-    return Token(named, key, verify(raw, issuers=issuers, now=now))
+    return _token(named, key, verify(raw, issuers=issuers, now=now))
 
 
 @sensitive_variables("raw")
-async def _averify(raw: str, issuers: Issuers, now: datetime | None, load_user: bool) -> Token:
+async def _averify(raw: str, issuers: Issuers, now: datetime | None, load_user: bool) -> HeldToken:
     def find_key() -> tuple[UnverifiedToken, Key]:
         return _key_of(raw, issuers)
 
     named, key = await on_loop(find_key)
-    return Token(named, key, await averify(raw, issuers=issuers, now=now, load_user=load_user))
+    return _token(named, key, await averify(raw, issuers=issuers, now=now, load_user=load_user))
+
+
+def _token(named: UnverifiedToken, key: Key, verified: Verified) -> HeldToken:
+    # Of two equal copies of the claims one is enough: a process may watch many thousands of tokens.
+    claims = verified.claims.all if verified.claims.all == named.claims else named.claims
+    return HeldToken(replace(named, raw="", signature=b"", claims=claims), key, verified)
 
 
 @sensitive_variables("raw")
 def _key_of(raw: str, issuers: Issuers) -> tuple[UnverifiedToken, Key]:
     """
-    Return what names the key of a token, without the token's text, and the key.
+    Return a token that is not verified yet, and the key that it names.
 
     The key is found before the token is verified: if another one takes its place in between, the watch refuses the
     token, and does not believe that the other one has signed it.
@@ -224,4 +235,4 @@ def _key_of(raw: str, issuers: Issuers) -> tuple[UnverifiedToken, Key]:
     if issuers not in DIRECTORIES:
         raise ValueError(f"issuers is one of {', '.join(DIRECTORIES)}")
     token = peek_unverified(raw)
-    return replace(token, raw="", signature=b""), DIRECTORIES[issuers](token).keys.find(token.kid)
+    return token, DIRECTORIES[issuers](token).keys.find(token.kid)

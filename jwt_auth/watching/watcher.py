@@ -58,7 +58,7 @@ class Watcher:
         self._failure: BaseException | None = None  # that of an errand
         self._mark: object = None
 
-    def add(self, held: Held) -> "asyncio.Future[JWTAuthError]":
+    def add(self, held: Held) -> asyncio.Future[JWTAuthError]:
         """Return a future that gets the reason when the token is no longer good. Cancel it to wait no longer."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[JWTAuthError] = loop.create_future()

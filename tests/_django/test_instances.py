@@ -1,9 +1,12 @@
-"""Copies of instances that a process keeps for many requests."""
+"""Instances that are made in a shorter way than Django's."""
 
 import pytest
+from django.db.models.signals import post_init, pre_init
 
 from jwt_auth import clients
-from jwt_auth._django.instances import copy_with
+from jwt_auth._django import instances
+from jwt_auth._django.instances import copy_with, from_row
+from jwt_auth.models import RevocationEvent
 
 
 @pytest.mark.django_db
@@ -20,3 +23,47 @@ def test_a_copy_differs_only_in_the_related_objects_that_it_is_given(user, djang
     assert {**vars(copied._state), "fields_cache": 0} == {**vars(client._state), "fields_cache": 0}
     copied.name = "changed"
     assert client.name == "reports"
+
+
+COLUMNS = {"id": 7, "scope": "all", "subject": "x"}
+
+
+def made():
+    return from_row(RevocationEvent, "default", list(COLUMNS), list(COLUMNS.values()))
+
+
+def test_an_instance_of_a_row_is_what_django_makes_of_it():
+    own, theirs = made(), RevocationEvent.from_db("default", list(COLUMNS), list(COLUMNS.values()))
+    assert {**vars(own), "_state": 0} == {**vars(theirs), "_state": 0} == {**COLUMNS, "_state": 0}
+    assert type(own._state) is type(theirs._state)
+    assert vars(own._state) == vars(theirs._state)
+    assert own.get_deferred_fields() == theirs.get_deferred_fields()
+
+
+@pytest.mark.parametrize("signal", [pre_init, post_init], ids=["before", "after"])
+def test_a_receiver_is_told_of_it(signal):
+    told = []
+
+    def tell(**facts):
+        told.append(facts["sender"])
+
+    signal.connect(tell, sender=RevocationEvent)
+    try:
+        assert made().subject == "x"
+    finally:
+        signal.disconnect(tell, sender=RevocationEvent)
+    assert told == [RevocationEvent]
+    assert made().subject == "x"
+    assert told == [RevocationEvent]
+
+
+def test_a_model_that_makes_instances_in_its_own_way_does_so(monkeypatch):
+    def from_db(cls, *args):
+        return "its own"
+
+    instances._state_class.cache_clear()
+    with monkeypatch.context() as patch:
+        patch.setattr(RevocationEvent, "from_db", classmethod(from_db), raising=False)
+        assert made() == "its own"
+    instances._state_class.cache_clear()
+    assert made().subject == "x"

@@ -23,7 +23,7 @@ SIGNALS_PAGE = (ROOT / "docs/reference/signals.md").read_text()
 
 # The packages whose types may occur in a public signature.
 OTHERS = {
-    *("collections", "datetime", "pathlib", "types", "typing", "typing_extensions", "uuid"),
+    *("asyncio", "collections", "datetime", "pathlib", "types", "typing", "typing_extensions", "uuid"),
     *("django", "rest_framework", "requests", "httpx", "allauth", "ninja"),
 }
 

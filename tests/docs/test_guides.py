@@ -32,10 +32,12 @@ def test_each_guide_is_followed_there_or_says_why_not():
         "allauth",  # needs URLs without the sign-in of the other guides
         "dj-rest-auth",  # the same
         "djoser",  # the same
+        "websockets",  # needs an ASGI server: tests/contrib/channels/test_guide.py
         "from-authtoken",  # begins with a project of authtoken
         "second-factor",  # the same
         "custom-user",  # needs another project, because a database keeps its user model
         "from-simplejwt",  # begins with a project of simplejwt
+        "long-lived",  # tests/watching/test_long_lived.py runs it: a server for ASGI is needed
         "rename-jwt-auth",  # begins with a project that has an app of this name
     }
     followed = {block.page.stem for block in BLOCKS if block.step_in("guide")}

@@ -56,8 +56,10 @@ def test_no_block_is_left_untested():
         *("test: settings without database", "test: cookies"),
         *("test: json logging", "test: sentry", "test: fernet key", "test: derived fernet keys"),
     }
-    # tests/docs/test_guides.py and test_namesakes.py follow these in new projects.
-    kinds = "guide|reports|simplejwt|namesake|accounts|allauth|asynchronous|authtoken|dj-rest-auth|djoser|second-factor"
+    # tests/docs/test_guides.py and test_namesakes.py follow these in new projects; tests/watching and
+    # tests/contrib/channels run some.
+    kinds = "guide|reports|simplejwt|namesake|accounts|allauth|authtoken|dj-rest-auth|djoser|second-factor"
+    kinds += "|asynchronous|long-lived|websockets"
     known |= {block.how for block in BLOCKS if re.match(rf"test: ({kinds}) ", block.how)}
     # tests/issuers/test_other_issuers.py has a token for each of these.
     known |= {block.how for block in BLOCKS if re.match(r"test: issuer \w+$", block.how)}

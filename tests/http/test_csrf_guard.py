@@ -53,7 +53,7 @@ def state():
 def test_no_forged_request_gets_through_any_unsafe_entry_point(signed_in, page):
     session, before = UserSession.objects.get().pk, state()
     found = list(entry_points(browser_urls, "jwt_auth_browser", session))
-    assert len(found) == 9
+    assert len(found) == 10
     for url, method in found:
         answer = signed_in.send(url, {}, method, **page)
         assert (answer.status_code, answer.json()["code"]) == (403, "csrf_failed"), (url, method)

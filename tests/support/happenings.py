@@ -12,7 +12,9 @@ from django.test import override_settings
 
 from jwt_auth import clients, service_tokens, signing_keys
 from jwt_auth._django.differences import note_difference
+from jwt_auth._django.handshakes import request_of
 from jwt_auth.claims import Claims
+from jwt_auth.contrib.channels.credentials import credential_of, warn_of_token_in_url
 from jwt_auth.exceptions import RevocationUnavailableError, UnavailableError, UnknownKeyError
 from jwt_auth.issuers.remote.jwks import RemoteKeys, jwks_source
 from jwt_auth.issuers.remote.subscription import Subscription, feed_source
@@ -41,6 +43,7 @@ from tests.support.clocks import later
 from tests.support.http_endpoint import body, document, serving
 from tests.support.keys import pem
 from tests.support.outages import outage
+from tests.support.websockets import scope_of
 
 CLAIMS = Claims(iss="jwt_auth", aud=("jwt_auth",), sub="1", iat=0, exp=1, jti="x", sid="0" * 32)
 
@@ -144,6 +147,11 @@ def refresh_in_an_outage(client, user):
 def sign_in_over_plain_http(client, user):
     warn_of_plain_http.cache_clear()
     Browser(secure=False, HTTP_SEC_FETCH_SITE=None, HTTP_ORIGIN="http://www.example.com").sign_in(user)
+
+
+def send_a_token_in_the_url(client, user):
+    warn_of_token_in_url.cache_clear()
+    credential_of(request_of(scope_of(query_string=b"token=x")), [])
 
 
 def come_from_another_site(client, user):
@@ -348,6 +356,7 @@ HAPPENINGS = {
     mistype_the_password: ("sign_in_refused", "INFO"),
     ask_for_a_fresh_sign_in: ("sign_in_demanded", "INFO"),
     sign_in_over_plain_http: ("cookies_lost", "WARNING"),
+    send_a_token_in_the_url: ("token_in_url", "WARNING"),
     come_from_another_site: ("csrf_refused", "INFO"),
     come_from_another_site_that_is_only_watched: ("csrf_let_through", "WARNING"),
     fail_to_renew_the_memory: ("revocations_unread", "ERROR"),

@@ -26,7 +26,7 @@ def run():
 
     def call(coroutine):
         async def limited():
-            return await asyncio.wait_for(coroutine, 5)
+            return await asyncio.wait_for(coroutine, 30)
 
         return async_to_sync(limited)()
 

@@ -53,7 +53,7 @@ class Credential:
 
     async def use_up(self, verified: Verified) -> None:
         """
-        Use up a ticket, or a single-use token, as the last check. A token was used up when it was exchanged for a ticket.
+        Use up a ticket, or a single-use token, as the last check. The token in a ticket was used up for the ticket.
 
         Raises:
             ReplayedTokenError: when it was used before.
@@ -142,9 +142,10 @@ def _cookie(request: HttpRequest) -> str | None:
 def _warn_of_url(request: HttpRequest) -> None:
     query = request.META.get("QUERY_STRING", "")[:_MAX_QUERY]
     if query and not _NAMES_IN_URLS.isdisjoint(name.lower() for name, _ in parse_qsl(query, keep_blank_values=True)):
-        _warn_once()
+        warn_of_token_in_url()
 
 
 @cache
-def _warn_once() -> None:
+def warn_of_token_in_url() -> None:
+    """Log once per process that clients send tokens in URLs."""
     log_token_in_url()

@@ -57,7 +57,7 @@ def close_code(error: JWTAuthError) -> int:
 
 
 def code_of(error: JWTAuthError) -> str:
-    return cast("RefusedError", error).code
+    return cast("UnavailableError", error).code  # all errors that end sockets have one
 
 
 def text(**values: Any) -> Message:
@@ -66,11 +66,11 @@ def text(**values: Any) -> Message:
 
 
 def log_end(error: JWTAuthError, request: HttpRequest) -> None:
-    """Log why an open socket was closed."""
+    """Log why an open socket was closed, as for a request."""
     if isinstance(error, UnavailableError):
         log_outage(error, request)
-    else:
-        log_refusal(cast("RefusedError", error), request)
+    elif isinstance(error, RefusedError):
+        log_refusal(error, request)
 
 
 def answering(scope: Mapping[str, Any], send: Send) -> Send:

@@ -12,7 +12,7 @@ from jwt_auth import transports
 from jwt_auth._django.handshakes import request_of
 from jwt_auth.claims import Claims
 from jwt_auth.contrib.channels.credentials import Credential, credential_of, without_secrets
-from jwt_auth.contrib.channels.messages import Application, Receive, Send, answering, refuse
+from jwt_auth.contrib.channels.messages import answering, refuse
 from jwt_auth.contrib.channels.socket import Socket
 from jwt_auth.exceptions import (
     CsrfError,
@@ -23,8 +23,6 @@ from jwt_auth.exceptions import (
 )
 from jwt_auth.http.logs import log_refusal
 from jwt_auth.watching import Watch
-
-__all__ = ["JWTWebSocketMiddleware"]
 
 
 class JWTWebSocketMiddleware:
@@ -42,12 +40,12 @@ class JWTWebSocketMiddleware:
             applications ask only for the user.
     """
 
-    def __init__(self, inner: Application, *, required: bool = True, scopes: Iterable[str] = ()) -> None:
+    def __init__(self, inner: Any, *, required: bool = True, scopes: Iterable[str] = ()) -> None:
         self.inner = inner
         self.required = required
         self.scopes = (scopes,) if isinstance(scopes, str) else tuple(scopes)
 
-    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
         if scope["type"] != "websocket":
             await self.inner(scope, receive, send)
             return

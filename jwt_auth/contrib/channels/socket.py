@@ -98,7 +98,7 @@ class Socket:
         """Run the application until it returns, or until PATIENCE is over after the socket has ended."""
         application = asyncio.ensure_future(self._inner(self._scope, self._read, self._write))
         pump, ending = asyncio.ensure_future(self._pump()), self._watch.ending()
-        tasks = [application, pump]
+        tasks: list[asyncio.Future[None]] = [application, pump]
         try:
             await _until_one_ends_it(application, pump, ending, self._ended)
             if ending.done():
@@ -176,10 +176,10 @@ class Socket:
         if self._inbox.empty():
             self._inbox.put_nowait(self._disconnect)  # wakes the application up
         self._ended.set_result(None)
-        self._farewell = asyncio.ensure_future(self._tell(error, is_told=was is SocketState.CLOSED))
+        self._farewell = asyncio.ensure_future(self._tell(error, is_open=was is not SocketState.CLOSED))
 
-    async def _tell(self, error: JWTAuthError, *, is_told: bool) -> None:
-        if is_told:
+    async def _tell(self, error: JWTAuthError, *, is_open: bool) -> None:
+        if not is_open:
             return
         async with self._accepting:
             with suppress(OSError):  # what servers raise if the client has left

@@ -50,6 +50,11 @@ class PendingSerializer(drf.Serializer[Any]):
     expires_in = drf.IntegerField(help_text="In seconds.")
 
 
+class HandshakeTicketSerializer(drf.Serializer[Any]):
+    ticket = drf.CharField(help_text="Opens or renews one WebSocket.")
+    expires_in = drf.IntegerField(help_text="In seconds.")
+
+
 class ExchangeRequestSerializer(drf.Serializer[Any]):
     """The request without parameters that are always refused, and with those that authenticate a client."""
 

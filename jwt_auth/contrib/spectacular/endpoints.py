@@ -145,6 +145,13 @@ _OWN_CLIENTS = Operation(
     {200: clients.OwnClientSerializer(many=True)},
     _OWN_PAGE,
 )
+_TICKET = Operation(
+    "ticket",
+    "Get a ticket, which opens or renews one WebSocket.",
+    None,
+    {200: bodies.HandshakeTicketSerializer},
+    (400, 401, 403, 404, 429),
+)
 _ME = Operation("me", "Return the authenticated user or client.", None, {200: bodies.PrincipalSerializer}, (401,))
 
 declare(
@@ -190,6 +197,7 @@ declare("users.SessionsView", get=_LIST, delete=_END_OTHERS)
 declare("users.SessionView", patch=_RENAME, delete=_END_ONE)
 declare("users.MeView", get=_ME)
 declare("users.OwnClientsView", get=_OWN_CLIENTS)
+declare("handshake_tickets.HandshakeTicketView", post=_TICKET)
 
 declare(
     "browser.BrowserLoginView",
@@ -232,6 +240,7 @@ declare("browser.BrowserSessionsView", get=_LIST, delete=_END_OTHERS)
 declare("browser.BrowserSessionView", patch=_RENAME, delete=_END_ONE)
 declare("browser.BrowserMeView", get=_ME)
 declare("browser.BrowserOwnClientsView", get=_OWN_CLIENTS)
+declare("browser.BrowserHandshakeTicketView", post=_TICKET)
 
 declare(
     "users.RevokeView",

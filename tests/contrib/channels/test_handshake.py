@@ -3,15 +3,20 @@
 from datetime import timedelta
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 from django.contrib.auth.models import AnonymousUser
 
-from jwt_auth import sessions
+from jwt_auth import service_tokens, sessions
 from jwt_auth.authentication import handshake_tickets
-from jwt_auth.contrib.channels import credentials
+from jwt_auth.contrib.channels import JWTWebSocketMiddleware, credentials
+from jwt_auth.jose import tokens as jose
+from jwt_auth.keyring.stored import own_keys
+from jwt_auth.models import UsedToken
 from jwt_auth.revocation import revoke_session, revoke_user
 from jwt_auth.verification import identify_only
+from tests.support.keys import pem, public_pem
 from tests.support.outages import outage
-from tests.support.websockets import HOST, ORIGIN
+from tests.support.websockets import HOST, ORIGIN, ServedSocket, scope_of
 
 COOKIE = "__Host-Http-access"
 
@@ -269,23 +274,15 @@ def test_a_ticket_works_once(run, served, tokens):
     assert (status, body["code"]) == (401, "token_replayed")
 
 
-def test_an_expired_ticket_is_refused(run, served, tokens, clock):
-    fresh = sessions.start(tokens_user(tokens), transport="bearer")
+def test_an_expired_ticket_is_refused(run, served, user, clock):
+    fresh = sessions.start(user, transport="bearer")
     offered = protocols("ticket", ticket_of(fresh))
     clock.shift(30)
     status, body, _ = run(lambda: served([], offered).refused())
     assert (status, body["code"]) == (401, "token_expired")
 
 
-def tokens_user(tokens):
-    from jwt_auth.models import UserSession
-
-    return UserSession.objects.get(pk=tokens.session_id).user
-
-
 def test_a_ticket_of_a_revoked_session_is_refused_and_not_used_up(run, served, tokens, user):
-    from jwt_auth.models import UsedToken
-
     offered = protocols("ticket", ticket_of(tokens))
     revoke_session(tokens.session_id)
     status, body, _ = run(lambda: served([], offered).refused())
@@ -331,7 +328,7 @@ def test_revoked_expired_and_unavailable(run, served, user, tokens, clock):
 
 
 def test_a_token_in_the_url_is_ignored_and_warned_about_once(run, served, tokens, log):
-    credentials._warn_once.cache_clear()
+    credentials.warn_of_token_in_url.cache_clear()
     raw = tokens.access_token
     for name in ("token", "Access_Token", "jwt"):
         query = f"x=1&{name}={raw}".encode()
@@ -383,9 +380,6 @@ def test_the_header_is_stripped_in_any_spelling(run, echo, tokens):
 
 
 def test_the_application_may_choose_another_subprotocol(run, tokens):
-    from jwt_auth.contrib.channels import JWTWebSocketMiddleware
-    from tests.support.websockets import ServedSocket, scope_of
-
     async def chooser(scope, receive, send):
         await receive()
         await send({"type": "websocket.accept", "subprotocol": "chat"})
@@ -403,8 +397,6 @@ def test_the_application_may_choose_another_subprotocol(run, tokens):
 
 
 def test_other_scopes_pass_unchanged(run):
-    from jwt_auth.contrib.channels import JWTWebSocketMiddleware
-
     seen = []
 
     async def inner(*arguments):
@@ -417,3 +409,66 @@ def test_other_scopes_pass_unchanged(run):
 
     run(scenario)
     assert [all(a is b for a, b in zip(one, arguments, strict=True)) for one in seen] == [True]
+
+
+# Tokens with limits, and single-use ones
+
+
+def scoped(tokens, scope):
+    claims = {**identify_only(tokens.access_token).as_dict(), "scope": scope}
+    return jose.encode(claims, own_keys().signing, "at+jwt")
+
+
+@pytest.mark.parametrize(
+    ("needed", "scope", "is_accepted"),
+    [
+        ((), "chat", False),
+        ((), "", False),
+        (["chat"], "chat read", True),
+        ("chat", "chat", True),
+        (["chat", "read"], "chat", False),
+        (["chat"], "", False),
+    ],
+)
+def test_a_token_with_limits_needs_the_scopes_of_the_socket(run, served, echo, tokens, needed, scope, is_accepted):
+    async def scenario():
+        socket = served(bearer(scoped(tokens, scope)), options={"scopes": needed})
+        if not is_accepted:
+            return await socket.refused()
+        return await socket.accepted()
+
+    answer = run(scenario)
+    if is_accepted:
+        assert echo.scope["session_id"] is None
+        run(lambda: served(bearer(tokens.access_token), options={"scopes": needed}).accepted())
+    else:
+        status, body, headers = answer
+        assert (status, body["code"]) == (403, "insufficient_scope")
+        assert 'error="insufficient_scope"' in headers["www-authenticate"]
+
+
+def test_a_socket_that_is_renewed_with_narrower_limits_is_closed(run, served, tokens, log):
+    async def scenario():
+        socket = served(bearer(scoped(tokens, "chat")), options={"scopes": ["chat"]})
+        await socket.accepted()
+        socket.send({"type": "jwt_auth.renew", "token": scoped(tokens, "read")})
+        return await socket.closed()
+
+    assert run(scenario) == (4401, "insufficient_scope")
+
+
+def test_a_single_use_token_opens_one_socket(run, served, user, jwt_settings):
+    here, there, key = "https://here.example.com", "https://there.example.com", ec.generate_private_key(ec.SECP256R1())
+    jwt_settings(ISSUER=there, ALGORITHM="ES256", SIGNING_KEY=pem(key), SERVICE_AUDIENCES={here: {"USERS": ["chat"]}})
+    raw = service_tokens.issue(user, here, "chat", one_time=True).access_token
+    trusted = {"KEYS": public_pem(key), "ALGORITHMS": ["ES256"], "PRINCIPAL": "user", "USER_FIELD": "id"}
+    jwt_settings(
+        ISSUER=here, ALGORITHM="HS256", SIGNING_KEY=None, SERVICE_AUDIENCES={}, TRUSTED_ISSUERS={there: trusted}
+    )
+
+    async def scenario():
+        await served(bearer(raw), options={"scopes": ["chat"]}).accepted()
+        return await served(bearer(raw), options={"scopes": ["chat"]}).refused()
+
+    status, body, _ = run(scenario)
+    assert (status, body["code"]) == (401, "token_replayed")

@@ -1,19 +1,25 @@
-"""What happens to an open socket: revocation in each phase, renewal, ends of either side, and no task left."""
+"""Open sockets: revocation in each phase, renewal, and the ends of either side, after which no task is left."""
 
 import asyncio
 import json
+from contextlib import contextmanager
+from unittest import mock
 
 import pytest
 from asgiref.sync import sync_to_async
+from django.db.backends.utils import CursorWrapper
 from django.utils import timezone
 
 from jwt_auth import sessions
 from jwt_auth.authentication import handshake_tickets
 from jwt_auth.contrib.channels import JWTWebSocketMiddleware, socket as sockets
-from jwt_auth.contrib.channels.renewal import MAX_ATTEMPTS, MAX_REFUSALS
-from jwt_auth.contrib.channels.socket import Socket
+from jwt_auth.contrib.channels.messages import closing
+from jwt_auth.contrib.channels.renewal import MAX_ATTEMPTS, MAX_REFUSALS, Attempts
+from jwt_auth.exceptions import RevocationUnavailableError, UnavailableError
 from jwt_auth.revocation import revoke_session, revoke_token, revoke_user
 from jwt_auth.verification import identify_only
+from jwt_auth.watching import Watch
+from tests.support.outages import down
 from tests.support.websockets import ServedSocket, scope_of
 
 pytestmark = pytest.mark.usefixtures("threads_connect", "mode")
@@ -29,6 +35,13 @@ def ticket_of(raw):
 
 def seconds_left(raw):
     return int(identify_only(raw).exp - timezone.now().timestamp())
+
+
+@contextmanager
+def nobody_answers():
+    """No query of any thread is answered."""
+    with mock.patch.object(CursorWrapper, "execute", down):
+        yield
 
 
 def renewal(token):
@@ -154,9 +167,7 @@ def test_a_revocation_before_the_application_accepts(run_alone, tokens, denial):
         heard.append(await receive())
 
     async def scenario():
-        socket = ServedSocket(
-            JWTWebSocketMiddleware(application), scope_of(bearer(tokens.access_token), denial=denial)
-        )
+        socket = ServedSocket(JWTWebSocketMiddleware(application), scope_of(bearer(tokens.access_token), denial=denial))
         await reached.wait()
         await sync_to_async(revoke_session)(tokens.session_id)
         first = await socket.got()
@@ -300,7 +311,7 @@ def test_binary_frames_and_large_texts_pass(run_alone, served, tokens):
         socket = served(bearer(tokens.access_token))
         await socket.accepted()
         socket.send_bytes(b'{"type": "jwt_auth.renew"}')
-        assert await socket.said() == "echo: b'{\"type\": \"jwt_auth.renew\"}'"
+        assert await socket.said() == 'echo: b\'{"type": "jwt_auth.renew"}\''
         others = [
             '{"type": "jwt_auth.renew", ' + " " * 20_000 + "}",
             '{"type": "jwt_auth.renew"',
@@ -314,6 +325,85 @@ def test_binary_frames_and_large_texts_pass(run_alone, served, tokens):
         await socket.returned()
 
     run_alone(scenario)
+
+
+def test_a_revocation_while_the_server_accepts(run_alone, tokens):
+    """The close comes after the acceptance, which takes a while."""
+    sent, accepting, go_on = [], asyncio.Event(), asyncio.Event()
+
+    async def application(scope, receive, send):
+        await receive()
+        await send({"type": "websocket.accept"})
+        await send({"type": "websocket.send", "text": "secret"})
+
+    async def receive():
+        if not sent and not accepting.is_set():
+            return {"type": "websocket.connect"}
+        return await asyncio.Event().wait()
+
+    async def send(message):
+        if message["type"] == "websocket.accept":
+            accepting.set()
+            await go_on.wait()
+        sent.append(message["type"])
+
+    async def scenario():
+        middleware = JWTWebSocketMiddleware(application)
+        task = asyncio.ensure_future(middleware(scope_of(bearer(tokens.access_token)), receive, send))
+        await accepting.wait()
+        await sync_to_async(revoke_session)(tokens.session_id)
+        await asyncio.sleep(0.1)
+        go_on.set()
+        await task
+
+    run_alone(scenario)
+    assert sent == ["websocket.accept", "websocket.close"]
+
+
+def test_what_waits_for_the_application_is_dropped_at_the_end(run_alone, tokens):
+    reached, go_on, heard = asyncio.Event(), asyncio.Event(), []
+
+    async def application(scope, receive, send):
+        await receive()
+        await send({"type": "websocket.accept"})
+        reached.set()
+        await go_on.wait()
+        heard.append((await receive())["type"])
+
+    async def scenario():
+        socket = ServedSocket(JWTWebSocketMiddleware(application), scope_of(bearer(tokens.access_token)))
+        await socket.accepted()
+        await reached.wait()
+        for _ in range(3):
+            socket.send("waits")
+        await sync_to_async(revoke_session)(tokens.session_id)
+        message = await socket.got()
+        go_on.set()
+        await socket.returned()
+        return message["code"]
+
+    assert run_alone(scenario) == 4401
+    assert heard == ["websocket.disconnect"]
+
+
+@pytest.mark.parametrize("on_stale", ["deny", "allow_safe_methods"])
+def test_when_the_revocations_can_not_be_read(run_alone, served, tokens, jwt_settings, ticks, log, on_stale):
+    jwt_settings(REVOCATION_ON_STALE=on_stale)
+
+    async def scenario():
+        socket = served(bearer(tokens.access_token))
+        await socket.accepted()
+        with nobody_answers():
+            ticks.forward(100)
+            if on_stale == "allow_safe_methods":
+                assert await socket.asked("held") == "echo: 'held'"
+                socket.leave()
+                return await socket.returned()
+            return await socket.closed()
+
+    code = run_alone(scenario)
+    assert code == ((4503, "revocation_unavailable") if on_stale == "deny" else None)
+    assert ("unavailable" in [record.event for record in log()]) is (on_stale == "deny")
 
 
 # Renewal
@@ -408,9 +498,6 @@ def test_a_flood_of_renewals_closes_the_socket(run_alone, served, tokens):
 
 
 def test_a_renewal_in_an_outage_is_no_guess(run_alone, served, tokens, monkeypatch):
-    from jwt_auth.exceptions import UnavailableError
-    from jwt_auth.watching import Watch
-
     async def unavailable(self, raw, now=None):
         raise UnavailableError("the database is gone")
 
@@ -440,8 +527,6 @@ def test_a_revoked_socket_is_not_renewed(run_alone, served, user, tokens):
 
 
 def test_attempts_are_counted_by_the_minute():
-    from jwt_auth.contrib.channels.renewal import Attempts
-
     attempts = Attempts()
     assert [attempts.are_too_many(i) for i in range(MAX_ATTEMPTS)] == [False] * MAX_ATTEMPTS
     assert attempts.are_too_many(10.0)
@@ -450,13 +535,9 @@ def test_attempts_are_counted_by_the_minute():
 
 
 def test_a_close_has_a_reason_that_fits_in_a_frame():
-    from jwt_auth.contrib.channels.messages import closing
-    from jwt_auth.exceptions import RevocationUnavailableError
-
     assert closing(RevocationUnavailableError("x")) == {
         "type": "websocket.close",
         "code": 4503,
         "reason": "revocation_unavailable",
     }
     assert len(json.dumps(closing(RevocationUnavailableError("x"))["reason"])) < 123
-    assert Socket.__doc__

@@ -1,0 +1,468 @@
+"""The watcher tells all holders on a loop, and only those, whatever else the loop and the database do."""
+
+import asyncio
+import gc
+import threading
+import weakref
+from datetime import timedelta
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.contrib.auth import get_user_model
+from django.db import OperationalError, connection
+from django.utils import timezone
+
+from jwt_auth import sessions
+from jwt_auth.exceptions import (
+    ExpiredTokenError,
+    InactivePrincipalError,
+    InvalidTokenError,
+    RevocationUnavailableError,
+    RevokedTokenError,
+    UnavailableError,
+)
+from jwt_auth.models import UserSession
+from jwt_auth.revocation import revoke_session, revoke_user
+from jwt_auth.revocation.events import make_event
+from jwt_auth.revocation.memory import view
+from jwt_auth.watching import Watch, watcher
+from tests.support.other_processes import by_another_process
+from tests.support.outages import GONE
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("mode")]
+
+
+@pytest.fixture(autouse=True)
+def _short_ticks(monkeypatch):
+    monkeypatch.setattr(watcher, "tick", lambda: 0.005)
+
+
+class Database:
+    """The readings of the list, in whichever thread, and the queries of this thread; either can be made to fail."""
+
+    def __init__(self):
+        self.asked = []
+        self.is_down = False
+
+    def ask(self, what):
+        self.asked.append(what)
+        if self.is_down:
+            raise OperationalError(GONE)
+
+
+@pytest.fixture
+def database(monkeypatch, db):
+    database, read = Database(), view.View._read
+
+    def read_list(self, now):
+        database.ask("the list")
+        read(self, now)
+
+    def execute(execute, sql, *arguments):
+        database.ask(sql)
+        return execute(sql, *arguments)
+
+    monkeypatch.setattr(view.View, "_read", read_list)
+    with connection.execute_wrapper(execute):
+        yield database
+
+
+async def ticks_pass(number=10):
+    """Let the watcher look this often at least."""
+    for _ in range(number):
+        await asyncio.sleep(0.01)
+
+
+def test_of_thousands_exactly_the_right_ones_are_told(run, mode, make_user, monkeypatch):
+    """Revoked in another process: all are found in one reading of the list."""
+    users = [make_user(f"user{number}") for number in range(10)]
+    pairs = [sessions.start(user) for user in users]
+    number = 3000 if mode == "memory" else 300  # there, each verification is a query
+    watches = [Watch(pairs[place % 10].access_token) for place in range(number)]
+
+    async def hold():
+        endings = [watch.ending() for watch in watches]
+        await ticks_pass()
+        assert not any(ending.done() for ending in endings)
+
+        def revoke():
+            with by_another_process(monkeypatch):
+                revoke_user(users[3])
+                revoke_session(pairs[7].session_id)
+
+        await sync_to_async(revoke)()
+        expected = {place for place in range(number) if place % 10 in (3, 7)}
+        reasons = await asyncio.gather(*(endings[place] for place in expected))
+        assert {type(reason) for reason in reasons} == {RevokedTokenError}
+        await ticks_pass()
+        return {place for place, ending in enumerate(endings) if ending.done()} == expected
+
+    assert run(hold())
+
+
+def test_while_nothing_is_due_nothing_is_asked(run, ticks, pair, database):
+    watch = Watch(pair.access_token)
+
+    async def hold():
+        ending = watch.ending()
+        await ticks_pass()
+        assert database.asked
+        database.asked.clear()
+        await ticks_pass()
+        return ending.done()
+
+    assert not run(hold())
+    assert not database.asked
+
+
+@pytest.mark.parametrize("mode", ["database"], indirect=True)
+def test_rows_of_many_are_read_together_and_in_time(run, mode, ticks, user, database):
+    pairs = [sessions.start(user) for _ in range(210)]
+    watches = [Watch(pair.access_token) for pair in pairs]
+
+    async def hold():
+        endings = [watch.ending() for watch in watches]
+        await ticks_pass()
+        gone = UserSession.objects.filter(pk=pairs[5].session_id)
+        await sync_to_async(gone.update)(revoked_at=timezone.now())
+        ticks.forward(22)
+        await ticks_pass()
+        assert not endings[5].done()
+        database.asked.clear()
+        ticks.forward(1)
+        reason = await endings[5]
+        await ticks_pass()
+        return reason, sum(ending.done() for ending in endings)
+
+    reason, ended = run(hold())
+    assert (type(reason), ended) == (RevokedTokenError, 1)
+    assert sum("auth_hash" in sql for sql in database.asked) == 2  # of 200 sessions and of 10
+
+
+def test_expiry_and_renewal(run, clock, ticks, pair):
+    watch = Watch(pair.access_token)
+
+    async def hold():
+        ending = watch.ending()
+        clock.shift(200)
+        await watch.arenew((await sync_to_async(sessions.refresh)(pair.refresh_token)).access_token)
+        clock.shift(200)
+        await ticks_pass()
+        assert not ending.done()
+        clock.shift(200)
+        return await ending
+
+    assert isinstance(run(hold()), ExpiredTokenError)
+
+
+@pytest.mark.parametrize("on_stale", ["deny", "allow_safe_methods"])
+def test_in_an_outage_the_setting_decides(run, ticks, jwt_settings, pair, monkeypatch, on_stale, database):
+    jwt_settings(REVOCATION_ON_STALE=on_stale)
+    watch = Watch(pair.access_token)
+
+    async def hold():
+        ending = watch.ending()
+        await ticks_pass()
+
+        def revoke():
+            with by_another_process(monkeypatch):
+                revoke_session(pair.session_id)
+
+        await sync_to_async(revoke)()
+        database.is_down = True
+        ticks.forward(2)
+        if on_stale == "deny":
+            return await ending
+        for _ in range(20):
+            ticks.forward(2)
+            await ticks_pass(1)
+        assert not ending.done()
+        database.is_down = False
+        ticks.forward(2)
+        return await ending
+
+    assert type(run(hold())) is (RevocationUnavailableError if on_stale == "deny" else RevokedTokenError)
+
+
+@pytest.mark.parametrize("on_stale", ["deny", "allow_safe_methods"])
+def test_a_database_that_hangs_holds_nothing_up(run, ticks, clock, jwt_settings, pair, monkeypatch, on_stale):
+    jwt_settings(REVOCATION_ON_STALE=on_stale)
+    monkeypatch.setattr(watcher, "PATIENCE", 0.05)
+    watch, released = Watch(pair.access_token), threading.Event()
+    watch.check()
+    read = view.View._read
+
+    def hang(self, now):
+        released.wait(20)
+        read(self, now)
+
+    monkeypatch.setattr(view.View, "_read", hang)
+
+    async def hold():
+        ending = watch.ending()
+        await ticks_pass()
+        ticks.forward(2)
+        try:
+            if on_stale == "deny":
+                return await ending
+            await ticks_pass(30)
+            assert not ending.done()
+            clock.shift(400)
+            return await ending
+        finally:
+            released.set()
+
+    assert type(run(hold())) is (RevocationUnavailableError if on_stale == "deny" else ExpiredTokenError)
+
+
+def test_nothing_is_passed_on_after_a_delay_of_the_loop(run, pair):
+    """The loop is blocked while the session ends: no task has closed anything before the next item comes."""
+    watch = Watch(pair.access_token)
+
+    async def source():
+        yield "before"
+        other = threading.Thread(target=end_session)
+        other.start()
+        other.join()
+        yield "after"
+
+    def end_session():
+        view.learn([event])
+
+    event = event_of(pair)
+
+    async def hold():
+        return [item async for item in watch.until_ended(source())]
+
+    assert run(hold()) == ["before"]
+
+
+def event_of(pair):
+    now = timezone.now()
+    end = now + timedelta(hours=1)
+    return make_event("session", pair.session_id.hex, now=now, expires_at=end, reason="", actor=None)
+
+
+class Source:
+    """Items without end, which notes that it was closed."""
+
+    def __init__(self):
+        self.is_closed = False
+
+    async def items(self):
+        try:
+            for number in range(10**6):
+                yield number
+                await asyncio.sleep(0 if number < 3 else 60)
+        finally:
+            self.is_closed = True
+
+
+def test_a_stream_ends_with_the_session_and_closes_its_source(run, pair):
+    watch, source = Watch(pair.access_token), Source()
+
+    async def hold():
+        seen = []
+        async for item in watch.until_ended(source.items()):
+            seen.append(item)
+            if item == 3:
+                await sync_to_async(revoke_session)(pair.session_id)
+        return seen
+
+    assert run(hold()) == [0, 1, 2, 3]
+    assert source.is_closed
+    with pytest.raises(RevokedTokenError):
+        watch.check()
+
+
+def test_a_stream_ends_with_its_source(run, pair):
+    class Two:
+        """An iterator that is no generator."""
+
+        left = 2
+
+        def __aiter__(self):
+            return self
+
+        async def __anext__(self):
+            if not self.left:
+                raise StopAsyncIteration
+            self.left -= 1
+            return self.left
+
+    async def hold():
+        watch = await Watch.averify(pair.access_token, load_user=False)
+        return [item async for item in watch.until_ended(Two())], watcher.watcher()._waiting
+
+    assert run(hold()) == ([1, 0], {})
+
+
+def test_an_error_of_the_source_is_passed_on(run, pair):
+    async def source():
+        yield 1
+        raise InvalidTokenError("an error of the source's own")
+
+    async def hold():
+        watch = await Watch.averify(pair.access_token)
+        return [item async for item in watch.until_ended(source())]
+
+    with pytest.raises(InvalidTokenError, match="own"):
+        run(hold())
+
+
+def test_an_error_of_the_source_at_the_end_of_the_token_is_no_error(run, pair):
+    async def source(watch):
+        yield 1
+        await watch.ended()
+        raise ValueError("the source has noticed the end at the same moment")
+
+    async def hold():
+        watch = await Watch.averify(pair.access_token)
+        stream = watch.until_ended(source(watch))
+        assert await anext(stream) == 1
+        rest = asyncio.ensure_future(collect(stream))
+        await ticks_pass(3)
+        await sync_to_async(revoke_session)(pair.session_id)
+        return await rest
+
+    assert run(hold()) == []
+
+
+def test_who_waits_no_longer_is_not_told(run, pair):
+    watch, reason = Watch(pair.access_token), ExpiredTokenError("over")
+
+    async def hold():
+        first, second = watch.ending(), watch.ending()
+        first.cancel()
+        watcher.watcher()._tell([(watch._held, reason)])
+        return await second, first.cancelled()
+
+    assert run(hold()) == (reason, True)
+
+
+def test_a_stream_that_is_left_closes_its_source(run, pair):
+    source = Source()
+
+    async def hold():
+        watch = await Watch.averify(pair.access_token)
+        stream = watch.until_ended(source.items())
+        assert await anext(stream) == 0
+        reading = asyncio.ensure_future(collect(stream))
+        await ticks_pass(3)
+        reading.cancel()
+        await asyncio.wait([reading])
+        await stream.aclose()
+        await ticks_pass(3)
+        return watcher.watcher()._waiting, watcher.watcher()._task
+
+    assert run(hold()) == ({}, None)
+    assert source.is_closed
+
+
+async def collect(stream):
+    return [item async for item in stream]
+
+
+def test_the_watcher_ends_with_the_last_holder_and_begins_again(run, pair):
+    watch = Watch(pair.access_token)
+
+    async def hold():
+        first, second = watch.ending(), watch.ending()
+        task = watcher.watcher()._task
+        first.cancel()
+        await ticks_pass()
+        assert not task.done()
+        second.cancel()
+        await ticks_pass()
+        assert task.done()
+        waiting = asyncio.ensure_future(watch.ended())
+        await ticks_pass(3)
+        await sync_to_async(revoke_session)(pair.session_id)
+        return await waiting
+
+    assert isinstance(run(hold()), RevokedTokenError)
+
+
+def test_no_watch_outlives_its_holder(run, pair):
+    async def hold():
+        watch = await Watch.averify(pair.access_token)
+        gone = weakref.ref(watch)
+        watch.ending().cancel()
+        await ticks_pass()
+        del watch
+        gc.collect()
+        return gone()
+
+    assert run(hold()) is None
+
+
+def test_a_loop_that_stops_leaves_nobody_waiting(pair):
+    watch = Watch(pair.access_token)
+
+    async def hold():
+        watch.ending()
+        await asyncio.sleep(0)
+        return watch.ending()
+
+    ending = asyncio.run(hold())
+    assert isinstance(ending.result(), UnavailableError)
+
+
+def test_a_fault_is_not_taken_for_a_good_token(run, pair, monkeypatch):
+    watch = Watch(pair.access_token)
+    monkeypatch.setattr(type(watch._held), "judge", lambda self, now: 1 / 0)
+
+    async def hold():
+        await watch.ended()
+
+    with pytest.raises(ZeroDivisionError):
+        run(hold())
+
+
+def test_a_fault_of_the_projects_principal_is_not_taken_for_a_good_token(run, ticks, monkeypatch, pair):
+    watch = Watch(pair.access_token)
+    monkeypatch.setattr(watcher, "ask_rows_of", lambda due, now: 1 / 0)
+
+    async def hold():
+        ending = watch.ending()
+        await ticks_pass()
+        watch._held.rows_due_at = 0
+        await ending
+
+    with pytest.raises(ZeroDivisionError):
+        run(hold())
+
+
+def test_a_user_who_is_no_longer_active_by_raw_sql(run, ticks, mode, user, pair):
+    if mode == "memory":
+        return  # nor do requests notice it
+    watch = Watch(pair.access_token)
+
+    async def hold():
+        ending = watch.ending()
+        await ticks_pass()
+        await sync_to_async(get_user_model().objects.filter(pk=user.pk).update)(is_active=False)
+        ticks.forward(25)
+        return await ending
+
+    assert isinstance(run(hold()), InactivePrincipalError)
+
+
+def test_the_user_is_loaded_or_awaited(run, user, pair):
+    async def hold():
+        loaded = await Watch.averify(pair.access_token)
+        other = await Watch.averify(pair.access_token, load_user=False)
+        return loaded.verified.user.get_username(), (await other.verified.auser()).get_username()
+
+    assert run(hold()) == (user.get_username(),) * 2
+
+
+def test_each_tenant_has_its_own_tables(run, pair, monkeypatch):
+    monkeypatch.setattr("jwt_auth.watching.watch.has_tenants", lambda: True)
+    watch = Watch(pair.access_token)
+
+    async def hold():
+        watch.ending()
+
+    with pytest.raises(RuntimeError, match="one tenant"):
+        run(hold())

@@ -97,7 +97,7 @@ def asynchronous(run: Mapping[str, Any]) -> str:
     views = run["views"]
     floor = views["open/anyone/"]["CPU, microseconds"]
     rows = [
-        f"{_with(run)}, on {run['database']}, one process of uvicorn.",
+        f"With {_versions(run)}, on {run['database']}, one process of uvicorn.",
         "",
         "| view | requests/s | of the open view | µs of CPU over it |",
         "| --- | --: | --: | --: |",
@@ -109,15 +109,11 @@ def asynchronous(run: Mapping[str, Any]) -> str:
     return "\n".join(rows)
 
 
-def _with(run: Mapping[str, Any]) -> str:
-    return "With " + ", ".join(" ".join(pair) for pair in run["versions"].items())
-
-
 def sockets(run: Mapping[str, Any]) -> str:
     """Return the table of `benchmarks.sockets` as Markdown."""
     labels = {"open": "without authentication", "memory": "memory", "push": "memory, with `REVOCATION_PUSH`"}
     rows = [
-        f"{_with(run)}, two processes of uvicorn.",
+        f"With {_versions(run)}, two processes of uvicorn.",
         "",
         "| sockets | kB for each | closed | median, s | 99 % | longest |",
         "| --- | --: | --: | --: | --: | --: |",

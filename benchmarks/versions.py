@@ -3,7 +3,15 @@
 import platform
 from importlib.metadata import version
 
+# The names of the packages as people know them, where they differ.
+_NAMES = {
+    "djangorestframework": "DRF",
+    "djangorestframework-simplejwt": "simplejwt",
+    "django-rest-knox": "knox",
+}
+
 
 def versions(*packages: str) -> dict[str, str]:
     """Return the version of Python and of each package, by name."""
-    return {platform.python_implementation(): platform.python_version(), **{name: version(name) for name in packages}}
+    named = {_NAMES.get(name, name): version(name) for name in packages}
+    return {platform.python_implementation(): platform.python_version(), **named}

@@ -200,7 +200,9 @@ def test_a_user_who_is_gone_is_refused_with_401(token, user):
 
 
 def test_an_outage_is_503(token, ticks):
-    assert get("plain/", token).status_code == 200
+    # In memory mode the loop waits for the first request of a view, with a connection that this outage does not reach.
+    for url in VIEWS:
+        assert (get(url, token).status_code, url) == (200, url)
     with outage():
         for url in [*VIEWS, "permitted/"]:
             if url != "bridge/":  # the loop's user is read by a connection of its own, which is not out of order here

@@ -239,14 +239,21 @@ def _has_user(request: HttpRequest) -> bool:
 def sign_in(request: HttpRequest, user: Any, claims: Claims) -> None:
     """Set the user of a request for its view, loaded if the view is known to need that on an event loop."""
     view = request.resolver_match and request.resolver_match.func
-    if view in _readers:
+    if _is_reader(view):
         load_row(user)
     _set_user(request, user, claims)
     before_waiting(user, lambda: _note_reader(view))
 
 
+def _is_reader(view: Any) -> bool:
+    try:
+        return view in _readers
+    except TypeError:  # an instance without a hash
+        return False
+
+
 def _note_reader(view: Any) -> None:
-    with suppress(TypeError):  # an instance without weak references: its requests go on waiting
+    with suppress(TypeError):  # an instance without weak references, or a hash: its requests go on waiting
         _readers.add(view)
 
 

@@ -239,14 +239,21 @@ def _has_user(request: HttpRequest) -> bool:
 def sign_in(request: HttpRequest, user: Any, claims: Claims) -> None:
     """Set the user of a request. Load the user if the view is known to read more than the key on an event loop."""
     view = request.resolver_match and request.resolver_match.func
-    if view in _readers:
+    if _is_reader(view):
         load_row(user)
     _set_user(request, user, claims)
     before_waiting(user, lambda: _note_reader(view))
 
 
+def _is_reader(view: Any) -> bool:
+    try:
+        return view in _readers
+    except TypeError:  # an instance without a hash
+        return False
+
+
 def _note_reader(view: Any) -> None:
-    with suppress(TypeError):  # no weak references to this view are possible: each request waits
+    with suppress(TypeError):  # the view has no weak references or no hash: each request waits
         _readers.add(view)
 
 

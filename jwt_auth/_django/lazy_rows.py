@@ -26,6 +26,7 @@ from typing import Any, TypeVar
 from asgiref.sync import sync_to_async
 from django.core.exceptions import SynchronousOnlyOperation
 from django.db import connections, models
+from django.utils.asyncio import async_unsafe
 
 from jwt_auth._django.differences import note_difference
 from jwt_auth.process.blocking import may_block
@@ -269,7 +270,9 @@ def _become_ordinary(lazy: Any, load: Callable[[dict[str, Any]], Any]) -> None:
         while is_lazy(lazy):
             sleep(0)
         return
-    with lock:
+    if not lock.acquire(blocking=False):
+        _wait_for(lock)
+    try:
         if _attribute(lazy, "__dict__") is not known:
             return  # another thread was faster
         fresh = load(known)
@@ -279,6 +282,14 @@ def _become_ordinary(lazy: Any, load: Callable[[dict[str, Any]], Any]) -> None:
         # attributes, and is not called.
         object.__setattr__(lazy, "__dict__", vars(fresh))
         object.__setattr__(lazy, "__class__", type(fresh))
+    finally:
+        lock.release()
+
+
+@async_unsafe(_NOT_LOADED)
+def _wait_for(lock: Any) -> None:
+    """Wait for the thread that loads the row. On an event loop that is an error, as the query itself would be."""
+    lock.acquire()
 
 
 def _lock_of(known: dict[str, Any]) -> Any:

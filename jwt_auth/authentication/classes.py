@@ -283,7 +283,12 @@ class UserOrClientJWTAuthentication(ClientJWTAuthentication):
 
 def _is_for_asynchronous_code(request: HttpRequest | Request) -> bool:
     match = plain(request).resolver_match
-    return match is not None and _is_asynchronous(match.func)
+    if match is None:
+        return False
+    try:
+        return _is_asynchronous(match.func)
+    except TypeError:  # an instance without a hash, such as one of a data class
+        return iscoroutinefunction(match.func)
 
 
 # Cached, because each request asks about one of the same few views.

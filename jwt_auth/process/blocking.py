@@ -25,8 +25,12 @@ T = TypeVar("T")
 _is_on_loop: ContextVar[bool] = ContextVar("jwt_auth_is_on_loop", default=False)
 
 
-class WouldBlockError(Exception):
-    """Raised by a call on an event loop when it would have to wait."""
+class WouldBlockError(BaseException):
+    """
+    Raised by a call on an event loop when it would have to wait.
+
+    It is no Exception: code of a project that answers all errors of a call would take it for a refusal.
+    """
 
 
 def may_block() -> bool:

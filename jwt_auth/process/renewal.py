@@ -25,7 +25,7 @@ value, but no lock.
 from collections.abc import Callable
 from typing import NamedTuple
 
-from django.db import close_old_connections
+from django.db import connections
 
 from jwt_auth.process import workers
 from jwt_auth.process.blocking import WouldBlockError, about_to_block, may_block
@@ -185,15 +185,20 @@ class Renewal:
 
         def read() -> None:
             try:
-                close_old_connections()
                 if self.attempts == attempts:
                     self._attempt(self._clock())
+            except Exception as error:  # noqa: BLE001  # no caller is there to get it
+                self._fail(error)
             finally:
                 flight.release()
-                close_old_connections()  # as Django does after each request: CONN_MAX_AGE decides
+                # Whatever CONN_MAX_AGE says: no request ends in this thread, so nothing else would ever close them.
+                connections.close_all()
 
         try:
             workers.start(read)
+        except RuntimeError:  # no thread can be started: the one of the request reads
+            flight.release()
+            raise WouldBlockError from None
         except BaseException:
             flight.release()
             raise

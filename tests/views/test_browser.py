@@ -389,7 +389,7 @@ def test_no_django_session_is_made(signed_in, user):
 def test_both_sets_of_endpoints_name_what_they_share_alike():
     names = {pattern.name for pattern in browser_urls.urlpatterns}
     signing_in = {"login", "reauthenticate", "exchange-session", "refresh", "logout", "logout-all"}
-    assert names == {*signing_in, "sessions", "session", "me", "my-clients"}
+    assert names == {*signing_in, "sessions", "session", "me", "my-clients", "ticket"}
     assert names < {pattern.name for pattern in urls.urlpatterns}
 
 

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -583,7 +582,7 @@ def test_texts_that_are_no_tokens(db, raw):
 def test_a_single_use_token(user, monkeypatch):
     """Only a request uses it up."""
     raw = str(AccessToken.for_user(user))
-    monkeypatch.setattr(reading, "verify", lambda raw: replace(verify(raw), one_time=True))
+    monkeypatch.setattr(reading, "verify", lambda raw: verify(raw)._replace(one_time=True))
     with pytest.raises(TokenError, match=r"^Token is invalid$"):
         AccessToken(raw)
 

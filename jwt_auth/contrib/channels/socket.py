@@ -155,6 +155,7 @@ class Socket:
         if kind in ("websocket.accept", "websocket.send"):
             await self._check()
         if self._state is SocketState.ENDED:
+            await asyncio.sleep(0)  # an application that only sends must not block the loop
             return
         if kind == "websocket.accept":
             await self._accept(message)

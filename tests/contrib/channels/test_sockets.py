@@ -703,3 +703,39 @@ def test_connections_are_treated_as_in_a_request(run_alone, served, tokens, monk
             assert closed
 
     run_alone(scenario)
+
+
+def test_an_application_that_only_sends_does_not_block_the_loop_after_the_end(run_alone, tokens, monkeypatch):
+    monkeypatch.setattr(sockets, "PATIENCE", 0.05)
+    started, ended = asyncio.Event(), []
+
+    async def application(scope, receive, send):
+        await receive()
+        await send({"type": "websocket.accept"})
+        started.set()
+        try:
+            for _ in range(1_000_000):
+                await send({"type": "websocket.send", "text": "more"})
+            ended.append("never stopped")
+        finally:
+            ended.append("over")
+
+    async def scenario():
+        sent, connected = [], [{"type": "websocket.connect"}]
+
+        async def send(message):
+            sent.append(message["type"])
+            await asyncio.sleep(0.001)
+
+        async def receive():
+            return connected.pop() if connected else await asyncio.Event().wait()
+
+        middleware = JWTWebSocketMiddleware(application)
+        task = asyncio.ensure_future(middleware(scope_of(bearer(tokens.access_token)), receive, send))
+        await started.wait()
+        await sync_to_async(revoke_session)(tokens.session_id)
+        await task
+        return sent[-1]
+
+    assert run_alone(scenario) == "websocket.close"
+    assert ended == ["over"]

@@ -19,6 +19,7 @@ One WebSocket that a token has opened: it stands between the server and the appl
     open         the application closes, or the client leaves     closed
     closed       the token is no longer good                      ended: nothing is sent
     closed       a renewal                                        closed: it is dropped
+    closed       the application reads on after the client left   closed: the server answers, or doesn't
     ended        the application reads                            ended: it gets `websocket.disconnect`
     ended        either side sends                                ended: nothing is passed on
     ended        the application goes on for PATIENCE             over: it is cancelled
@@ -140,6 +141,10 @@ class Socket:
     async def _read(self) -> Message:
         """Stand for `receive` in the application, which may cancel the call: then the next one returns the message."""
         async with self._reading:
+            if self._state is SocketState.ENDED:
+                await asyncio.sleep(0)  # an application that goes on reading must not block the loop
+            elif self._disconnect is not None:
+                return await self._receive()  # the pump has ended, and the server knows what comes then
             if self._disconnect is None:
                 self._unread = message = self._unread or await self._inbox.get()
                 if message["type"] == "websocket.receive":

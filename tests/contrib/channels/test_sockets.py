@@ -739,3 +739,32 @@ def test_an_application_that_only_sends_does_not_block_the_loop_after_the_end(ru
 
     assert run_alone(scenario) == "websocket.close"
     assert ended == ["over"]
+
+
+@pytest.mark.parametrize("end", ["the client leaves", "the session ends"])
+def test_an_application_that_only_reads_does_not_block_the_loop_after_the_end(run_alone, tokens, monkeypatch, end):
+    monkeypatch.setattr(sockets, "PATIENCE", 0.05)
+    heard = []
+
+    async def application(scope, receive, send):
+        await receive()
+        await send({"type": "websocket.accept"})
+        while len(heard) < 1_000_000:
+            heard.append((await receive())["type"])
+
+    async def scenario():
+        socket = ServedSocket(JWTWebSocketMiddleware(application), scope_of(bearer(tokens.access_token)))
+        await socket.accepted()
+        if end == "the session ends":
+            await sync_to_async(revoke_session)(tokens.session_id)
+            return await socket.closed()
+        socket.leave()
+        await asyncio.sleep(0.05)
+        assert not socket.task.done()
+        socket.task.cancel()
+        await asyncio.wait([socket.task])
+        return None
+
+    run_alone(scenario)
+    assert set(heard) == {"websocket.disconnect"}
+    assert (len(heard) == 1) == (end == "the client leaves")

@@ -129,7 +129,7 @@ def _recall(trusted: TrustedIssuer, feed: Subscription | None) -> Recall:
 
 
 def _state_of_local_user(verified: Verified, now: datetime, *, last: bool) -> State | None:
-    """Return what the view knows of the user. The token's own `sub`, `sid`, `jti` and `kid` name nothing of ours."""
+    """Return the user's state in the view. The token's own `sub`, `sid`, `jti` and `kid` are another server's names."""
     sub = user_id_of(verified.user)
     local = replace(verified.claims, iss="", sub=sub, sid=None, jti=None, kid=None, client_id=None)
     state = view.last_known_state_of(local) if last else view.state_of(local)

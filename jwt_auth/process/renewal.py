@@ -12,11 +12,12 @@ A value that a process polls: it is used up to a maximum age, and one thread rea
                            it uses a due value, and gets StaleError at once if the value is stale
 
     a call on an event     uses a due value, and has another thread read a new one; if the value is stale, it ends
-    loop (`blocking`)      with WouldBlockError, and is made again in a thread, where it reads or waits as above
+    loop (`blocking`)      with WouldBlockError, and a thread runs it again, and reads or waits as above
 
 The times of "due" and "stale" count from the start of a reading, not from its end: a change that is made during the
 reading may be missing from the value.
-No thread waits in the background for its time, which a fork would lose. A forked child inherits the value, but no lock.
+No thread waits in the background until the value is due, because a fork would lose it. A forked child inherits the
+value, but no lock.
 
 `memory.view`, `keyring.stored`, `issuers.remote.jwks` and `issuers.remote.subscription` are built on it.
 """
@@ -68,8 +69,8 @@ class Renewal:
         recovered: called when the value was read again after an outage.
         clock: a monotonic clock, in seconds.
         patience: see PATIENCE.
-        another_can_read: returns whether another thread can read for a call on an event loop. If not, such a call is
-            made again in the thread of its request as soon as the value is due.
+        another_can_read: returns whether another thread can read for a call on an event loop. If not, and if the value
+            is due, the call is run again in the thread of its request.
     """
 
     def __init__(
@@ -120,7 +121,7 @@ class Renewal:
 
         Raises:
             StaleError: if the value is still stale afterwards.
-            WouldBlockError: on an event loop, if the value is stale and can be read now.
+            WouldBlockError: on an event loop, if the value is stale and no pause is on.
         """
         attempts, now = self.attempts, self._clock()
         if now >= self.due_at:

@@ -2,7 +2,8 @@
 The state of this thread's connection to a database.
 """
 
-from django.db import connections, transaction
+from asgiref.sync import sync_to_async
+from django.db import close_old_connections, connections, transaction
 
 
 def in_transaction(alias: str) -> bool:
@@ -19,6 +20,15 @@ def close_if_broken(alias: str) -> None:
         # Of this database alone: `close_old_connections()` closes those of others too, which may be at work.
         close = getattr(connection, "close_if_unusable_or_obsolete", None) or connection.close
         close()
+
+
+async def aclose_old() -> None:
+    """
+    Close the connections that are broken or too old, as Django does around each request: a WebSocket is none.
+
+    Otherwise the thread of the loop's queries would use a connection that the server has closed again and again.
+    """
+    await sync_to_async(close_old_connections)()
 
 
 def is_private_to_process(alias: str) -> bool:

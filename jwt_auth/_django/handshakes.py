@@ -7,15 +7,21 @@ A handshake is a GET request (RFC 6455 section 4.1), but Django makes requests f
 from collections.abc import Mapping
 from io import BytesIO
 from typing import Any
+from urllib.parse import quote_from_bytes
 
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest
 
 _SCHEMES = {"ws": "http", "wss": "https"}
+_ASCII = bytes(range(128))
 
 
 def request_of(scope: Mapping[str, Any]) -> HttpRequest:
     """Return a request with the headers of a scope of the type "websocket". It has no body."""
     scheme = scope.get("scheme", "ws")
-    handshake = {**scope, "type": "http", "method": "GET", "scheme": _SCHEMES.get(scheme, scheme)}
+    # Django decodes the query string, and answers 400 if it is no UTF-8. A handshake with other bytes is no error.
+    query = quote_from_bytes(scope.get("query_string") or b"", safe=_ASCII)
+    handshake = {
+        **scope, "type": "http", "method": "GET", "scheme": _SCHEMES.get(scheme, scheme), "query_string": query.encode()
+    }  # fmt: skip
     return ASGIRequest(handshake, BytesIO())

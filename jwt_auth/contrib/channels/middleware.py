@@ -9,6 +9,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
 
 from jwt_auth import transports
+from jwt_auth._django.connections import aclose_old
 from jwt_auth._django.handshakes import request_of
 from jwt_auth.claims import Claims
 from jwt_auth.contrib.channels.credentials import Credential, credential_of, without_secrets
@@ -55,6 +56,8 @@ class JWTWebSocketMiddleware:
         try:
             watch = await self._authenticated(scope, request, secrets)
         except (TokenError, NoTokenError, CsrfError, InsufficientScopeError, UnavailableError) as error:
+            if isinstance(error, UnavailableError):
+                await aclose_old()
             await receive()  # "websocket.connect": a server may accept no answer before it
             await refuse(scope, send, request, error)
             return
@@ -91,5 +94,6 @@ class JWTWebSocketMiddleware:
         self.check_limits(claims)
         user = await watch.verified.auser()
         await credential.use_up(watch.verified)
+        await aclose_old()
         scope.update(user=user, claims=claims, session_id=claims.session_id, watch=watch)
         return watch

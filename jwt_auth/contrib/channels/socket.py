@@ -11,11 +11,15 @@ One WebSocket that a token has opened: it passes messages between the server and
     open         a renewal                                        open: it is answered, and not passed on
     open         the third refused renewal, too many renewals,    ended: 4401
                  or a ticket that was used before
+    open         a renewal with a token that lacks the scopes,    ended: 4401, or 4503 for the latter
+                 or with a ticket that can't be used up now
     open         the token is revoked, or has expired             ended: 4401; its code is the reason
     open         the revocations can't be read, and               ended: 4503
                  REVOCATION_ON_STALE is "deny"
     open         the application closes, or the client leaves     closed
     closed       the token is no longer good                      ended: nothing is sent
+    closed       a renewal                                        closed: it is dropped
+    closed       the application reads on after the client left   closed: the server answers, or doesn't
     ended        the application reads                            ended: it gets `websocket.disconnect`
     ended        either side sends                                ended: nothing is passed on
     ended        the application still runs after PATIENCE        over: it is cancelled
@@ -35,6 +39,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.utils import timezone
 
+from jwt_auth._django.connections import aclose_old
 from jwt_auth.claims import Claims
 from jwt_auth.contrib.channels.messages import (
     Application,
@@ -90,14 +95,17 @@ class Socket:
         self._attempts = Attempts()
         # One message: the server keeps the rest, and slows down a client that sends faster than the application reads.
         self._inbox: asyncio.Queue[Message] = asyncio.Queue(1)
+        self._reading = asyncio.Lock()
+        self._unread: Message | None = None
         self._disconnect: Message | None = None
         self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._farewell: asyncio.Future[None] | None = None
 
     async def run(self) -> None:
         """Run the application until it returns, or until PATIENCE has passed since the socket ended."""
+        ending = self._watch.ending()  # first: if this raises an error, no application may go on without a watch
         application = asyncio.ensure_future(self._inner(self._scope, self._read, self._write))
-        pump, ending = asyncio.ensure_future(self._pump()), self._watch.ending()
+        pump = asyncio.ensure_future(self._pump())
         tasks: list[asyncio.Future[None]] = [application, pump]
         try:
             await _until_one_ends_it(application, pump, ending, self._ended)
@@ -119,25 +127,32 @@ class Socket:
             has_left = message["type"] == "websocket.disconnect"
             if has_left and self._state is not SocketState.ENDED:
                 self._state = SocketState.CLOSED
-            renewal = renewal_in(message.get("text")) if self._state is SocketState.OPEN else None
+            renewal = renewal_in(message.get("text"))
             if renewal is None:
                 await self._inbox.put(message)
             else:
-                await self._renew(renewal)
+                async with self._accepting:  # a fast client sends before the server says that it has accepted
+                    pass
+                if self._state is SocketState.OPEN:
+                    await self._renew(renewal)
             if has_left:
                 return
 
     async def _read(self) -> Message:
-        """Serve as `receive` for the application."""
-        if self._disconnect is None:
-            message = await self._inbox.get()
-            if message["type"] == "websocket.receive":
-                await self._check()
-            elif message["type"] == "websocket.disconnect":
-                self._disconnect = message
+        """Serve as `receive` for the application. If it cancels a call, the next call returns the message."""
+        async with self._reading:
+            if self._state is SocketState.ENDED:
+                await asyncio.sleep(0)  # an application that goes on reading must not block the loop
+            elif self._disconnect is not None:
+                return await self._receive()  # the pump has ended, and the server knows what comes then
             if self._disconnect is None:
-                return message
-        return self._disconnect
+                self._unread = message = self._unread or await self._inbox.get()
+                if message["type"] == "websocket.receive":
+                    await self._check()
+                elif message["type"] == "websocket.disconnect":
+                    self._disconnect = message
+                self._unread = None
+            return self._disconnect or message
 
     async def _write(self, message: Message) -> None:
         """Serve as `send` for the application."""
@@ -145,6 +160,7 @@ class Socket:
         if kind in ("websocket.accept", "websocket.send"):
             await self._check()
         if self._state is SocketState.ENDED:
+            await asyncio.sleep(0)  # an application that only sends must not block the loop
             return
         if kind == "websocket.accept":
             await self._accept(message)
@@ -197,8 +213,9 @@ class Socket:
             credential = credential_in(renewal)
             await self._watch.arenew(credential.access_token)
         except (TokenError, UnavailableError) as error:
-            # A failure of the database does not count as a refusal.
-            if isinstance(error, TokenError) and self._attempts.refused():
+            if isinstance(error, UnavailableError):  # does not count as a refusal
+                await aclose_old()
+            elif self._attempts.refused():
                 self._end(error)
             await self._answer(type="jwt_auth.refused", code=error.code)
             return
@@ -209,6 +226,8 @@ class Socket:
         except (InsufficientScopeError, TokenError, UnavailableError) as error:
             # The watch already uses the new token. If the ticket was used before, another client may have had it.
             self._end(error)
+            if isinstance(error, UnavailableError):
+                await aclose_old()
             return
         self._scope["claims"] = verified.claims
         left = verified.claims.exp - timezone.now().timestamp()

@@ -349,6 +349,13 @@ def test_nothing_of_a_client_makes_a_line_in_the_log(run, served, log):
         assert "\n" not in record.getMessage() + str(record.path)
 
 
+def test_a_query_string_may_have_any_bytes(run, served, echo, tokens):
+    query = b"room=\xff&token=\xfe"
+    assert run(lambda: served(query_string=query).refused())[0] == 401
+    run(lambda: served(bearer(tokens.access_token), query_string=query).accepted())
+    assert echo.scope["query_string"] == query
+
+
 def test_many_subprotocols_and_long_ones(run, served, echo, tokens):
     offered = [f"p{i}" for i in range(5000)] + protocols("bearer", tokens.access_token)
 

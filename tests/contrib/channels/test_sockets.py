@@ -7,6 +7,7 @@ from unittest import mock
 
 import pytest
 from asgiref.sync import sync_to_async
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 from django.utils import timezone
 
@@ -18,7 +19,7 @@ from jwt_auth.contrib.channels.renewal import MAX_ATTEMPTS, MAX_REFUSALS, Attemp
 from jwt_auth.exceptions import RevocationUnavailableError, UnavailableError
 from jwt_auth.revocation import revoke_session, revoke_token, revoke_user
 from jwt_auth.verification import identify_only
-from jwt_auth.watching import Watch
+from jwt_auth.watching import Watch, watch
 from tests.support.outages import down
 from tests.support.websockets import ServedSocket, scope_of
 
@@ -541,3 +542,229 @@ def test_a_close_has_a_reason_that_fits_in_a_frame():
         "reason": "revocation_unavailable",
     }
     assert len(json.dumps(closing(RevocationUnavailableError("x"))["reason"])) < 123
+
+
+# What the application gets
+
+
+async def listening(scope, receive, send):
+    """Stand for an application that keeps what it hears in its scope."""
+    scope["state"]["heard"] = heard = []
+    await receive()
+    await send({"type": "websocket.accept"})
+    while not heard or heard[-1]["type"] != "websocket.disconnect":
+        heard.append(await receive())
+
+
+def test_a_read_that_is_cancelled_loses_no_message(run_alone, tokens, monkeypatch):
+    """Applications read with a timeout, and the check of a message may have to wait for the database."""
+    heard, checking, go_on = [], asyncio.Event(), asyncio.Event()
+    acheck = Watch.acheck
+
+    async def check(self, now=None):
+        checking.set()
+        await go_on.wait()
+        await acheck(self, now)
+
+    async def application(scope, receive, send):
+        await receive()
+        await send({"type": "websocket.accept"})
+        monkeypatch.setattr(Watch, "acheck", check)
+        reading = asyncio.ensure_future(receive())
+        await checking.wait()
+        reading.cancel()
+        await asyncio.wait([reading])
+        go_on.set()
+        heard.extend([(await receive())["text"], (await receive())["text"], (await receive())["type"]])
+
+    async def scenario():
+        socket = ServedSocket(JWTWebSocketMiddleware(application), scope_of(bearer(tokens.access_token)))
+        await socket.accepted()
+        socket.send("one")
+        socket.send("two")
+        socket.leave()
+        await socket.returned()
+
+    run_alone(scenario)
+    assert heard == ["one", "two", "websocket.disconnect"]
+
+
+def test_two_readers_both_learn_of_the_end(run_alone, tokens):
+    codes = []
+
+    async def application(scope, receive, send):
+        await receive()
+        await send({"type": "websocket.accept"})
+        codes.extend(message["code"] for message in await asyncio.gather(receive(), receive()))
+
+    async def scenario():
+        socket = ServedSocket(JWTWebSocketMiddleware(application), scope_of(bearer(tokens.access_token)))
+        await socket.accepted()
+        await sync_to_async(revoke_session)(tokens.session_id)
+        await socket.closed()
+
+    run_alone(scenario)
+    assert codes == [4401, 4401]
+
+
+def test_a_client_may_renew_before_the_server_has_said_that_it_accepts(run_alone, tokens):
+    messages, sent, state = asyncio.Queue(), [], {}
+    messages.put_nowait({"type": "websocket.connect"})
+
+    async def send(message):
+        sent.append(message)
+        if message["type"] == "websocket.accept":
+            text = json.dumps(renewal(tokens.access_token))
+            messages.put_nowait({"type": "websocket.receive", "text": text})
+            await asyncio.sleep(0.05)
+        else:
+            messages.put_nowait({"type": "websocket.disconnect", "code": 1001})
+
+    async def scenario():
+        scope = scope_of(bearer(tokens.access_token), state=state)
+        await asyncio.wait_for(JWTWebSocketMiddleware(listening)(scope, messages.get, send), 5)
+
+    run_alone(scenario)
+    assert [message["type"] for message in state["heard"]] == ["websocket.disconnect"]
+    assert "jwt_auth.renewed" in sent[-1]["text"]
+
+
+def test_a_renewal_after_the_application_has_closed_is_dropped(run_alone, tokens):
+    state = {}
+
+    async def application(scope, receive, send):
+        async def close_too(message):
+            await send(message)
+            await send({"type": "websocket.close", "code": 1000})
+
+        await listening(scope, receive, close_too)
+
+    async def scenario():
+        scope = scope_of(bearer(tokens.access_token), state=state)
+        socket = ServedSocket(JWTWebSocketMiddleware(application), scope)
+        await socket.accepted()
+        assert (await socket.got())["code"] == 1000
+        socket.send(renewal(tokens.access_token))
+        socket.leave()
+        await socket.returned()
+        assert socket.nothing_more()
+
+    run_alone(scenario)
+    assert [message["type"] for message in state["heard"]] == ["websocket.disconnect"]
+
+
+def test_no_application_runs_if_its_token_can_not_be_watched(run_alone, served, echo, tokens, monkeypatch):
+    """As where each tenant has tables of its own."""
+    monkeypatch.setattr(watch, "has_tenants", lambda: True)
+
+    async def scenario():
+        socket = served(bearer(tokens.access_token))
+        with pytest.raises(RuntimeError, match="one tenant"):
+            await socket.returned()
+        socket.send("hello")
+        await asyncio.sleep(0.05)
+        assert socket.nothing_more()
+
+    run_alone(scenario)
+    assert echo.scopes == []
+
+
+# The connection to the database
+
+
+def test_connections_are_treated_as_in_a_request(run_alone, served, tokens, monkeypatch):
+    """A WebSocket is no request, so Django would use a connection that the server has closed again and again."""
+    closed = []
+
+    def close(self):
+        closed.append("closed")
+
+    async def unavailable(self, raw, now=None):
+        raise UnavailableError("the database is gone")
+
+    async def scenario():
+        with monkeypatch.context() as patched:
+            patched.setattr(BaseDatabaseWrapper, "close_if_unusable_or_obsolete", close)
+            await served(bearer("x")).refused()
+            assert closed == []
+            socket = served(bearer(tokens.access_token))
+            await socket.accepted()
+            assert closed
+            with monkeypatch.context() as without_answers:
+                without_answers.setattr(Watch, "arenew", unavailable)
+                closed.clear()
+                assert (await socket.asked(renewal(tokens.access_token)))["code"] == "unavailable"
+                assert closed
+            socket.leave()
+            await socket.returned()
+            closed.clear()
+            with nobody_answers():
+                assert (await served(bearer(tokens.access_token)).refused())[0] == 503
+            assert closed
+
+    run_alone(scenario)
+
+
+def test_an_application_that_only_sends_does_not_block_the_loop_after_the_end(run_alone, tokens, monkeypatch):
+    monkeypatch.setattr(sockets, "PATIENCE", 0.05)
+    started, ended = asyncio.Event(), []
+
+    async def application(scope, receive, send):
+        await receive()
+        await send({"type": "websocket.accept"})
+        started.set()
+        try:
+            for _ in range(1_000_000):
+                await send({"type": "websocket.send", "text": "more"})
+            ended.append("never stopped")
+        finally:
+            ended.append("over")
+
+    async def scenario():
+        sent, connected = [], [{"type": "websocket.connect"}]
+
+        async def send(message):
+            sent.append(message["type"])
+            await asyncio.sleep(0.001)
+
+        async def receive():
+            return connected.pop() if connected else await asyncio.Event().wait()
+
+        middleware = JWTWebSocketMiddleware(application)
+        task = asyncio.ensure_future(middleware(scope_of(bearer(tokens.access_token)), receive, send))
+        await started.wait()
+        await sync_to_async(revoke_session)(tokens.session_id)
+        await task
+        return sent[-1]
+
+    assert run_alone(scenario) == "websocket.close"
+    assert ended == ["over"]
+
+
+@pytest.mark.parametrize("end", ["the client leaves", "the session ends"])
+def test_an_application_that_only_reads_does_not_block_the_loop_after_the_end(run_alone, tokens, monkeypatch, end):
+    monkeypatch.setattr(sockets, "PATIENCE", 0.05)
+    heard = []
+
+    async def application(scope, receive, send):
+        await receive()
+        await send({"type": "websocket.accept"})
+        while len(heard) < 1_000_000:
+            heard.append((await receive())["type"])
+
+    async def scenario():
+        socket = ServedSocket(JWTWebSocketMiddleware(application), scope_of(bearer(tokens.access_token)))
+        await socket.accepted()
+        if end == "the session ends":
+            await sync_to_async(revoke_session)(tokens.session_id)
+            return await socket.closed()
+        socket.leave()
+        await asyncio.sleep(0.05)
+        assert not socket.task.done()
+        socket.task.cancel()
+        await asyncio.wait([socket.task])
+        return None
+
+    run_alone(scenario)
+    assert set(heard) == {"websocket.disconnect"}
+    assert (len(heard) == 1) == (end == "the client leaves")

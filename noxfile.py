@@ -54,10 +54,11 @@ def wheel(session: nox.Session, django: str) -> None:
     session.install("-q", "build", env=locked(django))
     dist = Path(session.create_tmp()) / "dist"
     shutil.rmtree(dist, ignore_errors=True)
-    session.run("python", "-m", "build", "--wheel", "--outdir", str(dist), ".", silent=True, env=locked(django))
-    (built,) = dist.glob("*.whl")
-    session.install("-q", "--force-reinstall", "--no-deps", str(built))
-    session.install("-q", f"{built}[test]", env=locked(django))
+    build = ("python", "-m", "build", "--wheel", "--outdir", str(dist), ".")
+    session.run_install(*build, silent=True, env=locked(django))
+    for built in dist.glob("*.whl"):  # none with --no-install: the wheel was installed before
+        session.install("-q", "--force-reinstall", "--no-deps", str(built))
+        session.install("-q", f"{built}[test]", env=locked(django))
     away = dist.parent / "away"
     shutil.rmtree(away, ignore_errors=True)
     away.mkdir()
@@ -66,9 +67,8 @@ def wheel(session: nox.Session, django: str) -> None:
     for name in ("manage.py", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "pyproject.toml", "noxfile.py"):
         shutil.copy(name, away / name)
     with session.chdir(away):
-        where = session.run("python", "-c", "import jwt_auth; print(jwt_auth.__file__)", silent=True)
-        if "site-packages" not in str(where):
-            session.error(f"the suite would not test the wheel but {where}")
+        tested = "import jwt_auth; assert 'site-packages' in jwt_auth.__file__, jwt_auth.__file__"
+        session.run("python", "-c", tested)
         session.run("python", "-m", "pytest", "-q", "-n", "2", *session.posargs)
 
 

@@ -35,8 +35,8 @@ def main(arguments: list[str] | None = None) -> None:
         for name, (program, more) in SERVERS.items():
             username = next(cluster.usernames)
             with (
-                _server(cluster, username, program, more) as first,
-                _server(cluster, username, program, more) as second,
+                a_server(cluster, username, program, more) as first,
+                a_server(cluster, username, program, more) as second,
             ):
                 lasts, refused_by = acceptances([first, second], second, options.sessions)
             highest = lasts[int(len(lasts) * 0.99) - 1]
@@ -45,8 +45,11 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 @contextmanager
-def _server(cluster: Cluster, username: str, program: Sequence[str], options: Sequence[str]) -> Iterator[Server]:
-    server = start_server(cluster, username, options, program)
+def a_server(
+    cluster: Cluster, username: str, program: Sequence[str], options: Sequence[str] = (), **more: str
+) -> Iterator[Server]:
+    """Run a server, with `more` in its environment."""
+    server = start_server(cluster, username, options, program, **more)
     try:
         yield server
     finally:

@@ -1,7 +1,7 @@
 """
 The modes of this app in one process: REVOCATION = "memory" for the project, and "database" for single views.
 
-On PostgreSQL the query of the latter is prepared; `Unprepared` has it as behind a pooler, where it is not.
+On PostgreSQL the query of `Database` is prepared; that of `Unprepared` is not, as behind a pooler.
 """
 
 from typing import Any

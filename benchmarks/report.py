@@ -77,6 +77,54 @@ def _growth(growth: Mapping[str, Any]) -> str:
     return "\n".join(rows)
 
 
+ASYNCHRONOUS = {
+    "open/anyone/": "open asynchronous view",
+    "memory/signed_in/": "asynchronous view, `JWTUserMiddleware`, memory",
+    "open/verified/": "asynchronous view, `averify()`, memory",
+    "database/signed_in/": "asynchronous view, `JWTUserMiddleware`, database",
+    "open/drf/open/": "open view of DRF",
+    "open/drf/jwt_auth_memory/": "view of DRF, jwt_auth, memory",
+    "open/drf/jwt_auth_database/": "view of DRF, jwt_auth, database",
+    "open/drf/simplejwt_stateless/": "view of DRF, simplejwt, stateless",
+    "open/drf/simplejwt/": "view of DRF, simplejwt",
+    "open/adrf/open/": "open view of adrf",
+    "open/adrf/simplejwt/": "view of adrf, simplejwt",
+}
+
+
+def asynchronous(run: Mapping[str, Any]) -> str:
+    """Return the table of `benchmarks.asynchronous` as Markdown."""
+    views = run["views"]
+    floor = views["open/anyone/"]["CPU, microseconds"]
+    rows = [
+        f"With {_versions(run)}, on {run['database']}, one process of uvicorn.",
+        "",
+        "| view | requests/s | of the open view | µs of CPU over it |",
+        "| --- | --: | --: | --: |",
+    ]
+    for path, label in ASYNCHRONOUS.items():
+        if found := views.get(path):
+            over_open = found["CPU, microseconds"] - floor
+            rows.append(f"| {label} | {found['per second']:.0f} | {found['of open']:.2f} | {over_open:.0f} |")
+    return "\n".join(rows)
+
+
+def sockets(run: Mapping[str, Any]) -> str:
+    """Return the table of `benchmarks.sockets` as Markdown."""
+    labels = {"open": "without authentication", "memory": "memory", "push": "memory, with `REVOCATION_PUSH`"}
+    rows = [
+        f"With {_versions(run)}, two processes of uvicorn.",
+        "",
+        "| sockets | kB for each | closed | median, s | 99 % | longest |",
+        "| --- | --: | --: | --: | --: | --: |",
+    ]
+    for name, found in run["sockets"].items():
+        times = [f"{value:.3f}" for value in found["seconds"]] if found["seconds"] else [""] * 3
+        what = f"{found['sockets']:,}, {labels[name]}"
+        rows.append(f"| {what} | {found['kilobytes']:.1f} | {found['closed']} | {' | '.join(times)} |")
+    return "\n".join(rows)
+
+
 def plot(runs: list[Mapping[str, Any]], path: Path) -> None:
     """Draw the cost of a request on each database as bars."""
     import matplotlib as mpl

@@ -6,20 +6,11 @@ All measurements in one process, on one kind of database; prints JSON to standar
 
 import argparse
 import json
-import platform
-from importlib.metadata import version
 from typing import Any
 from unittest import mock
 
 from benchmarks.databases import set_up
-
-# The names of the packages that take part, as people know them and as they are installed.
-PACKAGES = {
-    "Django": "django",
-    "DRF": "djangorestframework",
-    "simplejwt": "djangorestframework-simplejwt",
-    "knox": "django-rest-knox",
-}
+from benchmarks.versions import versions
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -36,29 +27,21 @@ def main(arguments: list[str] | None = None) -> None:
 
 def run(options: Any) -> dict[str, Any]:
     from django.contrib.auth import get_user_model
+    from django.db import connection
 
     from benchmarks import growth, operations, signatures
 
     user = get_user_model()._default_manager.create_user("alice", password="x")  # type: ignore[attr-defined]
     return {
         "database": options.database,
-        "versions": versions(),
+        "versions": {
+            **versions("Django", "djangorestframework", "djangorestframework-simplejwt", "django-rest-knox"),
+            connection.display_name: ".".join(map(str, connection.get_database_version())),
+        },
         "requests": requests(user, options.rounds),
         "signatures": signatures.measure(user, options.rounds),
         "operations": operations.measure(user, options.operations, options.sessions),
         "growth": growth.measure(user, options.growth, options.rounds),
-    }
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of all that is measured, by name."""
-    from django.db import connection
-
-    database = ".".join(map(str, connection.get_database_version()))
-    return {
-        platform.python_implementation(): platform.python_version(),
-        **{label: version(name) for label, name in PACKAGES.items()},
-        connection.display_name: database,
     }
 
 

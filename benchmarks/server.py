@@ -15,7 +15,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from http import HTTPStatus
 from http.client import HTTPConnection
@@ -36,7 +36,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     results = {}
     with set_up(options.database):
-        headers = _headers()
+        headers = user_headers()
         for age in ("None", "0"):
             os.environ["BENCH_CONN_MAX_AGE"] = age
             with gunicorn(options.workers) as port:
@@ -44,7 +44,7 @@ def main(arguments: list[str] | None = None) -> None:
     print(json.dumps({"database": options.database, "server": results}, indent=1))
 
 
-def _headers() -> dict[str, dict[str, str]]:
+def user_headers() -> dict[str, dict[str, str]]:
     """Create a user, and return the headers of the user's requests for each package."""
     from django.contrib.auth import get_user_model
 
@@ -58,9 +58,7 @@ def _headers() -> dict[str, dict[str, str]]:
 @contextmanager
 def gunicorn(workers: int, *arguments: str, ready: str = "/ping/open/") -> Iterator[int]:
     """Run a server on a free port, whose path `ready` answers."""
-    with socket.socket() as chosen:
-        chosen.bind(("127.0.0.1", 0))
-        port = chosen.getsockname()[1]
+    port = free_port()
     command = [
         *(sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}", "--workers", str(workers)),
         *("--log-level", "error", *arguments),
@@ -68,14 +66,21 @@ def gunicorn(workers: int, *arguments: str, ready: str = "/ping/open/") -> Itera
     ]
     process = subprocess.Popen(command)
     try:
-        _wait_for(port, ready)
+        wait_for(port, ready)
         yield port
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(timeout=20)
 
 
-def _wait_for(port: int, path: str) -> None:
+def free_port() -> int:
+    with socket.socket() as chosen:
+        chosen.bind(("127.0.0.1", 0))
+        port: int = chosen.getsockname()[1]
+        return port
+
+
+def wait_for(port: int, path: str) -> None:
     """Wait until a request is answered, because the port is open before the workers have started."""
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
@@ -84,7 +89,7 @@ def _wait_for(port: int, path: str) -> None:
             if connection.getresponse().status == HTTPStatus.OK:
                 return
         time.sleep(0.1)
-    raise TimeoutError("gunicorn did not start")
+    raise TimeoutError("the server did not start")
 
 
 def _measure(port: int, headers: dict[str, dict[str, str]], options: Any) -> dict[str, float]:
@@ -92,11 +97,11 @@ def _measure(port: int, headers: dict[str, dict[str, str]], options: Any) -> dic
     seen: dict[str, list[float]] = {name: [] for name in headers}
     for _ in range(options.rounds):
         for name, carried in headers.items():
-            seen[name].append(_rate(port, f"/ping/{name}/", carried, options.seconds))
+            seen[name].append(rate(port, f"/ping/{name}/", carried, options.seconds))
     return {name: median(rates) for name, rates in seen.items()}
 
 
-def _rate(port: int, path: str, carried: dict[str, str], seconds: float) -> float:
+def rate(port: int, path: str, carried: Mapping[str, str], seconds: float) -> float:
     """Return the requests per second according to wrk; a load generator in Python would limit the result."""
     headers = [("--header", f"{name.removeprefix('HTTP_').title()}: {value}") for name, value in carried.items()]
     command = ["wrk", "--threads", "1", "--connections", str(CLIENTS), "--duration", f"{seconds}s"]

@@ -210,7 +210,7 @@ def check_claims(claims: Claims, policy: Policy, now: datetime) -> None:
 
 def check_lasting_claims(claims: Claims, policy: Policy) -> None:
     """
-    Do the part of check_claims() whose result never changes for the same claims and policy.
+    Do the part of check_claims() whose result is always the same for the same claims and policy.
 
     Raises:
         InvalidClaimError: see check_claims().
@@ -244,7 +244,7 @@ def check_times(claims: Claims, policy: Policy, now: datetime) -> None:
     """
     seconds, leeway = now.timestamp(), policy.leeway.total_seconds()
     latest = seconds + leeway
-    # `iat` twice: the token's own may be later, if the earlier of two times is in `claims`.
+    # `iat` twice: `claims.iat` may be the earlier of two times, and the token's own `iat` may be later.
     if claims.iat > latest or claims.all.get("iat", 0) > latest:
         raise InvalidClaimError("iat", "lies in the future")
     if claims.nbf is not None and claims.nbf > latest:

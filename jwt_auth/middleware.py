@@ -71,7 +71,7 @@ class _Middleware:
         return _as_json(error, request) if answered else None
 
 
-# The asynchronous views of this process that have read more of a lazy user than its key.
+# The views of this process that have read more than the key of a lazy user on an event loop.
 _readers: "WeakSet[Any]" = WeakSet()
 
 
@@ -99,9 +99,9 @@ class JWTUserMiddleware(_Middleware):
     An invalid token in the header is answered with 401, a forged request with 403, and an outage with 503. An invalid
     cookie is ignored. Without a token the user is that of Django's session. DRF's views authenticate by themselves.
 
-    If REVOCATION is "memory", the user is not loaded: its key costs no query. `await request.auser()` loads the rest.
-    If an asynchronous view reads more of `request.user` without that, the event loop waits for the row once; from then
-    on this process loads the user before it calls the view.
+    If REVOCATION is "memory", the user is not loaded, and reading its key costs no query. `await request.auser()` loads
+    the user. If an asynchronous view reads more of `request.user` without that, the event loop waits for the query, but
+    only once in each process: from then on the process loads the user before it calls the view.
 
     A token in the header always counts, because no browser sends it by itself. A cookie counts only if Django's session
     has no user: that user has signed in to these views, for example with the admin's form, and can sign out of them.
@@ -131,7 +131,7 @@ class JWTUserMiddleware(_Middleware):
         asked = Request(request)
         for authentication_class in self.authentication_classes:
             authenticator = authentication_class()
-            authenticator.load_user = False  # `request.auser()` does that
+            authenticator.load_user = False  # `request.auser()` loads the user
             found = authenticator.authenticate(asked)
             # Not earlier: a forged request is refused whichever of the two cookies counts, and requests without a good
             # cookie of ours read no session.
@@ -200,7 +200,7 @@ class TiedSessionMiddleware(_Middleware):
 
 
 def _on_loop(method: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
-    """Return the method for an asynchronous handler: Django would call it in a thread, and it hardly ever needs one."""
+    """Return an asynchronous variant of `method`: Django would call `method` in a thread, which it rarely needs."""
 
     async def call(*args: Any, **kwargs: Any) -> Any:
         return await on_loop(lambda: method(*args, **kwargs))
@@ -227,7 +227,7 @@ def _has_user(request: HttpRequest) -> bool:
     """Return whether another middleware has signed somebody in: Django's, by the session."""
     user: Any = getattr(request, "user", None)
     if getattr(getattr(request, "session", None), "session_key", None) is not None:
-        about_to_block()  # the session is read now, maybe from a cache
+        about_to_block()  # the session is read here, and may be in a cache
     try:
         with outage_is_unavailable():
             return user is not None and bool(user.is_authenticated)
@@ -237,16 +237,23 @@ def _has_user(request: HttpRequest) -> bool:
 
 
 def sign_in(request: HttpRequest, user: Any, claims: Claims) -> None:
-    """Set the user of a request for its view, loaded if the view is known to need that on an event loop."""
+    """Set the user of a request. Load the user if the view is known to read more than the key on an event loop."""
     view = request.resolver_match and request.resolver_match.func
-    if view in _readers:
+    if _is_reader(view):
         load_row(user)
     _set_user(request, user, claims)
     before_waiting(user, lambda: _note_reader(view))
 
 
+def _is_reader(view: Any) -> bool:
+    try:
+        return view in _readers
+    except TypeError:  # an instance without a hash
+        return False
+
+
 def _note_reader(view: Any) -> None:
-    with suppress(TypeError):  # an instance without weak references: its requests go on waiting
+    with suppress(TypeError):  # the view has no weak references or no hash: each request waits
         _readers.add(view)
 
 

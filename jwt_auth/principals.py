@@ -36,7 +36,7 @@ Refuse = Callable[[JWTAuthError], Exception]
 _REFUSE = "_jwt_auth_refuse"
 _SUB = "_jwt_auth_sub"
 
-# The most keys of users that are remembered: those of users whose tokens are verified again and again.
+# The most users whose keys are remembered, parsed from `sub`.
 _KEYS = 4096
 
 
@@ -147,7 +147,7 @@ def parse_key(field: Any, sub: str) -> Any:
 
 @cached_until_settings_change
 def _lazy_rows() -> tuple[LazyRows, Any, LRUCache[str, Any]]:
-    """Return the lazy instances of the user model, the field whose value is in `sub`, and the last values by `sub`."""
+    """Return the lazy instances of the user model, the field whose value is in `sub`, and a cache of its values."""
     model, field = get_user_model(), user_field(get_settings().USER_ID_FIELD)
     free = frozenset(("is_authenticated", "is_anonymous", "is_active"))
     rows = LazyRows(model, field, load=_load, free=free, has_one_class=manager_is_plain())

@@ -180,7 +180,7 @@ class UserThrottle(AddressThrottle):
 
 
 class HandshakeTicketThrottle(AddressThrottle):
-    """DEFAULT_THROTTLE_RATES["jwt_auth_ticket"] changes the rate, which is one user's."""
+    """Counts WebSocket tickets per user. DEFAULT_THROTTLE_RATES["jwt_auth_ticket"] changes the rate."""
 
     scope, default_rate, ident = "jwt_auth_ticket", UserThrottle.default_rate, UserThrottle.ident
 

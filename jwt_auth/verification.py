@@ -42,7 +42,7 @@ class _Signed:
     A token with a valid signature: the facts about it that never change.
 
     Args:
-        policy: the policy that its lasting claims were judged by, and found to be good; None before that.
+        policy: the policy that the token's lasting claims comply with; None if they were not checked yet.
     """
 
     token: tokens.UnverifiedToken
@@ -58,8 +58,8 @@ def verify(
     """
     Verify an access token: signature, claims, revocation. Usually one query, or none if REVOCATION is "memory".
 
-    The signature of a token that was verified before may be cached, and so may be that its audience, its lifetime and
-    its required claims are good. All else is checked each time, including that the issuer still has the token's key.
+    If a token was verified before, the results for its signature, audience, lifetime and required claims may be cached.
+    All else is checked each time, including that the issuer still has the token's key.
 
     Args:
         raw: the token as it was received.
@@ -103,13 +103,13 @@ async def averify(
     """
     Do the same as verify(), without blocking the event loop.
 
-    In memory mode that is done on the loop as long as the known revocations are fresh: without a query, and without a
-    thread. Another thread reads new ones in time. All else, such as a query, is done in a thread.
+    In memory mode, if the known revocations are fresh, it runs on the loop, without a query and without a thread.
+    Another thread reads new revocations before the known ones are too old. If a query is needed, a thread runs it.
 
     Args:
-        load_user: load the user, so that all of it can be read: one query in memory mode. If not, only the user's key
-            can be read, until `auser()` of the result has loaded the rest; before that, reading more of the user is
-            SynchronousOnlyOperation.
+        load_user: load the user, so that each attribute can be read: one query in memory mode. If False, only the
+            user's key can be read; reading more raises SynchronousOnlyOperation until `auser()` of the result has
+            loaded the user.
     """
     verified = await on_loop(lambda: verify(raw, issuers=issuers, ask_database=ask_database, now=now))
     if load_user:

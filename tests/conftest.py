@@ -26,6 +26,7 @@ pytest.register_assert_rewrite("tests.support")
 from tests.support.api_clients import ApiClient, register  # noqa: E402
 from tests.support.clients import PASSWORD, Client  # noqa: E402
 from tests.support.clocks import NOW, Ticks, python_time  # noqa: E402
+from tests.support.emptying import empty_quickly, restore_quickly  # noqa: E402
 from tests.support.keys import pem  # noqa: E402
 from tests.support.queries import count_queries  # noqa: E402
 from tests.support.selection import IS_ON_SQLITE, select  # noqa: E402
@@ -45,6 +46,8 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
     """
     with django_db_blocker.unblock():
         assert connection.features.supports_json_field
+        restore_quickly(connection)
+    empty_quickly(connection)
 
 
 @pytest.fixture(autouse=True)

@@ -1,25 +1,34 @@
 """Memory mode on an event loop: no thread and no query, unless something has to be waited for."""
 
 import threading
+import time
+from dataclasses import dataclass
+from typing import ClassVar
 
+import jwt
 import pytest
 from asgiref import sync
 from asgiref.sync import async_to_sync
 from django.core.exceptions import SynchronousOnlyOperation
+from django.core.files.base import ContentFile
+from django.core.files.uploadhandler import MemoryFileUploadHandler
 from django.db import transaction
 from django.http import HttpResponse, JsonResponse
 from django.test import AsyncRequestFactory
+from django.urls import ResolverMatch
 from django.views import View
 
 from jwt_auth import middleware, sessions
 from jwt_auth.authentication import JWTAuthentication, JWTCookieAuthentication, UserOrClientJWTAuthentication
 from jwt_auth.authentication.errors import Refused, ServiceUnavailable
+from jwt_auth.conf import get_settings
 from jwt_auth.exceptions import InvalidTokenError, RevokedTokenError
 from jwt_auth.middleware import JWTUserMiddleware, TiedSessionMiddleware, VaryMiddleware
 from jwt_auth.revocation import revoke_session, revoke_user
 from jwt_auth.revocation.memory.view import view
 from jwt_auth.verification import averify, verify
 from tests.support.api_clients import register
+from tests.support.keys import public_pem
 from tests.support.outages import outage
 
 pytestmark = [pytest.mark.usefixtures("threads_connect")]
@@ -211,6 +220,87 @@ def test_a_single_use_token_is_used_up_once(user, memory, settings):
         run(UserOrClientJWTAuthentication().aauthenticate, asked(token))
 
 
+class Upload(MemoryFileUploadHandler):
+    """An upload handler of a project, which may store the file on another server."""
+
+    threads: ClassVar[list[threading.Thread]] = []
+
+    def new_file(self, *args, **kwargs):
+        self.threads.append(threading.current_thread())
+        super().new_file(*args, **kwargs)
+
+
+def test_a_form_with_djangos_csrf_token_is_not_parsed_on_the_loop(pair, user, settings):
+    settings.JWT_AUTH = {**settings.JWT_AUTH, "CSRF_MODE": "django"}
+    settings.FILE_UPLOAD_HANDLERS = [f"{__name__}.{Upload.__name__}"]
+    verify(pair.access_token)
+    Upload.threads.clear()
+
+    async def upload():
+        asked = AsyncRequestFactory()
+        asked.cookies[get_settings().COOKIE_ACCESS_NAME] = pair.access_token
+        asked.cookies["csrftoken"] = "a" * 32
+        form = {"csrfmiddlewaretoken": "a" * 32, "file": ContentFile(b"x", name="a.txt")}
+        request = asked.post("/", form)
+        request._dont_enforce_csrf_checks = False
+        found, _ = await JWTCookieAuthentication().aauthenticate(request)
+        return found, threading.current_thread()
+
+    found, loop = run(upload)
+    assert (found, len(Upload.threads)) == (user, 1)
+    assert loop not in Upload.threads
+
+
+def test_a_request_that_is_let_through_is_logged_once(pair, user, settings, caplog):
+    settings.JWT_AUTH = {**settings.JWT_AUTH, "CSRF_MODE": "log_only"}
+    verify(pair.access_token)
+
+    async def named(request):
+        return HttpResponse(request.user.get_username())
+
+    for _ in range(2):  # the second one loads the user, in a thread
+        caplog.clear()
+        foreign = AsyncRequestFactory()
+        foreign.cookies[get_settings().COOKIE_ACCESS_NAME] = pair.access_token
+        request = foreign.post("/", headers={"sec-fetch-site": "cross-site"})
+        request._dont_enforce_csrf_checks = False
+        run(layers(named), request)
+        assert [record.event for record in caplog.records if record.name == "jwt_auth"] == ["csrf_let_through"]
+
+
+def test_a_class_that_answers_all_errors_does_not_swallow_that_it_would_wait(pair, user, ticks):
+    class Lenient(JWTAuthentication):
+        def authenticate(self, request):
+            try:
+                return super().authenticate(request)
+            except Exception:  # noqa: BLE001  # as projects write it
+                return None
+
+    ticks.forward(1.1)
+    assert run(Lenient().aauthenticate, asked(pair.access_token))[0] == user
+
+
+def test_a_project_names_the_principal_once_and_not_on_the_loop(user, memory, settings, ec_key):
+    threads = []
+
+    def principal(claims):
+        threads.append(threading.current_thread())
+        return type(user)._default_manager.get(pk=claims.sub)
+
+    name, second = "https://issuer.example", int(time.time())
+    trusted = {"KEYS": public_pem(ec_key), "ALGORITHMS": ["ES256"], "PRINCIPAL": principal}
+    settings.JWT_AUTH = {**settings.JWT_AUTH, "TRUSTED_ISSUERS": {name: trusted}}
+    claims = {"iss": name, "aud": "jwt_auth", "sub": str(user.pk), "iat": second, "exp": second + 60}
+    token = jwt.encode(claims, ec_key, "ES256", headers={"typ": "at+jwt"})
+
+    async def ask():
+        return (await averify(token)).user, threading.current_thread()
+
+    found, loop = run(ask)
+    assert (found, len(threads)) == (user, 1)
+    assert loop not in threads
+
+
 def test_an_outage_while_the_user_is_loaded_is_503(pair):
     with outage(), pytest.raises(ServiceUnavailable):
         run(JWTAuthentication().aauthenticate, asked(pair.access_token))
@@ -267,7 +357,17 @@ class Slotted:
         return HttpResponse(request.user.get_username())
 
 
-def test_a_view_that_has_no_weak_references_works_too(pair, user, monkeypatch):
+@dataclass
+class OfDataClass:
+    async def __call__(self, request):
+        return HttpResponse(request.user.get_username())
+
+
+@pytest.mark.parametrize("view", [Slotted(), OfDataClass()], ids=["no weak references", "no hash"])
+def test_a_view_that_can_be_in_no_set_works_too(pair, user, monkeypatch, view):
     monkeypatch.setattr(middleware, "iscoroutinefunction", lambda call: True)
     for _ in range(2):
-        assert run(layers(Slotted()), asked(pair.access_token)).content.decode() == user.get_username()
+        assert run(layers(view), asked(pair.access_token)).content.decode() == user.get_username()
+    request = asked(pair.access_token)
+    request.resolver_match = ResolverMatch(view, (), {})
+    assert JWTAuthentication().authenticate(request)[0].pk == user.pk

@@ -96,6 +96,25 @@ def test_the_server_is_asked():
         assert min(rates.values()) > 0
 
 
+@pytest.mark.skipif(not shutil.which("wrk"), reason="wrk is not installed")
+@pytest.mark.thorough
+def test_asynchronous_and_synchronous_views_are_asked():
+    pytest.importorskip("uvicorn")
+    found = run("benchmarks.asynchronous", "--rounds", "1", "--json")
+    text = report.asynchronous(found)
+    assert all(label in text for path, label in report.ASYNCHRONOUS.items() if "adrf" not in path)
+    assert min(view["per second"] for view in found["views"].values()) > 0
+
+
+@pytest.mark.thorough
+def test_sockets_of_revoked_users_are_closed():
+    for package in ("psycopg", "uvicorn", "websockets"):
+        pytest.importorskip(package)
+    found = run("benchmarks.sockets", "--users", "5", "--revoked", "2", "--json")
+    assert found["sockets"]["memory"]["closed"] == 4
+    assert "10, memory |" in report.sockets(found)
+
+
 @pytest.mark.thorough
 def test_each_text_of_a_stranger_is_sent_and_answered():
     command = [sys.executable, "-m", "benchmarks.texts", "--rounds", "1"]

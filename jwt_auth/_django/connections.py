@@ -23,9 +23,9 @@ def close_if_broken(alias: str) -> None:
 
 def is_private_to_process(alias: str) -> bool:
     """
-    Return whether the database lives in the memory of this process, as SQLite's does in tests.
+    Return whether the database is in the memory of this process, as SQLite's is in tests.
 
-    Its connections lock each other out, and a test keeps one transaction open on one of them.
+    The connections of such a database lock each other out, and a test keeps a transaction open on one of them.
     """
     is_in_memory = getattr(connections[alias], "is_in_memory_db", None)
     return is_in_memory is not None and bool(is_in_memory())

@@ -33,7 +33,7 @@ _TEXT_STATES = frozenset(("22021", "22P05"))
 # A table or a column that does not exist.
 _SCHEMA_STATES = frozenset(("42P01", "42703"))
 
-# A prepared statement that is unknown, that exists already, or whose columns have changed since.
+# A prepared statement that is unknown, that exists already, or whose columns have changed.
 _PREPARING_STATES = frozenset(("26000", "42P05", "0A000"))
 
 # MariaDB and MySQL.
@@ -105,7 +105,7 @@ def is_of_text(error: BaseException) -> bool:
 
 
 def is_of_preparing(error: BaseException) -> bool:
-    """Return whether PostgreSQL could execute the query if it were no prepared statement."""
+    """Return whether the query failed only because it is a prepared statement."""
     return _state(error.__cause__) in _PREPARING_STATES
 
 

@@ -1,7 +1,7 @@
 """
-The handshake of a WebSocket as a request of Django, so that all rules for requests apply to it.
+Convert the handshake of a WebSocket to a request of Django, so that all rules for requests apply to it.
 
-A handshake is a GET request (RFC 6455 section 4.1), but Django makes requests from the scope "http" alone.
+A handshake is a GET request (RFC 6455 section 4.1), but Django makes requests from scopes of the type "http" only.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ _SCHEMES = {"ws": "http", "wss": "https"}
 
 
 def request_of(scope: Mapping[str, Any]) -> HttpRequest:
-    """Return the request with the headers of a scope "websocket". It has no body."""
+    """Return a request with the headers of a scope of the type "websocket". It has no body."""
     scheme = scope.get("scheme", "ws")
     handshake = {**scope, "type": "http", "method": "GET", "scheme": _SCHEMES.get(scheme, scheme)}
     return ASGIRequest(handshake, BytesIO())

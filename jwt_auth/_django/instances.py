@@ -1,5 +1,5 @@
 """
-Instances that are made without `Model.__init__`, which needs several times as long.
+Make instances without `Model.__init__`, which takes several times as long.
 """
 
 from collections.abc import Sequence
@@ -27,10 +27,10 @@ def copy_with(instance: M, **related: object) -> M:
 
 def from_row(model: type[M], using: str, names: Sequence[str], values: Sequence[Any]) -> M:
     """
-    Return what `model.from_db` returns for these columns; the others are deferred.
+    Return an instance as `model.from_db` does, with these columns; all others are deferred.
 
-    Django sets and defers each column by itself, and sends two signals. If a model or a receiver may notice, it does so
-    here, too.
+    Django sets and defers each column one by one, and sends two signals. If the model or a receiver may notice the
+    difference, this calls `model.from_db`.
     """
     state = _state_class(model)
     if state is None or pre_init.has_listeners(model) or post_init.has_listeners(model):
@@ -44,7 +44,7 @@ def from_row(model: type[M], using: str, names: Sequence[str], values: Sequence[
 @lru_cache
 def _state_class(model: type[Model]) -> Any:
     """Return the class of `_state`; None if the model makes instances in its own way."""
-    from django.db.models.base import ModelState  # not documented, and so maybe not there
+    from django.db.models.base import ModelState  # not documented, so a release may not have it
 
     names = ("__new__", "__init__", "__setattr__", "from_db")
     is_own = any(getattr_static(model, name) is not getattr_static(Model, name) for name in names)

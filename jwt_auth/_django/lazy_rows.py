@@ -9,8 +9,8 @@ own class, with the same methods, signals and pickles as any other.
 the model. What `type()` returns can't be changed. That class must not even equal the model: signals cache receivers by
 equality and find them by identity, so one signal with the class as its sender would hide all receivers of the model.
 
-Asynchronous code can't query: it awaits `aload_row()` first. If code on an event loop reads an unloaded instance, a
-thread with a connection of its own loads the row, while the loop waits. `before_waiting()` can refuse that.
+Asynchronous code can't query, so it awaits `aload_row()` first. If code on an event loop reads an unloaded instance, a
+thread with a connection of its own loads the row, while the loop waits. `before_waiting()` can prevent that.
 
 Django does not document which attributes it reads of an instance that is only compared or assigned, nor how it makes
 the class of a model. A first instance is tried before others are made; if a release differs, there are none.
@@ -26,6 +26,7 @@ from typing import Any, TypeVar
 from asgiref.sync import sync_to_async
 from django.core.exceptions import SynchronousOnlyOperation
 from django.db import connections, models
+from django.utils.asyncio import async_unsafe
 
 from jwt_auth._django.differences import note_difference
 from jwt_auth.process.blocking import may_block
@@ -50,15 +51,15 @@ _attribute = object.__getattribute__
 _UNLOADED = "_jwt_auth_unloaded"
 _LOCK = "_jwt_auth_lock"
 
-# In the same place: a function that is called before a loop waits for the row.
+# In the same `__dict__`: a function that is called before an event loop waits for the row.
 _WAITS = "_jwt_auth_waits"
 
 # An attribute of the class of such instances: the function that loads one of them.
 _LAZY = "_jwt_auth_lazy"
 
 _NOT_LOADED = """\
-The user of the token is not loaded, and asynchronous code can't query. Await request.auser(), or auser() of what \
-averify() returned, before reading more than the user's key."""
+The user of the token is not loaded, and asynchronous code can't query. Before you read more than its key, await \
+request.auser(), or auser() of the result of averify()."""
 
 
 class LazyRows:
@@ -152,7 +153,7 @@ def load_row(instance: object) -> None:
 
 
 async def aload_row(instance: T) -> T:
-    """Return `instance`, and load its row if it is lazy: then that is one query, in a thread."""
+    """Load the row of `instance` if it is lazy, by one query in a thread, and return `instance`."""
     if is_lazy(instance):
         await sync_to_async(load_row)(instance)
     return instance
@@ -165,12 +166,12 @@ def leave_with(instance: Any, name: str, value: object) -> None:
 
 
 def before_waiting(instance: Any, call: Callable[[], None]) -> None:
-    """If an event loop is going to wait for the row of `instance`, call `call` first, which may raise an error."""
+    """Have `call` called before an event loop waits for the row of `instance`; `call` may raise an error."""
     leave_with(instance, _WAITS, call)
 
 
 def refuse_to_wait(instance: Any) -> None:
-    """Have code on an event loop get SynchronousOnlyOperation, as with Django's own lazy objects."""
+    """Have reads on an event loop raise SynchronousOnlyOperation, as with Django's own lazy objects."""
     before_waiting(instance, _refuse)
 
 
@@ -269,7 +270,9 @@ def _become_ordinary(lazy: Any, load: Callable[[dict[str, Any]], Any]) -> None:
         while is_lazy(lazy):
             sleep(0)
         return
-    with lock:
+    if not lock.acquire(blocking=False):
+        _wait_for(lock)
+    try:
         if _attribute(lazy, "__dict__") is not known:
             return  # another thread was faster
         fresh = load(known)
@@ -279,6 +282,14 @@ def _become_ordinary(lazy: Any, load: Callable[[dict[str, Any]], Any]) -> None:
         # attributes, and is not called.
         object.__setattr__(lazy, "__dict__", vars(fresh))
         object.__setattr__(lazy, "__class__", type(fresh))
+    finally:
+        lock.release()
+
+
+@async_unsafe(_NOT_LOADED)
+def _wait_for(lock: Any) -> None:
+    """Wait for the thread that loads the row. On an event loop that is an error, as the query itself would be."""
+    lock.acquire()
 
 
 def _lock_of(known: dict[str, Any]) -> Any:

@@ -1,24 +1,24 @@
 """
-Have PostgreSQL prepare a query, where nothing between the driver and the server can mix up prepared statements.
+Have PostgreSQL prepare a query, unless a pooler between the driver and the server could mix up prepared statements.
 
-PostgreSQL plans the query of a request for five times as long as it runs it. A prepared statement is planned once. But
-it belongs to one process of the server. A pooler may give each transaction another process, in which the same name is
-unknown, or stands for a statement of another program. So this decides for each connection:
+PostgreSQL needs five times as long to plan the query of a request as to run it. A prepared statement is planned once,
+but belongs to one process of the server. A pooler may assign another process to each transaction; there the same name
+may be unknown, or be a statement of another program. So each connection decides:
 
     OPTIONS["prepare_threshold"]   the query is prepared
     ----------------------------   ----------------------------------------------------------------------------------
-    is not set                     if the process that answers is the one whose number the connection was opened with.
-                                   A pooler that changes processes gives the client a number of its own: by that
-                                   number it finds the process in which the client's query is to be cancelled
-    a number                       yes: the project says that nothing in between mixes them up
+    is not set                     if the process that answers has the id that the connection got when it was opened.
+                                   A pooler that changes processes gives its clients ids of its own, because it must
+                                   find the process of a query that the client cancels
+    a number                       yes: the project declares that its pooler, if any, supports prepared statements
     None                           no
 
-The first uses of a connection prepare nothing: one that is closed after each request would gain nothing. In a
-transaction nothing is prepared either, because an error would end the transaction. Outside of one, what can't be
-executed as a prepared statement is executed without, and that connection prepares nothing from then on. Where Django
-logs queries, it needs their text with the values, which a prepared statement doesn't have.
+A connection prepares nothing in its first uses: one that is closed after each request would gain nothing. In a
+transaction nothing is prepared, because an error would abort the transaction. Outside of a transaction, if a prepared
+statement fails as such, the query is executed again without preparation, and the connection prepares nothing from then
+on. If Django logs queries, nothing is prepared, because the log needs the query's text with its values.
 
-Neither Django nor psycopg documents all that is needed. If a release differs, nothing is prepared.
+Neither Django nor psycopg documents all of this. If a release differs, nothing is prepared.
 """
 
 import re
@@ -41,7 +41,7 @@ _NAMED = re.compile(r"%(?:%|\((\w+)\)s)")
 
 @dataclass(slots=True)
 class _Use:
-    """The use of a connection; `is_allowed` is None until it has been used often enough."""
+    """The uses of a connection; `is_allowed` is None until there are enough."""
 
     uses: int = 0
     is_allowed: bool | None = None
@@ -53,12 +53,12 @@ _known: WeakKeyDictionary[Any, _Use] = WeakKeyDictionary()
 
 class PreparedQuery:
     """
-    A query in the form in which it is prepared.
+    A query that PostgreSQL can prepare.
 
     Args:
         sql: with named placeholders.
-        constants: those of its values that are always the same, by their names. They become part of the text, because
-            the plan has to be made for them: for "any scope" PostgreSQL would plan to read most events.
+        constants: the values that are always the same, by their names. They become part of the text, so that the plan
+            is made for them: with a parameter for the scope PostgreSQL would expect to read most events.
     """
 
     def __init__(self, sql: str, constants: Mapping[str, Any]) -> None:
@@ -67,9 +67,9 @@ class PreparedQuery:
 
     def execute(self, cursor: Any, connection: Any, values: Mapping[str, Any]) -> bool:
         """
-        Execute it with a new cursor of Django, if the connection may prepare it; return False if not.
+        Execute the query with a new cursor of Django if the connection may prepare it; return False if not.
 
-        The wrappers of the queries of `connection` are called for this one, too.
+        The `execute_wrappers` of `connection` are called for this query, too.
         """
         ordinary, raw = cursor.cursor, connection.connection
         try:
@@ -79,7 +79,7 @@ class PreparedQuery:
             cursor.cursor = _server_side_cursor(raw)
         except Error:
             raise
-        except Exception as error:  # noqa: BLE001  # whatever it is, the query can be executed as any other
+        except Exception as error:  # noqa: BLE001  # after any error, the query can be executed without preparation
             _give_up(raw, error)
             return False
         threshold, raw.prepare_threshold = raw.prepare_threshold, 0
@@ -113,7 +113,7 @@ def with_placeholders(sql: str, placeholders: Sequence[str]) -> str:
 
 def _may_prepare(connection: Any) -> bool:
     raw = connection.connection
-    if not hasattr(raw, "prepare_threshold"):  # psycopg 3 has it
+    if not hasattr(raw, "prepare_threshold"):  # psycopg 2
         return False
     if connection.queries_logged or not raw.autocommit or raw.pgconn.transaction_status:
         return False
@@ -139,6 +139,6 @@ def _give_up(raw: Any, error: Exception) -> None:
 
 
 def _server_side_cursor(raw: Any) -> Any:
-    from psycopg import Cursor  # need not be installed
+    from psycopg import Cursor  # psycopg may not be installed
 
     return Cursor(raw)

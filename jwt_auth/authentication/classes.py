@@ -63,8 +63,8 @@ class JWTAuthentication(BaseAuthentication):
     # True to ask the database, regardless of REVOCATION.
     ask_database: bool = False
 
-    # Whether asynchronous code gets a loaded user. If not, memory mode makes no query, and only the user's key can be
-    # read: see verification.averify().
+    # Whether asynchronous code gets a loaded user. If False, memory mode does not query for the user, and only
+    # the user's key can be read; see verification.averify().
     load_user: bool = True
 
     # True for views that only revoke: a single-use token is accepted there although the cache of used tokens fails.
@@ -107,7 +107,7 @@ class JWTAuthentication(BaseAuthentication):
         """
         Do the same as authenticate(), without blocking the event loop; see verification.averify().
 
-        A subclass overrides authenticate() alone: if it queries, it is called again in a thread.
+        A subclass overrides authenticate() only. If that method queries, it is called again in a thread.
         """
         authenticated = await on_loop(lambda: self.authenticate(request))
         if authenticated is not None:
@@ -132,7 +132,7 @@ class JWTAuthentication(BaseAuthentication):
                 raise
             verified = verify_by_last_known(raw, issuers=self.issuers)
         if self.load_user and may_block() and _is_for_asynchronous_code(request):
-            load_row(verified.user)  # here and not there: only here is a thread that can query
+            load_row(verified.user)  # here, because this runs in a thread that can query
         if verified.one_time:
             self.use_up(request, raw, verified.claims)
         refuse_with(verified.user, as_api_exception)
@@ -232,7 +232,7 @@ class ClientJWTAuthentication(JWTAuthentication):
         """
         Do the same as authenticate(), without blocking the event loop; see verification.averify().
 
-        A subclass overrides authenticate() alone: if it queries, it is called again in a thread.
+        A subclass overrides authenticate() only. If that method queries, it is called again in a thread.
         """
         authenticated = await on_loop(lambda: self.authenticate(request))
         if authenticated is not None:
@@ -283,10 +283,15 @@ class UserOrClientJWTAuthentication(ClientJWTAuthentication):
 
 def _is_for_asynchronous_code(request: HttpRequest | Request) -> bool:
     match = plain(request).resolver_match
-    return match is not None and _is_asynchronous(match.func)
+    if match is None:
+        return False
+    try:
+        return _is_asynchronous(match.func)
+    except TypeError:  # an instance without a hash, such as one of a data class
+        return iscoroutinefunction(match.func)
 
 
-# Asked of the same few views in each request.
+# Cached, because each request asks about one of the same few views.
 _is_asynchronous = lru_cache(maxsize=1024)(iscoroutinefunction)
 
 

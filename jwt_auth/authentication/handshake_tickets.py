@@ -1,17 +1,19 @@
 """
-Tickets for handshakes: a page whose access token is in an httpOnly cookie can open and renew a WebSocket with one.
+WebSocket tickets: a page whose access token is in an httpOnly cookie can open and renew a WebSocket with one.
 
-A ticket is the encrypted access token itself, with an id and a time of its own. So the socket is judged by that token:
-its expiry and every revocation of it, its session and its user count. No other validator accepts a ticket, since it is
-no JWT, and a ticket in a log shows nothing to anyone who reads it. Fernet's padding is left out: `=` is not allowed in
+Sign-in tickets are another thing: see `sessions.tickets`.
+
+A WebSocket ticket contains the access token, encrypted, with an id and an expiry of its own. So the socket depends on
+that token: on its expiry, and on each revocation of it, its session and its user. A ticket is no JWT, so no other
+validator accepts it, and a ticket in a log reveals nothing. Fernet's padding is removed, because `=` is not allowed in
 the name of a subprotocol (RFC 6455 section 4.1, RFC 9110 section 5.6.2).
 
     state of a ticket   event                                     then
     -----------------   ---------------------------------------   -----------------------------------
     issued              a socket is opened or renewed with it     used
     issued              its token is refused, for any reason      issued; the handshake is refused
-    issued              LIFETIME is over                          dead
-    used, dead          anything                                  the same; the handshake is refused
+    issued              LIFETIME is over                          expired
+    used, expired       anything                                  the same; the handshake is refused
 """
 
 import json
@@ -45,10 +47,10 @@ _ALPHABET = re.compile(r"[A-Za-z0-9_-]+")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HandshakeTicket:
     """
-    An access token that may open or renew one WebSocket.
+    The content of a WebSocket ticket.
 
     Args:
-        access_token: the token, which is not verified here.
+        access_token: the token that opens or renews one WebSocket; it is not verified here.
         expires_at: aware.
         jti: the ticket's id, which is recorded when it is used.
     """
@@ -64,11 +66,11 @@ class HandshakeTicket:
 
     def use_up(self) -> None:
         """
-        Use up the ticket. It is the last check, so that no ticket is used up that is refused anyway.
+        Use up the ticket. Call this after all other checks, so that a refused handshake uses up no ticket.
 
         Raises:
             ReplayedTokenError: when it was used before.
-            UnavailableError: when that can't be found out.
+            UnavailableError: when the record of used tickets can't be asked.
         """
         burn("jwt_auth.handshake_ticket", self.jti, self.expires_at)
 
@@ -86,23 +88,23 @@ def open_sealed(raw: str, now: datetime | None = None) -> HandshakeTicket:
     Return the ticket in `raw`; this function does not check whether it was used before.
 
     Raises:
-        MalformedTokenError: if it is none of ours.
+        MalformedTokenError: if this app did not issue it.
         ExpiredTokenError: if it has expired.
     """
     if len(raw) > MAX_LENGTH or not _ALPHABET.fullmatch(raw):
-        raise MalformedTokenError("not a ticket: it is too long, or has other characters")
+        raise MalformedTokenError("not a WebSocket ticket: it is too long, or has characters that tickets do not have")
     try:
         values = json.loads(_fernet().decrypt(raw + "=" * (-len(raw) % 4)))
     except InvalidToken:
-        raise MalformedTokenError("the ticket is none of ours, or was changed") from None
+        raise MalformedTokenError("the WebSocket ticket was not issued here, or was changed") from None
     ticket = HandshakeTicket(access_token=values["token"], expires_at=moment(values["exp"]), jti=values["jti"])
     if ticket.expires_at <= (now or timezone.now()):
-        raise ExpiredTokenError("the ticket has expired")
+        raise ExpiredTokenError("the WebSocket ticket has expired")
     return ticket
 
 
 def can_be_used_up() -> bool:
-    """Return whether there is a place where used tickets are recorded. Without one, no tickets are issued."""
+    """Return whether used tickets can be recorded: in a cache or a database. If not, no tickets are issued."""
     return shared_cache() is not None or has_database(router.db_for_write(UsedToken))
 
 

@@ -20,8 +20,8 @@ class Note:
     """
     Facts about one request, for code that handles it later.
 
-    The defaults belong to the class: most requests set few attributes, and each request would pay for all of them. The
-    representation shows none, because some contain tokens.
+    The defaults are attributes of the class, because most requests set few of them, and setting all would take time.
+    `repr()` shows none, because some contain tokens.
 
     Attributes:
         varies_on: the names of the headers that its authentication depends on, for the `Vary` of the response.

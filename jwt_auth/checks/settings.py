@@ -135,12 +135,13 @@ def _check_issuers() -> Iterator[checks.CheckMessage]:
 
 # Settings that are read only under a condition, with the text for the condition.
 _CONDITIONS: Sequence[tuple[str, Callable[[Settings], bool], str]] = (
-    ("REVOCATION_CACHE", lambda settings: settings.REVOCATION == "memory", 'REVOCATION is "memory"'),
-    ("REVOCATION_PUSH", lambda settings: settings.REVOCATION == "memory", 'REVOCATION is "memory"'),
+    # In database mode watches and WebSockets read the first three. No check can tell whether a project has any.
+    ("REVOCATION_CACHE", lambda settings: settings.REVOCATION != "none", 'REVOCATION is not "none"'),
+    ("REVOCATION_PUSH", lambda settings: settings.REVOCATION != "none", 'REVOCATION is not "none"'),
     (
         "REVOCATION_ON_STALE",
-        lambda settings: settings.REVOCATION == "memory" or bool(settings.TRUSTED_ISSUERS),
-        'REVOCATION is "memory", or TRUSTED_ISSUERS has a REVOCATIONS_URL',
+        lambda settings: settings.REVOCATION != "none" or bool(settings.TRUSTED_ISSUERS),
+        'REVOCATION is not "none", or TRUSTED_ISSUERS has a REVOCATIONS_URL',
     ),
     ("SERVICE_TOKEN_LIFETIME", lambda settings: bool(settings.SERVICE_AUDIENCES), "there are SERVICE_AUDIENCES"),
     ("USER_CUTOFF_FIELD", lambda settings: settings.REVOCATION != "none", 'REVOCATION is not "none"'),

@@ -1,5 +1,5 @@
 """
-Authentication for frameworks whose operations are neither views of DRF nor plain views, and ask for each operation.
+Authentication for frameworks that call a class of ours for each operation, such as django-ninja.
 """
 
 from django.http import HttpRequest
@@ -14,13 +14,13 @@ from jwt_auth.transports import is_bearer
 
 
 class OperationAuth:
-    """Sets `request.user`, `request.auser` and `request.auth` as JWTUserMiddleware does, but for one operation."""
+    """Sets `request.user`, `request.auser` and `request.auth`, as JWTUserMiddleware does, for one operation."""
 
     authentication_class: type[JWTAuthentication]
 
     def accepts(self, request: HttpRequest, claims: Claims) -> bool:
         """
-        Return whether a valid token may be used here: by default only one that has no limits.
+        Return whether a valid token may be used here; by default, only a token that is not limited to scopes.
 
         Override it for operations that check the scopes of the token; see JWTUserMiddleware.accepts().
         """
@@ -28,13 +28,13 @@ class OperationAuth:
 
     def sign_in(self, request: HttpRequest) -> Claims | None:
         """
-        Return the claims of the request's token; None if it has none that counts.
+        Return the claims of the request's token; None if it has no token, or only a cookie that is not accepted.
 
         Raises:
             APIException: as the authentication classes do.
         """
         authenticator = self.authentication_class()
-        authenticator.load_user = False  # `request.auser()` does that
+        authenticator.load_user = False  # `request.auser()` loads the user
         found = authenticator.authenticate(request)
         if found is None:
             return None

@@ -23,7 +23,7 @@ def check_later(request: HttpRequest, check: Callable[[HttpRequest], bool]) -> N
         request.user = user  # `logout()` reads it, and would call this function again
         try:
             is_signed_out = check(request)
-        except Exception:
+        except BaseException:  # also that a call on an event loop would have to wait
             request.user = lazy  # code that handles the error must not get a user who was not checked
             raise
         return request.user if is_signed_out else user

@@ -11,6 +11,7 @@ from jwt_auth.conf import get_settings
 from jwt_auth.exceptions import CsrfError
 from jwt_auth.http.csrf import SAFE_METHODS, Provenance, check
 from jwt_auth.http.logs import log_let_through
+from jwt_auth.process.blocking import about_to_block
 
 
 def guard(request: HttpRequest, *, by_cookie: bool) -> None:
@@ -27,6 +28,7 @@ def guard(request: HttpRequest, *, by_cookie: bool) -> None:
         return
     mode = get_settings().CSRF_MODE
     if mode == "django":
+        about_to_block()  # a form is parsed, with its uploads, and the token may be in a session in a cache
         if (reason := refusal(request)) is not None:
             raise CsrfError(reason)
         return
@@ -35,6 +37,7 @@ def guard(request: HttpRequest, *, by_cookie: bool) -> None:
     except CsrfError as error:
         if mode != "log_only":
             raise
+        about_to_block()  # what follows may have to wait, and the request would be logged twice
         log_let_through(error, request)
 
 

@@ -174,8 +174,8 @@ def log_let_through(error: CsrfError, request: HttpRequest) -> None:
 
 
 def log_token_in_url() -> None:
-    """Log that clients send WebSockets a token in the URL; without any of it."""
-    reason = "a client sent the handshake of a WebSocket with a token in the URL, where it is not read"
+    """Log that a handshake of a WebSocket had a token in the URL; the record contains no part of the URL."""
+    reason = "the handshake of a WebSocket had a token in the URL, where no token is read"
     _log(logging.WARNING, "token_in_url", "Token ignored: %s.", reason, reason=reason)
 
 

@@ -44,10 +44,10 @@ class Verified(NamedTuple):
 
     async def auser(self) -> Any:
         """
-        Return `user`, loaded, so that asynchronous code can read all of it. At most one query.
+        Load `user`, so that asynchronous code can read each attribute, and return it. At most one query.
 
         Raises:
-            RevokedTokenError: if the user is gone or inactive.
+            RevokedTokenError: if the user is deleted or inactive.
             UnavailableError: if the database can't be asked.
         """
         return await aload_row(self.user)
@@ -83,18 +83,18 @@ class LookUps:
 
 
 class KnownState(Protocol):
-    """A way to find the state of a token that was verified before, without a query."""
+    """A way to find the state of a token that was verified before, without a query for its rows."""
 
     def __call__(self, verified: Verified, now: datetime, *, last: bool) -> State | None:
         """
-        Return the state to judge by; None if the rows have to be asked, because the process knows a part only.
+        Return the state; None if the process knows only a part of it, so that the rows have to be read.
 
         Args:
             now: aware.
-            last: use the last revocations that were known, of whatever age.
+            last: use the last known revocations, of any age.
 
         Raises:
-            RevocationUnavailableError: if what is known is older than allowed, or nothing ever was.
+            RevocationUnavailableError: if the known revocations are older than allowed, or none were ever read.
         """
 
 
@@ -109,7 +109,7 @@ class Recall:
         uses_view: whether `known_state` asks the memory view.
         is_polled: whether the issuer's keys or revocations come from another server.
         knows_keys: whether the issuer's keys are found without a query.
-        read_states: reads the rows for many tokens together; if None, they are read for each.
+        read_states: reads the rows of many tokens together; if None, they are read one by one.
     """
 
     known_state: KnownState
@@ -132,7 +132,7 @@ class Issuer:
         look_ups: the ways to find the principal; `sub` has no meaning without `iss`.
         count: called with the `kid` of each signature that was verified.
         verify_signature: replaces `tokens.verify_signature`, for tokens that another package has signed here.
-        recall: the way to judge a token again; None if only the rows know its state.
+        recall: the way to judge a token again; None if its state is in the rows only.
     """
 
     name: str

@@ -75,7 +75,7 @@ def issuer_of_client(token: UnverifiedToken) -> Issuer:
 
 
 def _known_state(verified: Verified, now: datetime, *, last: bool) -> State | None:
-    """See KnownState. That the row of the client or its key has changed, only the rows know."""
+    """See KnownState. A change of the client's row or of its key's row is found only by reading the rows."""
     claims, sub = verified.claims, user_id_of(verified.user)
     of_view = view.last_known_state_of if last else view.state_of
     state = of_view(replace(claims, sub=sub, client_id=claims.iss, sid=None))

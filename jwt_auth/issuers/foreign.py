@@ -25,6 +25,7 @@ from jwt_auth.jose.public_keys import PublicKeys
 from jwt_auth.jose.tokens import media_type
 from jwt_auth.models import RevocationEvent
 from jwt_auth.principals import ClaimsUser, parse_key
+from jwt_auth.process.blocking import about_to_block
 from jwt_auth.revocation import cutoff, wall_clock
 from jwt_auth.revocation.memory import view
 from jwt_auth.revocation.verdict import WELCOME, State
@@ -129,7 +130,7 @@ def _recall(trusted: TrustedIssuer, feed: Subscription | None) -> Recall:
 
 
 def _state_of_local_user(verified: Verified, now: datetime, *, last: bool) -> State | None:
-    """Return what the view knows of the user. The token's own `sub`, `sid`, `jti` and `kid` name nothing of ours."""
+    """Return the user's state in the view. The token's own `sub`, `sid`, `jti` and `kid` are another server's names."""
     sub = user_id_of(verified.user)
     local = replace(verified.claims, iss="", sub=sub, sid=None, jti=None, kid=None, client_id=None)
     state = view.last_known_state_of(local) if last else view.state_of(local)
@@ -200,6 +201,7 @@ def _whom_the_project_says(trusted: TrustedIssuer) -> Judge:
     """
 
     def find(claims: Claims, now: datetime) -> Found:
+        about_to_block()  # the project's code may ask a cache or a server, and is not called twice
         principal = trusted.PRINCIPAL(claims)  # type: ignore[operator]  # it is a callable here
         if principal is None:
             raise InvalidTokenError(f"PRINCIPAL found nobody for the claims of {trusted.name!r}")

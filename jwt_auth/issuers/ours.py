@@ -65,7 +65,7 @@ def _check_sid(claims: Claims) -> None:
 
 
 def _look_up_session(claims: Claims, now: datetime) -> tuple[State | None, Verified]:
-    about_to_block()  # before the query is compiled for the first time, which may ask the database for its version
+    about_to_block()  # here, because compiling the query for the first time may ask the database for its version
     session = database.find_by_token(claims)
     if session is None:
         return None, Verified(claims=claims, user=None)

@@ -51,5 +51,5 @@ def find_confusion() -> ConfigurationError | None:
 
 
 def has_tenants() -> bool:
-    """Return whether each tenant has sessions of its own, so that no memory of the process may answer for them."""
+    """Return whether each tenant has sessions of its own. If so, the process must not keep them in memory."""
     return can_switch(router.db_for_write(UserSession)) and each_tenant_has(UserSession._meta.app_label)

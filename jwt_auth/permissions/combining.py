@@ -184,7 +184,7 @@ class _Either(_Pair):
 
 
 def _awaited(answer: Any) -> bool:
-    """Return the answer of a permission, which may be asynchronous, as those of adrf: a coroutine counts as true."""
+    """Return the answer of a permission. One of adrf may return a coroutine, which would count as true."""
     return bool(async_to_sync(_result_of)(answer) if isawaitable(answer) else answer)
 
 

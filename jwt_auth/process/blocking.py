@@ -1,17 +1,16 @@
 """
-Calls on an event loop that must not wait: for a database, another server, or another thread.
+Run calls on an event loop that must not wait for a database, another server, or another thread.
 
     the call on the loop                            then
     --------------------------------------------    ----------------------------------------------------------------
-    needs nothing but what the process knows        its result is the result; no thread is involved
-    comes to something that it would have to        it ends there, with WouldBlockError, and is made again in a
-    wait for: `about_to_block`                      thread
-    comes to a query, which Django refuses on a     the same
+    needs only data in memory                       returns its result; no thread is used
+    would have to wait: `about_to_block`            ends with WouldBlockError; a thread runs the whole call again
+    begins a query, which Django refuses on a       the same
     loop: SynchronousOnlyOperation
-    finds a value that is due, but not stale        goes on with the value, and another thread reads it: `renewal`
+    finds a value that is due, but not stale        goes on with that value; another thread reads a new one: `renewal`
 
-So there is one implementation of each check, and not a second one for asynchronous code. What a call does before it
-ends may be done twice, and so must do no harm then.
+So each check has one implementation, for synchronous and asynchronous code. The part of a call before its end may run
+twice, and must do no harm then.
 """
 
 from collections.abc import Callable
@@ -26,8 +25,12 @@ T = TypeVar("T")
 _is_on_loop: ContextVar[bool] = ContextVar("jwt_auth_is_on_loop", default=False)
 
 
-class WouldBlockError(Exception):
-    """Raised by a call on an event loop when it would have to wait."""
+class WouldBlockError(BaseException):
+    """
+    Raised by a call on an event loop when it would have to wait.
+
+    It is no Exception: code of a project that answers all errors of a call would take it for a refusal.
+    """
 
 
 def may_block() -> bool:
@@ -37,10 +40,10 @@ def may_block() -> bool:
 
 def about_to_block() -> None:
     """
-    Say that the caller is going to wait. Queries need no such call: Django notices them.
+    Declare that the caller is going to wait. Queries need no such call: Django refuses them on a loop.
 
     Raises:
-        WouldBlockError: if it must not.
+        WouldBlockError: if the caller must not wait.
     """
     if _is_on_loop.get():
         raise WouldBlockError
@@ -48,10 +51,10 @@ def about_to_block() -> None:
 
 async def on_loop(call: Callable[[], T]) -> T:
     """
-    Return the result of `call`, which is made on the event loop if it need not wait, or else in a thread.
+    Return the result of `call`. It runs on the event loop, and if it would have to wait, again in a thread.
 
     Args:
-        call: a function whose `repr()` shows no secret, because debug pages show it.
+        call: a function. Debug pages show its `repr()`, so that must contain no secret.
     """
     token = _is_on_loop.set(True)
     try:

@@ -66,7 +66,7 @@ class Helper:
 
         Raises:
             HelperError: if it raises an error, takes too long, or is not run because the helper failed a moment ago.
-            WouldBlockError: on an event loop, if it would be run.
+            WouldBlockError: on an event loop, if `work` would be run.
         """
         if self._failure is None:
             about_to_block()

@@ -12,11 +12,12 @@ A value that a process polls: it is used up to a maximum age, and one thread rea
                            it uses a due value, and gets StaleError at once if the value is stale
 
     a call on an event     uses a due value, and has another thread read a new one; if the value is stale, it ends
-    loop (`blocking`)      with WouldBlockError, and is made again in a thread, where it reads or waits as above
+    loop (`blocking`)      with WouldBlockError, and a thread runs it again, and reads or waits as above
 
 The times of "due" and "stale" count from the start of a reading, not from its end: a change that is made during the
 reading may be missing from the value.
-No thread waits in the background for its time, which a fork would lose. A forked child inherits the value, but no lock.
+No thread waits in the background until the value is due, because a fork would lose it. A forked child inherits the
+value, but no lock.
 
 `memory.view`, `keyring.stored`, `issuers.remote.jwks` and `issuers.remote.subscription` are built on it.
 """
@@ -24,7 +25,7 @@ No thread waits in the background for its time, which a fork would lose. A forke
 from collections.abc import Callable
 from typing import NamedTuple
 
-from django.db import close_old_connections
+from django.db import connections
 
 from jwt_auth.process import workers
 from jwt_auth.process.blocking import WouldBlockError, about_to_block, may_block
@@ -68,8 +69,8 @@ class Renewal:
         recovered: called when the value was read again after an outage.
         clock: a monotonic clock, in seconds.
         patience: see PATIENCE.
-        another_can_read: returns whether another thread can read for a call on an event loop. If not, such a call is
-            made again in the thread of its request as soon as the value is due.
+        another_can_read: returns whether another thread can read for a call on an event loop. If not, and if the value
+            is due, the call is run again in the thread of its request.
     """
 
     def __init__(
@@ -120,7 +121,7 @@ class Renewal:
 
         Raises:
             StaleError: if the value is still stale afterwards.
-            WouldBlockError: on an event loop, if the value is stale and can be read now.
+            WouldBlockError: on an event loop, if the value is stale and no pause is on.
         """
         attempts, now = self.attempts, self._clock()
         if now >= self.due_at:
@@ -184,15 +185,20 @@ class Renewal:
 
         def read() -> None:
             try:
-                close_old_connections()
                 if self.attempts == attempts:
                     self._attempt(self._clock())
+            except Exception as error:  # noqa: BLE001  # no caller is there to get it
+                self._fail(error)
             finally:
                 flight.release()
-                close_old_connections()  # as Django does after each request: CONN_MAX_AGE decides
+                # Whatever CONN_MAX_AGE says: no request ends in this thread, so nothing else would ever close them.
+                connections.close_all()
 
         try:
             workers.start(read)
+        except RuntimeError:  # no thread can be started: the one of the request reads
+            flight.release()
+            raise WouldBlockError from None
         except BaseException:
             flight.release()
             raise

@@ -55,7 +55,7 @@ def find_by_token(claims: Claims) -> UserSession | None:
 
 
 def _judge_key(session: UserSession, claims: Claims) -> None:
-    """Note at `session` whether the key of its token was revoked, if that depends on rows."""
+    """Set `session.key_revoked`, if the keys are in the database."""
     if get_settings().KEYS == "database":
         keys = keys_as_of(session.keys_changed_at)  # type: ignore[attr-defined]  # annotated
         session.key_revoked = claims.kid not in keys.verifying  # type: ignore[attr-defined]
@@ -67,9 +67,9 @@ def _facts_about_keys() -> dict[str, Any]:
 
 def read_states(many: Sequence[Claims]) -> list[State | None]:
     """
-    Return the states of many tokens, each None if there is no such session of its user.
+    Return the states of many tokens; None for a token if its user has no such session.
 
-    Two queries for all of them, and one more if the project's manager has to be asked for the users.
+    This takes two queries, and a third one if the users have to be read through the project's manager.
     """
     subjects = [token_subject(claims.iss, claims.jti or "") for claims in many]
     events = RevocationEvent.objects.filter(scope=Scope.TOKEN, subject__in=subjects)

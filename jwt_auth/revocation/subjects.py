@@ -19,7 +19,7 @@ def key_subject(iss: str, kid: str) -> str:
     return f"{iss} {kid}"
 
 
-@lru_cache(maxsize=4096)  # the same few sessions send request after request
+@lru_cache(maxsize=4096)  # the same sessions send many requests
 def parse_sid(sid: str | None) -> uuid.UUID | None:
-    """Return the UUID of a `sid` that is in the one spelling that we issue, else None: others escape a denylist."""
+    """Return the UUID of a `sid` in the spelling that we issue, else None: other spellings would escape a denylist."""
     return uuid.UUID(hex=sid) if sid is not None and _SID.fullmatch(sid) else None

@@ -85,7 +85,7 @@ def verdict(claims: Claims, state: State | None, now: datetime) -> None:
         RevokedTokenError: if it was revoked.
         ExpiredTokenError: if its session, or the client's key, has expired.
     """
-    if state is WELCOME:  # as nearly always in memory mode
+    if state is WELCOME:  # the usual case in memory mode
         return
     if state is None:
         raise RevokedTokenError("there is no such session")

@@ -1,5 +1,7 @@
 """
-Tickets: sign-ins that are not complete, because another step is required, such as a second factor.
+Sign-in tickets: sign-ins that are not complete, because another step is required, such as a second factor.
+
+WebSocket tickets are another thing: see `authentication.handshake_tickets`.
 
 The client keeps the ticket from one step to the next; this app stores only that a ticket was used. It is encrypted,
 with a key for this purpose alone: the state that a view keeps in it may be the answer that the user has to give. It

@@ -1,5 +1,5 @@
 """
-The endpoint that exchanges an access token for a ticket, which opens or renews one WebSocket.
+The endpoint that issues a WebSocket ticket for an access token.
 """
 
 from typing import Any
@@ -22,9 +22,10 @@ from jwt_auth.views.base import UserView, authenticated_claims
 
 class HandshakeTicketView(UserView):
     """
-    Issue a ticket for the access token of the request: for pages whose token is in a cookie that scripts can't read.
+    Issue a WebSocket ticket for the access token of the request.
 
-    A ticket can do no more than its token, so any user's token will do, whatever its scopes.
+    Pages need it if their token is in a cookie that scripts can't read. A ticket grants no more than its token, so each
+    token of a user is accepted, with any scopes.
     """
 
     permission_classes = [IsAuthenticated]
@@ -40,7 +41,7 @@ class HandshakeTicketView(UserView):
         ticket = issue(token, claims.expires_at, now := timezone.now())
         sealed = ticket.sealed()
         if len(sealed) > MAX_LENGTH:
-            raise ParseError("The access token is too long for a ticket.")
+            raise ParseError("The access token is too long for a WebSocket ticket.")
         return Response({"ticket": sealed, "expires_in": int((ticket.expires_at - now).total_seconds())})
 
     def get_access_token(self, request: Request) -> str | None:

@@ -1,7 +1,7 @@
 """
-Watches: is a token that was verified once still good, minutes and hours later?
+Watches: check whether a token that was verified before is still good.
 
-They are for code that holds a connection or goes on working: WebSockets, streams of events, gRPC, Celery.
+They are for code that runs for longer than a request: WebSockets, event streams (SSE), gRPC, Celery tasks.
 """
 
 from jwt_auth.watching.watch import Watch

@@ -1,20 +1,20 @@
 """
-One token that somebody holds: the rule that decides whether it is still good, and what is remembered for that.
+A watched token: the rules that decide whether it is still good, and the facts that are remembered for them.
 
-    what is asked                     when                              by
+    source                            read                              by
     ------------------------------    ------------------------------    ----------------------------------------------
-    what the process knows: the       at each judgement                 `judge`: settings, keys, times, the memory view
-    issuer, its key, the times,                                         and the feeds of other issuers; no query, while
-    the revocations                                                     they are fresh
-    the rows, because they may        ROWS_EVERY after the last time,   `ask_rows`: one query; for tokens of this server
-    change without an event: raw      at the latest                     the watcher reads many with one query
+    the memory of the process:        at each judgement                 `judge`: settings, keys, times, the memory view
+    issuer, key, times, revocations                                     and the feeds of other issuers; no query if
+                                                                        they are fresh
+    the rows, because they may        at most ROWS_EVERY after the      `ask_rows`: one query; the watcher reads the
+    change without an event: raw      last time                         rows of many tokens of this server together
     SQL, `QuerySet.update()`
-    the rows, because the process     REVOCATION_MAX_STALENESS after    the same
-    knows a part of the revocations   the last time, at the latest
-    only, or none of this token
+    the rows, because the memory      at most REVOCATION_MAX_STALENESS  the same
+    has no revocations of this        after the last time
+    token, or a part of them
 
-As with all that a process polls, the rows are asked after 3/4 of that time; the rest is for the answer. In memory mode
-no rows are asked about the tokens of this server, as in requests.
+As with each value that a process polls, the rows are read after 3/4 of that time; the rest is for the answer. In memory
+mode the rows of this server's tokens are not read, as in requests.
 """
 
 from datetime import datetime
@@ -36,13 +36,13 @@ from jwt_auth.revocation.verdict import State, verdict
 # Seconds after which the rows are read again, at the latest, if they may change without an event.
 ROWS_EVERY = 30.0
 
-# The share of the time after which the rows are asked. The rest is for the answer, and to ask again after a failure.
+# The part of the time after which the rows are read. The rest is for the answer, and for another try after a failure.
 _ASK_AFTER = 0.75
 _PAUSE = 1.0  # seconds after a failure
 
 _SHORTEST_TICK, _LONGEST_TICK = 0.02, 0.25
 
-# Seconds after which a token is judged again in any case, such as when a key was taken away without an event.
+# Seconds after which a token is judged again in any case: a key may have been removed without an event.
 _JUDGE_EVERY = 30.0
 
 
@@ -56,12 +56,12 @@ class HeldToken(NamedTuple):
 
 class Held:
     """
-    A token, and what is remembered to judge it again. Any thread may call the methods.
+    A watched token. Any thread may call the methods.
 
     Args:
         token: the token.
         issuers: see verification.verify().
-        read_at: the time before it was verified, by the clock of the process.
+        read_at: a time just before it was verified, by the clock of the process.
     """
 
     __slots__ = (
@@ -74,25 +74,25 @@ class Held:
         self.take(token, read_at)
 
     def take(self, token: HeldToken, read_at: float) -> None:
-        """Have `token` take the place of the present one."""
+        """Replace the present token by `token`."""
         # Set before the token itself: another thread may be judging.
         self._read_at, self._ask_again_at = read_at, LONG_AGO
-        # A refusal is final for the token that it is about, and not for its successor.
+        # A refusal is final for its token, but not for the next token.
         self._refusal: tuple[HeldToken, TokenError] | None = None
         # When to judge again, by the clock of the process and by the wall clock.
         self.due_at = self.expires_at = LONG_AGO
-        # When to ask the rows, and when the last answer is too old.
+        # When to read the rows, and when the last answer is too old.
         self.rows_due_at = self.stale_at = FAR_FUTURE
         self.uses_view = False
         self.token = token
 
     @property
     def recall(self) -> Recall | None:
-        """The way in which the token is judged."""
+        """The way to judge the token again."""
         return self._issuer().recall
 
     def check(self, now: datetime) -> None:
-        """Judge the token, and ask the rows if it is time; see Watch.check()."""
+        """Judge the token, and read the rows if they are due; see Watch.check()."""
         self.judge(now)
         if self.rows_due_at <= seconds():
             self.ask_rows(now)
@@ -100,11 +100,11 @@ class Held:
 
     def judge(self, now: datetime) -> None:
         """
-        Judge the token by what this process knows.
+        Judge the token by the data in memory.
 
         Raises:
             TokenError: if it is refused, now or before.
-            UnavailableError: if nothing recent enough is known.
+            UnavailableError: if the data is too old.
         """
         token = self.token
         self._raise_refusal(token)
@@ -128,9 +128,9 @@ class Held:
 
     def ask_rows(self, now: datetime) -> None:
         """
-        Judge the token by its rows, and by all else that a request is judged by.
+        Judge the token by its rows and its key, as for a request.
 
-        A failure is no reason to refuse the token: `judge` decides when the last answer is too old.
+        If the database fails, the token is not refused: `judge` decides when the last answer is too old.
 
         Raises:
             TokenError: if it is refused.
@@ -161,7 +161,7 @@ class Held:
         self._was_read(token, began_at)
 
     def postpone(self) -> None:
-        """Have the rows not asked for a moment: the database does not answer."""
+        """Read no rows for a moment, because the database does not answer."""
         self._ask_again_at = self.rows_due_at = seconds() + _PAUSE
         self.due_at = LONG_AGO
 
@@ -176,7 +176,7 @@ class Held:
                 raise
 
     def _check_state(self, token: HeldToken, recall: Recall | None, now: datetime) -> bool:
-        """Raise an error if the process knows that the token is revoked; return whether it knows its state."""
+        """Raise an error if the memory shows that the token is revoked; return whether it has the token's state."""
         if recall is None:
             return False
         try:
@@ -190,7 +190,7 @@ class Held:
         return state is not None
 
     def _raise_if_stale(self) -> None:
-        # Only between a failure and the next question: a holder may simply not have asked for a long time.
+        # Only after a failure, until the next try: without one, the holder may just not have checked for a long time.
         now = seconds()
         if self._ask_again_at > now >= self.stale_at and not is_held_in_outage():
             raise RevocationUnavailableError("the last answer of the database is too old")
@@ -212,21 +212,21 @@ class Held:
     def _raise_refusal(self, token: HeldToken) -> None:
         refusal = self._refusal
         if refusal is not None and refusal[0] is token:
-            # Without the traceback of an earlier time, to which each raise would add.
+            # Without its earlier traceback: each raise would make that longer.
             raise refusal[1].with_traceback(None)
 
 
 def is_held_in_outage() -> bool:
-    """Return whether tokens stay good while nothing recent enough is known, as REVOCATION_ON_STALE says."""
+    """Return whether REVOCATION_ON_STALE lets watches go on while the known revocations are too old."""
     return get_settings().REVOCATION_ON_STALE == "allow_safe_methods"
 
 
 def tick() -> float:
     """
-    Return the seconds between two looks for revocations.
+    Return the seconds between two checks of the watcher.
 
-    The view asks after 3/4 of REVOCATION_MAX_STALENESS. What is left has to suffice for the answer, and for two looks:
-    one that has the view ask, and one that finds the answer.
+    The view asks the database after 3/4 of REVOCATION_MAX_STALENESS. The rest must suffice for the answer, and for two
+    checks: one that starts the query, and one that finds its result.
     """
     settings = get_settings()
     if settings.REVOCATION_PUSH is not None:
@@ -235,14 +235,14 @@ def tick() -> float:
 
 
 def _check_key(token: HeldToken, issuer: Issuer) -> None:
-    """Raise an error if the issuer does not have the key any more that has signed the token."""
+    """Raise an error if the issuer no longer has the key that signed the token."""
     key = issuer.keys.find(token.named.kid)
     if key is not token.key and key != token.key:
-        raise InvalidSignatureError("the issuer has another key under this name now")
+        raise InvalidSignatureError("the issuer now has another key under this name")
 
 
 def _last_known(recall: Recall, verified: Verified, now: datetime) -> State | None:
     try:
         return recall.known_state(verified, now, last=True)
-    except RevocationUnavailableError:  # nothing was ever read: what is known is that the token was good
+    except RevocationUnavailableError:  # no list was ever read; the token was good when it was verified
         return None

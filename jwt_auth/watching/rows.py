@@ -1,5 +1,5 @@
 """
-Read the rows of many tokens: those of this server together, and each other one by itself.
+Read the rows of many tokens: in common queries for tokens of this server, one by one for the others.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,13 +14,13 @@ from jwt_auth.process.blocking import about_to_block
 from jwt_auth.process.clock import seconds
 from jwt_auth.watching.held import Held
 
-# The tokens of one query. SQLite has a limit of 999 parameters in old releases.
+# The most tokens in one query. Old releases of SQLite have a limit of 999 parameters.
 BATCH = 200
 
 
 def ask_rows_of(many: Iterable[Held], now: datetime) -> None:
     """
-    Judge each token by its rows. A refusal is remembered: the next judgement raises it.
+    Judge each token by its rows. A refusal is remembered, and `Held.judge` raises it.
 
     Args:
         now: aware.
@@ -29,7 +29,7 @@ def ask_rows_of(many: Iterable[Held], now: datetime) -> None:
     together: dict[Recall, list[Held]] = {}
     for held in many:
         recall = None
-        with suppress(JWTAuthError):  # settings may have changed: then the issuer is gone, which `judge` finds
+        with suppress(JWTAuthError):  # the settings may have changed, without this issuer; `judge` finds that
             recall = held.recall
         if recall is not None and recall.read_states is not None:
             together.setdefault(recall, []).append(held)

@@ -1,33 +1,33 @@
 """
-A watch: whether a token that was verified once is still good.
+A watch of one token, and its states.
 
-    a watch is     since                                      its holder
+    state          begins when                                its holder
     -----------    ---------------------------------------    --------------------------------------------------------
-    watching       the token was verified                     goes on; `check()` returns
-    renewed        `renew()` with a later token of the same   the same, with the times of the later token
+    watching       the token is verified                      goes on; `check()` returns
+    renewed        `renew()` gets a later token of the same   goes on, with the times of the later token
                    session
-    expired        `exp` has passed, by more than LEEWAY; or  stops: `check()` raises ExpiredTokenError, `ended()`
-                   the session is over                        returns it
-    revoked        something that the token depends on was    stops: RevokedTokenError, or InvalidTokenError if the key
-                   revoked, deactivated or deleted            or the issuer is gone
-    unavailable    nothing recent enough is known, and        stops: RevocationUnavailableError; `check()` returns again
-                   REVOCATION_ON_STALE is "deny"              as soon as there is an answer
-    held           the same, and REVOCATION_ON_STALE is       goes on by the last known revocations; a revocation that
-                   "allow_safe_methods"                       is read later ends it, and so does the token's time
-    closed         the holder has let it go                   nothing: a watch needs no end of its own
+    expired        LEEWAY has passed after `exp`, or the      stops: `check()` raises ExpiredTokenError, `ended()`
+                   session has expired                        returns it
+    revoked        a thing that the token depends on is       stops: RevokedTokenError, or InvalidTokenError if the key
+                   revoked, deactivated or deleted            or the issuer was removed
+    unavailable    the known revocations are too old, and     stops: RevocationUnavailableError; `check()` returns again
+                   REVOCATION_ON_STALE is "deny"              as soon as the database answers
+    held           the same, and REVOCATION_ON_STALE is       goes on by the last known revocations, until a revocation
+                   "allow_safe_methods"                       of the token is read, or the token expires
+    unused         the holder drops the watch                 is gone: a watch needs no `close()`
 
-`expired` and `revoked` are final for a token. Only `renew()` leads on, to another token that is good. From
-`unavailable` and `held` each answer leads on.
+`expired` and `revoked` are final for a token; only `renew()` with a good token leads back to `watching`. From
+`unavailable` and `held`, each answer of the database leads on.
 
 Two bounds count from the moment of a change:
 
-- REVOCATION_MAX_STALENESS for all that this app revokes, in both modes: the events of all processes are read into
-  memory, in database mode too.
-- 30 seconds for changes that write no event, such as `QuerySet.update()` and raw SQL, where requests notice them:
-  REVOCATION "database", API clients, and users of other issuers. For that the rows are read again.
+- REVOCATION_MAX_STALENESS for each revocation by this app, in both modes: in database mode too, the events of all
+  processes are read into memory.
+- 30 seconds for changes that write no event, such as `QuerySet.update()` and raw SQL, if requests notice them: with
+  REVOCATION "database", for API clients, and for local users of other issuers. For these the rows are read again.
 
-Where each tenant has tables of its own, a process keeps no revocations in memory. There `check()` asks the rows within
-REVOCATION_MAX_STALENESS, and nothing can be waited for.
+If each tenant has tables of its own, a process keeps no revocations in memory. Then `check()` reads the rows within
+REVOCATION_MAX_STALENESS, and `ended()`, `ending()` and `until_ended()` raise an error.
 """
 
 import asyncio
@@ -58,9 +58,9 @@ if TYPE_CHECKING:
 
 class Watch:
     """
-    Watches an access token for code that goes on for longer than a request: a stream, a socket, a task.
+    Watches an access token for code that runs for longer than a request: a stream, a socket, a task.
 
-    Making one verifies the token, and raises what `verify()` raises. In asynchronous code use `await
+    The constructor verifies the token, and raises the errors of `verify()`. In asynchronous code call `await
     Watch.averify(raw)`.
 
     Args:
@@ -97,14 +97,14 @@ class Watch:
 
     def check(self, now: datetime | None = None) -> None:
         """
-        Check that the token is still good: a few microseconds, and at times one query; see the bounds above.
+        Check that the token is still good. This takes a few microseconds, and sometimes one query.
 
         Args:
             now: aware; the current time if omitted.
 
         Raises:
-            TokenError: if the token is refused: it has expired, or was revoked.
-            UnavailableError: if nothing recent enough is known, and REVOCATION_ON_STALE is "deny".
+            TokenError: if the token has expired, was revoked, or is refused for another reason.
+            UnavailableError: if the known revocations are too old, and REVOCATION_ON_STALE is "deny".
         """
         self._held.check(now or timezone.now())
 
@@ -115,15 +115,15 @@ class Watch:
     @sensitive_variables("raw")
     def renew(self, raw: str, now: datetime | None = None) -> None:
         """
-        Go on with another token, as a client gets it by a refresh: of the same issuer, user and session.
+        Replace the token by a later one of the same issuer, user and session, such as the client gets by a refresh.
 
         Args:
             raw: a token that was not issued before the current one.
             now: aware; the current time if omitted.
 
         Raises:
-            InvalidTokenError: if it is another session's or user's token, or an older one. Nothing changes then.
-            JWTAuthError: see verify(). Nothing changes then.
+            InvalidTokenError: if the token has another issuer, user or session, or is older. The current token stays.
+            JWTAuthError: see verify(). The current token stays.
         """
         began_at = seconds()
         self._take(_verify(raw, self._issuers, now), began_at, now)
@@ -136,11 +136,11 @@ class Watch:
         await on_loop(partial(self._take, token, began_at, now))
 
     async def ended(self) -> JWTAuthError:
-        """Wait until the token is no longer good, and return the reason, which check() would raise."""
+        """Wait until the token is no longer good, and return the error that check() would raise."""
         return await self.ending()
 
     def ending(self) -> asyncio.Future[JWTAuthError]:
-        """Return what ended() waits for, as a future of the running loop. Cancel it to wait no longer."""
+        """Return a future of the running loop with the result of ended(). Cancel it to stop waiting."""
         if has_tenants():
             raise RuntimeError(
                 "The watcher would read the tables of one tenant only. Call check() or acheck() instead."
@@ -149,10 +149,10 @@ class Watch:
 
     async def until_ended(self, source: AsyncIterable[Any]) -> AsyncGenerator[Any, None]:
         """
-        Yield the items of `source`, until it or the watch ends; then close it.
+        Yield the items of `source` until `source` or the watch ends; then close `source`.
 
-        The token is checked before each item, so that nothing is passed on after a delay of the loop. Afterwards,
-        `check()` tells whether the watch has ended.
+        The token is checked before each item, so that no item passes after a delay of the loop. If the watch has
+        ended, `check()` raises the reason afterwards.
         """
         items, ending = aiter(source), self.ending()
         try:
@@ -177,17 +177,17 @@ class Watch:
     def _take(self, token: HeldToken, began_at: float, now: datetime | None) -> None:
         claims, current = token.verified.claims, self.verified.claims
         if (claims.iss, claims.sub, claims.sid) != (current.iss, current.sub, current.sid):
-            raise InvalidTokenError("the token is not of the session that is watched")
-        # Not `exp`: lifetimes differ by chance, so that clients don't all refresh at the same moment.
+            raise InvalidTokenError("the token is not of the same issuer, user and session as the watched token")
+        # Not `exp`: lifetimes are randomized, so that clients don't all refresh at the same moment.
         if claims.iat < current.iat:
             raise InvalidClaimError("iat", "is earlier than that of the token in use")
         self._held.take(token, began_at)
-        # What was revoked after `token` was verified may be on the list already, which the watcher then has judged.
+        # A revocation may have been read since `token` was verified, when the watcher still judged the former token.
         self.check(now)
 
 
 async def _next(items: AsyncIterator[Any], ending: asyncio.Future[JWTAuthError]) -> "asyncio.Future[Any] | None":
-    """Wait for the next item, and return it as a future that is done; None if `ending` is done before."""
+    """Wait for the next item, and return it as a future that is done; None if `ending` is done first."""
     item = asyncio.ensure_future(anext(items))
     try:
         await asyncio.wait((item, ending), return_when=asyncio.FIRST_COMPLETED)
@@ -198,8 +198,8 @@ async def _next(items: AsyncIterator[Any], ending: asyncio.Future[JWTAuthError])
     if not ending.done():
         return item
     if not item.cancelled():
-        item.exception()  # nobody else asks for it
-    ending.result()  # if it is no reason, but a fault, that is raised
+        item.exception()  # retrieved, so that asyncio logs no warning
+    ending.result()  # raises an error of the watcher itself
     return None
 
 
@@ -219,7 +219,7 @@ async def _averify(raw: str, issuers: Issuers, now: datetime | None, load_user: 
 
 
 def _token(named: UnverifiedToken, key: Key, verified: Verified) -> HeldToken:
-    # Of two equal copies of the claims one is enough: a process may watch many thousands of tokens.
+    # One copy of the claims is enough: a process may watch many thousands of tokens.
     claims = verified.claims.all if verified.claims.all == named.claims else named.claims
     return HeldToken(replace(named, raw="", signature=b"", claims=claims), key, verified)
 
@@ -229,8 +229,8 @@ def _key_of(raw: str, issuers: Issuers) -> tuple[UnverifiedToken, Key]:
     """
     Return a token that is not verified yet, and the key that it names.
 
-    The key is found before the token is verified: if another one takes its place in between, the watch refuses the
-    token, and does not believe that the other one has signed it.
+    The key is found before the token is verified. If the key is replaced in between, the watch then refuses the token,
+    and does not take the new key for the one that signed it.
     """
     if issuers not in DIRECTORIES:
         raise ValueError(f"issuers is one of {', '.join(DIRECTORIES)}")

@@ -1,20 +1,19 @@
 """
-The watcher: one task of an event loop that tells all holders on the loop when their tokens are no longer good.
+The watcher: one task per event loop, which tells all holders on the loop when their tokens are no longer good.
 
-    at each tick                            what the watcher does
+    event, at each tick                     action of the watcher
     ------------------------------------    ----------------------------------------------------------------------
     the list of revocations has changed,    judges all tokens
-    or can't be renewed, or can again
-    a token has expired, or is due          judges this one
-    rows are due                            has a thread read those of all tokens that are due soon, 200 with a query
-    nothing has happened                    compares two numbers for each token
+    or its renewal fails or works again
+    a token has expired, or is due          judges this token
+    rows are due                            has a thread read the rows of all tokens that are due soon, 200 at a time
+    none                                    compares two numbers for each token
 
-The task begins with the first holder that waits and ends with the last. It asks for the list once for all, and never
-waits for a database or another server longer than PATIENCE: a token that can't be judged until then is refused as
-unavailable, or held, as REVOCATION_ON_STALE says.
+The task begins with the first holder that waits, and ends with the last one. It renews the list once for all tokens.
+It waits at most PATIENCE for a database or another server: if a token can't be judged by then, REVOCATION_ON_STALE
+decides whether it is refused as unavailable or held.
 
-A loop that is blocked ends nothing. So a holder judges its token itself, with `Watch.acheck()`, before it passes
-anything on.
+While the loop is blocked, the watcher does not run. So a holder calls `Watch.acheck()` before it passes on a message.
 """
 
 import asyncio
@@ -39,7 +38,7 @@ from jwt_auth.watching.rows import ask_rows_of, in_batches
 
 T = TypeVar("T")
 
-# The tokens that are judged before other tasks of the loop get their turn: about a millisecond.
+# The number of tokens that are judged before other tasks of the loop get their turn: about a millisecond.
 _AT_ONCE = 100
 
 # Rows that are due within this many seconds are read together with one that is due now.
@@ -55,18 +54,18 @@ class Watcher:
         self._waiting: dict[Held, set[asyncio.Future[JWTAuthError]]] = {}
         self._task: asyncio.Task[None] | None = None
         self._errands: dict[str, asyncio.Task[Any]] = {}
-        self._failure: BaseException | None = None  # that of an errand
+        self._failure: BaseException | None = None  # the last failure of an errand
         self._mark: object = None
 
     def add(self, held: Held) -> asyncio.Future[JWTAuthError]:
-        """Return a future that gets the reason when the token is no longer good. Cancel it to wait no longer."""
+        """Return a future that gets the reason when the token is no longer good. Cancel it to stop waiting."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[JWTAuthError] = loop.create_future()
         self._waiting.setdefault(held, set()).add(future)
         future.add_done_callback(partial(self._drop, held))
         held.due_at = min(held.due_at, seconds())
         if self._task is None or self._task.done():
-            # In a context of its own: that of the first holder belongs to a request, which ends earlier.
+            # In a context of its own: the context of the first holder may belong to a request, which ends earlier.
             self._task = Context().run(loop.create_task, self._run())
         return future
 
@@ -82,10 +81,10 @@ class Watcher:
             while self._waiting:
                 await self._tick()
                 await asyncio.sleep(tick())
-        except Exception as error:  # noqa: BLE001  # a fault of the project's PRINCIPAL, or of this app
+        except Exception as error:  # noqa: BLE001  # a bug in the project's PRINCIPAL, or in this app
             reason = error
         finally:
-            # Nobody may believe that a token is watched which is not.
+            # No holder may wait for a token that is no longer watched.
             self._tell([(held, reason) for held in self._waiting])
             self._task = None
 
@@ -99,7 +98,7 @@ class Watcher:
         self._ask_rows()
 
     async def _renew(self) -> object:
-        """Have the list renewed if it is time; return its mark, None if it can't be renewed."""
+        """Renew the list if it is due; return its mark, None if it can't be renewed."""
         if not any(held.uses_view for held in self._waiting):
             return self._mark
         try:
@@ -127,7 +126,7 @@ class Watcher:
         self._tell(ended)
 
     def _ask_rows(self) -> None:
-        """Have a thread read the rows that are due, unless one is still reading. The next ticks find the results."""
+        """Have a thread read the rows that are due, unless one is still reading. Later ticks find the results."""
         now = seconds()
         if "rows" in self._errands or not any(held.rows_due_at <= now for held in self._waiting):
             return
@@ -136,10 +135,10 @@ class Watcher:
 
     async def _errand(self, name: str, call: Callable[[], T]) -> T:
         """
-        Return the result of `call`, which is made in a thread if it has to wait.
+        Return the result of `call`, which runs in a thread if it has to wait.
 
         Raises:
-            UnavailableError: if it does not end within PATIENCE, or the last one of this name has not ended yet.
+            UnavailableError: if it does not end within PATIENCE, or if the last call of this name still runs.
         """
         if name not in self._errands:
             task = self._start(name, call)
@@ -172,7 +171,7 @@ class _Watchers:
         _all.add(self)
 
     def forget(self) -> None:
-        """Start again with none, as after a fork: the child has no loop that runs."""
+        """Forget all watchers, as after a fork: no loop runs in the child."""
         self._of_loops: WeakKeyDictionary[asyncio.AbstractEventLoop, Watcher] = WeakKeyDictionary()
 
     def of_running_loop(self) -> Watcher:
@@ -205,7 +204,7 @@ def _judge(some: Iterable[Held]) -> tuple[_Ended, list[Held]]:
     for held in some:
         try:
             held.judge(now)
-        except (WouldBlockError, SynchronousOnlyOperation):  # noqa: PERF203  # each has a reason of its own
+        except (WouldBlockError, SynchronousOnlyOperation):  # noqa: PERF203  # each token has its own result
             blocked.append(held)
         except JWTAuthError as reason:
             ended.append((held, reason))
@@ -218,7 +217,7 @@ def _judge_and_wait(some: Iterable[Held]) -> _Ended:
 
 
 def _closing(call: Callable[[], T]) -> T:
-    """Return the result of `call`; in a thread, treat its connections as Django does around each request."""
+    """Return the result of `call`; in a thread, close old connections as Django does around each request."""
     if not may_block():
         return call()
     close_old_connections()

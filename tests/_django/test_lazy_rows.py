@@ -1,5 +1,6 @@
 """Lazy instances: two threads at once, and a Django whose undocumented parts differ."""
 
+import asyncio
 import copy
 from contextlib import nullcontext
 from threading import Event, Thread, current_thread
@@ -247,6 +248,30 @@ def test_a_loop_does_not_wait_for_a_row_if_that_is_refused(user, django_assert_n
     with django_assert_num_queries(0):
         lazy = async_to_sync(look)()
     assert lazy.get_username() == user.get_username()  # and here no loop runs
+
+
+@pytest.mark.usefixtures("threads_connect")
+def test_a_loop_does_not_wait_either_for_a_row_that_a_thread_is_loading(user, monkeypatch):
+    begun, go_on, visible = Event(), Event(), principals.visible_users
+
+    def read():
+        begun.set()
+        assert go_on.wait(10)
+        return visible()
+
+    async def look():
+        lazy = lazy_user(str(user.pk))
+        refuse_to_wait(lazy)
+        loading = asyncio.ensure_future(aload_row(lazy))
+        while not begun.is_set():
+            await asyncio.sleep(0)
+        with pytest.raises(SynchronousOnlyOperation):
+            lazy.get_username()
+        go_on.set()
+        return (await loading).get_username()
+
+    monkeypatch.setattr(principals, "visible_users", read)
+    assert async_to_sync(look)() == user.get_username()
 
 
 def test_a_call_that_can_go_to_a_thread_never_has_the_loop_wait(user):

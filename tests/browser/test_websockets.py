@@ -17,9 +17,6 @@ from tests.support.docs import BLOCKS
 from tests.support.projects import Project
 from tests.support.tls import write_certificate
 
-pytest.importorskip("uvicorn")
-pytest.importorskip("websockets")
-
 SETTINGS = f"""
 INSTALLED_APPS += ["rest_framework", "jwt_auth"]
 ALLOWED_HOSTS = [{SITE!r}, {SIBLING!r}]

@@ -141,16 +141,17 @@ def test_local_times_in_the_database_are_e027(monkeypatch, settings, zone, expec
     assert ids() == expected
 
 
-IN_MEMORY = {"REVOCATION": "memory"}
+NO_REVOCATION = {"REVOCATION": "none"}
+IN_DATABASE = {"REVOCATION": "database"}
 KEY_PAIR = {"ALGORITHM": "ES256", "SIGNING_KEY": pem(ec.generate_private_key(ec.SECP256R1()))}
 
 
 @pytest.mark.parametrize(
     ("idle", "condition"),
     [
-        ({"REVOCATION_CACHE": "default"}, {}),
-        ({"REVOCATION_PUSH": "redis://localhost"}, IN_MEMORY),
-        ({"REVOCATION_ON_STALE": "allow_safe_methods"}, IN_MEMORY),
+        ({"REVOCATION_CACHE": "default", **NO_REVOCATION}, {}),
+        ({"REVOCATION_PUSH": "redis://localhost", **NO_REVOCATION}, IN_DATABASE),
+        ({"REVOCATION_ON_STALE": "allow_safe_methods", **NO_REVOCATION}, IN_DATABASE),
         ({"SERVICE_TOKEN_LIFETIME": timedelta(seconds=60)}, {**KEY_PAIR, "SERVICE_AUDIENCES": {"https://a.b": {}}}),
     ],
 )
@@ -159,7 +160,7 @@ def test_a_setting_that_nothing_reads_is_w002(jwt_settings, idle, condition):
     assert "W002" in ids()
     assert any(next(iter(idle)) in message.msg for message in found())
     if condition:
-        jwt_settings(**idle, **condition)
+        jwt_settings(**{**idle, **condition})
         assert ids() == []
     jwt_settings(**{name: getattr(Settings(), name) for name in idle})
     assert ids() == [], "the default, in words"

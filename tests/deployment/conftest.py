@@ -2,13 +2,13 @@
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.deployment import PATIENCE, Cluster, Server, a_cluster, start_server
+from tests.support.deployment import GUNICORN, PATIENCE, Cluster, Server, a_cluster, start_server
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -32,12 +32,17 @@ def serve(cluster: Cluster, tmp_path: Path) -> Iterator[Callable[..., Server]]:
     username = next(cluster.usernames)
 
     def start(
-        *options: str, redis: str = "", settings: str = "settings", env: dict[str, str] | None = None, **jwt_auth: Any
+        *options: str,
+        program: Sequence[str] = GUNICORN,
+        redis: str = "",
+        settings: str = "settings",
+        env: dict[str, str] | None = None,
+        **jwt_auth: Any,
     ) -> Server:
         more = {"DEPLOYMENT_JWT_AUTH": json.dumps(jwt_auth), "DJANGO_SETTINGS_MODULE": f"tests.deployment.{settings}"}
         if redis:
             more["DEPLOYMENT_REDIS"] = redis
-        server = start_server(cluster, username, options, **more, **(env or {}))
+        server = start_server(cluster, username, options, program, **more, **(env or {}))
         started.append(server)
         return server
 

@@ -9,11 +9,10 @@ import json
 import logging
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.support.bound import acceptances
+from tests.support.bound import acceptances, statuses, until
 from tests.support.deployment import BOUND, LATE
 from tests.support.redis_server import redis_server
 
@@ -58,24 +57,6 @@ def test_an_emptied_cache_in_the_middle_of_traffic_undoes_nothing(serve):
     figures.info("accepted, with messages: median %.3f s, longest %.3f s", lasts[20], lasts[-1])
     assert lasts[-1] < BOUND + LATE
     assert lasts[20] < 0.3
-
-
-def statuses(server, token, number=8):
-    """Send `number` requests at once and return their statuses; None means no answer within two seconds."""
-    with ThreadPoolExecutor(number) as pool:
-        answers = list(pool.map(lambda _: server.plain(token, timeout=2), range(number)))
-    return [answer and answer[0] for answer in answers]
-
-
-def until(server, token, status):
-    """Send requests until the answer is `status`, and return its body."""
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        answer = server.plain(token, timeout=2)
-        if answer and answer[0] == status:
-            return answer[1]
-        time.sleep(0.05)
-    raise AssertionError(f"never {status}")
 
 
 def test_a_database_that_is_frozen_gives_503_beyond_the_bound_and_service_resumes(serve, cluster):

@@ -6,6 +6,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.test import RequestFactory
 
 from jwt_auth.http.checked_user import check_later
+from jwt_auth.process.blocking import WouldBlockError
 
 NOBODY = AnonymousUser()
 
@@ -52,15 +53,16 @@ def test_the_check_is_made_once_and_only_if_the_user_is_asked_for(request_of_som
 
 
 @pytest.mark.parametrize("ask", [by_attribute, by_function])
-def test_a_check_that_fails_lets_nobody_in_afterwards(request_of_somebody, ask):
+@pytest.mark.parametrize("error", [OSError, WouldBlockError])
+def test_a_check_that_fails_lets_nobody_in_afterwards(request_of_somebody, ask, error):
     def check(request):
-        raise OSError
+        raise error
 
     check_later(request_of_somebody, check)
     for _ in range(2):
-        with pytest.raises(OSError):
+        with pytest.raises(error):
             ask(request_of_somebody)
-        with pytest.raises(OSError):
+        with pytest.raises(error):
             bool(request_of_somebody.user.is_authenticated)
 
 

@@ -486,14 +486,43 @@ def test_a_thread_that_was_asked_does_not_read_what_another_one_has_read_meanwhi
     assert len(source.readings) == 2
 
 
-def test_if_no_thread_can_be_started_the_lock_is_free_again(renewal, source, clock, monkeypatch):
+def test_an_error_that_nobody_is_there_to_get_is_told_of_and_followed_by_a_pause(renewal, source, clock, work):
+    def fail():
+        raise LookupError("a fault")
+
+    renewal.renew()
+    clock.now += LEASE.due_after
+    source.meanwhile = fail
+    on_a_loop(renewal.renew)
+    do(work)
+    assert source.log == ["failed"]
+    on_a_loop(renewal.renew)
+    assert work == []
+    clock.now += PAUSES[0]
+    on_a_loop(renewal.renew)
+    do(work)
+    assert source.log == ["failed", "recovered"]
+
+
+def test_another_thread_leaves_no_connection_open(renewal, clock, work, monkeypatch):
+    closed = []
+    monkeypatch.setattr(renewals.connections, "close_all", lambda: closed.append(threading.current_thread()))
+    renewal.renew()
+    clock.now += LEASE.due_after
+    on_a_loop(renewal.renew)
+    do(work)
+    assert len(closed) == 1
+    assert closed[0] is not threading.current_thread()
+
+
+def test_if_no_thread_can_be_started_that_of_the_request_reads(renewal, source, clock, monkeypatch):
     def fail(work):
         raise RuntimeError("can't start new thread")
 
     renewal.renew()
     clock.now += LEASE.due_after
     monkeypatch.setattr(renewals.workers, "start", fail)
-    with pytest.raises(RuntimeError):
+    with pytest.raises(blocking.WouldBlockError):
         on_a_loop(renewal.renew)
     renewal.renew()
     assert len(source.readings) == 2

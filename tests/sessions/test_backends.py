@@ -249,7 +249,7 @@ def test_a_refusal_in_the_attempt_that_upgrades_the_hash_is_a_refusal(client, us
 
     monkeypatch.setattr("tests.sessions.test_backends.Usual.authenticate", Second().authenticate)
     use(Usual)
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.PBKDF2SHA1PasswordHasher", *settings.PASSWORD_HASHERS]
+    settings.PASSWORD_HASHERS = ["tests.hashers.NewHasher", *settings.PASSWORD_HASHERS]
     assert attempt(client, user.get_username()).status_code == (401 if error else 200)
     assert Second.calls == 2
 

@@ -1,4 +1,4 @@
-"""Servers as in production: a PostgreSQL that can be frozen, PgBouncer, and gunicorn's workers."""
+"""Servers as in production: a PostgreSQL that can be frozen, and the processes of WSGI and ASGI servers."""
 
 import contextlib
 import http.client
@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,13 @@ USERNAMES = [f"user{number}" for number in range(100)]
 def missing(what: str) -> None:
     if os.environ.get("REQUIRE_DEPLOYMENT"):
         pytest.fail(f"{what} is not installed")
-    pytest.skip(f"{what} is not installed")
+    pytest.skip(f"{what} is not installed", allow_module_level=True)
+
+
+def require(*packages: str) -> None:
+    for name in packages:
+        if find_spec(name) is None:
+            missing(name)
 
 
 @dataclass
@@ -174,6 +181,16 @@ def manage(cluster: Cluster, *arguments: str, **jwt_auth: Any) -> str:
 
 GUNICORN = ("gunicorn", "tests.deployment.server:application", "--log-level=error", "-b=127.0.0.1:{port}")
 
+_ASGI = "tests.deployment.asynchronous:application"
+# Each has two processes but daphne, which has one and is started twice.
+UVICORN = ("uvicorn", _ASGI, "--log-level=error", "--lifespan=off", "--workers=2", "--port={port}")
+GRANIAN = (
+    *("granian", _ASGI, "--interface=asginl", "--no-log", "--workers=2", "--port={port}"),
+    *("--respawn-failed-workers", "--respawn-interval=0.1", "--workers-kill-timeout=1"),
+)
+SOCKETS = ("uvicorn", "tests.deployment.sockets:application", *UVICORN[2:], "--workers=1")
+DAPHNE = ("daphne", _ASGI, "--verbosity=0", "--port={port}")
+
 
 def start_server(
     cluster: Cluster, username: str, options: Sequence[str], program: Sequence[str] = GUNICORN, **more: str
@@ -213,7 +230,7 @@ def environment(cluster: Cluster, **more: str) -> dict[str, str]:
 
 @dataclass
 class Server:
-    """A gunicorn, and the user who signs in to it."""
+    """A server of HTTP, and the user who signs in to it."""
 
     port: int
     process: Any

@@ -1,4 +1,4 @@
-"""An application at uvicorn, in the loop of the test. Import it where uvicorn is installed."""
+"""An application at uvicorn, in the loop of the test."""
 
 import asyncio
 from collections.abc import AsyncIterator

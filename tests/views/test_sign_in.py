@@ -509,7 +509,7 @@ def test_a_hash_that_a_view_upgrades_signs_no_other_device_out(client, user, set
     monkeypatch.setattr(Odd, "authenticate", check)
     first = client.tokens(user)
     usual = settings.PASSWORD_HASHERS
-    new = "django.contrib.auth.hashers.PBKDF2SHA1PasswordHasher"
+    new = "tests.hashers.NewHasher"
     settings.PASSWORD_HASHERS = [new, *usual]
     former = user.password
     assert client.send("/in/odd/").status_code == 200

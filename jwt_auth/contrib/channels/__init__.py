@@ -1,7 +1,7 @@
 """
-For projects with WebSockets: an ASGI middleware that authenticates the handshake, and closes the socket in time.
+For projects with WebSockets: an ASGI middleware that authenticates handshakes, and closes sockets after a revocation.
 
-It imports nothing of Channels, and also works around plain ASGI applications.
+It does not import Channels, and also works around plain ASGI applications.
 """
 
 from jwt_auth.contrib.channels.middleware import JWTWebSocketMiddleware

@@ -1,15 +1,15 @@
 """
-The credential of a handshake: read it, and take it away from what the application sees.
+Read the credential of a handshake, and remove it from the application's scope.
 
-A client sends exactly one of these. A browser can send the last three alone:
+A client sends exactly one of these. A browser can send the last three only:
 
     header        Authorization: Bearer <access token>
     subprotocol   Sec-WebSocket-Protocol: jwt_auth, jwt_auth.bearer.<access token>
     ticket        Sec-WebSocket-Protocol: jwt_auth, jwt_auth.ticket.<ticket>
     cookie        the access cookie, from a page of this site
 
-The first three are explicit: a cookie beside them doesn't count. Nothing is read from the URL, which proxies, servers
-and browsers keep.
+If there is one of the first three, the cookie is ignored. No token is read from the URL: proxies and servers log URLs,
+and browsers keep them.
 """
 
 from collections.abc import Mapping
@@ -32,7 +32,7 @@ from jwt_auth.http.csrf_guard import provenance_of
 from jwt_auth.http.logs import log_token_in_url
 from jwt_auth.verification import Verified
 
-# The subprotocol that is answered. A browser fails a handshake if it has offered some, and none of them is chosen.
+# The subprotocol in the answer. A browser fails the connection if it has offered subprotocols, and none is selected.
 PROTOCOL = "jwt_auth"
 
 _PREFIX = "jwt_auth."
@@ -46,18 +46,20 @@ _MAX_QUERY = 2048
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credential:
-    """An access token that nobody has verified yet, and the ticket that it was in, if any."""
+    """An access token that is not verified yet, and the WebSocket ticket that it was in, if any."""
 
     access_token: str = field(repr=False)
     ticket: HandshakeTicket | None = None
 
     async def use_up(self, verified: Verified) -> None:
         """
-        Use up a ticket, or a single-use token, as the last check. The token in a ticket was used up for the ticket.
+        Use up the ticket, or a single-use token. Call this after all other checks.
+
+        A single-use token in a ticket was used up when the ticket was issued.
 
         Raises:
             ReplayedTokenError: when it was used before.
-            UnavailableError: when that can't be found out.
+            UnavailableError: when the record of used tickets and tokens can't be asked.
         """
         if self.ticket is not None:
             await sync_to_async(self.ticket.use_up)()
@@ -67,13 +69,13 @@ class Credential:
 
 @sensitive_variables("raw")
 def from_ticket(raw: str) -> Credential:
-    """Return the credential in a ticket; raise TokenError if there is none."""
+    """Return the credential in a ticket; raise TokenError if the ticket is not valid."""
     ticket = open_sealed(raw)
     return Credential(access_token=ticket.access_token, ticket=ticket)
 
 
 def without_secrets(scope: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """Return a copy of `scope` that offers no subprotocol with a secret, and these subprotocols."""
+    """Return a copy of `scope` without the subprotocols that contain a secret, and these subprotocols."""
     offered = [str(name) for name in scope.get("subprotocols") or ()]
     secrets = [name for name in offered if _is_secret(name)]
     headers = [
@@ -98,8 +100,8 @@ def credential_of(request: HttpRequest, secrets: list[str]) -> Credential | None
     Return the credential of a handshake, None if it has none.
 
     Raises:
-        TokenError: when it has several, or a malformed one, or no good ticket.
-        CsrfError: when it has the cookie, and no page of this site has sent it.
+        TokenError: when it has several credentials, or a malformed one, or an invalid ticket.
+        CsrfError: when it has the cookie, and its `Origin` is not of this site or is missing.
     """
     _warn_of_url(request)
     bearer = transports.bearer_token(request)
@@ -124,9 +126,9 @@ def _cookie(request: HttpRequest) -> str | None:
     """
     Return the access token in the cookie.
 
-    A browser sends it with a handshake that any page begins, and lets that page read the answers: SameSite is no
-    protection from a sibling host, and CORS does not apply. So `Origin` decides, whatever CSRF_MODE says: browsers send
-    it with each handshake (RFC 6455 section 10.2).
+    Any page can begin a handshake; the browser sends the cookie with it, and lets the page read the messages. SameSite
+    does not protect against sibling hosts, and CORS does not apply to WebSockets. So `Origin` decides, in each
+    CSRF_MODE: browsers send it with each handshake (RFC 6455 section 10.2).
     """
     raw = transports.access_cookie(request)
     if raw is None:

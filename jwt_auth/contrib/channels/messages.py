@@ -1,5 +1,5 @@
 """
-The ASGI messages that are not the application's own: refusals of handshakes, closes, and answers to renewals.
+The ASGI messages that the middleware sends: refusals of handshakes, closes, and answers to renewals.
 """
 
 import json
@@ -19,14 +19,14 @@ Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 Application: TypeAlias = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
-# In the range for private use (RFC 6455 section 7.4.2), after the statuses of HTTP that mean the same.
+# Close codes for private use (RFC 6455 section 7.4.2): 4000 and the HTTP status of the same meaning.
 UNAUTHORIZED, UNAVAILABLE = 4401, 4503
 
 _DENIAL = "websocket.http.response"
 
 
 async def refuse(scope: Mapping[str, Any], send: Send, request: HttpRequest, error: JWTAuthError) -> None:
-    """Answer a handshake as HTTP answers `error`, or, if the server can't do that, with 403; log why."""
+    """Refuse a handshake by the HTTP response for `error`, or by 403 if the server can't send one; log the reason."""
     if isinstance(error, InsufficientScopeError):
         answer: Any = error_response(as_api_exception(error), request)
     else:
@@ -48,7 +48,7 @@ def closing(error: JWTAuthError) -> Message:
 
 
 def disconnecting(error: JWTAuthError) -> Message:
-    """Return the message that tells the application that its socket was closed."""
+    """Return the message that tells the application that the socket was closed."""
     return {"type": "websocket.disconnect", "code": close_code(error), "reason": code_of(error)}
 
 
@@ -57,7 +57,7 @@ def close_code(error: JWTAuthError) -> int:
 
 
 def code_of(error: JWTAuthError) -> str:
-    return cast("UnavailableError", error).code  # all errors that end sockets have one
+    return cast("UnavailableError", error).code  # all errors that end sockets have a code
 
 
 def text(**values: Any) -> Message:
@@ -66,7 +66,7 @@ def text(**values: Any) -> Message:
 
 
 def log_end(error: JWTAuthError, request: HttpRequest) -> None:
-    """Log why an open socket was closed, as for a request."""
+    """Log why an open socket was closed, as a refused request is logged."""
     if isinstance(error, UnavailableError):
         log_outage(error, request)
     elif isinstance(error, RefusedError):
@@ -74,7 +74,7 @@ def log_end(error: JWTAuthError, request: HttpRequest) -> None:
 
 
 def answering(scope: Mapping[str, Any], send: Send) -> Send:
-    """Return `send`, which chooses our subprotocol if the client offered it and the application chooses none."""
+    """Wrap `send`: select our subprotocol if the client offered it and the application selects none."""
     if PROTOCOL not in scope["subprotocols"]:
         return send
 

@@ -30,15 +30,15 @@ class JWTWebSocketMiddleware:
     """
     Authenticates the handshakes of WebSockets, and closes each socket when its token is no longer good.
 
-    It adds to the scope: `user`, loaded; `claims` and `session_id`, or None; `watch`, whose `verified.claims` are those
-    of the newest token. Scopes of other types pass unchanged.
+    It adds to the scope: `user`, which is loaded; `claims`; `session_id`; and `watch`, whose `verified.claims` are the
+    claims of the newest token. Without a credential the last three are None. Scopes of other types pass unchanged.
 
     Args:
         inner: the ASGI application, such as a router of Channels.
-        required: refuse handshakes without a credential. If not, their user is that of an outer middleware, or
-            AnonymousUser; a bad cookie counts as none, and any other bad credential is refused all the same.
-        scopes: what a token with limits needs; see `Claims.is_limited`. Without it, no such token is accepted, because
-            applications ask only for the user.
+        required: refuse handshakes without a credential. If False, their user is that of an outer middleware, or
+            AnonymousUser; an invalid token in the cookie is ignored, and every other invalid credential is refused.
+        scopes: the scopes that a limited token needs; see `Claims.is_limited`. If empty, no limited token is accepted,
+            because applications check the user only.
     """
 
     def __init__(self, inner: Any, *, required: bool = True, scopes: Iterable[str] = ()) -> None:
@@ -56,7 +56,7 @@ class JWTWebSocketMiddleware:
         try:
             watch = await self._authenticated(scope, request, secrets)
         except (TokenError, NoTokenError, CsrfError, InsufficientScopeError, UnavailableError) as error:
-            await receive()  # "websocket.connect"; a server need not know an answer before it
+            await receive()  # "websocket.connect": a server may accept no answer before it
             await refuse(scope, send, request, error)
             return
         if watch is None:
@@ -71,7 +71,7 @@ class JWTWebSocketMiddleware:
             raise InsufficientScopeError(self.scopes)
 
     async def _authenticated(self, scope: dict[str, Any], request: HttpRequest, secrets: list[str]) -> Watch | None:
-        """Set the scope's user, claims and session, and return what watches them; None for an anonymous socket."""
+        """Set the scope's user, claims and session, and return their watch; None for an anonymous socket."""
         try:
             credential = credential_of(request, secrets)
             if credential is not None:

@@ -1,5 +1,5 @@
 """
-Renewal in-band: a client sends its socket a new access token, or a ticket, before the old token expires.
+In-band renewal: before its token expires, a client sends a new access token, or a ticket, in a text message.
 
     {"type": "jwt_auth.renew", "token": "<access token or ticket>"}
 
@@ -20,13 +20,13 @@ from jwt_auth.contrib.channels.credentials import Credential, from_ticket
 from jwt_auth.exceptions import MalformedTokenError
 from jwt_auth.jose import tokens
 
-# Characters. A longer message is the application's: it is not parsed here.
+# In characters. A longer message is for the application, and is not parsed here.
 MAX_LENGTH = 2 * tokens.MAX_LENGTH
 
 # The third refusal closes the socket.
 MAX_REFUSALS = 3
 
-# More attempts in one minute close the socket. A renewal verifies a signature, and the shortest tokens live a minute.
+# More attempts in a minute close the socket, because each one verifies a signature.
 MAX_ATTEMPTS, PERIOD = 10, 60.0
 
 _TYPE = "jwt_auth.renew"
@@ -34,7 +34,7 @@ _MARK = f'"{_TYPE}"'
 
 
 def renewal_in(text: str | None) -> dict[str, Any] | None:
-    """Return the renewal that a message holds; None for a message of the application, which costs one search."""
+    """Return the renewal in a message; None if the message is for the application, which costs one text search."""
     if text is None or len(text) > MAX_LENGTH or _MARK not in text:
         return None
     try:
@@ -46,7 +46,7 @@ def renewal_in(text: str | None) -> dict[str, Any] | None:
 
 @sensitive_variables()
 def credential_in(renewal: Mapping[str, Any]) -> Credential:
-    """Return the access token, or the ticket, of a renewal; raise TokenError. Only an access token has dots."""
+    """Return the access token or the ticket of a renewal, or raise TokenError. Only access tokens contain dots."""
     raw = renewal.get("token")
     if not isinstance(raw, str):
         raise MalformedTokenError("the renewal has no token")
@@ -54,14 +54,14 @@ def credential_in(renewal: Mapping[str, Any]) -> Credential:
 
 
 class Attempts:
-    """The attempts to renew one socket: each takes time, and each refusal may be a guess."""
+    """Counts the renewals of one socket: each takes time, and a refused one may be a guess."""
 
     def __init__(self) -> None:
         self._times: deque[float] = deque(maxlen=MAX_ATTEMPTS)
         self._refusals = 0
 
     def are_too_many(self, now: float) -> bool:
-        """Count an attempt at the time `now`, in seconds of any clock; return whether it is one too many."""
+        """Count an attempt at the time `now`, in seconds of any clock; return whether it exceeds the limit."""
         full = len(self._times) == MAX_ATTEMPTS and now - self._times[0] < PERIOD
         self._times.append(now)
         return full

@@ -1,13 +1,13 @@
 """
-One WebSocket that a token has opened: it stands between the server and the application until either ends.
+One WebSocket that a token has opened: it passes messages between the server and the application.
 
     state        event                                            then
     ----------   ----------------------------------------------   ---------------------------------------------------
     connecting   the application accepts                          open
-    connecting   the token is no longer good                      ended: the handshake is refused as HTTP would be
+    connecting   the token is no longer good                      ended: the handshake is refused
     connecting   the application closes or answers, or the        closed
                  client leaves
-    open         a message, either way                            open: it is passed on, after a look at the token
+    open         a message, in either direction                   open: it is passed on after a check of the token
     open         a renewal                                        open: it is answered, and not passed on
     open         the third refused renewal, too many renewals,    ended: 4401
                  or a ticket that was used before
@@ -18,12 +18,12 @@ One WebSocket that a token has opened: it stands between the server and the appl
     closed       the token is no longer good                      ended: nothing is sent
     ended        the application reads                            ended: it gets `websocket.disconnect`
     ended        either side sends                                ended: nothing is passed on
-    ended        the application goes on for PATIENCE             over: it is cancelled
-    any          the application returns or raises                over: all tasks of the socket end, its error goes on
+    ended        the application still runs after PATIENCE        over: it is cancelled
+    any          the application returns or raises                over: all tasks of the socket end; its error is raised
     any          the server cancels                               over: the application is cancelled
 
-The process's one watcher wakes the socket when its token is no longer good. Each message looks at the token as well, in
-memory: if the loop was blocked, messages may come before the watcher does.
+The watcher of the event loop wakes the socket when its token is no longer good. Each message also checks the token, in
+memory: if the loop was blocked, a message may be handled before the watcher runs.
 """
 
 import asyncio
@@ -51,7 +51,7 @@ from jwt_auth.contrib.channels.renewal import Attempts, credential_in, renewal_i
 from jwt_auth.exceptions import InsufficientScopeError, InvalidTokenError, JWTAuthError, TokenError, UnavailableError
 from jwt_auth.watching import Watch
 
-# Seconds for which the application may go on after its socket has ended.
+# Seconds that the application may still run after its socket has ended.
 PATIENCE = 5.0
 
 
@@ -67,9 +67,9 @@ class Socket:
     One socket, from its handshake on.
 
     Args:
-        watch: watches the token.
+        watch: the watch of the token.
         request: the handshake, for the log.
-        check_limits: raises InsufficientScopeError for the claims of a token that may not hold the socket.
+        check_limits: raises InsufficientScopeError if a token with these claims may not open the socket.
     """
 
     def __init__(
@@ -88,14 +88,14 @@ class Socket:
         self._state = SocketState.CONNECTING
         self._accepting, self._is_accepted = asyncio.Lock(), False
         self._attempts = Attempts()
-        # One message: the server keeps the rest, and slows down a client that sends more than the application reads.
+        # One message: the server keeps the rest, and slows down a client that sends faster than the application reads.
         self._inbox: asyncio.Queue[Message] = asyncio.Queue(1)
         self._disconnect: Message | None = None
         self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._farewell: asyncio.Future[None] | None = None
 
     async def run(self) -> None:
-        """Run the application until it returns, or until PATIENCE is over after the socket has ended."""
+        """Run the application until it returns, or until PATIENCE has passed since the socket ended."""
         application = asyncio.ensure_future(self._inner(self._scope, self._read, self._write))
         pump, ending = asyncio.ensure_future(self._pump()), self._watch.ending()
         tasks: list[asyncio.Future[None]] = [application, pump]
@@ -113,7 +113,7 @@ class Socket:
                 task.result()
 
     async def _pump(self) -> None:
-        """Read from the server, also while the application doesn't: a renewal must not wait for it."""
+        """Read from the server, also while the application does not read: a renewal must not wait for it."""
         while self._disconnect is None:
             message = await self._receive()
             has_left = message["type"] == "websocket.disconnect"
@@ -128,7 +128,7 @@ class Socket:
                 return
 
     async def _read(self) -> Message:
-        """Stand for `receive` in the application."""
+        """Serve as `receive` for the application."""
         if self._disconnect is None:
             message = await self._inbox.get()
             if message["type"] == "websocket.receive":
@@ -140,7 +140,7 @@ class Socket:
         return self._disconnect
 
     async def _write(self, message: Message) -> None:
-        """Stand for `send` in the application."""
+        """Serve as `send` for the application."""
         kind = message["type"]
         if kind in ("websocket.accept", "websocket.send"):
             await self._check()
@@ -161,14 +161,14 @@ class Socket:
             self._state = SocketState.OPEN
 
     async def _check(self) -> None:
-        """End the socket if the token is no longer good, by what the process knows now."""
+        """End the socket if the token is no longer good, by the revocations that the process knows now."""
         try:
             await self._watch.acheck()
         except (TokenError, UnavailableError) as error:
             self._end(error)
 
     def _end(self, error: JWTAuthError) -> None:
-        """End the socket, at once for the application. A task tells the client, who may be slow or gone."""
+        """End the socket: at once for the application. A task tells the client, because sending may take long."""
         if self._state is SocketState.ENDED:
             return
         was, self._state = self._state, SocketState.ENDED
@@ -182,7 +182,7 @@ class Socket:
         if not is_open:
             return
         async with self._accepting:
-            with suppress(OSError):  # what servers raise if the client has left
+            with suppress(OSError):  # servers raise it if the client has left
                 if self._is_accepted:
                     log_end(error, self._request)
                     await self._send(closing(error))
@@ -197,7 +197,7 @@ class Socket:
             credential = credential_in(renewal)
             await self._watch.arenew(credential.access_token)
         except (TokenError, UnavailableError) as error:
-            # An outage is no guess.
+            # A failure of the database does not count as a refusal.
             if isinstance(error, TokenError) and self._attempts.refused():
                 self._end(error)
             await self._answer(type="jwt_auth.refused", code=error.code)
@@ -207,7 +207,7 @@ class Socket:
             self._check_limits(verified.claims)
             await credential.use_up(verified)
         except (InsufficientScopeError, TokenError, UnavailableError) as error:
-            # The watch has the new token already, and somebody else has had the ticket.
+            # The watch already uses the new token. If the ticket was used before, another client may have had it.
             self._end(error)
             return
         self._scope["claims"] = verified.claims

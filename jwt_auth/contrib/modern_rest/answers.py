@@ -1,5 +1,5 @@
 """
-The answers to errors, in the form of django-modern-rest, with the codes and headers of this app.
+Error responses in the form of django-modern-rest, with the codes and headers of this app.
 """
 
 from collections.abc import Iterator, Mapping
@@ -21,7 +21,7 @@ from jwt_auth.responses import api_exception_of
 
 @contextmanager
 def answered(controller: Any) -> Iterator[None]:
-    """Have refusals in the block answered as the controller answers errors."""
+    """Convert refusals in the block to errors of the controller."""
     try:
         yield
     except APIException as error:
@@ -30,10 +30,10 @@ def answered(controller: Any) -> Iterator[None]:
 
 def handle_error(endpoint: Any, controller: Any, error: Exception) -> HttpResponse:
     """
-    For DMR_SETTINGS["global_error_handler"]: answer errors of this app that an endpoint raises, with code and headers.
+    Answer errors of this app with code and headers; for DMR_SETTINGS["global_error_handler"].
 
-    For example `SignedInWithin(minutes=5).check(claims_of(self.request))` raises one, and so does a user who can't be
-    read. Other errors are left to the package's own handler.
+    For example, `SignedInWithin(minutes=5).check(claims_of(self.request))` raises such an error, and so does reading a
+    user whose row can't be loaded. The package's own handler answers all other errors.
     """
     found = _as_drf(error, controller.request)
     if found is None:
@@ -45,7 +45,7 @@ def handle_error(endpoint: Any, controller: Any, error: Exception) -> HttpRespon
 
 def _as_drf(error: Exception, request: HttpRequest) -> APIException | None:
     if isinstance(error, NotAuthenticatedError):
-        # The package knows only that there is no user. The client has to know that it can refresh.
+        # The package knows only that there is no user. The code of the refusal tells the client that it can refresh.
         refusal = refusal_of(request)
         return None if refusal is None else as_api_exception(refusal)
     return api_exception_of(error, request) if isinstance(error, APIException | JWTAuthError) else None

@@ -1,5 +1,5 @@
 """
-The classes for `auth`, each in two variants: the package has separate ones for asynchronous and synchronous endpoints.
+The classes for `auth`, each for asynchronous and for synchronous endpoints: the package requires separate classes.
 """
 
 from abc import abstractmethod
@@ -19,10 +19,10 @@ from jwt_auth.conf import get_settings
 from jwt_auth.contrib.modern_rest.answers import answered
 from jwt_auth.contrib.operations import OperationAuth
 
-# The answers of the classes beside 401, which the package declares by itself.
+# The responses of the classes besides 401, which the package declares itself.
 _ANSWERS = (
     (HTTPStatus.FORBIDDEN, "The request may be forged, or the token lacks a scope.", "WWW-Authenticate"),
-    (HTTPStatus.SERVICE_UNAVAILABLE, "The token can't be judged at the moment.", "Retry-After"),
+    (HTTPStatus.SERVICE_UNAVAILABLE, "The token can't be checked at the moment.", "Retry-After"),
 )
 
 
@@ -50,7 +50,7 @@ class _RestAuth(OperationAuth, ResponseSpecProvider, SecurityProvider):
         controller_cls: Any,
         existing_responses: Mapping[HTTPStatus, ResponseSpec],
     ) -> list[ResponseSpec]:
-        """Declare the answers, which the package checks against what is declared."""
+        """Declare the responses: the package refuses to send a response that is not declared."""
         own = [
             ResponseSpec(
                 controller_cls.error_model,
@@ -97,8 +97,8 @@ class AccessTokenSyncAuth(_InHeader, _Synchronous):
     """
     Authenticates `Authorization: Bearer <access token>` for synchronous endpoints.
 
-    `request.user` is the user, `await request.auser()` the loaded user, and `request.auth` the token's `Claims`: see
-    JWTUserMiddleware.
+    It sets `request.user`, `request.auser()`, which returns the loaded user, and `request.auth`, the token's `Claims`;
+    see JWTUserMiddleware.
 
     A token that is limited to scopes is refused (403), unless a subclass overrides `accepts()`.
     """
@@ -112,7 +112,7 @@ class AccessCookieSyncAuth(_InCookie, _Synchronous):
     """
     Authenticates an access token in its httpOnly cookie, as JWTCookieAuthentication does, for synchronous endpoints.
 
-    A forged request is refused (403 `csrf_failed`). A bad cookie, and one whose token is limited to scopes, is ignored.
+    A forged request is refused (403 `csrf_failed`). A cookie with an invalid or limited token is ignored.
     """
 
 

@@ -1,5 +1,5 @@
 """
-The answers to errors in ninja's operations, in the form of this app's own endpoints.
+Error responses of ninja's operations, in the form of this app's endpoints.
 """
 
 from functools import partial
@@ -17,10 +17,10 @@ from jwt_auth.responses import error_response
 
 def handle_errors(api: NinjaAPI) -> None:
     """
-    Have `api` answer errors of this app with `detail`, `code`, and the headers `WWW-Authenticate` and `Retry-After`.
+    Have `api` answer errors with `detail`, `code`, and the headers `WWW-Authenticate` and `Retry-After`.
 
-    These are the refusals of AccessTokenAuth and AccessCookieAuth, ninja's own 401 for requests without a token, and
-    errors that an operation raises, for example by `SignedInWithin(minutes=5).check(request.auth)`.
+    This covers refusals by AccessTokenAuth and AccessCookieAuth, ninja's own 401 for requests without a token, and
+    errors of this app that an operation raises, for example by `SignedInWithin(minutes=5).check(request.auth)`.
     """
     for kind in (RefusedOperationError, AuthenticationError, APIException, JWTAuthError):
         api.add_exception_handler(kind, partial(_answer, api))
@@ -28,7 +28,7 @@ def handle_errors(api: NinjaAPI) -> None:
 
 def _answer(api: NinjaAPI, request: HttpRequest, error: Exception) -> HttpResponse:
     found = error_response(_as_drf(request, error), request)
-    if found is None:  # a fault of the server
+    if found is None:  # an error that is not for the client
         raise error
     response = api.create_response(request, found.data, status=found.status_code)
     for name in ("WWW-Authenticate", "Retry-After"):

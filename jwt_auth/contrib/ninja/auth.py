@@ -27,7 +27,7 @@ class RefusedOperationError(HttpError):
 class _NinjaAuth(OperationAuth, AuthBase):
     def __init__(self) -> None:
         super().__init__()
-        self.is_async = True  # ninja then calls this on the loop, and awaits what it returns
+        self.is_async = True  # ninja then calls this on the loop, and awaits the result
 
     def __call__(self, request: HttpRequest) -> Claims | Awaitable[Claims | None] | None:
         return self._aauthenticated(request) if _is_on_loop() else self._authenticated(request)
@@ -49,8 +49,8 @@ class AccessTokenAuth(_NinjaAuth):
     """
     Authenticates `Authorization: Bearer <access token>`.
 
-    `request.user` is the user, `await request.auser()` the loaded user, and `request.auth` the token's `Claims`: see
-    JWTUserMiddleware.
+    It sets `request.user`, `request.auser()`, which returns the loaded user, and `request.auth`, the token's `Claims`;
+    see JWTUserMiddleware.
 
     A token that is limited to scopes is refused (403), unless a subclass overrides `accepts()`.
     """
@@ -66,7 +66,7 @@ class AccessCookieAuth(_NinjaAuth):
     """
     Authenticates an access token in its httpOnly cookie, as JWTCookieAuthentication does.
 
-    A forged request is refused (403 `csrf_failed`). A bad cookie, and one whose token is limited to scopes, is ignored.
+    A forged request is refused (403 `csrf_failed`). A cookie with an invalid or limited token is ignored.
     """
 
     authentication_class = JWTCookieAuthentication

@@ -51,7 +51,7 @@ class PendingSerializer(drf.Serializer[Any]):
 
 
 class HandshakeTicketSerializer(drf.Serializer[Any]):
-    ticket = drf.CharField(help_text="Opens or renews one WebSocket.")
+    ticket = drf.CharField(help_text="A WebSocket ticket: it opens or renews one WebSocket.")
     expires_in = drf.IntegerField(help_text="In seconds.")
 
 

@@ -147,7 +147,7 @@ _OWN_CLIENTS = Operation(
 )
 _TICKET = Operation(
     "ticket",
-    "Get a ticket, which opens or renews one WebSocket.",
+    "Get a WebSocket ticket, which opens or renews one WebSocket.",
     None,
     {200: bodies.HandshakeTicketSerializer},
     (400, 401, 403, 404, 429),

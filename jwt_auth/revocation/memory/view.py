@@ -130,7 +130,7 @@ class View:
 
     def refresh(self) -> tuple[object, int]:
         """
-        Read new events if it is time, and return a value that differs from earlier ones if the list has changed.
+        Read new events if they are due. Return a mark, which differs from the earlier ones if the list has changed.
 
         Raises:
             RevocationUnavailableError: see state_of().
@@ -144,7 +144,7 @@ class View:
         state = self._list.state_of(claims)
         if not uncommitted.announcements:
             return state
-        about_to_block()  # the events of an open transaction are known by the thread that has it
+        about_to_block()  # only the thread with the open transaction knows its events
         own = Denylist()
         own.add(entries_of(uncommitted.own_events()), self._reader.life)
         return state.joined(own.state_of(claims))
@@ -270,7 +270,7 @@ def last_known_state_of(claims: Claims) -> State:
 
 def learn(events: Sequence[RevocationEvent]) -> None:
     """Add events that this process has just committed to its view, if it keeps one."""
-    # In database mode, too: `watching` asks the view.
+    # In database mode, too: watches read the view.
     if get_settings().REVOCATION != "none":
         view().learn(events)
 

@@ -1,16 +1,18 @@
 """The code in docs/how-to/websockets.md, except for that of the page, which tests/browser/test_websockets.py runs."""
 
 import asyncio
-import importlib
 import sys
 import unittest
 from types import ModuleType
 
 import pytest
 from asgiref.sync import sync_to_async
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from jwt_auth.revocation import revoke_session
 from tests.support.docs import BLOCKS
+from tests.support.uvicorn_server import at_uvicorn
 from tests.support.websockets import ServedSocket, scope_of
 
 pytestmark = pytest.mark.usefixtures("threads_connect", "mode")
@@ -70,14 +72,9 @@ def test_the_applications_know_the_user_until_the_session_ends(run, user, tokens
 
 
 def test_the_native_client_at_a_real_server(run, user, tokens, application_of):
-    pytest.importorskip("websockets")
-    pytest.importorskip("uvicorn")
     application, say = application_of("mysite/asgi.py"), run_code("client")["say"]
-    from tests.support.uvicorn_server import at_uvicorn
 
     async def scenario():
-        from websockets.exceptions import ConnectionClosed, InvalidStatus
-
         async with at_uvicorn(application) as address:
             url = f"ws://{address}/ws/chat/"
             assert (await say(url, tokens.access_token, "hello")) == {"from": user.get_username(), "text": "hello"}
@@ -85,7 +82,6 @@ def test_the_native_client_at_a_real_server(run, user, tokens, application_of):
                 await say(url, "x", "hello")
             assert refused.value.response.status_code == 401
             assert b"invalid_token" in refused.value.response.body
-            connect = importlib.import_module("websockets.asyncio.client").connect
             async with connect(url, subprotocols=["jwt_auth", f"jwt_auth.bearer.{tokens.access_token}"]) as socket:
                 assert socket.subprotocol == "jwt_auth"
                 await sync_to_async(revoke_session)(tokens.session_id)

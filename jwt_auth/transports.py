@@ -18,7 +18,7 @@ from jwt_auth.conf.rules import without_prefix
 from jwt_auth.exceptions import ConfigurationError, MalformedTokenError
 from jwt_auth.jose.mistakes import mistake_in
 
-__all__ = ["bearer_body", "bearer_token", "clear_cookies", "set_access_cookie", "set_cookies"]
+__all__ = ["access_cookie", "bearer_body", "bearer_token", "clear_cookies", "set_access_cookie", "set_cookies"]
 
 logger = logging.getLogger("jwt_auth")
 
@@ -117,6 +117,7 @@ def access_cookie(request: HttpRequest) -> str | None:
     Return the access token in its cookie; None if there is no such cookie, or browsers get access tokens in bodies.
 
     In the latter case no cookie may authenticate: it would be one from before, or one that somebody has planted.
+    Browsers add the cookie to forged requests too: use it only for requests that change nothing.
 
     Raises:
         MalformedTokenError: when there are several that differ: it can't be known which one was planted.

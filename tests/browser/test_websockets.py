@@ -149,3 +149,15 @@ def test_the_page_of_the_guide_chats_renews_and_notices_the_revocation(signed_in
     signed_in.wait_for_function("""() => got.some((message) => message.text === "still")""")
     project.script(REVOKE)
     signed_in.wait_for_function("""() => got.includes("signed out")""")
+
+
+def test_the_use_of_the_page_says_hello_and_is_closed(signed_in):
+    with signed_in.expect_console_message(lambda message: message.text == "alice: hello"):
+        signed_in.add_script_tag(content=code("use"))
+    signed_in.evaluate("""() => {
+        window.opened = 0;
+        window.WebSocket = class { constructor() { opened += 1; } };
+        chat.close();
+    }""")
+    signed_in.wait_for_timeout(2_000)
+    assert signed_in.evaluate("opened") == 0  # it does not connect again

@@ -12,6 +12,7 @@ from django.test import override_settings
 from django.urls import path
 
 from jwt_auth import sessions
+from jwt_auth.conf import get_settings
 from jwt_auth.exceptions import ExpiredTokenError, InvalidTokenError, RevokedTokenError
 from jwt_auth.revocation import revoke_session
 from jwt_auth.watching import watcher
@@ -63,8 +64,10 @@ def test_a_task_stops_when_its_token_expires(clock, guide, pair):
         guide("exports").export(pair.access_token, range(10), lambda order: clock.shift(100))
 
 
-def request(token):
-    headers = [(b"authorization", b"Bearer " + token.encode()), (b"host", b"testserver")]
+def request(token, by_cookie):
+    name = get_settings().COOKIE_ACCESS_NAME
+    credential = (b"cookie", f"{name}={token}") if by_cookie else (b"authorization", f"Bearer {token}")
+    headers = [(credential[0], credential[1].encode()), (b"host", b"testserver")]
     return {"type": "http", "method": "GET", "path": "/prices/", "headers": headers, "query_string": b""}
 
 
@@ -74,8 +77,8 @@ def connect(guide):
     urls = ModuleType("guide_urls")
     urls.urlpatterns = [path("prices/", guide("streams").price_events)]
 
-    async def open_connection(token):
-        connection = ApplicationCommunicator(ASGIHandler(), request(token))
+    async def open_connection(token, *, by_cookie=False):
+        connection = ApplicationCommunicator(ASGIHandler(), request(token, by_cookie))
         await connection.send_input({"type": "http.request", "body": b""})
         return connection
 
@@ -83,9 +86,10 @@ def connect(guide):
         yield open_connection
 
 
-def test_a_stream_of_events_ends_with_the_session(run, connect, user, pair):
+@pytest.mark.parametrize("by_cookie", [False, True])
+def test_a_stream_of_events_ends_with_the_session(run, connect, user, pair, by_cookie):
     async def hold():
-        connection = await connect(pair.access_token)
+        connection = await connect(pair.access_token, by_cookie=by_cookie)
         start = await connection.receive_output(10)
         first = await connection.receive_output(10)
         await sync_to_async(revoke_session)(pair.session_id)

@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from jwt_auth import transports
 from jwt_auth._django.connections import aclose_old
 from jwt_auth._django.handshakes import request_of
+from jwt_auth.authentication.missing import explain_missing_token
 from jwt_auth.claims import Claims
 from jwt_auth.contrib.channels.credentials import Credential, credential_of, without_secrets
 from jwt_auth.contrib.channels.messages import answering, refuse
@@ -79,6 +80,7 @@ class JWTWebSocketMiddleware:
             if credential is not None:
                 return await self._verified(scope, credential)
             if self.required:
+                explain_missing_token(request, by_cookie=True)
                 raise NoTokenError("the handshake has no token")
         except TokenError as error:
             if self.required or secrets or transports.is_bearer(request):

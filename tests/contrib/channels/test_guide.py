@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import unittest
 from types import ModuleType
 
 import pytest
@@ -42,7 +43,16 @@ def application_of(monkeypatch):
 
 def test_every_block_is_run():
     steps = {block.step_in("websockets") for block in BLOCKS if block.page.stem == "websockets"}
-    assert steps == {"mysite/asgi.py", "chat/consumers.py", "plain", "page", "client", "by hand"}
+    assert steps == {
+        "mysite/asgi.py",
+        "chat/consumers.py",
+        "chat/tests.py",
+        "plain",
+        "page",
+        "use",
+        "client",
+        "by hand",
+    }
 
 
 @pytest.mark.parametrize("step", ["mysite/asgi.py", "plain"])
@@ -53,8 +63,7 @@ def test_the_applications_know_the_user_until_the_session_ends(run, user, tokens
         headers = [("authorization", f"Bearer {tokens.access_token}")]
         socket = ServedSocket(application, scope_of(headers, path="/ws/chat/"))
         await socket.accepted()
-        answer = await socket.asked({"text": "hello"})
-        assert answer in ({"from": name, "text": "hello"}, f'{name}: {{"text": "hello"}}')
+        assert (await socket.asked({"text": "hello"})) == {"from": name, "text": "hello"}
         await sync_to_async(revoke_session)(tokens.session_id)
         assert (await socket.closed()) == (4401, "token_revoked")
         return await ServedSocket(application, scope_of(path="/ws/chat/")).refused()
@@ -81,3 +90,15 @@ def test_the_native_client_at_a_real_server(run, user, tokens, application_of):
                 return socket.close_code, socket.close_reason
 
     assert run(scenario) == (4401, "token_revoked")
+
+
+def test_the_tests_of_a_consumer(application_of, monkeypatch):
+    pytest.importorskip("daphne")
+    asgi = ModuleType("mysite.asgi")
+    asgi.application = application_of("mysite/asgi.py")
+    monkeypatch.setitem(sys.modules, "mysite", ModuleType("mysite"))
+    monkeypatch.setitem(sys.modules, "mysite.asgi", asgi)
+    tests = unittest.defaultTestLoader.loadTestsFromTestCase(run_code("chat/tests.py")["ChatTests"])
+    result = unittest.TestResult()
+    tests.run(result)
+    assert (result.testsRun, result.errors, result.failures) == (2, [], [])

@@ -340,6 +340,13 @@ def test_a_token_in_the_url_is_ignored_and_warned_about_once(run, served, tokens
     run(lambda: served(bearer(raw), query_string=b"room=token&tokens=x").accepted())
 
 
+@pytest.mark.parametrize("is_debug", [True, False])
+def test_the_console_of_a_developer_says_which_cookie_is_missing(run, served, settings, log, is_debug):
+    settings.DEBUG = is_debug
+    run(lambda: served([("origin", ORIGIN)]).refused())
+    assert any("has neither the cookie" in record.getMessage() for record in log()) == is_debug
+
+
 def test_nothing_of_a_client_makes_a_line_in_the_log(run, served, log):
     run(lambda: served(bearer("a\u00e9"), path="/ws/\n2026 root signed in").refused())
     run(lambda: served([], ["jwt_auth.bearer.\nfake", "jwt_auth"]).refused())

@@ -53,11 +53,23 @@ async def on_loop(call: Callable[[], T]) -> T:
     Args:
         call: a function whose `repr()` shows no secret, because debug pages show it.
     """
+    try:
+        return call_on_loop(call)
+    except (WouldBlockError, SynchronousOnlyOperation):
+        pass
+    return await sync_to_async(call)()
+
+
+def call_on_loop(call: Callable[[], T]) -> T:
+    """
+    Return the result of `call`, which is made on the event loop.
+
+    Raises:
+        WouldBlockError: if it has to wait.
+        SynchronousOnlyOperation: if it comes to a query.
+    """
     token = _is_on_loop.set(True)
     try:
         return call()
-    except (WouldBlockError, SynchronousOnlyOperation):
-        pass
     finally:
         _is_on_loop.reset(token)
-    return await sync_to_async(call)()

@@ -10,8 +10,11 @@ The watcher: one task of an event loop that tells all holders on the loop when t
     nothing has happened                    compares two numbers for each token
 
 The task begins with the first holder that waits and ends with the last. It asks for the list once for all, and never
-waits for a database or another server longer than PATIENCE: a token that can't be judged until then is refused as
-unavailable, or held, as REVOCATION_ON_STALE says.
+waits for a database or another server longer than PATIENCE: a token that can't be judged until then, or whose rows are
+too old then, is refused as unavailable, or held, as REVOCATION_ON_STALE says.
+
+Its threads are `process.workers`, and not the one thread in which `sync_to_async` makes all calls outside of requests:
+the project's own code may block that one for as long as it likes.
 
 A loop that is blocked ends nothing. So a holder judges its token itself, with `Watch.acheck()`, before it passes
 anything on.
@@ -28,11 +31,14 @@ from django.core.exceptions import SynchronousOnlyOperation
 from django.db import close_old_connections
 from django.utils import timezone
 
+from jwt_auth._django.connections import is_private_to_process
 from jwt_auth.exceptions import JWTAuthError, RevocationUnavailableError, UnavailableError
-from jwt_auth.process.blocking import WouldBlockError, about_to_block, may_block, on_loop
+from jwt_auth.models import RevocationEvent
+from jwt_auth.process import workers
+from jwt_auth.process.blocking import WouldBlockError, about_to_block, call_on_loop, may_block, on_loop
 from jwt_auth.process.clock import seconds
 from jwt_auth.process.fork_reset import ForkReset
-from jwt_auth.process.renewal import PATIENCE
+from jwt_auth.process.renewal import FAR_FUTURE, PATIENCE
 from jwt_auth.revocation.memory import view
 from jwt_auth.watching.held import ROWS_EVERY, Held, is_held_in_outage, tick
 from jwt_auth.watching.rows import ask_rows_of, in_batches
@@ -56,6 +62,7 @@ class Watcher:
         self._task: asyncio.Task[None] | None = None
         self._errands: dict[str, asyncio.Task[Any]] = {}
         self._failure: BaseException | None = None  # that of an errand
+        self._rows_late_at = FAR_FUTURE  # when the thread that reads rows has taken longer than PATIENCE
         self._mark: object = None
 
     def add(self, held: Held) -> asyncio.Future[JWTAuthError]:
@@ -63,6 +70,7 @@ class Watcher:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[JWTAuthError] = loop.create_future()
         self._waiting.setdefault(held, set()).add(future)
+        held.has_watcher = True
         future.add_done_callback(partial(self._drop, held))
         held.due_at = min(held.due_at, seconds())
         if self._task is None or self._task.done():
@@ -75,6 +83,7 @@ class Watcher:
         futures.discard(future)
         if not futures:
             self._waiting.pop(held, None)
+            held.has_watcher = False
 
     async def _run(self) -> None:
         reason: Exception = UnavailableError("the watcher was stopped")
@@ -129,10 +138,14 @@ class Watcher:
     def _ask_rows(self) -> None:
         """Have a thread read the rows that are due, unless one is still reading. The next ticks find the results."""
         now = seconds()
-        if "rows" in self._errands or not any(held.rows_due_at <= now for held in self._waiting):
-            return
-        due = [held for held in self._waiting if held.rows_due_at <= now + _SOON]
-        self._start("rows", partial(ask_rows_of, due, timezone.now()))
+        if "rows" in self._errands:
+            if now >= self._rows_late_at and not is_held_in_outage():
+                error = RevocationUnavailableError("the database does not answer")
+                self._tell([(held, error) for held in self._waiting if held.stale_at <= now])
+        elif any(held.rows_due_at <= now for held in self._waiting):
+            due = [held for held in self._waiting if held.rows_due_at <= now + _SOON]
+            self._rows_late_at = now + PATIENCE
+            self._start("rows", partial(ask_rows_of, due, timezone.now()))
 
     async def _errand(self, name: str, call: Callable[[], T]) -> T:
         """
@@ -149,7 +162,7 @@ class Watcher:
         raise RevocationUnavailableError("the database does not answer")
 
     def _start(self, name: str, call: Callable[[], T]) -> "asyncio.Task[T]":
-        task = asyncio.get_running_loop().create_task(on_loop(partial(_closing, call)))
+        task = asyncio.get_running_loop().create_task(_done_by_worker(call))
         self._errands[name] = task
         task.add_done_callback(partial(self._note_end, name))
         return task
@@ -180,8 +193,16 @@ class _Watchers:
         loop = asyncio.get_running_loop()
         found = self._of_loops.get(loop)
         if found is None:
+            self._forget_closed_loops()
             found = self._of_loops[loop] = Watcher()
         return found
+
+    def _forget_closed_loops(self) -> None:
+        """Forget loops that were closed while holders waited: their tasks and futures would keep them in memory."""
+        for reference in self._of_loops.keyrefs():  # a list: other threads may add theirs
+            loop = reference()
+            if loop is not None and loop.is_closed():
+                self._of_loops.pop(loop, None)
 
 
 _all: "ForkReset[_Watchers]" = ForkReset(_Watchers.forget)
@@ -215,6 +236,16 @@ def _judge(some: Iterable[Held]) -> tuple[_Ended, list[Held]]:
 def _judge_and_wait(some: Iterable[Held]) -> _Ended:
     about_to_block()
     return _judge(some)[0]
+
+
+async def _done_by_worker(call: Callable[[], T]) -> T:
+    """Return the result of `call`, which is made on the loop if it need not wait, or else in a thread of this app."""
+    if is_private_to_process(RevocationEvent.objects.all().db):
+        return await on_loop(partial(_closing, call))
+    try:
+        return call_on_loop(call)
+    except (WouldBlockError, SynchronousOnlyOperation):
+        return await workers.aresult_of(workers.start(partial(_closing, call)))
 
 
 def _closing(call: Callable[[], T]) -> T:

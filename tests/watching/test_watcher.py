@@ -535,21 +535,18 @@ def test_a_loop_that_stops_leaves_nobody_waiting(pair):
     assert isinstance(ending.result(), UnavailableError)
 
 
-def test_a_loop_that_is_closed_early_is_forgotten(pair):
-    """Nobody has cancelled its tasks, as `asyncio.run()` does."""
-    watch = Watch(pair.access_token)
-
-    async def hold():
-        watch.ending()
+def test_a_loop_that_is_closed_early_is_forgotten():
+    async def hold(loop):
+        watcher.watcher()._mark = loop  # stands for tasks and futures that nobody has cancelled
 
     def close_early():
         loop = asyncio.new_event_loop()
-        loop.run_until_complete(hold())
+        loop.run_until_complete(hold(loop))
         loop.close()
         return weakref.ref(loop)
 
     closed = close_early()
-    asyncio.run(hold())
+    asyncio.run(hold(None))
     gc.collect()
     assert closed() is None
 

@@ -66,11 +66,12 @@ class Held:
 
     __slots__ = (
         *("_ask_again_at", "_issuers", "_read_at", "_refusal", "due_at", "expires_at"),
-        *("has_watcher", "rows_due_at", "stale_at", "token", "uses_view"),
+        *("has_single_rows", "has_watcher", "rows_due_at", "stale_at", "token", "uses_view"),
     )
 
     def __init__(self, token: HeldToken, issuers: str, read_at: float) -> None:
         self._issuers = issuers
+        self.has_single_rows = False  # whether its rows can't be read together with those of other tokens
         self.has_watcher = False  # whether somebody else asks the rows in time
         self.take(token, read_at)
 
@@ -126,6 +127,7 @@ class Held:
             self._refuse(token, error)
             raise
         self.uses_view = recall is not None and recall.uses_view
+        self.has_single_rows = recall is None or recall.read_states is None
         bound = self._bound(recall, is_known)
         self.stale_at = self._read_at + bound
         self.rows_due_at = max(self._read_at + _ASK_AFTER * bound, self._ask_again_at)

@@ -6,7 +6,8 @@ The watcher: one task of an event loop that tells all holders on the loop when t
     the list of revocations has changed,    judges all tokens
     or can't be renewed, or can again
     a token has expired, or is due          judges this one
-    rows are due                            has a thread read those of all tokens that are due soon, 200 with a query
+    rows are due                            has a thread read those of all tokens that are due soon, 200 with a query;
+                                            and another one those that have to be read for each token
     nothing has happened                    compares two numbers for each token
 
 The task begins with the first holder that waits and ends with the last. It asks for the list once for all, and never
@@ -38,7 +39,7 @@ from jwt_auth.process import workers
 from jwt_auth.process.blocking import WouldBlockError, about_to_block, call_on_loop, may_block, on_loop
 from jwt_auth.process.clock import seconds
 from jwt_auth.process.fork_reset import ForkReset
-from jwt_auth.process.renewal import FAR_FUTURE, PATIENCE
+from jwt_auth.process.renewal import PATIENCE
 from jwt_auth.revocation.memory import view
 from jwt_auth.watching.held import ROWS_EVERY, Held, is_held_in_outage, tick
 from jwt_auth.watching.rows import ask_rows_of, in_batches
@@ -62,7 +63,7 @@ class Watcher:
         self._task: asyncio.Task[None] | None = None
         self._errands: dict[str, asyncio.Task[Any]] = {}
         self._failure: BaseException | None = None  # that of an errand
-        self._rows_late_at = FAR_FUTURE  # when the thread that reads rows has taken longer than PATIENCE
+        self._patience_ends_at: dict[str, float] = {}  # of the errands that read rows
         self._mark: object = None
 
     def add(self, held: Held) -> asyncio.Future[JWTAuthError]:
@@ -129,23 +130,35 @@ class Watcher:
             await asyncio.sleep(0)
 
     async def _judge_in_thread(self, some: Sequence[Held]) -> None:
+        tokens = {held: held.token for held in some}
         try:
             ended = await self._errand("judge", partial(_judge_and_wait, some))
         except UnavailableError as error:
             ended = [] if is_held_in_outage() else [(held, error) for held in some]
-        self._tell(ended)
+        # A reason says nothing of a token that has taken the place of the judged one meanwhile: that is judged next.
+        self._tell([(held, reason) for held, reason in ended if held.token is tokens[held]])
 
     def _ask_rows(self) -> None:
-        """Have a thread read the rows that are due, unless one is still reading. The next ticks find the results."""
+        """Have threads read the rows that are due. The next ticks find the results."""
         now = seconds()
-        if "rows" in self._errands:
-            if now >= self._rows_late_at and not is_held_in_outage():
-                error = RevocationUnavailableError("the database does not answer")
-                self._tell([(held, error) for held in self._waiting if held.stale_at <= now])
-        elif any(held.rows_due_at <= now for held in self._waiting):
-            due = [held for held in self._waiting if held.rows_due_at <= now + _SOON]
-            self._rows_late_at = now + PATIENCE
-            self._start("rows", partial(ask_rows_of, due, timezone.now()))
+        late = [held for held in self._waiting if held.rows_due_at <= now]
+        # Apart, so that a slow PRINCIPAL, which is asked about each token, delays nothing else.
+        for name, are_single in (("rows", False), ("single rows", True)):
+            some = [held for held in late if held.has_single_rows == are_single]
+            if name in self._errands:
+                self._tell_of_hanging(name, some, now)
+            elif some:
+                of_kind = (held for held in self._waiting if held.has_single_rows == are_single)
+                due = [held for held in of_kind if held.rows_due_at <= now + _SOON]
+                self._patience_ends_at[name] = asyncio.get_running_loop().time() + PATIENCE
+                self._start(name, partial(ask_rows_of, due, timezone.now()))
+
+    def _tell_of_hanging(self, name: str, late: Iterable[Held], now: float) -> None:
+        """End the watches whose rows are too old, if the thread that reads them has taken longer than PATIENCE."""
+        # By the clock of the loop, which doesn't jump when the machine was suspended.
+        if asyncio.get_running_loop().time() >= self._patience_ends_at[name] and not is_held_in_outage():
+            error = RevocationUnavailableError("the database does not answer")
+            self._tell([(held, error) for held in late if held.stale_at <= now])
 
     async def _errand(self, name: str, call: Callable[[], T]) -> T:
         """

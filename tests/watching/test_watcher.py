@@ -4,6 +4,7 @@ import asyncio
 import gc
 import threading
 import weakref
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -281,7 +282,6 @@ def test_rows_that_cant_be_read_because_a_query_hangs(run, ticks, jwt_settings, 
         await ticks_pass(20)
         assert (len(asked), ending.done()) == (1, False)  # the last answer is not too old yet
         watch._held.stale_at = 0
-        ticks.forward(0.1)  # longer than PATIENCE
         try:
             await ticks_pass(20)
             return type(ending.result()) if ending.done() else None
@@ -290,6 +290,73 @@ def test_rows_that_cant_be_read_because_a_query_hangs(run, ticks, jwt_settings, 
             released.set()
 
     assert run(hold()) is (RevocationUnavailableError if on_stale == "deny" else None)
+
+
+@pytest.mark.usefixtures("threads")
+def test_rows_that_take_long_delay_no_others(run, pair, monkeypatch):
+    """Such as those that a slow PRINCIPAL is asked for."""
+    watches, released, asked = [Watch(pair.access_token) for _ in range(2)], threading.Event(), []
+    slow, quick = (watch._held for watch in watches)
+
+    def read(due, now):
+        about_to_block()
+        asked.append(due)
+        if slow in due:
+            released.wait(20)
+
+    monkeypatch.setattr(watcher, "ask_rows_of", read)
+
+    async def hold():
+        endings = [watch.ending() for watch in watches]
+        await ticks_pass()
+        slow.has_single_rows = True
+        slow.rows_due_at = 0
+        await ticks_pass()
+        quick.rows_due_at = 0
+        await ticks_pass()
+        released.set()
+        for ending in endings:
+            ending.cancel()
+        return [slow] in asked, [quick] in asked
+
+    assert run(hold()) == (True, True)
+
+
+@pytest.mark.usefixtures("threads")
+def test_a_token_that_is_renewed_while_it_is_judged_is_not_ended(run, clock, pair, monkeypatch):
+    """It expires while a thread judges it, and its client has just sent the next one."""
+    watch, judging, released = Watch(pair.access_token), threading.Event(), threading.Event()
+    watch.check()
+    judge = watcher._judge
+
+    def judge_slowly(some):
+        about_to_block()
+        ended = judge(some)[0]
+        judging.set()
+        released.wait(20)
+        return ended
+
+    monkeypatch.setattr(watcher, "_judge", lambda some: ([], list(some)))
+    monkeypatch.setattr(watcher, "_judge_and_wait", judge_slowly)
+
+    async def hold():
+        later = await sync_to_async(sessions.refresh)(pair.refresh_token)
+        claims = watch.verified.claims
+        token = watch._held.token
+        watch._held.token = token._replace(
+            verified=token.verified._replace(claims=replace(claims, exp=claims.exp - 1000, iat=claims.iat - 1000))
+        )
+        ending = watch.ending()
+        await asyncio.to_thread(judging.wait, 20)
+        await watch.arenew(later.access_token)
+        monkeypatch.setattr(watcher, "_judge", judge)
+        released.set()
+        await ticks_pass()
+        is_over = ending.done()
+        ending.cancel()
+        return is_over
+
+    assert not run(hold())
 
 
 def test_a_stream_ends_even_while_a_check_of_it_hangs(run, pair, monkeypatch):

@@ -62,6 +62,7 @@ class Watcher:
         self._waiting: dict[Held, set[asyncio.Future[JWTAuthError]]] = {}
         self._task: asyncio.Task[None] | None = None
         self._errands: dict[str, asyncio.Task[Any]] = {}
+        self._judging: asyncio.Task[None] | None = None  # waits for the errand of that name
         self._failure: BaseException | None = None  # that of an errand
         self._patience_ends_at: dict[str, float] = {}  # of the errands that read rows
         self._mark: object = None
@@ -88,6 +89,7 @@ class Watcher:
 
     async def _run(self) -> None:
         reason: Exception = UnavailableError("the watcher was stopped")
+        self._failure = None
         try:
             while self._waiting:
                 await self._tick()
@@ -122,12 +124,16 @@ class Watcher:
         return [held for held in self._waiting if now >= held.due_at or moment >= held.expires_at]
 
     async def _judge(self, some: Sequence[Held]) -> None:
+        blocked: list[Held] = []
         for batch in in_batches(some, _AT_ONCE):
-            ended, blocked = await on_loop(partial(_judge, batch))
+            ended, some_blocked = await on_loop(partial(_judge, batch))
             self._tell(ended)
-            if blocked:
-                await self._judge_in_thread(blocked)
+            blocked += some_blocked
             await asyncio.sleep(0)
+        # Not awaited: another issuer that hangs delays nothing that is judged on the loop. Tokens for which a thread
+        # has no time now are still due at the next tick.
+        if blocked and (self._judging is None or self._judging.done()):
+            self._judging = asyncio.get_running_loop().create_task(self._judge_in_thread(blocked))
 
     async def _judge_in_thread(self, some: Sequence[Held]) -> None:
         tokens = {held: held.token for held in some}
@@ -135,6 +141,8 @@ class Watcher:
             ended = await self._errand("judge", partial(_judge_and_wait, some))
         except UnavailableError as error:
             ended = [] if is_held_in_outage() else [(held, error) for held in some]
+        except Exception:  # noqa: BLE001  # the next tick raises it: see _note_end()
+            return
         # A reason says nothing of a token that has taken the place of the judged one meanwhile: that is judged next.
         self._tell([(held, reason) for held, reason in ended if held.token is tokens[held]])
 

@@ -323,6 +323,59 @@ def test_rows_that_take_long_delay_no_others(run, pair, monkeypatch):
 
 
 @pytest.mark.usefixtures("threads")
+def test_tokens_that_have_to_wait_delay_no_others(run, pair, monkeypatch):
+    """Those of an issuer whose server hangs."""
+    watches, released = [Watch(pair.access_token) for _ in range(2)], threading.Event()
+    hanging = watches[0]._held
+    watches[0].check()
+    judge = type(hanging).judge
+
+    def judge_slowly(self, now):
+        if self is hanging:
+            about_to_block()
+            released.wait(20)
+        judge(self, now)
+
+    async def hold():
+        endings = [watch.ending() for watch in watches]
+        await ticks_pass()
+        monkeypatch.setattr(type(hanging), "judge", judge_slowly)
+        hanging.due_at = 0
+        await ticks_pass()
+        await sync_to_async(revoke_session)(pair.session_id)
+        await ticks_pass()
+        are_over = [ending.done() for ending in endings]
+        released.set()
+        await asyncio.gather(*endings)
+        return are_over
+
+    assert run(hold()) == [False, True]
+
+
+@pytest.mark.usefixtures("threads")
+def test_a_fault_ends_no_watch_that_begins_later(run, pair, monkeypatch):
+    watch = Watch(pair.access_token)
+    watch.check()
+
+    def fail(self, now):
+        about_to_block()
+        raise ZeroDivisionError
+
+    async def hold():
+        with monkeypatch.context() as patch:
+            patch.setattr(type(watch._held), "judge", fail)
+            with pytest.raises(ZeroDivisionError):
+                await watch.ended()
+        ending = watch.ending()
+        await ticks_pass()
+        is_over = ending.done()
+        ending.cancel()
+        return is_over
+
+    assert not run(hold())
+
+
+@pytest.mark.usefixtures("threads")
 def test_a_token_that_is_renewed_while_it_is_judged_is_not_ended(run, clock, pair, monkeypatch):
     """It expires while a thread judges it, and its client has just sent the next one."""
     watch, judging, released = Watch(pair.access_token), threading.Event(), threading.Event()

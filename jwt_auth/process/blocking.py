@@ -56,11 +56,23 @@ async def on_loop(call: Callable[[], T]) -> T:
     Args:
         call: a function. Debug pages show its `repr()`, so that must contain no secret.
     """
+    try:
+        return call_on_loop(call)
+    except (WouldBlockError, SynchronousOnlyOperation):
+        pass
+    return await sync_to_async(call)()
+
+
+def call_on_loop(call: Callable[[], T]) -> T:
+    """
+    Return the result of `call`, which is made on the event loop.
+
+    Raises:
+        WouldBlockError: if it has to wait.
+        SynchronousOnlyOperation: if it comes to a query.
+    """
     token = _is_on_loop.set(True)
     try:
         return call()
-    except (WouldBlockError, SynchronousOnlyOperation):
-        pass
     finally:
         _is_on_loop.reset(token)
-    return await sync_to_async(call)()

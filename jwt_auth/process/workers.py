@@ -8,6 +8,7 @@ Threads are started when they are needed, never at import. Up to SPARE of them w
 none of its parent's threads, and starts its own.
 """
 
+import asyncio
 import os
 import queue
 import threading
@@ -55,6 +56,28 @@ def result_of(future: "Future[T]", limit: float) -> T:
         if future.done():  # this was an error of the work itself, or it ended just now
             return future.result()
     raise FutureTimeoutError(f"no answer within {limit} s")
+
+
+async def aresult_of(future: "Future[T]") -> T:
+    """
+    Return the result of `future` to an event loop, or raise its error.
+
+    A task that is cancelled while it waits leaves the work alone, which can't be stopped.
+    """
+    loop = asyncio.get_running_loop()
+    is_done = loop.create_future()
+
+    def tell() -> None:
+        if not is_done.done():
+            is_done.set_result(None)
+
+    def tell_loop(_: "Future[T]") -> None:
+        with suppress(RuntimeError):  # the loop was closed meanwhile
+            loop.call_soon_threadsafe(tell)
+
+    future.add_done_callback(tell_loop)
+    await is_done
+    return future.result()
 
 
 def _serve(inbox: "queue.SimpleQueue[Any]") -> None:

@@ -28,7 +28,7 @@ from jwt_auth.issuers.base import Issuer, Recall, Verified
 from jwt_auth.issuers.directory import DIRECTORIES
 from jwt_auth.jose.keys import Key
 from jwt_auth.jose.tokens import UnverifiedToken
-from jwt_auth.process.blocking import about_to_block
+from jwt_auth.process.blocking import about_to_block, may_block
 from jwt_auth.process.clock import seconds
 from jwt_auth.process.renewal import FAR_FUTURE, LONG_AGO
 from jwt_auth.revocation.verdict import State, verdict
@@ -66,11 +66,13 @@ class Held:
 
     __slots__ = (
         *("_ask_again_at", "_issuers", "_read_at", "_refusal", "due_at", "expires_at"),
-        *("rows_due_at", "stale_at", "token", "uses_view"),
+        *("has_single_rows", "has_watcher", "rows_due_at", "stale_at", "token", "uses_view"),
     )
 
     def __init__(self, token: HeldToken, issuers: str, read_at: float) -> None:
         self._issuers = issuers
+        self.has_single_rows = False  # whether its rows can't be read together with those of other tokens
+        self.has_watcher = False  # whether somebody else asks the rows in time
         self.take(token, read_at)
 
     def take(self, token: HeldToken, read_at: float) -> None:
@@ -92,9 +94,15 @@ class Held:
         return self._issuer().recall
 
     def check(self, now: datetime) -> None:
-        """Judge the token, and read the rows if they are due; see Watch.check()."""
+        """
+        Judge the token, and read the rows if they are due; see Watch.check().
+
+        On a loop with a watcher, the rows are left to the watcher until the last answer is too old: otherwise each
+        holder that passes something on would read them in the one thread that it shares with the project.
+        """
         self.judge(now)
-        if self.rows_due_at <= seconds():
+        is_left = self.has_watcher and not may_block()
+        if (self.stale_at if is_left else self.rows_due_at) <= seconds():
             self.ask_rows(now)
             self._raise_if_stale()
 
@@ -119,6 +127,7 @@ class Held:
             self._refuse(token, error)
             raise
         self.uses_view = recall is not None and recall.uses_view
+        self.has_single_rows = recall is None or recall.read_states is None
         bound = self._bound(recall, is_known)
         self.stale_at = self._read_at + bound
         self.rows_due_at = max(self._read_at + _ASK_AFTER * bound, self._ask_again_at)

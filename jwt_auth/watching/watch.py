@@ -37,6 +37,7 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from django.core.exceptions import SynchronousOnlyOperation
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
@@ -46,7 +47,7 @@ from jwt_auth.issuers.directory import DIRECTORIES
 from jwt_auth.issuers.tenants import has_tenants
 from jwt_auth.jose.keys import Key
 from jwt_auth.jose.tokens import UnverifiedToken, peek_unverified
-from jwt_auth.process.blocking import on_loop
+from jwt_auth.process.blocking import WouldBlockError, call_on_loop, on_loop
 from jwt_auth.process.clock import seconds
 from jwt_auth.verification import Issuers, averify, verify
 from jwt_auth.watching.held import Held, HeldToken
@@ -156,7 +157,7 @@ class Watch:
         """
         items, ending = aiter(source), self.ending()
         try:
-            while (item := await _next(items, ending)) and await self._is_good():
+            while (item := await _next(items, ending)) and await self._is_good(ending):
                 try:
                     value = item.result()
                 except StopAsyncIteration:
@@ -167,9 +168,12 @@ class Watch:
             if isinstance(items, AsyncGenerator):
                 await items.aclose()
 
-    async def _is_good(self) -> bool:
+    async def _is_good(self, ending: asyncio.Future[JWTAuthError]) -> bool:
+        """Check the token; a check that has to wait is given up when `ending` is done."""
         try:
-            await self.acheck()
+            call_on_loop(self.check)
+        except (WouldBlockError, SynchronousOnlyOperation):
+            return await _is_good(asyncio.ensure_future(self.acheck()), ending)
         except JWTAuthError:
             return False
         return True
@@ -201,6 +205,20 @@ async def _next(items: AsyncIterator[Any], ending: asyncio.Future[JWTAuthError])
         item.exception()  # retrieved, so that asyncio logs no warning
     ending.result()  # raises an error of the watcher itself
     return None
+
+
+async def _is_good(check: "asyncio.Future[None]", ending: asyncio.Future[JWTAuthError]) -> bool:
+    try:
+        done, _ = await asyncio.wait((check, ending), return_when=asyncio.FIRST_COMPLETED)
+        if check in done:
+            check.result()
+        else:
+            ending.result()  # if it is no reason, but a fault, that is raised
+    except JWTAuthError:
+        return False
+    finally:
+        check.cancel()  # does nothing if it is done
+    return check in done
 
 
 @sensitive_variables("raw")

@@ -6,12 +6,16 @@ The watcher: one task per event loop, which tells all holders on the loop when t
     the list of revocations has changed,    judges all tokens
     or its renewal fails or works again
     a token has expired, or is due          judges this token
-    rows are due                            has a thread read the rows of all tokens that are due soon, 200 at a time
+    rows are due                            has a thread read the rows of all tokens that are due soon, 200 at a time;
+                                            and another thread those that have to be read for each token
     none                                    compares two numbers for each token
 
 The task begins with the first holder that waits, and ends with the last one. It renews the list once for all tokens.
-It waits at most PATIENCE for a database or another server: if a token can't be judged by then, REVOCATION_ON_STALE
-decides whether it is refused as unavailable or held.
+It waits at most PATIENCE for a database or another server: if a token can't be judged by then, or if its rows are too
+old by then, REVOCATION_ON_STALE decides whether it is refused as unavailable or held.
+
+Its threads are `process.workers`, and not the one thread in which `sync_to_async` makes all calls outside of requests:
+the project's own code may block that thread for as long as it likes.
 
 While the loop is blocked, the watcher does not run. So a holder calls `Watch.acheck()` before it passes on a message.
 """
@@ -27,8 +31,11 @@ from django.core.exceptions import SynchronousOnlyOperation
 from django.db import close_old_connections
 from django.utils import timezone
 
+from jwt_auth._django.connections import is_private_to_process
 from jwt_auth.exceptions import JWTAuthError, RevocationUnavailableError, UnavailableError
-from jwt_auth.process.blocking import WouldBlockError, about_to_block, may_block, on_loop
+from jwt_auth.models import RevocationEvent
+from jwt_auth.process import workers
+from jwt_auth.process.blocking import WouldBlockError, about_to_block, call_on_loop, may_block, on_loop
 from jwt_auth.process.clock import seconds
 from jwt_auth.process.fork_reset import ForkReset
 from jwt_auth.process.renewal import PATIENCE
@@ -54,7 +61,9 @@ class Watcher:
         self._waiting: dict[Held, set[asyncio.Future[JWTAuthError]]] = {}
         self._task: asyncio.Task[None] | None = None
         self._errands: dict[str, asyncio.Task[Any]] = {}
+        self._judging: asyncio.Task[None] | None = None  # waits for the errand of that name
         self._failure: BaseException | None = None  # the last failure of an errand
+        self._patience_ends_at: dict[str, float] = {}  # of the errands that read rows
         self._mark: object = None
 
     def add(self, held: Held) -> asyncio.Future[JWTAuthError]:
@@ -62,6 +71,7 @@ class Watcher:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[JWTAuthError] = loop.create_future()
         self._waiting.setdefault(held, set()).add(future)
+        held.has_watcher = True
         future.add_done_callback(partial(self._drop, held))
         held.due_at = min(held.due_at, seconds())
         if self._task is None or self._task.done():
@@ -74,9 +84,11 @@ class Watcher:
         futures.discard(future)
         if not futures:
             self._waiting.pop(held, None)
+            held.has_watcher = False
 
     async def _run(self) -> None:
         reason: Exception = UnavailableError("the watcher was stopped")
+        self._failure = None
         try:
             while self._waiting:
                 await self._tick()
@@ -111,27 +123,49 @@ class Watcher:
         return [held for held in self._waiting if now >= held.due_at or moment >= held.expires_at]
 
     async def _judge(self, some: Sequence[Held]) -> None:
+        blocked: list[Held] = []
         for batch in in_batches(some, _AT_ONCE):
-            ended, blocked = await on_loop(partial(_judge, batch))
+            ended, some_blocked = await on_loop(partial(_judge, batch))
             self._tell(ended)
-            if blocked:
-                await self._judge_in_thread(blocked)
+            blocked += some_blocked
             await asyncio.sleep(0)
+        # Not awaited: another issuer that hangs delays nothing that is judged on the loop. Tokens for which a thread
+        # has no time now are still due at the next tick.
+        if blocked and (self._judging is None or self._judging.done()):
+            self._judging = asyncio.get_running_loop().create_task(self._judge_in_thread(blocked))
 
     async def _judge_in_thread(self, some: Sequence[Held]) -> None:
+        tokens = {held: held.token for held in some}
         try:
             ended = await self._errand("judge", partial(_judge_and_wait, some))
         except UnavailableError as error:
             ended = [] if is_held_in_outage() else [(held, error) for held in some]
-        self._tell(ended)
+        except Exception:  # noqa: BLE001  # the next tick raises it: see _note_end()
+            return
+        # A reason says nothing of a token that has taken the place of the judged one meanwhile: that is judged next.
+        self._tell([(held, reason) for held, reason in ended if held.token is tokens[held]])
 
     def _ask_rows(self) -> None:
-        """Have a thread read the rows that are due, unless one is still reading. Later ticks find the results."""
+        """Have threads read the rows that are due. Later ticks find the results."""
         now = seconds()
-        if "rows" in self._errands or not any(held.rows_due_at <= now for held in self._waiting):
-            return
-        due = [held for held in self._waiting if held.rows_due_at <= now + _SOON]
-        self._start("rows", partial(ask_rows_of, due, timezone.now()))
+        late = [held for held in self._waiting if held.rows_due_at <= now]
+        # Apart, so that a slow PRINCIPAL, which is asked about each token, delays nothing else.
+        for name, are_single in (("rows", False), ("single rows", True)):
+            some = [held for held in late if held.has_single_rows == are_single]
+            if name in self._errands:
+                self._tell_of_hanging(name, some, now)
+            elif some:
+                of_kind = (held for held in self._waiting if held.has_single_rows == are_single)
+                due = [held for held in of_kind if held.rows_due_at <= now + _SOON]
+                self._patience_ends_at[name] = asyncio.get_running_loop().time() + PATIENCE
+                self._start(name, partial(ask_rows_of, due, timezone.now()))
+
+    def _tell_of_hanging(self, name: str, late: Iterable[Held], now: float) -> None:
+        """End the watches whose rows are too old, if the thread that reads them has taken longer than PATIENCE."""
+        # By the clock of the loop, which doesn't jump when the machine was suspended.
+        if asyncio.get_running_loop().time() >= self._patience_ends_at[name] and not is_held_in_outage():
+            error = RevocationUnavailableError("the database does not answer")
+            self._tell([(held, error) for held in late if held.stale_at <= now])
 
     async def _errand(self, name: str, call: Callable[[], T]) -> T:
         """
@@ -148,7 +182,7 @@ class Watcher:
         raise RevocationUnavailableError("the database does not answer")
 
     def _start(self, name: str, call: Callable[[], T]) -> "asyncio.Task[T]":
-        task = asyncio.get_running_loop().create_task(on_loop(partial(_closing, call)))
+        task = asyncio.get_running_loop().create_task(_done_by_worker(call))
         self._errands[name] = task
         task.add_done_callback(partial(self._note_end, name))
         return task
@@ -179,8 +213,16 @@ class _Watchers:
         loop = asyncio.get_running_loop()
         found = self._of_loops.get(loop)
         if found is None:
+            self._forget_closed_loops()
             found = self._of_loops[loop] = Watcher()
         return found
+
+    def _forget_closed_loops(self) -> None:
+        """Forget loops that were closed while holders waited: their tasks and futures would keep them in memory."""
+        for reference in self._of_loops.keyrefs():  # a list: other threads may add theirs
+            loop = reference()
+            if loop is not None and loop.is_closed():
+                self._of_loops.pop(loop, None)
 
 
 _all: "ForkReset[_Watchers]" = ForkReset(_Watchers.forget)
@@ -214,6 +256,16 @@ def _judge(some: Iterable[Held]) -> tuple[_Ended, list[Held]]:
 def _judge_and_wait(some: Iterable[Held]) -> _Ended:
     about_to_block()
     return _judge(some)[0]
+
+
+async def _done_by_worker(call: Callable[[], T]) -> T:
+    """Return the result of `call`, which is made on the loop if it need not wait, or else in a thread of this app."""
+    if is_private_to_process(RevocationEvent.objects.all().db):
+        return await on_loop(partial(_closing, call))
+    try:
+        return call_on_loop(call)
+    except (WouldBlockError, SynchronousOnlyOperation):
+        return await workers.aresult_of(workers.start(partial(_closing, call)))
 
 
 def _closing(call: Callable[[], T]) -> T:

@@ -1,5 +1,6 @@
 """Threads that do a request's work, and the time for which the request waits."""
 
+import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor, TimeoutError as FutureTimeoutError
 
@@ -51,3 +52,39 @@ def test_only_some_threads_wait_for_more_work():
 def test_each_of_many_threads_gets_its_own_result():
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(lambda number: done(lambda: number * number), range(400))) == [n * n for n in range(400)]
+
+
+def test_a_loop_gets_the_result_and_stays_free_meanwhile():
+    leave = threading.Event()
+
+    async def wait():
+        result = asyncio.ensure_future(workers.aresult_of(workers.start(lambda: leave.wait(LONG))))
+        await asyncio.sleep(0.01)
+        is_free = not result.done()
+        leave.set()
+        return is_free, await result
+
+    assert asyncio.run(wait()) == (True, True)
+    with pytest.raises(ZeroDivisionError):
+        asyncio.run(workers.aresult_of(workers.start(lambda: 1 / 0)))
+
+
+@pytest.mark.parametrize("is_closed", [False, True])
+def test_a_task_that_waits_no_longer_does_the_thread_no_harm(is_closed):
+    leave = threading.Event()
+    future = workers.start(lambda: leave.wait(LONG))
+
+    async def give_up():
+        waiting = asyncio.ensure_future(workers.aresult_of(future))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.wait([waiting])
+        if not is_closed:
+            leave.set()
+            await asyncio.sleep(0.01)
+        return waiting.cancelled()
+
+    assert asyncio.run(give_up())
+    leave.set()
+    assert workers.result_of(future, LONG)
+    assert done(lambda: 1) == 1  # the thread still works

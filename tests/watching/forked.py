@@ -73,8 +73,14 @@ async def hold(watches, users):
 
 def main():
     call_command("migrate", verbosity=0)
-    users = [get_user_model().objects.create_user(name) for name in ("alice", "bob", "carol")]
-    with override_settings(JWT_AUTH={"REVOCATION": sys.argv[1]}):
+    for mode in ("memory", "database"):
+        say("mode", mode)
+        fork_in(mode)
+
+
+def fork_in(mode):
+    users = [get_user_model().objects.create_user(f"{name} {mode}") for name in ("alice", "bob", "carol")]
+    with override_settings(JWT_AUTH={"REVOCATION": mode}):
         watches = [Watch(start(user).access_token) for user in users]
         for watch in watches:
             watch.check()

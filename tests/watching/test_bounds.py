@@ -19,7 +19,7 @@ from jwt_auth.revocation import revoke_session
 from jwt_auth.revocation.memory import reader, view
 from jwt_auth.revocation.subjects import token_subject
 from jwt_auth.revocation.verdict import WELCOME
-from jwt_auth.watching import Watch
+from jwt_auth.watching import Watch, rows
 from jwt_auth.watching.held import tick
 from jwt_auth.watching.rows import ask_rows_of
 from tests.support.other_processes import by_another_process
@@ -89,15 +89,16 @@ def test_the_rows_are_read_again_once_in_30_seconds(watch, ticks):
 
 
 @pytest.mark.parametrize("mode", ["database"], indirect=True)
-def test_the_rows_of_many_are_read_together(mode, user, make_user):
-    pairs = [sessions.start(user) for _ in range(205)]
+def test_the_rows_of_many_are_read_together(mode, user, monkeypatch):
+    monkeypatch.setattr(rows, "BATCH", 20)
+    pairs = [sessions.start(user) for _ in range(25)]
     watches = [Watch(pair.access_token) for pair in pairs]
-    gone = {3, 100, 203}
+    gone = {3, 10, 23}
     UserSession.objects.filter(pk__in=[pairs[place].session_id for place in gone]).update(revoked_at=timezone.now())
     UserSession.objects.filter(pk=pairs[7].session_id)._raw_delete("default")
     with Queries() as queries:
         ask_rows_of([watch._held for watch in watches], timezone.now())
-    assert len(queries.statements) == 4  # sessions and denied tokens, of 200 and of 5
+    assert len(queries.statements) == 4  # sessions and denied tokens, of 20 and of 5
     assert {place for place, watch in enumerate(watches) if is_over(watch)} == gone | {7}
 
 

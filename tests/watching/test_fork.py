@@ -4,22 +4,19 @@ import os
 import subprocess
 import sys
 
-import pytest
-
 from tests.support import ROOT
 
 
-@pytest.mark.parametrize("mode", ["memory", "database"])
-def test_a_forked_child_watches_by_itself(tmp_path, mode):
+def test_a_forked_child_watches_by_itself(tmp_path):
     told = subprocess.run(
-        [sys.executable, "-m", "tests.watching.forked", mode],
+        [sys.executable, "-m", "tests.watching.forked"],
         cwd=ROOT,
         env={**os.environ, "DJANGO_SETTINGS_MODULE": "example_project.settings", "EXAMPLE_DATA_DIR": str(tmp_path)},
         capture_output=True,
         text=True,
         timeout=120,
     )
-    assert told.stdout.splitlines() == [
+    lines = [
         "child, at first: good",
         "child, revoked: RevokedTokenError",
         "child, waiting: RevokedTokenError",
@@ -27,4 +24,5 @@ def test_a_forked_child_watches_by_itself(tmp_path, mode):
         "child finished: True",
         "parent: ['RevokedTokenError', 'RevokedTokenError']",
         "parent, the third: good",
-    ], told.stderr
+    ]
+    assert told.stdout.splitlines() == ["mode: memory", *lines, "mode: database", *lines], told.stderr

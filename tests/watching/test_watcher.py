@@ -4,12 +4,14 @@ import asyncio
 import gc
 import threading
 import weakref
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from asgiref.sync import sync_to_async
 from django.contrib.auth import get_user_model
-from django.db import OperationalError, connection
+from django.db import OperationalError, connections
+from django.db.backends.signals import connection_created
 from django.utils import timezone
 
 from jwt_auth import sessions
@@ -22,10 +24,11 @@ from jwt_auth.exceptions import (
     UnavailableError,
 )
 from jwt_auth.models import UserSession
+from jwt_auth.process.blocking import about_to_block
 from jwt_auth.revocation import revoke_session, revoke_user
 from jwt_auth.revocation.events import make_event
 from jwt_auth.revocation.memory import view
-from jwt_auth.watching import Watch, watcher
+from jwt_auth.watching import Watch, rows, watcher
 from tests.support.other_processes import by_another_process
 from tests.support.outages import GONE
 
@@ -38,7 +41,7 @@ def _short_ticks(monkeypatch):
 
 
 class Database:
-    """The readings of the list, in whichever thread, and the queries of this thread; either can be made to fail."""
+    """The readings of the list, and all queries, in whichever thread; both can be made to fail."""
 
     def __init__(self):
         self.asked = []
@@ -62,9 +65,19 @@ def database(monkeypatch, db):
         database.ask(sql)
         return execute(sql, *arguments)
 
+    def wrap(connection, **_):
+        if execute not in connection.execute_wrappers:
+            connection.execute_wrappers.append(execute)
+            wrapped.append(connection)
+
+    wrapped = []
     monkeypatch.setattr(view.View, "_read", read_list)
-    with connection.execute_wrapper(execute):
-        yield database
+    connection_created.connect(wrap)  # those of the watcher's threads
+    wrap(connections["default"])
+    yield database
+    connection_created.disconnect(wrap)
+    for each in wrapped:
+        each.execute_wrappers.remove(execute)
 
 
 async def ticks_pass(number=10):
@@ -73,11 +86,11 @@ async def ticks_pass(number=10):
         await asyncio.sleep(0.01)
 
 
-def test_of_thousands_exactly_the_right_ones_are_told(run, mode, make_user, monkeypatch):
+def test_of_a_thousand_exactly_the_right_ones_are_told(run, mode, make_user, monkeypatch):
     """Revoked in another process: all are found in one reading of the list."""
     users = [make_user(f"user{number}") for number in range(10)]
     pairs = [sessions.start(user) for user in users]
-    number = 3000 if mode == "memory" else 300  # there, each verification is a query
+    number = 1000 if mode == "memory" else 100  # there, each verification is a query
     watches = [Watch(pairs[place % 10].access_token) for place in range(number)]
 
     async def hold():
@@ -116,8 +129,9 @@ def test_while_nothing_is_due_nothing_is_asked(run, ticks, pair, database):
 
 
 @pytest.mark.parametrize("mode", ["database"], indirect=True)
-def test_rows_of_many_are_read_together_and_in_time(run, mode, ticks, user, database):
-    pairs = [sessions.start(user) for _ in range(210)]
+def test_rows_of_many_are_read_together_and_in_time(run, mode, ticks, user, database, monkeypatch):
+    monkeypatch.setattr(rows, "BATCH", 20)
+    pairs = [sessions.start(user) for _ in range(21)]
     watches = [Watch(pair.access_token) for pair in pairs]
 
     async def hold():
@@ -136,7 +150,7 @@ def test_rows_of_many_are_read_together_and_in_time(run, mode, ticks, user, data
 
     reason, ended = run(hold())
     assert (type(reason), ended) == (RevokedTokenError, 1)
-    assert sum("auth_hash" in sql for sql in database.asked) == 2  # of 200 sessions and of 10
+    assert sum("auth_hash" in sql for sql in database.asked) == 2  # of 20 sessions and of 1
 
 
 def test_expiry_and_renewal(run, clock, ticks, pair):
@@ -213,6 +227,239 @@ def test_a_database_that_hangs_holds_nothing_up(run, ticks, clock, jwt_settings,
             released.set()
 
     assert type(run(hold())) is (RevocationUnavailableError if on_stale == "deny" else ExpiredTokenError)
+
+
+@pytest.fixture
+def threads(monkeypatch):
+    """Have the watcher use its threads, as it does unless the database lives in the memory of the process."""
+    monkeypatch.setattr(watcher, "is_private_to_process", lambda alias: False)
+
+
+@pytest.mark.usefixtures("threads")
+def test_the_project_may_block_the_thread_of_all_calls(run, ticks, pair, monkeypatch):
+    """As database_sync_to_async of Channels does: one thread serves all consumers of a process."""
+    watch, released, asked = Watch(pair.access_token), threading.Event(), threading.Event()
+    watch.check()
+    monkeypatch.setattr(watcher, "ask_rows_of", lambda due, now: (about_to_block(), asked.set()))
+
+    async def hold():
+        ending = watch.ending()
+        await ticks_pass()
+        blocking = asyncio.ensure_future(sync_to_async(released.wait)(20))
+        watch._held.rows_due_at = 0
+        await ticks_pass(50)
+        is_asked = asked.is_set()
+        released.set()
+        await blocking
+        ending.cancel()
+        return is_asked
+
+    assert run(hold())
+
+
+@pytest.mark.usefixtures("threads")
+@pytest.mark.parametrize("on_stale", ["deny", "allow_safe_methods"])
+def test_rows_that_cant_be_read_because_a_query_hangs(run, ticks, jwt_settings, pair, monkeypatch, on_stale):
+    """The list can be read meanwhile: somebody has locked the other tables."""
+    jwt_settings(REVOCATION_ON_STALE=on_stale)
+    monkeypatch.setattr(watcher, "PATIENCE", 0.05)
+    watch, released = Watch(pair.access_token), threading.Event()
+    watch.check()
+    asked = []
+
+    def hang(due, now):
+        about_to_block()
+        asked.append(due)
+        released.wait(20)
+
+    monkeypatch.setattr(watcher, "ask_rows_of", hang)
+
+    async def hold():
+        ending = watch.ending()
+        await ticks_pass()
+        watch._held.rows_due_at = 0
+        ticks.forward(0.1)
+        await ticks_pass(20)
+        assert (len(asked), ending.done()) == (1, False)  # the last answer is not too old yet
+        watch._held.stale_at = 0
+        try:
+            await ticks_pass(20)
+            return type(ending.result()) if ending.done() else None
+        finally:
+            ending.cancel()
+            released.set()
+
+    assert run(hold()) is (RevocationUnavailableError if on_stale == "deny" else None)
+
+
+@pytest.mark.usefixtures("threads")
+def test_rows_that_take_long_delay_no_others(run, pair, monkeypatch):
+    """Such as those that a slow PRINCIPAL is asked for."""
+    watches, released, asked = [Watch(pair.access_token) for _ in range(2)], threading.Event(), []
+    slow, quick = (watch._held for watch in watches)
+
+    def read(due, now):
+        about_to_block()
+        asked.append(due)
+        if slow in due:
+            released.wait(20)
+
+    monkeypatch.setattr(watcher, "ask_rows_of", read)
+
+    async def hold():
+        endings = [watch.ending() for watch in watches]
+        await ticks_pass()
+        slow.has_single_rows = True
+        slow.rows_due_at = 0
+        await ticks_pass()
+        quick.rows_due_at = 0
+        await ticks_pass()
+        released.set()
+        for ending in endings:
+            ending.cancel()
+        return [slow] in asked, [quick] in asked
+
+    assert run(hold()) == (True, True)
+
+
+@pytest.mark.usefixtures("threads")
+def test_tokens_that_have_to_wait_delay_no_others(run, pair, monkeypatch):
+    """Those of an issuer whose server hangs."""
+    watches, released = [Watch(pair.access_token) for _ in range(2)], threading.Event()
+    hanging = watches[0]._held
+    watches[0].check()
+    judge = type(hanging).judge
+
+    def judge_slowly(self, now):
+        if self is hanging:
+            about_to_block()
+            released.wait(20)
+        judge(self, now)
+
+    async def hold():
+        endings = [watch.ending() for watch in watches]
+        await ticks_pass()
+        monkeypatch.setattr(type(hanging), "judge", judge_slowly)
+        hanging.due_at = 0
+        await ticks_pass()
+        await sync_to_async(revoke_session)(pair.session_id)
+        await ticks_pass()
+        are_over = [ending.done() for ending in endings]
+        released.set()
+        await asyncio.gather(*endings)
+        return are_over
+
+    assert run(hold()) == [False, True]
+
+
+@pytest.mark.usefixtures("threads")
+def test_a_fault_ends_no_watch_that_begins_later(run, pair, monkeypatch):
+    watch = Watch(pair.access_token)
+    watch.check()
+
+    def fail(self, now):
+        about_to_block()
+        raise ZeroDivisionError
+
+    async def hold():
+        with monkeypatch.context() as patch:
+            patch.setattr(type(watch._held), "judge", fail)
+            with pytest.raises(ZeroDivisionError):
+                await watch.ended()
+        ending = watch.ending()
+        await ticks_pass()
+        is_over = ending.done()
+        ending.cancel()
+        return is_over
+
+    assert not run(hold())
+
+
+@pytest.mark.usefixtures("threads")
+def test_a_token_that_is_renewed_while_it_is_judged_is_not_ended(run, clock, pair, monkeypatch):
+    """It expires while a thread judges it, and its client has just sent the next one."""
+    watch, judging, released = Watch(pair.access_token), threading.Event(), threading.Event()
+    watch.check()
+    judge = watcher._judge
+
+    def judge_slowly(some):
+        about_to_block()
+        ended = judge(some)[0]
+        judging.set()
+        released.wait(20)
+        return ended
+
+    monkeypatch.setattr(watcher, "_judge", lambda some: ([], list(some)))
+    monkeypatch.setattr(watcher, "_judge_and_wait", judge_slowly)
+
+    async def hold():
+        later = await sync_to_async(sessions.refresh)(pair.refresh_token)
+        claims = watch.verified.claims
+        token = watch._held.token
+        watch._held.token = token._replace(
+            verified=token.verified._replace(claims=replace(claims, exp=claims.exp - 1000, iat=claims.iat - 1000))
+        )
+        ending = watch.ending()
+        await asyncio.to_thread(judging.wait, 20)
+        await watch.arenew(later.access_token)
+        monkeypatch.setattr(watcher, "_judge", judge)
+        released.set()
+        await ticks_pass()
+        is_over = ending.done()
+        ending.cancel()
+        return is_over
+
+    assert not run(hold())
+
+
+def test_a_stream_ends_even_while_a_check_of_it_hangs(run, pair, monkeypatch):
+    watch, released = Watch(pair.access_token), threading.Event()
+
+    def hang(self, now=None):
+        about_to_block()
+        released.wait(20)
+
+    async def source():
+        yield 1
+
+    async def hold():
+        await ticks_pass(3)
+        monkeypatch.setattr(Watch, "check", hang)
+        stream = asyncio.ensure_future(collect(watch.until_ended(source())))
+        await ticks_pass(3)
+        watcher.watcher()._tell([(watch._held, ExpiredTokenError("over"))])
+        await ticks_pass()
+        is_over = stream.done()
+        released.set()
+        return is_over, await stream
+
+    assert asyncio.run(hold()) == (True, [])
+
+
+@pytest.mark.parametrize("mode", ["database"], indirect=True)
+def test_holders_that_pass_much_on_leave_the_rows_to_the_watcher(run, ticks, pair, database, monkeypatch):
+    watch = Watch(pair.access_token)
+    monkeypatch.setattr(watcher, "ask_rows_of", lambda due, now: None)
+
+    async def hold():
+        ending = watch.ending()
+        await ticks_pass()
+        ticks.forward(23)
+        await ticks_pass()
+        database.asked.clear()
+        await watch.acheck()
+        in_time = list(database.asked)
+        ticks.forward(7.1)
+        await watch.acheck()
+        too_late = list(database.asked)
+        ending.cancel()
+        await ticks_pass(3)
+        database.asked.clear()
+        ticks.forward(23)
+        await watch.acheck()  # nobody else asks now
+        return [any("auth_hash" in sql for sql in asked) for asked in (in_time, too_late, database.asked)]
+
+    assert run(hold()) == [False, True, True]
 
 
 def test_nothing_is_passed_on_after_a_delay_of_the_loop(run, pair):
@@ -406,6 +653,22 @@ def test_a_loop_that_stops_leaves_nobody_waiting(pair):
 
     ending = asyncio.run(hold())
     assert isinstance(ending.result(), UnavailableError)
+
+
+def test_a_loop_that_is_closed_early_is_forgotten():
+    async def hold(loop):
+        watcher.watcher()._mark = loop  # stands for tasks and futures that nobody has cancelled
+
+    def close_early():
+        loop = asyncio.new_event_loop()
+        loop.run_until_complete(hold(loop))
+        loop.close()
+        return weakref.ref(loop)
+
+    closed = close_early()
+    asyncio.run(hold(None))
+    gc.collect()
+    assert closed() is None
 
 
 def test_a_fault_is_not_taken_for_a_good_token(run, pair, monkeypatch):

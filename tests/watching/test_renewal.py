@@ -63,7 +63,7 @@ def test_no_other_token_takes_its_place(renew, pair, user, make_user, clock):
     later = sessions.refresh(pair.refresh_token)
     others = [sessions.start(user), sessions.start(make_user("bob"))]
     for other in others:
-        with pytest.raises(InvalidTokenError, match="not of the session"):
+        with pytest.raises(InvalidTokenError, match="not of the same issuer, user and session"):
             renew(first, other.access_token)
     with pytest.raises(MalformedTokenError):
         renew(first, "nonsense")

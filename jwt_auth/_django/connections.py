@@ -37,5 +37,6 @@ def is_private_to_process(alias: str) -> bool:
 
     The connections of such a database lock each other out, and a test keeps a transaction open on one of them.
     """
-    is_in_memory = getattr(connections[alias], "is_in_memory_db", None)
-    return is_in_memory is not None and bool(is_in_memory())
+    connection = connections[alias]
+    is_in_memory = getattr(connection.creation, "is_in_memory_db", None)
+    return is_in_memory is not None and bool(is_in_memory(connection.settings_dict["NAME"]))

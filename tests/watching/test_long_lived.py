@@ -18,7 +18,7 @@ from jwt_auth.revocation import revoke_session
 from jwt_auth.watching import watcher
 from tests.support.docs import BLOCKS
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("mode")]
+pytestmark = pytest.mark.usefixtures("threads_connect", "mode")
 
 
 @pytest.fixture

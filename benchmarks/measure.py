@@ -8,6 +8,7 @@ round makes a few requests of each kind, and the medians over the rounds are com
 import gc
 from collections.abc import Callable, Mapping
 from io import BytesIO
+from random import Random
 from statistics import median
 from time import perf_counter
 from typing import Any
@@ -50,7 +51,13 @@ def _start_response(status: str, headers: Any, exc_info: Any = None) -> Any:
 
 
 def interleaved(calls: Mapping[str, Call], *, rounds: int, per_round: int) -> dict[str, float]:
-    """Return the median seconds per call of each function, over `rounds` in which each has its turn."""
+    """
+    Return the median seconds per call of each function, over `rounds` in which each has its turn.
+
+    The order is another one in each round: what came before leaves the caches of the processor and the database warm
+    or cold.
+    """
+    turns, chance = list(calls.items()), Random(0)
     for call in calls.values():
         for _ in range(per_round):
             call()
@@ -59,7 +66,8 @@ def interleaved(calls: Mapping[str, Call], *, rounds: int, per_round: int) -> di
     gc.disable()
     try:
         for _ in range(rounds):
-            for name, call in calls.items():
+            chance.shuffle(turns)
+            for name, call in turns:
                 begin = perf_counter()
                 for _ in range(per_round):
                     call()

@@ -228,20 +228,6 @@ class ClientJWTAuthentication(JWTAuthentication):
         """Return a subclass for views that require tokens made for exactly this request: method, URI and body."""
         return type(cls.__name__, (cls,), {"binding": True, "__module__": cls.__module__})
 
-    async def aauthenticate(self, request: HttpRequest | Request) -> tuple[Any, Claims] | None:
-        """
-        Do the same as authenticate(), without blocking the event loop; see verification.averify().
-
-        A subclass overrides authenticate() only. If that method queries, it is called again in a thread.
-        """
-        authenticated = await on_loop(lambda: self.authenticate(request))
-        if authenticated is not None:
-            if self.load_user:
-                await aload_row(authenticated[0])
-            else:
-                refuse_to_wait(authenticated[0])
-        return authenticated
-
     @sensitive_variables("raw")
     def verify(self, request: HttpRequest | Request, raw: str) -> "Verified":
         verified = super().verify(request, raw)

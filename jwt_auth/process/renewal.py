@@ -196,12 +196,9 @@ class Renewal:
 
         try:
             workers.start(read)
-        except RuntimeError:  # no thread can be started: the one of the request reads
+        except (RuntimeError, MemoryError):  # no thread can be started: the one of the request reads
             flight.release()
             raise WouldBlockError from None
-        except BaseException:
-            flight.release()
-            raise
 
     def _attempt(self, now: float) -> bool:
         self.attempts += 1

@@ -8,6 +8,7 @@ from datetime import timedelta
 from io import StringIO
 
 import pytest
+from asgiref.sync import async_to_sync
 from cryptography.fernet import Fernet
 from django.core.management import call_command
 from django.db import OperationalError
@@ -20,6 +21,8 @@ from jwt_auth.keyring import states, stored
 from jwt_auth.keyring.encryption import encrypt
 from jwt_auth.keyring.stored import LOOK_AGAIN_AFTER, READ_EVERY, StoredKeys
 from jwt_auth.models import RevocationEvent, SigningKey
+from jwt_auth.process import renewal
+from jwt_auth.process.blocking import on_loop
 from jwt_auth.process.renewal import PATIENCE
 from jwt_auth.revocation.clients import revoke_client_key
 from jwt_auth.revocation.memory import view
@@ -516,3 +519,17 @@ def keys_in_the_feed(client):
     document = client.get("/auth/.well-known/revocations").content.decode()
     events = json_object(base64url_decode(document.split(".")[1]))["events"]
     return [event["subject"] for event in events if event["scope"] == "key"]
+
+
+def test_keys_that_are_due_are_read_by_another_thread_for_an_event_loop(process, first, ticks, monkeypatch):
+    work = []
+    monkeypatch.setattr(renewal.workers, "start", work.append)
+    monkeypatch.setattr(stored, "is_private_to_process", lambda alias: False)
+    process.find(first.kid)
+    ticks.forward(READ_EVERY)
+
+    async def find():
+        return await on_loop(lambda: process.find(first.kid))
+
+    assert async_to_sync(find)().kid == first.kid
+    assert len(work) == 1

@@ -484,6 +484,45 @@ def test_nothing_is_passed_on_after_a_delay_of_the_loop(run, pair):
     assert run(hold()) == ["before"]
 
 
+def test_an_item_is_not_passed_on_although_the_watcher_has_not_looked_yet(run, pair, monkeypatch):
+    watch, passed_on = Watch(pair.access_token), []
+    monkeypatch.setattr(watcher, "tick", lambda: 60)
+
+    async def source():
+        yield "before"
+        view.learn([event])
+        yield "after"
+
+    event = event_of(pair)
+
+    async def hold():
+        async for item in watch.until_ended(source()):
+            passed_on.append(item)
+            await asyncio.sleep(0.01)  # the first look of the watcher
+
+    run(hold())
+    assert passed_on == ["before"]
+
+
+def test_an_item_is_not_passed_on_if_the_check_had_to_wait_and_refuses(run, ticks, pair, monkeypatch):
+    watch, passed_on = Watch(pair.access_token), []
+    monkeypatch.setattr(watcher, "tick", lambda: 60)
+
+    async def source():
+        yield "before"
+        await sync_to_async(revoke_session)(pair.session_id)
+        ticks.forward(60)  # the list is too old
+        yield "after"
+
+    async def hold():
+        async for item in watch.until_ended(source()):
+            passed_on.append(item)
+            await asyncio.sleep(0.01)  # the first look of the watcher
+
+    run(hold())
+    assert passed_on == ["before"]
+
+
 def event_of(pair):
     now = timezone.now()
     end = now + timedelta(hours=1)
@@ -665,10 +704,17 @@ def test_a_loop_that_is_closed_early_is_forgotten():
         loop.close()
         return weakref.ref(loop)
 
-    closed = close_early()
+    closed, still_open = close_early(), asyncio.new_event_loop()
+    still_open.run_until_complete(hold(still_open))
     asyncio.run(hold(None))
     gc.collect()
     assert closed() is None
+
+    async def mark():
+        return watcher.watcher()._mark
+
+    assert still_open.run_until_complete(mark()) is still_open
+    still_open.close()
 
 
 def test_a_fault_is_not_taken_for_a_good_token(run, pair, monkeypatch):

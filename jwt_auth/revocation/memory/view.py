@@ -270,9 +270,7 @@ def last_known_state_of(claims: Claims) -> State:
 
 def learn(events: Sequence[RevocationEvent]) -> None:
     """Add events that this process has just committed to its view, if it keeps one."""
-    # In database mode, too: watches read the view.
-    if get_settings().REVOCATION != "none":
-        view().learn(events)
+    view().learn(events)  # in database mode, too: watches read the view
 
 
 def forget() -> None:

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from jwt_auth import sessions
 from jwt_auth.authentication import handshake_tickets
+from jwt_auth.authentication.handshake_tickets import HandshakeTicket
 from jwt_auth.contrib.channels import JWTWebSocketMiddleware, socket as sockets
 from jwt_auth.contrib.channels.messages import closing
 from jwt_auth.contrib.channels.renewal import MAX_ATTEMPTS, MAX_REFUSALS, Attempts
@@ -484,6 +485,21 @@ def test_a_ticket_that_was_used_before_closes_the_socket(run_alone, served, toke
         return await socket.closed()
 
     assert run_alone(scenario) == (4401, "token_replayed")
+
+
+def test_a_ticket_whose_use_cannot_be_recorded_closes_the_socket(run_alone, served, tokens, monkeypatch):
+    def unavailable(self):
+        raise UnavailableError("the record of used tickets is gone")
+
+    async def scenario():
+        socket = served(bearer(tokens.access_token))
+        await socket.accepted()
+        ticket = ticket_of(tokens.access_token)
+        monkeypatch.setattr(HandshakeTicket, "use_up", unavailable)
+        socket.send(renewal(ticket))
+        return await socket.closed()
+
+    assert run_alone(scenario) == (4503, "unavailable")
 
 
 def test_a_flood_of_renewals_closes_the_socket(run_alone, served, tokens):

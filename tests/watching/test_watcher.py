@@ -494,8 +494,21 @@ def test_nothing_is_passed_on_after_a_delay_of_the_loop(run, pair):
     assert run(hold()) == ["before"]
 
 
+def passed_on(run, watch, source):
+    """Return the items that were passed on; the watcher has its first look after the first of them."""
+    items = []
+
+    async def hold():
+        async for item in watch.until_ended(source()):
+            items.append(item)
+            await asyncio.sleep(0.01)
+
+    run(hold())
+    return items
+
+
 def test_an_item_is_not_passed_on_although_the_watcher_has_not_looked_yet(run, pair, monkeypatch):
-    watch, passed_on = Watch(pair.access_token), []
+    watch = Watch(pair.access_token)
     monkeypatch.setattr(watcher, "tick", lambda: 60)
 
     async def source():
@@ -505,17 +518,11 @@ def test_an_item_is_not_passed_on_although_the_watcher_has_not_looked_yet(run, p
 
     event = event_of(pair)
 
-    async def hold():
-        async for item in watch.until_ended(source()):
-            passed_on.append(item)
-            await asyncio.sleep(0.01)  # the first look of the watcher
-
-    run(hold())
-    assert passed_on == ["before"]
+    assert passed_on(run, watch, source) == ["before"]
 
 
 def test_an_item_is_not_passed_on_if_the_check_had_to_wait_and_refuses(run, ticks, pair, monkeypatch):
-    watch, passed_on = Watch(pair.access_token), []
+    watch = Watch(pair.access_token)
     monkeypatch.setattr(watcher, "tick", lambda: 60)
 
     async def source():
@@ -524,13 +531,7 @@ def test_an_item_is_not_passed_on_if_the_check_had_to_wait_and_refuses(run, tick
         ticks.forward(60)  # the list is too old
         yield "after"
 
-    async def hold():
-        async for item in watch.until_ended(source()):
-            passed_on.append(item)
-            await asyncio.sleep(0.01)  # the first look of the watcher
-
-    run(hold())
-    assert passed_on == ["before"]
+    assert passed_on(run, watch, source) == ["before"]
 
 
 def event_of(pair):

@@ -35,6 +35,7 @@ INSTALLED_APPS = [
     "example_project",  # the command `demo`
     "example_project.notes",
     "example_project.browser",  # the page at /
+    "example_project.live",  # the page at /live/
 ]
 
 MIDDLEWARE = [

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 from django.conf import settings
@@ -40,13 +41,21 @@ def free_port(wanted: int = 0) -> int:
         return int(probe.getsockname()[1])
 
 
+def has_asgi() -> bool:
+    """Return whether the packages for WebSockets are installed: an ASGI server, its WebSocket library, and Channels."""
+    return all(find_spec(name) for name in ("uvicorn", "channels")) and any(map(find_spec, ("websockets", "wsproto")))
+
+
 @contextmanager
-def running(port: int, log: Path, *, settings_module: str | None = None) -> Iterator[subprocess.Popen[bytes]]:
+def running(
+    port: int, log: Path, *, settings_module: str | None = None, by_asgi: bool = False
+) -> Iterator[subprocess.Popen[bytes]]:
     """
     Start a server, wait until it answers, and stop it at the end, however this process ends (except by SIGKILL).
 
     Args:
         settings_module: the settings module, if it is another one than this process has.
+        by_asgi: start uvicorn instead of `runserver`. It always has the settings module of this process.
 
     Raises:
         ServerError: if the server does not answer in time.
@@ -55,6 +64,10 @@ def running(port: int, log: Path, *, settings_module: str | None = None) -> Iter
     command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "runserver", "--noreload", f"{HOST}:{port}"]
     if settings_module is not None:
         command += ["--settings", settings_module]
+    if by_asgi:
+        command = [sys.executable, "-m", "uvicorn", "example_project.asgi:application"]
+        command += ["--app-dir", str(settings.BASE_DIR), "--host", HOST, "--port", str(port)]
+        command += ["--timeout-graceful-shutdown", "2"]  # seconds; without it, the server would wait for open streams
     with _sigterm_interrupts(), log.open("wb") as output:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
         try:

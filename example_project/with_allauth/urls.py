@@ -23,5 +23,6 @@ urlpatterns = [
     path("_allauth/", include("allauth.headless.urls")),
     path("accounts/", include("allauth.urls")),
     path("api/", include("example_project.notes.urls")),
+    path("live/", include("example_project.live.urls")),
     path("", AllauthPageView.as_view(), name="page"),
 ]

@@ -9,54 +9,54 @@ from itertools import islice
 
 from jwt_auth._django.outages import outage_is_unavailable
 from jwt_auth.exceptions import JWTAuthError, TokenError, UnavailableError
-from jwt_auth.issuers.base import Recall
+from jwt_auth.issuers.base import Recheck
 from jwt_auth.process.blocking import about_to_block
 from jwt_auth.process.clock import seconds
-from jwt_auth.watching.held import Held
+from jwt_auth.watching.watched_token import WatchedToken
 
 # The most tokens in one query. Old releases of SQLite have a limit of 999 parameters.
 BATCH = 200
 
 
-def ask_rows_of(many: Iterable[Held], now: datetime) -> None:
+def ask_rows_of(many: Iterable[WatchedToken], now: datetime) -> None:
     """
-    Judge each token by its rows. A refusal is remembered, and `Held.judge` raises it.
+    Judge each token by its rows. A refusal is remembered, and `WatchedToken.judge` raises it.
 
     Args:
         now: aware.
     """
     about_to_block()
-    together: dict[Recall, list[Held]] = {}
-    for held in many:
-        recall = None
+    together: dict[Recheck, list[WatchedToken]] = {}
+    for watched in many:
+        recheck = None
         with suppress(JWTAuthError):  # the settings may have changed, without this issuer; `judge` finds that
-            recall = held.recall
-        if recall is not None and recall.read_states is not None:
-            together.setdefault(recall, []).append(held)
+            recheck = watched.recheck
+        if recheck is not None and recheck.read_states is not None:
+            together.setdefault(recheck, []).append(watched)
         else:
             with suppress(TokenError):
-                held.ask_rows(now)
-    for recall, some in together.items():
+                watched.ask_rows(now)
+    for recheck, some in together.items():
         for batch in in_batches(some, BATCH):
-            _ask_together(recall, batch, now)
+            _ask_together(recheck, batch, now)
 
 
-def in_batches(many: Iterable[Held], size: int) -> Iterator[list[Held]]:
+def in_batches(many: Iterable[WatchedToken], size: int) -> Iterator[list[WatchedToken]]:
     """Yield `many` in lists of `size`, the last of which may be shorter."""
     rest = iter(many)
     while batch := list(islice(rest, size)):
         yield batch
 
 
-def _ask_together(recall: Recall, batch: Sequence[Held], now: datetime) -> None:
-    began_at, asked = seconds(), [held.token for held in batch]
+def _ask_together(recheck: Recheck, batch: Sequence[WatchedToken], now: datetime) -> None:
+    began_at, asked = seconds(), [watched.token for watched in batch]
     try:
         with outage_is_unavailable():
-            states = recall.read_states([token.verified.claims for token in asked])  # type: ignore[misc]  # not None
+            states = recheck.read_states([token.verified.claims for token in asked])  # type: ignore[misc]  # not None
     except UnavailableError:
-        for held in batch:
-            held.postpone()
+        for watched in batch:
+            watched.ask_later()
         return
-    for held, token, state in zip(batch, asked, states, strict=True):
+    for watched, token, state in zip(batch, asked, states, strict=True):
         with suppress(TokenError):
-            held.settle(token, state, now, began_at)
+            watched.judge_by(token, state, now, began_at)

@@ -31,7 +31,7 @@ REVOCATION_MAX_STALENESS, and `ended()`, `ending()` and `until_ended()` raise an
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -41,6 +41,7 @@ from django.core.exceptions import SynchronousOnlyOperation
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
+from jwt_auth.claims import Claims
 from jwt_auth.exceptions import InvalidClaimError, InvalidTokenError, JWTAuthError
 from jwt_auth.issuers.base import Verified
 from jwt_auth.issuers.directory import DIRECTORIES
@@ -50,7 +51,7 @@ from jwt_auth.jose.tokens import UnverifiedToken, peek_unverified
 from jwt_auth.process.blocking import WouldBlockError, call_on_loop, on_loop
 from jwt_auth.process.clock import seconds
 from jwt_auth.verification import Issuers, averify, verify
-from jwt_auth.watching.held import Held, HeldToken
+from jwt_auth.watching.watched_token import VerifiedToken, WatchedToken
 from jwt_auth.watching.watcher import watcher
 
 if TYPE_CHECKING:
@@ -70,14 +71,14 @@ class Watch:
         now: aware; the current time if omitted.
     """
 
-    __slots__ = ("__weakref__", "_held", "_issuers")
+    __slots__ = ("__weakref__", "_issuers", "_watched")
 
     @sensitive_variables("raw")
     def __init__(self, raw: str, *, issuers: Issuers = "users", now: datetime | None = None) -> None:
         began_at = seconds()
         token = _verify(raw, issuers, now)
         self._issuers: Issuers = issuers
-        self._held = Held(token, issuers, began_at)
+        self._watched = WatchedToken(token, issuers, began_at)
 
     @classmethod
     @sensitive_variables("raw")
@@ -88,13 +89,13 @@ class Watch:
         began_at = seconds()
         token = await _averify(raw, issuers, now, load_user)
         watch = cls.__new__(cls)
-        watch._issuers, watch._held = issuers, Held(token, issuers, began_at)
+        watch._issuers, watch._watched = issuers, WatchedToken(token, issuers, began_at)
         return watch
 
     @property
     def verified(self) -> Verified:
         """The claims and the user of the current token, as they were when it was verified."""
-        return self._held.token.verified
+        return self._watched.token.verified
 
     def check(self, now: datetime | None = None) -> None:
         """
@@ -107,7 +108,7 @@ class Watch:
             TokenError: if the token has expired, was revoked, or is refused for another reason.
             UnavailableError: if the known revocations are too old, and REVOCATION_ON_STALE is "deny".
         """
-        self._held.check(now or timezone.now())
+        self._watched.check(now or timezone.now())
 
     async def acheck(self, now: datetime | None = None) -> None:
         """See check(). It uses a thread only if something has to be read now."""
@@ -130,10 +131,21 @@ class Watch:
         self._take(_verify(raw, self._issuers, now), began_at, now)
 
     @sensitive_variables("raw")
-    async def arenew(self, raw: str, now: datetime | None = None) -> None:
-        """See renew()."""
+    async def arenew(
+        self, raw: str, now: datetime | None = None, *, confirm: Callable[[Verified], Awaitable[None]] | None = None
+    ) -> None:
+        """
+        See renew().
+
+        Args:
+            confirm: is awaited after the other checks, with the claims and the user of the later token, for example to
+                use up a single-use token. If it raises an error, the current token stays.
+        """
         began_at = seconds()
         token = await _averify(raw, self._issuers, now, load_user=False)
+        if confirm is not None:
+            self._check_successor(token.verified.claims)
+            await confirm(token.verified)
         await on_loop(partial(self._take, token, began_at, now))
 
     async def ended(self) -> JWTAuthError:
@@ -146,7 +158,7 @@ class Watch:
             raise RuntimeError(
                 "The watcher would read the tables of one tenant only. Call check() or acheck() instead."
             )
-        return watcher().add(self._held)
+        return watcher().add(self._watched)
 
     async def until_ended(self, source: AsyncIterable[Any]) -> AsyncGenerator[Any, None]:
         """
@@ -178,16 +190,22 @@ class Watch:
             return False
         return True
 
-    def _take(self, token: HeldToken, began_at: float, now: datetime | None) -> None:
-        claims, current = token.verified.claims, self.verified.claims
+    def _take(self, token: VerifiedToken, began_at: float, now: datetime | None) -> None:
+        self._check_successor(token.verified.claims)
+        # A revocation may have been read since `token` was verified, when the watcher still judged the former token.
+        now = now or timezone.now()
+        WatchedToken(token, self._issuers, began_at).check(now)
+        self._watched.replace(token, began_at)
+        self._watched.check(now)
+
+    def _check_successor(self, claims: Claims) -> None:
+        """Raise InvalidTokenError unless a token with these claims may replace the current one."""
+        current = self.verified.claims
         if (claims.iss, claims.sub, claims.sid) != (current.iss, current.sub, current.sid):
             raise InvalidTokenError("the token is not of the same issuer, user and session as the watched token")
         # Not `exp`: lifetimes are randomized, so that clients don't all refresh at the same moment.
         if claims.iat < current.iat:
             raise InvalidClaimError("iat", "is earlier than that of the token in use")
-        self._held.take(token, began_at)
-        # A revocation may have been read since `token` was verified, when the watcher still judged the former token.
-        self.check(now)
 
 
 async def _next(items: AsyncIterator[Any], ending: asyncio.Future[JWTAuthError]) -> "asyncio.Future[Any] | None":
@@ -213,7 +231,7 @@ async def _is_good(check: "asyncio.Future[None]", ending: asyncio.Future[JWTAuth
         if check in done:
             check.result()
         else:
-            ending.result()  # if it is no reason, but a fault, that is raised
+            ending.result()  # raises an error of the watcher itself
     except JWTAuthError:
         return False
     finally:
@@ -222,13 +240,13 @@ async def _is_good(check: "asyncio.Future[None]", ending: asyncio.Future[JWTAuth
 
 
 @sensitive_variables("raw")
-def _verify(raw: str, issuers: Issuers, now: datetime | None) -> HeldToken:
+def _verify(raw: str, issuers: Issuers, now: datetime | None) -> VerifiedToken:
     named, key = _key_of(raw, issuers)
     return _token(named, key, verify(raw, issuers=issuers, now=now))
 
 
 @sensitive_variables("raw")
-async def _averify(raw: str, issuers: Issuers, now: datetime | None, load_user: bool) -> HeldToken:
+async def _averify(raw: str, issuers: Issuers, now: datetime | None, load_user: bool) -> VerifiedToken:
     def find_key() -> tuple[UnverifiedToken, Key]:
         return _key_of(raw, issuers)
 
@@ -236,10 +254,10 @@ async def _averify(raw: str, issuers: Issuers, now: datetime | None, load_user: 
     return _token(named, key, await averify(raw, issuers=issuers, now=now, load_user=load_user))
 
 
-def _token(named: UnverifiedToken, key: Key, verified: Verified) -> HeldToken:
+def _token(named: UnverifiedToken, key: Key, verified: Verified) -> VerifiedToken:
     # One copy of the claims is enough: a process may watch many thousands of tokens.
     claims = verified.claims.all if verified.claims.all == named.claims else named.claims
-    return HeldToken(replace(named, raw="", signature=b"", claims=claims), key, verified)
+    return VerifiedToken(replace(named, raw="", signature=b"", claims=claims), key, verified)
 
 
 @sensitive_variables("raw")

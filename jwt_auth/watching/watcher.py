@@ -40,8 +40,8 @@ from jwt_auth.process.clock import seconds
 from jwt_auth.process.fork_reset import ForkReset
 from jwt_auth.process.renewal import PATIENCE
 from jwt_auth.revocation.memory import view
-from jwt_auth.watching.held import ROWS_EVERY, Held, is_held_in_outage, tick
 from jwt_auth.watching.rows import ask_rows_of, in_batches
+from jwt_auth.watching.watched_token import ROWS_EVERY, WatchedToken, is_held_in_outage, tick
 
 T = TypeVar("T")
 
@@ -51,40 +51,40 @@ _AT_ONCE = 100
 # Rows that are due within this many seconds are read together with one that is due now.
 _SOON = 0.15 * ROWS_EVERY
 
-_Ended = list[tuple[Held, Exception]]
+_Ended = list[tuple[WatchedToken, Exception]]
 
 
 class Watcher:
     """The tokens that holders on one event loop wait for."""
 
     def __init__(self) -> None:
-        self._waiting: dict[Held, set[asyncio.Future[JWTAuthError]]] = {}
+        self._waiting: dict[WatchedToken, set[asyncio.Future[JWTAuthError]]] = {}
         self._task: asyncio.Task[None] | None = None
-        self._errands: dict[str, asyncio.Task[Any]] = {}
-        self._judging: asyncio.Task[None] | None = None  # waits for the errand of that name
-        self._failure: BaseException | None = None  # the last failure of an errand
-        self._patience_ends_at: dict[str, float] = {}  # of the errands that read rows
+        self._jobs: dict[str, asyncio.Task[Any]] = {}
+        self._judging: asyncio.Task[None] | None = None  # waits for the job "judge"
+        self._failure: BaseException | None = None  # the last failure of a job
+        self._patience_ends_at: dict[str, float] = {}  # of the jobs that read rows
         self._mark: object = None
 
-    def add(self, held: Held) -> asyncio.Future[JWTAuthError]:
+    def add(self, watched: WatchedToken) -> asyncio.Future[JWTAuthError]:
         """Return a future that gets the reason when the token is no longer good. Cancel it to stop waiting."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[JWTAuthError] = loop.create_future()
-        self._waiting.setdefault(held, set()).add(future)
-        held.has_watcher = True
-        future.add_done_callback(partial(self._drop, held))
-        held.due_at = min(held.due_at, seconds())
+        self._waiting.setdefault(watched, set()).add(future)
+        watched.has_watcher = True
+        future.add_done_callback(partial(self._drop, watched))
+        watched.due_at = min(watched.due_at, seconds())
         if self._task is None or self._task.done():
             # In a context of its own: the context of the first holder may belong to a request, which ends earlier.
             self._task = Context().run(loop.create_task, self._run())
         return future
 
-    def _drop(self, held: Held, future: "asyncio.Future[JWTAuthError]") -> None:
-        futures = self._waiting.get(held, set())
+    def _drop(self, watched: WatchedToken, future: "asyncio.Future[JWTAuthError]") -> None:
+        futures = self._waiting.get(watched, set())
         futures.discard(future)
         if not futures:
-            self._waiting.pop(held, None)
-            held.has_watcher = False
+            self._waiting.pop(watched, None)
+            watched.has_watcher = False
 
     async def _run(self) -> None:
         reason: Exception = UnavailableError("the watcher was stopped")
@@ -97,7 +97,7 @@ class Watcher:
             reason = error
         finally:
             # No holder may wait for a token that is no longer watched.
-            self._tell([(held, reason) for held in self._waiting])
+            self._end([(watched, reason) for watched in self._waiting])
             self._task = None
 
     async def _tick(self) -> None:
@@ -111,22 +111,22 @@ class Watcher:
 
     async def _renew(self) -> object:
         """Renew the list if it is due; return its mark, None if it can't be renewed."""
-        if not any(held.uses_view for held in self._waiting):
+        if not any(watched.uses_view for watched in self._waiting):
             return self._mark
         try:
-            return await self._errand("renew", _renew)
+            return await self._result_of("renew", _renew)
         except UnavailableError:
             return None
 
-    def _due(self) -> list[Held]:
+    def _due(self) -> list[WatchedToken]:
         now, moment = seconds(), timezone.now().timestamp()
-        return [held for held in self._waiting if now >= held.due_at or moment >= held.expires_at]
+        return [watched for watched in self._waiting if now >= watched.due_at or moment >= watched.expires_at]
 
-    async def _judge(self, some: Sequence[Held]) -> None:
-        blocked: list[Held] = []
+    async def _judge(self, some: Sequence[WatchedToken]) -> None:
+        blocked: list[WatchedToken] = []
         for batch in in_batches(some, _AT_ONCE):
             ended, some_blocked = await on_loop(partial(_judge, batch))
-            self._tell(ended)
+            self._end(ended)
             blocked += some_blocked
             await asyncio.sleep(0)
         # Not awaited: another issuer that hangs delays nothing that is judged on the loop. Tokens for which a thread
@@ -134,47 +134,47 @@ class Watcher:
         if blocked and (self._judging is None or self._judging.done()):
             self._judging = asyncio.get_running_loop().create_task(self._judge_in_thread(blocked))
 
-    async def _judge_in_thread(self, some: Sequence[Held]) -> None:
-        tokens = {held: held.token for held in some}
+    async def _judge_in_thread(self, some: Sequence[WatchedToken]) -> None:
+        tokens = {watched: watched.token for watched in some}
         try:
-            ended = await self._errand("judge", partial(_judge_and_wait, some))
+            ended = await self._result_of("judge", partial(_judge_and_wait, some))
         except UnavailableError as error:
-            ended = [] if is_held_in_outage() else [(held, error) for held in some]
+            ended = [] if is_held_in_outage() else [(watched, error) for watched in some]
         except Exception:  # noqa: BLE001  # the next tick raises it: see _note_end()
             return
-        # A reason says nothing of a token that has taken the place of the judged one meanwhile: that is judged next.
-        self._tell([(held, reason) for held, reason in ended if held.token is tokens[held]])
+        # If a later token has replaced the judged one meanwhile, the reason does not apply to it. It is judged next.
+        self._end([(watched, reason) for watched, reason in ended if watched.token is tokens[watched]])
 
     def _ask_rows(self) -> None:
         """Have threads read the rows that are due. Later ticks find the results."""
         now = seconds()
-        late = [held for held in self._waiting if held.rows_due_at <= now]
+        late = [watched for watched in self._waiting if watched.rows_due_at <= now]
         # Apart, so that a slow PRINCIPAL, which is asked about each token, delays nothing else.
         for name, are_single in (("rows", False), ("single rows", True)):
-            some = [held for held in late if held.has_single_rows == are_single]
-            if name in self._errands:
-                self._tell_of_hanging(name, some, now)
+            some = [watched for watched in late if watched.has_single_rows == are_single]
+            if name in self._jobs:
+                self._end_of_hanging(name, some, now)
             elif some:
-                of_kind = (held for held in self._waiting if held.has_single_rows == are_single)
-                due = [held for held in of_kind if held.rows_due_at <= now + _SOON]
+                of_kind = (watched for watched in self._waiting if watched.has_single_rows == are_single)
+                due = [watched for watched in of_kind if watched.rows_due_at <= now + _SOON]
                 self._patience_ends_at[name] = asyncio.get_running_loop().time() + PATIENCE
                 self._start(name, partial(ask_rows_of, due, timezone.now()))
 
-    def _tell_of_hanging(self, name: str, late: Iterable[Held], now: float) -> None:
+    def _end_of_hanging(self, name: str, late: Iterable[WatchedToken], now: float) -> None:
         """End the watches whose rows are too old, if the thread that reads them has taken longer than PATIENCE."""
         # By the clock of the loop, which doesn't jump when the machine was suspended.
         if asyncio.get_running_loop().time() >= self._patience_ends_at[name] and not is_held_in_outage():
             error = RevocationUnavailableError("the database does not answer")
-            self._tell([(held, error) for held in late if held.stale_at <= now])
+            self._end([(watched, error) for watched in late if watched.stale_at <= now])
 
-    async def _errand(self, name: str, call: Callable[[], T]) -> T:
+    async def _result_of(self, name: str, call: Callable[[], T]) -> T:
         """
         Return the result of `call`, which runs in a thread if it has to wait.
 
         Raises:
             UnavailableError: if it does not end within PATIENCE, or if the last call of this name still runs.
         """
-        if name not in self._errands:
+        if name not in self._jobs:
             task = self._start(name, call)
             done, _ = await asyncio.wait({task}, timeout=PATIENCE)
             if done:
@@ -183,18 +183,18 @@ class Watcher:
 
     def _start(self, name: str, call: Callable[[], T]) -> "asyncio.Task[T]":
         task = asyncio.get_running_loop().create_task(_done_by_worker(call))
-        self._errands[name] = task
+        self._jobs[name] = task
         task.add_done_callback(partial(self._note_end, name))
         return task
 
     def _note_end(self, name: str, task: "asyncio.Task[Any]") -> None:
-        del self._errands[name]
+        del self._jobs[name]
         if not task.cancelled() and task.exception() is not None and not isinstance(task.exception(), UnavailableError):
             self._failure = task.exception()
 
-    def _tell(self, ended: _Ended) -> None:
-        for held, reason in ended:
-            _settle(self._waiting.get(held, ()), reason)
+    def _end(self, ended: _Ended) -> None:
+        for watched, reason in ended:
+            _complete(self._waiting.get(watched, ()), reason)
 
 
 class _Watchers:
@@ -238,22 +238,22 @@ def _renew() -> object:
     return view.view().refresh()
 
 
-def _judge(some: Iterable[Held]) -> tuple[_Ended, list[Held]]:
+def _judge(some: Iterable[WatchedToken]) -> tuple[_Ended, list[WatchedToken]]:
     """Judge tokens; return those that are no longer good, with the reasons, and those that need a thread."""
     ended: _Ended = []
-    blocked: list[Held] = []
+    blocked: list[WatchedToken] = []
     now = timezone.now()
-    for held in some:
+    for watched in some:
         try:
-            held.judge(now)
+            watched.judge(now)
         except (WouldBlockError, SynchronousOnlyOperation):  # noqa: PERF203  # each token has its own result
-            blocked.append(held)
+            blocked.append(watched)
         except JWTAuthError as reason:
-            ended.append((held, reason))
+            ended.append((watched, reason))
     return ended, blocked
 
 
-def _judge_and_wait(some: Iterable[Held]) -> _Ended:
+def _judge_and_wait(some: Iterable[WatchedToken]) -> _Ended:
     about_to_block()
     return _judge(some)[0]
 
@@ -279,7 +279,7 @@ def _closing(call: Callable[[], T]) -> T:
         close_old_connections()
 
 
-def _settle(futures: "Iterable[asyncio.Future[JWTAuthError]]", reason: Exception) -> None:
+def _complete(futures: "Iterable[asyncio.Future[JWTAuthError]]", reason: Exception) -> None:
     for future in list(futures):
         if future.done():
             continue

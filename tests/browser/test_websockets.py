@@ -1,4 +1,4 @@
-"""Cross-site WebSocket hijacking in a real browser, against a real ASGI server; and the page of the guide."""
+"""Cross-site WebSocket hijacking in a real browser, against a real ASGI server; and the pages of two guides."""
 
 import json
 import re
@@ -24,18 +24,40 @@ DEBUG = False
 JWT_AUTH = {{"COOKIE_SAMESITE": "None"}}
 """
 
-URLS = """
+URLS = '''
 from pathlib import Path
 
 from django.http import HttpResponse
 from django.urls import include, path
 
+from mysite.streams import price_events
+
 
 def page(request):
-    return HttpResponse("<script>" + Path("page.js").read_text() + "</script>")
+    return HttpResponse("""<script type="module">
+        import { connect } from "/static/socket.js";
+        window.connect = connect;
+    </script>""")
 
 
-urlpatterns = [path("", page), path("auth/browser/", include("jwt_auth.browser_urls"))]
+def script(request, name):
+    return HttpResponse(Path(name).read_text(), content_type="text/javascript")
+
+
+urlpatterns = [
+    path("", page),
+    path("static/<str:name>", script),
+    path("auth/browser/", include("jwt_auth.browser_urls")),
+    path("prices/", price_events),
+]
+'''
+
+PRICES = """
+import asyncio
+
+async def prices(user_pk):
+    yield {"gold": 1}
+    await asyncio.sleep(60)
 """
 
 USER = f"""
@@ -76,20 +98,23 @@ SAY_HI = """() => {
 }"""
 
 
-def code(step):
-    (found,) = [block.code for block in BLOCKS if block.step_in("websockets") == step]
+def code(step, guide="websockets"):
+    (found,) = [block.code for block in BLOCKS if block.step_in(guide) == step]
     return found
 
 
 @pytest.fixture(scope="module")
 def chat(tmp_path_factory):
-    """The project of the guide at uvicorn, over TLS, for alice."""
+    """The project of the guides at uvicorn, over TLS, for alice."""
     project = Project(tmp_path_factory.mktemp("chat") / "mysite")
     project.append("mysite/settings.py", SETTINGS)
     (project.root / "mysite" / "urls.py").write_text(URLS)
     (project.root / "mysite" / "asgi.py").write_text(code("mysite/asgi.py"))
     project.append("chat/consumers.py", code("chat/consumers.py"))
-    (project.root / "page.js").write_text(code("page"))
+    (project.root / "socket.js").write_text(code("page"))
+    (project.root / "events.js").write_text(code("events.js", "long-lived"))
+    project.append("mysite/streams.py", code("mysite/streams.py", "long-lived"))
+    project.append("mysite/prices.py", PRICES)
     project.manage("migrate", "-v", "0")
     project.script(USER)
     write_certificate(project.root, ec.generate_private_key(ec.SECP256R1()), SITE, "*.test")
@@ -153,7 +178,7 @@ def test_the_page_of_the_guide_chats_renews_and_notices_the_revocation(signed_in
 
 def test_the_use_of_the_page_says_hello_and_is_closed(signed_in):
     with signed_in.expect_console_message(lambda message: message.text == "alice: hello"):
-        signed_in.add_script_tag(content=code("use"))
+        signed_in.add_script_tag(content=code("use") + "window.chat = chat;", type="module")
     signed_in.evaluate("""() => {
         window.opened = 0;
         window.WebSocket = class { constructor() { opened += 1; } };
@@ -161,3 +186,14 @@ def test_the_use_of_the_page_says_hello_and_is_closed(signed_in):
     }""")
     signed_in.wait_for_timeout(2_000)
     assert signed_in.evaluate("opened") == 0  # it does not connect again
+
+
+def test_the_stream_of_the_guide_shows_its_items_and_stops_when_the_user_is_revoked(signed_in, chat):
+    project, _ = chat
+    said = []
+    signed_in.on("console", lambda message: said.append(message.text))
+    with signed_in.expect_console_message(lambda message: "gold" in message.text):
+        signed_in.add_script_tag(content=code("use", "long-lived"), type="module")
+    with signed_in.expect_console_message(lambda message: message.text == "signed out"):
+        project.script(REVOKE)
+    assert [text for text in said if text.startswith("ended by token_revoked, connecting again in ")]

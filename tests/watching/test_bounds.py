@@ -20,8 +20,8 @@ from jwt_auth.revocation.memory import reader, view
 from jwt_auth.revocation.subjects import token_subject
 from jwt_auth.revocation.verdict import WELCOME
 from jwt_auth.watching import Watch, rows
-from jwt_auth.watching.held import tick
 from jwt_auth.watching.rows import ask_rows_of
+from jwt_auth.watching.watched_token import tick
 from tests.support.other_processes import by_another_process
 from tests.support.outages import outage
 from tests.support.queries import Queries
@@ -97,7 +97,7 @@ def test_the_rows_of_many_are_read_together(mode, user, monkeypatch):
     UserSession.objects.filter(pk__in=[pairs[place].session_id for place in gone]).update(revoked_at=timezone.now())
     UserSession.objects.filter(pk=pairs[7].session_id)._raw_delete("default")
     with Queries() as queries:
-        ask_rows_of([watch._held for watch in watches], timezone.now())
+        ask_rows_of([watch._watched for watch in watches], timezone.now())
     assert len(queries.statements) == 4  # sessions and denied tokens, of 20 and of 5
     assert {place for place, watch in enumerate(watches) if is_over(watch)} == gone | {7}
 
@@ -114,7 +114,7 @@ def test_of_two_tokens_of_a_session_the_denied_one_is_refused(mode, jwt_settings
     claims = watches[0].verified.claims
     subject = token_subject(claims.iss, claims.jti)
     RevocationEvent.objects.create(created_at=timezone.now(), scope="token", subject=subject, expires_at=timezone.now())
-    ask_rows_of([watch._held for watch in watches], timezone.now())
+    ask_rows_of([watch._watched for watch in watches], timezone.now())
     assert [is_over(watch) for watch in watches] == [True, False]
 
 
@@ -193,8 +193,8 @@ def test_the_rows_of_many_cant_be_read(mode, ticks, pair):
     watch.check()
     ticks.forward(23)
     with outage():
-        ask_rows_of([watch._held], timezone.now())
-    assert watch._held.rows_due_at > seconds()
+        ask_rows_of([watch._watched], timezone.now())
+    assert watch._watched.rows_due_at > seconds()
     ticks.forward(1)
     watch.check()
 
@@ -209,7 +209,7 @@ def test_while_the_process_knows_a_part_the_rows_are_asked(mode, ticks, user, pa
     watch = Watch(pair.access_token)
     with by_another_process(monkeypatch):
         revoke_session(pair.session_id)
-    watch._held._read_at = seconds() - 1
+    watch._watched._read_at = seconds() - 1
     with pytest.raises(RevokedTokenError):
         watch.check()
 
@@ -260,8 +260,8 @@ def test_two_looks_and_an_answer_fit_into_what_is_left_of_the_bound(jwt_settings
 
 def test_rows_that_were_read_for_the_token_before_say_nothing_of_the_next(mode, ticks, pair):
     watch = Watch(pair.access_token)
-    before, held = watch._held.token, watch._held
+    before, watched = watch._watched.token, watch._watched
     watch.renew(sessions.refresh(pair.refresh_token).access_token)
-    due = held.rows_due_at
-    held.settle(before, WELCOME, timezone.now(), seconds() + 100)
-    assert held.rows_due_at == due
+    due = watched.rows_due_at
+    watched.judge_by(before, WELCOME, timezone.now(), seconds() + 100)
+    assert watched.rows_due_at == due

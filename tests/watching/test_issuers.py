@@ -295,9 +295,11 @@ def test_each_tenant_has_its_own_rows(monkeypatch, jwt_settings, sign, user, pai
 def test_rows_are_asked_for_all_kinds_together(by_name, sign, user, pair, reports, jwt_settings):
     watches = [Watch(pair.access_token), Watch(reports.token(), issuers="clients"), Watch(sign(sub=name_of(user)))]
     gone = Watch(sign(sub=name_of(user)))
-    gone._held.token = gone._held.token._replace(named=replace(gone._held.token.named, issuer="https://other.example"))
+    gone._watched.token = gone._watched.token._replace(
+        named=replace(gone._watched.token.named, issuer="https://other.example")
+    )
     type(user).objects.filter(pk=user.pk).update(is_active=False)
-    ask_rows_of([watch._held for watch in [*watches, gone]], timezone.now())
+    ask_rows_of([watch._watched for watch in [*watches, gone]], timezone.now())
     for watch in watches:
         with pytest.raises(RevokedTokenError):
             watch.check()

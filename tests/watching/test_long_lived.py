@@ -1,6 +1,7 @@
 """The guide about streams and long tasks is run: its code under Django's handler for ASGI, with both modes."""
 
 import asyncio
+import json
 import sys
 from types import ModuleType
 
@@ -12,6 +13,7 @@ from django.test import override_settings
 from django.urls import path
 
 from jwt_auth import sessions
+from jwt_auth.claims import Claims
 from jwt_auth.conf import get_settings
 from jwt_auth.exceptions import ExpiredTokenError, InvalidTokenError, RevokedTokenError
 from jwt_auth.revocation import revoke_session
@@ -93,13 +95,28 @@ def test_a_stream_of_events_ends_with_the_session(run, connect, user, pair, by_c
         start = await connection.receive_output(10)
         first = await connection.receive_output(10)
         await sync_to_async(revoke_session)(pair.session_id)
-        last = await connection.receive_output(10)
+        reason, last = await connection.receive_output(10), await connection.receive_output(10)
         await connection.wait(10)
-        return start["status"], first["body"], last
+        return start["status"], first["body"], reason["body"], last
 
-    status, first, last = run(hold())
+    status, first, reason, last = run(hold())
     assert (status, first) == (200, f'data: "{user.pk}"\n\n'.encode())
+    assert reason == b'event: ended\ndata: {"code": "token_revoked"}\n\n'
     assert (last.get("body", b""), last.get("more_body", False)) == (b"", False)
+
+
+def test_a_token_for_other_scopes_opens_no_stream(run, connect, pair, monkeypatch):
+    """The control is the test above."""
+    monkeypatch.setattr(Claims, "is_limited", True)
+
+    async def refused():
+        connection = await connect(pair.access_token)
+        start = await connection.receive_output(10)
+        body = await connection.receive_output(10)
+        await connection.wait(10)
+        return start["status"], json.loads(body["body"])["code"]
+
+    assert run(refused()) == (403, "insufficient_scope")
 
 
 def test_a_stream_whose_client_goes_away_leaves_no_watch(run, connect, pair):

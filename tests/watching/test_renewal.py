@@ -1,7 +1,7 @@
 """A watch goes on with a later token of its session, and is at each moment what the table in `watching.watch` says."""
 
 import random
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 
 import pytest
 from asgiref.sync import async_to_sync
@@ -19,7 +19,7 @@ from jwt_auth.exceptions import (
 from jwt_auth.models import UserSession
 from jwt_auth.revocation import revoke_session, revoke_token
 from jwt_auth.verification import verify
-from jwt_auth.watching import Watch
+from jwt_auth.watching import Watch, watch as watching
 from tests.support.outages import outage
 
 pytestmark = pytest.mark.usefixtures("clock", "ticks", "mode")
@@ -88,15 +88,32 @@ def test_a_token_that_is_revoked_while_it_takes_the_place_is_refused(pair, monke
     """Between its verification and the renewal, when the watcher has judged the old token by the new list."""
     watch = Watch(pair.access_token)
     later = sessions.refresh(pair.refresh_token).access_token
-    take = type(watch._held).take
+    replace = type(watch._watched).replace
 
-    def revoke_and_take(held, token, read_at):
+    def revoke_and_replace(watched, token, read_at):
         revoke_token(token.verified.claims)
-        take(held, token, read_at)
+        replace(watched, token, read_at)
 
-    monkeypatch.setattr(type(watch._held), "take", revoke_and_take)
+    monkeypatch.setattr(type(watch._watched), "replace", revoke_and_replace)
     with pytest.raises(RevokedTokenError):
         watch.renew(later)
+
+
+@pytest.mark.parametrize("is_revoked", [True, False], ids=["revoked", "good"])
+def test_the_present_token_stays_if_the_later_one_is_refused_at_last(pair, monkeypatch, is_revoked):
+    def verify_and_revoke(raw, **options):
+        verified = verify(raw, **options)
+        if is_revoked:
+            revoke_token(verified.claims)
+        return verified
+
+    watch, later = Watch(pair.access_token), sessions.refresh(pair.refresh_token).access_token
+    present = watch.verified
+    monkeypatch.setattr(watching, "verify", verify_and_revoke)
+    with pytest.raises(RevokedTokenError) if is_revoked else nullcontext():
+        watch.renew(later)
+    watch.check()
+    assert (watch.verified is present) == is_revoked
 
 
 class Model:

@@ -65,8 +65,8 @@ def test_the_token_is_verified_at_first(pair):
 def test_the_text_of_the_token_is_not_kept(pair):
     watch = Watch(pair.access_token)
     assert watch.verified.claims == verify(pair.access_token).claims
-    assert watch._held.token.named.raw == ""
-    assert not watch._held.token.named.signature
+    assert watch._watched.token.named.raw == ""
+    assert not watch._watched.token.named.signature
 
 
 def test_the_end_of_a_key_ends_the_watches_of_its_tokens(jwt_settings, user):
@@ -88,10 +88,10 @@ def test_other_settings_count_at_once(jwt_settings, pair):
 
 def test_another_key_of_the_same_name_has_not_signed_the_token(jwt_settings, pair, ec_settings, monkeypatch):
     watch = Watch(pair.access_token)
-    other = type(watch._held.token.key)(
-        kid=watch._held.token.key.kid, algorithm="HS256", verifying=b"another", signing=None
+    other = type(watch._watched.token.key)(
+        kid=watch._watched.token.key.kid, algorithm="HS256", verifying=b"another", signing=None
     )
-    watch._held.token = watch._held.token._replace(key=other)
+    watch._watched.token = watch._watched.token._replace(key=other)
     with pytest.raises(InvalidTokenError):
         watch.check()
 

@@ -26,7 +26,7 @@ class Command(StoryCommand):
         "Shows what jwt_auth does, request by request: migrates, creates the users alice, bob and admin with new "
         "passwords, starts the server, and tells a story of sign-ins and revocations as curl commands. Then a second "
         "story shows how a user of one server uses another server. With --serve it only starts the server, for you to "
-        "try in a browser."
+        "try in a browser. If uvicorn and Channels are installed, uvicorn is this server."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -52,7 +52,7 @@ class Command(StoryCommand):
             call_command("migrate", verbosity=0, interactive=False)
             passwords = make_users()
             address = f"{server.HOST}:{port}"
-            with server.running(port, log) as process:
+            with server.running(port, log, by_asgi=serve and server.has_asgi()) as process:
                 if has_story:
                     self.tell(address, passwords, interactive)
                     if not one_server:
@@ -102,6 +102,7 @@ class Command(StoryCommand):
         try:
             self.write(self.style.SUCCESS("\nThe server is running. Open one of these pages in your browser:"))
             self.write(f"   http://{address}/        for every user: notes and devices; no script can read the tokens")
+            self.write(f"   http://{address}/live/   a WebSocket and an event stream, which end with the session")
             self.write(f"   http://{address}/admin/  for admin: sessions, users, and the buttons that revoke")
             self.introduce(passwords)
             self.write(f"The server's log: {log}")

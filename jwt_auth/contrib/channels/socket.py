@@ -10,9 +10,10 @@ One WebSocket that a token has opened: it passes messages between the server and
     open         a message, in either direction                   open: it is passed on after a check of the token
     open         a renewal                                        open: it is answered, and not passed on
     open         the third refused renewal, too many renewals,    ended: 4401
-                 or a ticket that was used before
-    open         a renewal with a token that lacks the scopes,    ended: 4401, or 4503 for the latter
-                 or with a ticket that can't be used up now
+                 a ticket that was used before, or a token
+                 that lacks the scopes
+    open         a renewal that can't be judged or recorded       open: it is answered; the present token stays, and
+                 now, as in an outage                             the renewal does not count as refused
     open         the token is revoked, or has expired             ended: 4401; its code is the reason
     open         the revocations can't be read, and               ended: 4503
                  REVOCATION_ON_STALE is "deny"
@@ -22,6 +23,8 @@ One WebSocket that a token has opened: it passes messages between the server and
     closed       the application reads on after the client left   closed: the server answers, or doesn't
     ended        the application reads                            ended: it gets `websocket.disconnect`
     ended        either side sends                                ended: nothing is passed on
+    ended        a message still waits in the server's `send`,    ended: it is dropped, and not sent later
+                 because the client reads slowly
     ended        the application still runs after PATIENCE        over: it is cancelled
     any          the application returns or raises                over: all tasks of the socket end; its error is raised
     any          the server cancels                               over: the application is cancelled
@@ -34,6 +37,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from enum import Enum
+from functools import partial
 from typing import Any
 
 from django.http import HttpRequest
@@ -41,6 +45,7 @@ from django.utils import timezone
 
 from jwt_auth._django.connections import aclose_old
 from jwt_auth.claims import Claims
+from jwt_auth.contrib.channels.credentials import Credential
 from jwt_auth.contrib.channels.messages import (
     Application,
     Message,
@@ -53,7 +58,15 @@ from jwt_auth.contrib.channels.messages import (
     text,
 )
 from jwt_auth.contrib.channels.renewal import Attempts, credential_in, renewal_in
-from jwt_auth.exceptions import InsufficientScopeError, InvalidTokenError, JWTAuthError, TokenError, UnavailableError
+from jwt_auth.exceptions import (
+    InsufficientScopeError,
+    InvalidTokenError,
+    JWTAuthError,
+    ReplayedTokenError,
+    TokenError,
+    UnavailableError,
+)
+from jwt_auth.issuers.base import Verified
 from jwt_auth.watching import Watch
 
 # Seconds that the application may still run after its socket has ended.
@@ -93,6 +106,7 @@ class Socket:
         self._state = SocketState.CONNECTING
         self._accepting, self._is_accepted = asyncio.Lock(), False
         self._attempts = Attempts()
+        self._sending: set[asyncio.Future[None]] = set()
         # One message: the server keeps the rest, and slows down a client that sends faster than the application reads.
         self._inbox: asyncio.Queue[Message] = asyncio.Queue(1)
         self._reading = asyncio.Lock()
@@ -165,9 +179,26 @@ class Socket:
         if kind == "websocket.accept":
             await self._accept(message)
             return
+        if kind == "websocket.send":
+            await self._hand_over(message)
+            return
         if kind in ("websocket.close", "websocket.http.response.start"):
             self._state = SocketState.CLOSED
-        await self._send(message)
+        await asyncio.ensure_future(self._send(message))  # tasks begin in order: this overtakes no message
+
+    async def _hand_over(self, message: Message) -> None:
+        """Send a message. If the client reads slowly, the server's `send` waits; `_end` cancels it."""
+        sending = asyncio.ensure_future(self._send(message))
+        self._sending.add(sending)
+        try:
+            await asyncio.wait((sending,))
+        except asyncio.CancelledError:
+            await _cancel([sending])
+            raise
+        finally:
+            self._sending.discard(sending)
+        if not (sending.cancelled() and self._state is SocketState.ENDED):
+            sending.result()
 
     async def _accept(self, message: Message) -> None:
         async with self._accepting:
@@ -188,6 +219,8 @@ class Socket:
         if self._state is SocketState.ENDED:
             return
         was, self._state = self._state, SocketState.ENDED
+        for sending in self._sending:
+            sending.cancel()
         self._disconnect = disconnecting(error)
         if self._inbox.empty():
             self._inbox.put_nowait(self._disconnect)  # wakes the application up
@@ -211,7 +244,10 @@ class Socket:
             return
         try:
             credential = credential_in(renewal)
-            await self._watch.arenew(credential.access_token)
+            await self._watch.arenew(credential.access_token, confirm=partial(self._confirm, credential))
+        except (InsufficientScopeError, ReplayedTokenError) as error:
+            self._end(error)  # a ticket that was used before may have been copied by another client
+            return
         except (TokenError, UnavailableError) as error:
             if isinstance(error, UnavailableError):  # does not count as a refusal
                 await aclose_old()
@@ -219,24 +255,19 @@ class Socket:
                 self._end(error)
             await self._answer(type="jwt_auth.refused", code=error.code)
             return
-        verified = self._watch.verified
-        try:
-            self._check_limits(verified.claims)
-            await credential.use_up(verified)
-        except (InsufficientScopeError, TokenError, UnavailableError) as error:
-            # The watch already uses the new token. If the ticket was used before, another client may have had it.
-            self._end(error)
-            if isinstance(error, UnavailableError):
-                await aclose_old()
-            return
-        self._scope["claims"] = verified.claims
-        left = verified.claims.exp - timezone.now().timestamp()
+        claims = self._scope["claims"] = self._watch.verified.claims
+        left = claims.exp - timezone.now().timestamp()
         await self._answer(type="jwt_auth.renewed", expires_in=max(0, int(left)))
+
+    async def _confirm(self, credential: Credential, verified: Verified) -> None:
+        """Check that a later token may renew the socket, and use up its ticket. After an error the old token stays."""
+        self._check_limits(verified.claims)
+        await credential.use_up(verified)
 
     async def _answer(self, **values: Any) -> None:
         if self._state is SocketState.OPEN:
             with suppress(OSError):
-                await self._send(text(**values))
+                await self._hand_over(text(**values))
 
 
 async def _until_one_ends_it(

@@ -311,6 +311,21 @@ def test_a_ticket_is_no_token_and_a_token_no_ticket(run, served, client, tokens)
 # Other refusals
 
 
+@pytest.mark.parametrize("on_stale", ["deny", "allow_safe_methods"])
+def test_a_new_handshake_in_an_outage_gets_503(run, served, tokens, jwt_settings, on_stale):
+    jwt_settings(REVOCATION_ON_STALE=on_stale)
+
+    async def scenario():
+        socket = served(bearer(tokens.access_token))
+        await socket.accepted()  # the control, after which the revocations are known
+        socket.leave()
+        await socket.returned()
+
+    run(scenario)
+    with outage():
+        assert run(lambda: served(bearer(tokens.access_token)).refused())[0] == 503
+
+
 def test_revoked_expired_and_unavailable(run, served, user, tokens, clock):
     fresh = sessions.start(user, transport="bearer")
     with outage():

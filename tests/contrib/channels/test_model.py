@@ -1,22 +1,37 @@
 """Random events at one socket, compared with the state table in `contrib.channels.socket`."""
 
 import asyncio
+from dataclasses import replace
+from unittest import mock
 
 from hypothesis import given, settings, strategies as st
 
 from jwt_auth._django.handshakes import request_of
 from jwt_auth.claims import Claims
-from jwt_auth.contrib.channels.middleware import JWTWebSocketMiddleware
+from jwt_auth.contrib.channels import socket
 from jwt_auth.contrib.channels.renewal import MAX_ATTEMPTS, MAX_REFUSALS
 from jwt_auth.contrib.channels.socket import Socket
-from jwt_auth.exceptions import InvalidTokenError, RevokedTokenError
+from jwt_auth.exceptions import (
+    InsufficientScopeError,
+    InvalidTokenError,
+    ReplayedTokenError,
+    RevokedTokenError,
+    UnavailableError,
+)
 from jwt_auth.issuers.base import Verified
 from tests.support.websockets import ServedSocket, scope_of
 
 CLAIMS = Claims(iss="jwt_auth", aud=("jwt_auth",), sub="1", iat=0, exp=10**9, sid="0" * 32)
 REVOKED = RevokedTokenError("revoked")
 
-EVENTS = ["accept", "say", "send", "renew", "renew badly", "revoke", "revoke, and block", "close", "leave"]
+# The errors of what comes last in a renewal: the check of the scopes, and the use of the ticket.
+LAST = {
+    "renew in an outage": UnavailableError("not recorded"),
+    "renew by a used ticket": ReplayedTokenError("used before"),
+    "renew without the scopes": InsufficientScopeError(()),
+}
+RENEWALS = ["renew", "renew badly", *LAST]
+EVENTS = ["accept", "say", "send", *RENEWALS, "revoke", "revoke, and block", "close", "leave"]
 
 
 class StubWatch:
@@ -33,9 +48,13 @@ class StubWatch:
         if not self.is_good:
             raise REVOKED
 
-    async def arenew(self, raw):
-        if raw != "good.":
+    async def arenew(self, raw, *, confirm):
+        event = raw.removesuffix(".")
+        if event == "renew badly":
             raise InvalidTokenError("bad")
+        later = Verified(claims=replace(CLAIMS, jti=event), user=None)
+        await confirm(later)
+        self.verified = later
 
     def revoke(self, *, is_told):
         self.is_good = False
@@ -48,6 +67,7 @@ class Table:
 
     def __init__(self):
         self.state, self.refusals, self.attempts, self.is_good = "connecting", 0, 0, True
+        self.token = None
         self.client, self.application = [], []
 
     def happens(self, event):
@@ -85,19 +105,37 @@ class Table:
         if self.passes("open"):
             self.application.append(("receive", "from the client"))
 
-    def renew(self, refusals=0):
+    def is_renewal(self, refusals=0):
+        """Return whether a renewal is judged; else it is dropped, or ends the socket."""
         if self.state != "open":
-            return
+            return False
         self.attempts += 1
         if self.attempts <= MAX_ATTEMPTS:
             self.refusals += refusals
         if self.refusals == MAX_REFUSALS or self.attempts > MAX_ATTEMPTS:
             self.end("invalid_token")
-        else:
-            self.client.append(("send", "jwt_auth.refused" if refusals else "jwt_auth.renewed"))
+        return self.state == "open"
+
+    def renew(self):
+        if self.is_renewal():
+            self.client.append(("send", "jwt_auth.renewed"))
+            self.token = "renew"
 
     def renew_badly(self):
-        self.renew(refusals=1)
+        if self.is_renewal(refusals=1):
+            self.client.append(("send", "jwt_auth.refused"))
+
+    def renew_in_an_outage(self):
+        if self.is_renewal():
+            self.client.append(("send", "jwt_auth.refused"))
+
+    def renew_by_a_used_ticket(self):
+        if self.is_renewal():
+            self.end("token_replayed")
+
+    def renew_without_the_scopes(self):
+        if self.is_renewal():
+            self.end("insufficient_scope")
 
     def revoke(self):
         self.is_good = False
@@ -118,7 +156,7 @@ class Table:
 
 
 async def settle():
-    for _ in range(12):
+    for _ in range(20):
         await asyncio.sleep(0)
 
 
@@ -133,7 +171,7 @@ def short(message):
 
 
 async def play(events):
-    """Return what client and application got."""
+    """Return what client and application got, and the event that the newest token is from."""
     watch, wanted, application_got = StubWatch(), asyncio.Queue(), []
 
     async def application(scope, receive, send):
@@ -153,8 +191,11 @@ async def play(events):
             await send(message)
         await listening
 
+    def limits(claims):
+        if claims.jti in LAST:
+            raise LAST[claims.jti]
+
     async def handle(scope, receive, send):
-        limits = JWTWebSocketMiddleware(application).check_limits
         await Socket(
             application, scope, receive, send, watch=watch, request=request_of(scope), check_limits=limits
         ).run()
@@ -170,10 +211,8 @@ async def play(events):
                 wanted.put_nowait({"type": "websocket.close", "code": 1000})
             case "send":
                 served.send("from the client")
-            case "renew":
-                served.send({"type": "jwt_auth.renew", "token": "good."})
-            case "renew badly":
-                served.send({"type": "jwt_auth.renew", "token": "bad."})
+            case _ if event in RENEWALS:
+                served.send({"type": "jwt_auth.renew", "token": f"{event}."})
             case "leave":
                 served.leave()
             case _:
@@ -186,7 +225,7 @@ async def play(events):
         message = await served.got()
         if not message["type"].endswith("response.body"):
             client_got.append(short(message))
-    return client_got, application_got
+    return client_got, application_got, watch.verified.claims.jti
 
 
 def possible(events):
@@ -198,8 +237,7 @@ def possible(events):
             "say": state == "open",
             "close": state != "closed",
             "send": state == "open",
-            "renew": state == "open",
-            "renew badly": state == "open",
+            **dict.fromkeys(RENEWALS, state == "open"),
             "leave": state == "open",
         }.get(event, True)
         if is_possible:
@@ -214,4 +252,7 @@ def test_a_socket_does_what_its_table_says(events, is_accepted):
     table = Table()
     for event in events:
         table.happens(event)
-    assert asyncio.run(asyncio.wait_for(play(events), 20)) == (table.client, table.application)
+    # It would use a thread, for which `settle` does not wait.
+    with mock.patch.object(socket, "aclose_old", mock.AsyncMock()):
+        got = asyncio.run(asyncio.wait_for(play(events), 20))
+    assert got == (table.client, table.application, table.token)

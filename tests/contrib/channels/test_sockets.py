@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from unittest import mock
 
 import pytest
@@ -10,6 +10,8 @@ from asgiref.sync import sync_to_async
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 from django.utils import timezone
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
 
 from jwt_auth import sessions
 from jwt_auth.authentication import handshake_tickets
@@ -22,6 +24,7 @@ from jwt_auth.revocation import revoke_session, revoke_token, revoke_user
 from jwt_auth.verification import identify_only
 from jwt_auth.watching import Watch, watch
 from tests.support.outages import down
+from tests.support.uvicorn_server import at_uvicorn
 from tests.support.websockets import ServedSocket, scope_of
 
 pytestmark = pytest.mark.usefixtures("threads_connect", "mode")
@@ -487,19 +490,49 @@ def test_a_ticket_that_was_used_before_closes_the_socket(run_alone, served, toke
     assert run_alone(scenario) == (4401, "token_replayed")
 
 
-def test_a_ticket_whose_use_cannot_be_recorded_closes_the_socket(run_alone, served, tokens, monkeypatch):
+def test_a_ticket_whose_use_cannot_be_recorded_leaves_the_socket_with_its_present_token(
+    run_alone, served, echo, user, tokens, monkeypatch
+):
+    def unavailable(self):
+        raise UnavailableError("the record of used tickets is gone")
+
+    async def scenario():
+        later = (await sync_to_async(refreshed)(tokens)).access_token
+        socket = served(bearer(tokens.access_token))
+        await socket.accepted()
+        with monkeypatch.context() as patched:
+            patched.setattr(HandshakeTicket, "use_up", unavailable)
+            for _ in range(MAX_REFUSALS + 1):  # none of which counts as a guess
+                answer = await socket.asked(renewal(ticket_of(later)))
+                assert answer == {"type": "jwt_auth.refused", "code": "unavailable"}
+        watching = echo.scope["watch"]
+        assert watching.verified.claims.jti == identify_only(tokens.access_token).jti
+        assert await socket.asked("hello") == "echo: 'hello'"
+        assert (await socket.asked(renewal(ticket_of(later))))["type"] == "jwt_auth.renewed"  # the control
+        assert watching.verified.claims.jti == identify_only(later).jti
+        await sync_to_async(revoke_user)(user)
+        return await socket.closed()
+
+    assert run_alone(scenario) == (4401, "token_revoked")
+
+
+def test_a_present_token_expires_if_no_renewal_could_be_recorded(run_alone, served, user, monkeypatch, clock):
+    tokens = sessions.start(user, transport="bearer")
+
     def unavailable(self):
         raise UnavailableError("the record of used tickets is gone")
 
     async def scenario():
         socket = served(bearer(tokens.access_token))
         await socket.accepted()
-        ticket = ticket_of(tokens.access_token)
         monkeypatch.setattr(HandshakeTicket, "use_up", unavailable)
-        socket.send(renewal(ticket))
+        clock.shift(seconds_left(tokens.access_token) - 5)
+        ticket = ticket_of((await sync_to_async(refreshed)(tokens)).access_token)
+        assert (await socket.asked(renewal(ticket)))["code"] == "unavailable"
+        clock.shift(60)
         return await socket.closed()
 
-    assert run_alone(scenario) == (4503, "unavailable")
+    assert run_alone(scenario) == (4401, "token_expired")
 
 
 def test_a_flood_of_renewals_closes_the_socket(run_alone, served, tokens):
@@ -515,7 +548,7 @@ def test_a_flood_of_renewals_closes_the_socket(run_alone, served, tokens):
 
 
 def test_a_renewal_in_an_outage_is_no_guess(run_alone, served, tokens, monkeypatch):
-    async def unavailable(self, raw, now=None):
+    async def unavailable(self, raw, now=None, *, confirm):
         raise UnavailableError("the database is gone")
 
     async def scenario():
@@ -695,7 +728,7 @@ def test_connections_are_treated_as_in_a_request(run_alone, served, tokens, monk
     def close(self):
         closed.append("closed")
 
-    async def unavailable(self, raw, now=None):
+    async def unavailable(self, raw, now=None, *, confirm):
         raise UnavailableError("the database is gone")
 
     async def scenario():
@@ -784,3 +817,193 @@ def test_an_application_that_only_reads_does_not_block_the_loop_after_the_end(ru
     run_alone(scenario)
     assert set(heard) == {"websocket.disconnect"}
     assert (len(heard) == 1) == (end == "the client leaves")
+
+
+class SlowClient:
+    """The server's `send` for a client that reads no message: it waits before it writes, as uvicorn's does."""
+
+    def __init__(self):
+        self.written, self.asked, self.can_write = [], asyncio.Event(), asyncio.Event()
+
+    async def send(self, message):
+        if message["type"] == "websocket.send":
+            self.asked.set()
+            await self.can_write.wait()
+        self.written.append(message["type"])
+
+
+@pytest.mark.parametrize("is_revoked", [True, False], ids=["the session ends", "the client reads again"])
+@pytest.mark.parametrize("waits", ["a message", "an answer"])
+def test_what_waits_for_a_slow_client_is_abandoned_at_the_end(run_alone, tokens, waits, is_revoked):
+    async def application(scope, receive, send):
+        await receive()
+        await send({"type": "websocket.accept"})
+        if waits == "a message":
+            await send({"type": "websocket.send", "text": "secret"})
+        while (await receive())["type"] != "websocket.disconnect":
+            pass
+
+    async def scenario():
+        client, to_application = SlowClient(), asyncio.Queue()
+        to_application.put_nowait({"type": "websocket.connect"})
+        middleware, scope = JWTWebSocketMiddleware(application), scope_of(bearer(tokens.access_token))
+        task = asyncio.ensure_future(middleware(scope, to_application.get, client.send))
+        while not client.written:
+            await asyncio.sleep(0.01)
+        if waits == "an answer":
+            to_application.put_nowait({"type": "websocket.receive", "text": json.dumps(renewal(tokens.access_token))})
+        await asyncio.wait_for(client.asked.wait(), 20)
+        if is_revoked:
+            await sync_to_async(revoke_session)(tokens.session_id)
+            while "websocket.close" not in client.written:
+                await asyncio.sleep(0.01)
+        client.can_write.set()
+        to_application.put_nowait({"type": "websocket.disconnect", "code": 1001})
+        await asyncio.wait_for(task, 20)
+        return client.written
+
+    last = "websocket.close" if is_revoked else "websocket.send"
+    assert run_alone(scenario) == ["websocket.accept", last]
+
+
+@pytest.mark.parametrize("is_revoked", [True, False], ids=["the session ends", "the client reads again"])
+def test_at_a_real_server_the_message_that_waits_is_not_sent(run_alone, tokens, is_revoked):
+    begun, can_stop, has_stopped = [], asyncio.Event(), asyncio.Event()
+
+    async def application(scope, receive, send):
+        await receive()
+        await send({"type": "websocket.accept"})
+        while not can_stop.is_set():
+            begun.append(len(begun))
+            await send({"type": "websocket.send", "text": f"{begun[-1]:<100000}"})
+        has_stopped.set()
+
+    async def a_message_waits():
+        before = None
+        while begun != before:
+            before = list(begun)
+            for _ in range(50):  # server and client have this loop, too
+                await asyncio.sleep(0.01)
+
+    async def scenario():
+        got, options = [], {"max_queue": 1, "compression": None, "ping_interval": None}
+        options["additional_headers"] = {"Authorization": f"Bearer {tokens.access_token}"}
+        async with (
+            at_uvicorn(JWTWebSocketMiddleware(application)) as address,
+            connect(f"ws://{address}/", **options) as client,
+        ):
+            await a_message_waits()
+            can_stop.set()
+            if is_revoked:
+                await sync_to_async(revoke_session)(tokens.session_id)
+                await asyncio.wait_for(has_stopped.wait(), 20)
+            with suppress(ConnectionClosed):
+                while True:
+                    got.append(int(await asyncio.wait_for(client.recv(), 20)))
+        return got
+
+    assert run_alone(scenario) == (begun[:-1] if is_revoked else begun)
+
+
+def test_a_message_that_waits_ends_with_the_call_that_sent_it(run_alone, tokens):
+    """As a consumer's, whose task is cancelled."""
+    sent = []
+
+    async def application(scope, receive, send):
+        await receive()
+        await send({"type": "websocket.accept"})
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(send({"type": "websocket.send", "text": "slow"}), 0.05)
+        sent.append("given up")
+
+    async def scenario():
+        client, to_application = SlowClient(), asyncio.Queue()
+        to_application.put_nowait({"type": "websocket.connect"})
+        scope = scope_of(bearer(tokens.access_token))
+        await JWTWebSocketMiddleware(application)(scope, to_application.get, client.send)
+        client.can_write.set()
+        await asyncio.sleep(0)
+        return client.written
+
+    assert run_alone(scenario) == ["websocket.accept"]
+    assert sent == ["given up"]
+
+
+def test_an_application_may_refuse_the_handshake_with_a_response(run_alone, tokens):
+    response = [
+        {"type": "websocket.http.response.start", "status": 409, "headers": []},
+        {"type": "websocket.http.response.body", "body": b"full"},
+    ]
+
+    async def application(scope, receive, send):
+        for message in response:
+            await send(message)
+
+    async def scenario():
+        passed, to_application = asyncio.Queue(), asyncio.Queue()
+        to_application.put_nowait({"type": "websocket.connect"})
+        scope = scope_of(bearer(tokens.access_token), denial=True)
+        await JWTWebSocketMiddleware(application)(scope, to_application.get, passed.put)
+        return [passed.get_nowait() for _ in response]
+
+    assert run_alone(scenario) == response
+
+
+def test_a_message_that_the_server_gives_up_is_not_taken_for_one_that_was_sent(run_alone, tokens):
+    async def application(scope, receive, send):
+        await receive()
+        await send({"type": "websocket.accept"})
+        with pytest.raises(asyncio.CancelledError):
+            await send({"type": "websocket.send", "text": "lost"})
+
+    async def scenario():
+        async def send(message):
+            if message["type"] == "websocket.send":
+                raise asyncio.CancelledError
+
+        to_application = asyncio.Queue()
+        to_application.put_nowait({"type": "websocket.connect"})
+        await JWTWebSocketMiddleware(application)(scope_of(bearer(tokens.access_token)), to_application.get, send)
+
+    run_alone(scenario)
+
+
+def test_an_error_of_the_server_reaches_the_application(run_alone, tokens):
+    async def application(scope, receive, send):
+        await receive()
+        await send({"type": "websocket.accept"})
+        await send({"type": "websocket.send", "text": "to nobody"})
+
+    async def scenario():
+        async def send(message):
+            if message["type"] == "websocket.send":
+                raise OSError("the client has left")
+
+        to_application = asyncio.Queue()
+        to_application.put_nowait({"type": "websocket.connect"})
+        with pytest.raises(OSError, match="the client has left"):
+            await JWTWebSocketMiddleware(application)(scope_of(bearer(tokens.access_token)), to_application.get, send)
+
+    run_alone(scenario)
+
+
+def test_a_close_does_not_overtake_a_message(run_alone, tokens):
+    """Servers raise an error for a message after the close."""
+
+    async def application(scope, receive, send):
+        await receive()
+        await send({"type": "websocket.accept"})
+        await asyncio.gather(
+            send({"type": "websocket.send", "text": "1"}),
+            send({"type": "websocket.send", "text": "2"}),
+            send({"type": "websocket.close", "code": 1000}),
+        )
+
+    async def scenario():
+        socket = ServedSocket(JWTWebSocketMiddleware(application), scope_of(bearer(tokens.access_token)))
+        await socket.accepted()
+        kinds = [(await socket.got())["type"] for _ in range(3)]
+        await socket.returned()
+        return kinds
+
+    assert run_alone(scenario) == ["websocket.send", "websocket.send", "websocket.close"]

@@ -24,7 +24,7 @@ from jwt_auth._django.outages import outage_is_unavailable
 from jwt_auth.claims import check_claims
 from jwt_auth.conf import get_settings
 from jwt_auth.exceptions import InvalidSignatureError, RevocationUnavailableError, TokenError, UnavailableError
-from jwt_auth.issuers.base import Issuer, Recall, Verified
+from jwt_auth.issuers.base import Issuer, Recheck, Verified
 from jwt_auth.issuers.directory import DIRECTORIES
 from jwt_auth.jose.keys import Key
 from jwt_auth.jose.tokens import UnverifiedToken
@@ -46,7 +46,7 @@ _SHORTEST_TICK, _LONGEST_TICK = 0.02, 0.25
 _JUDGE_EVERY = 30.0
 
 
-class HeldToken(NamedTuple):
+class VerifiedToken(NamedTuple):
     """A token that was verified. Its text is not kept."""
 
     named: UnverifiedToken
@@ -54,7 +54,7 @@ class HeldToken(NamedTuple):
     verified: Verified
 
 
-class Held:
+class WatchedToken:
     """
     A watched token. Any thread may call the methods.
 
@@ -69,18 +69,18 @@ class Held:
         *("has_single_rows", "has_watcher", "rows_due_at", "stale_at", "token", "uses_view"),
     )
 
-    def __init__(self, token: HeldToken, issuers: str, read_at: float) -> None:
+    def __init__(self, token: VerifiedToken, issuers: str, read_at: float) -> None:
         self._issuers = issuers
         self.has_single_rows = False  # whether its rows can't be read together with those of other tokens
-        self.has_watcher = False  # whether somebody else asks the rows in time
-        self.take(token, read_at)
+        self.has_watcher = False  # whether a watcher reads its rows in time
+        self.replace(token, read_at)
 
-    def take(self, token: HeldToken, read_at: float) -> None:
+    def replace(self, token: VerifiedToken, read_at: float) -> None:
         """Replace the present token by `token`."""
         # Set before the token itself: another thread may be judging.
         self._read_at, self._ask_again_at = read_at, LONG_AGO
         # A refusal is final for its token, but not for the next token.
-        self._refusal: tuple[HeldToken, TokenError] | None = None
+        self._refusal: tuple[VerifiedToken, TokenError] | None = None
         # When to judge again, by the clock of the process and by the wall clock.
         self.due_at = self.expires_at = LONG_AGO
         # When to read the rows, and when the last answer is too old.
@@ -89,9 +89,9 @@ class Held:
         self.token = token
 
     @property
-    def recall(self) -> Recall | None:
+    def recheck(self) -> Recheck | None:
         """The way to judge the token again."""
-        return self._issuer().recall
+        return self._issuer().recheck
 
     def check(self, now: datetime) -> None:
         """
@@ -118,21 +118,21 @@ class Held:
         self._raise_refusal(token)
         try:
             issuer = self._issuer()
-            recall = issuer.recall
-            if recall is not None and recall.knows_keys:
+            recheck = issuer.recheck
+            if recheck is not None and recheck.knows_keys:
                 self._check_key_at_hand(token, issuer)
             check_claims(token.verified.claims, issuer.policy, now)
-            is_known = self._check_state(token, recall, now)
+            is_known = self._check_state(token, recheck, now)
         except TokenError as error:
             self._refuse(token, error)
             raise
-        self.uses_view = recall is not None and recall.uses_view
-        self.has_single_rows = recall is None or recall.read_states is None
-        bound = self._bound(recall, is_known)
+        self.uses_view = recheck is not None and recheck.uses_view
+        self.has_single_rows = recheck is None or recheck.read_states is None
+        bound = self._bound(recheck, is_known)
         self.stale_at = self._read_at + bound
         self.rows_due_at = max(self._read_at + _ASK_AFTER * bound, self._ask_again_at)
         self.expires_at = token.verified.claims.exp + issuer.policy.leeway.total_seconds()
-        self.due_at = seconds() + (tick() if recall is not None and recall.is_polled else _JUDGE_EVERY)
+        self.due_at = seconds() + (tick() if recheck is not None and recheck.is_polled else _JUDGE_EVERY)
         self._raise_if_stale()
 
     def ask_rows(self, now: datetime) -> None:
@@ -153,14 +153,14 @@ class Held:
                 state, found = issuer.look_ups.database(token.verified.claims, now)
             verdict(found.claims, state, now)
         except UnavailableError:
-            self.postpone()
+            self.ask_later()
         except TokenError as error:
             self._refuse(token, error)
             raise
         else:
             self._was_read(token, began_at)
 
-    def settle(self, token: HeldToken, state: State | None, now: datetime, began_at: float) -> None:
+    def judge_by(self, token: VerifiedToken, state: State | None, now: datetime, began_at: float) -> None:
         """Judge the token by the state that was read for it at `began_at`; raise TokenError if it is refused."""
         try:
             verdict(token.verified.claims, state, now)
@@ -169,7 +169,7 @@ class Held:
             raise
         self._was_read(token, began_at)
 
-    def postpone(self) -> None:
+    def ask_later(self) -> None:
         """Read no rows for a moment, because the database does not answer."""
         self._ask_again_at = self.rows_due_at = seconds() + _PAUSE
         self.due_at = LONG_AGO
@@ -177,23 +177,23 @@ class Held:
     def _issuer(self) -> Issuer:
         return DIRECTORIES[self._issuers](self.token.named)
 
-    def _check_key_at_hand(self, token: HeldToken, issuer: Issuer) -> None:
+    def _check_key_at_hand(self, token: VerifiedToken, issuer: Issuer) -> None:
         try:
             _check_key(token, issuer)
         except UnavailableError:
             if not is_held_in_outage():
                 raise
 
-    def _check_state(self, token: HeldToken, recall: Recall | None, now: datetime) -> bool:
+    def _check_state(self, token: VerifiedToken, recheck: Recheck | None, now: datetime) -> bool:
         """Raise an error if the memory shows that the token is revoked; return whether it has the token's state."""
-        if recall is None:
+        if recheck is None:
             return False
         try:
-            state = recall.known_state(token.verified, now, last=False)
+            state = recheck.known_state(token.verified, now, last=False)
         except RevocationUnavailableError:
             if not is_held_in_outage():
                 raise
-            state = _last_known(recall, token.verified, now)
+            state = _last_known(recheck, token.verified, now)
         if state is not None:
             verdict(token.verified.claims, state, now)
         return state is not None
@@ -204,21 +204,21 @@ class Held:
         if self._ask_again_at > now >= self.stale_at and not is_held_in_outage():
             raise RevocationUnavailableError("the last answer of the database is too old")
 
-    def _bound(self, recall: Recall | None, is_known: bool) -> float:
+    def _bound(self, recheck: Recheck | None, is_known: bool) -> float:
         """Return the age at which the last answer of the rows is too old."""
         if not is_known:
             return get_settings().REVOCATION_MAX_STALENESS.total_seconds()
-        return ROWS_EVERY if recall is not None and recall.has_rows else FAR_FUTURE
+        return ROWS_EVERY if recheck is not None and recheck.has_rows else FAR_FUTURE
 
-    def _was_read(self, token: HeldToken, began_at: float) -> None:
+    def _was_read(self, token: VerifiedToken, began_at: float) -> None:
         if self.token is token:
             self._read_at, self._ask_again_at = began_at, LONG_AGO
             self.due_at, self.rows_due_at = LONG_AGO, FAR_FUTURE
 
-    def _refuse(self, token: HeldToken, error: TokenError) -> None:
+    def _refuse(self, token: VerifiedToken, error: TokenError) -> None:
         self._refusal, self.due_at = (token, error), LONG_AGO
 
-    def _raise_refusal(self, token: HeldToken) -> None:
+    def _raise_refusal(self, token: VerifiedToken) -> None:
         refusal = self._refusal
         if refusal is not None and refusal[0] is token:
             # Without its earlier traceback: each raise would make that longer.
@@ -243,15 +243,15 @@ def tick() -> float:
     return min(max(settings.REVOCATION_MAX_STALENESS.total_seconds() / 20, _SHORTEST_TICK), _LONGEST_TICK)
 
 
-def _check_key(token: HeldToken, issuer: Issuer) -> None:
+def _check_key(token: VerifiedToken, issuer: Issuer) -> None:
     """Raise an error if the issuer no longer has the key that signed the token."""
     key = issuer.keys.find(token.named.kid)
     if key is not token.key and key != token.key:
         raise InvalidSignatureError("the issuer now has another key under this name")
 
 
-def _last_known(recall: Recall, verified: Verified, now: datetime) -> State | None:
+def _last_known(recheck: Recheck, verified: Verified, now: datetime) -> State | None:
     try:
-        return recall.known_state(verified, now, last=True)
+        return recheck.known_state(verified, now, last=True)
     except RevocationUnavailableError:  # no list was ever read; the token was good when it was verified
         return None

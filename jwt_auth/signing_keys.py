@@ -17,6 +17,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from jwt_auth._django.commit_hooks import on_commit
+from jwt_auth._django.driver_errors import is_of_conflict
 from jwt_auth._django.locks import lock_by_writing
 from jwt_auth._django.slices import Counted
 from jwt_auth._django.transactions import write_atomic
@@ -46,7 +47,6 @@ from jwt_auth.signals import key_activated, key_created, key_revoked, send_on_co
 State = SigningKey.State
 
 _TICK = timedelta(microseconds=1)
-_DEADLOCK = 1213  # the error number of MariaDB and MySQL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -335,7 +335,7 @@ def _turn(now: datetime | None, *, keys: str = "database") -> Iterator[_Turn]:
             yield _Turn(_lock_all(), now or timezone.now())
             on_commit(stored.expire, using=alias)
     except DatabaseError as error:
-        if not isinstance(error, IntegrityError) and error.args[:1] != (_DEADLOCK,):
+        if not isinstance(error, IntegrityError) and not is_of_conflict(error):
             raise
         raise KeyStateError("Another key was created or activated at the same moment. Try again.") from error
 

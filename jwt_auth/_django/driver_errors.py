@@ -17,12 +17,15 @@ from django.db import Error, InterfaceError, OperationalError
 # and internal errors, among them corrupted data (XX).
 _OUTAGE_CLASSES = frozenset(("08", "53", "57", "58", "XX"))
 
+# A conflict with another transaction: it could not be serialized, or there was a deadlock.
+_CONFLICT_STATES = frozenset(("40001", "40P01"))
+
 _OUTAGE_STATES = frozenset(
     (
         "25006",  # read-only: a replica, or a primary that is being replaced
         *("25P03", "25P04"),  # the transaction took too long
         *("28000", "28P01", "3D000"),  # only at connecting: the role, the password, the database
-        *("40001", "40003", "40P01"),  # a conflict with another transaction, or with the recovery of a replica
+        *(*_CONFLICT_STATES, "40003"),  # a conflict may be with the recovery of a replica, too
         *("55P03", "72000"),  # a lock that is not available, a snapshot that is too old
     )
 )
@@ -36,7 +39,9 @@ _SCHEMA_STATES = frozenset(("42P01", "42703"))
 # A prepared statement that is unknown, that exists already, or whose columns have changed.
 _PREPARING_STATES = frozenset(("26000", "42P05", "0A000"))
 
-# MariaDB and MySQL.
+# MariaDB and MySQL: a row that has changed since the transaction's snapshot, a deadlock, a conflict with another node.
+_CONFLICT_NUMBERS = frozenset((1020, 1213, 3101))
+
 _OUTAGE_NUMBERS = frozenset(
     (
         # The machine of the server: memory, files, full disks, broken tables. Those below 1000 are listed nowhere.
@@ -48,8 +53,8 @@ _OUTAGE_NUMBERS = frozenset(
         *(1047, 1053, 1077, 1078, 1079, 1080, 1152, 1184, 1317, 1927, 3032, 3168, 3169, 4031),
         *(1154, 1155, 1156, 1157, 1158, 1159, 1160, 1161),  # the network
         *(1036, 1207, 1290, 1792, 1836, 1874),  # read-only
-        # Locks, deadlocks, time limits, and a commit that failed.
-        *(1020, 1180, 1181, 1205, 1206, 1213, 1613, 1614, 1622, 1637, 1689, 1964, 1969, 3024, 3100, 3101, 3572),
+        # Locks, time limits, and a commit that failed.
+        *(*_CONFLICT_NUMBERS, 1180, 1181, 1205, 1206, 1613, 1614, 1622, 1637, 1689, 1964, 1969, 3024, 3100, 3572),
         *(*range(2000, 2014), 2026, 2027, 2047, 2048, 2055, 2059, 2061),  # of the client's library
         9001,  # ProxySQL reaches no server
     )
@@ -95,6 +100,11 @@ def is_of_schema(error: BaseException) -> bool:
         or _state(error.__cause__) in _SCHEMA_STATES
         or bool(_SCHEMA_FAULT.search(str(error)))
     )
+
+
+def is_of_conflict(error: Error) -> bool:
+    """Return whether the transaction was ended for the sake of another one: it may succeed if it is repeated."""
+    return _number(error) in _CONFLICT_NUMBERS or _state(error.__cause__) in _CONFLICT_STATES
 
 
 def is_of_text(error: BaseException) -> bool:

@@ -14,10 +14,13 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db import Error
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
+from jwt_auth._django.connections import in_transaction
 from jwt_auth._django.deletion import delete_rows
+from jwt_auth._django.driver_errors import is_of_conflict
 from jwt_auth.conf.lifetimes import longest_life
 from jwt_auth.models import RevocationEvent, UsedToken, UserSession
 from jwt_auth.process.clock import seconds
@@ -32,6 +35,9 @@ MARGIN = timedelta(minutes=5)
 # A batch should take this long at most, so that nobody waits for it and no timeout of the database ends it. The first
 # batch is small, because nothing is known about the machine yet.
 SECONDS, FIRST, FEWEST = 0.2, 1_000, 100
+
+# How often a batch is repeated that lost a conflict with another transaction.
+REPETITIONS = 5
 
 
 def present() -> datetime:
@@ -67,7 +73,23 @@ def delete_in_batches(rows: QuerySet[Any], batch_size: int) -> Iterator[int]:
         The number of rows that each batch deleted.
     """
     for batch in _in_batches(rows, batch_size):
-        yield delete_rows(batch)
+        yield _delete(batch)
+
+
+def _delete(batch: QuerySet[Any], repetitions: int = REPETITIONS) -> int:
+    """
+    Delete a batch, again if it lost a conflict.
+
+    Two commands that run at once may lock the same rows in a different order, because the database chooses the index.
+    """
+    try:
+        return delete_rows(batch)
+    except Error as error:
+        # In the transaction of a caller, all that was done before is undone.
+        is_final = repetitions == 0 or in_transaction(batch.db)
+        if is_final or not is_of_conflict(error):
+            raise
+    return _delete(batch, repetitions - 1)
 
 
 def count_in_batches(rows: QuerySet[Any], batch_size: int) -> Iterator[int]:

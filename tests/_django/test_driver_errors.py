@@ -7,7 +7,7 @@ from threading import Barrier
 import pytest
 from django.db import DatabaseError, DataError, Error, InterfaceError, InternalError, OperationalError, connection
 
-from jwt_auth._django.driver_errors import is_of_text
+from jwt_auth._django.driver_errors import is_of_conflict, is_of_text
 from jwt_auth._django.outages import is_outage
 from tests.support.own_connections import error_of, execute, own_connection
 
@@ -205,7 +205,7 @@ def test_a_wrong_query_or_value_is_no_outage_of_mariadb(one, statement, number):
 
 
 @needs_server
-def test_a_deadlock_is_an_outage(one, other):
+def test_a_deadlock_is_an_outage_and_a_conflict(one, other):
     execute(one, "DROP TABLE IF EXISTS weather", "CREATE TABLE weather (id integer PRIMARY KEY, n integer)")
     execute(one, "INSERT INTO weather VALUES (1, 0), (2, 0)")
     both = Barrier(2)
@@ -227,8 +227,27 @@ def test_a_deadlock_is_an_outage(one, other):
         found = [pool.submit(lock, one, 1, 2), pool.submit(lock, other, 2, 1)]
         (error,) = filter(None, (each.result(20) for each in found))
     assert is_outage(error)
+    assert is_of_conflict(error)
     for own in (one, other):
         execute(own, "ROLLBACK")
+    execute(one, "DROP TABLE weather")
+
+
+@needs_server
+def test_a_row_that_has_changed_since_the_snapshot_is_a_conflict(one, other):
+    """MariaDB tells it only if it is asked to, as its newer versions are by default."""
+    execute(one, "DROP TABLE IF EXISTS weather", "CREATE TABLE weather (id integer PRIMARY KEY, n integer)")
+    execute(one, "INSERT INTO weather VALUES (1, 0)")
+    level = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"
+    if connection.vendor == "postgresql":
+        execute(other, f"BEGIN; {level}", "SELECT n FROM weather")
+    else:
+        execute(other, "SET innodb_snapshot_isolation = ON", level, "BEGIN", "SELECT n FROM weather")
+    execute(one, "UPDATE weather SET n = 1")
+    error = error_of(other, "UPDATE weather SET n = 2")
+    assert is_of_conflict(error)
+    assert is_outage(error)
+    execute(other, "ROLLBACK")
     execute(one, "DROP TABLE weather")
 
 
@@ -240,7 +259,9 @@ def test_a_deadlock_is_an_outage(one, other):
 )
 def test_a_server_or_a_database_that_is_not_there_is_an_outage(db, settings):
     with own_connection(**settings) as own:
-        assert is_outage(error_of(own, "SELECT 1"))
+        error = error_of(own, "SELECT 1")
+    assert is_outage(error)
+    assert not is_of_conflict(error)
 
 
 # SQLite

@@ -3,10 +3,11 @@
 from datetime import timedelta
 from functools import partial
 from threading import Event
+from uuid import UUID
 
 import pytest
 import time_machine
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.db.models.signals import pre_delete
 from django.utils import timezone
 
@@ -18,7 +19,9 @@ from jwt_auth.models import RevocationEvent, UserSession, UserTokenCutoff
 from jwt_auth.revocation import revoke_all, revoke_session, revoke_token, revoke_user
 from jwt_auth.verification import verify
 from tests.support.clocks import NOW
+from tests.support.outages import outage
 from tests.support.rows import event_rows, session_rows
+from tests.support.threads import PATIENCE
 
 SECOND = timedelta(seconds=1)
 DAY = timedelta(days=1)
@@ -198,6 +201,75 @@ def test_a_session_that_another_transaction_is_extending_is_waited_for_and_stays
     _, numbers = at_once(extend_slowly, delete)
     assert numbers == [1]
     assert list(UserSession.objects.all()) == [extended]
+
+
+DEADLOCK = OperationalError(1213, "Deadlock found when trying to get lock; try restarting transaction")
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("times", [1, cleaning.REPETITIONS])
+def test_a_batch_that_lost_a_conflict_is_deleted_again(user, clock, times):
+    session_rows(user, NOW - DAY)
+    with outage(DEADLOCK, of=lambda sql: sql.startswith("DELETE") and len(failed) < times) as failed:
+        assert clear(expired_sessions(NOW)) == [1]
+    assert len(failed) == times
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("error", "attempts"), [(DEADLOCK, cleaning.REPETITIONS + 1), (OperationalError("gone"), 1)], ids=["lost", "other"]
+)
+def test_repetitions_end(user, clock, error, attempts):
+    session_rows(user, NOW - DAY)
+    with outage(error, of=lambda sql: sql.startswith("DELETE")) as failed, pytest.raises(OperationalError):
+        clear(expired_sessions(NOW))
+    assert len(failed) == attempts
+
+
+def test_what_lost_a_conflict_in_a_callers_transaction_is_not_repeated(user, clock):
+    """The database has undone what the caller did before."""
+    session_rows(user, NOW - DAY)
+    with outage(DEADLOCK, of=lambda sql: sql.startswith("DELETE")) as failed, pytest.raises(OperationalError):
+        clear(expired_sessions(NOW))
+    assert len(failed) == 1
+
+
+@pytest.mark.concurrent
+@pytest.mark.django_db(transaction=True)
+def test_cleaning_that_the_database_ends_for_another_transaction_goes_on(user, at_once):
+    """The other one has done more, and waits later, so it is the one that stays."""
+    now = timezone.now()
+    first, second = UUID(int=1), UUID(int=2)
+    session_rows(user, now - 2 * DAY, pk=first)
+    session_rows(user, now - DAY, pk=second)
+    session_rows(user, *[now + DAY] * 50)
+    rows = UserSession.objects.filter(pk=first)
+    changed, waits, ended = Event(), Event(), Event()
+
+    def change_all():
+        with transaction.atomic():
+            UserSession.objects.exclude(pk=first).update(revoked_reason="noted")
+            changed.set()
+            assert waits.wait(PATIENCE)
+            rows.update(revoked_reason="noted")
+
+    def clean():
+        assert changed.wait(PATIENCE)
+        try:
+            return clear(expired_sessions(now))
+        finally:
+            ended.set()
+
+    def watch():
+        """Wait until the cleaning has the first row, and so waits for the second."""
+        assert changed.wait(PATIENCE)
+        is_free = True
+        while is_free and not ended.is_set():
+            with transaction.atomic():
+                is_free = rows.select_for_update(skip_locked=True).exists()
+        waits.set()
+
+    assert at_once(change_all, clean, watch) == [None, [2], None]
 
 
 @pytest.mark.concurrent

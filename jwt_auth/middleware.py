@@ -2,13 +2,12 @@
 Middleware for the tasks that DRF's authentication classes can't do: set Vary, and authenticate plain Django views.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
-from types import MethodType
 from typing import Any, cast
 from weakref import WeakSet
 
-from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
+from asgiref.sync import sync_to_async
 from django.contrib.auth import SESSION_KEY
 from django.http import HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
@@ -26,39 +25,20 @@ from jwt_auth.conf import get_settings
 from jwt_auth.exceptions import InsufficientScopeError, InsufficientUserAuthenticationError, UnavailableError
 from jwt_auth.http.checked_user import check_later
 from jwt_auth.http.logs import log_outage
-from jwt_auth.process.blocking import about_to_block, on_loop
+from jwt_auth.http.middleware_base import BaseMiddleware
+from jwt_auth.process.blocking import about_to_block
 from jwt_auth.responses import error_response
 from jwt_auth.sessions import django_sessions
 from jwt_auth.transports import is_bearer
 
 __all__ = ["JWTUserMiddleware", "TiedSessionMiddleware", "VaryMiddleware"]
 
+# Classes that need no request of DRF's, which takes longer to make than they take. A project's class may read more.
+_ANY_REQUEST = frozenset((JWTAuthentication, JWTCookieAuthentication))
 
-class _Middleware:
-    """Base class that is asynchronous if `get_response` is."""
 
-    sync_capable = True
-    async_capable = True
-
-    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
-        self.get_response = get_response
-        self.is_async = iscoroutinefunction(get_response)
-        if self.is_async:
-            markcoroutinefunction(self)
-            for name in ("process_view", "process_template_response"):
-                if method := getattr(type(self), name, None):
-                    setattr(self, name, MethodType(_on_loop(method), self))
-
-    def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
-        return self.acall(request) if self.is_async else self.answer(request, self.get_response(request))
-
-    async def acall(self, request: HttpRequest) -> HttpResponseBase:
-        """Handle a request asynchronously; see __call__()."""
-        return self.answer(request, await self.get_response(request))
-
-    def answer(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-        """Return the response to send, given the response of the wrapped layers."""
-        return response
+class _Middleware(BaseMiddleware):
+    """Base class that turns errors of this app into responses."""
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponseBase | None:
         """
@@ -83,8 +63,11 @@ class VaryMiddleware(_Middleware):
     """
 
     def answer(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-        if headers := sorted(note_on(request).varies_on):
-            patch_vary_headers(cast("Any", response), headers)
+        if varies_on := note_on(request).varies_on:
+            if response.has_header("Vary"):
+                patch_vary_headers(cast("Any", response), sorted(varies_on))
+            else:  # the usual case: patch_vary_headers() would only search an empty header
+                response["Vary"] = ", ".join(sorted(varies_on))
         return response
 
     def process_template_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
@@ -128,11 +111,10 @@ class JWTUserMiddleware(_Middleware):
         Raises:
             APIException: as the authentication classes do.
         """
-        asked = Request(request)
         for authentication_class in self.authentication_classes:
             authenticator = authentication_class()
             authenticator.load_user = False  # `request.auser()` loads the user
-            found = authenticator.authenticate(asked)
+            found = authenticator.authenticate(request if authentication_class in _ANY_REQUEST else Request(request))
             # Not earlier: a forged request is refused whichever of the two cookies counts, and requests without a good
             # cookie of ours read no session.
             if found and issubclass(authentication_class, JWTCookieAuthentication) and _has_user(request):
@@ -197,15 +179,6 @@ class TiedSessionMiddleware(_Middleware):
     async def acall(self, request: HttpRequest) -> HttpResponseBase:
         response: HttpResponseBase = await self.get_response(request)
         return await sync_to_async(self.answer)(request, response) if note_on(request).tied else response
-
-
-def _on_loop(method: Callable[..., Any]) -> Callable[..., Awaitable[Any]]:
-    """Return an asynchronous variant of `method`: Django would call `method` in a thread, which it rarely needs."""
-
-    async def call(*args: Any, **kwargs: Any) -> Any:
-        return await on_loop(lambda: method(*args, **kwargs))
-
-    return call
 
 
 def _check_tie(request: HttpRequest) -> bool:

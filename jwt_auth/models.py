@@ -117,10 +117,10 @@ class UserSession(Described, Authenticated, MaybeShared):
         """True if the user's password has changed since the sign-in; rotations of SECRET_KEY don't count."""
         known = (self.auth_hash, self.upgraded_auth_hash)
         current = self.user.get_session_auth_hash()
-        if any(constant_time_compare(own, current) for own in known):
+        if constant_time_compare(self.auth_hash, current):  # nearly always
             return False
-        fallbacks = self.user.get_session_auth_fallback_hash()
-        return not any(constant_time_compare(own, fallback) for fallback in fallbacks for own in known)
+        current_or_former = (current, *self.user.get_session_auth_fallback_hash())
+        return not any(constant_time_compare(own, other) for other in current_or_former for own in known)
 
 
 class UserTokenCutoff(models.Model):

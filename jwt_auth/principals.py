@@ -25,8 +25,7 @@ from jwt_auth.conf.user_keys import user_id_of
 from jwt_auth.exceptions import InactivePrincipalError, InvalidClaimError, JWTAuthError, MissingUserError
 from jwt_auth.jose.encoding import base64url_encode
 from jwt_auth.models import UserSession
-from jwt_auth.process.lru import LRUCache
-from jwt_auth.user_model import manager_is_plain, read_key, user_field, visible_users
+from jwt_auth.user_model import key_named, manager_is_plain, user_field, visible_users
 
 __all__ = ["ClaimsUser"]
 
@@ -35,9 +34,6 @@ Refuse = Callable[[JWTAuthError], Exception]
 # The attributes in which a lazy user keeps the function that makes its exceptions, and its `sub`.
 _REFUSE = "_jwt_auth_refuse"
 _SUB = "_jwt_auth_sub"
-
-# The most users whose keys are remembered, parsed from `sub`.
-_KEYS = 4096
 
 
 class ClaimsUser:
@@ -120,12 +116,10 @@ def lazy_user(sub: str) -> Any:
     Raises:
         InvalidClaimError: if `sub` can't be the key of any user.
     """
-    rows, field, keys = _lazy_rows()
-    key = keys.get(sub)
+    key = key_named(sub)
     if key is None:
-        key = parse_key(field, sub)
-        keys.put(sub, key)
-    user = rows.make(key, router.db_for_write(UserSession), {"is_active": True, _SUB: sub})
+        raise InvalidClaimError("sub", "names no user")
+    user = _lazy_rows().make(key, router.db_for_write(UserSession), {"is_active": True, _SUB: sub})
     return _read(sub) if user is None else user
 
 
@@ -136,22 +130,12 @@ def refuse_with(user: Any, refuse: Refuse) -> None:
     leave_with(user, _REFUSE, refuse)
 
 
-def parse_key(field: Any, sub: str) -> Any:
-    """Return `sub` as a value of `field`, a field of the user model; raise InvalidClaimError if it isn't one."""
-    key = read_key(field, sub)
-    # Exactly: " 1", "01" and "1.0" name no user, although they convert to 1.
-    if key is None or str(key) != sub:
-        raise InvalidClaimError("sub", "names no user")
-    return key
-
-
 @cached_until_settings_change
-def _lazy_rows() -> tuple[LazyRows, Any, LRUCache[str, Any]]:
-    """Return the lazy instances of the user model, the field whose value is in `sub`, and a cache of its values."""
+def _lazy_rows() -> LazyRows:
+    """Return the lazy instances of the user model."""
     model, field = get_user_model(), user_field(get_settings().USER_ID_FIELD)
     free = frozenset(("is_authenticated", "is_anonymous", "is_active"))
-    rows = LazyRows(model, field, load=_load, free=free, has_one_class=manager_is_plain())
-    return rows, field, LRUCache(_KEYS)
+    return LazyRows(model, field, load=_load, free=free, has_one_class=manager_is_plain())
 
 
 def _load(known: Mapping[str, Any]) -> Any:

@@ -21,10 +21,15 @@ from django.db import connections, models, router
 
 from jwt_auth._django.managers import gives_bare_rows, is_plain
 from jwt_auth._django.querysets import has_conditions
+from jwt_auth.conf import get_settings
 from jwt_auth.conf.settings import cached_until_settings_change
 from jwt_auth.conf.user_keys import key_of
 from jwt_auth.lines import is_line
 from jwt_auth.models import UserSession
+from jwt_auth.process.lru import LRUCache
+
+# The most keys of users, read from `sub`, that are remembered.
+_REMEMBERED_KEYS = 4096
 
 
 def user_field(name: str) -> Any:
@@ -57,6 +62,27 @@ def read_key(field: Any, text: str) -> Any:
         return key if key is not None and _fits(field, field.get_prep_value(key)) else None
     except (ValidationError, ValueError, TypeError, ArithmeticError):
         return None
+
+
+def read_exact_key(field: Any, text: str) -> Any:
+    """Do the same as read_key(), but only for the spelling of `str()`: " 1", "01" and "1.0" convert to 1, too."""
+    key = read_key(field, text)
+    return key if key is not None and str(key) == text else None
+
+
+def key_named(sub: str) -> Any:
+    """Return the `sub` of a token as a value of USER_ID_FIELD; None if no row can have it."""
+    field, known = _keys()
+    key = known.get(sub)
+    if key is None and (key := read_exact_key(field, sub)) is not None:
+        known.put(sub, key)
+    return key
+
+
+@cached_until_settings_change
+def _keys() -> tuple[Any, LRUCache[str, Any]]:
+    """Return the field whose value is in `sub`, and a cache of its values."""
+    return user_field(get_settings().USER_ID_FIELD), LRUCache(_REMEMBERED_KEYS)
 
 
 def _fits(field: Any, key: Any) -> bool:
@@ -109,7 +135,11 @@ def visible_users() -> models.QuerySet[Any]:
 
 def manager_is_plain() -> bool:
     """Return whether the project's manager always gives all bare rows, so that it need not be asked."""
-    return is_plain(get_user_model()._default_manager)
+    return is_plain(_model()._default_manager)
+
+
+# Cached: each request needs it, and `get_user_model()` takes longer than the rest of manager_is_plain().
+_model = cached_until_settings_change(get_user_model)
 
 
 def visible_rows() -> models.QuerySet[Any]:

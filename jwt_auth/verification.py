@@ -136,7 +136,8 @@ _in_database = attrgetter("database")
 _by_last_known = attrgetter("last_known")
 
 
-@sensitive_variables("raw")
+# Without @sensitive_variables, because its callers have it: debug pages search up the stack for the next one. Each
+# decorator costs each request more time than a look-up in the cache.
 def _verify(raw: str, issuers: str, choose: Callable[[LookUps], LookUp], now: datetime | None) -> Verified:
     now = now or datetime.now(timezone.utc)
     cache = _signature_caches()[issuers]

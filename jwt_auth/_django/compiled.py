@@ -51,6 +51,12 @@ class CompiledQuery:
         finally:
             connection.close()
 
+    @staticmethod
+    def can_compare(field: Any) -> bool:
+        """Return whether `field` can be one of `fields`: a field class of Django itself, of one of the kinds above."""
+        kinds = (models.UUIDField, models.CharField, models.IntegerField, models.DateTimeField)
+        return isinstance(field, kinds) and type(field).__module__ == models.Field.__module__
+
     def _compile(self, queryset: models.QuerySet[Any], connection: Any) -> None:
         from django.db.models.query import get_related_populators  # not documented, and so maybe not there
 
@@ -63,7 +69,8 @@ class CompiledQuery:
         self._model = info["model"]
         self._columns = slice(info["select_fields"][0], info["select_fields"][-1] + 1)
         self._names = [column[0].target.attname for column in select[self._columns]]
-        self._related = get_related_populators(info, select, self._alias, *fetch_mode)
+        populators = get_related_populators(info, select, self._alias, *fetch_mode)
+        self._related = [_faster(populator, self._alias) for populator in populators]
         self._annotations = list(compiler.annotation_col_map.items())
         converters = compiler.get_converters([column[0] for column in select])
         self._converters = [
@@ -72,17 +79,23 @@ class CompiledQuery:
 
     def _find(self, stand_ins: dict[str, Any], connection: Any) -> None:
         """Give each value of the SQL a name: that of a parameter, or that of a constant."""
-        wanted = {name: field.get_db_prep_value(stand_ins[name], connection) for name, field in self._fields.items()}
+        wanted = self._compared(stand_ins, connection)
         names = [
             next((name for name, stand_in in wanted.items() if stand_in == value), f"constant{place}")
             for place, value in enumerate(self._values)
         ]
         if missing := wanted.keys() - set(names):
             raise LookupError(f"the parameters {sorted(missing)} are nowhere in the SQL")
-        self._constants = {name: value for name, value in zip(names, self._values, strict=True) if name not in wanted}
+        constants = {name: value for name, value in zip(names, self._values, strict=True) if name not in wanted}
         # For SQLite, Django rewrites the placeholders at each execution; names need a fifth of the time.
-        self._sql = with_placeholders(self._sql, [f"%({name})s" for name in names])
-        self._prepared = PreparedQuery(self._sql, self._constants)
+        self._prepared = PreparedQuery(with_placeholders(self._sql, [f"%({name})s" for name in names]), constants)
+
+    def _compared(self, parameters: dict[str, Any], connection: Any) -> dict[str, Any]:
+        """Return the values as the driver gets them. Prepared: MariaDB's backend refuses to store 0 as a new key."""
+        return {
+            name: field.get_db_prep_value(field.get_prep_value(parameters[name]), connection, prepared=True)
+            for name, field in self._fields.items()
+        }
 
     def _give_up(self, error: Exception) -> None:
         self.is_compiled = False
@@ -91,39 +104,59 @@ class CompiledQuery:
     def first(self, **parameters: Any) -> Any:
         """Return the first row as the queryset would, with related instances and annotations; None if there is none."""
         if self.is_compiled:
-            row = self._row(parameters)
+            connection = connections[self._alias]
+            row = self._row(parameters, connection)
             try:
-                return None if row is None else self._instance(row)
+                return None if row is None else self._instance(row, connection)
             except DatabaseError:
                 raise
             except Exception as error:  # noqa: BLE001  # as above
                 self._give_up(error)
         return self._build(**parameters).first()
 
-    def _row(self, parameters: dict[str, Any]) -> list[Any] | None:
-        connection = connections[self._alias]
-        wanted = {name: field.get_db_prep_value(parameters[name], connection) for name, field in self._fields.items()}
+    def _row(self, parameters: dict[str, Any], connection: Any) -> list[Any] | None:
+        wanted = self._compared(parameters, connection)
         with connection.cursor() as cursor:
-            if not self._prepared.execute(cursor, connection, wanted):
-                cursor.execute(self._sql, {**self._constants, **wanted})
+            self._prepared.execute(cursor, connection, wanted)
             row = cursor.fetchone()
         return None if row is None else list(row)
 
-    def _instance(self, row: list[Any]) -> Any:
-        connection = connections[self._alias]
+    def _instance(self, row: list[Any], connection: Any) -> Any:
         for i, convert, expression in self._converters:
             row[i] = convert(row[i], expression, connection)
         instance = from_row(self._model, self._alias, self._names, row[self._columns])
-        for related in self._related:
-            related.populate(row, instance)
+        for populate in self._related:
+            populate(row, instance)
         for name, column in self._annotations:
             setattr(instance, name, row[column])
         return instance
 
 
+def _faster(populator: Any, using: str) -> Callable[[list[Any], Any], None]:
+    """Return a faster equivalent of `populator.populate`, which sets the related instance."""
+    if populator.reorder_for_init or populator.related_populators:
+        populate: Callable[[list[Any], Any], None] = populator.populate
+        return populate
+    model, names, place_of_key = populator.model_cls, populator.init_list, populator.pk_idx
+    columns = slice(populator.cols_start, populator.cols_end)
+    set_related, set_back = populator.local_setter, populator.remote_setter
+
+    def set_from_row(row: list[Any], instance: Any) -> None:
+        values = row[columns]
+        related = None if values[place_of_key] is None else from_row(model, using, names, values)
+        set_related(instance, related)
+        if related is not None:
+            set_back(related, instance)
+
+    return set_from_row
+
+
 def _stand_in(field: Any) -> Any:
     value = uuid.uuid4()
-    number = value.int >> 97  # 31 bits, which each column of numbers but the small ones holds
+    # For a number that its column can't hold, Django writes no SQL. Small ones hold 15 bits; the highest one is set,
+    # so that the number is none of the query's own.
+    is_small = "Small" in field.get_internal_type()
+    number = 2**14 + (value.int >> 114) if is_small else value.int >> 97  # 31 bits
     if isinstance(field, models.DateTimeField):
         return datetime.fromtimestamp(number, timezone.utc)
     if isinstance(field, models.IntegerField):

@@ -20,7 +20,12 @@ _WRITERS = frozenset(
     for name in ("create", "bulk_create", "bulk_update", "get_or_create", "update_or_create", "delete", "update")
     for prefix in ("", "a")
 )
-_INCIDENTAL = frozenset(("__module__", "__doc__", "__dict__", "__weakref__", "__repr__", "as_manager"))
+_INCIDENTAL = frozenset(
+    (
+        *("__module__", "__doc__", "__dict__", "__weakref__", "__repr__", "as_manager"),
+        *("__firstlineno__", "__static_attributes__"),  # which each class has since Python 3.13
+    )
+)
 
 # Attributes of a queryset, and of its query, that decide only which rows are read, in which order, where and when.
 _OF_ROWS = frozenset(("_db", "_hints", "_query", "_result_cache", "_for_write", "_sticky_filter", "_deferred_filter"))

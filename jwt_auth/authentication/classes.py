@@ -117,7 +117,7 @@ class JWTAuthentication(BaseAuthentication):
                 refuse_to_wait(authenticated[0])
         return authenticated
 
-    @sensitive_variables("raw")
+    @sensitive_variables("raw", "question", "known")  # with the variables of verify_once()
     def verify(self, request: HttpRequest | Request, raw: str) -> "Verified":
         """
         See verification.verify(). The verdict is remembered for the rest of the request: see `remembered`.

@@ -63,7 +63,6 @@ class Verdict(NamedTuple):
         return f"<Verdict: {self.result!r}>"  # without the token
 
 
-@sensitive_variables("raw", "question", "known")
 def verify_once(note: Note, raw: str, *, issuers: Issuers, ask_database: bool) -> Verified:
     """Do the same as verification.verify(), but reuse the verdict that the request's note has, if it still applies."""
     now, database = seconds(), router.db_for_write(UserSession)

@@ -2,12 +2,11 @@
 Django's request, by itself or inside a request of DRF.
 """
 
-from typing import cast
-
 from django.http import HttpRequest
 from rest_framework.request import Request
 
 
 def plain(request: HttpRequest | Request) -> HttpRequest:
     """Return Django's request, which DRF's views wrap; middleware and other frameworks have no other one."""
-    return cast("HttpRequest", getattr(request, "_request", request))
+    found: HttpRequest = getattr(request, "_request", request)
+    return found

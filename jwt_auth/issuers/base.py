@@ -99,7 +99,7 @@ class KnownState(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Recall:
+class Recheck:
     """
     The way to judge a token again, long after it was verified; see `watching`.
 
@@ -132,7 +132,7 @@ class Issuer:
         look_ups: the ways to find the principal; `sub` has no meaning without `iss`.
         count: called with the `kid` of each signature that was verified.
         verify_signature: replaces `tokens.verify_signature`, for tokens that another package has signed here.
-        recall: the way to judge a token again; None if its state is in the rows only.
+        recheck: the way to judge a token again; None if its state is in the rows only.
     """
 
     name: str
@@ -141,7 +141,7 @@ class Issuer:
     look_ups: LookUps
     count: Callable[[str], None] | None = None
     verify_signature: Callable[[UnverifiedToken, Key, Policy], Claims] | None = None
-    recall: Recall | None = None
+    recheck: Recheck | None = None
 
 
 # Finds the issuer that an unverified token names, which may not have signed it; raises UntrustedIssuerError.

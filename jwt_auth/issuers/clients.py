@@ -36,7 +36,7 @@ from jwt_auth.conf.settings import cached_until_settings_change
 from jwt_auth.conf.user_keys import user_id_of
 from jwt_auth.exceptions import InvalidClaimError, UnknownKeyError, UntrustedIssuerError
 from jwt_auth.issuers import client_keys
-from jwt_auth.issuers.base import Issuer, LookUps, Recall, Verified
+from jwt_auth.issuers.base import Issuer, LookUps, Recheck, Verified
 from jwt_auth.issuers.tenants import has_tenants, refuse_to_confuse_tenants
 from jwt_auth.jose.keys import Key
 from jwt_auth.jose.tokens import UnverifiedToken
@@ -71,7 +71,7 @@ def issuer_of_client(token: UnverifiedToken) -> Issuer:
         named = "it names no issuer" if token.issuer is None else f"its issuer {shown([token.issuer])} is not a client"
         raise UntrustedIssuerError(f"{named}; users' tokens are read by JWTAuthentication")
     asked = _AskedMemory(token) if mode == "memory" else _AskedDatabase(token)
-    return Issuer(name=token.issuer, keys=asked, policy=_policy(), look_ups=asked.look_ups, recall=_recall())
+    return Issuer(name=token.issuer, keys=asked, policy=_policy(), look_ups=asked.look_ups, recheck=_recheck())
 
 
 def _known_state(verified: Verified, now: datetime, *, last: bool) -> State | None:
@@ -83,8 +83,8 @@ def _known_state(verified: Verified, now: datetime, *, last: bool) -> State | No
 
 
 @cached_until_settings_change
-def _recall() -> Recall | None:
-    return None if has_tenants() else Recall(known_state=_known_state, has_rows=True, uses_view=True, knows_keys=False)
+def _recheck() -> Recheck | None:
+    return None if has_tenants() else Recheck(known_state=_known_state, has_rows=True, uses_view=True, knows_keys=False)
 
 
 def _judged_by_another_clock(state: State, name: str, sub: str, now: datetime) -> State:

@@ -17,19 +17,19 @@ from jwt_auth.conf import get_settings
 from jwt_auth.conf.issuers import TrustedIssuer
 from jwt_auth.conf.user_keys import key_of, user_id_of
 from jwt_auth.exceptions import InvalidClaimError, InvalidTokenError
-from jwt_auth.issuers.base import Issuer, LookUp, LookUps, Recall, Verified
+from jwt_auth.issuers.base import Issuer, LookUp, LookUps, Recheck, Verified
 from jwt_auth.issuers.remote.jwks import RemoteKeys, jwks_source
 from jwt_auth.issuers.remote.subscription import Subscription, feed_source
 from jwt_auth.issuers.tenants import has_tenants
 from jwt_auth.jose.public_keys import PublicKeys
 from jwt_auth.jose.tokens import media_type
 from jwt_auth.models import RevocationEvent
-from jwt_auth.principals import ClaimsUser, parse_key
+from jwt_auth.principals import ClaimsUser
 from jwt_auth.process.blocking import about_to_block
 from jwt_auth.revocation import cutoff, wall_clock
 from jwt_auth.revocation.memory import view
 from jwt_auth.revocation.verdict import WELCOME, State
-from jwt_auth.user_model import as_made, is_user, user_field, visible_rows
+from jwt_auth.user_model import as_made, is_user, read_exact_key, user_field, visible_rows
 
 Scope = RevocationEvent.Scope
 
@@ -59,7 +59,7 @@ def foreign_issuer(trusted: TrustedIssuer) -> Issuer:
             values=trusted.REQUIRE,
         ),
         look_ups=LookUps(configured=now, database=now, last_known=last_known),
-        recall=_recall(trusted, feed),
+        recheck=_recheck(trusted, feed),
     )
 
 
@@ -112,7 +112,7 @@ def _judges_of(trusted: TrustedIssuer, feed: Subscription | None) -> tuple[Judge
     return _both(feed.state_of, find), _both(feed.last_known_state_of, find)
 
 
-def _recall(trusted: TrustedIssuer, feed: Subscription | None) -> Recall:
+def _recheck(trusted: TrustedIssuer, feed: Subscription | None) -> Recheck:
     """Return the way to judge a token again: by the feed, and by our own revocations of the local user, if any."""
 
     def known_state(verified: Verified, now: datetime, *, last: bool) -> State | None:
@@ -126,7 +126,7 @@ def _recall(trusted: TrustedIssuer, feed: Subscription | None) -> Recall:
 
     is_ours = trusted.PRINCIPAL != "claims"
     asks_view = is_ours and get_settings().REVOCATION != "none" and not has_tenants()
-    return Recall(known_state=known_state, has_rows=is_ours, uses_view=asks_view, is_polled=True)
+    return Recheck(known_state=known_state, has_rows=is_ours, uses_view=asks_view, is_polled=True)
 
 
 def _state_of_local_user(verified: Verified, now: datetime, *, last: bool) -> State | None:
@@ -182,7 +182,8 @@ def _user_by(name: str) -> Judge:
 
     def find(claims: Claims, now: datetime) -> Found:
         field = user_field(name)
-        row = _rows().filter(**{name: parse_key(field, claims.sub)}).first()
+        key = read_exact_key(field, claims.sub)
+        row = None if key is None else _rows().filter(**{name: key}).first()
         # Compared exactly, because databases may ignore case or blanks, or accept another spelling of a number.
         found = row is not None and str(field.value_from_object(row)) == claims.sub
         user = as_made(row, shown=True) if found else None

@@ -8,7 +8,7 @@ from jwt_auth.claims import Claims, Policy
 from jwt_auth.conf import get_settings
 from jwt_auth.conf.user_keys import user_id_of
 from jwt_auth.exceptions import InvalidClaimError
-from jwt_auth.issuers.base import ACCESS_TOKEN_TYPE, Issuer, LookUp, LookUps, Recall, Verified
+from jwt_auth.issuers.base import ACCESS_TOKEN_TYPE, Issuer, LookUp, LookUps, Recheck, Verified
 from jwt_auth.issuers.tenants import has_tenants, refuse_to_confuse_tenants
 from jwt_auth.keyring.stored import source_of_own_keys
 from jwt_auth.keyring.usage import note_signing_key
@@ -41,12 +41,12 @@ def ourselves() -> Issuer:
             last_known=_look_up_in_last_known,
         ),
         count=note_signing_key if settings.KEYS == "database" else None,
-        recall=None if has_tenants() else _recall(settings.REVOCATION),
+        recheck=None if has_tenants() else _recheck(settings.REVOCATION),
     )
 
 
-def _recall(mode: str) -> Recall:
-    return Recall(
+def _recheck(mode: str) -> Recheck:
+    return Recheck(
         known_state=_known_nothing if mode == "none" else _known_state,
         has_rows=mode == "database",
         uses_view=mode != "none",

@@ -24,7 +24,7 @@ from jwt_auth.revocation import cutoff
 from jwt_auth.revocation.subjects import parse_sid, token_subject
 from jwt_auth.revocation.user_sessions import is_unfinished
 from jwt_auth.revocation.verdict import State, verdict
-from jwt_auth.user_model import has_visible_user, manager_is_plain, only_visible
+from jwt_auth.user_model import has_visible_user, key_named, manager_is_plain, only_visible, user_field
 
 Scope = RevocationEvent.Scope
 
@@ -46,11 +46,22 @@ def find_by_token(claims: Claims) -> UserSession | None:
     subject = token_subject(claims.iss, claims.jti or "")
     found: UserSession | None
     if manager_is_plain():
-        found = _compiled(router.db_for_write(UserSession)).first(sid=sid, subject=subject)
+        found = _first(sid, subject, claims.sub)
     else:
         found = _adopting(session_of_token(sid, subject).first())
     if found is not None:
         _judge_key(found, claims)
+    return found
+
+
+def _first(sid: uuid.UUID, subject: str, sub: str) -> UserSession | None:
+    """Return the session, which may be another user's. One query; a second one if it is, or if there is no session."""
+    query = _compiled(router.db_for_write(UserSession))
+    found: UserSession | None
+    if not _can_name_user():
+        found = query.first(sid=sid, subject=subject)
+    elif (user := key_named(sub)) is None or (found := query.first(sid=sid, subject=subject, user=user)) is None:
+        found = session_of_token(sid, subject).first()  # so that a token is refused for the right reason
     return found
 
 
@@ -90,11 +101,18 @@ def read_states(many: Sequence[Claims]) -> list[State | None]:
     return states
 
 
-def session_of_token(sid: uuid.UUID, subject: str) -> QuerySet[UserSession]:
-    """Return the session `sid`, with the user and all that `state_of` needs, for the token named `subject`."""
+def session_of_token(sid: uuid.UUID, subject: str, user: Any = None) -> QuerySet[UserSession]:
+    """
+    Return the session `sid`, with the user and all that `state_of` needs, for the token named `subject`.
+
+    Args:
+        user: the key of the session's user, if it is known. It selects the same rows, but PostgreSQL plans the join of
+            two known rows in half the time, and planning is most of the time of the query.
+    """
     denied = RevocationEvent.objects.filter(scope=Scope.TOKEN, subject=subject)
     facts = {"token_denied": Exists(denied), **_facts_about_keys()}
-    return all_sessions().annotate(**facts).filter(pk=sid).defer(*_UNJUDGED)
+    known = {"pk": sid} if user is None else {"pk": sid, "user": user}
+    return all_sessions().annotate(**facts).filter(**known).defer(*_UNJUDGED)
 
 
 # Columns that no verdict needs. Each would cost a request a few microseconds; code that reads one loads it then.
@@ -113,10 +131,18 @@ def _compiled(alias: str) -> CompiledQuery:
     """See session_of_token()."""
     known = _compiled_for()
     if alias not in known:
-        known[alias] = CompiledQuery(
-            session_of_token, sid=UserSession._meta.pk, subject=RevocationEvent._meta.get_field("subject")
-        )
+        fields = {"sid": UserSession._meta.pk, "subject": RevocationEvent._meta.get_field("subject")}
+        if _can_name_user():
+            fields["user"] = user_field("pk")
+        known[alias] = CompiledQuery(session_of_token, **fields)
     return known[alias]
+
+
+@cached_until_settings_change
+def _can_name_user() -> bool:
+    """Return whether `sub` is the key of the user's row, in a field that a compiled query can have a parameter for."""
+    field = user_field(get_settings().USER_ID_FIELD)
+    return field.primary_key and CompiledQuery.can_compare(field)
 
 
 def find_by_handle(handle: str, **annotations: Expression) -> UserSession | None:

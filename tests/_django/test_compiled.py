@@ -2,17 +2,24 @@
 
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth import get_user_model
+from django.contrib.contenttypes.models import ContentType
 from django.db import OperationalError, connection, connections, models
 from django.db.models import query
 from django.db.models.sql.compiler import SQLCompiler
+from django.utils import timezone
 
 from jwt_auth import sessions
 from jwt_auth._django.compiled import CompiledQuery
 from jwt_auth._django.differences import note_difference
+from jwt_auth.conf.user_keys import user_id_of
+from jwt_auth.exceptions import InvalidClaimError
+from jwt_auth.issuers.ours import ourselves
 from jwt_auth.models import RevocationEvent, UserSession
 from jwt_auth.revocation import database, revoke_all, revoke_session, revoke_token, revoke_user, subjects
 from jwt_auth.user_model import manager_is_plain
@@ -79,6 +86,43 @@ def test_it_finds_each_token_its_own(user, make_user):
 def test_there_is_none_when_the_row_is_gone(claims):
     UserSession.objects.all().delete()
     assert database.find_by_token(claims) is None
+
+
+@pytest.mark.parametrize("sub", ["other", "01", "no key", "9" * 40], ids=["another user", "01", "text", "too long"])
+def test_a_token_of_another_user_is_refused_for_that_reason(user, make_user, sub):
+    """Its session is found all the same, by one more query. The same token with the right `sub` is the control."""
+    claims = identify_only(sessions.start(user).access_token)
+    sub = user_id_of(make_user("bob")) if sub == "other" else sub
+    assert database.find_by_token(replace(claims, sub=sub)).user == user
+    with pytest.raises(InvalidClaimError, match="is not the session's user"):
+        ourselves().look_ups.database(replace(claims, sub=sub), timezone.now())
+    state, _ = ourselves().look_ups.database(claims, timezone.now())
+    assert state.principal_active
+
+
+@pytest.mark.parametrize("sub", ["0", "2000000000"])
+def test_a_key_that_a_database_never_assigns_is_refused_for_that_reason(claims, monkeypatch, sub):
+    """MariaDB has no automatic key 0, so its backend raises an error for one that is to be stored."""
+
+    def refuse(value):
+        if value == 0:
+            raise ValueError("does not accept 0 as a value for AutoField")
+        return value
+
+    monkeypatch.setattr(connection.ops, "validate_autopk_value", refuse)
+    ourselves().look_ups.database(claims, timezone.now())
+    with pytest.raises(InvalidClaimError, match="not the session's user"):
+        ourselves().look_ups.database(replace(claims, sub=sub), timezone.now())
+
+
+def test_where_sub_is_no_key_the_query_does_not_name_the_user(user, jwt_settings, django_assert_num_queries):
+    jwt_settings(USER_ID_FIELD=user.USERNAME_FIELD)
+    claims = identify_only(sessions.start(user).access_token)
+    database.find_by_token(claims)
+    with django_assert_num_queries(1) as captured:
+        assert database.find_by_token(claims).user == user
+    with_key = str(database.session_of_token(uuid.uuid4(), "x", user=user.pk).query)
+    assert captured[0]["sql"].count("user_id") < with_key.count("user_id")
 
 
 def test_columns_that_no_verdict_needs_are_loaded_when_looked_at(claims):
@@ -194,6 +238,18 @@ def by_subject(subject):
     return RevocationEvent.objects.filter(subject=subject)
 
 
+def test_a_related_row_may_be_missing(user):
+    def find(number):
+        return LogEntry.objects.select_related("content_type").filter(action_flag=number)
+
+    content_type = ContentType.objects.get_for_model(UserSession)
+    for number, related in ((1, None), (2, content_type)):
+        LogEntry.objects.create(user=user, action_flag=number, content_type=related)
+    compiled = CompiledQuery(find, number=LogEntry._meta.get_field("action_flag"))
+    assert [compiled.first(number=number).content_type for number in (1, 2)] == [None, content_type]
+    assert compiled.is_compiled
+
+
 # A Django with other internals
 
 
@@ -207,10 +263,18 @@ def without_parameters(compiler, *args, **kwargs):
 class OtherPopulator:
     """A populator with another signature, which is noticed when the first row has come."""
 
+    reorder_for_init = True
+
+    def populate(self):
+        """Take no row."""
+
 
 OTHER_INSIDES = {
     "no populators": lambda patch: patch.delattr(query, "get_related_populators"),
     "other populators": lambda patch: patch.setattr(query, "get_related_populators", lambda *args: [OtherPopulator()]),
+    "populators without columns": lambda patch: patch.setattr(
+        query, "get_related_populators", lambda *args: [object()]
+    ),
     "no facts on the model": lambda patch: patch.setattr(
         SQLCompiler, "klass_info", property(lambda self: None, lambda self, value: None), raising=False
     ),

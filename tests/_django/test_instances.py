@@ -67,3 +67,23 @@ def test_a_model_that_makes_instances_in_its_own_way_does_so(monkeypatch):
         assert made() == "its own"
     instances._state_class.cache_clear()
     assert made().subject == "x"
+
+
+class Shouting:
+    """The attribute of a field as some packages have it: it stores another value than it is set to."""
+
+    def __get__(self, instance, owner):
+        return self if instance is None else instance.__dict__["subject"]
+
+    def __set__(self, instance, value):
+        instance.__dict__["subject"] = value.upper()
+
+
+def test_a_field_that_converts_what_is_stored_does_so(monkeypatch):
+    assert made().subject == "x"
+    instances._state_class.cache_clear()
+    with monkeypatch.context() as patch:
+        patch.setattr(RevocationEvent, "subject", Shouting())
+        assert made().subject == "X"
+    instances._state_class.cache_clear()
+    assert made().subject == "x"

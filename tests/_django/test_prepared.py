@@ -1,6 +1,7 @@
 """Prepared statements: where the query of database mode becomes one, and the way back."""
 
 import logging
+from types import SimpleNamespace
 
 import pytest
 from django.db import OperationalError, ProgrammingError, connection, transaction
@@ -119,8 +120,7 @@ def test_a_migration_that_changes_a_column_is_survived(own, warned):
 
     def read():
         with own.cursor() as cursor:
-            if not query.execute(cursor, own, {"id": 1}):
-                cursor.execute("SELECT name FROM things WHERE id = 1")
+            query.execute(cursor, own, {"id": 1})
             return cursor.fetchone()
 
     execute(own, "INSERT INTO things VALUES (1, 'a')")
@@ -139,6 +139,34 @@ def test_with_another_driver_the_query_is_executed_as_any_other(own, warned, mon
     monkeypatch.setattr(prepared, "_server_side_cursor", fail)
     assert ask_often(own, a_query()) == OFF
     assert warned() == ["django_differs"]
+
+
+def test_a_connection_of_psycopg_2_prepares_nothing():
+    assert not prepared._may_prepare(SimpleNamespace(connection=object()))
+
+
+@needs_postgresql
+def test_with_another_django_constants_are_sent_and_nothing_is_prepared(own, warned, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.delattr(type(own.ops), "compose_sql")
+        query = a_query()
+        assert ask_often(own, query) == OFF
+    assert ask_often(own, query) == OFF
+    assert warned() == ["django_differs"]
+    assert ask_often(own, a_query()) == ON
+
+
+@needs_postgresql
+def test_an_outage_while_constants_are_written_is_one(own, monkeypatch):
+    def fail(*args):
+        raise OperationalError("down")
+
+    query = a_query()
+    with monkeypatch.context() as patch, own.cursor() as cursor:
+        patch.setattr(type(own.ops), "compose_sql", fail)
+        with pytest.raises(OperationalError):
+            query.execute(cursor, own, {"number": 1})
+    assert ask_often(own, query) == ON
 
 
 @needs_postgresql
@@ -168,8 +196,10 @@ def test_an_outage_when_it_is_asked_for_the_process_is_one(own):
 
 @pytest.mark.skipif(connection.vendor == "postgresql", reason="this one prepares statements")
 def test_other_databases_prepare_nothing_here(db):
+    query = PreparedQuery("SELECT %(number)s + %(constant0)s", {"constant0": 40})
     with connection.cursor() as cursor:
-        assert not a_query().execute(cursor, connection, {"number": 1})
+        assert not query.execute(cursor, connection, {"number": 1})
+        assert cursor.fetchone() == (41,)
 
 
 def test_placeholders_are_replaced_in_their_order():
@@ -191,7 +221,8 @@ def test_the_session_is_the_same_with_and_without(user, make_user):
     with connection.execute_wrapper(lambda run, sql, *rest: asked.append(sql) or run(sql, *rest)):
         found = [database.find_by_token(each) for each in claims]
     assert [database.state_of(each) for each in found] == before
-    assert [sql.count("%") for sql in asked] == [2, 2]
+    parameters = 3 if database._can_name_user() else 2  # and the constants are part of the text
+    assert [sql.count("%") for sql in asked] == [parameters] * 2
     assert [each.user for each in found] == [user, found[1].user]
     revoke_token(claims[0])
     assert [database.find_by_token(each).token_denied for each in claims] == [True, False]

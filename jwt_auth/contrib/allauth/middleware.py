@@ -9,7 +9,6 @@ from django.contrib.auth import logout
 from django.http import HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
 from django.utils.cache import add_never_cache_headers
-from django.utils.deprecation import MiddlewareMixin
 from django.views.decorators.debug import sensitive_variables
 
 from jwt_auth import sessions
@@ -29,6 +28,8 @@ from jwt_auth.contrib.allauth.strategy import unauthorized
 from jwt_auth.exceptions import JWTAuthError, UnavailableError
 from jwt_auth.http.checked_user import check_later
 from jwt_auth.http.csrf import SAFE_METHODS
+from jwt_auth.http.middleware_base import BaseMiddleware
+from jwt_auth.process.blocking import about_to_block, on_loop
 from jwt_auth.responses import error_response
 from jwt_auth.revocation import revoke_session
 from jwt_auth.sessions import CredentialsChangedError
@@ -42,7 +43,7 @@ __all__ = ["AllauthMiddleware"]
 _REFRESH = "allauth.headless.tokens.views"
 
 
-class AllauthMiddleware(MiddlewareMixin):
+class AllauthMiddleware(BaseMiddleware):
     """
     Give browsers that sign in with allauth the tokens of this app in cookies, and end both sessions together.
 
@@ -51,7 +52,8 @@ class AllauthMiddleware(MiddlewareMixin):
     If the session of the user's tokens has ended, the request is anonymous, and Django's session ends as well. DRF's
     views ask only if an authentication class reads Django's session.
 
-    It stands behind Django's AuthenticationMiddleware. An outage is answered with 503.
+    It stands behind Django's AuthenticationMiddleware. An outage is answered with 503. On an event loop, it uses a
+    thread only for requests that have one of Django's sessions, or that may check credentials at a view of allauth.
     """
 
     def process_view(
@@ -69,8 +71,13 @@ class AllauthMiddleware(MiddlewareMixin):
             return _as_json(error, request)
         return None
 
+    async def acall(self, request: HttpRequest) -> HttpResponseBase:
+        response = await self.get_response(request)
+        answer: HttpResponseBase = await on_loop(lambda: self.answer(request, response))
+        return answer
+
     @sensitive_variables()
-    def process_response(self, request: HttpRequest, response: Any) -> Any:
+    def answer(self, request: HttpRequest, response: Any) -> Any:
         progress = note_on(request).allauth
         if progress is None:
             return response
@@ -78,7 +85,7 @@ class AllauthMiddleware(MiddlewareMixin):
             end_former(request)
             if response.status_code >= 400:
                 _refuse(request, progress)
-            elif progress.is_complete and request.user.is_authenticated and not is_of_app(request):
+            elif progress.is_complete and _has_signed_in(request):
                 return _signed_in(request, response)
         except UnavailableError as error:
             return _as_json(error, request)
@@ -111,6 +118,7 @@ def _may_wait(view: Callable[..., Any]) -> bool:
 
 def _sign_out_if_ended(request: HttpRequest) -> bool:
     """Sign the user out of Django if the session of the tokens has ended, and return whether that is so."""
+    about_to_block()  # the session may be in a cache
     with outage_is_unavailable():
         is_over = has_ended(request.session)
         if is_over:
@@ -129,11 +137,19 @@ def _refuse(request: HttpRequest, progress: Progress) -> None:
     The tokens, if there are any already, were not sent. A re-authentication in a browser leaves the session as it was.
     """
     if progress.pair is not None:
+        about_to_block()
         revoke_session(progress.pair.session_id, reason="sign-in refused")
     # The session of the request is no longer the app's, which is tied to none, so that its session token is unknown.
-    elif progress.is_complete and not is_of_app(request) and has_ended(request.session, must_be_tied=True):
-        with outage_is_unavailable():
-            logout(request)
+    elif progress.is_complete and not is_of_app(request):
+        about_to_block()
+        if has_ended(request.session, must_be_tied=True):
+            with outage_is_unavailable():
+                logout(request)
+
+
+def _has_signed_in(request: HttpRequest) -> bool:
+    about_to_block()  # before the user is read, and before a session starts
+    return request.user.is_authenticated and not is_of_app(request)
 
 
 @sensitive_variables()

@@ -47,6 +47,7 @@ from jwt_auth.conf.user_keys import key_of
 from jwt_auth.exceptions import RefusedError
 from jwt_auth.http.logs import log_refusal
 from jwt_auth.models import UserSession
+from jwt_auth.process.blocking import about_to_block
 from jwt_auth.receivers import CREDENTIALS_CHANGED
 from jwt_auth.revocation.database import all_sessions, refusal_of
 from jwt_auth.sessions import Account, CredentialsChangedError, TokenPair, any_account, peer_of
@@ -314,6 +315,7 @@ def end_former(request: HttpRequest) -> None:
     if former is None or former.name is None or former.tie is None:
         return
     if tie_of_allauth(former.session, former.name) != former.tie:
+        about_to_block()
         with outage_is_unavailable():
             end_tied_to(former.tie, former.name)
 

@@ -63,7 +63,8 @@ def wheel(session: nox.Session, django: str) -> None:
     shutil.rmtree(away, ignore_errors=True)
     away.mkdir()
     for name in ("tests", "example_project", "examples", "docs", "benchmarks", ".ci"):
-        shutil.copytree(name, away / name)
+        # Other tests may be at work, whose interpreters and npm write there.
+        shutil.copytree(name, away / name, ignore=shutil.ignore_patterns("__pycache__", "node_modules"))
     for name in ("manage.py", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "pyproject.toml", "noxfile.py"):
         shutil.copy(name, away / name)
     with session.chdir(away):

@@ -1,5 +1,6 @@
 """Users, clients, clocks, keys and threads for all tests."""
 
+import gc
 import logging
 import threading
 from collections.abc import Callable, Generator, Iterator
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 import time_machine
+from coverage import Coverage
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from django.contrib.auth import get_user_model
 from django.core.cache import cache
@@ -29,7 +31,7 @@ from tests.support.clocks import NOW, Ticks, python_time  # noqa: E402
 from tests.support.emptying import empty_quickly, restore_quickly  # noqa: E402
 from tests.support.keys import pem  # noqa: E402
 from tests.support.queries import count_queries  # noqa: E402
-from tests.support.selection import IS_ON_SQLITE, select  # noqa: E402
+from tests.support.selection import IS_ON_SQLITE, is_measured, select  # noqa: E402
 from tests.support.threads import MAX_THREADS, PATIENCE  # noqa: E402
 
 # The speed of the machine must not decide about a test.
@@ -63,13 +65,43 @@ def _no_language() -> Iterator[None]:
     translation.deactivate()
 
 
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection() -> Generator[None, Any, Any]:
+    """
+    Keep the garbage collector from all that is imported and collected: hundreds of thousands of objects that stay.
+
+    It would look at them many times while they are made, and again in each full collection during the tests.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()  # with the little that is garbage by now: to find it takes longer than it is worth
+        gc.enable()
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)  # before pytest-randomly shuffles: each run has the same tests
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Generator[None, None, None]:
     kept, left_out = select(items)
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = kept
-    return (yield)
+    yield
+    if Coverage.current() is not None:
+        items.sort(key=is_measured, reverse=True)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> None:
+    """
+    Stop the tracer of the coverage where the tests, and their fixtures, need none any more: those that do come first.
+
+    It is not started again, because it would not trace the threads that have been started meanwhile, and some of them
+    work for all later tests.
+    """
+    tracer = Coverage.current()
+    if tracer is not None and not is_measured(item):
+        tracer.stop()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -54,6 +54,7 @@ match os.environ.get("TEST_DATABASE", "sqlite"):
                 "PASSWORD": os.environ.get("PGPASSWORD", ""),
                 "HOST": os.environ.get("PGHOST", "127.0.0.1"),
                 "PORT": os.environ.get("PGPORT", "5432"),
+                "OPTIONS": {"options": "-c synchronous_commit=off"},  # no test crashes this server
                 "TEST": {"NAME": TEST_NAME},
             }
         }

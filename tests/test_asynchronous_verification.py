@@ -18,11 +18,12 @@ from django.test import AsyncRequestFactory
 from django.urls import ResolverMatch
 from django.views import View
 
-from jwt_auth import middleware, sessions
+from jwt_auth import sessions
 from jwt_auth.authentication import JWTAuthentication, JWTCookieAuthentication, UserOrClientJWTAuthentication
 from jwt_auth.authentication.errors import Refused, ServiceUnavailable
 from jwt_auth.conf import get_settings
 from jwt_auth.exceptions import InvalidTokenError, RevokedTokenError
+from jwt_auth.http import middleware_base
 from jwt_auth.middleware import JWTUserMiddleware, TiedSessionMiddleware, VaryMiddleware
 from jwt_auth.revocation import revoke_session, revoke_user
 from jwt_auth.revocation.memory.view import view
@@ -342,6 +343,31 @@ def test_no_middleware_uses_a_thread(pair, user, hops, django_assert_num_queries
     assert answer["Vary"] == "Authorization"
 
 
+@pytest.mark.parametrize("method", ["accepts", "authenticate", "process_view"])
+@pytest.mark.parametrize("queries", [True, False], ids=["with a query", "without"])
+def test_an_override_runs_on_the_loop_and_again_in_a_thread_if_it_queries(pair, user, hops, method, queries):
+    begun, ended = [], []
+
+    def override(self, *args):
+        begun.append(threading.current_thread())
+        if queries:
+            type(user)._default_manager.exists()
+        ended.append(threading.current_thread())
+        return getattr(super(overriding, self), method)(*args)
+
+    overriding = type("Overriding", (JWTUserMiddleware,), {method: override})
+
+    async def ask():
+        users = overriding(only_the_key)
+        request = asked(pair.access_token)
+        request.resolver_match = ResolverMatch(only_the_key, (), {})
+        assert await users.process_view(request, only_the_key, (), {}) is None
+        return (await users(request)).status_code, threading.current_thread()
+
+    assert run(ask) == (200, begun[0])
+    assert (len(begun), len(ended), len(hops)) == ((2, 1, 1) if queries else (1, 1, 0))
+
+
 def test_a_view_that_reads_more_than_the_key_gets_a_loaded_user_from_its_second_request_on(pair, user, hops):
     handler = layers(Named.as_view())
     assert run(handler, asked(pair.access_token)).content.decode() == user.get_username()
@@ -365,7 +391,7 @@ class OfDataClass:
 
 @pytest.mark.parametrize("view", [Slotted(), OfDataClass()], ids=["no weak references", "no hash"])
 def test_a_view_that_can_be_in_no_set_works_too(pair, user, monkeypatch, view):
-    monkeypatch.setattr(middleware, "iscoroutinefunction", lambda call: True)
+    monkeypatch.setattr(middleware_base, "iscoroutinefunction", lambda call: True)
     for _ in range(2):
         assert run(layers(view), asked(pair.access_token)).content.decode() == user.get_username()
     request = asked(pair.access_token)

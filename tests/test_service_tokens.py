@@ -384,6 +384,7 @@ def change_password(user):
         delete,
     ],
 )
+@pytest.mark.every_value
 def test_a_revoked_token_buys_nothing(client, user, clock, jwt_settings, revocation, operation):
     jwt_settings(REVOCATION=revocation)
     token = client.tokens(user)["access_token"]

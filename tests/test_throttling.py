@@ -222,6 +222,7 @@ def test_spellings_that_the_database_takes_for_one_name_share_a_budget(client, u
 @pytest.mark.parametrize(
     "spellings", [("Nobody", "nobody"), ("\ufb01n", "fin"), ("Stra\u00dfe", "strasse"), (" x", "x")]
 )
+@pytest.mark.every_value
 def test_spellings_of_a_name_that_nobody_has_share_a_budget(client, user, jwt_settings, clock, spellings):
     jwt_settings(LOGIN_THROTTLE="1/s")
     bodies = [{user.USERNAME_FIELD: spelling, "password": "x"} for spelling in spellings]

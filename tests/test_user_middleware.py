@@ -8,6 +8,7 @@ from asgiref.sync import async_to_sync
 from django.contrib import admin
 from django.contrib.auth import logout
 from django.contrib.auth.decorators import login_required
+from django.contrib.auth.models import AnonymousUser
 from django.contrib.auth.signals import user_logged_out
 from django.contrib.sessions.backends.db import SessionStore
 from django.http import HttpResponse, JsonResponse
@@ -22,7 +23,7 @@ from jwt_auth import sessions
 from jwt_auth.authentication import JWTAuthentication
 from jwt_auth.authentication.note import note_on
 from jwt_auth.conf.user_keys import user_id_of
-from jwt_auth.middleware import _set_user
+from jwt_auth.middleware import JWTUserMiddleware, _set_user
 from jwt_auth.models import UserSession
 from jwt_auth.principals import lazy_user
 from jwt_auth.revocation import revoke_session
@@ -320,3 +321,22 @@ def test_a_lazy_user_is_loaded_for_a_view_that_awaits_it(user, rf):
     with Queries() as queries:
         assert loaded.get_username() == user.get_username()
     assert len(queries) == 0
+
+
+class Named(JWTAuthentication):
+    """A class of a project, which DRF's views may use, too."""
+
+    def authenticate(self, request):
+        return None if "anonymous" in request.query_params else super().authenticate(request)
+
+
+class NamedMiddleware(JWTUserMiddleware):
+    authentication_classes = (Named,)
+
+
+@pytest.mark.parametrize(("query", "is_known"), [("", True), ("?anonymous", False)], ids=["a user", "nobody"])
+def test_a_class_of_the_project_gets_a_request_of_drf(user, rf, query, is_known):
+    request = rf.get(f"/{query}", headers={"authorization": f"Bearer {sessions.start(user).access_token}"})
+    request.user = AnonymousUser()
+    assert NamedMiddleware(told).process_view(request, told, (), {}) is None
+    assert request.user == (user if is_known else AnonymousUser())

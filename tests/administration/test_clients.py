@@ -482,7 +482,7 @@ def test_a_strange_address_is_no_error(registered, browser, query):
     assert browser.get(f"{client_url('changelist')}?{query}").status_code in (200, 302)
 
 
-def test_pages_cost_the_same_with_sixty_clients_and_with_thousands(registered, secret_key, user, make_user, browser):
+def test_pages_cost_the_same_with_sixty_clients_and_with_many(registered, secret_key, user, make_user, browser):
     pages = {
         "list": (client_url("changelist"), {}),
         "active": (client_url("changelist"), {"is_active__exact": "1"}),

@@ -643,7 +643,7 @@ def test_those_who_may_delete_users_need_no_permission_for_their_sessions(client
 # Queries
 
 
-def test_a_user_s_page_costs_the_same_with_one_session_and_with_thousands(user, browser):
+def test_a_user_s_page_costs_the_same_with_one_session_and_with_many(user, browser):
     counted = []
     for number in (1, MANY - 1):
         begin(user, number)
@@ -658,14 +658,14 @@ def test_a_user_s_page_costs_the_same_with_one_session_and_with_thousands(user, 
     assert counted[0] - plain <= 5
 
 
-def test_the_question_and_the_operation_cost_the_same_for_two_users_and_for_a_hundred(make_user, browser):
+def test_the_question_and_the_operation_cost_the_same_for_two_users_and_for_twenty(make_user, browser):
     asked, done = [], []
-    for number in (2, 100):
+    for number in (2, 20):
         users = [make_user(f"user{number}x{i}") for i in range(number)]
-        begin(users[0], number * 50)
+        begin(users[0], number * 60)  # the second time more than are marked
         begin(users[1], 1)  # there are rows to mark in both cases
         queries, answer = count_queries(browser.post, user_url("changelist"), select(users))
-        assert f"Live sessions: <strong>{number * 50 + 1}</strong>" in text_of(answer)
+        assert f"Live sessions: <strong>{number * 60 + 1}</strong>" in text_of(answer)
         asked.append(queries)
         queries, answer = count_queries(browser.post, user_url("changelist"), confirmed(users))
         assert answer.status_code == 302

@@ -156,16 +156,13 @@ def test_no_key_is_made_of_it(name):
         public_keys.read_one(WEAK[name], None)
 
 
-PEMS = {name: ed_pem(octets) for name, octets in SMALL_ORDER.items()}
-PEMS |= {name: rsa_pem(*numbers) for name, numbers in weak_rsa().items()}
-
-
-@pytest.mark.parametrize("name", PEMS)
+@pytest.mark.parametrize("name", [*SMALL_ORDER, *weak_rsa()])
 def test_a_pem_is_no_other_way_in(name):
+    key = ed_pem(SMALL_ORDER[name]) if name in SMALL_ORDER else rsa_pem(*weak_rsa()[name])
     with pytest.raises(ValueError):
-        public_keys.read_one(PEMS[name], None)
+        public_keys.read_one(key, None)
     with pytest.raises(ValueError):
-        public_keys.read_configured(PEMS[name], ALGORITHMS)
+        public_keys.read_configured(key, ALGORITHMS)
 
 
 def test_an_even_exponent_is_refused_even_if_the_library_reads_it():

@@ -1,14 +1,21 @@
 """The example project's page with allauth, and allauth's own pages, as a person uses them."""
 
 import base64
+import http.client
 import json
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
+
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from fido2.utils import websafe_decode
 
 from tests.browser.admin_pages import follow
 from tests.browser.app import App
 from tests.support.allauth_clients import totp
+from tests.support.passkeys import Passkey
 
 # Chromium's virtual authenticator: it always finds its user present, and verifies them.
 AUTHENTICATOR = {
@@ -30,6 +37,40 @@ class Person:
         return self.name
 
 
+def somebody() -> Person:
+    return Person(f"user-{uuid4().hex[:8]}", "correct horse battery staple")
+
+
+def make_passkey(url: str) -> tuple[Person, Passkey]:
+    """Return a new account, and its passkey: an app makes both, in less time than a person at the pages."""
+    person, passkey = somebody(), Passkey("localhost", url)
+    said: dict[str, Any] = {"meta": {}}
+
+    def ask(method: str, path: str, body: Any = None) -> Any:
+        headers = {"Content-Type": "application/json", "X-Session-Token": said["meta"].get("session_token", "")}
+        with closing(http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)) as connection:
+            connection.request(method, f"/_allauth/app/v1/{path}", json.dumps(body) if body else None, headers)
+            answer = json.loads(connection.getresponse().read())
+        assert answer["status"] == 200, answer
+        said["meta"].update(answer.get("meta", {}))
+        return answer["data"]
+
+    ask("POST", "auth/signup", {"username": person.name, "password": person.password})
+    ask("POST", "auth/reauthenticate", {"password": person.password})
+    options = ask("GET", "account/authenticators/webauthn?passwordless")["creation_options"]
+    ask("POST", "account/authenticators/webauthn", {"name": "laptop", "credential": passkey.register(options)})
+    return person, passkey
+
+
+def known_to_devtools(passkey: Passkey) -> dict[str, Any]:
+    """Return the passkey as Chromium's virtual authenticator reads it."""
+    key = passkey.key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    values = {"credentialId": passkey.credential_id, "privateKey": key}
+    values["userHandle"] = websafe_decode(passkey.user_handle)
+    encoded = {name: base64.b64encode(value).decode() for name, value in values.items()}
+    return {**encoded, "rpId": passkey.host, "isResidentCredential": True, "signCount": 0}
+
+
 class Tab(App):
     """A tab of somebody who signs in with allauth."""
 
@@ -40,7 +81,7 @@ class Tab(App):
 
     def sign_up(self) -> Person:
         """Make an account with allauth's form; return its owner, who is signed in."""
-        person = Person(f"user-{uuid4().hex[:8]}", "correct horse battery staple")
+        person = somebody()
         follow(self.page, "text=Create one")
         self.submit(username=person.name, password1=person.password, password2=person.password)
         self.is_signed_in(person)

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.conf import settings
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.middleware.security import SecurityMiddleware
@@ -23,7 +24,8 @@ from jwt_auth.sessions import refresh_tokens
 from tests.browser.admin_pages import POLICY
 from tests.browser.app import App
 from tests.browser.servers import EvilServer, ExampleServer, make_certificate
-from tests.support.clients import PASSWORD
+from tests.support import ROOT
+from tests.support.admin import signed_in
 from tests.support.clocks import python_time
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
@@ -43,18 +45,18 @@ ARGUMENTS = [
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    here = Path(__file__).parent
+    folder = f"{Path(__file__).parent.relative_to(ROOT).as_posix()}/"  # as ids begin: paths would take a second
     for item in items:
-        if item.path.is_relative_to(here):
+        if item.nodeid.startswith(folder):
             item.add_marker(pytest.mark.browser)
             item.add_marker(pytest.mark.django_db(transaction=True))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Any]:
     """
-    The browser. There is one for each module, because Playwright leaves a loop running in this thread, which would
-    disturb the asynchronous tests of other modules.
+    The browser. It ends with this folder's tests, because Playwright has a loop running in this thread, which would
+    disturb the asynchronous tests of other folders.
     """
     try:
         from playwright.sync_api import sync_playwright
@@ -114,16 +116,18 @@ def page(new_context: Callable[..., Any]) -> Any:
 
 @pytest.fixture
 def new_staff(new_context: Callable[..., Any], live_server: Any) -> Callable[..., Any]:
-    """`new_staff(user, **options)`: a tab in which that member of staff is signed in to the admin."""
+    """
+    `new_staff(user, **options)`: a tab in which that member of staff is signed in to the admin.
+
+    The browser gets the cookie of a session: `test_pages` signs in with the form.
+    """
 
     def sign_in(user: Any, **options: Any) -> Any:
-        page = new_context(base_url=live_server.url, **options).new_page()
-        page.goto("/admin/")
-        page.fill("input[name=username]", user.get_username())
-        page.fill("input[name=password]", PASSWORD)
-        with page.expect_navigation(url=f"{live_server.url}/admin/"):
-            page.click("input[type=submit]")
-        return page
+        context = new_context(base_url=live_server.url, **options)
+        name = settings.SESSION_COOKIE_NAME
+        value = signed_in(user).cookies[name].value
+        context.add_cookies([{"name": name, "value": value, "url": live_server.url, "httpOnly": True}])
+        return context.new_page()
 
     return sign_in
 

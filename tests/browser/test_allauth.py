@@ -12,20 +12,14 @@ from typing import Any
 
 import pytest
 
-from tests.browser.admin_pages import check_fit, confirm, follow, said
-from tests.browser.allauth_tab import AUTHENTICATOR, Person, Tab
-from tests.browser.app import DESKTOP, PHONE
+from tests.browser.admin_pages import SCREENS, SIZES, check_fit, confirm, follow, said
 from tests.support.allauth_clients import totp
 from tests.support.example_project import FAST, SERVES, SETTINGS, demo, passwords_of, port_of, write_settings
 
 pytest.importorskip("allauth")  # which requires Python 3.11
-
-LOOKS = [
-    pytest.param({"viewport": DESKTOP, "color_scheme": "light"}, id="desktop-light"),
-    pytest.param({"viewport": DESKTOP, "color_scheme": "dark"}, id="desktop-dark", marks=pytest.mark.thorough),
-    pytest.param({"viewport": PHONE, "color_scheme": "light"}, id="phone-light", marks=pytest.mark.thorough),
-    pytest.param({"viewport": PHONE, "color_scheme": "dark"}, id="phone-dark"),
-]
+# Its extra for passkeys installs what these import.
+from tests.browser.allauth_tab import AUTHENTICATOR, Person, Tab, known_to_devtools, make_passkey
+from tests.support.passkeys import Passkey
 
 # The people of these tests all come from one address.
 UNLIMITED = "ACCOUNT_RATE_LIMITS = False\n"
@@ -55,13 +49,15 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 @pytest.fixture
 def open_tab(new_context: Callable[..., Any], served: Site) -> Callable[..., Tab]:
-    """`open_tab()`: the page in another person's browser, whose machine makes passkeys."""
+    """`open_tab()`: the page in another person's browser, whose machine makes passkeys, or already has one."""
 
-    def make(**options: Any) -> Tab:
+    def make(passkey: Passkey | None = None, **options: Any) -> Tab:
         page = new_context(base_url=served.url, **options).new_page()
         devtools = page.context.new_cdp_session(page)
         devtools.send("WebAuthn.enable")
-        devtools.send("WebAuthn.addVirtualAuthenticator", {"options": AUTHENTICATOR})
+        made = devtools.send("WebAuthn.addVirtualAuthenticator", {"options": AUTHENTICATOR})
+        if passkey:
+            devtools.send("WebAuthn.addCredential", {**made, "credential": known_to_devtools(passkey)})
         tab = Tab(page, served.url)
         tab.open()
         return tab
@@ -91,11 +87,10 @@ def enter_admin(page: Any, served: Site) -> None:
 
 
 @pytest.fixture
-def tab_with_passkey(tab):
+def tab_with_passkey(open_tab, served):
     """A tab whose user has a passkey, and has signed in with it."""
-    person = tab.sign_up()
-    tab.add_passkey(person)
-    tab.back().leave().press("Sign in with a passkey").is_signed_in(person).signed_in_by("pop")
+    person, passkey = make_passkey(served.url)
+    tab = open_tab(passkey).press("Sign in with a passkey").is_signed_in(person).signed_in_by("pop")
     tab.person = person
     return tab
 
@@ -103,9 +98,10 @@ def tab_with_passkey(tab):
 # Sign-ins
 
 
-@pytest.mark.parametrize("options", LOOKS)
-def test_a_password_and_a_code_sign_in(open_tab, look, options):
-    tab = open_tab(**options)
+@pytest.mark.parametrize("screen", SCREENS)
+def test_a_password_and_a_code_sign_in(open_tab, look, screen):
+    scheme, size = screen
+    tab = open_tab(color_scheme=scheme, viewport=SIZES[size])
     fits = partial(check_fit, tab.page, look=look, elements="a, label, button, .hint, .helptext, h1, h2")
     assert fits("allauth-sign-in") > 5
     person = tab.sign_up()
@@ -329,9 +325,10 @@ def test_a_payment_asks_for_the_password_a_code_or_a_passkey(tab_with_all_ways, 
     tab.expect(tab.page.locator("#again-field-code")).to_have_value("")
 
 
-@pytest.mark.parametrize("options", LOOKS)
-def test_the_dialog_offers_only_what_the_user_has_set_up(open_tab, look, options):
-    tab = open_tab(**options)
+@pytest.mark.parametrize("screen", SCREENS)
+def test_the_dialog_offers_only_what_the_user_has_set_up(open_tab, look, screen):
+    scheme, size = screen
+    tab = open_tab(color_scheme=scheme, viewport=SIZES[size])
     fits = partial(check_fit, tab.page, look=look, elements="dialog :is(p, label, button, .hint, h2)")
     person = tab.sign_up()
     pay(tab)
@@ -353,9 +350,10 @@ def test_the_dialog_offers_only_what_the_user_has_set_up(open_tab, look, options
 # allauth's own pages
 
 
-@pytest.mark.parametrize("options", LOOKS)
-def test_allauths_pages_fit_the_screen(open_tab, look, options):
-    tab = open_tab(**options)
+@pytest.mark.parametrize("screen", SCREENS)
+def test_allauths_pages_fit_the_screen(open_tab, look, screen):
+    scheme, size = screen
+    tab = open_tab(color_scheme=scheme, viewport=SIZES[size])
     fits = partial(check_fit, tab.page, look=look, elements="a, label, button, p, th, td, h1, h2")
     person = tab.sign_up()
     tab.follow_to("an authenticator app", person.password)

@@ -10,8 +10,8 @@ import os
 import signal
 import time
 
-from tests.support.bound import last_acceptances, statuses, until
-from tests.support.deployment import BOUND, DAPHNE, GRANIAN, LATE, PATIENCE, UVICORN, require
+from tests.support.bound import last_acceptances, statuses, until, workers_of
+from tests.support.deployment import BOUND, DAPHNE, GRANIAN, LATE, UVICORN, require
 
 require("daphne", "granian", "uvicorn")
 
@@ -19,19 +19,6 @@ require("daphne", "granian", "uvicorn")
 figures = logging.getLogger(__name__)
 
 SETTINGS = "asynchronous_settings"
-
-
-def workers_of(server, token, number):
-    """Return the processes of a server, of which it has `number`."""
-    deadline = time.monotonic() + PATIENCE
-    seen = set()
-    while len(seen) < number:
-        assert time.monotonic() < deadline, seen
-        try:
-            seen.add(int(server.plain(token)[2]))
-        except ConnectionError:  # of a process that was killed, and is not yet replaced
-            time.sleep(0.05)
-    return seen
 
 
 def test_the_bound_holds_while_workers_are_killed_and_the_database_is_away(serve, cluster):

@@ -13,7 +13,13 @@ import time
 import pytest
 
 from tests.support import ROOT
-from tests.support.deployment import BOUND, LATE, environment
+from tests.support.bound import answers_of_all, workers_of
+from tests.support.deployment import BOUND, LATE, environment, keys_by_state
+
+ANEW = (
+    "from jwt_auth.models import SigningKey; from jwt_auth import signing_keys; "
+    "SigningKey.objects.all().delete(); signing_keys.create(activate=True)"
+)
 
 # A standby key that was published long enough ago that all processes know it.
 PUBLISH = (
@@ -44,15 +50,12 @@ def manage(cluster, settings_of_keys):
 
 @pytest.fixture
 def server(manage, serve, settings_of_keys):
-    manage("shell", "-v0", "-c", "from jwt_auth.models import SigningKey; SigningKey.objects.all().delete()")
-    manage("jwt_keys", "create", "--activate")
+    manage("shell", "-v0", "-c", ANEW)
     return serve("--workers=3", "--threads=4", "--preload", **settings_of_keys)
 
 
-def active_key(manage):
-    keys = json.loads(manage("jwt_keys", "list", "--json"))["keys"]
-    (kid,) = [key["kid"] for key in keys if key["state"] == "active"]
-    return kid
+def active_key(cluster):
+    return keys_by_state(cluster)["active"]
 
 
 class Traffic:
@@ -85,28 +88,26 @@ class Traffic:
         return json.loads(document)
 
 
-def test_a_rotation_under_traffic_loses_no_request(server, manage):
-    first = active_key(manage)
+def test_a_rotation_under_traffic_loses_no_request(server, manage, cluster):
+    first = active_key(cluster)
     with Traffic(server) as traffic:
         manage("shell", "-v0", "-c", PUBLISH)
         manage("jwt_keys", "retire", first)
         time.sleep(2 * BOUND)
-    assert active_key(manage) != first
+    assert active_key(cluster) != first
     assert set(traffic.statuses) == {200}
     assert len(traffic.statuses) > 100
 
 
-def test_a_revoked_key_is_refused_by_every_worker_within_the_bound(server, manage, settings_of_keys):
+def test_a_revoked_key_is_refused_by_every_worker_within_the_bound(server, manage, cluster, settings_of_keys):
     token = server.login()
-    welcome = {server.plain(token)[2] for _ in range(60)}
-    manage("jwt_keys", "revoke", active_key(manage), "--emergency", "--yes")
+    workers = workers_of(server, token, 3)
+    manage("jwt_keys", "revoke", active_key(cluster), "--emergency", "--yes")
     revoked_at = time.monotonic()
     bound = BOUND + LATE if settings_of_keys["REVOCATION"] == "memory" else 0
     time.sleep(bound)
-    answers = [server.plain(token) for _ in range(60)]
-    assert {status for status, _, _ in answers} == {401}
-    assert {json.loads(body)["code"] for _, body, _ in answers} == {"token_revoked"}
-    assert {worker for _, _, worker in answers} >= welcome
+    answers = answers_of_all(server, token, workers)
+    assert {(status, json.loads(body)["code"]) for status, body in answers} == {(401, "token_revoked")}
     # By now each worker signs tokens with the key that took over.
     time.sleep(max(0, revoked_at + BOUND + LATE - time.monotonic()))
     assert {server.plain(server.login())[0] for _ in range(12)} == {200}

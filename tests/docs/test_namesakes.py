@@ -55,10 +55,10 @@ assert UserSession.objects.get().user == User.objects.get()
 """
 
 
-@pytest.fixture
-def project(tmp_path):
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
     """A project whose app `jwt_auth` has a table with a row, and one of another app that refers to it."""
-    made = Project(tmp_path / "mysite")
+    made = Project(tmp_path_factory.mktemp("namesakes") / "mysite")
     for app, models in (("jwt_auth", MODELS), ("uses", OTHER_MODELS)):
         (made.root / app / "migrations").mkdir(parents=True)
         for file, text in (("__init__.py", ""), ("migrations/__init__.py", ""), ("models.py", models)):
@@ -68,6 +68,11 @@ def project(tmp_path):
     made.manage("migrate", "-v", "0")
     made.script(BEFORE)
     return made
+
+
+@pytest.fixture
+def project(made, tmp_path):
+    return made.copy(tmp_path / "mysite")
 
 
 def error_of(project):

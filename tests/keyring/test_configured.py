@@ -185,7 +185,7 @@ def test_a_pem_of_a_curve_that_jws_does_not_know_is_a_configuration_error(jwt_se
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_a_key_of_another_kind_than_its_algorithm_is_e011(jwt_settings, ring, algorithm):
-    for other in ALGORITHMS:
+    for other in ("HS512", "RS256", "ES256", "ES384", "ES512", "Ed25519"):  # each kind of key once
         same = ring[other] == ring[algorithm] or {other[:2], algorithm[:2]} == {"HS"}
         if not same:
             assert refusal(jwt_settings, ring[other], algorithm).id == "E011"

@@ -11,6 +11,7 @@ from jwt_auth.management.terminal import find_user
 from jwt_auth.sessions.accounts import find_account, fold_name, longest_name
 from tests.support.clients import PASSWORD
 from tests.support.queries import Queries
+from tests.support.selection import THOROUGH
 
 NAMES = {
     "a Persian name": "علی\u200cرضا",
@@ -54,7 +55,9 @@ TEXTS = st.one_of(st.text(ODD, max_size=12), st.text(max_size=12))
 
 
 @hypothesis_settings(
-    max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None
+    max_examples=150 if THOROUGH else 50,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    deadline=None,
 )
 @given(stored=TEXTS, typed=TEXTS | st.none(), long=st.booleans())
 def test_django_s_form_and_this_app_find_the_same_user(db, stored, typed, long):

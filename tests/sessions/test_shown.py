@@ -18,25 +18,24 @@ HALF = timedelta(minutes=30)
 WATCHED = ("sessions/", "me/")
 
 
-def watch(client, access, path):
-    answer = client.bearer(access).send(path, method="get")
-    assert answer.status_code == 200
-    return answer.content, {name: value for name, value in answer.headers.items() if name != "Date"}
+def watch(client, access):
+    answers = [client.bearer(access).send(path, method="get") for path in WATCHED]
+    assert {answer.status_code for answer in answers} == {200}
+    return [(answer.content, {**answer.headers, "Date": None}) for answer in answers]
 
 
-@pytest.mark.parametrize("path", WATCHED)
-@pytest.mark.parametrize("steps", [1, 7, 31, 59, 61, 113], ids="{} minutes".format)
-def test_nothing_that_is_shown_moves_with_a_rotation(client, user, clock, jwt_settings, path, steps):
+@pytest.mark.parametrize("steps", [7, 59, 61, 113], ids="{} minutes".format)
+def test_nothing_that_is_shown_moves_with_a_rotation(client, user, clock, jwt_settings, steps):
     """Two sessions of one user, each of which watches both; each refreshes in turn."""
     jwt_settings(ACCESS_TOKEN_LIFETIME=timedelta(days=1))
     phone, laptop = client.tokens(user), client.tokens(user)
     tokens = [phone["refresh_token"], laptop["refresh_token"]]
-    for number in range(12):
+    for number in range(6):
         clock.shift(timedelta(minutes=steps))
-        before = [watch(client, pair["access_token"], path) for pair in (phone, laptop)]
+        before = [watch(client, pair["access_token"]) for pair in (phone, laptop)]
         answer = client.refresh(tokens[number % 2])
         tokens[number % 2] = answer.json()["refresh_token"]
-        assert [watch(client, pair["access_token"], path) for pair in (phone, laptop)] == before
+        assert [watch(client, pair["access_token"]) for pair in (phone, laptop)] == before
 
 
 def test_nothing_that_browsers_are_shown_moves_with_a_rotation(user, clock, jwt_settings):

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 
-from tests.support.deployment import BOUND, LATE, Server
+from tests.support.deployment import BOUND, LATE, PATIENCE, Server
 
 
 def acceptances(
@@ -48,6 +48,36 @@ def statuses(server: Server, token: str, number: int = 8) -> list[Any]:
     with ThreadPoolExecutor(number) as pool:
         answers = list(pool.map(lambda _: server.plain(token, timeout=2), range(number)))
     return [answer and answer[0] for answer in answers]
+
+
+def workers_of(server: Server, token: str, number: int) -> set[int]:
+    """Return the processes of a server, of which it has `number`."""
+    seen: set[int] = set()
+    deadline = time.monotonic() + PATIENCE
+    while len(seen) < number:
+        assert time.monotonic() < deadline, seen
+        try:
+            seen.add(int(server.plain(token)[2]))
+        except ConnectionError:  # of a process that was killed, and is not yet replaced
+            time.sleep(0.05)
+    return seen
+
+
+def answers_of_all(server: Server, token: str, workers: set[int]) -> list[tuple[int, str]]:
+    """
+    Send requests until each of `workers` has answered one, and return the status and the body of each answer.
+
+    The kernel decides which of them accepts a connection: no number of requests is sure to reach them all.
+    """
+    answers = []
+    deadline = time.monotonic() + PATIENCE
+    with ThreadPoolExecutor(8) as pool:
+        while workers:
+            assert time.monotonic() < deadline, workers
+            for status, body, worker in pool.map(lambda _: server.plain(token), range(24)):
+                answers.append((status, body))
+                workers = workers - {int(worker)}
+    return answers
 
 
 def until(server: Server, token: str, status: int) -> Any:

@@ -179,6 +179,14 @@ def manage(cluster: Cluster, *arguments: str, **jwt_auth: Any) -> str:
     return done.stdout
 
 
+def keys_by_state(cluster: Cluster) -> dict[str, str]:
+    """Return the names of the signing keys by their state, without a process of Django's."""
+    with cluster.connect() as connection:
+        rows = connection.execute("SELECT state, kid FROM jwt_auth_signingkey").fetchall()
+    assert len(dict(rows)) == len(rows), rows
+    return dict(rows)
+
+
 GUNICORN = ("gunicorn", "tests.deployment.server:application", "--log-level=error", "-b=127.0.0.1:{port}")
 
 _ASGI = "tests.deployment.asynchronous:application"

@@ -10,6 +10,8 @@ from functools import partial
 
 from django.conf import settings
 
+from tests.support import forks
+
 SETTINGS = ["example_project.settings", "example_project.settings_custom_user"]
 
 # The lines of a settings module with a fast password hasher.
@@ -32,16 +34,8 @@ def environment(data_dir, module):
 
 def manage(data_dir, module, *arguments):
     """Run manage.py and return the completed process."""
-    return subprocess.run(
-        [sys.executable, "manage.py", *arguments],
-        cwd=settings.BASE_DIR,
-        env=environment(data_dir, module),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    own = environment(data_dir, module)
+    return forks.run("manage.py", *arguments, cwd=settings.BASE_DIR, environment=own, apart=True)
 
 
 def write_settings(data_dir, line, module=SETTINGS[0]):

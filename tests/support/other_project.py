@@ -2,18 +2,16 @@
 Another project, in a process of its own: for user models, databases and packages that one process can't have twice.
 
 Its settings are those of the tests, with the models in an app `people`, tables in memory, and no middleware but
-Django's sessions. A process takes one to two seconds, so one project answers all questions of a test.
+Django's sessions. A process takes most of a second, so one project answers all questions of a test.
 """
 
 import json
 import os
-import subprocess
-import sys
 import textwrap
 from pathlib import Path
 from typing import Any
 
-from tests.support import ROOT
+from tests.support import ROOT, forks
 
 _SETTINGS = """
 from tests.settings import *
@@ -78,17 +76,14 @@ def in_another_project(folder: Path, *, code: str, models: str = "", settings: s
     }
     for name, text in files.items():
         (folder / name).write_text(textwrap.dedent(text))
-    own = {"DJANGO_SETTINGS_MODULE": "own_settings", "PYTHONPATH": f"{folder}{os.pathsep}{ROOT}"}
+    own = {
+        "DJANGO_SETTINGS_MODULE": "own_settings",
+        "PYTHONPATH": f"{folder}{os.pathsep}{ROOT}",
+        "PYTHONWARNINGS": "ignore",
+    }
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("TEST_", "COV"))}
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", str(folder / "main.py")],
-        env={**inherited, **own},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    done = forks.run(str(folder / "main.py"), cwd=ROOT, environment={**inherited, **own})
     told = [line[5:] for line in done.stdout.splitlines() if line.startswith("TOLD ")]
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert told, done.stdout + done.stderr
+    assert done.returncode == 0, done.stdout
+    assert told, done.stdout
     return json.loads(told[-1])

@@ -19,8 +19,8 @@ _FLAGS = AuthenticatorData.FLAG
 class Passkey:
     """A key pair for one user at one site, which verifies its user."""
 
-    def __init__(self, host: str = "testserver") -> None:
-        self.host = host
+    def __init__(self, host: str = "testserver", origin: str = "") -> None:
+        self.host, self.origin = host, origin or f"https://{host}"
         self.key = ec.generate_private_key(ec.SECP256R1())
         self.credential_id = os.urandom(16)
         self.user_handle = ""
@@ -46,7 +46,7 @@ class Passkey:
         )
 
     def _client_data(self, kind: str, options: Any) -> CollectedClientData:
-        return CollectedClientData.create(kind, options["publicKey"]["challenge"], f"https://{self.host}")
+        return CollectedClientData.create(kind, options["publicKey"]["challenge"], self.origin)
 
     def _data(self, flags: int = 0, about: bytes = b"") -> AuthenticatorData:
         rp_id_hash = hashlib.sha256(self.host.encode()).digest()

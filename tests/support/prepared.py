@@ -15,8 +15,6 @@ def ask(own: Any, query: PreparedQuery, number: int) -> tuple[Any, bool]:
     """Return the row, and whether the connection prepared the query for it."""
     with own.cursor() as cursor:
         was_prepared = query.execute(cursor, own, {"number": number})
-        if not was_prepared:
-            cursor.execute(SQL, {"number": number, "constant0": 40})
         return cursor.fetchone(), was_prepared
 
 

@@ -1,6 +1,8 @@
 """A project as `startproject` makes it, in a directory of its own; its commands and its server are processes."""
 
+import copy
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -10,7 +12,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from example_project.demo.server import free_port
-from tests.support import ROOT
+from tests.support import ROOT, forks
 
 # Passwords are hashed quickly.
 _FAST = 'PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]\n'
@@ -24,6 +26,12 @@ class Project:
         root.mkdir(exist_ok=True)
         self.run(sys.executable, "-m", "django", "startproject", name, ".", DJANGO_SETTINGS_MODULE="")
         self.append(f"{name}/settings.py", _FAST)
+
+    def copy(self, root: Path) -> "Project":
+        """Return a copy in the directory `root`, with the database in its directory."""
+        made = copy.copy(self)
+        made.root = Path(shutil.copytree(self.root, root))
+        return made
 
     def append(self, file: str, code: str) -> None:
         path = self.root / file
@@ -42,16 +50,20 @@ class Project:
 
     def run(self, *command: str, given: str | None = None, **environment: str) -> str:
         """Run `command`, which must succeed, with `given` as its input, and return its output."""
-        done = subprocess.run(
-            command,
-            cwd=self.root,
-            env={**self.environment(), **environment},
-            input=given,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
+        variables = {**self.environment(), **environment}
+        if command[0] == sys.executable:
+            done = forks.run(*command[1:], cwd=self.root, environment=variables, given=given)
+        else:
+            done = subprocess.run(
+                command,
+                cwd=self.root,
+                env=variables,
+                input=given,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                check=False,
+            )
         assert done.returncode == 0, f"{command[:3]}\n{done.stdout}"
         return done.stdout
 
@@ -75,17 +87,15 @@ class Project:
     def serving(self) -> Iterator[str]:
         """Run a development server in the block; the value is its host and port."""
         port = free_port()
-        command = [sys.executable, "manage.py", "runserver", "--noreload", f"localhost:{port}"]
-        with self.console.open("a") as log:
-            server = subprocess.Popen(command, cwd=self.root, env=self.environment(), stdout=log, stderr=log)
-            try:
-                while not _answers(port):
-                    assert server.poll() is None, self.console.read_text()
-                    time.sleep(0.1)
-                yield f"localhost:{port}"
-            finally:
-                server.terminate()
-                server.wait(10)
+        command = ("manage.py", "runserver", "--noreload", f"localhost:{port}")
+        server = forks.Fork(command, cwd=self.root, environment=self.environment(), output=self.console)
+        try:
+            while not _answers(port):
+                assert server.poll() is None, self.console.read_text()
+                time.sleep(0.1)
+            yield f"localhost:{port}"
+        finally:
+            server.terminate()
 
 
 def _answers(port: int) -> bool:

@@ -6,13 +6,21 @@ The selection of the tests of a run.
   thorough run.
 - With another database than SQLite, or another user model than Django's, a test runs only if it uses the database and
   is not in a place of ONCE.
-- With `TEST_SAMPLE=1` a test that has many values runs with three of them, and what no other Python can change does not
-  run: so another Python runs each line of the code. A thorough run has everything on each Python.
+- There, a test in a place of _THREE_VALUES that has many values runs with three of them. What differs between its
+  values is decided before a statement is sent: the body, the media type, the header, the cookie, the cache. In a run on
+  SQLite, the three sent each statement that all of them sent. A test of these places is marked `every_value` if the
+  database or the user model could tell its values apart.
+- With `TEST_SAMPLE=2` a test that has many values runs with two of them, and what no other Python can change does not
+  run. With `TEST_SAMPLE=1` it runs with one, which is enough where only Python differs, and not Django. A thorough run
+  has everything on each Python.
+- Under the tracer of the coverage a test takes half as long again. A test is measured where it may run a line that no
+  other test runs: see is_measured().
 """
 
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +28,8 @@ import pytest
 
 THOROUGH = os.environ.get("THOROUGH") == "1"
 
-SAMPLE = os.environ.get("TEST_SAMPLE") == "1" and not THOROUGH
+# How many values of a test run on another Python; 0 means all.
+SAMPLE = 0 if THOROUGH else int(os.environ.get("TEST_SAMPLE", "0"))
 
 IS_ON_SQLITE = os.environ.get("TEST_DATABASE", "sqlite") == "sqlite"
 
@@ -80,6 +89,47 @@ _EXCEPT = frozenset(
     )
 )
 
+# The values of the tests in these places never reach the database, or are those of a place that runs with all of them:
+# each way to revoke, in revocation/test_matrix.py.
+_THREE_VALUES = frozenset(
+    (
+        *("issuers/remote/test_subscription.py", "keyring/test_configured.py", "revocation/test_matrix_in_cookies.py"),
+        *("test_budgets.py", "test_exception_handlers.py", "test_service_tokens.py", "test_signals.py"),
+        *("test_step_up.py", "test_throttling.py"),
+        *(f"views/test_{name}.py" for name in ("browser", "parsers", "sign_out", "users")),
+    )
+)
+
+# Each line that these tests run is run by other tests, too. Should one become the only one that runs a line, the
+# coverage will miss that line, and the place has to go from here.
+_UNMEASURED = frozenset(
+    (
+        *(f"attacks/test_{name}.py" for name in ("acceptance", "fuzz", "login", "login_throttles")),
+        *(f"attacks/test_malformed_{name}.py" for name in ("bodies", "claims", "tokens")),
+        *(f"attacks/test_{name}.py" for name in ("data_and_imports", "keys_and_settings", "peers", "simplejwt_flaws")),
+        *("client/test_server.py", "conformance/test_answers.py", "contrib/channels/test_channels.py"),
+        *(f"docs/test_{name}.py" for name in ("guides", "keys", "modes", "pages", "words")),
+        *("example_project/test_demo.py", "example_project/test_project.py"),
+        *("http/test_csrf.py", "http/test_csrf_guard.py", "http/test_logs.py", "issuers/test_other_issuers.py"),
+        *("races/test_sqlite_file.py", "revocation/feed/test_model.py", "revocation/memory/test_model.py"),
+        *("revocation/test_ends.py", "revocation/test_matrix.py", "revocation/test_matrix_in_cookies.py"),
+        *(f"sessions/test_{name}.py" for name in ("names", "rotation_model", "sharing_model", "shown")),
+        *("test_base_models.py", "test_budgets.py", "test_exception_handlers.py", "test_flows.py"),
+        *("test_middleware_of_django.py", "test_other_writers.py", "views/test_sign_out.py", "views/test_users.py"),
+    )
+)
+
+# The tests of these places run the lines that are only for PostgreSQL or MariaDB, for a cutoff in the user's row, or
+# for a package that the README does not install.
+_MEASURED_ON_DATABASES = frozenset(
+    (
+        *("_django", "checks", "races", "sessions"),
+        *("management/test_jwt_copy_cutoffs.py", "revocation/memory/test_notifications.py"),
+        *("revocation/test_cutoff.py", "revocation/test_saved_cutoffs.py", "revocation/test_wall_clock.py"),
+        "views/test_clients.py",
+    )
+)
+
 _DATABASE_FIXTURES = frozenset({"db", "transactional_db", "django_db_reset_sequences", "live_server"})
 
 
@@ -89,23 +139,35 @@ def select(items: list[pytest.Item]) -> tuple[list[pytest.Item], list[pytest.Ite
     kept, left_out = [], []
     for item in items:
         (kept if _runs(item, covered) else left_out).append(item)
+    if THOROUGH or (IS_USUAL and not SAMPLE):
+        return kept, left_out
+    some = set(_sample(kept, SAMPLE or 3))
+    chosen = {item for item in kept if item in some or not (SAMPLE or _three_will_do(item))}
     if SAMPLE:
-        chosen = set(_sample(kept))
-        left_out += [item for item in kept if item not in chosen]
-        kept = [item for item in kept if item in chosen]
-    return kept, left_out
+        chosen = {item for item in chosen if _folder_of(item) not in _ONE_PYTHON and _place_of(item) != _PROJECTS}
+    left_out += [item for item in kept if item not in chosen]
+    return [item for item in kept if item in chosen], left_out
 
 
-def _sample(items: list[pytest.Item]) -> Iterator[pytest.Item]:
-    """Yield the first, the middle and the last case of each test."""
+def is_measured(item: pytest.Item) -> bool:
+    """Return whether a test runs under the tracer when the coverage is measured."""
+    if IS_ON_SQLITE:
+        return _place_of(item) not in _UNMEASURED
+    return not _MEASURED_ON_DATABASES.isdisjoint((_folder_of(item), _place_of(item)))
+
+
+def _sample(items: list[pytest.Item], number: int) -> Iterator[pytest.Item]:
+    """Yield the first, the last and the middle case of each test, or the first one or two of these."""
     sizes, seen = Counter(map(_function_of, items)), Counter[str]()
     for item in items:
-        if _folder_of(item) in _ONE_PYTHON or _place_of(item) == _PROJECTS:
-            continue
         name = _function_of(item)
-        if seen[name] in {0, sizes[name] // 2, sizes[name] - 1}:
+        if seen[name] in (0, sizes[name] - 1, sizes[name] // 2)[:number]:
             yield item
         seen[name] += 1
+
+
+def _three_will_do(item: pytest.Item) -> bool:
+    return _place_of(item) in _THREE_VALUES and not item.get_closest_marker("every_value")
 
 
 def _function_of(item: pytest.Item) -> str:
@@ -136,11 +198,16 @@ def _can_find_something(item: pytest.Item) -> bool:
 
 
 def _place_of(item: pytest.Item) -> str:
-    return item.path.relative_to(TESTS).as_posix()
+    return _relative(item.path).as_posix()
 
 
 def _folder_of(item: pytest.Item) -> str:
-    return item.path.relative_to(TESTS).parts[0]
+    return _relative(item.path).parts[0]
+
+
+@cache
+def _relative(path: Path) -> Path:
+    return path.relative_to(TESTS)
 
 
 def _fixtures_of(item: pytest.Item) -> Iterable[str]:

@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from functools import cache
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache, partial
 from itertools import count
 from math import gcd, isqrt
 from typing import Any
@@ -53,7 +54,8 @@ def points_of_small_order() -> frozenset[Point]:
     for y in range(2, 100):
         x = x_of(y)
         if x is not None:
-            found = frozenset(multiply(i * ORDER, (x, y)) for i in range(8))
+            generator = multiply(ORDER, (x, y))
+            found = frozenset(multiply(i, generator) for i in range(8))
             if len(found) == 8:
                 return found
     raise AssertionError("no point generates them")
@@ -93,8 +95,15 @@ def rsa_pem(modulus: int, exponent: int = 65537) -> str:
     return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
 
-# A modulus that a good key had; nobody knows its factors any more.
-SOUND = rsa.generate_private_key(65537, 2048).public_key().public_numbers().n
+# A modulus that a good key had; nobody kept its factors.
+SOUND = int(
+    "b90045c110cfd0588d82fd9b070b6095b4ed3d5e8377e6329160c6cbc22d83be073cd7f8c9a05e62a3ddb99ff3a26fe7bd58f51a"
+    "94abe035a90f830e221b8d117aeeb0d2052c7ae2577e89d8f81994e952bdf18f16365859544c385338bbc44908efcea8008c9f6f"
+    "278904cbf915b24670c73b7625b2a62de2f23fc1406d1ec69be2675bce420f29252f70840ff776e9309316dae2a112b63315ae34"
+    "469f5942e898dda8d34d489597cb47be5e2e4f859c72cb0a0cd52a0bb49eefe3751fc2c3365673a0aed800d996ac1f367500bce6"
+    "8343d3d4518595134e8094241ec066d8ebfed0e5d7a1e7cfcf5cc3a9d6ce276e751cb9cfa3c9054fd2549b34a0dc4b1d",
+    16,
+)
 
 
 def _close_primes(rounds: int) -> int:
@@ -114,36 +123,72 @@ def _with_factor(factor: int) -> int:
     return next(factor * n for n in count(SOUND // factor | 1, 2) if gcd(n, SMALL_PRIMES) == 1)
 
 
+class Made(Mapping[str, Any]):
+    """Values by their names, each made when it is asked for: a process that only collects the tests needs the names."""
+
+    def __init__(self, makers: Mapping[str, Callable[[], Any]]) -> None:
+        self._makers = makers
+        self._made: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._made:
+            self._made[name] = self._makers[name]()
+        return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._makers)
+
+    def __len__(self) -> int:
+        return len(self._makers)
+
+
+def _square() -> int:
+    prime: int = rsa.generate_private_key(65537, 2048).private_numbers().p
+    return prime * prime
+
+
+def _short() -> int:
+    modulus: int = rsa.generate_private_key(65537, 1024).public_key().public_numbers().n
+    return modulus
+
+
 @cache
-def weak_rsa() -> dict[str, tuple[int, int]]:
+def weak_rsa() -> Mapping[str, tuple[int, int]]:
     """Return moduli and exponents of weak keys, by their faults."""
-    prime = rsa.generate_private_key(65537, 2048).private_numbers().p
-    return {
-        "even modulus": (SOUND + 1, 65537),
-        "factor 3": (_with_factor(3), 65537),
-        "factor 751": (_with_factor(751), 65537),
-        "square": (prime * prime, 65537),
-        "close primes": (_close_primes(1), 65537),
-        "primes that the hundredth round finds": (_close_primes(100), 65537),
-        "1024 bits": (rsa.generate_private_key(65537, 1024).public_key().public_numbers().n, 65537),
-        "16384 bits": ((1 << 16383) + 1, 65537),
-        "exponent 3": (SOUND, 3),
-        "exponent 257": (SOUND, 257),
-        "exponent 65535": (SOUND, 65535),
-        "exponent as long as the modulus": (SOUND, SOUND - 2),
-        "exponent of 65 bits": (SOUND, 2**64 + 1),
-    }
+    return Made(
+        {
+            "even modulus": lambda: (SOUND + 1, 65537),
+            "factor 3": lambda: (_with_factor(3), 65537),
+            "factor 751": lambda: (_with_factor(751), 65537),
+            "square": lambda: (_square(), 65537),
+            "close primes": lambda: (_close_primes(1), 65537),
+            "primes that the hundredth round finds": lambda: (_close_primes(100), 65537),
+            "1024 bits": lambda: (_short(), 65537),
+            "16384 bits": lambda: ((1 << 16383) + 1, 65537),
+            "exponent 3": lambda: (SOUND, 3),
+            "exponent 257": lambda: (SOUND, 257),
+            "exponent 65535": lambda: (SOUND, 65535),
+            "exponent as long as the modulus": lambda: (SOUND, SOUND - 2),
+            "exponent of 65 bits": lambda: (SOUND, 2**64 + 1),
+        }
+    )
 
 
 @cache
-def weak_keys() -> dict[str, dict[str, str]]:
+def weak_keys() -> Mapping[str, dict[str, str]]:
     """Return a JWK of each kind of weakness."""
-    keys = {f"small order {name[:6]}...{name[-4:]}": ed_jwk(key) for name, key in spellings_of_small_order().items()}
-    keys |= {f"RSA, {name}": rsa_jwk(*numbers) for name, numbers in weak_rsa().items()}
-    keys["Ed25519, beside the curve"] = ed_jwk(next(y for y in range(2, 99) if x_of(y) is None).to_bytes(32, "little"))
+    small = spellings_of_small_order()
+    makers = {f"small order {name[:6]}...{name[-4:]}": partial(ed_jwk, key) for name, key in small.items()}
+    makers |= {f"RSA, {name}": partial(_weak_rsa_jwk, name) for name in weak_rsa()}
+    beside = next(y for y in range(2, 99) if x_of(y) is None)
+    makers["Ed25519, beside the curve"] = partial(ed_jwk, beside.to_bytes(32, "little"))
     second_spelling = P + next(y for y in range(2, 19) if x_of(y) is not None)
-    keys["Ed25519, not canonical"] = ed_jwk(second_spelling.to_bytes(32, "little"))
-    return keys
+    makers["Ed25519, not canonical"] = partial(ed_jwk, second_spelling.to_bytes(32, "little"))
+    return Made(makers)
+
+
+def _weak_rsa_jwk(fault: str) -> dict[str, str]:
+    return rsa_jwk(*weak_rsa()[fault])
 
 
 def good_keys() -> dict[str, dict[str, str]]:

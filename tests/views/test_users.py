@@ -218,6 +218,7 @@ def test_a_sign_in_tells_django(client, user):
 
 
 @pytest.mark.parametrize("password", [" p ", "p ", "\tp", "\u00a0p"])
+@pytest.mark.every_value
 def test_spaces_around_a_password_belong_to_it(client, make_user, password):
     user = make_user(password=password)
     assert client.login(user, password=password).status_code == 200
@@ -255,6 +256,7 @@ def test_a_name_is_normalised_as_django_s_forms_do(client, make_user):
         {"label": ["a"]},
     ],
 )
+@pytest.mark.every_value
 def test_a_field_of_the_wrong_form_is_named(client, user, change):
     answer = client.login(user, **change)
     assert_error(answer, 400, "invalid_request")
@@ -295,6 +297,7 @@ def test_a_user_is_named_by_key_or_by_name(client, user, staff):
 
 
 @pytest.mark.parametrize("key", ["0", "-1", "9" * 30, "9" * 249, "abc", "{pk}x", "0{pk}", "{pk}.0", "+{pk}", "\uff11"])
+@pytest.mark.every_value
 def test_a_key_of_nobody_is_404(client, user, staff, key):
     signed_in = client.bearer(client.tokens(staff)["access_token"])
     assert_error(signed_in.send("revoke/user/", {"user": key.format(pk=user.pk)}), 404, "not_found")
@@ -432,6 +435,7 @@ def test_the_list_has_pages_the_current_session_first_and_then_those_used_last(c
 
 
 @pytest.mark.parametrize("page", ["2", "0", "-1", "x", "9" * 5000, "1.0"])
+@pytest.mark.every_value
 def test_a_page_that_is_not_there_is_not_found(client, user, page):
     token = client.tokens(user)["access_token"]
     assert client.bearer(token).get("/auth/sessions/", {"page": page}).status_code == 404

@@ -36,6 +36,11 @@ def plain(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"user": str(request.user)})
 
 
+async def asynchronous(request: HttpRequest) -> JsonResponse:
+    """A view that does not ask for the user, unless it is told to."""
+    return JsonResponse({"user": str(await request.auser())} if "user" in request.GET else {})
+
+
 @csrf_exempt
 def sign_in(request: HttpRequest) -> HttpResponseBase:
     """A sign-in of the project's own, without a step that allauth records."""
@@ -55,5 +60,6 @@ urlpatterns = [
     *of_allauth,
     path("session/", SessionView.as_view()),
     path("plain/", plain),
+    path("asynchronous/", asynchronous),
     path("sign-in/", sign_in),
 ]

@@ -9,15 +9,13 @@ import json
 import os
 import re
 import shutil
-import subprocess
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support import ROOT
+from tests.support import ROOT, forks
 
 PROJECTS = Path(__file__).parent / "projects"
 
@@ -176,14 +174,10 @@ class Copy:
             for name, value in os.environ.items()
             if not name.startswith(("COV", "TEST_", "DJANGO_", "EXAMPLE_"))
         }
-        done = subprocess.run(
-            [sys.executable, "-m", "tests.support.moved_projects", stage, MOMENTS[stage]],
+        done = forks.run(
+            *("-m", "tests.support.moved_projects", stage, MOMENTS[stage]),
             cwd=self.root,
-            env={**environment, "PYTHONPATH": f"{self.root}{os.pathsep}{ROOT}"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
+            environment={**environment, "PYTHONPATH": f"{self.root}{os.pathsep}{ROOT}"},
         )
         assert done.returncode == 0, done.stdout
         facts: dict[str, Any] = json.loads((self.root / "facts.json").read_text())

@@ -24,7 +24,7 @@ from tests.support.clocks import NOW, Ticks
 from tests.support.selection import THOROUGH
 
 PROFILE = hypothesis_settings(
-    max_examples=2000 if THOROUGH else 100,
+    max_examples=2000 if THOROUGH else 50,
     stateful_step_count=60,
     deadline=None,
     database=None,

@@ -2,6 +2,8 @@
 
 import pytest
 
+from tests.browser.actions import follow
+
 POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; form-action 'self'"
 STYLED = "element => getComputedStyle(element.closest('.jwt-auth-answers, .jwt-auth-links')).display === 'flex'"
 
@@ -79,12 +81,6 @@ def take_form(page, scheme, size):
     page.emulate_media(color_scheme=scheme)
     if page.viewport_size != SIZES[size]:
         page.set_viewport_size(SIZES[size])
-
-
-def follow(page, selector):
-    """Click an element that leads to another page, and wait for that page: reading at once may read the former one."""
-    with page.expect_navigation():
-        page.click(selector)
 
 
 def confirm(page, **fields):

@@ -12,7 +12,7 @@ from uuid import uuid4
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from fido2.utils import websafe_decode
 
-from tests.browser.admin_pages import follow
+from tests.browser.actions import follow
 from tests.browser.app import App
 from tests.support.allauth_clients import totp
 from tests.support.passkeys import Passkey

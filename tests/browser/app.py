@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from tests.browser.actions import activate
 from tests.support.clients import PASSWORD
 
 
@@ -35,7 +36,7 @@ class App:
         self.page.locator("#field-username").fill(user.get_username())
         self.page.get_by_label("Password", exact=True).fill(password)
         self.page.get_by_label("Name of this device").fill(label)
-        self.page.get_by_role("button", name="Sign in").click()
+        self.press("Sign in")
 
     def sign_in(self, user: Any, **kwargs: Any) -> "App":
         self.fill_in(user, **kwargs)
@@ -55,7 +56,7 @@ class App:
         return self
 
     def press(self, name: str) -> "App":
-        self.page.get_by_role("button", name=name, exact=True).click()
+        activate(self.page.get_by_role("button", name=name, exact=True))
         return self
 
     def fails(self, name: str, text: str) -> "App":

@@ -12,7 +12,8 @@ from jwt_auth.models import RevocationEvent, UserSession
 from jwt_auth.revocation import revoke_session, revoke_token, revoke_user
 from jwt_auth.sessions import Peer, start
 from jwt_auth.verification import verify
-from tests.browser.admin_pages import POLICY, RING, SCREENS, SIZES, STYLED, SUBMIT, check_fit, confirm, follow, said
+from tests.browser.actions import follow
+from tests.browser.admin_pages import POLICY, RING, SCREENS, SIZES, STYLED, SUBMIT, check_fit, confirm, said
 from tests.support.admin import client_url, event_url, grant, session_url, user_url
 from tests.support.clients import Client
 
@@ -102,7 +103,7 @@ def test_one_session_ends_and_the_others_go_on(admin, alice, look):
         admin.press("input[name=q]", "Enter")
     follow(admin, "#changelist-filter >> text=Live")
     admin.wait_for_url("**state=live**")
-    follow(admin, "text=alice's phone")
+    follow(admin, 'a:has-text("alice\'s phone")')
     look(admin, "session")
     follow(admin, ".object-tools >> text=End the session")
     confirm(admin)

@@ -7,7 +7,8 @@ from jwt_auth.issuers.client_keys import to_key
 from jwt_auth.models import ClientKey, RegisteredClient
 from jwt_auth.revocation import disable_client, revoke_client_key
 from jwt_auth.sessions import Peer
-from tests.browser.admin_pages import POLICY, SCREENS, SIZES, SUBMIT, check_fit, confirm, follow, said
+from tests.browser.actions import activate, follow
+from tests.browser.admin_pages import POLICY, SCREENS, SIZES, SUBMIT, check_fit, confirm, said
 from tests.support.admin import client_url, user_url
 from tests.support.keys import public_pem
 
@@ -86,7 +87,7 @@ def test_a_public_key_is_pasted_replaced_and_revoked(admin, user, rsa_key, ec_ke
     row = admin.locator("tr", has_text=first.kid)
     assert row.locator("text=Replace").count() == 0
     with admin.expect_navigation():
-        row.locator("text=Revoke").click()
+        activate(row.locator("text=Revoke"))
     look(admin, "revoke-key")
     confirm(admin, reason="the laptop was stolen")
     assert "was revoked" in said(admin)

@@ -4,7 +4,8 @@ import pytest
 
 from jwt_auth import signing_keys
 from jwt_auth.models import SigningKey
-from tests.browser.admin_pages import SCREENS, SIZES, check_fit, confirm, follow, said
+from tests.browser.actions import follow
+from tests.browser.admin_pages import SCREENS, SIZES, check_fit, confirm, said
 from tests.support.admin import key_url
 
 

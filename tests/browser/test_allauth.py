@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.browser.admin_pages import SCREENS, SIZES, check_fit, confirm, follow, said
+from tests.browser.actions import activate, follow
+from tests.browser.admin_pages import SCREENS, SIZES, check_fit, confirm, said
 from tests.support.allauth_clients import totp
 from tests.support.example_project import FAST, SERVES, SETTINGS, demo, passwords_of, port_of, write_settings
 
@@ -388,5 +389,5 @@ def test_at_an_ip_address_each_page_says_where_passkeys_work(new_context, served
     tab.expect(tab.page.locator("#about-passkeys")).to_contain_text("the host name localhost")
     tab.page.goto(f"{tab.url}/accounts/2fa/webauthn/add/")
     tab.submit(password=person.password)
-    tab.page.locator("main [type=button]").click()
+    activate(tab.page.locator("main [type=button]"))
     tab.expect(tab.page.get_by_role("alert")).to_contain_text("the host name localhost")

@@ -6,6 +6,7 @@ from types import ModuleType
 import pytest
 from django.urls import include, path
 
+from tests.browser.actions import activate
 from tests.support import ROOT
 from tests.support.clients import PASSWORD
 from tests.support.docs import BLOCKS, code_of
@@ -40,7 +41,7 @@ def guide(user, settings, tmp_path):
 def sign_in(page, user, password):
     page.get_by_label("Name").fill(user.get_username())
     page.get_by_label("Password").fill(password)
-    page.get_by_role("button", name="Sign in").click()
+    activate(page.get_by_role("button", name="Sign in"))
 
 
 def test_the_page_of_the_guide_signs_in_calls_and_signs_out(guide, page, site, user):
@@ -54,7 +55,7 @@ def test_the_page_of_the_guide_signs_in_calls_and_signs_out(guide, page, site, u
     sign_in(page, user, PASSWORD)
     expect(page.locator("#user")).to_have_text(user.get_username())
     expect(page.get_by_role("alert")).to_have_text("")
-    page.get_by_role("button", name="Call /hello/").click()
+    activate(page.get_by_role("button", name="Call /hello/"))
     expect(page.get_by_role("status")).to_have_text(f'{{"hello":"{user.get_username()}"}}')
 
     page.reload()
@@ -63,9 +64,9 @@ def test_the_page_of_the_guide_signs_in_calls_and_signs_out(guide, page, site, u
     assert [device["current"] for device in devices] == [True]
 
     page.route("**/hello/", lambda route: route.abort())
-    page.get_by_role("button", name="Call /hello/").click()
+    activate(page.get_by_role("button", name="Call /hello/"))
     expect(page.get_by_role("alert")).to_have_text("The server can’t be reached.")
-    page.get_by_role("button", name="Sign out").click()
+    activate(page.get_by_role("button", name="Sign out"))
     expect(page.get_by_role("button", name="Sign in")).to_be_visible()
     expect(page.locator("#signed-in")).to_be_hidden()
     assert page.get_by_label("Password").input_value() == ""

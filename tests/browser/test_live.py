@@ -6,6 +6,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
+from tests.browser.actions import activate
 from tests.browser.app import DESKTOP, PHONE
 from tests.support.example_project import FAST, SERVES, demo, passwords_of, port_of, write_settings
 
@@ -51,7 +52,7 @@ class LivePage:
         page.goto(f"{site}/")
         page.locator("#field-username").fill("alice")
         page.locator("#field-password").fill(password)
-        page.get_by_role("button", name="Sign in").click()
+        activate(page.get_by_role("button", name="Sign in"))
         self.expect(page.locator("#username")).to_have_text("alice")
 
     def open(self):
@@ -72,7 +73,7 @@ class LivePage:
 
     def writes(self, text):
         self.page.get_by_label("A message").fill(text)
-        self.page.get_by_role("button", name="Send").click()
+        activate(self.page.get_by_role("button", name="Send"))
         self.logs("socket", f"alice: {text}")
 
     def has_ended(self):
@@ -99,7 +100,7 @@ def open_live(new_context, served):
 def test_both_halves_show_messages_and_say_in_words_that_the_session_was_revoked(open_live, served, look, options):
     live = open_live(**options).open().is_open()
     live.writes("hello")
-    live.page.get_by_role("button", name="Renew the token").click()
+    activate(live.page.get_by_role("button", name="Renew the token"))
     live.logs("socket", "a new ticket was sent through the open socket")
     live.writes("still here")
     look(live.page, "live-open")
@@ -111,7 +112,7 @@ def test_both_halves_show_messages_and_say_in_words_that_the_session_was_revoked
 
 def test_the_sign_out_ends_both_halves(open_live):
     live = open_live().open().is_open()
-    live.page.get_by_role("button", name="Sign out").click()
+    activate(live.page.get_by_role("button", name="Sign out"))
     live.has_ended()
 
 
@@ -162,7 +163,7 @@ def test_a_renewal_that_fails_in_an_outage_leaves_the_socket_open(open_live, cod
 
     live.page.route_web_socket(re.compile("/live/socket/"), handle)
     live.open().is_open()
-    live.page.get_by_role("button", name="Renew the token").click()
+    activate(live.page.get_by_role("button", name="Renew the token"))
     live.logs("socket", "a new ticket was sent through the open socket")
     if sockets > 1:
         live.logs("socket", "There is no connection. The page tries again in")

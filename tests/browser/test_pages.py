@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.browser.admin_pages import check_fit, follow
+from tests.browser.actions import follow
+from tests.browser.admin_pages import check_fit
 from tests.support.clients import PASSWORD
 
 

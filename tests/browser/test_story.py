@@ -3,6 +3,7 @@
 import pytest
 
 from jwt_auth.revocation import revoke_user
+from tests.browser.actions import activate
 from tests.browser.app import DESKTOP, HEARTBEAT, PHONE
 
 LOOKS = [
@@ -19,7 +20,7 @@ def test_alice_uses_two_devices_until_an_administrator_signs_her_out(user, site,
     look(laptop.page, "signed-out")
     laptop.sign_in(user, label="Laptop").has_devices("Laptopthis device")
     laptop.write_note("Buy milk").write_note("Call Bob").has_notes("Call Bob", "Buy milk")
-    laptop.page.get_by_role("button", name="Delete note: Buy milk").click()
+    activate(laptop.page.get_by_role("button", name="Delete note: Buy milk"))
     laptop.has_notes("Call Bob")
     look(laptop.page, "signed-in")
 

@@ -28,6 +28,18 @@ class Endpoint(socketserver.ThreadingTCPServer):
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_address[1]}/keys.json"
 
+    def received(self, number: int) -> list[str]:
+        """
+        Return the requests, once `number` have come or ten seconds have passed.
+
+        The thread of a request may read it only after the client has given up.
+        """
+        for _ in range(1000):
+            if len(self.requests) >= number:
+                break
+            time.sleep(0.01)
+        return self.requests
+
 
 class _Handler(socketserver.BaseRequestHandler):
     server: Endpoint

@@ -335,7 +335,7 @@ def test_rows_that_take_long_delay_no_others(run, pair, monkeypatch):
 @pytest.mark.usefixtures("threads")
 def test_tokens_that_have_to_wait_delay_no_others(run, pair, monkeypatch):
     """Those of an issuer whose server hangs."""
-    watches, released = [Watch(pair.access_token) for _ in range(2)], threading.Event()
+    watches, judging, released = [Watch(pair.access_token) for _ in range(2)], threading.Event(), threading.Event()
     hanging = watches[0]._watched
     watches[0].check()
     judge = type(hanging).judge
@@ -343,6 +343,7 @@ def test_tokens_that_have_to_wait_delay_no_others(run, pair, monkeypatch):
     def judge_slowly(self, now):
         if self is hanging:
             about_to_block()
+            judging.set()
             released.wait(20)
         judge(self, now)
 
@@ -351,7 +352,7 @@ def test_tokens_that_have_to_wait_delay_no_others(run, pair, monkeypatch):
         await ticks_pass()
         monkeypatch.setattr(type(hanging), "judge", judge_slowly)
         hanging.due_at = 0
-        await ticks_pass()
+        await until(judging.is_set)
         await sync_to_async(revoke_session)(pair.session_id)
         await until(endings[1].done)
         are_over = [ending.done() for ending in endings]
@@ -410,7 +411,7 @@ def test_a_token_that_is_renewed_while_it_is_judged_is_not_ended(run, clock, pai
             verified=token.verified._replace(claims=replace(claims, exp=claims.exp - 1000, iat=claims.iat - 1000))
         )
         ending = watch.ending()
-        await asyncio.to_thread(judging.wait, 20)
+        await until(judging.is_set)
         await watch.arenew(later.access_token)
         monkeypatch.setattr(watcher, "_judge", judge)
         released.set()

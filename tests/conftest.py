@@ -19,8 +19,10 @@ from django.dispatch import Signal
 from django.utils import translation
 from hypothesis import HealthCheck, settings as hypothesis_settings
 
+from jwt_auth.process import helper, renewal
 from jwt_auth.revocation import user_rows
 from jwt_auth.sessions import refresh_tokens
+from jwt_auth.watching import watcher
 
 # pytest explains the failed assertions of helpers as well; they must be imported after this.
 pytest.register_assert_rewrite("tests.support")
@@ -56,6 +58,28 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
 def _empty_cache() -> None:
     """Throttles count in the cache, and one test must not count for another."""
     cache.clear()
+
+
+# The times after which parts of the app give up: for users.
+_LIMITS = [
+    (renewal, "PATIENCE", renewal.PATIENCE),
+    (watcher, "PATIENCE", watcher.PATIENCE),
+    (helper, "LIMIT", helper.LIMIT),
+]
+
+
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let all parts of the app that give up after a second, or less, wait as long as a busy machine takes."""
+    for module, name, _ in _LIMITS:
+        monkeypatch.setattr(module, name, PATIENCE)
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch, _patience: None) -> None:
+    """Let them give up as soon as they do for users: a test in which something else hangs until it is over."""
+    for module, name, seconds in _LIMITS:
+        monkeypatch.setattr(module, name, seconds)
 
 
 @pytest.fixture(autouse=True)

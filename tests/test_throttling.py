@@ -364,6 +364,7 @@ def test_a_cache_that_keeps_nothing_on_purpose_counts_nothing(client, user, sett
     assert {succeed(client, user) for _ in range(4)} == ({200} if "Dummy" in backend else {200, 429})
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_cache_that_hangs_is_waited_for_once_and_refreshing_goes_on(client, user, settings, ticks):
     pair = client.tokens(user)
     settings.CACHES = {"default": {"BACKEND": "tests.test_throttling.FrozenCache"}}

@@ -26,7 +26,7 @@ from jwt_auth.process.fork_reset import ForkReset
 
 T = TypeVar("T")
 
-LIMIT = 0.5  # seconds
+LIMIT = 0.5  # seconds for which a call is waited for
 PAUSE = 5.0  # seconds
 LONGEST_PAUSE = 60.0  # seconds
 
@@ -44,12 +44,11 @@ class Helper:
     Makes the calls to one server, and decides which of them are made.
 
     Args:
-        limit: seconds for which a call is waited for.
         clock: a monotonic clock, in seconds.
     """
 
-    def __init__(self, *, limit: float = LIMIT, clock: Callable[[], float] = seconds) -> None:
-        self._limit, self._clock = limit, clock
+    def __init__(self, *, clock: Callable[[], float] = seconds) -> None:
+        self._clock = clock
         self.forget()
         _all.add(self)
 
@@ -97,7 +96,7 @@ class Helper:
     def _result_of(self, work: Callable[[], T]) -> T:
         future = workers.start(work)
         try:
-            return workers.result_of(future, self._limit)
+            return workers.result_of(future, LIMIT)
         except FutureTimeoutError:
             if not future.done():
                 with self._lock:

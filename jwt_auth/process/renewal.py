@@ -68,7 +68,6 @@ class Renewal:
         failed: called with the first failure of an outage.
         recovered: called when the value was read again after an outage.
         clock: a monotonic clock, in seconds.
-        patience: see PATIENCE.
         another_can_read: returns whether another thread can read for a call on an event loop. If not, and if the value
             is due, the call is run again in the thread of its request.
     """
@@ -82,10 +81,9 @@ class Renewal:
         failed: Callable[[Exception], None] | None = None,
         recovered: Callable[[], None] | None = None,
         clock: Callable[[], float] = seconds,
-        patience: float = PATIENCE,
         another_can_read: Callable[[], bool] = lambda: True,
     ) -> None:
-        self._read_value, self._failures, self._clock, self._patience = read, failures, clock, patience
+        self._read_value, self._failures, self._clock = read, failures, clock
         self._first_pause, self._longest_pause = pauses
         self._failed, self._recovered, self._another_can_read = failed, recovered, another_can_read
         self.forget()
@@ -175,7 +173,7 @@ class Renewal:
             finally:
                 flight.release()
         elif wait:
-            flight.wait(self._patience)
+            flight.wait(PATIENCE)
         return False
 
     def _have_another_read(self, flight: SingleFlight, attempts: int) -> None:

@@ -318,6 +318,7 @@ def test_a_look_that_hangs_holds_nobody_up_who_does_not_need_it(process, ticks, 
     assert not looking.done()
 
 
+@pytest.mark.usefixtures("impatient")
 def test_others_do_not_queue_behind_a_look_that_hangs(process, ticks, first, request):
     process.find(first.kid)
     looking = request.getfixturevalue("hanging")
@@ -326,12 +327,14 @@ def test_others_do_not_queue_behind_a_look_that_hangs(process, ticks, first, req
     assert not looking.done()
 
 
+@pytest.mark.usefixtures("impatient")
 def test_who_knows_nothing_yet_does_not_wait_for_long(process, ticks, hanging):
     ticks.forward(PATIENCE)
     assert all_find(process, "any") == {UnavailableError}
     assert not hanging.done()
 
 
+@pytest.mark.usefixtures("impatient")
 def test_nor_do_those_who_sign_or_publish(process, ticks, first, monkeypatch):
     assert process.newest().signing
     began, end = threading.Event(), threading.Event()

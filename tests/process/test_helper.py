@@ -49,8 +49,9 @@ def clock():
 
 
 @pytest.fixture
-def helper(clock):
-    return Helper(limit=0.05, clock=clock)
+def helper(clock, monkeypatch):
+    monkeypatch.setattr(helpers, "LIMIT", 0.05)
+    return Helper(clock=clock)
 
 
 def outcome(helper, server):
@@ -117,8 +118,8 @@ def test_a_time_limit_of_its_client_is_an_error_and_no_call_that_hangs(helper, s
     assert outcome(helper, server) == "answer"
 
 
-def test_one_thread_tries_again_and_the_others_do_not_wait_for_it(server, clock):
-    helper = Helper(limit=LONG, clock=clock)
+def test_one_thread_tries_again_and_the_others_do_not_wait_for_it(helper, server, clock, monkeypatch):
+    monkeypatch.setattr(helpers, "LIMIT", LONG)
     helper.fail(ConnectionError("gone"))
     clock.forward(PAUSE)
     with ThreadPoolExecutor(1) as pool, server.hanging():

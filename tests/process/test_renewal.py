@@ -274,8 +274,14 @@ def test_an_owner_that_has_read_by_itself_is_not_asked_to(renewal, source, clock
         renewal.read()
 
 
-def test_a_forked_child_goes_on_although_the_lock_was_held(source, clock):
-    renewal = source.renewal(patience=0)
+@pytest.fixture
+def without_patience(monkeypatch):
+    """By the clock of these tests no time passes for threads that wait."""
+    monkeypatch.setattr(renewals, "PATIENCE", 0)
+
+
+@pytest.mark.usefixtures("without_patience")
+def test_a_forked_child_goes_on_although_the_lock_was_held(renewal, source, clock):
     renewal.renew()
     clock.now += 100
 
@@ -302,7 +308,7 @@ class Machine(RuleBasedStateMachine):
     def begin(self):
         self.clock = Clock()
         self.source = Source(self.clock)
-        self.renewal = self.source.renewal(patience=0)  # by this clock no time passes for threads that wait
+        self.renewal = self.source.renewal()
         self.began = None  # when the read of the current value began
         self.expired = False
         self.outages = 0  # those in which the source was read
@@ -400,7 +406,7 @@ class Machine(RuleBasedStateMachine):
 
 
 Machine.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
-TestModel = Machine.TestCase
+TestModel = pytest.mark.usefixtures("without_patience")(Machine.TestCase)
 
 
 # Event loops

@@ -7,13 +7,6 @@ import pytest
 from asgiref.sync import async_to_sync
 
 from jwt_auth import sessions
-from jwt_auth.watching import watcher
-
-
-@pytest.fixture(autouse=True)
-def _patient(monkeypatch):
-    """Give threads more time than a busy machine takes; tests of a database that hangs give them less."""
-    monkeypatch.setattr(watcher, "PATIENCE", 60)
 
 
 @pytest.fixture(params=["memory", "database"])

@@ -7,14 +7,7 @@ from asgiref.sync import async_to_sync
 
 from jwt_auth import sessions
 from jwt_auth.contrib.channels import JWTWebSocketMiddleware
-from jwt_auth.watching import watcher
 from tests.support.websockets import Echo, ServedSocket, scope_of
-
-
-@pytest.fixture(autouse=True)
-def _patient(monkeypatch):
-    """Give the watcher's threads more time than a busy machine takes."""
-    monkeypatch.setattr(watcher, "PATIENCE", 60)
 
 
 @pytest.fixture

@@ -522,6 +522,7 @@ def test_what_was_fetched_is_good_for_an_hour(remote, trust, ticks):
     assert asked(remote, trust) == (UnavailableError, 1)
 
 
+@pytest.mark.usefixtures("impatient")
 def test_others_go_on_while_one_asks(remote, trust, ticks, good):
     """They use the known keys; a thread that needs an unknown one waits a little, and then gets an error."""
     remote.find("one")

@@ -227,6 +227,7 @@ def test_nothing_is_asked_for_other_tokens(client, user, publish, subscribe, end
     assert endpoint.requests == []
 
 
+@pytest.mark.usefixtures("impatient")
 def test_others_go_on_while_one_asks_and_wait_when_it_is_too_old(
     user, sign_in, publish, subscribe, ticks, endpoint, monkeypatch
 ):

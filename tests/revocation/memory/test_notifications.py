@@ -211,6 +211,7 @@ class Frozen(LocMemCache):
     set = add = get
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_cache_that_hangs_is_waited_for_once_and_neither_requests_nor_revocations_need_it(
     with_cache, ticks, pair, caplog
 ):

@@ -455,6 +455,8 @@ def test_after_a_suspension_the_list_counts_as_old(
     in_memory, ticks, plain, client, user, clock, monkeypatch, suspended
 ):
     """The monotonic clock stood still meanwhile, and the wall clock tells."""
+    monkeypatch.setattr(clock_of_the_process, "_suspensions", clock_of_the_process._Suspensions())
+    monkeypatch.setattr(clock_of_the_process, "time", ticks)
     in_memory()
     pair = client.tokens(user)
     assert plain(pair) == 200
@@ -723,6 +725,7 @@ def test_who_wants_can_let_safe_methods_pass_with_what_is_known(in_memory, ticks
         assert plain(pair, path="/payment/") == 503
 
 
+@pytest.mark.usefixtures("impatient")
 def test_others_go_on_while_one_asks_and_are_refused_when_that_takes_too_long(in_memory, ticks, plain, pair):
     in_memory()
     assert plain(pair) == 200

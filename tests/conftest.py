@@ -60,7 +60,7 @@ def _empty_cache() -> None:
     cache.clear()
 
 
-# The times after which parts of the app give up: for users.
+# The limits after which parts of the app give up, with their values in a project.
 _LIMITS = [
     (renewal, "PATIENCE", renewal.PATIENCE),
     (watcher, "PATIENCE", watcher.PATIENCE),
@@ -77,7 +77,7 @@ def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch, _patience: None) -> None:
-    """Let them give up as soon as they do for users: a test in which something else hangs until it is over."""
+    """Give these limits their values in a project, for a test in which something hangs until it is over."""
     for module, name, seconds in _LIMITS:
         monkeypatch.setattr(module, name, seconds)
 
